@@ -1,0 +1,1 @@
+"""Run tools that take time and stream what happens."""

@@ -1,0 +1,67 @@
+"""What an operator may set, all of it: environment variables that start with MCP_APP_.
+
+Hypercorn's own settings (addresses, certificates, HTTP limits) are in hypercorn.toml; the shape of the server's routes
+is in mcp.json; a tool's own settings are the tool's. Nothing here may read a file or import another part of the package.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AnyHttpUrl, Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Each field: a default, a unit, one sentence of why."""
+
+    model_config = SettingsConfigDict(env_prefix="MCP_APP_", extra="forbid", frozen=True)
+
+    public_url: AnyHttpUrl | None = None
+    """The URL under which callers reach the server, when that is not loopback: allowed Host, links in the manifest."""
+
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins (scheme://host[:port], comma separated) whose pages may call: none by default, because a page of any
+    other site would call with the rights of whoever looks at it."""
+
+    heartbeat_seconds: float = Field(default=15.0, gt=0, le=3600)
+    """Quiet seconds before a heartbeat: well under the 60 s after which common proxies hang up."""
+
+    cap_seconds: float = Field(default=120.0, gt=0, le=86400)
+    """Seconds of age at which a call's stream ends: longer work belongs in a detached run."""
+
+    linger_seconds: float = Field(default=30.0, ge=0, le=3600)
+    """Seconds a run started by EventSource waits for its reader to come back: a browser reconnects within 3 to 5."""
+
+    keep_seconds: float = Field(default=600.0, ge=0, le=86400)
+    """Seconds a finished run can still be read: a laptop that slept for some minutes finds its result."""
+
+    run_life_seconds: float = Field(default=3600.0, gt=0, le=604800)
+    """Seconds after which a detached run is ended: nobody waits for it, so nobody else would."""
+
+    max_runs: int = Field(default=10_000, ge=1)
+    """Runs being worked on at once; one more is answered 503. A run costs some ten KiB before its tool does anything."""
+
+    threads: int = Field(default=32, ge=1, le=1024)
+    """Plain functions (not coroutines) working at once; more wait for a thread."""
+
+    keep_bytes: int = Field(default=256 * 1024 * 1024, ge=1024 * 1024)
+    """Bytes of events kept in memory for finished runs, all together; the oldest are forgotten first."""
+
+    fixes: Literal["strict", "warn"] = "strict"
+    """What to do when Hypercorn's source is not what our fixes were written for: refuse to start, or log and go on."""
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _exact(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if "*" in origin or "://" not in origin or origin.count("/") != 2:
+                raise ValueError(f"{origin!r} is not an exact origin such as https://app.example.com")
+        return value
