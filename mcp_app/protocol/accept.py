@@ -8,7 +8,7 @@ Pure: a header value in, a choice out. `quality` is what the header says of one 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
@@ -74,6 +74,10 @@ class MediaRange:
         )
 
 
+_EVENT_STREAM = MediaRange("text", "event-stream")
+_JSON = MediaRange("application", "json")
+
+
 def parse(accept: str) -> tuple[MediaRange, ...]:
     """The header's ranges in its order. An empty or malformed element is left out; this never raises."""
     ranges: list[MediaRange] = []
@@ -94,7 +98,10 @@ def quality(accept: str | None, media_type: str) -> Quality:
 
     Raises ValueError when `media_type`, the caller's own, is not one.
     """
-    return _quality(None if accept is None else parse(accept), media_type)
+    offered = _media_range(media_type)
+    if offered is None or "*" in (offered.type, offered.subtype):
+        raise ValueError(f"{media_type!r} is not a media type")
+    return _quality(None if accept is None else parse(accept), offered)
 
 
 def choose(accept: str | None) -> Representation | None:
@@ -104,19 +111,15 @@ def choose(accept: str | None) -> Representation | None:
     or with wildcards alone, the event stream.
     """
     ranges = None if accept is None else parse(accept)
-    stream = _quality(ranges, Representation.EVENT_STREAM.value)
-    json = _quality(ranges, Representation.JSON.value)
+    stream = _quality(ranges, _EVENT_STREAM)
+    json = _quality(ranges, _JSON)
     best = max(stream, json)  # as tuples: by weight, then by specificity
     if best.q == 0:
         return None
     return Representation.EVENT_STREAM if stream == best else Representation.JSON
 
 
-def _quality(ranges: Iterable[MediaRange] | None, media_type: str) -> Quality:
-    offered = _media_range(media_type)
-    if offered is None or "*" in (offered.type, offered.subtype):
-        raise ValueError(f"{media_type!r} is not a media type")
-    ranges = tuple(ranges or ())
+def _quality(ranges: Collection[MediaRange] | None, offered: MediaRange) -> Quality:
     if not ranges:
         return ANYTHING
     found = [Quality(each.q, each.specificity) for each in ranges if each.matches(offered)]
