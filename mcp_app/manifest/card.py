@@ -1,0 +1,137 @@
+"""The fields of mcp.json as its author writes them: MCP server card v1, and ours under `_meta`.
+
+Each field's description is what the file's author reads behind the word "expected" when the field is wrong. Nothing
+here knows the live server: `remotes` and whatever else it can say by itself is not written by hand.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic.alias_generators import to_camel
+
+from .paths import DEFAULT_EVENTS_PATH, check_events_path
+
+SCHEMA_URL: Final = "https://static.modelcontextprotocol.io/schemas/v1/server-card.schema.json"
+
+_RANGE = re.compile(r"[\^~<>=*|\s]|(?:^|\.)[xX](?:\.|$)")
+"""What makes a version a range: ^1.2.3, ~1.2.3, >=1.2.3, 1.x, 1.*, "1 - 2", "1 || 2"."""
+
+
+_URI = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
+"""Characters of a URI (RFC 3986, 2): the schema says `format: uri`, so another script has to be percent-encoded."""
+
+
+def _one_version(value: str) -> str:
+    if _RANGE.search(value):
+        raise ValueError(f"expected one version such as 1.4.0, not a range, got {value!r}")
+    return value
+
+
+def _web_url(value: str) -> str:
+    if not _is_web_url(value):
+        raise ValueError(f"expected an absolute http(s) URL without user and password, got {_shown(value)}")
+    return value
+
+
+def _icon_url(value: str) -> str:
+    if not _is_web_url(value) and not (value.startswith("data:image/") and _URI.fullmatch(value)):
+        raise ValueError(f"expected an absolute http(s) URL or a data:image/ URI, got {_shown(value)}")
+    return value
+
+
+def _shown(value: str) -> str:
+    """The start of the value; nothing of what may be a password, because the line ends up in logs."""
+    return "one with an @ in it" if "@" in value else repr(value[:80])
+
+
+def _is_web_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        reachable = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, an IPv6 address without its bracket
+        return False
+    # These documents are public: credentials in a link would be, too.
+    return reachable and parts.scheme in ("http", "https") and "@" not in parts.netloc and bool(_URI.fullmatch(value))
+
+
+class _Part(BaseModel):
+    """Strict: no text where a number is meant, no unknown names, no change after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=to_camel)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_null(cls, value: object) -> object:
+        """None stands for a field that was left out; the schema knows no null."""
+        if value is None:
+            raise ValueError("expected a value, got null: leave the name out instead")
+        return value
+
+
+class Icon(_Part):
+    """An icon that a client may show (server card v1, `Icon`)."""
+
+    src: Annotated[str, AfterValidator(_icon_url)] = Field(description="an absolute http(s) URL or a data:image/ URI")
+    mime_type: str | None = Field(default=None, min_length=1, description="a MIME type such as image/png")
+    # strict=False lets the array of JSON become a tuple; what is in it stays strict.
+    sizes: tuple[Annotated[str, Field(pattern=r"^(\d+x\d+|any)$")], ...] | None = Field(
+        default=None, strict=False, description='sizes such as "96x96", or "any"'
+    )
+    theme: Literal["light", "dark"] | None = Field(default=None, description='"light" or "dark"')
+
+
+class Repository(_Part):
+    """Where the server's source is (server card v1, `Repository`)."""
+
+    url: Annotated[str, AfterValidator(_web_url)] = Field(description="an absolute http(s) URL")
+    source: str = Field(min_length=1, description="the name of the hosting service, such as github")
+    subfolder: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$",
+        description="a relative path inside of the repository",
+    )
+    id: str | None = Field(default=None, min_length=1, description="the repository's id at the hosting service")
+
+
+class Streaming(_Part):
+    """Ours: `_meta["<name>/streaming"]`."""
+
+    events: Annotated[str, AfterValidator(check_events_path)] = Field(
+        default=DEFAULT_EVENTS_PATH, description=f"the path of the event stream, such as {DEFAULT_EVENTS_PATH}"
+    )
+    """Path of the SSE route; `tools` and `runs` are its siblings."""
+
+
+class Card(_Part):
+    """The top level of mcp.json: a server card v1 without what the live server adds."""
+
+    card_schema: Literal["https://static.modelcontextprotocol.io/schemas/v1/server-card.schema.json"] = Field(
+        default=SCHEMA_URL, alias="$schema", description=f'"{SCHEMA_URL}"'
+    )
+    name: str = Field(
+        min_length=3,
+        max_length=200,
+        pattern=r"^[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+$",
+        description="a reverse-DNS name of 3 to 200 characters with one slash, such as com.example/streaming-tools",
+    )
+    version: Annotated[str, AfterValidator(_one_version)] = Field(
+        min_length=1, max_length=255, description="one version of 1 to 255 characters, such as 1.4.0"
+    )
+    description: str = Field(min_length=1, max_length=100, description="a text of 1 to 100 characters")
+    title: str | None = Field(default=None, min_length=1, max_length=100, description="a text of 1 to 100 characters")
+    website_url: Annotated[str, AfterValidator(_web_url)] | None = Field(
+        default=None, description="an absolute http(s) URL"
+    )
+    repository: Repository | None = Field(default=None, description="an object with url and source")
+    icons: tuple[Icon, ...] | None = Field(default=None, strict=False, description="an array of objects with src")
+    meta: dict[str, Any] = Field(
+        default_factory=dict, alias="_meta", description="an object whose names have the form com.example/name"
+    )
+
+    def written(self) -> dict[str, Any]:
+        """The fields that have a value, under the names of the server card, `$schema` first."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)

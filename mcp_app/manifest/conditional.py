@@ -1,0 +1,55 @@
+"""Entity tags and If-None-Match (RFC 9110, 8.8.3 and 13.1.2). Nothing about the documents that are tagged."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+_DIGITS = 32
+"""Hex digits of SHA-256 in a tag: 128 bit, so that two documents with one tag will not be met."""
+
+_TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
+"""RFC 9110, 8.8.3: entity-tag. A comma may be inside of the quotes: splitting the field at commas would be wrong."""
+
+_GAP = re.compile(r"[ \t]*(?:,[ \t]*|$)")
+
+
+def entity_tag(body: bytes) -> str:
+    """A strong tag of `body`: the same bytes have the same tag in every process."""
+    return f'"{hashlib.sha256(body).hexdigest()[:_DIGITS]}"'
+
+
+def matches(etag: str, if_none_match: str | None) -> bool:
+    """Whether the caller has what `etag` names, so that 304 is the answer to GET and HEAD.
+
+    `if_none_match` is the field's value (several lines joined by ", "), None when it was not sent. Tags compare weakly,
+    `*` matches all that exists, empty list elements are skipped (5.6.1.2), and a field that is not valid is no
+    condition: the caller gets the whole document, which is never wrong.
+    """
+    if if_none_match is None:
+        return False
+    field = if_none_match.strip(" \t")
+    if field == "*":
+        return True
+    own = etag.removeprefix("W/")
+    tags = _tags(field)
+    return tags is not None and own in tags
+
+
+def _tags(field: str) -> list[str] | None:
+    """The opaque tags of the list, without their W/; None when `field` is not a list of tags."""
+    tags: list[str] = []
+    at = 0
+    while at < len(field):
+        if field[at] in ", \t":
+            at += 1
+            continue
+        tag = _TAG.match(field, at)
+        if tag is None:
+            return None
+        tags.append(tag[1])
+        gap = _GAP.match(field, tag.end())
+        if gap is None:
+            return None
+        at = gap.end()
+    return tags

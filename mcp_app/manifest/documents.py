@@ -1,0 +1,154 @@
+"""The documents themselves, as values: the card, and what each kind of finder expects beside it.
+
+The standard's card stays pure: what a closed future schema would refuse stands only on the doors that are ours or a
+finder's. Every URL is made from the base that the caller gives (the public URL, or the server's own loopback URL),
+never from a request. Nothing is promised that the live server does not say it serves. No bytes and no headers here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from .explain import ManifestError
+from .manifest import Manifest
+from .paths import CARD_PATH
+
+CARD_TYPE = "application/mcp-server-card+json"
+CATALOG_TYPE = "application/ai-catalog+json"
+
+CATALOG_VERSION = "1.0"
+"""`specVersion` of the AI Catalog: "Major.Minor"."""
+
+SSE_REVISION = "2024-11-05"
+"""The one revision whose transport is not Streamable HTTP, so that it has a remote of its own kind."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolFacts:
+    """What the live server knows of one tool. The schemas are JSON Schema 2020-12."""
+
+    name: str
+    input_schema: Mapping[str, Any]
+    title: str | None = None
+    description: str | None = None
+    output_schema: Mapping[str, Any] | None = None
+    read_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveServer:
+    """What the live server knows and mcp.json does not say. Seconds, as they hold for a call that asks for nothing."""
+
+    tools: Sequence[ToolFacts]
+    heartbeat_seconds: float
+    cap_seconds: float
+    revisions: Sequence[str] = ()
+    """MCP revisions that are spoken, newest first; empty while none is."""
+
+
+def server_card(manifest: Manifest, live: LiveServer, base: str) -> dict[str, Any]:
+    """Server card v1, and nothing that is not in its schema."""
+    card = manifest.card.written()
+    meta = card.pop("_meta", {})
+    remotes = _remotes(manifest, live, base)
+    if remotes:
+        card["remotes"] = remotes
+    card["_meta"] = {**meta, manifest.meta_key: _streaming(manifest, live, base)}
+    return card
+
+
+def plain_manifest(manifest: Manifest, live: LiveServer, base: str) -> dict[str, Any]:
+    """The card, and the lines that a person copies into a client's configuration."""
+    card = server_card(manifest, live, base)
+    if _streamable(live):
+        endpoint = absolute(base, manifest.mcp_path)
+        short = manifest.card.name.partition("/")[2]
+        card["mcpServers"] = {short: {"type": "http", "url": endpoint}}
+        card["endpoint"] = endpoint
+    return card
+
+
+def listing(manifest: Manifest, live: LiveServer, base: str) -> dict[str, Any]:
+    """The card, and what scanners list that cannot call the server: tools, and that no credentials are asked for."""
+    info = {"name": manifest.card.name, "version": manifest.card.version}
+    if manifest.card.title is not None:
+        info["title"] = manifest.card.title
+    return server_card(manifest, live, base) | {
+        "serverInfo": info,
+        "authentication": {"required": False, "schemes": []},
+        "tools": [_tool(tool) for tool in live.tools],
+        "resources": [],
+        "prompts": [],
+    }
+
+
+def catalog(manifest: Manifest, base: str) -> dict[str, Any]:
+    """AI Catalog 1.0 with one entry. Its name and description stay in the card, where they cannot drift."""
+    namespace, _, name = manifest.card.name.partition("/")
+    publisher = ".".join(reversed(namespace.split(".")))
+    # No `mcp` in between: the catalog's drafts read a third segment as namespace, as name or as kind; two segments
+    # mean the same in all of them, and in the server card's discovery.md.
+    entry = {"identifier": f"urn:air:{publisher}:{name}", "type": CARD_TYPE, "url": absolute(base, CARD_PATH)}
+    return {"specVersion": CATALOG_VERSION, "entries": [entry]}
+
+
+def absolute(base: str, path: str) -> str:
+    """`path` below `base`. Raises ManifestError when `base` is no address that may stand in a public document."""
+    try:
+        parts = urlsplit(base)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, an IPv6 address without its bracket
+        usable = False
+    if not usable or not base.isprintable() or any(mark in base for mark in " ?#@{}"):
+        # The value is not repeated: what stands before an @ is a password.
+        raise ManifestError("public URL", "", "expected http(s)://host[:port][/path] without user, query and fragment")
+    return base.rstrip("/") + path
+
+
+def _streaming(manifest: Manifest, live: LiveServer, base: str) -> dict[str, Any]:
+    return {
+        "events": absolute(base, manifest.events_path),
+        "tools": absolute(base, manifest.tools_path),
+        "runs": absolute(base, manifest.runs_path),
+        "responseTypes": ["text/event-stream", "application/json"],
+        "heartbeatSeconds": _number(live.heartbeat_seconds),
+        "maxStreamSeconds": _number(live.cap_seconds),
+    }
+
+
+def _streamable(live: LiveServer) -> list[str]:
+    return [revision for revision in live.revisions if revision != SSE_REVISION]
+
+
+def _remotes(manifest: Manifest, live: LiveServer, base: str) -> list[dict[str, Any]]:
+    remotes: list[dict[str, Any]] = []
+    streamable = _streamable(live)
+    if streamable:
+        url = absolute(base, manifest.mcp_path)
+        remotes.append({"type": "streamable-http", "url": url, "supportedProtocolVersions": streamable})
+    if SSE_REVISION in live.revisions:
+        url = absolute(base, manifest.events_path)
+        remotes.append({"type": "sse", "url": url, "supportedProtocolVersions": [SSE_REVISION]})
+    return remotes
+
+
+def _tool(tool: ToolFacts) -> dict[str, Any]:
+    """As in MCP's tools/list."""
+    shown: dict[str, Any] = {"name": tool.name}
+    if tool.title is not None:
+        shown["title"] = tool.title
+    if tool.description is not None:
+        shown["description"] = tool.description
+    shown["inputSchema"] = dict(tool.input_schema)
+    if tool.output_schema is not None:
+        shown["outputSchema"] = dict(tool.output_schema)
+    shown["annotations"] = {"readOnlyHint": tool.read_only}
+    return shown
+
+
+def _number(seconds: float) -> float | int:
+    """15 rather than 15.0, which some readers of JSON show as it stands."""
+    return int(seconds) if float(seconds).is_integer() else seconds

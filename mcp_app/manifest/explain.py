@@ -1,0 +1,109 @@
+"""One line for a wrong mcp.json: the file, the place in it, and what is expected there.
+
+Only wording: what is right and wrong is said by the models.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from .card import Card, Icon, Repository
+
+_NESTED: dict[str, type[BaseModel]] = {"icons": Icon, "repository": Repository}
+
+_BARE = re.compile(r"[$A-Za-z_][A-Za-z0-9_]*")
+"""Names that need no quotes in a JSON path."""
+
+_LIVE = frozenset({"remotes", "tools", "resources", "prompts", "endpoint", "serverInfo", "authentication"})
+"""What the documents hold and the file may not: an author would write it once, and it would be wrong ever after."""
+
+SHOWN = 60
+"""Characters of a wrong value that are repeated: enough to find it, short enough for one line."""
+
+
+class ManifestError(ValueError):
+    """mcp.json is wrong, or the URL that its documents are to name is. `str()` is one line for the operator.
+
+    It is raised at start and never reaches a caller, which is why it is no `McpAppError`.
+    """
+
+    def __init__(self, file: str, place: str, expected: str) -> None:
+        self.file = file
+        self.place = place
+        self.expected = expected
+        super().__init__(": ".join(part for part in (file, place, expected) if part))
+
+
+def explained(file: str, error: ValidationError, model: type[BaseModel], below: Sequence[str] = ()) -> ManifestError:
+    """The first of `error`'s problems as one line, and how many more there are.
+
+    `model` is what was validated, `below` the names that lead to it from the top of the file.
+    """
+    problems = error.errors(include_url=False)
+    first = problems[0]
+    location = tuple(first["loc"])
+    text = _expected(first["type"], first["msg"], location, first["input"], model)
+    if len(problems) > 1:
+        text += f" (and {len(problems) - 1} more)"
+    return ManifestError(file, json_path((*below, *location)), text)
+
+
+def json_path(location: Sequence[str | int]) -> str:
+    """`("icons", 0, "src")` as `icons[0].src`; names that are no identifiers stand in brackets and quotes."""
+    path = ""
+    for part in location:
+        if isinstance(part, int):
+            path += f"[{part}]"
+        elif _BARE.fullmatch(part):
+            path += f".{part}" if path else part
+        else:
+            path += f"[{json.dumps(part[:SHOWN])}]"  # a line break in a name does not break the line
+    return path
+
+
+def _expected(kind: str, message: str, location: tuple[str | int, ...], value: Any, model: type[BaseModel]) -> str:
+    if kind == "value_error":  # ours: the validator's own words
+        return message.removeprefix("Value error, ")
+    owner, described = _field(location, model)
+    if kind == "extra_forbidden":
+        return _unknown(str(location[-1]), owner)
+    if kind == "missing":
+        return f"missing: expected {described}"
+    return f"expected {described}, got {_shown(value)}"
+
+
+def _field(location: tuple[str | int, ...], model: type[BaseModel]) -> tuple[type[BaseModel], str]:
+    """The innermost object that the location leads into, and what its innermost known field expects."""
+    owner = model
+    described = f"an object with {_names(model)}"
+    for part in location:
+        field = next((each for each in owner.model_fields.values() if each.alias == part), None)
+        if field is None:
+            continue  # an index, or a name that is not known
+        described = field.description or described
+        owner = _NESTED.get(str(part), owner)
+    return owner, described
+
+
+def _unknown(name: str, owner: type[BaseModel]) -> str:
+    if owner is Card and name in _LIVE:
+        return "not written by hand: the server adds it from what it serves; remove it"
+    if owner is Card and name in ("mcpServers", "servers"):
+        return "this is a client's list of servers, not the manifest of a server; call the file otherwise, or move it"
+    return f"unknown name; expected one of {_names(owner)}"
+
+
+def _names(owner: type[BaseModel]) -> str:
+    return ", ".join(str(field.alias) for field in owner.model_fields.values())
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, str):
+        return repr(value) if len(value) <= SHOWN else f"{value[:SHOWN]!r}… ({len(value)} characters)"
+    kinds: dict[type, str] = {bool: "true or false", int: "a number", float: "a number", list: "an array"}
+    return kinds.get(type(value), "an object")

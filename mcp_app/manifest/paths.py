@@ -1,0 +1,92 @@
+"""Where the server's routes are: the one path that mcp.json chooses, and those that follow from it or are fixed.
+
+Only the paths, as text: what answers there is web's, and no URL is made here.
+"""
+
+from __future__ import annotations
+
+import re
+
+DEFAULT_EVENTS_PATH = "/api/v1/mcp/sse"
+"""The tutorial's path, which its curl line has in it."""
+
+MCP_PATH = "/mcp"
+"""The conventional path of an MCP endpoint; hosts try it when they are given a bare domain."""
+
+CARD_PATH = f"{MCP_PATH}/server-card"
+"""Reserved by the server card extension (discovery.md, "Server Card Location"): the MCP URL and /server-card."""
+
+CATALOG_PATH = "/.well-known/ai-catalog.json"
+PLAIN_PATHS = ("/mcp.json", "/.well-known/mcp.json")
+LISTING_PATH = "/.well-known/mcp/server-card.json"
+
+FIXED_PATHS = frozenset({"/", MCP_PATH, CARD_PATH, *PLAIN_PATHS, "/healthz", "/readyz", "/metrics"})
+"""Routes that are where they are whatever mcp.json says; the SSE path and its siblings cannot be one of them."""
+
+WELL_KNOWN = "/.well-known/"
+"""RFC 8615 gives this prefix to registered documents about the whole site: no place for a tool call."""
+
+MAX_PATH = 255
+"""Characters. The path is in every request line; more than this is a mistake, not a name."""
+
+_ALLOWED = re.compile(r"[A-Za-z0-9._~/-]*")
+"""RFC 3986, 2.3 unreserved, and the slash. Percent-encoding is left out: two spellings of one path are two routes for
+some proxies and one for others, and a filter that knows only one of them is no filter."""
+
+
+def check_events_path(path: str) -> str:
+    """`path` if a route can have it. Raises ValueError that says which rule it breaks."""
+    problem = _problem(path)
+    if problem is not None:
+        raise ValueError(f"expected {problem}, got {_shown(path)}")
+    taken = _taken(path)
+    if taken is not None:
+        raise ValueError(f"expected a path that leaves {taken} free, which the server needs itself, got {_shown(path)}")
+    return path
+
+
+def sibling(path: str, name: str) -> str:
+    """The path beside `path` whose last segment is `name`."""
+    return f"{path.rpartition('/')[0]}/{name}"
+
+
+def _problem(path: str) -> str | None:
+    if "://" in path:
+        return "a path without scheme and host, which come from MCP_APP_PUBLIC_URL"
+    if not path.startswith("/"):
+        return f"an absolute path such as {DEFAULT_EVENTS_PATH}"
+    if len(path) > MAX_PATH:
+        return f"at most {MAX_PATH} characters"
+    if "?" in path or "#" in path:
+        return "a path without query and fragment"
+    if any(mark in path for mark in "{}<>"):
+        return "a fixed path without placeholders"
+    if path.endswith("/"):
+        return "a path that does not end with a slash"
+    segments = path.split("/")[1:]
+    if "" in segments:
+        return "a path without empty segments"
+    if "." in segments or ".." in segments:
+        return "a path without the segments . and .."
+    if not _ALLOWED.fullmatch(path):
+        return "a path of letters, digits and - . _ ~ only"
+    return None
+
+
+def _taken(path: str) -> str | None:
+    """The route that the SSE path or one of its siblings would take away, or None."""
+    tools, runs = sibling(path, "tools"), sibling(path, "runs")
+    if path in (tools, runs):
+        return path
+    for each in (path, tools, runs):
+        if each in FIXED_PATHS:
+            return each
+        if each.startswith(WELL_KNOWN):
+            return WELL_KNOWN
+    return None
+
+
+def _shown(path: str) -> str:
+    return repr(path if len(path) <= MAX_PATH else f"{path[:40]}…") + (
+        f" ({len(path)} characters)" if len(path) > MAX_PATH else ""
+    )
