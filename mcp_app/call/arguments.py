@@ -1,0 +1,165 @@
+"""`key=value` words of the command line become a tool's params. Pure: no file is read here, nothing is sent.
+
+The rule, as documented:
+
+    key=value     what the tool's input schema says the key is: text is taken as it stands, anything else is read as
+                  JSON. A key the schema does not know (or no schema at all) is JSON if it parses, else text.
+    key:=JSON     always JSON: for null, for objects, and where the schema leaves a choice.
+    key=a key=b   a repeated key is a list. A key that the schema says is a list is one also when given once.
+
+Values are not validated: that is the server's, which says what it expected.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from mcp_app.call.outcome import CallFailed, Status
+
+# How many $ref may lead to one another: a schema that refers to itself ends here.
+_MAX_REFERENCES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One `key=value` (`raw` is False) or `key:=JSON` (`raw` is True)."""
+
+    key: str
+    value: str
+    raw: bool
+
+
+def parse_word(text: str) -> Word:
+    """Raises CallFailed for a word without `=` or without a key, or with `:=` and something that is not JSON."""
+    key, equals, value = text.partition("=")
+    raw = key.endswith(":")
+    if raw:
+        key = key[:-1]
+    if not equals or not key:
+        raise _usage(f"{text!r} is not key=value", "Write params as key=value, for example domain=example.com.")
+    if raw:
+        parse_json(value, f"{key}:=")
+    return Word(key, value, raw)
+
+
+def parse_json(text: str, where: str) -> Any:
+    """`text` as JSON (RFC 8259: no NaN, no Infinity). Raises CallFailed that names `where` it stood."""
+    try:
+        return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+    except RecursionError:
+        raise _usage(f"the JSON after {where} is nested too deeply") from None
+    except ValueError as error:
+        raise _usage(
+            f"what follows {where} is not JSON: {error}", 'Quote it for the shell: \'{"key": "value"}\'.'
+        ) from None
+
+
+def parse_object(text: str, where: str) -> dict[str, Any]:
+    """`text` as one JSON object. Raises CallFailed that names `where` it stood."""
+    value = parse_json(text, where)
+    if not isinstance(value, dict):
+        raise _usage(f"{where} takes a JSON object, not {_kind(value)}", '--params \'{"domain": "example.com"}\'')
+    return value
+
+
+def params_of(words: Iterable[Word], schema: Mapping[str, Any] | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The tool's params: those of --params (`given`), and one for each key of `words` by the rule above.
+
+    Raises CallFailed for a key that stands in both.
+    """
+    params = dict(given)
+    grouped: dict[str, list[Word]] = {}
+    for word in words:
+        grouped.setdefault(word.key, []).append(word)
+    for key, same in grouped.items():
+        if key in given:
+            raise _usage(f"{key!r} stands in --params and as {key}=…", "Give it once.")
+        params[key] = _value(same, _property(schema, key))
+    return params
+
+
+def _value(words: Sequence[Word], shapes: list[Mapping[str, Any]]) -> Any:
+    """The value of one key. `shapes` are the alternatives that the schema allows; empty when it says nothing."""
+    types = _types(shapes)
+    lists = [shape for shape in shapes if "array" in _types([shape])]
+    if len(words) == 1:
+        [word] = words
+        if word.raw:
+            return parse_json(word.value, f"{word.key}:=")
+        value = _one(word.value, types)
+        if not lists or isinstance(value, list) or "string" in types:
+            return value
+        if value is None and "null" in types:
+            return None
+    items = [alternative for shape in lists for alternative in _alternatives(shape.get("items"), shape)]
+    item_types = _types(items)
+    return [parse_json(word.value, f"{word.key}:=") if word.raw else _one(word.value, item_types) for word in words]
+
+
+def _one(text: str, types: set[str]) -> Any:
+    if "string" in types:
+        return text
+    try:
+        return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _property(schema: Mapping[str, Any] | None, key: str) -> list[Mapping[str, Any]]:
+    if schema is None:
+        return []
+    properties = schema.get("properties")
+    shape = properties.get(key) if isinstance(properties, Mapping) else None
+    return _alternatives(shape, schema)
+
+
+def _alternatives(shape: object, root: Mapping[str, Any], depth: int = 0) -> list[Mapping[str, Any]]:
+    """The schemas among which a value may choose: `$ref`, `anyOf`, `oneOf` and `allOf` opened (JSON Schema 2020-12)."""
+    if not isinstance(shape, Mapping) or depth > _MAX_REFERENCES:
+        return []
+    # What a nested schema's items refer to stands at the root, so the root's definitions travel with each alternative.
+    found: list[Mapping[str, Any]] = [{"$defs": root.get("$defs", {}), **shape}]
+    reference = shape.get("$ref")
+    definitions = root.get("$defs")
+    if isinstance(reference, str) and isinstance(definitions, Mapping):
+        found += _alternatives(definitions.get(reference.removeprefix("#/$defs/")), root, depth + 1)
+    for word in ("anyOf", "oneOf", "allOf"):
+        choices = shape.get(word)
+        for choice in choices if isinstance(choices, list) else []:
+            found += _alternatives(choice, root, depth + 1)
+    return found
+
+
+def _types(shapes: Iterable[Mapping[str, Any]]) -> set[str]:
+    types: set[str] = set()
+    for shape in shapes:
+        declared = shape.get("type")
+        types.update([declared] if isinstance(declared, str) else declared if isinstance(declared, list) else [])
+        values = [*shape["enum"]] if isinstance(shape.get("enum"), list) else []
+        values += [shape["const"]] if "const" in shape else []
+        if any(isinstance(value, str) for value in values):
+            types.add("string")
+    return types
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise ValueError(f"{text} is larger than a number may be")
+    return number
+
+
+def _kind(value: object) -> str:
+    kinds = {list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return kinds.get(type(value), "a number")
+
+
+def _usage(message: str, advice: str = "") -> CallFailed:
+    return CallFailed(Status.REFUSED, message, advice)

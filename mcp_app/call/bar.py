@@ -1,0 +1,169 @@
+"""Events as a live display in a terminal: steps as lines, below them a bar with the clock. Needs rich.
+
+Nothing here decides about the call. Text from the server is printed only as `Text` made of `harmless` text: never as
+rich's markup, so `[red]` in a tool's output is what it looks like.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.highlighter import JSONHighlighter
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID
+from rich.text import Text
+
+from mcp_app.call.lines import steps
+from mcp_app.call.message import Message
+from mcp_app.call.printable import harmless, many_lines, one_line
+
+# A step is meant to be read as it goes by: a longer one is cut here, and the full text is what --json and pipes give.
+_STEP_CHARACTERS = 1000
+
+# Quiet seconds from which on the bar says so: below, an event or heartbeat every second would make it flicker.
+_QUIET_SECONDS = 2
+
+
+class Bar:
+    """Draws on `output`, which must be a terminal. `clock` gives seconds and never goes back."""
+
+    # Show cursor, new line: what rich would have done at its own end.
+    restore = b"\x1b[?25h\r\n"
+
+    def __init__(self, tool: str, output: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console = Console(file=output, markup=False, highlight=False, emoji=False)
+        self._clock = clock
+        self._progress = Progress(
+            _Field("name"),
+            BarColumn(bar_width=30),
+            _Field("steps"),
+            _Clock(),
+            _Beats(self._console.encoding.startswith("utf"), clock),
+            console=self._console,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            get_time=clock,
+        )
+        self._tool = harmless(tool)
+        self._task: TaskID | None = None
+        self._beats = 0
+
+    def start(self) -> None:
+        self._task = self._progress.add_task(
+            "", total=None, name=self._tool, steps="", cap=None, beats=0, heard=self._clock()
+        )
+        self._progress.start()
+
+    def show(self, message: Message) -> None:
+        self._update(heard=self._clock())
+        match message.type:
+            case "started":
+                self._update(cap=message.number("cap_seconds"))
+            case "complete":
+                self._complete(message)
+            case "error":
+                self.stop()
+            case "log":
+                self._log(message.data)
+            case _:
+                self._step(message)
+
+    def heartbeat(self) -> None:
+        self._beats += 1
+        self._update(heard=self._clock(), beats=self._beats)
+
+    def cancelling(self) -> None:
+        self._update(name=f"{self._tool}: cancelling (Ctrl-C again leaves at once)")
+
+    def flush(self) -> None:
+        """rich draws ten times a second by itself."""
+
+    def stop(self) -> None:
+        self._progress.stop()
+
+    def _update(self, **fields: Any) -> None:
+        if self._task is not None:
+            self._progress.update(self._task, **fields)
+
+    def _step(self, message: Message) -> None:
+        done, total = message.number("progress"), message.number("total")
+        if done is not None:
+            self._update(completed=done, total=total, steps=steps(message))
+        elapsed = 0.0 if self._task is None else self._progress.tasks[0].elapsed or 0.0
+        self._console.print(Text(f"{elapsed:6.1f} s ", style="dim"), Text(_step_text(message.data)), sep="")
+
+    def _log(self, data: Any) -> None:
+        level = data.get("level") if isinstance(data, dict) else None
+        style = {"error": "bold red", "warning": "yellow"}.get(level, "dim") if isinstance(level, str) else "dim"
+        text = data.get("message") if isinstance(data, dict) else data
+        shown = text if isinstance(text, str) else one_line(text)
+        self._console.print(Text(harmless(f"{level or 'log'}: {shown}"), style=style))
+
+    def _complete(self, message: Message) -> None:
+        self.stop()
+        duration, events = message.number("duration_ms"), message.number("events")
+        summary = f"{self._tool}: done"
+        summary += "" if duration is None else f" in {duration / 1000:.1f} s"
+        summary += "" if events is None else f", {events:.0f} events"
+        self._console.print(Text(summary, style="bold green"))
+        if message.data is not None:
+            # soft_wrap: the terminal wraps long lines, so that what is copied from it is still JSON.
+            self._console.print(JSONHighlighter()(Text(many_lines(message.data))), soft_wrap=True)
+
+
+def _step_text(data: Any) -> str:
+    """A message alone as it is; a step by its name, then the rest; anything else as JSON."""
+    if isinstance(data, dict):
+        for name in ("message", "step"):
+            if isinstance(data.get(name), str):
+                rest = {key: value for key, value in data.items() if key != name}
+                return _cut(harmless(data[name]) + (f"  {one_line(rest)}" if rest else ""))
+    return _cut(harmless(data) if isinstance(data, str) else one_line(data))
+
+
+def _cut(text: str) -> str:
+    if len(text) <= _STEP_CHARACTERS:
+        return text
+    return f"{text[:_STEP_CHARACTERS]}… ({len(text)} characters)"
+
+
+class _Field(ProgressColumn):
+    """One field of the task, as text and not as markup."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def render(self, task: Task) -> Text:
+        return Text(str(task.fields[self._name]))
+
+
+class _Clock(ProgressColumn):
+    """How long the call has lasted, against the cap when the server has said it."""
+
+    def render(self, task: Task) -> Text:
+        cap = task.fields["cap"]
+        elapsed = _minutes(task.elapsed or 0.0)
+        return Text(elapsed if cap is None else f"{elapsed} of {_minutes(cap)}", style="cyan")
+
+
+class _Beats(ProgressColumn):
+    """Heartbeats so far, and for how long nothing has been heard."""
+
+    def __init__(self, hearts: bool, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self._sign = "♥" if hearts else "heartbeats:"
+        self._clock = clock
+
+    def render(self, task: Task) -> Text:
+        quiet = self._clock() - task.fields["heard"]
+        parts = [f"{self._sign} {task.fields['beats']}"] if task.fields["beats"] else []
+        parts += [f"quiet {quiet:.0f} s"] if quiet >= _QUIET_SECONDS else []
+        return Text("  ".join(parts), style="dim")
+
+
+def _minutes(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

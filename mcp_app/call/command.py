@@ -1,0 +1,207 @@
+"""The command's own arguments, and what is done in which order. Nothing of the call itself is decided here.
+
+httpx and rich are imported only once the command runs (they are the extra `cli`), so that `mcp-app serve` does without.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import math
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mcp_app.call.address import Address, parse_address
+from mcp_app.call.arguments import params_of, parse_object, parse_word
+from mcp_app.call.display import display_for, missing_extra
+from mcp_app.call.interrupt import Interrupt, interrupt_handled
+from mcp_app.call.message import error_of
+from mcp_app.call.outcome import CallFailed, Status, status_of_answer
+from mcp_app.call.printable import harmless, many_lines, one_line
+
+if TYPE_CHECKING:
+    from mcp_app.call.exchange import Exchange
+
+_EPILOG = """\
+exit status: 0 done, 1 the tool failed, 2 wrong command line or refused by the server, 3 server unreachable, not
+trusted or not of this kind, 4 time cap, 5 the run began and its end was not seen, 130 cancelled by Ctrl-C.
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Registers `call`. The parsed arguments carry `run`, which takes them and returns the exit status."""
+    parser = subparsers.add_parser(
+        "call",
+        help="call a tool and watch it work",
+        description="Call a tool of a running server and watch it work.",
+        epilog=_EPILOG,
+    )
+    parser.add_argument(
+        "url", metavar="URL", help="the server's root, such as https://localhost:8443/, or its event route"
+    )
+    parser.add_argument("tool", metavar="TOOL", help="the tool's name")
+    parser.add_argument(
+        "words",
+        metavar="key=value",
+        nargs="*",
+        help="a parameter: text, or JSON where the tool's schema asks for something else; repeated for a list; "
+        "key:=JSON is always JSON",
+    )
+    parser.add_argument(
+        "--params", metavar="JSON|@FILE|-", help="all parameters as one JSON object, from a file, or from stdin"
+    )
+    parser.add_argument("--json", action="store_true", help="print the server's one JSON answer, nothing before it")
+    parser.add_argument("--cap-seconds", type=_seconds, metavar="S", help="end the run after S seconds at the latest")
+    parser.add_argument(
+        "--heartbeat-seconds", type=_seconds, metavar="S", help="ask for a heartbeat after S quiet seconds"
+    )
+    parser.add_argument(
+        "--cacert", type=Path, metavar="FILE", help="believe only certificates signed by this authority (PEM)"
+    )
+    parser.add_argument(
+        "--header", action="append", type=_header, default=[], metavar="'Name: value'", help="send this header field"
+    )
+    parser.add_argument("--http1", action="store_true", help="speak HTTP/1.1 even where the server offers HTTP/2")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Calls the tool, and returns the exit status. What went wrong is one line on stderr, and one of what to do."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that is not UTF-8 must not end the call by a character it does not have.
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        return _run(arguments)
+    except CallFailed as failure:
+        _complain(failure)
+        return failure.status
+    except BrokenPipeError:
+        # Who read the output has left (`| head`): what is still buffered has nowhere to go, also not at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Status.PIPE_CLOSED
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    try:
+        from mcp_app.call import client, exchange
+    except ModuleNotFoundError as error:
+        raise missing_extra(error) from None
+    address = parse_address(arguments.url)
+    words = [parse_word(word) for word in arguments.words]
+    given = _given(arguments.params)
+    from mcp_app.call.trust import trust_for
+
+    connection = client.Connection(arguments.header, trust_for(address, arguments.cacert), not arguments.http1)
+    display = None if arguments.json else display_for(arguments.tool, sys.stdout)
+
+    async def call(interrupt: Interrupt) -> int:
+        work = exchange.Exchange(client.open_client(address, connection), display)
+        loop = asyncio.get_running_loop()
+        interrupt.on_first = lambda: _schedule(loop, work)
+        if interrupt.signal_number is not None:
+            work.cancel()
+        try:
+            async with work.deadline:
+                return await _call(work, address, arguments, words, given)
+        except TimeoutError:
+            if work.deadline.leaving:
+                raise _cancelled(interrupt, work) from None
+            raise work.timed_out() from None
+        except CallFailed as failure:
+            if work.confirmed:
+                raise _cancelled(interrupt, work) from failure
+            raise
+        finally:
+            interrupt.on_first = None
+            await work.close()
+
+    with interrupt_handled(display.restore if display else b"") as interrupt:
+        try:
+            if display is not None:
+                display.start()
+            return asyncio.run(call(interrupt))
+        finally:
+            if display is not None:
+                display.stop()
+
+
+async def _call(
+    work: Exchange, address: Address, arguments: argparse.Namespace, words: list[Any], given: dict[str, Any]
+) -> int:
+    from mcp_app.call.client import Request
+
+    route, cap = await work.find_route(address)
+    schema = await work.read_schema(route, arguments.tool) if words else None
+    params = params_of(words, schema, given)
+    request = Request(arguments.tool, params, arguments.cap_seconds, arguments.heartbeat_seconds)
+    if not arguments.json:
+        return await work.follow(route, request)
+    if cap is None and request.cap_seconds is None:
+        cap = await work.read_cap(route)
+    answer, http_status = await work.ask(route, request, cap)
+    print(many_lines(answer) if sys.stdout.isatty() else one_line(answer), flush=True)
+    if http_status == 200 and answer["type"] == "complete":
+        return Status.DONE
+    error = error_of(answer)
+    return status_of_answer(http_status, error.code if error else None)
+
+
+def _schedule(loop: asyncio.AbstractEventLoop, work: Exchange) -> None:
+    loop.call_soon_threadsafe(work.cancel)
+
+
+def _given(text: str | None) -> dict[str, Any]:
+    """The object of --params. Raises CallFailed when it cannot be read or is none."""
+    if text is None:
+        return {}
+    where = "--params"
+    try:
+        if text == "-":
+            text = sys.stdin.read()
+        elif text.startswith("@"):
+            where = f"--params {text}"
+            text = Path(text[1:]).read_text(encoding="utf-8")
+    except OSError as error:
+        raise CallFailed(Status.REFUSED, f"{where}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise CallFailed(Status.REFUSED, f"{where} is not UTF-8") from error
+    return parse_object(text, where)
+
+
+def _cancelled(interrupt: Interrupt, work: Exchange) -> CallFailed:
+    how = "the server has ended the run" if work.confirmed else "the connection was closed, which ends the run"
+    return CallFailed(interrupt.status, f"cancelled: {how}")
+
+
+def _complain(failure: CallFailed) -> None:
+    print(f"mcp-app call: {harmless(failure.message)}", file=sys.stderr)
+    if failure.advice:
+        print(f"  {harmless(failure.advice)}", file=sys.stderr)
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < math.inf:
+        raise ValueError("not a positive number of seconds")
+    return seconds
+
+
+# RFC 9110, 5.1 and 5.5: a token, and printable ASCII; what HTTP libraries would otherwise refuse with a traceback.
+_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e]*)", re.ASCII)
+
+# What the command itself says: with another value it would not be this command any more.
+_OWN_HEADERS = frozenset(
+    {"accept", "accept-encoding", "content-type", "content-length", "transfer-encoding", "connection"}
+)
+
+
+def _header(text: str) -> tuple[str, str]:
+    match = _HEADER.fullmatch(text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not 'Name: value' in printable ASCII")
+    if match[1].lower() in _OWN_HEADERS:
+        raise argparse.ArgumentTypeError(f"{match[1]} is set by the command itself")
+    return match[1], match[2].strip()

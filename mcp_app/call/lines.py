@@ -1,0 +1,85 @@
+"""Events as lines, for pipes, files and terminals that want no escape sequences. No decision about the call here.
+
+One event, one line; three fields, separated by single spaces, the first two without a space:
+
+    TYPE      NOTE                              JSON
+    started   the tool's name                   the event's metadata: run, heartbeat_seconds, cap_seconds
+    progress  done/total, done, or -            the event's data
+    log       the level                         the message
+    complete  how long it took: 1.834s, or -    the result
+    error     the error's code                  the error object
+
+Heartbeats are not printed. A type we do not know is printed with the note `-` and its data. The JSON is on one line,
+UTF-8, with control characters escaped, so it can neither break a line nor drive a terminal.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TextIO
+
+from mcp_app.call.message import Message
+from mcp_app.call.printable import harmless, one_line
+
+
+def line_of(message: Message) -> str:
+    """The line of one event, without its end."""
+    note, value = _fields(message)
+    return f"{_word(message.type)} {_word(note)} {one_line(value)}"
+
+
+def _fields(message: Message) -> tuple[str, Any]:
+    data = message.data
+    match message.type:
+        case "started":
+            return str(message.content.get("tool", "")), dict(message.metadata)
+        case "progress":
+            return steps(message), data
+        case "log" if isinstance(data, dict):
+            return str(data.get("level", "")), data.get("message")
+        case "complete":
+            duration = message.number("duration_ms")
+            return "" if duration is None else f"{duration / 1000:.3f}s", data
+        case "error":
+            return message.error.code, message.content.get("error")
+        case _:
+            return "", data
+
+
+def steps(message: Message) -> str:
+    """`3/6`, `3` when the total is not known, nothing without numbers."""
+    done, total = message.number("progress"), message.number("total")
+    if done is None:
+        return ""
+    return f"{done:.10g}" if total is None else f"{done:.10g}/{total:.10g}"
+
+
+def _word(text: str) -> str:
+    return re.sub(r"\s", "_", harmless(text)) or "-"
+
+
+class Lines:
+    """Writes each event to `output` as it comes."""
+
+    restore = b""
+
+    def __init__(self, output: TextIO) -> None:
+        self._output = output
+
+    def start(self) -> None:
+        """There is nothing to prepare."""
+
+    def show(self, message: Message) -> None:
+        self._output.write(line_of(message) + "\n")
+
+    def heartbeat(self) -> None:
+        """Not printed: a file would fill with them."""
+
+    def cancelling(self) -> None:
+        """The events that follow tell it."""
+
+    def flush(self) -> None:
+        self._output.flush()
+
+    def stop(self) -> None:
+        self._output.flush()
