@@ -1,0 +1,68 @@
+"""Sockets for a configuration: bound all or none, and a clear line for the one that cannot be had.
+
+No application and no loop here; who may bind where is decided in `configuration`.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from hypercorn.config import Config, Sockets
+
+from mcp_app.server.errors import StartError
+
+_REMEDIES = {
+    errno.EADDRINUSE: "another process listens there: stop it, or choose another port with {option}",
+    errno.EADDRNOTAVAIL: "this machine has no such address: choose another with {option}",
+    errno.EACCES: "ports below 1024 need a privilege: choose another with {option}",
+}
+
+
+def bind(config: Config) -> Sockets:
+    """Bind every address of `config`, TLS where it has a certificate.
+
+    Raises `StartError` naming the address that cannot be had, or the certificate that cannot be used; nothing stays
+    bound then.
+    """
+    _check_certificate(config)
+    bound = Sockets([], [], [])
+    try:
+        main = bound.secure_sockets if config.ssl_enabled else bound.insecure_sockets
+        for address in config.bind:
+            main.extend(_bind(config, address, "--bind"))
+        # Without a certificate Hypercorn serves `bind` in the clear and leaves insecure_bind shut.
+        for address in config.insecure_bind if config.ssl_enabled else ():
+            bound.insecure_sockets.extend(_bind(config, address, "--insecure-bind"))
+    except BaseException:
+        close(bound)
+        raise
+    return bound
+
+
+def close(sockets: Sockets) -> None:
+    """Close them all; those already closed stay closed."""
+    for sock in (*sockets.secure_sockets, *sockets.insecure_sockets, *sockets.quic_sockets):
+        sock.close()
+
+
+def _bind(config: Config, address: str, option: str) -> list[socket.socket]:
+    # A Config of one address, so that a failure has a name; only what Hypercorn reads while binding is carried over.
+    one = Config.from_mapping(bind=[address], workers=0, umask=config.umask, user=config.user, group=config.group)
+    try:
+        return one.create_sockets().insecure_sockets
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        remedy = _REMEDIES.get(getattr(error, "errno", None) or 0, "choose another with {option}")
+        raise StartError(f"cannot listen on {address}: {reason}; {remedy.format(option=option)}") from error
+
+
+def _check_certificate(config: Config) -> None:
+    if not config.ssl_enabled:
+        return
+    try:
+        config.create_ssl_context()
+    except OSError as error:  # ssl.SSLError is one
+        raise StartError(
+            f"certfile {config.certfile} and keyfile {config.keyfile} cannot be used: {error.strerror or error}"
+        ) from error

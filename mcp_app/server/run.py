@@ -1,0 +1,124 @@
+"""Serving an ASGI application with Hypercorn in this process, until SIGTERM or SIGINT.
+
+Addresses, certificates and limits are decided before (`configuration`), sockets made in `binding`; what is served is
+the caller's. Hypercorn's worker processes are not used: with them a start that failed exits with status 0, and a signal
+to the process group cuts every stream. One process per unit or container instead, more of them behind a proxy.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from hypercorn.asyncio.run import worker_serve
+from hypercorn.config import Config, Sockets
+from hypercorn.logging import Logger
+from hypercorn.typing import ASGIFramework
+from hypercorn.utils import LifespanFailureError, LifespanTimeoutError, wrap_app
+
+from mcp_app.server import binding, overdue
+from mcp_app.server.addresses import urls
+from mcp_app.server.errors import StartError
+
+Ready = Callable[[list[str]], None]
+"""Called once, on the loop, when every address accepts connections, with the URLs and their real ports."""
+
+INTERRUPTED = 130
+"""The exit status a shell expects of a process that Ctrl-C ended (128 + SIGINT)."""
+
+log = logging.getLogger("mcp_app.server")
+
+
+def serve(app: ASGIFramework, config: Config, on_ready: Ready | None = None) -> int:
+    """Serve `app` until SIGTERM or SIGINT and return the exit status: 0, also when streams had to be ended.
+
+    Raises `StartError` when an address cannot be bound, the certificate cannot be used, or the application refuses to
+    start. A second signal ends the process at once.
+    """
+    sockets = binding.bind(config)
+    try:
+        with asyncio.Runner(debug=config.debug, loop_factory=_loop_factory(config)) as runner:
+            runner.get_loop().set_exception_handler(_log_exception)
+            runner.run(_serve_until_signal(app, config, sockets, on_ready))
+    finally:
+        binding.close(sockets)
+    return 0
+
+
+async def serve_async(
+    app: ASGIFramework,
+    config: Config,
+    sockets: Sockets,
+    *,
+    shutdown: Callable[[], Awaitable[Any]],
+    on_ready: Ready | None = None,
+) -> None:
+    """Serve `app` on bound `sockets` in the running loop until `shutdown()` returns.
+
+    Raises `StartError` when the application refuses to start.
+    """
+    config.logger_class = _announcer(sockets, on_ready or (lambda found: None))
+    wrapped = wrap_app(app, config.wsgi_max_body_size, "asgi")
+    try:
+        await worker_serve(wrapped, config, sockets=sockets, shutdown_trigger=shutdown)
+    except (LifespanFailureError, LifespanTimeoutError) as error:
+        raise StartError(f"the application did not start: {error}") from error
+
+
+async def _serve_until_signal(app: ASGIFramework, config: Config, sockets: Sockets, on_ready: Ready | None) -> None:
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        if asked.is_set():
+            os._exit(INTERRUPTED)  # asked twice: whoever waits does not want to wait for the last events
+        asked.set()
+        overdue.exit_after(overdue.bound(config))
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    await serve_async(app, config, sockets, shutdown=asked.wait, on_ready=on_ready)
+
+
+def _loop_factory(config: Config) -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if config.worker_class == "asyncio":
+        return None
+    if config.worker_class == "uvloop":
+        try:
+            import uvloop
+        except ImportError as error:
+            raise StartError("worker_class is uvloop, which is not installed: pip install uvloop") from error
+        return uvloop.new_event_loop
+    raise StartError(f"worker_class {config.worker_class!r} is not served: use 'asyncio' or 'uvloop'")
+
+
+def _log_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A handshake that failed is the peer's affair (a plain HTTP request to the TLS port): not worth a traceback."""
+    if not isinstance(context.get("exception"), ssl.SSLError):
+        loop.default_exception_handler(context)
+
+
+def _announcer(sockets: Sockets, on_ready: Ready) -> type[Logger]:
+    """A logger that turns Hypercorn's line per listening socket into one call of `on_ready`, after the last of them.
+
+    Those lines are the only sign Hypercorn gives that a socket accepts connections.
+    """
+    expected = len(sockets.secure_sockets) + len(sockets.insecure_sockets)
+
+    class Announcer(Logger):
+        listening = 0
+
+        async def info(self, message: str, *args: Any, **kwargs: Any) -> None:
+            if not message.startswith("Running on "):
+                await super().info(message, *args, **kwargs)
+                return
+            self.listening += 1
+            if self.listening == expected:
+                on_ready(urls(sockets))
+
+    return Announcer
