@@ -1,0 +1,137 @@
+/**
+ * The requests this page makes, beside the event stream itself. No DOM.
+ *
+ * No path is written here: the manifest names those of events, tools and runs. Only the path is taken from there, since the page may be open on another of the server's addresses than its
+ * public one, and may connect to its own origin only.
+ */
+
+// A URL beyond this is refused by many servers and proxies (8,000 is what RFC 9110, 4.1 asks all to support);
+// a longer call is posted instead.
+const MAX_URL = 8000;
+
+export class Problem extends Error {
+  /** @param object {code, message, hint?, details?}: what the server said, or what the page found. */
+  constructor(object) {
+    super(object.message);
+    this.object = object;
+  }
+}
+
+/** Read the manifest. Returns {title, description, events, tools, runs}, the last three as absolute paths. */
+export async function discover(manifestUrl) {
+  const manifest = await getJson(manifestUrl);
+  const meta = Object.entries(manifest._meta ?? {}).find(([key]) => key.endsWith("/streaming"));
+  const { events, tools, runs } = meta?.[1] ?? {};
+  if (![events, tools, runs].every((url) => typeof url === "string")) {
+    throw new Problem({ code: "no_paths", message: "The manifest does not say where events, tools and runs are." });
+  }
+  const path = (url) => new URL(url, location.href).pathname;
+  const { title = manifest.name, description } = manifest;
+  return { title, description, events: path(events), tools: path(tools), runs: path(runs) };
+}
+
+/** The tools, in the server's order. */
+export async function listTools(path) {
+  const answer = await getJson(path);
+  return answer.tools;
+}
+
+/** A key that makes starting by GET repeatable: 128 random bits in the 22 characters the server asks at least for. */
+export function newKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(18));
+  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_");
+}
+
+/**
+ * The URL that starts a read-only tool by GET, or null when it would be too long for one.
+ * `plain` names the parameters whose text the server reads back by their schema without doubt.
+ */
+export function startUrl(events, tool, params, limits, plain, key) {
+  const query = new URLSearchParams({ tool, run: key, heartbeat: "event" });
+  for (const [name, value] of Object.entries(limits)) query.set(name, String(value));
+  const rest = [];
+  for (const [name, value] of Object.entries(params)) {
+    const values = Array.isArray(value) ? value : [value];
+    if (plain.has(name) && values.length > 0 && values.every(isScalar)) {
+      for (const one of values) query.append(name, String(one));
+    } else {
+      rest.push([name, value]);
+    }
+  }
+  if (rest.length > 0) query.set("params", JSON.stringify(Object.fromEntries(rest)));
+  const url = `${events}?${query}`;
+  return url.length > MAX_URL ? null : url;
+}
+
+/** Start a detached run. Returns the URL of its events. */
+export async function postRun(runs, tool, params, limits) {
+  const response = await send(runs, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", Accept: "application/json" },
+    body: JSON.stringify({ tool, params, ...limits }),
+  });
+  if (!response.ok) throw new Problem(await problemOf(response));
+  const { id } = await response.json();
+  const query = new URLSearchParams({ heartbeat: "event", ...limits });
+  return `${runs}/${encodeURIComponent(id)}/events?${query}`;
+}
+
+export async function cancelRun(runs, id) {
+  const response = await send(`${runs}/${encodeURIComponent(id)}`, { method: "DELETE" });
+  if (!response.ok) throw new Problem(await problemOf(response));
+}
+
+/**
+ * Ask an event stream's URL once more, to learn why EventSource gave up on it.
+ * Returns the problem, or null when the stream is there now. Last-Event-ID goes along, so that asking never starts a
+ * run a second time.
+ */
+export async function readProblem(url, lastEventId) {
+  const abort = new AbortController();
+  const headers = { Accept: "text/event-stream" };
+  if (lastEventId !== "") headers["Last-Event-ID"] = lastEventId;
+  try {
+    const response = await send(url, { headers, cache: "no-store", signal: abort.signal });
+    if (response.status === 204) {
+      return {
+        code: "nothing_left",
+        message: "The server has nothing more to say about this run.",
+        hint: "It ended, was restarted, or the run is no longer kept.",
+      };
+    }
+    return response.ok ? null : await problemOf(response);
+  } catch (error) {
+    if (error instanceof Problem) return null; // no answer at all: the next attempt decides
+    throw error;
+  } finally {
+    abort.abort();
+  }
+}
+
+async function getJson(url) {
+  const response = await send(url, { headers: { Accept: "application/json" } });
+  if (!response.ok) throw new Problem(await problemOf(response));
+  return response.json();
+}
+
+async function send(url, options) {
+  try {
+    return await fetch(url, { redirect: "error", ...options });
+  } catch (error) {
+    throw new Problem({ code: "unreachable", message: `No answer from the server (${error.message}).`, hint: "Is it still running?" });
+  }
+}
+
+async function problemOf(response) {
+  const fallback = { code: `http_${response.status}`, message: `The server answered ${response.status}.` };
+  try {
+    const body = await response.json();
+    return body?.error?.message === undefined ? fallback : body.error;
+  } catch {
+    return fallback; // an answer from something in between, which has its own idea of an error page
+  }
+}
+
+function isScalar(value) {
+  return typeof value === "string" || typeof value === "boolean" || Number.isFinite(value);
+}
