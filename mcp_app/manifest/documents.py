@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from .explain import ManifestError
@@ -26,16 +26,25 @@ SSE_REVISION = "2024-11-05"
 """The one revision whose transport is not Streamable HTTP, so that it has a remote of its own kind."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolFacts:
-    """What the live server knows of one tool. The schemas are JSON Schema 2020-12."""
+class ToolFacts(Protocol):
+    """What is told of a tool; `mcp_app.tools.Tool` has it. The schemas are JSON Schema 2020-12."""
 
-    name: str
-    input_schema: Mapping[str, Any]
-    title: str | None = None
-    description: str | None = None
-    output_schema: Mapping[str, Any] | None = None
-    read_only: bool = False
+    @property
+    def name(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def description(self) -> str: ...
+    @property
+    def input_schema(self) -> Mapping[str, Any]: ...
+    @property
+    def output_schema(self) -> Mapping[str, Any] | None: ...
+    @property
+    def read_only(self) -> bool: ...
+    @property
+    def destructive(self) -> bool: ...
+    @property
+    def idempotent(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,16 +145,16 @@ def _remotes(manifest: Manifest, live: LiveServer, base: str) -> list[dict[str, 
 
 
 def _tool(tool: ToolFacts) -> dict[str, Any]:
-    """As in MCP's tools/list."""
-    shown: dict[str, Any] = {"name": tool.name}
-    if tool.title is not None:
-        shown["title"] = tool.title
-    if tool.description is not None:
-        shown["description"] = tool.description
+    """As in MCP's tools/list. An empty title or description is left out."""
+    shown: dict[str, Any] = {"name": tool.name, "title": tool.title, "description": tool.description}
+    shown = {name: text for name, text in shown.items() if text}
     shown["inputSchema"] = dict(tool.input_schema)
     if tool.output_schema is not None:
         shown["outputSchema"] = dict(tool.output_schema)
-    shown["annotations"] = {"readOnlyHint": tool.read_only}
+    hints = {"readOnlyHint": tool.read_only}
+    if not tool.read_only:  # the other hints have no meaning for a tool that changes nothing (MCP, ToolAnnotations)
+        hints |= {"destructiveHint": tool.destructive, "idempotentHint": tool.idempotent}
+    shown["annotations"] = hints
     return shown
 
 

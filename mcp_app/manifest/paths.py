@@ -23,8 +23,9 @@ LISTING_PATH = "/.well-known/mcp/server-card.json"
 FIXED_PATHS = frozenset({"/", MCP_PATH, CARD_PATH, *PLAIN_PATHS, "/healthz", "/readyz", "/metrics"})
 """Routes that are where they are whatever mcp.json says; the SSE path and its siblings cannot be one of them."""
 
-WELL_KNOWN = "/.well-known/"
-"""RFC 8615 gives this prefix to registered documents about the whole site: no place for a tool call."""
+FIXED_PREFIXES = ("/.well-known/", "/page/")
+"""RFC 8615 gives the first to registered documents about the whole site: no place for a tool call. The demo page's own
+files are below the second."""
 
 MAX_PATH = 255
 """Characters. The path is in every request line; more than this is a mistake, not a name."""
@@ -81,8 +82,9 @@ def _taken(path: str) -> str | None:
     for each in (path, tools, runs):
         if each in FIXED_PATHS:
             return each
-        if each.startswith(WELL_KNOWN):
-            return WELL_KNOWN
+        for prefix in FIXED_PREFIXES:
+            if each.startswith(prefix):
+                return prefix
     return None
 
 
