@@ -1,7 +1,8 @@
 """What an operator may set, all of it: environment variables that start with MCP_APP_.
 
-Hypercorn's own settings (addresses, certificates, HTTP limits) are in hypercorn.toml; the shape of the server's routes
-is in mcp.json; a tool's own settings are the tool's. Nothing here may read a file or import another part of the package.
+Hypercorn's own settings (addresses, certificates, HTTP limits) are in hypercorn.toml; the shape of the server's
+routes is in mcp.json; a tool's own settings are the tool's. Nothing here may read a file or import another part of
+the package.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Settings(BaseSettings):
     """Seconds after which a detached run is ended: nobody waits for it, so nobody else would."""
 
     max_runs: int = Field(default=10_000, ge=1)
-    """Runs being worked on at once; one more is answered 503. A run costs some ten KiB before its tool does anything."""
+    """Runs being worked on at once; one more is answered 503: each costs some KiB before its tool does anything."""
 
     threads: int = Field(default=32, ge=1, le=1024)
     """Plain functions (not coroutines) working at once; more wait for a thread."""

@@ -1,0 +1,122 @@
+"""How each of the four kinds of function is worked on: what it yields becomes events, what it returns the result.
+
+A tool's own exceptions pass through untouched; whoever runs the tool says what they mean. Nothing here knows of logs,
+readers or the caps.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from .context import Caller, Context
+from .protocol.errors import ToolFailed
+from .protocol.event import Event, EventType
+from .threads import Channel, Threads
+from .tools import Kind, Result, Tool
+
+Emit = Callable[[Sequence[Event]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a tool ended with: its encoded result, and for a generator without `Result` how many items it yielded."""
+
+    data: bytes
+    items: int | None = None
+
+
+async def work(tool: Tool, arguments: dict[str, Any], caller: Caller, emit: Emit, threads: Threads) -> Outcome:
+    """Run the tool to its end. Raises whatever it raises, and ToolFailed for what cannot be sent."""
+    match tool.kind:
+        case Kind.COROUTINE:
+            return await _coroutine(tool, arguments, caller, emit)
+        case Kind.ASYNC_GENERATOR:
+            return await _async_generator(tool, arguments, caller, emit)
+        case Kind.FUNCTION | Kind.GENERATOR:
+            return await _in_thread(tool, arguments, caller, emit, threads)
+
+
+async def _coroutine(tool: Tool, arguments: dict[str, Any], caller: Caller, emit: Emit) -> Outcome:
+    async def send(event: Event) -> None:
+        await emit((event,))
+
+    value = await tool.function(**_with_context(tool, arguments, Context(send, caller)))
+    return Outcome(tool.encode_result(value))
+
+
+async def _async_generator(tool: Tool, arguments: dict[str, Any], caller: Caller, emit: Emit) -> Outcome:
+    async def send(event: Event) -> None:
+        await emit((event,))
+
+    items = _Items(tool)
+    generator: AsyncGenerator[Any, None] = tool.function(**_with_context(tool, arguments, Context(send, caller)))
+    async with aclosing(generator):
+        async for value in generator:
+            event = items.take(value)
+            if event is not None:
+                await emit((event,))
+    return items.outcome()
+
+
+async def _in_thread(tool: Tool, arguments: dict[str, Any], caller: Caller, emit: Emit, threads: Threads) -> Outcome:
+    channel: Channel[Event] = Channel(asyncio.get_running_loop())
+    context = Context(channel.send, caller)
+    work_there = _generate if tool.kind is Kind.GENERATOR else _call
+    async with threads.run(work_there, tool, _with_context(tool, arguments, context), channel) as outcome:
+        while events := await channel.take():
+            await emit(events)
+        return await outcome
+
+
+def _call(tool: Tool, arguments: dict[str, Any], _: Channel[Event]) -> Outcome:
+    return Outcome(tool.encode_result(tool.function(**arguments)))
+
+
+def _generate(tool: Tool, arguments: dict[str, Any], channel: Channel[Event]) -> Outcome:
+    items = _Items(tool)
+    generator = tool.function(**arguments)
+    try:
+        while True:
+            try:
+                value = next(generator)
+            except StopIteration as stop:
+                if stop.value is not None:
+                    items.take(stop.value if isinstance(stop.value, Result) else Result(stop.value))
+                return items.outcome()
+            event = items.take(value)
+            if event is not None:
+                channel.put(event)
+    finally:
+        generator.close()
+
+
+class _Items:
+    """What a generator yields, in order: items, then perhaps a `Result`, then nothing."""
+
+    def __init__(self, tool: Tool) -> None:
+        self._tool = tool
+        self._count = 0
+        self._result: Result[Any] | None = None
+
+    def take(self, value: Any) -> Event | None:
+        if self._result is not None:
+            raise ToolFailed(f"The tool {self._tool.name} went on after its Result: Result is the last thing to yield.")
+        if isinstance(value, Result):
+            self._result = value
+            return None
+        self._count += 1
+        return Event(EventType.PROGRESS, self._tool.encode_item(value))
+
+    def outcome(self) -> Outcome:
+        if self._result is None:
+            return Outcome(b"null", items=self._count)
+        return Outcome(self._tool.encode_result(self._result.value))
+
+
+def _with_context(tool: Tool, arguments: dict[str, Any], context: Context) -> dict[str, Any]:
+    name = tool.signature.context
+    return arguments if name is None else {**arguments, name: context}

@@ -1,0 +1,55 @@
+"""The cap: no stream grows older than this, whatever its tool does.
+
+What the cap means is the policy row's: the run ends, and its last event `time_cap` is the stream's last; or only the
+stream ends, and its reader comes back for the rest. When it is reached is decided in protocol/stream.py.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from ..protocol.revision import OnCap
+from ..protocol.stream import Stream
+from . import Batch, Batches, Mark
+
+
+class TimeCap:
+    """Ends what it wraps at `stream.cap_at`; `end_run` is called for policies that end the run as well."""
+
+    def __init__(
+        self,
+        batches: Batches,
+        stream: Stream,
+        clock: Callable[[], float],
+        on_cap: OnCap,
+        end_run: Callable[[], None],
+    ) -> None:
+        self._batches = batches
+        self._stream = stream
+        self._clock = clock
+        self._on_cap = on_cap
+        self._end_run = end_run
+        self._ended = False
+
+    async def next(self, until: float) -> Batch | None:
+        if self._ended:
+            return None
+        # Asked before reading: a tool that floods always has a next batch.
+        if self._clock() >= self._stream.cap_at:
+            return await self._reached(until)
+        batch = await self._batches.next(min(until, self._stream.cap_at))
+        if batch is None or batch or self._clock() < self._stream.cap_at:
+            return batch
+        return await self._reached(until)
+
+    async def _reached(self, until: float) -> Batch | None:
+        self._stream.cap_at = math.inf
+        if self._on_cap is OnCap.END_STREAM:
+            self._ended = True
+            return (Mark.CAP,)
+        self._end_run()  # its last event is what comes next from below, behind what was queued before
+        return await self._batches.next(until)
+
+    def close(self) -> None:
+        self._batches.close()

@@ -1,0 +1,79 @@
+"""What a run says, in no dialect yet: an `Event` of encoded JSON, and an `Entry`, the event with its place in the log.
+
+Values are encoded here, once, when they happen: from here on everything is bytes that can be counted, stored and
+written. No event is rendered for a wire here (that is the dialects' work), and nothing is validated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from pydantic_core import PydanticSerializationError, to_json
+
+MAX_EVENT_BYTES = 1024 * 1024
+"""An event larger than this ends its run with `event_too_large`. It bounds what one entry adds to a full window
+(which is as large), and is what a page or an agent can be expected to parse in one piece."""
+
+
+class EventType(StrEnum):
+    """The tutorial's words, and `log`."""
+
+    STARTED = "started"
+    PROGRESS = "progress"
+    LOG = "log"
+    COMPLETE = "complete"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened in a run.
+
+    `data` is one encoded JSON value: the tool's name for `started`, the error object for `error`, else the event's
+    data. `metadata` is an encoded JSON object, or empty when there is none.
+    """
+
+    type: EventType
+    data: bytes
+    metadata: bytes = b""
+
+    @property
+    def size(self) -> int:
+        """Bytes that this event counts against a window, a log's bound and `MAX_EVENT_BYTES`."""
+        return len(self.data) + len(self.metadata)
+
+    @property
+    def last(self) -> bool:
+        """Whether a stream ends with this event."""
+        return self.type in _LAST
+
+
+_LAST = frozenset({EventType.COMPLETE, EventType.ERROR})
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One numbered line of the event log: `number` counts from 1 without holes.
+
+    `end` is the sum of the sizes of all entries up to and with this one, in bytes: the difference of two of them is
+    how far a reader is behind.
+    """
+
+    number: int
+    event: Event
+    end: int
+
+
+def encode(value: Any) -> bytes:
+    """One line of JSON (RFC 8259) for `value`: anything that pydantic can serialise.
+
+    NaN and the infinities, which JSON does not have, become null, as in a browser's JSON.stringify.
+
+    Raises ValueError when the value cannot be serialised; the message names the type at fault.
+    """
+    try:
+        return to_json(value, inf_nan_mode="null")
+    except (PydanticSerializationError, UnicodeError, RecursionError) as error:
+        raise ValueError(f"not serialisable as JSON: {error}") from error

@@ -1,0 +1,225 @@
+"""The plain dialect: the tutorial's request body and its events, and nothing that acts.
+
+    POST  {"tool": "scan_domain", "params": {"domain": "example.com"}}
+    GET   ?tool=scan_domain&domain=example.com&run=KEY
+    data: {"type":"progress","data":{…},"metadata":{…}}
+
+Tools' parameters are not validated here (the tool does that, it knows its schema), and no run is started.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+from urllib.parse import parse_qsl
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from . import sse, strict_json
+from .errors import InvalidRequest
+from .event import Entry, Event, EventType, encode
+
+RESERVED = frozenset({"tool", "run", "heartbeat", "heartbeat_seconds", "cap_seconds", "params"})
+"""Names in a GET query that are the dialect's own: a read-only tool must not have a parameter of such a name."""
+
+KEY = re.compile(r"[A-Za-z0-9_-]{16,128}", re.ASCII)
+"""A run key, chosen by the caller: 16 characters of this alphabet are 96 bits, enough not to be guessed or met."""
+
+_EVENT_ID = re.compile(r"([0-9a-f]{32})/([0-9]{1,15})", re.ASCII)
+_MAX_QUERY_FIELDS = 1000  # more is no form any more; parse_qsl itself is linear
+
+_Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Call(BaseModel):
+    """A call of one tool, as it stands in a body. Strict: an unknown name or a number in a string is refused."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    tool: str
+    params: dict[str, Any] = Field(default_factory=dict)
+    stream: bool = True
+    heartbeat: Literal["comment", "event"] = "comment"
+    heartbeat_seconds: _Seconds | None = None
+    cap_seconds: _Seconds | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What stands in the query of a GET: the same words; `key` is the run key, `texts` the parameters as they came."""
+
+    tool: str | None = None
+    key: str | None = None
+    heartbeat: Literal["comment", "event"] = "comment"
+    heartbeat_seconds: float | None = None
+    cap_seconds: float | None = None
+    params: dict[str, Any] = field(default_factory=dict)
+    texts: dict[str, list[str]] = field(default_factory=dict)
+
+
+def parse_call(body: bytes) -> Call:
+    """The call in a POST's body.
+
+    Raises InvalidRequest naming the field and what is expected there.
+    """
+    value = strict_json.loads(body)
+    if not isinstance(value, dict):
+        raise InvalidRequest("The body is not a JSON object.")
+    try:
+        return Call.model_validate(value)
+    except ValidationError as error:
+        details = problems(error)
+        raise InvalidRequest(_first(details), details=details) from None
+
+
+def parse_query(query: bytes) -> Query:
+    """The call, or the run to come back to, in a GET's query (percent-encoded UTF-8).
+
+    Raises InvalidRequest naming the field and what is expected there.
+    """
+    try:
+        pairs = parse_qsl(
+            query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_QUERY_FIELDS
+        )
+    except (UnicodeDecodeError, ValueError):
+        raise InvalidRequest(f"The query is not percent-encoded UTF-8 of at most {_MAX_QUERY_FIELDS} fields.") from None
+    fields: dict[str, list[str]] = {}
+    for name, value in pairs:
+        fields.setdefault(name, []).append(value)
+    own = {name: _once(name, fields.pop(name)) for name in list(fields) if name in RESERVED}
+    params = _params(own.get("params"))
+    for name in fields:
+        if name in params:
+            raise InvalidRequest(f"The parameter {json.dumps(name)} stands in params and in the query.")
+    return Query(
+        tool=own.get("tool"),
+        key=_key(own.get("run")),
+        heartbeat=_heartbeat(own.get("heartbeat")),
+        heartbeat_seconds=_seconds("heartbeat_seconds", own.get("heartbeat_seconds")),
+        cap_seconds=_seconds("cap_seconds", own.get("cap_seconds")),
+        params=params,
+        texts=fields,
+    )
+
+
+def parse_event_id(value: str) -> tuple[str, int]:
+    """The run and the number in a Last-Event-ID that this server gave out.
+
+    Raises InvalidRequest for what it cannot have given out.
+    """
+    match = _EVENT_ID.fullmatch(value)
+    if match is None:
+        raise InvalidRequest(
+            "Last-Event-ID is not an id of this server.", hint="Send back the id of the last event as it came."
+        )
+    return match[1], int(match[2])
+
+
+def _once(name: str, values: Sequence[str]) -> str:
+    if len(values) > 1:
+        raise InvalidRequest(f"{name} stands {len(values)} times in the query.")
+    return values[0]
+
+
+def _key(text: str | None) -> str | None:
+    if text is not None and not KEY.fullmatch(text):
+        raise InvalidRequest("run is not a key: 16 to 128 characters of A-Z, a-z, 0-9, _ and -.")
+    return text
+
+
+def _heartbeat(text: str | None) -> Literal["comment", "event"]:
+    match text:
+        case None | "comment":
+            return "comment"
+        case "event":
+            return "event"
+        case _:
+            raise InvalidRequest('heartbeat is neither "comment" nor "event".')
+
+
+def _seconds(name: str, text: str | None) -> float | None:
+    if text is None:
+        return None
+    try:
+        seconds = float(text) if text.isascii() and len(text) < 32 else 0.0
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise InvalidRequest(f"{name} is not a positive number of seconds.")
+    return seconds
+
+
+def _params(text: str | None) -> dict[str, Any]:
+    if text is None:
+        return {}
+    value = strict_json.loads(text.encode())
+    if not isinstance(value, dict):
+        raise InvalidRequest("params is not a JSON object.")
+    return value
+
+
+def problems(error: ValidationError, prefix: str = "") -> list[dict[str, str]]:
+    """What pydantic found, as the error object's `details`: the field's path and what is wrong with it.
+
+    The values themselves are left out: they may be secrets, and the caller has them.
+    """
+    return [
+        {
+            "field": prefix + ".".join(str(part) for part in found["loc"]),
+            "problem": _problem(found["type"], found["msg"]),
+        }
+        for found in error.errors(include_url=False, include_context=False, include_input=False)[:_MAX_DETAILS]
+    ]
+
+
+_MAX_DETAILS = 20  # a list of a thousand wrong items is one mistake, not a thousand
+
+
+def _problem(kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return "There is no field of this name"
+    return message
+
+
+def _first(details: Sequence[dict[str, str]]) -> str:
+    return f"{details[0]['field'] or 'body'}: {details[0]['problem']}."
+
+
+# --- the wire --------------------------------------------------------------------------------------------------------
+
+_VALUE_NAME = {EventType.STARTED: b"tool", EventType.ERROR: b"error"}
+_PREFIX = {kind: b'{"type":"%s","%s":' % (kind.value.encode(), _VALUE_NAME.get(kind, b"data")) for kind in EventType}
+
+HEARTBEAT_EVENT = sse.frame(b'{"type":"heartbeat"}')
+"""What `heartbeat=event` asks for: one that a page can watch. It has no id: there is nothing to resume after it."""
+
+
+def event_json(event: Event) -> bytes:
+    """The event as one line of JSON: `type`, its value, then `metadata` when it has any."""
+    if event.metadata:
+        return b'%s%s,"metadata":%s}' % (_PREFIX[event.type], event.data, event.metadata)
+    return b"%s%s}" % (_PREFIX[event.type], event.data)
+
+
+def frame(run: str, entry: Entry, retry_ms: int | None = None) -> bytes:
+    """The entry as one frame of an event stream (WHATWG HTML 9.2.5). No `event:`, so that `onmessage` sees it."""
+    return sse.frame(event_json(entry.event), id=f"{run}/{entry.number}", retry=retry_ms)
+
+
+def json_answer(tool: str, end: Event, progress: Sequence[Event], metadata: dict[str, Any]) -> bytes:
+    """A whole run as one JSON object: its last event with `tool` and `progress` added.
+
+    `metadata` goes before what the last event itself says.
+    """
+    merged = {**metadata, **(json.loads(end.metadata) if end.metadata else {})}
+    return b'{"type":"%s","tool":%s,"%s":%s,"progress":[%s],"metadata":%s}' % (
+        end.type.value.encode(),
+        encode(tool),
+        _VALUE_NAME.get(end.type, b"data"),
+        end.data,
+        b",".join(map(event_json, progress)),
+        encode(merged),
+    )

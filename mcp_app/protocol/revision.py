@@ -1,0 +1,80 @@
+"""Policy as data: what leaving, resuming and the cap mean, one row for each way to call.
+
+The code that runs and reads never asks which dialect or revision it serves: it asks the row. A new revision is a new
+row; an `if` on a version anywhere else is a mistake. Nothing here acts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from .event import MAX_EVENT_BYTES
+
+WINDOW_ENTRIES = 256
+"""Entries that a tool may be ahead of the reader it waits for. Enough that a fast tool and its reader take turns
+rarely; few enough that a turn of 256 small events stays near a millisecond for everybody else."""
+
+WINDOW_BYTES = 1024 * 1024
+"""The same in bytes, whichever comes first: what one slow reader may cost in memory."""
+
+
+class OnLeave(Enum):
+    """What happens to a run when the reader that it belongs to closes its stream."""
+
+    CANCEL = "the run is cancelled"
+    LINGER = "the run waits for a reconnect, then is cancelled"
+    GO_ON = "nothing"
+
+
+class OnCap(Enum):
+    """What happens when a stream reaches the cap."""
+
+    END_RUN = "last event time_cap, and the run is cancelled"
+    END_STREAM = "the stream ends without a last event, so that its reader comes back; the run goes on"
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How much of a run the event log keeps: the last `entries` and `bytes`, whichever is less."""
+
+    entries: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """One row. `retry_ms` goes out with a stream's first event as its reconnection time (WHATWG HTML 9.2.2)."""
+
+    name: str
+    on_leave: OnLeave
+    on_cap: OnCap
+    resumable: bool
+    keep: Keep
+    retry_ms: int | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether the tool waits when the reader that started the run is a window behind."""
+        return self.on_leave is not OnLeave.GO_ON
+
+
+_WINDOW = Keep(entries=WINDOW_ENTRIES + 2, bytes=WINDOW_BYTES + 2 * MAX_EVENT_BYTES)
+"""The window, the entry that filled it, and the last one, which never waits: less would purge a reader that is waited
+for, more would keep what nobody may ask for again."""
+
+_REPLAY = Keep(entries=1024, bytes=4 * 1024 * 1024)
+"""Four windows: a reader that comes back after a minute without network finds its place in all but a flood."""
+
+_RETRY_MS = 1000
+"""Browsers wait 3 to 5 s by themselves; one second is short for a person and long for a server that restarts."""
+
+PLAIN_POST = Policy("plain, POST", OnLeave.CANCEL, OnCap.END_RUN, resumable=False, keep=_WINDOW)
+PLAIN_EVENTSOURCE = Policy(
+    "plain, EventSource GET", OnLeave.LINGER, OnCap.END_RUN, resumable=True, keep=_REPLAY, retry_ms=_RETRY_MS
+)
+PLAIN_DETACHED = Policy(
+    "plain, detached run, followed", OnLeave.GO_ON, OnCap.END_STREAM, resumable=True, keep=_REPLAY, retry_ms=_RETRY_MS
+)
+
+ROWS = (PLAIN_POST, PLAIN_EVENTSOURCE, PLAIN_DETACHED)

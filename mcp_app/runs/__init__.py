@@ -1,0 +1,11 @@
+"""Runs: one run is one call of one tool, one task, one id; a reader follows what it appends to the event log.
+
+HTTP is not mentioned from here down, and no dialect is known: `run.py` is one run, `reader.py` one follower of it,
+`register.py` all of them, with their limits, their keys and their forgetting.
+"""
+
+from .reader import Reader
+from .register import Runs
+from .run import Run
+
+__all__ = ["Reader", "Run", "Runs"]

@@ -1,0 +1,178 @@
+"""All runs of this process: how many at once, by which keys they are found again, when they are forgotten.
+
+Time is the loop's clock. What a run does is its own; HTTP is not mentioned here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import Counter, OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+from ..context import Caller
+from ..eventlog import EventLog
+from ..protocol.errors import Draining, Overloaded, RunConflict, Shutdown, UnknownRun
+from ..protocol.event import encode
+from ..protocol.revision import OnLeave, Policy
+from ..settings import Settings
+from ..threads import Threads
+from ..tools import Tool
+from .run import Run
+
+RETRY_AFTER = {"Retry-After": "5"}
+"""Seconds a refused caller should wait: a deploy's successor is up by then, and a full server has changed."""
+
+RUN_BYTES = 4096
+"""What a finished run costs beside its events: so that many small runs are bounded like few large ones."""
+
+
+class Runs:
+    """Starts, finds, drains and forgets runs.
+
+    `ended` counts runs by how they ended: "complete" or an error code. `started` counts all.
+    """
+
+    def __init__(self, settings: Settings, log: EventLog) -> None:
+        self.threads = Threads(settings.threads)
+        self.draining = False
+        self.started = 0
+        self.ended: Counter[str] = Counter()
+        self._settings = settings
+        self._log = log
+        self._loop = asyncio.get_running_loop()
+        self._runs: dict[str, Run] = {}
+        self._working: set[Run] = set()
+        self._finished: OrderedDict[str, tuple[Run, asyncio.TimerHandle]] = OrderedDict()
+        self._finished_bytes = 0
+        self._keys: dict[tuple[str, str], tuple[bytes, str]] = {}
+        self._key_of: dict[str, tuple[str, str]] = {}
+
+    @property
+    def working(self) -> int:
+        """Runs being worked on now."""
+        return len(self._working)
+
+    @property
+    def kept(self) -> int:
+        """Runs that can be read, those being worked on among them."""
+        return len(self._runs)
+
+    async def start(
+        self,
+        tool: Tool,
+        arguments: dict[str, Any],
+        policy: Policy,
+        *,
+        principal: str,
+        headers: Mapping[str, str],
+        cap_seconds: float | None = None,
+        key: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Run:
+        """Start a run; with a `key`, the run can be found by it, and it is the caller's word that there is none yet.
+
+        Raises Draining or Overloaded, both with Retry-After.
+        """
+        if self.draining:
+            raise Draining("The server is being stopped and takes no new run.", headers=RETRY_AFTER)
+        if len(self._working) >= self._settings.max_runs:
+            raise Overloaded("As many runs as this server takes are being worked on.", headers=RETRY_AFTER)
+        cap = self._cap(tool, policy, cap_seconds)
+        run = Run(
+            tool,
+            policy,
+            Caller(principal=principal, headers=headers, deadline=self._loop.time() + cap, clock=self._loop.time),
+            cap=cap,
+            log=self._log,
+            threads=self.threads,
+            on_end=self._on_end,
+            on_idle=self._on_idle,
+            linger=self._settings.linger_seconds,
+        )
+        self.started += 1
+        self._runs[run.id] = run
+        self._working.add(run)
+        if key is not None:
+            self._keys[principal, key] = (_call(tool, arguments), run.id)
+            self._key_of[run.id] = (principal, key)
+        try:
+            await run.begin(arguments, {**(metadata or {}), "cap_seconds": cap})
+        except BaseException:
+            self._working.discard(run)
+            self._drop(run)
+            raise
+        return run
+
+    def find(self, run_id: str, principal: str) -> Run:
+        """The run of that id. Raises UnknownRun, for another principal's run as well: ids are no secrets to test."""
+        run = self._runs.get(run_id)
+        if run is None or run.principal != principal:
+            raise UnknownRun("This run is not known.")
+        return run
+
+    def find_by_key(self, key: str, principal: str, tool: Tool | None, arguments: dict[str, Any]) -> Run | None:
+        """The run that was started with that key. Raises RunConflict when it was another call's."""
+        known = self._keys.get((principal, key))
+        if known is None:
+            return None
+        call, run_id = known
+        if tool is not None and call != _call(tool, arguments):
+            raise RunConflict("This run key belongs to a call of another tool or with other parameters.")
+        return self._runs[run_id]
+
+    async def drain(self) -> None:
+        """Take no new run, and end all with `shutdown`; returns when their last events are in the log and their
+        tools have cleaned up or were given up. Callers bound the wait."""
+        self.draining = True
+        working = list(self._working)
+        for run in working:
+            run.stop(Shutdown("The server was stopped while the run was being worked on."))
+        await asyncio.gather(*(run.stopped() for run in working))
+
+    def close(self) -> None:
+        """Forget the timers: the process is ending."""
+        for _, timer in self._finished.values():
+            timer.cancel()
+
+    def _cap(self, tool: Tool, policy: Policy, asked: float | None) -> float:
+        if policy.on_leave is OnLeave.GO_ON:
+            limits = [self._settings.run_life_seconds, tool.time_limit]
+        else:
+            limits = [self._settings.cap_seconds, tool.time_limit, asked]
+        return min(limit for limit in limits if limit is not None)
+
+    def _on_end(self, run: Run) -> None:
+        self._working.discard(run)
+        self.ended[run.code or ""] += 1
+        if not run.policy.resumable:
+            return
+        timer = self._loop.call_later(self._settings.keep_seconds, self._forget, run)
+        self._finished[run.id] = (run, timer)
+        self._finished_bytes += run.size + RUN_BYTES
+        while self._finished_bytes > self._settings.keep_bytes and len(self._finished) > 1:
+            self._forget(next(iter(self._finished.values()))[0])
+
+    def _on_idle(self, run: Run) -> None:
+        """It has ended and nobody reads it: what nobody can come back to is forgotten at once."""
+        if not run.policy.resumable:
+            self._drop(run)
+
+    def _forget(self, run: Run) -> None:
+        _, timer = self._finished.pop(run.id)
+        timer.cancel()
+        self._finished_bytes -= run.size + RUN_BYTES
+        self._drop(run)
+
+    def _drop(self, run: Run) -> None:
+        self._runs.pop(run.id, None)
+        key = self._key_of.pop(run.id, None)
+        if key is not None:
+            del self._keys[key]
+        self._log.forget(run.id)
+
+
+def _call(tool: Tool, arguments: dict[str, Any]) -> bytes:
+    """What makes two calls the same: tool and validated parameters, as a digest, since parameters can be large."""
+    return hashlib.sha256(encode([tool.name, arguments])).digest()
