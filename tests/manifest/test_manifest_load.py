@@ -9,7 +9,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from mcp_app.defaults import default_text
+from mcp_app import defaults
+from mcp_app.defaults import PACKAGED, default_text
 from mcp_app.manifest import ManifestError, load_manifest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,3 +77,26 @@ def test_the_shipped_file_has_the_packages_version() -> None:
 def test_the_shipped_file_names_the_tutorials_path() -> None:
     meta = json.loads(default_text("mcp.json"))["_meta"]
     assert meta == {"com.example.mcp-app/streaming": {"events": "/api/v1/mcp/sse"}}
+
+
+def test_the_wheel_carries_the_shipped_file_where_the_package_looks_for_it() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    carried = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    assert carried["mcp.json"] == f"mcp_app/{PACKAGED}/mcp.json"
+    for source in carried:
+        assert (ROOT / source).is_file(), source
+
+
+def test_the_packaged_file_comes_before_one_that_happens_to_lie_beside_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside an installed package is site-packages, where a file of any name may be anybody's."""
+    (tmp_path / PACKAGED).mkdir()
+    (tmp_path / PACKAGED / "mcp.json").write_text("packaged")
+    monkeypatch.setattr(defaults, "files", lambda _: tmp_path)
+    assert default_text("mcp.json") == "packaged"
+
+
+def test_a_damaged_installation_is_not_an_empty_default() -> None:
+    with pytest.raises(FileNotFoundError):
+        default_text("no-such-default.json")
