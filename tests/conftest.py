@@ -1,0 +1,232 @@
+"""What holds for every test: a bound on its time, nothing left running behind it, and no silent skip in CI.
+
+    @pytest.mark.needs("chromium", "curl")   skipped, with the reason, where a program is missing; a failure in CI
+    @pytest.mark.time_bound(120)             another bound than TIME_BOUND, in seconds, for each of the test's phases
+    @pytest.mark.leaves("why")               leaves a thread or task behind, and why that is right
+
+Fixtures of one part of the tests belong in that part's own conftest.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import faulthandler
+import os
+import shutil
+import signal
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import pytest
+
+# Seconds that setup, call and teardown of one test may last. Nearly all need milliseconds; the slowest drive a browser
+# on a busy machine.
+TIME_BOUND = 60.0
+# Seconds between further attempts: the first may be swallowed by a callback of the event loop.
+REPEAT = 5.0
+# Seconds after the bound at which the process prints all its stacks and exits, because no attempt got through.
+LAST_RESORT = 60.0
+# Seconds in which what a test started may end by itself, once the test is over.
+SETTLE = 5.0
+
+
+@dataclass(frozen=True)
+class Needed:
+    """Something outside of Python: any of `programs` on the path, or what `check` finds; and how to get it."""
+
+    how: str
+    programs: tuple[str, ...] = ()
+    check: Callable[[], bool] = lambda: False
+
+
+def _ipv6_loopback() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+NEEDED: Mapping[str, Needed] = {
+    "chromium": Needed("apt-get install chromium", ("chromium", "chromium-browser", "google-chrome")),
+    "curl": Needed("apt-get install curl", ("curl",)),
+    "h2load": Needed("apt-get install nghttp2-client", ("h2load",)),
+    "nginx": Needed("apt-get install nginx-light", ("nginx",)),
+    "node": Needed("apt-get install nodejs", ("node", "nodejs")),
+    "openssl": Needed("apt-get install openssl", ("openssl",)),
+    "redis-server": Needed("apt-get install redis-server", ("redis-server",)),
+    "ipv6": Needed("give the loopback interface the address ::1", check=_ipv6_loopback),
+}
+
+
+def path_of(name: str) -> str | None:
+    """The path of the first program of NEEDED[name] that is installed. Servers are in sbin, which few have on PATH."""
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+    return next((found for each in NEEDED[name].programs if (found := shutil.which(each, path=path))), None)
+
+
+def missing(names: tuple[str, ...]) -> list[str]:
+    """For each that is not there: its name and how to get it."""
+    unknown = [name for name in names if name not in NEEDED]
+    if unknown:
+        raise pytest.UsageError(f"needs({unknown[0]!r}): known are {', '.join(sorted(NEEDED))}")
+    return [
+        f"{name} ({NEEDED[name].how})" for name in names if path_of(name) is None and not NEEDED[name].check()
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def needed() -> Mapping[str, Needed]:
+    """The table above, for the test that compares it with what CI installs."""
+    return NEEDED
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[[str], str]:
+    """program("nginx") is its path; the test is skipped where it is not installed."""
+
+    def find(name: str) -> str:
+        if lacking := missing((name,)):
+            pytest.skip(f"needs {lacking[0]}")
+        path = path_of(name)
+        assert path is not None, f"{name} is not a program"
+        return path
+
+    return find
+
+
+# --- no silent skip in CI --------------------------------------------------------------------------------------------
+
+
+class SkipsAreFailures:
+    """With CI set: a skipped test, or test file, fails the session, and the summary says which and why."""
+
+    def __init__(self) -> None:
+        self.skipped: list[str] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.skipped and not hasattr(report, "wasxfail"):  # pytest reports an expected failure as skipped, too
+            self._note(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.skipped:
+            self._note(report)
+
+    def _note(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        self.skipped.append(f"{report.nodeid}: {reason}")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self.skipped and session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        if self.skipped:
+            terminalreporter.section("skipped, which CI does not allow", red=True, bold=True)
+            for line in self.skipped:
+                terminalreporter.line(line)
+
+
+# --- every test is bounded -------------------------------------------------------------------------------------------
+
+
+class OutOfTime(BaseException):
+    """Not an Exception, nor what pytest.fail raises: the code under test and hypothesis take those for their own."""
+
+
+class TimeBound:
+    """Each phase of a test fails when its time is over, whether it computes, sleeps or waits in a loop."""
+
+    def __init__(self) -> None:
+        # Standard error as it is now: during a test pytest puts a file in its place, which nobody reads after an exit.
+        self._stderr = os.dup(2)
+
+    def pytest_unconfigure(self) -> None:
+        os.close(self._stderr)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Iterator[None]:
+        return (yield from self._bound(item, "its setup"))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
+        return (yield from self._bound(item, "the test"))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Iterator[None]:
+        return (yield from self._bound(item, "its teardown"))
+
+    def _bound(self, item: pytest.Item, phase: str) -> Iterator[None]:
+        marker = item.get_closest_marker("time_bound")
+        seconds = float(marker.args[0]) if marker else TIME_BOUND
+
+        def fail(signum: int, frame: FrameType | None) -> None:
+            raise OutOfTime(f"{phase} took more than {seconds:g} s")
+
+        before = signal.signal(signal.SIGALRM, fail)
+        signal.setitimer(signal.ITIMER_REAL, seconds, REPEAT)
+        faulthandler.dump_traceback_later(seconds + LAST_RESORT, exit=True, file=self._stderr)
+        try:
+            return (yield)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker in (
+        "needs(*names): programs and the like without which the test is skipped; see tests/conftest.py",
+        "time_bound(seconds): how long each phase of this test may last",
+        "leaves(why): the test may leave threads or tasks behind",
+    ):
+        config.addinivalue_line("markers", marker)
+    config.pluginmanager.register(TimeBound(), "time-bound")
+    if os.environ.get("CI", "").lower() not in ("", "0", "false"):
+        config.pluginmanager.register(SkipsAreFailures(), "skips-are-failures")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    names = tuple(name for marker in item.iter_markers("needs") for name in marker.args)
+    if lacking := missing(names):
+        pytest.skip(f"needs {', '.join(lacking)}")
+
+
+# --- nothing is left running -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Set up before a test's own fixtures, and so torn down after them: what lives on then is a leak."""
+    if request.node.get_closest_marker("leaves"):
+        yield
+        return
+    if request.node.get_closest_marker("asyncio"):
+        request.getfixturevalue("no_task_left")
+    before = set(threading.enumerate())
+    yield
+    # Daemon threads are exempt: they are made to be abandoned, by us (sync tools) and by libraries.
+    until = time.monotonic() + SETTLE
+    while left := [each for each in threading.enumerate() if each not in before and not each.daemon]:
+        if time.monotonic() > until:
+            pytest.fail(f"threads left behind: {', '.join(each.name for each in left)}")
+        left[0].join(until - time.monotonic())
+
+
+@pytest.fixture
+async def no_task_left() -> AsyncIterator[None]:
+    """For tests with a loop: every task that was made on it has ended."""
+    before = asyncio.all_tasks()  # of fixtures that outlive the test
+    yield
+    left = asyncio.all_tasks() - before - {asyncio.current_task()}
+    if left:
+        await asyncio.wait(left, timeout=SETTLE)  # those that were cancelled need a turn or two
+    stuck = [task for task in left if not task.done()]
+    if stuck:
+        pytest.fail("tasks left behind: " + ", ".join(f"{each.get_name()} {each.get_coro()!r}" for each in stuck))
