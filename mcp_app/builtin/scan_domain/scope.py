@@ -1,0 +1,29 @@
+"""What every step of one scan is handed: the name, the settings, the time, and the ways out. No logic of a step."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from mcp_app.builtin.scan_domain.dialing import CheckedBackend
+from mcp_app.builtin.scan_domain.fetching import Session
+from mcp_app.builtin.scan_domain.resolution import Lookup
+from mcp_app.builtin.scan_domain.settings import ScanSettings
+from mcp_app.builtin.scan_domain.target import Target
+
+
+@dataclass(frozen=True)
+class Scope:
+    """One scan's surroundings."""
+
+    domain: str
+    settings: ScanSettings
+    now: datetime
+    lookup: Lookup
+    backend: CheckedBackend
+
+    def session(self, *, http2: bool = True) -> Session:
+        return Session(self.settings, self.backend, http2=http2)
+
+    def target(self, scheme: str, path: str = "/") -> Target:
+        """A path of the scanned name."""
+        port = self.settings.https_port if scheme == "https" else self.settings.http_port
+        return Target(scheme, self.domain, port, path)

@@ -1,0 +1,70 @@
+"""Settings of the tool `scan_domain`, from the environment: `MCP_APP_SCAN_…`. Only values; nothing is opened here."""
+
+from ipaddress import ip_address, ip_network
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, FilePath
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from mcp_app.builtin.scan_domain.address_policy import Network
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _networks(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+
+
+def _nameserver(value: object) -> object:
+    """`127.0.0.1`, `127.0.0.1:5353`, `[::1]:5353` or `::1` -> (address, port)."""
+    if not isinstance(value, str):
+        return value
+    host, colon, port = value.rpartition(":")
+    if not colon or (":" in host and not host.endswith("]")):
+        host, port = value, "53"
+    return str(ip_address(host.strip("[]"))), int(port)
+
+
+class ScanSettings(BaseSettings):
+    """What a scan may reach and how long it may take. Times are in seconds, sizes in bytes."""
+
+    model_config = SettingsConfigDict(env_prefix="MCP_APP_SCAN_", frozen=True)
+
+    allow_private: bool = False
+    """Opens private, loopback, link-local and carrier-grade NAT addresses: for tests and intranets only."""
+
+    allow_networks: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()
+    """Opens only these networks (comma separated): an intranet is better named than opened whole."""
+
+    nameserver: Annotated[tuple[str, Port], NoDecode, BeforeValidator(_nameserver)] | None = None
+    """The DNS resolver to ask, `address[:port]`; without it the system's own (/etc/resolv.conf)."""
+
+    ca_file: FilePath | None = None
+    """More trusted roots in PEM, for an intranet's own authority; the system's stay trusted."""
+
+    http_port: Port = 80
+    """Where plain HTTP is looked for. Redirects may go to this port, `https_port`, 80 and 443 and to no other,
+    so that a redirect cannot be used to probe a host's other services."""
+
+    https_port: Port = 443
+    """Where TLS is looked for."""
+
+    dns_seconds: Annotated[float, Field(gt=0, le=30)] = 4.0
+    """For one DNS question, all its retries and nameservers included."""
+
+    fetch_seconds: Annotated[float, Field(gt=0, le=30)] = 6.0
+    """For one HTTP request from connecting to the last byte of the body."""
+
+    step_seconds: Annotated[float, Field(gt=0, le=60)] = 12.0
+    """For one step. All steps run at once, so this is also about the length of the longest scan: far below the
+    120 seconds after which a stream ends."""
+
+    max_body: Annotated[int, Field(ge=1024, le=8 * 1024 * 1024)] = 256 * 1024
+    """What is read of one body, before and after decompression; without it a file without end fills memory."""
+
+    @property
+    def ports(self) -> frozenset[int]:
+        """The only ports a scan connects to."""
+        return frozenset({80, 443, self.http_port, self.https_port})
