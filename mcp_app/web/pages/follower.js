@@ -18,7 +18,8 @@ const RETRY_MS = 1500;
 export class Follower {
   /**
    * @param url of the event stream, the same for each attempt
-   * @param on  {event(message), raw(id, data), connection(state, detail), end(problem | null)}
+   * @param on  {event(message), raw(id, data), connection(state), end(problem | null)}; message is null when only
+   *            the ledger has changed
    *            connection states: connecting, open, retrying, pulled, closed
    */
   constructor(url, on) {
@@ -39,7 +40,7 @@ export class Follower {
     this.timer = null;
     const source = new EventSource(this.url);
     this.source = source;
-    this.on.connection(this.wasOpen ? "retrying" : "connecting");
+    this.on.connection("connecting");
     source.onopen = () => this.source === source && this.opened();
     source.onmessage = (event) => this.source === source && this.message(event);
     source.onerror = () => this.source === source && this.failed(source);
@@ -49,7 +50,7 @@ export class Follower {
   pull(pauseMs) {
     if (this.done || this.source === null) return;
     this.drop();
-    this.on.connection("pulled", { last: this.ledger.last, pauseMs });
+    this.on.connection("pulled");
     this.timer = setTimeout(() => this.open(), pauseMs);
   }
 
@@ -69,7 +70,7 @@ export class Follower {
   opened() {
     if (this.wasOpen) this.reconnects += 1;
     this.wasOpen = true;
-    this.on.connection("open", { again: this.reconnects > 0 });
+    this.on.connection("open");
   }
 
   message(event) {
@@ -109,7 +110,7 @@ export class Follower {
 
   failed(source) {
     if (source.readyState === EventSource.CONNECTING) {
-      this.on.connection("retrying", { last: this.ledger.last });
+      this.on.connection("retrying");
       return;
     }
     // Closed for good: EventSource does not say why, so the same request is made once more to read the answer.
@@ -118,7 +119,7 @@ export class Follower {
   }
 
   async diagnose() {
-    this.on.connection("retrying", { last: this.ledger.last });
+    if (this.wasOpen) this.on.connection("retrying");
     const problem = await readProblem(this.url, this.lastEventId);
     if (this.done) return;
     if (problem !== null) {

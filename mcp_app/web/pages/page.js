@@ -105,7 +105,6 @@ async function start(event) {
   enable("start", false);
   view.begin(one.name);
   reveal($("run"));
-  view.connection("connecting…", "connecting");
   try {
     const url = readOnly(one) ? startUrl(paths.events, one.name, params, given, form.plainNames(), newKey()) : null;
     follow(url ?? (await postRun(paths.runs, one.name, params, given)));
@@ -126,7 +125,7 @@ function follow(url) {
 }
 
 function onEvent(message) {
-  view.count(follower.ledger, follower.reconnects);
+  view.count(follower.ledger);
   if (message === null) return;
   if (message.type === "started") onStarted(message.metadata ?? {});
   else if (message.type === "progress") view.progress(message);
@@ -142,12 +141,14 @@ function onStarted(metadata) {
   enable("pull", true);
 }
 
-function onConnection(state, detail = {}) {
+function onConnection(state) {
   const { ledger, reconnects } = follower;
-  if (state === "open") {
+  if (state === "connecting") {
+    view.connection("connecting…", "retrying");
+  } else if (state === "open") {
     view.connection("open", "open");
-    view.rawNote(detail.again ? "connected again" : "connected");
-    if (detail.again) view.note(`Connected again, after event ${ledger.last}.`);
+    view.rawNote(reconnects > 0 ? "connected again" : "connected");
+    if (reconnects > 0) view.note(`Connected again, after event ${ledger.last}.`);
     if (ledger.run !== null) enable("pull", true);
   } else if (state === "retrying") {
     view.connection("reconnecting…", "retrying");
@@ -155,8 +156,8 @@ function onConnection(state, detail = {}) {
     enable("pull", false);
   } else if (state === "pulled") {
     view.connection("pulled", "retrying");
-    view.note(`Pulled after event ${detail.last}. The tool goes on meanwhile.`);
-    view.rawNote(`connection pulled after event ${detail.last}`);
+    view.note(`Pulled after event ${ledger.last}. The tool goes on meanwhile.`);
+    view.rawNote(`connection pulled after event ${ledger.last}`);
     view.say("Connection pulled.");
     enable("pull", false);
   } else if (state === "closed") {
@@ -196,14 +197,14 @@ async function cancel() {
 }
 
 async function copy(button, text) {
-  const label = button.textContent;
+  button.dataset.label ??= button.textContent;
   try {
     await navigator.clipboard.writeText(text);
     button.textContent = "Copied";
   } catch {
     button.textContent = "Not allowed"; // the browser keeps the clipboard to itself: the text can still be selected
   }
-  setTimeout(() => (button.textContent = label), 1500);
+  setTimeout(() => (button.textContent = button.dataset.label), 1500);
 }
 
 function problemObject(error) {

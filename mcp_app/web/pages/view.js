@@ -53,7 +53,8 @@ export class RunView {
     $("progress").removeAttribute("value");
     $("progress-text").textContent = "";
     $("progress-label").textContent = "Progress";
-    this.count({ seen: 0, replayed: 0, missing: 0 }, 0);
+    this.count({ seen: 0, replayed: 0, missing: 0 });
+    this.connection("", "");
     this.phase("starting");
     clearInterval(this.tickTimer);
     this.tickTimer = setInterval(() => this.tick(), TICK_MS);
@@ -118,12 +119,11 @@ export class RunView {
     $("connection").dataset.state = state;
   }
 
-  count(ledger, reconnects) {
+  count(ledger) {
     const replayed = ledger.replayed > 0 ? ` (+${ledger.replayed} replayed)` : "";
     $("events").textContent = `${ledger.seen.toLocaleString("en")}${replayed}`;
     $("lost").textContent = String(ledger.missing);
     $("lost").dataset.state = ledger.missing > 0 ? "bad" : "good";
-    this.reconnects = reconnects;
   }
 
   note(text) {
