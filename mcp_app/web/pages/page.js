@@ -20,7 +20,7 @@ let follower = null;
 const isOn = (id) => $(id).getAttribute("aria-disabled") !== "true";
 const enable = (id, on) => $(id).setAttribute("aria-disabled", String(!on));
 const tool = () => tools.find((one) => one.name === $("tool").value);
-const readOnly = (one) => one.annotations?.readOnlyHint === true;
+const readOnly = (one) => one.read_only === true;
 
 async function main() {
   paths = await discover($("manifest").href);
@@ -49,10 +49,12 @@ function showProtocol() {
 function chooseTool() {
   const one = tool();
   $("tool-description").textContent = one.description ?? "";
-  $("tool-start").textContent = readOnly(one)
+  const how = readOnly(one)
     ? "Read-only: started by a GET of the event stream."
     : "May change something: started by a POST, then followed.";
-  form.show(one.inputSchema, $("as-json").getAttribute("aria-pressed") === "true");
+  const limit = one.time_limit_seconds;
+  $("tool-start").textContent = limit === undefined ? how : `${how} Its own time limit is ${limit} s.`;
+  form.show(one.input_schema, $("as-json").getAttribute("aria-pressed") === "true");
   $("as-json").hidden = form.forced;
   history.replaceState(null, "", `#${encodeURIComponent(one.name)}`);
   showCurl();
@@ -62,7 +64,7 @@ function toggleJson() {
   const asJson = $("as-json").getAttribute("aria-pressed") !== "true";
   const params = form.draft();
   $("as-json").setAttribute("aria-pressed", String(asJson));
-  form.show(tool().inputSchema, asJson, params);
+  form.show(tool().input_schema, asJson, params);
   showCurl();
 }
 
