@@ -11,10 +11,11 @@ from .doors import CORS, Door, doors
 from .explain import ManifestError
 from .load import FILE_NAME, load_manifest
 from .manifest import Manifest, parse_manifest
-from .paths import MCP_PATH
+from .paths import DOOR_PATHS, MCP_PATH
 
 __all__ = [
     "CORS",
+    "DOOR_PATHS",
     "FILE_NAME",
     "MCP_PATH",
     "Card",

@@ -19,6 +19,8 @@ CARD_PATH = f"{MCP_PATH}/server-card"
 CATALOG_PATH = "/.well-known/ai-catalog.json"
 PLAIN_PATHS = ("/mcp.json", "/.well-known/mcp.json")
 LISTING_PATH = "/.well-known/mcp/server-card.json"
+DOOR_PATHS = (CARD_PATH, CATALOG_PATH, *PLAIN_PATHS, LISTING_PATH)
+"""Where the discovery documents are served."""
 
 FIXED_PATHS = frozenset({"/", MCP_PATH, CARD_PATH, *PLAIN_PATHS, "/healthz", "/readyz", "/metrics"})
 """Routes that are where they are whatever mcp.json says; the SSE path and its siblings cannot be one of them."""

@@ -8,6 +8,7 @@
     │   └── Overloaded, Draining
     ├── RunError                how a run ended without a result: the last event of its stream, or a 5xx as JSON
     │   └── ToolFailed, TimeCap, Shutdown, Cancelled, Left, EventTooLarge
+    ├── InternalError           a defect of ours, masked
     ├── Purged                  a reader fell behind what the event log keeps
     └── ToolError               raised by a tool's author: its message is meant for the caller
 
@@ -258,6 +259,14 @@ class EventTooLarge(RunError):
     code = "event_too_large"
     status = 500
     hint = "The tool must send its result in smaller pieces."
+
+
+class InternalError(McpAppError):
+    """A defect of the server. What happened is in the log under `error_id`."""
+
+    code = "internal_error"
+    status = 500
+    hint = "The server's log has the reason under the error_id."
 
 
 class Purged(McpAppError):

@@ -66,6 +66,11 @@ class Entry:
     end: int
 
 
+def number(value: float) -> float | int:
+    """The same number as people write it: 15, not 15.0."""
+    return int(value) if value == int(value) else value
+
+
 def encode(value: Any) -> bytes:
     """One line of JSON (RFC 8259) for `value`: anything that pydantic can serialise.
 

@@ -14,7 +14,7 @@ from typing import Any
 from ..context import Caller
 from ..eventlog import EventLog
 from ..protocol.errors import Draining, Overloaded, RunConflict, Shutdown, UnknownRun
-from ..protocol.event import encode
+from ..protocol.event import encode, number
 from ..protocol.revision import OnLeave, Policy
 from ..settings import Settings
 from ..threads import Threads
@@ -98,7 +98,7 @@ class Runs:
             self._keys[principal, key] = (_call(tool, arguments), run.id)
             self._key_of[run.id] = (principal, key)
         try:
-            await run.begin(arguments, {**(metadata or {}), "cap_seconds": cap})
+            await run.begin(arguments, {**(metadata or {}), "cap_seconds": number(cap)})
         except BaseException:
             self._working.discard(run)
             self._drop(run)

@@ -41,7 +41,8 @@ swallows all and is left to itself."""
 class Run:
     """One call of one tool.
 
-    `code` is None while the run is being worked on, then "complete" or the error's code.
+    `code` is None while the run is being worked on, then "complete" or the error's code. `over` is set a little later:
+    when the last event is in the log.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Run:
         self.log = log
         self.created = time.time()
         self.code: str | None = None
+        self.over = False
         self._caller = caller
         self._threads = threads
         self._on_end = on_end
@@ -73,7 +75,6 @@ class Run:
         self._room = asyncio.Event()
         self._readers: list[Reader] = []
         self._followers: set[Reader] = set()
-        self._over = False  # the last event is in the log
         self._expiry: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -288,10 +289,10 @@ class Run:
         self._room.set()
 
     def _announce(self) -> None:
-        self._over = True
+        self.over = True
         self._on_end(self)
         self._tell_if_idle()
 
     def _tell_if_idle(self) -> None:
-        if self._over and not self._readers and not self._followers:
+        if self.over and not self._readers and not self._followers:
             self._on_idle(self)

@@ -1,0 +1,1 @@
+"""Quart glue: moves bytes between HTTP and the endpoint, and decides nothing that a lower part can decide."""

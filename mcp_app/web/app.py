@@ -1,0 +1,121 @@
+"""`create_app`: the only place where the parts meet."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from quart import Quart
+
+from ..eventlog.memory import MemoryLog
+from ..manifest import Manifest, load_manifest
+from ..runs import Runs
+from ..server import fixes
+from ..server.fixes.draining import on_draining
+from ..settings import Settings
+from ..tools import Registry, Tool
+from .connection import Connection
+from .endpoint import Endpoint
+from .routes import BODY_SECONDS, MAX_BODY_BYTES, blueprint
+from .table import table
+
+logger = logging.getLogger("mcp_app")
+
+BACKSTOP_SECONDS = 5.0
+"""After the cap, for a last event that a peer does not read: then the stream is reset."""
+
+DRAIN_SECONDS = 4.0
+"""For tools to clean up when the server stops: less than hypercorn.toml's shutdown_timeout, more than a last commit."""
+
+
+@dataclass(slots=True)
+class Server:
+    """What an application is made of; `app.extensions["mcp_app"]`. `endpoint` is there while the app is served."""
+
+    settings: Settings
+    registry: Registry
+    manifest: Manifest
+    endpoint: Endpoint | None = None
+
+
+def create_app(
+    settings: Settings | None = None,
+    tools: Iterable[Tool] | None = None,
+    *,
+    manifest: Manifest | Path | None = None,
+) -> Quart:
+    """The application, to be served by Hypercorn.
+
+    settings: from the environment by default.
+    tools: what it offers; the built-in tools by default.
+    manifest: mcp.json, or where it is; the working directory's by default, else the one that comes with the package.
+
+    Raises ToolDefinitionError, ManifestError, pydantic's ValidationError for settings, and FixMismatch when Hypercorn
+    is not the one that our fixes were written for.
+    """
+    settings = settings or Settings()
+    fixes.install(settings.fixes)
+    registry = Registry(_builtin() if tools is None else tools)
+    server = Server(settings, registry, manifest if isinstance(manifest, Manifest) else load_manifest(manifest))
+    app = Quart("mcp_app", static_folder=None)
+    app.asgi_http_class = Connection
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["BODY_TIMEOUT"] = BODY_SECONDS
+    app.extensions["mcp_app"] = server
+    backstop = settings.cap_seconds + BACKSTOP_SECONDS
+    app.register_blueprint(blueprint(table(server.manifest), _running(server), backstop))
+    lifespan = _Lifespan(server)
+    app.before_serving(lifespan.start)
+    app.after_serving(lifespan.stop)
+    return app
+
+
+class _Lifespan:
+    """Begins and ends with the process's serving: what needs the loop is made here."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._draining: asyncio.Task[None] | None = None
+        self._forget: Callable[[], None] = lambda: None
+
+    async def start(self) -> None:
+        log = MemoryLog()
+        server = self._server
+        runs = Runs(server.settings, log)
+        server.endpoint = Endpoint(server.settings, server.registry, server.manifest, runs, log)
+        self._draining = None
+        self._forget = on_draining(self._drain)
+
+    async def stop(self) -> None:
+        self._drain()
+        self._forget()
+        assert self._draining is not None  # noqa: S101 - set by the line above
+        try:
+            await asyncio.wait_for(self._draining, DRAIN_SECONDS)
+        except TimeoutError:
+            logger.warning("some tools did not clean up within %g seconds", DRAIN_SECONDS)
+        if self._server.endpoint is not None:
+            self._server.endpoint.runs.close()
+
+    def _drain(self) -> None:
+        """Called at once when the server is told to stop, while its streams can still be written to."""
+        if self._draining is None and self._server.endpoint is not None:
+            self._draining = asyncio.create_task(self._server.endpoint.runs.drain(), name="drain")
+
+
+def _running(server: Server) -> Callable[[], Endpoint]:
+    def endpoint() -> Endpoint:
+        if server.endpoint is None:
+            raise RuntimeError("the app is not being served: its lifespan has not started")
+        return server.endpoint
+
+    return endpoint
+
+
+def _builtin() -> Iterable[Tool]:
+    from ..builtin import TOOLS
+
+    return TOOLS

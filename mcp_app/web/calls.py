@@ -1,0 +1,250 @@
+"""The SSE route: a tool called by POST, or by a browser's EventSource with GET, answered as stream or as JSON.
+
+Which dialect and revision a call is of was decided before; what leaving, resuming and the cap mean stands in the policy
+row. Nothing of Quart or ASGI is known here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from ..middleware import Batches
+from ..middleware.heartbeat import Heartbeat
+from ..middleware.json_fallback import collect
+from ..middleware.time_cap import TimeCap
+from ..protocol import plain, sse
+from ..protocol.accept import Representation, choose
+from ..protocol.errors import (
+    InvalidRequest,
+    NotAcceptable,
+    NotReadOnly,
+    RunConflict,
+    UnknownRun,
+    UnsupportedMediaType,
+)
+from ..protocol.event import number
+from ..protocol.revision import PLAIN_EVENTSOURCE, PLAIN_POST, OnCap, OnLeave
+from ..protocol.stream import Stream
+from ..runs import Reader, Run, Runs
+from ..settings import Settings
+from ..tools import Registry, Tool
+from .exchange import JSON, Answer, Request, json_answer
+from .frames import Frames
+from .guard import Guard
+from .metrics import Metrics
+
+PRINCIPAL = "anonymous"
+"""Who calls, as long as nobody is asked for credentials."""
+
+MIN_HEARTBEAT_SECONDS = 0.1
+"""A request may ask for more heartbeats than the server's; ten a second are a load, not a sign of life."""
+
+STREAM_HEADERS = (
+    ("Content-Type", "text/event-stream"),
+    # no-transform: a proxy that compresses also buffers (RFC 9111, 5.2.2.6).
+    ("Cache-Control", "no-cache, no-transform"),
+    ("X-Accel-Buffering", "no"),  # nginx: pass each write on
+    ("X-Content-Type-Options", "nosniff"),
+)
+
+GONE = Answer(204, (("Cache-Control", "no-store"),))
+"""The one answer after which an EventSource does not come back (WHATWG HTML 9.2.3)."""
+
+
+class Calls:
+    """Answers calls in the plain dialect."""
+
+    def __init__(self, settings: Settings, registry: Registry, runs: Runs, guard: Guard, metrics: Metrics) -> None:
+        self._settings = settings
+        self._registry = registry
+        self._runs = runs
+        self._guard = guard
+        self._metrics = metrics
+        self._clock: Callable[[], float] = asyncio.get_running_loop().time
+        self._keyed = asyncio.Lock()
+
+    async def post(self, request: Request) -> Answer:
+        """One call, in the body."""
+        self._guard.check_start(request)
+        check_content_type(request)
+        call = plain.parse_call(request.body)
+        representation = _representation(request) if call.stream else Representation.JSON
+        tool = self._registry.get(call.tool)
+        arguments = tool.arguments(call.params)
+        heartbeat = self._heartbeat(call.heartbeat_seconds)
+        run = await self._runs.start(
+            tool,
+            arguments,
+            PLAIN_POST,
+            principal=PRINCIPAL,
+            headers=request.headers,
+            cap_seconds=call.cap_seconds,
+            metadata={"heartbeat_seconds": number(heartbeat)},
+        )
+        return await self._answer(run, run.attach(), representation, heartbeat, call.heartbeat)
+
+    async def get(self, request: Request) -> Answer:
+        """A call of a read-only tool, or the way back to one, in the query."""
+        query, tool, arguments, representation = self._asked(request)
+        heartbeat = self._heartbeat(query.heartbeat_seconds)
+        last_event_id = request.headers.get("last-event-id")
+        async with self._keyed:  # two requests with one key start one run
+            after = 0
+            if last_event_id:
+                run_id, after = plain.parse_event_id(last_event_id)
+                run = self._resumed(run_id, query, tool, arguments)
+                if run is None or (run.over and after == run.events):
+                    return GONE
+                if after > run.events:
+                    raise InvalidRequest(f"Last-Event-ID is {after}; this run has had {run.events} events.")
+            else:
+                run = await self._known_or_started(request, query, tool, arguments, heartbeat)
+            reader = run.attach(after) if run.policy.on_leave is OnLeave.LINGER else run.follow(after)
+        return await self._answer(run, reader, representation, heartbeat, query.heartbeat, query.cap_seconds)
+
+    async def head(self, request: Request) -> Answer:
+        """What GET would answer with, without starting a tool (RFC 9110, 9.3.2)."""
+        _, _, _, representation = self._asked(request)
+        if representation is Representation.EVENT_STREAM:
+            return Answer(200, STREAM_HEADERS)
+        return json_answer(200, b"")
+
+    async def follow(self, run: Run, request: Request) -> Answer:
+        """The events of a run that somebody else may have started, from the start or after Last-Event-ID."""
+        query = plain.parse_query(request.query)
+        if _representation(request) is not Representation.EVENT_STREAM:
+            raise NotAcceptable("A run's events are an event stream.", hint="GET the run itself for its state as JSON.")
+        after = 0
+        if last_event_id := request.headers.get("last-event-id"):
+            run_id, after = plain.parse_event_id(last_event_id)
+            if run_id != run.id:
+                raise InvalidRequest("Last-Event-ID is of another run.")
+            if after > run.events:
+                raise InvalidRequest(f"Last-Event-ID is {after}; this run has had {run.events} events.")
+            if run.over and after == run.events:
+                return GONE
+        stream = Stream(
+            self._clock(),
+            heartbeat=self._heartbeat(query.heartbeat_seconds),
+            cap=_lowered(self._settings.cap_seconds, query.cap_seconds),
+        )
+        return self._streamed(run, run.follow(after), stream, query.heartbeat, OnCap.END_STREAM)
+
+    # --- what is asked for -------------------------------------------------------------------------------------------
+
+    def _asked(self, request: Request) -> tuple[plain.Query, Tool | None, dict[str, Any], Representation]:
+        query = plain.parse_query(request.query)
+        if query.tool is None and query.key is None:
+            raise InvalidRequest(
+                "The query names neither a tool nor a run.",
+                hint="GET ?tool=NAME&run=KEY&param=value… with Accept: text/event-stream, or POST the call.",
+            )
+        representation = _representation(request)
+        tool = None if query.tool is None else self._registry.get(query.tool)
+        if tool is None:
+            return query, None, {}, representation
+        if not tool.read_only:
+            raise NotReadOnly(
+                f"The tool {tool.name} may change something and is not started by GET.", headers={"Allow": "POST"}
+            )
+        return query, tool, tool.coerced(query.params, query.texts), representation
+
+    def _resumed(self, run_id: str, query: plain.Query, tool: Tool | None, arguments: dict[str, Any]) -> Run | None:
+        """The run of a Last-Event-ID; None when there is nothing to come back to, which never starts a new one."""
+        try:
+            run = self._runs.find(run_id, PRINCIPAL)
+        except UnknownRun:
+            return None
+        if query.key is not None:
+            known = self._runs.find_by_key(query.key, PRINCIPAL, tool, arguments)
+            return run if known is run else None
+        if tool is not None and run.tool is not tool:
+            raise RunConflict("Last-Event-ID is of a run of another tool.")
+        return run
+
+    async def _known_or_started(
+        self, request: Request, query: plain.Query, tool: Tool | None, arguments: dict[str, Any], heartbeat: float
+    ) -> Run:
+        if query.key is not None:
+            known = self._runs.find_by_key(query.key, PRINCIPAL, tool, arguments)
+            if known is not None:
+                return known
+        if tool is None:
+            raise UnknownRun("No run of this key is known, and the query names no tool to start.")
+        self._guard.check_start(request)
+        return await self._runs.start(
+            tool,
+            arguments,
+            PLAIN_EVENTSOURCE,
+            principal=PRINCIPAL,
+            headers=request.headers,
+            cap_seconds=query.cap_seconds,
+            key=query.key,
+            metadata={"heartbeat_seconds": number(heartbeat)},
+        )
+
+    def _heartbeat(self, asked: float | None) -> float:
+        return max(MIN_HEARTBEAT_SECONDS, _lowered(self._settings.heartbeat_seconds, asked))
+
+    # --- what is answered --------------------------------------------------------------------------------------------
+
+    async def _answer(
+        self,
+        run: Run,
+        reader: Reader,
+        representation: Representation,
+        heartbeat: float,
+        visible: str,
+        cap: float | None = None,
+    ) -> Answer:
+        now = self._clock()
+        stream = Stream(now, heartbeat=heartbeat, cap=_lowered(self._settings.cap_seconds, cap), ends_by=run.deadline)
+        if representation is Representation.EVENT_STREAM:
+            return self._streamed(run, reader, stream, visible, run.policy.on_cap)
+        batches = self._capped(run, reader, stream, OnCap.END_RUN)
+        try:
+            status, body = await collect(batches, run.tool.name, run.id)
+        finally:
+            batches.close()  # whoever leaves while the tool works cancels us here
+        return json_answer(status, body)
+
+    def _streamed(self, run: Run, reader: Reader, stream: Stream, visible: str, on_cap: OnCap) -> Answer:
+        batches = Heartbeat(
+            self._capped(run, reader, stream, on_cap), stream, self._clock, self._metrics.heartbeats.add
+        )
+        self._metrics.streams.add()
+        frames = Frames(
+            batches,
+            stream,
+            self._clock,
+            run=run.id,
+            heartbeat=plain.HEARTBEAT_EVENT if visible == "event" else sse.HEARTBEAT,
+            retry_ms=run.policy.retry_ms,
+            on_close=self._metrics.streams.ended.add,
+        )
+        return Answer(200, STREAM_HEADERS, frames)
+
+    def _capped(self, run: Run, reader: Reader, stream: Stream, on_cap: OnCap) -> Batches:
+        return TimeCap(reader, stream, self._clock, on_cap, lambda: run.stop(run.cap_error()))
+
+
+def check_content_type(request: Request) -> None:
+    """Raises UnsupportedMediaType for a body that does not say it is JSON, which a form of another site cannot say."""
+    given = request.headers.get("content-type", "")
+    if given.partition(";")[0].strip().lower() != JSON:
+        shown = f"The Content-Type is {given[:100]!r}" if given else "There is no Content-Type"
+        raise UnsupportedMediaType(f"{shown}, not {JSON}.")
+
+
+def _representation(request: Request) -> Representation:
+    chosen = choose(request.headers.get("accept"))
+    if chosen is None:
+        raise NotAcceptable("Accept takes neither text/event-stream nor application/json.")
+    return chosen
+
+
+def _lowered(server: float, asked: float | None) -> float:
+    """What holds: a request may lower the server's number, never raise it."""
+    return server if asked is None else min(server, asked)

@@ -1,0 +1,64 @@
+"""One HTTP exchange as plain values: what the endpoint is given, and what it gives back.
+
+Neither Quart nor ASGI is known here: the blueprint's view makes a `Request` and writes an `Answer`, and so could
+anything else that speaks HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..protocol.errors import McpAppError
+from ..protocol.event import encode
+
+if TYPE_CHECKING:
+    from .frames import Frames
+
+JSON = "application/json"
+
+_JSON_HEADERS = (
+    ("Content-Type", JSON),
+    ("Cache-Control", "no-store"),  # RFC 9111, 5.2.2.5: an answer about a run is of its moment
+    ("X-Content-Type-Options", "nosniff"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request whose body has been read.
+
+    `headers` has names in lower case, and the values of a repeated field joined by ", " (RFC 9110, 5.3). `server` is
+    the local address of the connection, which no peer can choose; its port is 0 where there is none.
+    """
+
+    method: str
+    path: str
+    query: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+    peer: str = ""
+    scheme: str = "http"
+    server: tuple[str, int] = ("127.0.0.1", 80)
+    http_version: str = "1.1"
+
+
+@dataclass(slots=True)
+class Answer:
+    """A status, header fields, and a body: bytes, or frames that come one by one."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes | Frames = b""
+
+
+def json_answer(status: int, body: bytes, *headers: tuple[str, str]) -> Answer:
+    """JSON that no cache may keep."""
+    return Answer(status, (*_JSON_HEADERS, *headers), body)
+
+
+def error_answer(error: McpAppError) -> Answer:
+    """A refusal as JSON, with the status and the header fields that the error knows."""
+    body = b'{"type":"error","error":%s}' % encode(error.object())
+    return json_answer(error.status, body, *error.headers.items())

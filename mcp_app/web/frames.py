@@ -1,0 +1,104 @@
+"""Batches become bytes: the body of one event stream, one write for all that is there.
+
+The first byte goes out at once, and every path ends with a last event or the comment of the cap. Who reads, and over
+which HTTP, is not known here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from ..middleware import Batch, Batches, Mark
+from ..protocol import plain, sse
+from ..protocol.errors import McpAppError
+from ..protocol.event import Event, EventType, encode
+from ..protocol.stream import Input, Stream
+
+_CAP = sse.comment("cap")
+
+
+class Frames:
+    """An async iterator of chunks. `close` ends it from outside, at any time, and any number of times."""
+
+    def __init__(
+        self,
+        batches: Batches,
+        stream: Stream,
+        clock: Callable[[], float],
+        *,
+        run: str,
+        heartbeat: bytes = sse.HEARTBEAT,
+        retry_ms: int | None = None,
+        on_close: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._batches = batches
+        self._stream = stream
+        self._clock = clock
+        self._run = run
+        self._heartbeat = heartbeat
+        self._retry_ms = retry_ms
+        self._on_close = on_close
+        self._opened = False
+        self._lost = False
+        self._closed = False
+
+    def __aiter__(self) -> Frames:
+        return self
+
+    async def __anext__(self) -> bytes:
+        try:
+            if self._closed or self._lost:
+                raise StopAsyncIteration
+            if not self._opened:
+                return await self._first()
+            batch = await self._next(math.inf)
+        except McpAppError as error:
+            return self._last_word(error)
+        if batch is None:
+            raise StopAsyncIteration
+        return self._bytes(batch)
+
+    async def aclose(self) -> None:
+        """What an async generator has, and Quart calls when it is done with a body."""
+        self.close()
+
+    def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._batches.close()
+            self._on_close()
+
+    async def _first(self) -> bytes:
+        """The opening comment, with the events that are there already: the first byte never waits for a tool."""
+        self._opened = True
+        self._stream.step(Input.OPEN, self._clock())
+        try:
+            batch = await self._batches.next(self._clock())
+        except McpAppError as error:
+            return sse.OPEN + self._last_word(error)
+        return sse.OPEN + (self._bytes(batch) if batch else b"")
+
+    async def _next(self, until: float) -> Batch | None:
+        while True:
+            batch = await self._batches.next(until)
+            if batch is None or batch:
+                return batch
+
+    def _bytes(self, batch: Batch) -> bytes:
+        frames: list[bytes] = []
+        for item in batch:
+            if item is Mark.HEARTBEAT:
+                frames.append(self._heartbeat)
+            elif item is Mark.CAP:
+                frames.append(_CAP)
+            else:
+                frames.append(plain.frame(self._run, item, self._retry_ms))
+                self._retry_ms = None  # said once, with the first event
+        return b"".join(frames)
+
+    def _last_word(self, error: McpAppError) -> bytes:
+        """The reader lost its place: it is told, and does not get a hole. No id, as there is nothing to resume."""
+        self._lost = True
+        self._stream.step(Input.LOST, self._clock())
+        return sse.frame(plain.event_json(Event(EventType.ERROR, encode(error.object()))))

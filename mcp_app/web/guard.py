@@ -1,0 +1,116 @@
+"""Who may ask at all: Host, Origin and Sec-Fetch-Site, before anything else on every route.
+
+A page that a browser shows runs with access to loopback: Host stops the one whose name was rebound to 127.0.0.1, Origin
+the one of another site, Sec-Fetch-Site what a browser sends without an Origin (an image, a link). Credentials are not
+looked at here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from ..protocol.errors import CrossSiteNotAllowed, HostNotAllowed, OriginNotAllowed
+from ..settings import Settings
+from .exchange import Request
+
+_PORTS = {"http": 80, "https": 443}
+
+_ALLOWED_METHODS = "GET, HEAD, POST, DELETE, OPTIONS"
+_ALLOWED_HEADERS = "Accept, Cache-Control, Content-Type, Last-Event-ID"
+_EXPOSED_HEADERS = "Allow, Location, Retry-After"
+_PREFLIGHT_SECONDS = "600"  # Chromium's own limit is 7200; ten minutes let a changed setting take hold soon
+
+
+class Guard:
+    """The policy of one server, from its settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        public = urlsplit(str(settings.public_url)) if settings.public_url is not None else None
+        self._public_host = public.hostname if public else None
+        self._public_origin = _origin(public.scheme, public.netloc) if public else None
+        self._listed = frozenset(filter(None, map(_parsed, settings.allowed_origins)))
+
+    def check(self, request: Request) -> None:
+        """Raises HostNotAllowed or OriginNotAllowed."""
+        host = request.headers.get("host", "")
+        if not self._knows(host):
+            raise HostNotAllowed(f"This server does not answer for the host {host[:100]!r}.")
+        origin = request.headers.get("origin")
+        if origin is not None and not self._trusts(origin, request):
+            raise OriginNotAllowed(f"Pages of the origin {origin[:100]!r} may not call this server.")
+
+    def check_start(self, request: Request) -> None:
+        """Asked before a run is started. Raises CrossSiteNotAllowed.
+
+        `same-site` is refused as well: another port of localhost is the same site. A page whose origin is allowed
+        says so in its Origin, which `check` has seen.
+        """
+        site = request.headers.get("sec-fetch-site", "none")
+        if site not in {"none", "same-origin"} and "origin" not in request.headers:
+            raise CrossSiteNotAllowed("A page of another site may not start a run.")
+
+    def cors(self, headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+        """The fields that let a page of a listed origin read the answer (Fetch, 3.3.3): none for all others."""
+        if not self._listed:
+            return ()
+        origin = headers.get("origin", "")
+        if _parsed(origin) not in self._listed:
+            return (("Vary", "Origin"),)
+        return (
+            ("Vary", "Origin"),
+            ("Access-Control-Allow-Origin", origin),
+            ("Access-Control-Expose-Headers", _EXPOSED_HEADERS),
+        )
+
+    def preflight(self, headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+        """The further fields of an answer to OPTIONS."""
+        if _parsed(headers.get("origin", "")) not in self._listed:
+            return ()
+        return (
+            ("Access-Control-Allow-Methods", _ALLOWED_METHODS),
+            ("Access-Control-Allow-Headers", _ALLOWED_HEADERS),
+            ("Access-Control-Max-Age", _PREFLIGHT_SECONDS),
+        )
+
+    def _knows(self, host: str) -> bool:
+        try:
+            parts = urlsplit(f"//{host}")
+            name = parts.hostname or ""
+            _ = parts.port  # raises for what is no port
+        except ValueError:
+            return False
+        if parts.username is not None or parts.path or parts.query or parts.fragment:
+            return False
+        return name == self._public_host or name == "localhost" or _is_loopback(name)
+
+    def _trusts(self, origin: str, request: Request) -> bool:
+        asked = _parsed(origin)
+        if asked is None:
+            return False
+        own = _origin(request.scheme, request.headers.get("host", ""))
+        return asked in self._listed or asked == own or asked == self._public_origin
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _parsed(origin: str) -> tuple[str, str, int] | None:
+    scheme, separator, netloc = origin.partition("://")
+    return _origin(scheme, netloc) if separator and "/" not in netloc else None
+
+
+def _origin(scheme: str, netloc: str) -> tuple[str, str, int] | None:
+    """(scheme, host, port), the port written out (RFC 6454, 4)."""
+    scheme = scheme.lower()
+    try:
+        parts = urlsplit(f"//{netloc}")
+        port = parts.port or _PORTS[scheme]
+    except (ValueError, KeyError):
+        return None
+    return (scheme, parts.hostname, port) if parts.hostname else None

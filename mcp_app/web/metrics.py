@@ -1,0 +1,84 @@
+"""What an operator sees: counters and gauges in Prometheus' text format, version 0.0.4.
+
+A metric is a number that somebody adds to, or one that is asked for when the page is; every one is in docs/reference.md
+(a test compares). Nothing is measured here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..runs import Runs
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class Counter:
+    """A number that only grows."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value = 0
+
+    def add(self) -> None:
+        self.value += 1
+
+
+class Pair(Counter):
+    """A number that grows, and how much of it is over: the difference is what is there now."""
+
+    __slots__ = ("ended",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended = Counter()
+
+    @property
+    def now(self) -> int:
+        return self.value - self.ended.value
+
+
+class Metrics:
+    """The numbers of one process."""
+
+    def __init__(self) -> None:
+        self.streams = Pair()
+        self.heartbeats = Counter()
+        self.refusals: dict[str, int] = {}
+
+    def refused(self, code: str) -> None:
+        """A request was answered with that error code; the codes are few and fixed."""
+        self.refusals[code] = self.refusals.get(code, 0) + 1
+
+    def text(self, runs: Runs) -> bytes:
+        """The whole page."""
+        return "".join(self._lines(runs)).encode()
+
+    def _lines(self, runs: Runs) -> Iterator[str]:
+        yield from _metric("mcp_app_streams_total", "counter", "Event streams opened.", self.streams.value)
+        yield from _metric("mcp_app_streams_open", "gauge", "Event streams open now.", self.streams.now)
+        yield from _metric("mcp_app_heartbeats_total", "counter", "Heartbeats written.", self.heartbeats.value)
+        yield from _metric("mcp_app_runs_started_total", "counter", "Runs started.", runs.started)
+        yield from _labelled("mcp_app_runs_ended_total", "Runs ended, by how.", "code", runs.ended)
+        yield from _metric("mcp_app_runs_working", "gauge", "Runs being worked on now.", runs.working)
+        yield from _metric("mcp_app_runs_kept", "gauge", "Runs that can be read now.", runs.kept)
+        yield from _labelled("mcp_app_refusals_total", "Requests refused, by error code.", "code", self.refusals)
+        yield from _metric("mcp_app_threads_working", "gauge", "Plain functions working.", runs.threads.working)
+        yield from _metric(
+            "mcp_app_threads_abandoned",
+            "gauge",
+            "Threads that were told to stop and have not.",
+            runs.threads.abandoned,
+        )
+        yield from _metric("mcp_app_draining", "gauge", "1 while the server is being stopped.", int(runs.draining))
+
+
+def _metric(name: str, kind: str, meaning: str, value: int) -> Iterator[str]:
+    yield f"# HELP {name} {meaning}\n# TYPE {name} {kind}\n{name} {value}\n"
+
+
+def _labelled(name: str, meaning: str, label: str, values: dict[str, int]) -> Iterator[str]:
+    yield f"# HELP {name} {meaning}\n# TYPE {name} counter\n"
+    for value, count in sorted(values.items()):
+        yield f'{name}{{{label}="{value}"}} {count}\n'

@@ -1,0 +1,126 @@
+"""The blueprint: Quart's requests become the endpoint's, the endpoint's answers Quart's responses.
+
+One view for every route: the body is read whole before anything is answered (an answer that overtakes its request's
+body has cost HTTP/2 connections their other streams), and the endpoint does the rest. No policy may be in here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+from quart import Blueprint, Response, request
+from quart.blueprints import BlueprintSetupState
+from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout
+from werkzeug.routing import BaseConverter
+
+from ..protocol.errors import BodyTimeout, BodyTooLarge, McpAppError
+from .connection import FRAMES
+from .endpoint import Endpoint
+from .exchange import Answer, Request
+from .frames import Frames
+
+MAX_BODY_BYTES = 1024 * 1024
+"""Of a request: a call's parameters, not an upload. The official SDKs take 4 MiB, Mercure 1 MiB."""
+
+BODY_SECONDS = 10
+"""For the whole body: a mebibyte over a bad mobile line; without it a peer that drips pins a stream for ever."""
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+class Anything(BaseConverter):
+    """Any rest of a path, slashes and nothing included."""
+
+    regex = ".*"
+    part_isolating = False
+
+
+def blueprint(paths: Iterable[str], endpoint: Callable[[], Endpoint], backstop: float) -> Blueprint:
+    """All routes. `endpoint` gives the running server's; `backstop` seconds after its start a stream that is stuck in
+    a write to a peer that does not read is given up."""
+    routes = Blueprint("mcp_app", __name__)
+
+    async def view(**_: Any) -> Response:
+        answer = await _answer(endpoint())
+        return _response(answer, backstop)
+
+    for number, path in enumerate(paths):
+        routes.add_url_rule(
+            path,
+            endpoint=f"route_{number}",
+            view_func=view,
+            methods=METHODS,
+            provide_automatic_options=False,
+            strict_slashes=False,
+        )
+    routes.record(lambda state: _catch_all(state, view))
+    return routes
+
+
+def _catch_all(state: BlueprintSetupState, view: Callable[..., Any]) -> None:
+    """Every other path, and every other method: so that those, too, get the error object, after their body was read.
+
+    Quart's own way to add a rule insists on naming the methods, and a method can be any token (RFC 9110, 9.1).
+    """
+    app = state.app
+    app.url_map.converters["anything"] = Anything
+    app.url_map.merge_slashes = False
+    app.url_map.add(app.url_rule_class("/<anything:path>", endpoint="mcp_app.anything", methods=None))
+    app.view_functions["mcp_app.anything"] = view
+
+
+async def _answer(endpoint: Endpoint) -> Answer:
+    try:
+        body = cast(bytes, await request.get_data(cache=False))
+    except RequestEntityTooLarge:
+        return _unread(endpoint, BodyTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes."))
+    except RequestTimeout:
+        return _unread(endpoint, BodyTimeout(f"The body did not arrive within {BODY_SECONDS} seconds."))
+    return await endpoint.answer(
+        Request(
+            method=request.method,
+            path=request.path,
+            query=request.query_string,
+            headers=_headers(),
+            body=body,
+            peer=request.remote_addr or "",
+            scheme=request.scheme,
+            server=_server(request.scope.get("server")),
+            http_version=request.http_version,
+        )
+    )
+
+
+def _unread(endpoint: Endpoint, error: McpAppError) -> Answer:
+    return endpoint.refuse(error)
+
+
+def _headers() -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in request.scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+def _server(server: tuple[str, int | None] | None) -> tuple[str, int]:
+    """Where the connection came in. A Unix socket has a path and no port: who asks is on this machine then."""
+    host, port = server or ("", None)
+    return (host, port) if port else ("localhost", 0)
+
+
+def _response(answer: Answer, backstop: float) -> Response:
+    if isinstance(answer.body, Frames):
+        # The server type's promise is only that a body is iterated when there is somebody to iterate it for.
+        cast(dict[str, Any], request.scope)[FRAMES] = answer.body
+        response = Response(answer.body, status=answer.status)
+        response.timeout = backstop
+    else:
+        response = Response(answer.body, status=answer.status)
+    response.headers.clear()
+    for name, value in answer.headers:
+        response.headers.add(name, value)
+    if not isinstance(answer.body, Frames) and answer.status not in {204, 304}:
+        response.headers["Content-Length"] = str(len(answer.body))
+    return response

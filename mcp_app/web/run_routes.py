@@ -1,0 +1,85 @@
+"""A run as a resource: start it detached, see its state, cancel it, follow its events.
+
+The events themselves are calls.py's; nothing of Quart or ASGI is known here.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from ..eventlog import EventLog
+from ..protocol import plain
+from ..protocol.errors import Cancelled
+from ..protocol.event import EventType, encode
+from ..protocol.revision import PLAIN_DETACHED
+from ..runs import Run, Runs
+from ..tools import Registry
+from .calls import PRINCIPAL, Calls, check_content_type
+from .exchange import Answer, Request, json_answer
+from .guard import Guard
+
+
+class RunRoutes:
+    """Answers below the runs route, whose path is `path`."""
+
+    def __init__(self, path: str, registry: Registry, runs: Runs, log: EventLog, guard: Guard, calls: Calls) -> None:
+        self._path = path
+        self._registry = registry
+        self._runs = runs
+        self._log = log
+        self._guard = guard
+        self._calls = calls
+
+    async def create(self, request: Request) -> Answer:
+        """Start a run that belongs to nobody's connection: 202 and where it is (RFC 9110, 15.3.3)."""
+        self._guard.check_start(request)
+        check_content_type(request)
+        call = plain.parse_call(request.body)
+        tool = self._registry.get(call.tool)
+        run = await self._runs.start(
+            tool, tool.arguments(call.params), PLAIN_DETACHED, principal=PRINCIPAL, headers=request.headers
+        )
+        return json_answer(202, encode(await self._state(run)), ("Location", self._url(run)))
+
+    async def show(self, _: Request, run: str) -> Answer:
+        """State, and at the end the result or the error."""
+        return json_answer(200, encode(await self._state(self._find(run))))
+
+    async def cancel(self, _: Request, run: str) -> Answer:
+        """End the run; an ended one stays as it is (RFC 9110, 9.3.5: DELETE is idempotent)."""
+        found = self._find(run)
+        found.stop(Cancelled("The run was cancelled by a caller."))
+        return json_answer(202 if not found.over else 200, encode(await self._state(found)))
+
+    async def events(self, request: Request, run: str) -> Answer:
+        """Follow it."""
+        return await self._calls.follow(self._find(run), request)
+
+    async def events_head(self, _: Request, run: str) -> Answer:
+        """Whether there is such a run."""
+        self._find(run)
+        return json_answer(200, b"")
+
+    def _find(self, run: str) -> Run:
+        return self._runs.find(run, PRINCIPAL)
+
+    def _url(self, run: Run) -> str:
+        return f"{self._path}/{run.id}"
+
+    async def _state(self, run: Run) -> dict[str, Any]:
+        state: dict[str, Any] = {
+            "id": run.id,
+            "tool": run.tool.name,
+            "state": "working" if not run.ended else "complete" if run.code == "complete" else "error",
+            "created": datetime.fromtimestamp(run.created, UTC).isoformat(timespec="milliseconds"),
+            "url": self._url(run),
+            "events_url": f"{self._url(run)}/events",
+        }
+        if not run.over:
+            return {**state, "metadata": {"events": run.events}}
+        end = (await self._log.read(run.id, run.events - 1, 0))[0].event
+        value = json.loads(end.data)
+        result = {"data": value} if end.type is EventType.COMPLETE else {"error": value}
+        return {**state, **result, "metadata": json.loads(end.metadata)}

@@ -1,0 +1,31 @@
+"""The table of routes: every path with its methods, and the name of what answers. Read by the blueprint, the endpoint
+and the test that compares it with docs/reference.md. Nothing is answered here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..manifest import DOOR_PATHS, Manifest
+from . import pages
+
+Methods = Mapping[str, str]
+
+RUN = "<run>"
+"""Stands for one segment of a path: the id of a run."""
+
+
+def table(manifest: Manifest) -> dict[str, Methods]:
+    """Path -> method -> "part.handler". A GET without a HEAD beside it may be made and its body left out."""
+    runs = manifest.runs_path
+    return {
+        manifest.events_path: {"POST": "calls.post", "GET": "calls.get", "HEAD": "calls.head"},
+        manifest.tools_path: {"GET": "documents.tools"},
+        runs: {"POST": "runs.create"},
+        f"{runs}/{RUN}": {"GET": "runs.show", "DELETE": "runs.cancel"},
+        f"{runs}/{RUN}/events": {"GET": "runs.events", "HEAD": "runs.events_head"},
+        **{path: {"GET": "documents.door"} for path in DOOR_PATHS},
+        **{path: {"GET": "documents.page"} for path in pages.pages()},
+        "/healthz": {"GET": "documents.healthz"},
+        "/readyz": {"GET": "documents.readyz"},
+        "/metrics": {"GET": "documents.metrics"},
+    }
