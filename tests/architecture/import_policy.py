@@ -1,0 +1,105 @@
+"""Who may import whom, as data: docs/architecture.md drawn as a table. A new part is entered here first.
+
+Only policy is in here; how imports are read is in `import_reader.py`, and what is asserted in `test_imports.py`.
+"""
+
+from __future__ import annotations
+
+PACKAGE = "mcp_app"
+
+# Part of the package -> parts of the package it may import. A part is a module or package right under mcp_app, or one
+# that is named here with a dot; within a part everything may import everything. "public" is mcp_app/__init__.py.
+MAY_IMPORT: dict[str, str] = {
+    # Pure: bytes and values in, bytes and values out.
+    "protocol": "",
+    # What stands by itself.
+    "settings": "",
+    "defaults": "",
+    "docstrings": "",
+    "threads": "",
+    # A typed function as a tool, what it is handed, and how it is worked on.
+    "context": "protocol",
+    "signatures": "protocol context docstrings",
+    "tools": "protocol settings context docstrings signatures",
+    "resources": "protocol settings context docstrings signatures tools",
+    "prompts": "protocol settings context docstrings signatures tools",
+    "kinds": "protocol settings context threads tools",
+    # Calls being worked on, and what they wrote.
+    "eventlog": "protocol settings",
+    "runs": "protocol settings context kinds threads tools resources prompts eventlog",
+    "middleware": "protocol settings eventlog runs",
+    "manifest": "protocol settings defaults",
+    # HTTP.
+    "web": "protocol settings defaults context kinds tools resources prompts eventlog runs middleware manifest",
+    "server": "protocol settings defaults",
+    "web.app": "protocol settings defaults context kinds threads tools resources prompts eventlog runs middleware"
+    " manifest web server builtin",
+    # Doors: what a person or a server starts.
+    "public": "protocol settings context kinds tools resources prompts runs web.app",
+    "asgi": "web.app",
+    "call": "protocol",
+    "cli": "public protocol settings defaults kinds tools manifest web.app server call",
+    "__main__": "cli",
+    # The shipped tools, written only with the public names.
+    "builtin": "public",
+}
+
+# What the table forbids and is right all the same, and why.
+EXCEPTIONS: dict[tuple[str, str], str] = {
+    ("mcp_app.call.trust", "mcp_app.server.certificates"): "where the development authority is that `call` believes",
+}
+
+# "One eventlog never imports another": these are its implementations.
+EVENT_LOGS = ("memory", "sqlite", "redis")
+
+# Foreign package -> the parts that may import it. What only one tool or command needs stays there, so that the server
+# starts without it. Anything else that is neither here nor in the standard library is refused.
+FOREIGN: dict[str, str] = {
+    "pydantic": "*",
+    "pydantic_core": "*",
+    "pydantic_settings": "settings builtin",
+    "typing_extensions": "*",
+    "mcp_types": "protocol tools resources prompts",
+    "quart": "web web.app",
+    "werkzeug": "web web.app",
+    "hypercorn": "server web web.app cli",
+    "h11": "server call",
+    "h2": "server call",
+    "hyperframe": "server",
+    "wsproto": "server",
+    "priority": "server",
+    "uvloop": "server",
+    "cryptography": "server builtin",
+    "dns": "builtin",
+    "idna": "builtin",
+    "certifi": "builtin",
+    "httpx": "builtin call",
+    "httpcore": "builtin call",
+    "anyio": "builtin call",
+    "rich": "call cli",
+    "redis": "eventlog",
+}
+
+# Modules that know neither Quart nor Hypercorn though their part may: a function of plain values.
+PLAIN_MODULES = ("mcp_app.web.endpoint",)
+FRAMEWORKS = ("quart", "werkzeug", "hypercorn")
+
+# What `protocol` may not have of the standard library: a clock, chance, a loop, a thread, a file, a socket, a log.
+IMPURE = frozenset(
+    [
+        *(
+            "asyncio",
+            "concurrent",
+            "contextvars",
+            "multiprocessing",
+            "queue",
+            "sched",
+            "signal",
+            "subprocess",
+            "threading",
+        ),
+        *("fcntl", "io", "logging", "os", "pathlib", "shutil", "sys", "tempfile"),
+        *("http", "select", "selectors", "smtplib", "socket", "socketserver", "ssl"),
+        *("random", "secrets", "time"),
+    ]
+)
