@@ -37,3 +37,8 @@ def __getattr__(name: str) -> Any:
 
         return create_app
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """With `create_app`, for who looks around before it is imported."""
+    return sorted({*globals(), *__all__})
