@@ -18,7 +18,7 @@ import httpcore
 from mcp_app.builtin.scan_domain.dialing import CheckedBackend, peer_of
 from mcp_app.builtin.scan_domain.settings import ScanSettings
 from mcp_app.builtin.scan_domain.target import Target
-from mcp_app.builtin.scan_domain.trust import BOTH, describing, verifying
+from mcp_app.builtin.scan_domain.trust import BOTH, OLD_ONLY, describing, verifying
 from mcp_app.builtin.scan_domain.unreachable import Unreachable
 
 USER_AGENT = "mcp-app-scan-domain/1"
@@ -68,8 +68,7 @@ class Session:
         """Hosts whose certificate is not trusted: asked without verification from then on."""
 
     async def __aenter__(self) -> Self:
-        # Loading the roots reads files, so it is done in a thread.
-        context = await asyncio.to_thread(verifying, self._settings.ca_file, self._alpn)
+        context = verifying(self._settings.ca_file, self._alpn)
         self._trusting = await self._open.enter_async_context(self._connections(context))
         self._any = await self._open.enter_async_context(self._connections(describing(self._alpn)))
         return self
@@ -84,7 +83,7 @@ class Session:
 
     @property
     def _alpn(self) -> tuple[str, ...]:
-        return BOTH if self._http2 else ("http/1.1",)
+        return BOTH if self._http2 else OLD_ONLY
 
     def _connections(self, context: ssl.SSLContext) -> httpcore.AsyncConnectionPool:
         return httpcore.AsyncConnectionPool(

@@ -15,6 +15,7 @@ Grade = Literal["A", "B", "C", "D", "E", "F", "unknown"]
 class StepResult(BaseModel):
     """What every step has. A step fills itself in as it goes, so that one that is stopped shows what it has."""
 
+    step: str
     status: Status = "info"
     summary: str = ""
     findings: list[Finding] = []

@@ -33,6 +33,7 @@ from mcp_app.builtin.scan_domain.steps.http_versions import check_http
 from mcp_app.builtin.scan_domain.steps.redirects import check_redirects
 from mcp_app.builtin.scan_domain.steps.security_headers import check_headers
 from mcp_app.builtin.scan_domain.steps.well_known import check_files
+from mcp_app.builtin.scan_domain.trust import load
 from mcp_app.builtin.scan_domain.unreachable import NAME_REASONS, Unreachable
 
 log = logging.getLogger(__name__)
@@ -46,6 +47,7 @@ async def scan(domain: str, settings: ScanSettings, on_step: OnStep, now: dateti
 
     Never raises for what the scanned side does. What `on_step` raises ends the scan. Cancelled, it leaves no task.
     """
+    await asyncio.to_thread(load, settings.ca_file)
     lookup = Lookup(settings)
     async with contextlib.aclosing(CheckedBackend(lookup)) as backend:
         scope = Scope(domain, settings, now or datetime.now(UTC), lookup, backend)

@@ -12,9 +12,18 @@ import certifi
 BOTH = ("h2", "http/1.1")
 """ALPN names of a client that speaks both (RFC 9113, 3.2)."""
 
+OLD_ONLY = ("http/1.1",)
+
+
+def load(ca_file: Path | None) -> None:
+    """Make the contexts of a scan, for later calls to find in the cache. It reads files: to be called in a thread."""
+    for alpn in (BOTH, OLD_ONLY):
+        verifying(ca_file, alpn)
+        describing(alpn)
+
 
 @lru_cache(maxsize=8)
-def verifying(ca_file: Path | None, alpn: tuple[str, ...] = BOTH) -> ssl.SSLContext:
+def verifying(ca_file: Path | None, alpn: tuple[str, ...]) -> ssl.SSLContext:
     """As a browser would judge: system roots (certifi's where the system has none), and `ca_file` besides.
 
     httpcore sets ALPN on the context it is given, so contexts with different ALPN must be different objects.
@@ -30,7 +39,7 @@ def verifying(ca_file: Path | None, alpn: tuple[str, ...] = BOTH) -> ssl.SSLCont
 
 
 @lru_cache(maxsize=8)
-def describing(alpn: tuple[str, ...] = BOTH) -> ssl.SSLContext:
+def describing(alpn: tuple[str, ...]) -> ssl.SSLContext:
     """Accepts any certificate, and any protocol and cipher OpenSSL still has: to say what is wrong with them.
 
     Used to look at public data only; nothing secret is ever sent over it.

@@ -3,7 +3,6 @@
 An invalid certificate is described, not just refused. No HTTP here; what a certificate says is read in `x509_facts.py`.
 """
 
-import asyncio
 import ssl
 import sys
 from collections.abc import Sequence
@@ -25,7 +24,7 @@ from mcp_app.builtin.scan_domain.steps.x509_facts import (
     names_of,
     weaknesses,
 )
-from mcp_app.builtin.scan_domain.trust import describing, verifying
+from mcp_app.builtin.scan_domain.trust import BOTH, describing, verifying
 from mcp_app.builtin.scan_domain.unreachable import Unreachable
 
 MAX_CHAIN = 10
@@ -49,7 +48,7 @@ class Handshake:
 
 async def check_tls(step: TlsStep, scope: Scope) -> None:
     """Fill the step. Raises Unreachable when not even the describing handshake succeeds."""
-    seen = await shake(scope, describing())
+    seen = await shake(scope, describing(BOTH))
     step.address, step.protocol, step.cipher, step.alpn = seen.address, seen.protocol, seen.cipher, seen.alpn
     _judge_connection(step)
     try:
@@ -136,7 +135,7 @@ def _judge_dates(step: TlsStep, leaf: x509.Certificate, scope: Scope) -> None:
 
 async def _judge_trust(step: TlsStep, scope: Scope, chain: Sequence[x509.Certificate]) -> None:
     """OpenSSL's verdict, and in words why: it stops at its first reason, so names and issuer are looked at besides."""
-    context = await asyncio.to_thread(verifying, scope.settings.ca_file)
+    context = verifying(scope.settings.ca_file, BOTH)
     refused: ssl.SSLCertVerificationError | None = None
     try:
         await shake(scope, context)

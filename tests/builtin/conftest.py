@@ -1,0 +1,63 @@
+"""What the scan's tests scan: a DNS server, a TLS web server and an authority, all on loopback."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from authority import Authority, Pair
+from dns_world import DnsWorld
+from scan_world import DOMAIN, World, good_site, good_zone
+from web_world import Site, hypercorn, listening
+
+
+@pytest.fixture(autouse=True)
+async def executor_ends() -> AsyncIterator[None]:
+    """The loop's own threads end with the loop, which outlives the check for threads that were left."""
+    yield
+    await asyncio.get_running_loop().shutdown_default_executor()
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+@pytest.fixture
+def pair(authority: Authority) -> Pair:
+    return authority.issue(DOMAIN, f"*.{DOMAIN}")
+
+
+@pytest.fixture
+async def dns_world() -> AsyncIterator[DnsWorld]:
+    world = DnsWorld()
+    await world.start()
+    try:
+        yield world
+    finally:
+        await world.stop()
+
+
+@pytest.fixture
+async def quiet_world(dns_world: DnsWorld, authority: Authority) -> World:
+    """A good zone, and nothing that listens on the web's ports: for tests that bring their own server."""
+    good_zone(dns_world)
+    with listening() as http, listening() as https:
+        ports = http.getsockname()[1], https.getsockname()[1]
+    return World(dns_world, Site(), authority, *ports)
+
+
+@pytest.fixture
+async def world(dns_world: DnsWorld, authority: Authority, pair: Pair) -> AsyncIterator[World]:
+    """A site in perfect order."""
+    good_zone(dns_world)
+    http, https = listening(), listening()
+    made = World(dns_world, Site(), authority, http.getsockname()[1], https.getsockname()[1])
+    good_site(made.site, made.https_port)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(hypercorn(made.site, None, http))
+        await stack.enter_async_context(hypercorn(made.site, pair, https))
+        yield made
