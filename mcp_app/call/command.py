@@ -66,6 +66,22 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--http1", action="store_true", help="speak HTTP/1.1 even where the server offers HTTP/2")
     parser.set_defaults(run=run)
+    _intermix(parser)
+
+
+def _intermix(parser: argparse.ArgumentParser) -> None:
+    """Lets key=value stand before, between and behind the options. Left alone, argparse takes those of one place for
+    all there are; its own intermixed parsing is offered only to a parser that is nobody's subparser."""
+    plain = parser.parse_known_args
+
+    def mixed(args: Any = None, namespace: Any = None) -> Any:
+        parser.parse_known_args = plain  # type: ignore[method-assign] # the intermixed parsing itself calls it
+        try:
+            return parser.parse_known_intermixed_args(args, namespace)
+        finally:
+            parser.parse_known_args = mixed  # type: ignore[method-assign]
+
+    parser.parse_known_args = mixed  # type: ignore[method-assign]
 
 
 def run(arguments: argparse.Namespace) -> int:

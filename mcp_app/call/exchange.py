@@ -102,9 +102,12 @@ class Exchange:
             async with self._client.stream("POST", route.url, content=request.body(), headers=headers) as response:
                 if response.status_code == 200 and content_type(response) == "text/event-stream":
                     raise not_json(route.url)
-                answer = wire.parse_answer(await whole_body(response))
+                body = await whole_body(response)
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise unreachable(route.url, error) from error
+        answer = wire.parse_answer(body)
+        if response.status_code != 200 and wire.error_of(answer) is None:
+            raise refused(response, body)
         if answer is None or (response.status_code == 200 and wire.message_of(answer) is None):
             raise not_ours(response)
         return answer, response.status_code
