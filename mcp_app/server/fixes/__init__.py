@@ -1,0 +1,77 @@
+"""Hypercorn 0.18's defects that cost streams, each with its remedy in a file of its own, and their installation.
+
+`install()` puts them in place for the whole process, before or after servers were started, once. A fix never touches
+source it was not written for. Nothing here may change what an application says or hears on a connection that behaves.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Literal
+
+from mcp_app.server.fixes import (
+    backpressure,
+    dead_app,
+    draining,
+    early_answer,
+    ending_connection,
+    graceful_timeout,
+    late_data,
+    malformed_request,
+    rapid_reset,
+    stalled_peer,
+    too_many_streams,
+)
+from mcp_app.server.fixes.draining import on_draining
+from mcp_app.server.fixes.replacing import Fix, FixMismatch, explain, put_back
+
+__all__ = ["ALL", "Fix", "FixMismatch", "install", "on_draining", "uninstall"]
+
+ALL: tuple[Fix, ...] = (
+    backpressure.FIX,
+    late_data.FIX,
+    dead_app.FIX,
+    too_many_streams.FIX,
+    malformed_request.FIX,
+    rapid_reset.FIX,
+    early_answer.FIX,
+    stalled_peer.FIX,
+    ending_connection.FIX,
+    draining.FIX,
+    graceful_timeout.FIX,
+)
+"""In the order of their application. Of those that wrap the same method, the later ones see its events first."""
+
+log = logging.getLogger("mcp_app.server")
+
+_installed = False
+
+
+def install(mode: Literal["strict", "warn"] = "strict") -> None:
+    """Put every fix in place, once per process; further calls do nothing.
+
+    Where Hypercorn's source is not what a fix was written for, 'strict' raises `FixMismatch` and changes nothing;
+    'warn' logs what stays unfixed and leaves that one fix out: a fix on unknown source could do more harm than the
+    defect.
+    """
+    global _installed
+    if _installed:
+        return
+    mismatches = [(fix, fix.mismatch()) for fix in ALL]
+    for fix, path in mismatches:
+        if path is None:
+            continue
+        if mode == "strict":
+            raise FixMismatch(explain(fix, path))
+        log.warning("not fixed: %s", explain(fix, path))
+    for fix, path in mismatches:
+        if path is None:
+            fix.apply()
+    _installed = True
+
+
+def uninstall() -> None:
+    """Put Hypercorn's own methods back, for whoever wants to see a defect."""
+    global _installed
+    put_back()
+    _installed = False

@@ -1,0 +1,86 @@
+"""Replacing methods of Hypercorn, and only those whose source is what the replacement was written for.
+
+The mechanism; each defect and its remedy are a file of their own beside it. Nothing here knows any of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from mcp_app.server.errors import StartError
+
+_released: dict[tuple[type[Any], str], Callable[..., Any]] = {}
+"""The methods that were replaced, as they were before the first replacement."""
+
+
+class FixMismatch(StartError):
+    """Hypercorn's source is not what a fix was written for, so that the fix could do harm and was not applied."""
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """One method: where it is, the SHA-256 of its source as released, and how the new one is made of the old one."""
+
+    owner: type[Any]
+    name: str
+    sha256: str
+    make: Callable[[Callable[..., Any]], Callable[..., Any]]
+
+    @property
+    def path(self) -> str:
+        """The method's full name."""
+        return f"{self.owner.__module__}.{self.owner.__qualname__}.{self.name}"
+
+
+@dataclass(frozen=True)
+class Fix:
+    """One upstream defect: `defect` completes the sentence 'without this fix …'; `upstream` are its threads."""
+
+    name: str
+    defect: str
+    replacements: tuple[Replacement, ...]
+    upstream: tuple[str, ...] = ()
+
+    def mismatch(self) -> str | None:
+        """The first method whose source differs from what the fix was written for, or None. Look before any fix is
+        applied: two fixes may wrap the same method."""
+        for replacement in self.replacements:
+            if fingerprint(getattr(replacement.owner, replacement.name, None)) != replacement.sha256:
+                return replacement.path
+        return None
+
+    def apply(self) -> None:
+        """Put the new methods in place."""
+        for replacement in self.replacements:
+            old = getattr(replacement.owner, replacement.name)
+            _released.setdefault((replacement.owner, replacement.name), old)
+            setattr(replacement.owner, replacement.name, replacement.make(old))
+
+
+def put_back() -> None:
+    """Put every method back as Hypercorn was released."""
+    for (owner, name), released in _released.items():
+        setattr(owner, name, released)
+    _released.clear()
+
+
+def fingerprint(function: object) -> str:
+    """The SHA-256 of a function's source; a text that equals no fingerprint when there is no source to read."""
+    try:
+        source = inspect.getsource(function)  # type: ignore[arg-type]
+    except (OSError, TypeError):
+        return "no source"
+    return hashlib.sha256(source.encode()).hexdigest()
+
+
+def explain(fix: Fix, path: str) -> str:
+    """One line: which fix, which function, which version, what is therefore not fixed, and the way out."""
+    return (
+        f"hypercorn {version('hypercorn')} is not what mcp_app's fix {fix.name!r} was written for ({path} differs); "
+        f"without it {fix.defect}. Install hypercorn 0.18.0, or set MCP_APP_FIXES=warn to start without this fix"
+    )
