@@ -94,13 +94,13 @@ def silent(run_id: str | None, seconds: float, *, started: bool) -> CallFailed:
     if not started:
         return CallFailed(
             Status.UNREACHABLE,
-            f"no answer within {seconds:.0f} s",
+            f"no answer within {seconds:g} s",
             "With --json the answer comes at the end: say how long it may take with --cap-seconds.",
         )
     run = f" (run {run_id})" if run_id else ""
     return CallFailed(
         Status.LOST,
-        f"nothing came for {seconds:.0f} s, not even a heartbeat{run}",
+        f"nothing came for {seconds:g} s, not even a heartbeat{run}",
         "The network or the server is gone; the server ends the run when it notices.",
     )
 

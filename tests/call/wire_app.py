@@ -176,6 +176,8 @@ class Wire:
             progress = [{"type": "progress", "data": 1, "metadata": {"progress": 1, "total": 1}}]
             await _json(send, 200, {"type": "complete", "tool": tool, "data": 2, "progress": progress})
             return
+        if tool == "mute":
+            await asyncio.Event().wait()
         await _start(send, 200, "text/event-stream")
         match tool:
             case "echo":
