@@ -66,17 +66,15 @@ export class ParamsForm {
   /** Put the server's complaints beside their fields. Returns those that belong to none. */
   complain(details) {
     const homeless = [];
-    let first = null;
+    const said = new Map(); // row -> what is wrong with it
     for (const { field, problem } of details) {
       const name = String(field ?? "").replace(/^params\./, "");
-      const row = this.rows.get(name) ?? this.rows.get(name.split(/[.[]/)[0]) ?? (this.asJson ? this.rows.get("") : undefined);
-      if (row === undefined) {
-        homeless.push({ field, problem });
-        continue;
-      }
-      mark(row, this.asJson ? `${name}: ${problem}` : problem);
-      first ??= row;
+      const row = this.asJson ? this.rows.get("") : (this.rows.get(name) ?? this.rows.get(name.split(".")[0]));
+      if (row === undefined) homeless.push({ field, problem });
+      else said.set(row, [...(said.get(row) ?? []), row.field?.name === name ? problem : `${name}: ${problem}`]);
     }
+    for (const [row, problems] of said) mark(row, problems.join("; "));
+    const [first] = said.keys();
     first?.control.focus();
     return homeless;
   }

@@ -1,0 +1,71 @@
+"""What the page's tests hold in their hands: the site being served, and a visitor who opens it in Chromium.
+
+Not a test; no test's expectations belong here.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from live_server import LiveServer
+from page_tools import Stage
+from playwright.async_api import Browser, Page, expect
+
+# Headless, and silent: none of Chromium's own traffic, and no HTTP/3 that a test for HTTP/2 would not see.
+ARGUMENTS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+PATIENCE_MS = 20_000
+"""For anything to be seen; two cores are shared with other tests."""
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+@dataclass
+class Site:
+    """The application being served, and the stage its tools stand on."""
+
+    server: LiveServer
+    stage: Stage
+
+
+@dataclass
+class Visitor:
+    """Opens pages and keeps what the browser complains of."""
+
+    browser: Browser
+    complaints: list[str] = field(default_factory=list)
+    stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    async def open(self, url: str, **context: Any) -> Page:
+        """Open `url` in a context of its own and wait until the page has its tools."""
+        settings = {"ignore_https_errors": True, "viewport": {"width": 1280, "height": 900}} | context
+        page = await (await self.browser.new_context(**settings)).new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        self.stack.push_async_callback(page.context.close)
+        page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
+        page.on("console", lambda said: said.type in ("error", "warning") and self.complaints.append(said.text))
+        await page.goto(url)
+        await expect(page.locator("#start")).to_have_attribute("aria-disabled", "false")
+        return page
+
+    def forgive(self, *words: str) -> None:
+        """Take the complaints that contain one of `words` out: the test has brought them about."""
+        self.complaints[:] = [said for said in self.complaints if not any(word in said for word in words)]
+
+
+async def run(page: Page, tool: str, **params: str) -> None:
+    """Choose the tool, fill its controls in, and press Run."""
+    await page.locator("#tool").select_option(tool)
+    for name, text in params.items():
+        await page.locator(f'[data-name="{name}"]').locator("input, textarea").fill(text)
+    await page.locator("#start").click()
+
+
+async def phase(page: Page, name: str) -> None:
+    """Wait until the run is in this phase: starting, running, done, failed or cancelled."""
+    await expect(page.locator("#run")).to_have_attribute("data-phase", name)
