@@ -115,4 +115,13 @@ def _cause(error: BaseException, kind: type[_E]) -> _E | None:
 
 
 def _text(error: BaseException) -> str:
-    return str(error).strip() or type(error).__name__
+    """The system's own words where there are some: "All connection attempts failed" says less than why they did."""
+    inner: BaseException | None = error
+    reason = ""
+    while inner is not None:
+        if isinstance(inner, OSError) and inner.strerror:
+            reason = inner.strerror
+        # One attempt for each address of the name; the last is as good as any.
+        group = inner.exceptions[-1] if isinstance(inner, BaseExceptionGroup) else None
+        inner = group or inner.__cause__ or inner.__context__
+    return reason or str(error).strip() or type(error).__name__

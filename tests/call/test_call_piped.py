@@ -105,8 +105,12 @@ async def test_a_server_with_nothing_but_the_stream(wire: Wire) -> None:
     async with serving(wire) as server:
         outcome = await call(server.url + PATH, "echo", "text=5")
 
+        tutorial = await call(server.url + PATH, "tutorial")
+
     assert outcome.lines[-1] == 'complete - {"text": 5}'
     assert outcome.status == 0
+    assert tutorial.lines == ["started tutorial {}", 'progress - {"step": 1}', "complete - null"]
+    assert (tutorial.status, tutorial.err) == (0, "")
 
 
 async def test_a_server_that_answers_with_json_is_shown_as_events(server: LiveServer) -> None:
@@ -208,7 +212,7 @@ async def test_nobody_listens(path: str) -> None:
         outcome = await call(f"http://127.0.0.1:{unused.getsockname()[1]}{path}", "scan", "a=1")
 
     assert outcome.status == 3
-    assert "cannot be reached" in outcome.err
+    assert "cannot be reached: Connection refused" in outcome.err
     assert "Is the server running" in outcome.err
     assert len(outcome.err.splitlines()) == 2
 
@@ -217,7 +221,8 @@ async def test_a_name_that_does_not_exist() -> None:
     outcome = await call("http://nowhere.invalid/sse", "scan")
 
     assert outcome.status == 3
-    assert "cannot be reached" in outcome.err
+    assert "http://nowhere.invalid/sse cannot be reached: " in outcome.err
+    assert "All connection" not in outcome.err
 
 
 async def test_a_certificate_that_is_not_trusted(server: LiveServer, wire: Wire, tmp_path: Path) -> None:

@@ -40,11 +40,8 @@ def error(code: str, hint: str = "A hint.", **more: Any) -> dict[str, Any]:
     return {"code": code, "message": f"This is {code}.", "hint": hint, **more}
 
 
-def started(heartbeat: float | None = 15) -> bytes:
-    metadata = {"run": RUN, "cap_seconds": 120}
-    return message(
-        "started", tool="t", metadata=metadata if heartbeat is None else {**metadata, "heartbeat_seconds": heartbeat}
-    )
+def started(heartbeat: float = 15) -> bytes:
+    return message("started", tool="t", metadata={"run": RUN, "cap_seconds": 120, "heartbeat_seconds": heartbeat})
 
 
 REFUSALS: dict[str, tuple[int, dict[str, Any]]] = {
@@ -70,6 +67,12 @@ STREAMS: dict[str, list[bytes]] = {
     "nolast": [started(), message("progress", data=1)],
     "strange": [started(), b"data: not json\n\n"],
     "empty": [],
+    # As the tutorial has it: no ids, no comments, no metadata, and a result that is not there.
+    "tutorial": [
+        message("started", tool="tutorial"),
+        message("progress", data={"step": 1}),
+        message("complete"),
+    ],
 }
 
 
