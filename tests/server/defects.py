@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ def without(*names: str) -> Iterator[None]:
                 fix.apply()
         yield
     finally:
+        gc.collect()  # what a defect left unfinished complains now, not in some later test
         fixes.uninstall()
         if was_installed:
             fixes.install()

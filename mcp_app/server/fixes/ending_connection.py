@@ -8,6 +8,7 @@ exit status is 1. Here no timer is wanted any more, and a connection's error is 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -41,11 +42,14 @@ def no_timer_at_the_end(old: Restart) -> Restart:
 
 
 def keep_errors(old: Run) -> Run:
-    """Log what upstream lets escape. Cancellation still passes: it is the end of the graceful time."""
+    """Log what upstream lets escape. Cancelled means that the graceful time is over, and this is the end of the task:
+    asyncio 3.11 reports a connection that ends as cancelled with a traceback."""
 
     async def run(self: TCPServer) -> None:
         try:
             await old(self)
+        except asyncio.CancelledError:
+            self.writer.transport.abort()
         except Exception:
             log.exception("a connection was ended by an error in the server")
             self.writer.transport.abort()

@@ -1,0 +1,231 @@
+"""HTTP/2 connections under strain: too many streams, rapid resets, requests that cannot be read, many requests."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+
+import psutil
+import pytest
+from defects import Provoking, eventually, fixed, without
+from h2.errors import ErrorCodes
+from h2.events import ConnectionTerminated
+from live_server import client_tls, serving
+from raw_h2 import RawH2, raw_h2
+
+BELOW_MEMORY_NOISE = 8 * 2**20
+
+unhandled = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::RuntimeWarning")
+"""For tests of a defect that is an unhandled error of Hypercorn's."""
+
+
+def open_at_once(client: RawH2, count: int, path: str = "/quiet") -> list[int]:
+    """Requests in one packet, not held back by the server's announced limit, as before its SETTINGS are read."""
+    numbers = []
+    for _ in range(count):
+        number = client.h2.get_next_available_stream_id()
+        client.h2.remote_settings.max_concurrent_streams = 2**31
+        client.h2.remote_settings.acknowledge()
+        client.h2.send_headers(number, client.headers(path), end_stream=True)
+        numbers.append(number)
+    return numbers
+
+
+async def test_one_stream_too_many_is_refused_alone() -> None:
+    app = Provoking()
+    with fixed():
+        async with (
+            serving(app, h2_max_concurrent_streams=10) as server,
+            raw_h2(server.tls_port, client_tls()) as client,
+        ):
+            streams = open_at_once(client, 13)
+            await client.flush()
+            await client.until(lambda: all(client.reset_code(number) is not None for number in streams[10:]))
+            assert {client.reset_code(number) for number in streams[10:]} == {ErrorCodes.REFUSED_STREAM}
+            await client.until(lambda: all(client.status(number) == 200 for number in streams[:10]))
+            assert app.running["quiet"] == 10
+
+            client.h2.reset_stream(streams[0])
+            await client.flush()
+            await eventually(lambda: app.running["quiet"] == 9)
+            again = open_at_once(client, 1, "/hello")[0]
+            await client.flush()
+            await client.until(lambda: client.is_ended(again))
+
+
+async def test_the_announced_limit_is_the_configured_one() -> None:
+    with fixed():
+        async with (
+            serving(Provoking(), h2_max_concurrent_streams=77) as server,
+            raw_h2(server.tls_port, client_tls()) as client,
+        ):
+            stream = await client.request("/hello")
+            await client.until(lambda: client.is_ended(stream))
+            assert client.h2.remote_settings.max_concurrent_streams == 77
+
+
+async def test_too_many_streams_the_defect_without_the_fix() -> None:
+    with without("too_many_streams"):
+        async with (
+            serving(Provoking(), h2_max_concurrent_streams=10) as server,
+            raw_h2(server.tls_port, client_tls()) as client,
+        ):
+            streams = open_at_once(client, 11)
+            await client.flush()
+            await client.read_for(2)
+            assert any(isinstance(event, ConnectionTerminated) for event in client.events)
+            assert client.ended, "and every stream with it"
+            assert not client.is_ended(streams[0])
+
+
+def reset_rapidly(client: RawH2, count: int) -> None:
+    for number in open_at_once(client, count):
+        client.h2.reset_stream(number, ErrorCodes.CANCEL)
+
+
+async def test_rapid_resets_leave_no_task_no_memory_and_the_other_streams() -> None:
+    app = Provoking()
+    with fixed():
+        async with serving(app) as server, raw_h2(server.tls_port, client_tls()) as client:
+            ticking = await client.request("/tick")
+            await client.until(lambda: client.body(ticking))
+            reset_rapidly(client, 500)  # so that what is allocated once does not count
+            await client.flush()
+            await client.read_for(0.5)
+            tasks, memory = len(asyncio.all_tasks()), psutil.Process().memory_info().rss
+
+            for _ in range(6):
+                reset_rapidly(client, 500)
+            await client.flush()
+            seen = len(client.body(ticking))
+            await client.until(lambda: len(client.body(ticking)) > seen + 100)
+            await eventually(lambda: app.running["quiet"] == 0)
+            await eventually(lambda: len(asyncio.all_tasks()) <= tasks)
+            gc.collect()
+            assert psutil.Process().memory_info().rss - memory < BELOW_MEMORY_NOISE
+
+
+async def test_resets_one_packet_later_leave_no_task_either() -> None:
+    """Started, then reset: each was an application for a moment."""
+    app = Provoking()
+    with fixed():
+        async with serving(app) as server, raw_h2(server.tls_port, client_tls()) as client:
+            ticking = await client.request("/tick")
+            await client.until(lambda: client.body(ticking))
+            tasks = len(asyncio.all_tasks())
+            for _ in range(30):
+                numbers = open_at_once(client, 100)
+                await client.flush()
+                await client.read_for(0.01)
+                for number in numbers:
+                    client.h2.reset_stream(number, ErrorCodes.CANCEL)
+                await client.flush()
+            seen = len(client.body(ticking))
+            await client.until(lambda: len(client.body(ticking)) > seen + 50)
+            await eventually(lambda: app.running["quiet"] == 0 and len(asyncio.all_tasks()) <= tasks)
+
+
+@unhandled
+async def test_rapid_resets_the_defect_without_the_fix() -> None:
+    app = Provoking()
+    with without("rapid_reset"):
+        async with serving(app) as server, raw_h2(server.tls_port, client_tls()) as client:
+            ticking = await client.request("/tick")
+            await client.until(lambda: client.body(ticking))
+            reset_rapidly(client, 3000)
+            await client.flush()
+            await client.read_for(5)
+            assert client.ended, "the connection was killed"
+
+
+@pytest.mark.parametrize(
+    "path", [b"/t\xc3\xa4st", b"/hello?q=\xff", b"/a b", b"/\x7f", b"/\x80"], ids=lambda path: path.hex()
+)
+async def test_a_path_beyond_ascii_is_answered_400_alone(path: bytes) -> None:
+    with fixed():
+        async with serving(Provoking()) as server, raw_h2(server.tls_port, client_tls()) as client:
+            client.h2.config.validate_outbound_headers = False
+            ticking = await client.request("/tick")
+            malformed = client.h2.get_next_available_stream_id()
+            headers = [(b":method", b"GET"), (b":path", path), (b":scheme", b"https"), (b":authority", b"localhost")]
+            client.h2.send_headers(malformed, headers, end_stream=True)
+            await client.flush()
+            await client.until(lambda: client.is_ended(malformed))
+            assert client.status(malformed) == 400
+            seen = len(client.body(ticking))
+            await client.until(lambda: len(client.body(ticking)) > seen + 20)
+
+
+async def test_a_malformed_post_and_its_body_are_dropped() -> None:
+    with fixed():
+        async with serving(Provoking()) as server, raw_h2(server.tls_port, client_tls()) as client:
+            client.h2.config.validate_outbound_headers = False
+            malformed = client.h2.get_next_available_stream_id()
+            headers = [(b":method", b"POST"), (b":path", b"/\xff"), (b":scheme", b"https"), (b":authority", b"l")]
+            client.h2.send_headers(malformed, headers)
+            client.h2.send_data(malformed, b"x" * 1000, end_stream=True)
+            await client.flush()
+            await client.until(lambda: client.is_ended(malformed))
+            assert client.status(malformed) == 400
+            good = await client.request("/hello")
+            await client.until(lambda: client.is_ended(good))
+
+
+async def test_a_connect_without_a_path_is_answered_400_alone() -> None:
+    with fixed():
+        async with serving(Provoking()) as server, raw_h2(server.tls_port, client_tls()) as client:
+            client.h2.config.validate_outbound_headers = False
+            ticking = await client.request("/tick")
+            connect = client.h2.get_next_available_stream_id()
+            client.h2.send_headers(connect, [(b":method", b"CONNECT"), (b":authority", b"example.com:443")])
+            await client.flush()
+            await client.until(lambda: client.status(connect))
+            assert client.status(connect) == 400
+            seen = len(client.body(ticking))
+            await client.until(lambda: len(client.body(ticking)) > seen + 20)
+
+
+@unhandled
+async def test_a_path_beyond_ascii_the_defect_without_the_fix() -> None:
+    with without("malformed_request"):
+        async with serving(Provoking()) as server, raw_h2(server.tls_port, client_tls()) as client:
+            client.h2.config.validate_outbound_headers = False
+            await client.request("/tick")
+            headers = [(b":method", b"GET"), (b":path", b"/\xff"), (b":scheme", b"https"), (b":authority", b"l")]
+            client.h2.send_headers(client.h2.get_next_available_stream_id(), headers, end_stream=True)
+            await client.flush()
+            await client.read_for(5)
+            assert client.ended, "the connection was killed"
+
+
+async def requests_beside_a_stream(client: RawH2, count: int) -> int:
+    """Many requests, one after the other, on the connection of an open stream. Returns how many were answered."""
+    await client.request("/tick")
+    for answered in range(count):
+        number = client.h2.get_next_available_stream_id()
+        if client.ended or any(isinstance(event, ConnectionTerminated) for event in client.events):
+            return answered
+        client.h2.send_headers(number, client.headers("/hello"), end_stream=True)
+        await client.flush()
+        try:
+            await client.until(lambda number=number: client.is_ended(number), seconds=3)
+        except TimeoutError:
+            return answered
+        client.events.clear()
+    return count
+
+
+async def test_request_1001_on_one_connection_is_answered_and_the_stream_beside_it_lives() -> None:
+    with fixed():
+        async with serving(Provoking()) as server, raw_h2(server.tls_port, client_tls()) as client:
+            assert await requests_beside_a_stream(client, 1100) == 1100
+            await client.until(lambda: client.body(1))
+
+
+async def test_request_1001_with_the_default_that_hypercorn_toml_replaces() -> None:
+    with fixed():
+        async with (
+            serving(Provoking(), keep_alive_max_requests=1000) as server,
+            raw_h2(server.tls_port, client_tls()) as client,
+        ):
+            assert await requests_beside_a_stream(client, 1100) < 1005

@@ -1,0 +1,122 @@
+"""Peers that do not read, and peers that do not answer the end of TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import AbstractContextManager
+
+import pytest
+from defects import Provoking, eventually, fixed, without
+from live_server import LiveServer, client_tls, serving
+
+from mcp_app.server.fixes import stalled_peer
+
+REQUEST = b"GET /%s HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stalled_peer, "SLICE_SECONDS", 0.1)
+    monkeypatch.setattr(stalled_peer, "STALL_SECONDS", 0.5)
+
+
+async def small_window(server: LiveServer, *, tls: bool) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection whose kernel takes little for a client that does not read."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+    sock.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", server.tls_port if tls else server.port))
+    context = client_tls("http/1.1") if tls else None
+    return await asyncio.open_connection(
+        sock=sock, ssl=context, server_hostname="localhost" if tls else None, limit=16384
+    )
+
+
+async def is_ended_unread(hypercorn: AbstractContextManager[None], *, tls: bool) -> bool:
+    """Whether the application of a client that never reads is ended within a few seconds."""
+    app = Provoking()
+    with hypercorn:
+        async with serving(app) as server:
+            _, writer = await small_window(server, tls=tls)
+            writer.write(REQUEST % b"flood")
+            writer.transport.pause_reading()
+            await eventually(lambda: app.running["flood"])
+            try:
+                await eventually(lambda: not app.running["flood"], seconds=4)
+            except TimeoutError:
+                return False
+            else:
+                return True
+            finally:
+                writer.transport.abort()
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+async def test_a_client_that_does_not_read_is_given_up(tls: bool) -> None:
+    assert await is_ended_unread(fixed(), tls=tls)
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+async def test_the_defect_without_the_fix(tls: bool) -> None:
+    assert not await is_ended_unread(without("stalled_peer"), tls=tls)
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+async def test_a_slow_reader_is_not_given_up(tls: bool) -> None:
+    """Its bytes trickle for several times as long as a standstill is borne."""
+    app = Provoking()
+    with fixed():
+        async with serving(app) as server:
+            reader, writer = await small_window(server, tls=tls)
+            writer.write(REQUEST % b"flood")
+            await eventually(lambda: app.running["flood"])
+            for _ in range(60):
+                assert await reader.read(65536)
+                await asyncio.sleep(0.05)
+            assert app.running["flood"] == 1
+            writer.transport.abort()
+            await eventually(lambda: not app.running["flood"])
+
+
+async def stops_beside_a_silent_tls_client(hypercorn: AbstractContextManager[None], *, alpn: str) -> bool:
+    """Whether the server stops within seconds while an idle TLS client never answers close_notify."""
+    with hypercorn:
+        async with serving(Provoking(), graceful_timeout=2) as server:
+            assert server.task is not None
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.tls_port, ssl=client_tls(alpn))
+            writer.write(
+                REQUEST % b"hello" if alpn == "http/1.1" else b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
+            )
+            await reader.read(9)
+            writer.transport.pause_reading()
+            server.stop.set()
+            await asyncio.wait({server.task}, timeout=6)
+            stopped = server.task.done()
+            writer.transport.abort()
+    return stopped
+
+
+@pytest.mark.parametrize("alpn", ["h2", "http/1.1"])
+async def test_an_idle_tls_client_does_not_delay_the_exit(alpn: str) -> None:
+    assert await stops_beside_a_silent_tls_client(fixed(), alpn=alpn)
+
+
+async def test_the_delayed_exit_without_the_fixes() -> None:
+    assert not await stops_beside_a_silent_tls_client(without("stalled_peer", "graceful_timeout"), alpn="h2")
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+async def test_a_client_that_does_not_read_does_not_delay_the_exit(tls: bool) -> None:
+    with fixed():
+        app = Provoking()
+        async with serving(app, graceful_timeout=2) as server:
+            assert server.task is not None
+            _, writer = await small_window(server, tls=tls)
+            writer.write(REQUEST % b"flood")
+            writer.transport.pause_reading()
+            await eventually(lambda: app.running["flood"])
+            server.stop.set()
+            _, late = await asyncio.wait({server.task}, timeout=8)
+            assert not late
+            writer.transport.abort()
