@@ -92,7 +92,7 @@ class DnsWorld:
             self._fill(response, asked[0], question.rdtype)
         if self.authentic:
             response.flags |= dns.flags.AD
-        whole: bytes = response.to_wire()
+        whole: bytes = response.to_wire(max_size=65535)
         if tcp or len(whole) <= MAX_UDP:
             return whole
         response.answer.clear()

@@ -102,12 +102,15 @@ async def hypercorn(
         await asyncio.wait_for(running, 10)
 
 
+Adjust = Callable[[ssl.SSLContext], None]
+"""Changes a server's TLS context before its certificate is loaded."""
+
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
 async def bare(
-    behave: Behaviour, bound: socket.socket, pair: Pair | None = None, **tls: Any
+    behave: Behaviour, bound: socket.socket, pair: Pair | None = None, adjust: Adjust | None = None
 ) -> AsyncIterator[list[str]]:
     """A server that does what it is told with each connection; yields the list of its clients' addresses."""
     clients: list[str] = []
@@ -129,12 +132,9 @@ async def bare(
     context = None
     if pair is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        if adjust is not None:
+            adjust(context)
         context.load_cert_chain(pair.chain, pair.key)
-        for name, value in tls.items():
-            if name == "ciphers":
-                context.set_ciphers(value)
-            else:
-                setattr(context, name, value)
     server = await asyncio.start_server(on_connection, sock=bound, ssl=context)
     try:
         yield clients

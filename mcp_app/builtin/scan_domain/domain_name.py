@@ -60,7 +60,7 @@ def _refuse_what_is_more_than_a_name(text: str) -> None:
 def _suggestion(url: str) -> str:
     """The name inside a URL pasted by mistake, if there is a usable one."""
     try:
-        host = urlsplit(url if "://" in url else f"//{url}").hostname or ""
+        host = urlsplit(url if "://" in url else "//" + url.lstrip("/")).hostname or ""
         return f", here: {normalise(host)}" if not any(mark in host for mark in "/\\?#") else ""
     except ValueError:
         return ", such as example.com"

@@ -111,9 +111,8 @@ class Session:
         if target.host not in self._distrusted:
             try:
                 return await self._get(target, self._trusting, trusted=True)
-            except httpcore.ConnectError as exc:
-                if not isinstance(exc.__cause__, ssl.SSLError):
-                    raise
+            except httpcore.ConnectError:
+                # Where TCP fails `dialing.py` raises Unreachable: this is the handshake, refused by us or by them.
                 self._distrusted.add(target.host)
         return await self._get(target, self._any, trusted=False)
 

@@ -65,7 +65,9 @@ class TlsStep(StepResult):
     protocol: str | None = None
     cipher: str | None = None
     alpn: str | None = None
-    valid: bool | None = Field(default=None, description="Whether a browser would accept it; null: not known.")
+    valid: bool | None = Field(
+        default=None, description="Whether the certificate is valid and trusted; null: not known."
+    )
     days_left: int | None = None
     chain: list[Certificate] = Field(default=[], description="As the server sent it, its own first.")
 

@@ -1,4 +1,4 @@
-"""TLS contexts: one that believes only trusted certificates, one that believes all in order to describe them.
+"""TLS contexts: those that believe only trusted certificates, and one that believes all in order to describe them.
 
 No sockets here. A context is cached by what it is made from: loading the roots takes some 20 ms of a core.
 """
@@ -20,6 +20,7 @@ def load(ca_file: Path | None) -> None:
     for alpn in (BOTH, OLD_ONLY):
         verifying(ca_file, alpn)
         describing(alpn)
+    judging(ca_file)
 
 
 @lru_cache(maxsize=8)
@@ -38,6 +39,14 @@ def verifying(ca_file: Path | None, alpn: tuple[str, ...]) -> ssl.SSLContext:
     return context
 
 
+@lru_cache(maxsize=2)
+def judging(ca_file: Path | None) -> ssl.SSLContext:
+    """Verifies certificates as `verifying` does, over whatever protocol and cipher: the verdict is on them alone."""
+    context = verifying.__wrapped__(ca_file, BOTH)
+    _take_all(context)
+    return context
+
+
 @lru_cache(maxsize=8)
 def describing(alpn: tuple[str, ...]) -> ssl.SSLContext:
     """Accepts any certificate, and any protocol and cipher OpenSSL still has: to say what is wrong with them.
@@ -47,7 +56,11 @@ def describing(alpn: tuple[str, ...]) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
-    context.set_ciphers("DEFAULT@SECLEVEL=0")
+    _take_all(context)
     context.set_alpn_protocols(list(alpn))
     return context
+
+
+def _take_all(context: ssl.SSLContext) -> None:
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    context.set_ciphers("DEFAULT@SECLEVEL=0")

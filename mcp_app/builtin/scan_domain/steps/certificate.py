@@ -1,4 +1,4 @@
-"""Step `tls`: two handshakes. The first accepts everything, to describe it; the second judges, as a browser would.
+"""Step `tls`: two handshakes. The first accepts everything, to describe it; the second judges the certificate.
 
 An invalid certificate is described, not just refused. No HTTP here; what a certificate says is read in `x509_facts.py`.
 """
@@ -24,7 +24,7 @@ from mcp_app.builtin.scan_domain.steps.x509_facts import (
     names_of,
     weaknesses,
 )
-from mcp_app.builtin.scan_domain.trust import BOTH, describing, verifying
+from mcp_app.builtin.scan_domain.trust import BOTH, describing, judging
 from mcp_app.builtin.scan_domain.unreachable import Unreachable
 
 MAX_CHAIN = 10
@@ -135,7 +135,7 @@ def _judge_dates(step: TlsStep, leaf: x509.Certificate, scope: Scope) -> None:
 
 async def _judge_trust(step: TlsStep, scope: Scope, chain: Sequence[x509.Certificate]) -> None:
     """OpenSSL's verdict, and in words why: it stops at its first reason, so names and issuer are looked at besides."""
-    context = verifying(scope.settings.ca_file, BOTH)
+    context = judging(scope.settings.ca_file)
     refused: ssl.SSLCertVerificationError | None = None
     try:
         await shake(scope, context)
