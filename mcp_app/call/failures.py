@@ -5,6 +5,8 @@ Only the words and the exit statuses: nothing is sent, read or printed here.
 
 from __future__ import annotations
 
+import os
+import socket
 import ssl
 from typing import TypeVar
 
@@ -119,8 +121,10 @@ def _text(error: BaseException) -> str:
     inner: BaseException | None = error
     reason = ""
     while inner is not None:
-        if isinstance(inner, OSError) and inner.strerror:
-            reason = inner.strerror
+        if isinstance(inner, socket.gaierror):
+            reason = inner.strerror or reason
+        elif isinstance(inner, OSError) and inner.errno:
+            reason = os.strerror(inner.errno)  # asyncio's own text repeats the address instead
         # One attempt for each address of the name; the last is as good as any.
         group = inner.exceptions[-1] if isinstance(inner, BaseExceptionGroup) else None
         inner = group or inner.__cause__ or inner.__context__

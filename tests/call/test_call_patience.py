@@ -3,12 +3,11 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 
 import pytest
 from command_line import COMMAND, ROOT, environment
-from live_server import LiveServer, serving
-from wire_app import PATH, RUN, Wire
+from live_server import LiveServer
+from wire_app import PATH, RUN
 
 from mcp_app.call import exchange
 from mcp_app.call.address import parse_address
@@ -37,12 +36,6 @@ class Seen:
     def cancelling(self) -> None: ...
     def flush(self) -> None: ...
     def stop(self) -> None: ...
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[LiveServer]:
-    async with serving(Wire()) as live:
-        yield live
 
 
 async def follow(server: LiveServer, tool: str) -> list[str]:

@@ -1,37 +1,16 @@
 """The command with its output in a pipe, against a real Hypercorn: lines, JSON, exit statuses, refusals."""
 
-import asyncio
-import io
 import json
-import os
-import signal
-import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from command_line import SECONDS, call, piped
+from command_line import call
 from live_server import LiveServer, serving
 from wire_app import PATH, RESULT, RUN, Wire
-
-from mcp_app.server.fixes import install
 
 ESCAPED_RESULT = (
     '{"domain": "example.com", "grade": "A", "note": "\\u001b[31mred\\u009b \\u202e [bold]no markup[/bold] ü"}'
 )
-
-
-@pytest.fixture
-def wire() -> Wire:
-    return Wire()
-
-
-@pytest.fixture
-async def server(wire: Wire) -> AsyncIterator[LiveServer]:
-    install()  # as released, Hypercorn leaves an HTTP/2 stream open when the application dies
-    async with serving(wire) as live:
-        yield live
 
 
 async def test_each_event_is_one_line(server: LiveServer) -> None:
@@ -205,60 +184,6 @@ async def test_a_wrong_url_is_said_so(server: LiveServer, path: str, error: str,
         assert advice in outcome.err
 
 
-@pytest.mark.parametrize("path", ["/", PATH])
-async def test_nobody_listens(path: str) -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        outcome = await call(f"http://127.0.0.1:{unused.getsockname()[1]}{path}", "scan", "a=1")
-
-    assert outcome.status == 3
-    assert "cannot be reached: Connection refused" in outcome.err
-    assert "Is the server running" in outcome.err
-    assert len(outcome.err.splitlines()) == 2
-
-
-async def test_a_name_that_does_not_exist() -> None:
-    outcome = await call("http://nowhere.invalid/sse", "scan")
-
-    assert outcome.status == 3
-    assert "http://nowhere.invalid/sse cannot be reached: " in outcome.err
-    assert "All connection" not in outcome.err
-
-
-async def test_a_certificate_that_is_not_trusted(server: LiveServer, wire: Wire, tmp_path: Path) -> None:
-    outcome = await call(server.tls_url, "scan", cwd=tmp_path)
-
-    assert outcome.status == 3
-    assert "is not trusted" in outcome.err
-    assert "--cacert FILE" in outcome.err
-    assert wire.requests == []
-
-
-async def test_the_development_authority_of_the_project_is_found(server: LiveServer, tmp_path: Path) -> None:
-    (tmp_path / "mcp.json").write_text("{}")
-    (tmp_path / "certs").mkdir()
-    (tmp_path / "certs" / "ca.pem").write_bytes(server.ca.read_bytes())
-
-    trusted = await call(server.tls_url, "scan", cwd=tmp_path)
-    (tmp_path / "certs" / "ca.pem").write_text("no certificate")
-    broken = await call(server.tls_url, "scan", cwd=tmp_path)
-
-    assert (trusted.status, trusted.err) == (0, "")
-    assert broken.status == 2
-    assert "certs/ca.pem: not a file of PEM certificates" in broken.err
-
-
-@pytest.mark.parametrize(
-    ("scheme", "advice"), [("https", "Is it an http:// port?"), ("http", "begin the URL with https://")]
-)
-async def test_the_other_scheme(server: LiveServer, scheme: str, advice: str) -> None:
-    port = server.port if scheme == "https" else server.tls_port
-    outcome = await call(f"{scheme}://127.0.0.1:{port}{PATH}", "scan")
-
-    assert outcome.status == 3
-    assert advice in outcome.err
-
-
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
@@ -282,74 +207,3 @@ async def test_a_wrong_command_line_is_status_2_and_one_clear_line(arguments: li
     assert (outcome.status, outcome.out) == (2, "")
     assert error in outcome.err
     assert "Traceback" not in outcome.err
-
-
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-async def test_a_signal_cancels_the_run(server: LiveServer, wire: Wire, number: signal.Signals, status: int) -> None:
-    async with piped(server.tls_url + PATH, "slow", "--cacert", server.ca) as child:
-        async with asyncio.timeout(SECONDS):
-            assert child.stdout is not None
-            assert (await child.stdout.readline()).startswith(b"started ")
-            child.send_signal(number)
-            out, err = await child.communicate()
-
-    assert child.returncode == status
-    assert wire.seen == ["working", "deleted"]
-    assert out.decode().splitlines()[-1].startswith("error cancelled ")
-    assert err.decode() == "mcp-app call: cancelled: the server has ended the run\n"
-
-
-@pytest.mark.parametrize("secure", [False, True])
-@pytest.mark.parametrize("flags", [[], ["--json"], ["--http1"]])
-async def test_where_there_is_nothing_to_delete_the_connection_is_closed(
-    wire: Wire, secure: bool, flags: list[str]
-) -> None:
-    wire.bare = True
-    async with serving(wire) as server:
-        where = [server.tls_url + PATH, "--cacert", server.ca] if secure else [server.url + PATH]
-        async with piped(*where, "slow", *flags) as child:
-            await wire.until("working")
-            child.send_signal(signal.SIGINT)
-            async with asyncio.timeout(SECONDS):
-                _, err = await child.communicate()
-            await wire.until("left")
-
-    assert child.returncode == 130
-    assert err.decode() == "mcp-app call: cancelled: the connection was closed, which ends the run\n"
-
-
-@asynccontextmanager
-async def flooding(server: LiveServer) -> AsyncIterator[tuple[asyncio.subprocess.Process, io.FileIO]]:
-    """The command writing without end into a pipe, and the other end of it, from which one event has been read."""
-    ours, theirs = os.pipe()
-    with io.FileIO(ours) as reader:
-        async with piped(server.url + PATH, "flood", stdout=theirs) as child:
-            os.close(theirs)
-            there = asyncio.Event()
-            asyncio.get_running_loop().add_reader(reader, there.set)
-            async with asyncio.timeout(SECONDS):
-                await there.wait()
-            asyncio.get_running_loop().remove_reader(reader)
-            assert reader.read(8) == b"started "
-            yield child, reader
-
-
-async def test_a_reader_that_leaves_ends_the_run(server: LiveServer, wire: Wire) -> None:
-    async with flooding(server) as (child, ours):
-        ours.close()
-        async with asyncio.timeout(SECONDS):
-            _, err = await child.communicate()
-        await wire.until("left")
-
-    assert (child.returncode, err) == (141, b"")
-
-
-async def test_a_second_signal_leaves_at_once_even_while_a_write_blocks(server: LiveServer, wire: Wire) -> None:
-    async with flooding(server) as (child, _):
-        async with asyncio.timeout(SECONDS):
-            while child.returncode is None:  # more than two, because two at once can be one
-                child.send_signal(signal.SIGINT)
-                await asyncio.sleep(0.2)
-        await wire.until("left")
-
-    assert child.returncode == 130

@@ -3,23 +3,11 @@
 import os
 import re
 import signal
-from collections.abc import AsyncIterator
 
 import pytest
 from command_line import call, terminal
 from live_server import LiveServer, serving
 from wire_app import PATH, Wire
-
-
-@pytest.fixture
-def wire() -> Wire:
-    return Wire()
-
-
-@pytest.fixture
-async def server(wire: Wire) -> AsyncIterator[LiveServer]:
-    async with serving(wire) as live:
-        yield live
 
 
 async def test_steps_are_lines_above_a_bar_and_the_result_stands_below(server: LiveServer) -> None:

@@ -1,0 +1,63 @@
+"""Servers that are not there, or not trusted: one clear line, and exit status 3."""
+
+import socket
+from pathlib import Path
+
+import pytest
+from command_line import call
+from live_server import LiveServer
+from wire_app import PATH, Wire
+
+
+@pytest.mark.parametrize("path", ["/", PATH])
+async def test_nobody_listens(path: str) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        outcome = await call(f"http://127.0.0.1:{unused.getsockname()[1]}{path}", "scan", "a=1")
+
+    assert outcome.status == 3
+    assert "cannot be reached: Connection refused" in outcome.err
+    assert "Is the server running" in outcome.err
+    assert len(outcome.err.splitlines()) == 2
+
+
+async def test_a_name_that_does_not_exist() -> None:
+    outcome = await call("http://nowhere.invalid/sse", "scan")
+
+    assert outcome.status == 3
+    assert "http://nowhere.invalid/sse cannot be reached: " in outcome.err
+    assert "All connection" not in outcome.err
+
+
+async def test_a_certificate_that_is_not_trusted(server: LiveServer, wire: Wire, tmp_path: Path) -> None:
+    outcome = await call(server.tls_url, "scan", cwd=tmp_path)
+
+    assert outcome.status == 3
+    assert "is not trusted" in outcome.err
+    assert "--cacert FILE" in outcome.err
+    assert wire.requests == []
+
+
+async def test_the_development_authority_of_the_project_is_found(server: LiveServer, tmp_path: Path) -> None:
+    (tmp_path / "mcp.json").write_text("{}")
+    (tmp_path / "certs").mkdir()
+    (tmp_path / "certs" / "ca.pem").write_bytes(server.ca.read_bytes())
+
+    trusted = await call(server.tls_url, "scan", cwd=tmp_path)
+    (tmp_path / "certs" / "ca.pem").write_text("no certificate")
+    broken = await call(server.tls_url, "scan", cwd=tmp_path)
+
+    assert (trusted.status, trusted.err) == (0, "")
+    assert broken.status == 2
+    assert "certs/ca.pem: not a file of PEM certificates" in broken.err
+
+
+@pytest.mark.parametrize(
+    ("scheme", "advice"), [("https", "Is it an http:// port?"), ("http", "begin the URL with https://")]
+)
+async def test_the_other_scheme(server: LiveServer, scheme: str, advice: str) -> None:
+    port = server.port if scheme == "https" else server.tls_port
+    outcome = await call(f"{scheme}://127.0.0.1:{port}{PATH}", "scan")
+
+    assert outcome.status == 3
+    assert advice in outcome.err
