@@ -24,9 +24,6 @@ from .table import table
 
 logger = logging.getLogger("mcp_app")
 
-BACKSTOP_SECONDS = 5.0
-"""After the cap, for a last event that a peer does not read: then the stream is reset."""
-
 DRAIN_SECONDS = 4.0
 """For tools to clean up when the server stops: less than hypercorn.toml's shutdown_timeout, more than a last commit."""
 
@@ -65,8 +62,7 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["BODY_TIMEOUT"] = BODY_SECONDS
     app.extensions["mcp_app"] = server
-    backstop = settings.cap_seconds + BACKSTOP_SECONDS
-    app.register_blueprint(blueprint(table(server.manifest), _running(server), backstop))
+    app.register_blueprint(blueprint(table(server.manifest), _running(server)))
     lifespan = _Lifespan(server)
     app.before_serving(lifespan.start)
     app.after_serving(lifespan.stop)

@@ -101,7 +101,9 @@ class Calls:
                     raise InvalidRequest(f"Last-Event-ID is {after}; this run has had {run.events} events.")
             else:
                 run = await self._known_or_started(request, query, tool, arguments, heartbeat)
-            reader = run.attach(after) if run.policy.on_leave is OnLeave.LINGER else run.follow(after)
+            if run.policy.on_leave is not OnLeave.LINGER:
+                return await self.follow(run, request)  # not a run of an EventSource: its life is not this reader's
+            reader = run.attach(after)
         return await self._answer(run, reader, representation, heartbeat, query.heartbeat, query.cap_seconds)
 
     async def head(self, request: Request) -> Answer:
@@ -113,24 +115,20 @@ class Calls:
 
     async def follow(self, run: Run, request: Request) -> Answer:
         """The events of a run that somebody else may have started, from the start or after Last-Event-ID."""
-        query = plain.parse_query(request.query)
-        if _representation(request) is not Representation.EVENT_STREAM:
-            raise NotAcceptable("A run's events are an event stream.", hint="GET the run itself for its state as JSON.")
-        after = 0
-        if last_event_id := request.headers.get("last-event-id"):
-            run_id, after = plain.parse_event_id(last_event_id)
-            if run_id != run.id:
-                raise InvalidRequest("Last-Event-ID is of another run.")
-            if after > run.events:
-                raise InvalidRequest(f"Last-Event-ID is {after}; this run has had {run.events} events.")
-            if run.over and after == run.events:
-                return GONE
+        query, after = self._place(run, request)
+        if run.over and after == run.events:
+            return GONE
         stream = Stream(
             self._clock(),
             heartbeat=self._heartbeat(query.heartbeat_seconds),
             cap=_lowered(self._settings.cap_seconds, query.cap_seconds),
         )
         return self._streamed(run, run.follow(after), stream, query.heartbeat, OnCap.END_STREAM)
+
+    async def follow_head(self, run: Run, request: Request) -> Answer:
+        """What following would answer with."""
+        _, after = self._place(run, request)
+        return GONE if run.over and after == run.events else Answer(200, STREAM_HEADERS)
 
     # --- what is asked for -------------------------------------------------------------------------------------------
 
@@ -150,6 +148,21 @@ class Calls:
                 f"The tool {tool.name} may change something and is not started by GET.", headers={"Allow": "POST"}
             )
         return query, tool, tool.coerced(query.params, query.texts), representation
+
+    def _place(self, run: Run, request: Request) -> tuple[plain.Query, int]:
+        """How the run is to be followed, and after which of its events."""
+        query = plain.parse_query(request.query)
+        if _representation(request) is not Representation.EVENT_STREAM:
+            raise NotAcceptable("A run's events are an event stream.", hint="GET the run itself for its state as JSON.")
+        last_event_id = request.headers.get("last-event-id")
+        if not last_event_id:
+            return query, 0
+        run_id, after = plain.parse_event_id(last_event_id)
+        if run_id != run.id:
+            raise InvalidRequest("Last-Event-ID is of another run.")
+        if after > run.events:
+            raise InvalidRequest(f"Last-Event-ID is {after}; this run has had {run.events} events.")
+        return query, after
 
     def _resumed(self, run_id: str, query: plain.Query, tool: Tool | None, arguments: dict[str, Any]) -> Run | None:
         """The run of a Last-Event-ID; None when there is nothing to come back to, which never starts a new one."""
@@ -186,7 +199,8 @@ class Calls:
         )
 
     def _heartbeat(self, asked: float | None) -> float:
-        return max(MIN_HEARTBEAT_SECONDS, _lowered(self._settings.heartbeat_seconds, asked))
+        server = self._settings.heartbeat_seconds
+        return server if asked is None else _lowered(server, max(MIN_HEARTBEAT_SECONDS, asked))
 
     # --- what is answered --------------------------------------------------------------------------------------------
 

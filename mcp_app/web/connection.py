@@ -11,6 +11,7 @@ import asyncio
 import logging
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
+from quart import Request
 from quart.asgi import ASGIHTTPConnection
 
 from .frames import Frames
@@ -19,6 +20,9 @@ logger = logging.getLogger("mcp_app.connection")
 
 FRAMES = "mcp_app.frames"
 """Where in the ASGI scope the view leaves a body of frames, so that it is closed even if nobody ever iterates it."""
+
+NO_PATH = "/*"
+"""No route can be here: mcp.json's own must be made of letters, digits and a few marks."""
 
 CANCEL_SECONDS = 0.1
 """How long a cancelled task has before it is cancelled again: `asyncio.wait_for` of Python 3.11 loses a cancel that
@@ -47,6 +51,14 @@ class Connection(ASGIHTTPConnection):
         for task in tasks:
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
+
+    def _create_request_from_scope(self, send: ASGISendCallable) -> Request:
+        """As Quart does; a target in which it finds no path (`?x`, `http://[`) is one at which there is nothing."""
+        try:
+            return super()._create_request_from_scope(send)
+        except (IndexError, ValueError):
+            self.scope["path"] = NO_PATH
+            return super()._create_request_from_scope(send)
 
 
 async def _end(tasks: set[asyncio.Task[None]]) -> None:

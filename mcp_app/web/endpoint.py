@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..eventlog import EventLog
-from ..manifest import Manifest
+from ..manifest import CORS, DOOR_PATHS, Manifest
 from ..protocol.errors import InternalError, McpAppError, MethodNotAllowed, UnknownRoute
 from ..runs import Runs
 from ..settings import Settings
@@ -49,39 +49,54 @@ class Endpoint:
             for path, methods in table(manifest).items()
         }
 
-    async def answer(self, request: Request) -> Answer:
-        """Never raises for anything a request can contain; what it does not expect is masked, and in the log."""
+    async def answer(self, request: Request, unread: McpAppError | None = None) -> Answer:
+        """Never raises for anything a request can contain; what it does not expect is masked, and in the log.
+
+        `unread` is why the body could not be read: then that is the answer, unless the guard has one before.
+        """
+        # A slash at the end means nothing: a redirect would lose a POST's body.
+        request = replace(request, path=request.path.rstrip("/") or "/")
         try:
-            answer = await self._dispatch(request)
+            answer = await self._dispatch(request, unread)
         except McpAppError as error:
-            answer = self.refuse(error)
+            answer = self._refused(error)
         except Exception as error:
             error_id = secrets.token_hex(8)
             logger.exception("%s %s failed [error_id %s]", request.method, request.path, error_id, exc_info=error)
-            answer = self.refuse(InternalError("The server failed to answer.", error_id=error_id))
-        return replace(answer, headers=(*answer.headers, ("Vary", "Accept"), *self._guard.cors(request.headers)))
+            answer = self._refused(InternalError("The server failed to answer.", error_id=error_id))
+        headers = (*answer.headers, ("Vary", "Accept"), *self._cors(request))
+        if request.method == "HEAD" and isinstance(answer.body, bytes) and answer.body:
+            # RFC 9110, 8.6: the length that GET would have sent, or none at all.
+            return Answer(answer.status, (*headers, ("Content-Length", str(len(answer.body)))))
+        return replace(answer, headers=headers)
 
-    def refuse(self, error: McpAppError) -> Answer:
-        """The error as an answer, counted."""
+    def _refused(self, error: McpAppError) -> Answer:
         self._metrics.refused(error.code)
         return error_answer(error)
 
-    async def _dispatch(self, request: Request) -> Answer:
-        self._guard.check(request)
+    async def _dispatch(self, request: Request, unread: McpAppError | None) -> Answer:
+        self._guard.check_host(request)
+        if not _open(request):
+            self._guard.check_origin(request)
+        if unread is not None:
+            raise unread
         methods, arguments = self._route(request.path)
         if request.method == "OPTIONS":
-            return Answer(204, (("Allow", _allow(methods)), *self._guard.preflight(request.headers)))
+            fields = CORS if _open(request) else self._guard.preflight(request.headers)
+            return Answer(204, (("Allow", _allow(methods)), *fields))
         handler = methods.get(request.method)
-        if handler is not None:
-            return await handler(request, **arguments)
-        if request.method == "HEAD" and "GET" in methods:
+        if handler is None and request.method == "HEAD":
             # A document is made and its body left out: a GET that would start or follow a run has a HEAD of its own.
-            return replace(await methods["GET"](request, **arguments), body=b"")
-        raise MethodNotAllowed(f"{request.method} is not a method of this route.", headers={"Allow": _allow(methods)})
+            handler = methods.get("GET")
+        if handler is None:
+            raise MethodNotAllowed("This route does not have that method.", headers={"Allow": _allow(methods)})
+        return await handler(request, **arguments)
+
+    def _cors(self, request: Request) -> tuple[tuple[str, str], ...]:
+        """The open documents bring their own, and a field that stands twice allows nobody."""
+        return () if _open(request) else self._guard.cors(request.headers)
 
     def _route(self, path: str) -> tuple[Methods, dict[str, Any]]:
-        """A slash at the end means nothing: a redirect would lose a POST's body."""
-        path = path.rstrip("/") or "/"
         if path in self._table and "<" not in path:
             return self._table[path], {}
         below = path.removeprefix(f"{self._runs_path}/")
@@ -97,6 +112,11 @@ def _handler(parts: Mapping[str, object], name: str) -> Handler:
     part, _, method = name.partition(".")
     handler: Handler = getattr(parts[part], method)
     return handler
+
+
+def _open(request: Request) -> bool:
+    """Whether pages of every origin may read what is here: the discovery documents, which hold nothing secret."""
+    return request.path in DOOR_PATHS
 
 
 def _allow(methods: Methods) -> str:

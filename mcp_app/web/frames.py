@@ -6,14 +6,18 @@ which HTTP, is not known here.
 
 from __future__ import annotations
 
+import logging
 import math
+import secrets
 from collections.abc import Callable
 
 from ..middleware import Batch, Batches, Mark
 from ..protocol import plain, sse
-from ..protocol.errors import McpAppError
+from ..protocol.errors import InternalError, McpAppError
 from ..protocol.event import Event, EventType, encode
 from ..protocol.stream import Input, Stream
+
+logger = logging.getLogger("mcp_app.frames")
 
 _CAP = sse.comment("cap")
 
@@ -43,21 +47,30 @@ class Frames:
         self._lost = False
         self._closed = False
 
+    @property
+    def seconds_left(self) -> float:
+        """Until the stream ends by itself, if its reader takes what is written."""
+        return self._stream.cap_at - self._clock()
+
     def __aiter__(self) -> Frames:
         return self
 
     async def __anext__(self) -> bytes:
+        if self._closed or self._lost:
+            raise StopAsyncIteration
+        opening = b"" if self._opened else self._open()
         try:
-            if self._closed or self._lost:
-                raise StopAsyncIteration
-            if not self._opened:
-                return await self._first()
-            batch = await self._next(math.inf)
+            # The first byte never waits for a tool: it takes along the events that are there already.
+            batch = await self._batches.next(self._clock()) if opening else await self._next(math.inf)
         except McpAppError as error:
-            return self._last_word(error)
+            return opening + self._last_word(error)
+        except Exception as error:
+            error_id = secrets.token_hex(8)
+            logger.exception("the stream of run %s failed [error_id %s]", self._run, error_id, exc_info=error)
+            return opening + self._last_word(InternalError("The server failed to go on.", error_id=error_id))
         if batch is None:
             raise StopAsyncIteration
-        return self._bytes(batch)
+        return opening + self._bytes(batch)
 
     async def aclose(self) -> None:
         """What an async generator has, and Quart calls when it is done with a body."""
@@ -69,15 +82,10 @@ class Frames:
             self._batches.close()
             self._on_close()
 
-    async def _first(self) -> bytes:
-        """The opening comment, with the events that are there already: the first byte never waits for a tool."""
+    def _open(self) -> bytes:
         self._opened = True
         self._stream.step(Input.OPEN, self._clock())
-        try:
-            batch = await self._batches.next(self._clock())
-        except McpAppError as error:
-            return sse.OPEN + self._last_word(error)
-        return sse.OPEN + (self._bytes(batch) if batch else b"")
+        return sse.OPEN
 
     async def _next(self, until: float) -> Batch | None:
         while True:
@@ -98,7 +106,10 @@ class Frames:
         return b"".join(frames)
 
     def _last_word(self, error: McpAppError) -> bytes:
-        """The reader lost its place: it is told, and does not get a hole. No id, as there is nothing to resume."""
+        """The reader lost its place, or we did: it is told, and does not get a hole. No id, as nothing can be resumed.
+
+        An exception instead would be a cut on HTTP/1.1, and on HTTP/2 as released a silence without end.
+        """
         self._lost = True
         self._stream.step(Input.LOST, self._clock())
         return sse.frame(plain.event_json(Event(EventType.ERROR, encode(error.object()))))

@@ -26,6 +26,9 @@ MAX_BODY_BYTES = 1024 * 1024
 BODY_SECONDS = 10
 """For the whole body: a mebibyte over a bad mobile line; without it a peer that drips pins a stream for ever."""
 
+BACKSTOP_SECONDS = 5.0
+"""After the cap, for a last event that a peer does not read: then the stream is reset."""
+
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -36,14 +39,13 @@ class Anything(BaseConverter):
     part_isolating = False
 
 
-def blueprint(paths: Iterable[str], endpoint: Callable[[], Endpoint], backstop: float) -> Blueprint:
-    """All routes. `endpoint` gives the running server's; `backstop` seconds after its start a stream that is stuck in
-    a write to a peer that does not read is given up."""
+def blueprint(paths: Iterable[str], endpoint: Callable[[], Endpoint]) -> Blueprint:
+    """All routes; `endpoint` gives the running server's."""
     routes = Blueprint("mcp_app", __name__)
 
     async def view(**_: Any) -> Response:
         answer = await _answer(endpoint())
-        return _response(answer, backstop)
+        return _response(answer)
 
     for number, path in enumerate(paths):
         routes.add_url_rule(
@@ -71,12 +73,14 @@ def _catch_all(state: BlueprintSetupState, view: Callable[..., Any]) -> None:
 
 
 async def _answer(endpoint: Endpoint) -> Answer:
+    body = b""
+    unread: McpAppError | None = None
     try:
         body = cast(bytes, await request.get_data(cache=False))
     except RequestEntityTooLarge:
-        return _unread(endpoint, BodyTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes."))
+        unread = BodyTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes.")
     except RequestTimeout:
-        return _unread(endpoint, BodyTimeout(f"The body did not arrive within {BODY_SECONDS} seconds."))
+        unread = BodyTimeout(f"The body did not arrive within {BODY_SECONDS} seconds.")
     return await endpoint.answer(
         Request(
             method=request.method,
@@ -88,12 +92,9 @@ async def _answer(endpoint: Endpoint) -> Answer:
             scheme=request.scheme,
             server=_server(request.scope.get("server")),
             http_version=request.http_version,
-        )
+        ),
+        unread,
     )
-
-
-def _unread(endpoint: Endpoint, error: McpAppError) -> Answer:
-    return endpoint.refuse(error)
 
 
 def _headers() -> dict[str, str]:
@@ -110,17 +111,17 @@ def _server(server: tuple[str, int | None] | None) -> tuple[str, int]:
     return (host, port) if port else ("localhost", 0)
 
 
-def _response(answer: Answer, backstop: float) -> Response:
+def _response(answer: Answer) -> Response:
     if isinstance(answer.body, Frames):
         # The server type's promise is only that a body is iterated when there is somebody to iterate it for.
         cast(dict[str, Any], request.scope)[FRAMES] = answer.body
         response = Response(answer.body, status=answer.status)
-        response.timeout = backstop
+        response.timeout = answer.body.seconds_left + BACKSTOP_SECONDS
     else:
         response = Response(answer.body, status=answer.status)
     response.headers.clear()
     for name, value in answer.headers:
         response.headers.add(name, value)
-    if not isinstance(answer.body, Frames) and answer.status not in {204, 304}:
+    if request.method != "HEAD" and isinstance(answer.body, bytes) and answer.status not in {204, 304}:
         response.headers["Content-Length"] = str(len(answer.body))
     return response

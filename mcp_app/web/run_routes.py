@@ -57,10 +57,9 @@ class RunRoutes:
         """Follow it."""
         return await self._calls.follow(self._find(run), request)
 
-    async def events_head(self, _: Request, run: str) -> Answer:
-        """Whether there is such a run."""
-        self._find(run)
-        return json_answer(200, b"")
+    async def events_head(self, request: Request, run: str) -> Answer:
+        """What following it would answer with."""
+        return await self._calls.follow_head(self._find(run), request)
 
     def _find(self, run: str) -> Run:
         return self._runs.find(run, PRINCIPAL)

@@ -1,0 +1,41 @@
+"""Fixtures of the tests of the HTTP side."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from web_direct import Direct, Make
+from web_play import Play
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Settings are those of the test, not those of the shell it runs in."""
+    for name in ("PUBLIC_URL", "ALLOWED_ORIGINS", "HEARTBEAT_SECONDS", "CAP_SECONDS", "LINGER_SECONDS"):
+        monkeypatch.delenv(f"MCP_APP_{name}", raising=False)
+
+
+@pytest.fixture
+def play() -> Play:
+    return Play()
+
+
+@pytest.fixture
+async def make(play: Play) -> AsyncIterator[Make]:
+    """make(**settings): an endpoint with those settings, closed after the test."""
+    made: list[Direct] = []
+
+    def one(**settings: object) -> Direct:
+        made.append(Direct(play, **settings))
+        return made[-1]
+
+    yield one
+    for each in made:
+        await each.close()
+
+
+@pytest.fixture
+async def direct(make: Make) -> Direct:
+    """An endpoint with the defaults."""
+    return make()
