@@ -146,7 +146,7 @@ async def test_the_page_in_both_schemes_is_readable_and_pictured(
     await run(page, "walk")
     await expect(page.locator("#steps > li")).to_have_count(2)
     picture = tmp_path / f"page-{scheme}.png"
-    picture.write_bytes(await page.screenshot(full_page=True))
+    picture.write_bytes(await page.screenshot(full_page=True, animations="disabled"))
     assert picture.stat().st_size > 10_000
     site.stage.release(2)
     await phase(page, "done")

@@ -203,6 +203,26 @@ async def test_what_a_tool_sends_is_text_wherever_it_is_shown(site: Site, visito
     await expect(page).to_have_title("Done · hostile")
 
 
+async def test_what_is_long_is_folded_and_drawn_when_it_is_opened(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    script = """async (value) => {
+      const { render } = await import("/page/value.js");
+      document.querySelector("main").replaceChildren(render(value));
+    }"""
+    deep: Any = "the bottom"
+    for _ in range(20):
+        deep = {"in": deep}
+    value = {"many": [{"message": f"finding {n}", "weight": n} for n in range(200)], "none": None, "deep": deep}
+    await page.evaluate(script, value)
+    main = page.locator("main")
+    await expect(main.get_by_text("finding 0")).to_have_count(0)
+    await main.get_by_text("200 entries").click()
+    await expect(main.get_by_text("finding 0")).to_be_visible()
+    await expect(main.get_by_text("and 150 more")).to_be_visible()
+    await expect(main.get_by_text("the bottom")).to_be_visible()  # as JSON text, after some levels of tables
+    await expect(main.locator("dt", has_text="null")).to_have_count(1)
+
+
 async def test_a_flood_is_counted_and_only_its_end_is_drawn(site: Site, visitor: Visitor) -> None:
     page = await visitor.open(site.server.tls_url)
     await run(page, "flood")

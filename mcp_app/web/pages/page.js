@@ -48,7 +48,7 @@ function showProtocol() {
 
 function chooseTool() {
   const one = tool();
-  $("tool-description").textContent = one.description ?? "";
+  $("tool-description").textContent = unwrapped(one.description ?? "");
   const how = readOnly(one)
     ? "Read-only: started by a GET of the event stream."
     : "May change something: started by a POST, then followed.";
@@ -58,6 +58,11 @@ function chooseTool() {
   $("as-json").hidden = form.forced;
   history.replaceState(null, "", `#${encodeURIComponent(one.name)}`);
   showCurl();
+}
+
+/** A docstring's lines end where the source's do: join them to paragraphs, but for lists. */
+function unwrapped(text) {
+  return text.replace(/([^\n])\n(?=[^\s\-*\d])/g, "$1 ");
 }
 
 function toggleJson() {

@@ -5,7 +5,7 @@
  */
 
 const MAX_REFS = 16; // a longer chain of $ref is a circle
-const LONG_TEXT = 200; // characters beyond which one line is too narrow
+const LONG_TEXT = 500; // characters beyond which one line is too narrow
 const INPUT_TYPES = { email: "email", uri: "url", date: "date", password: "password" };
 
 /** The fields of an object schema, or null when it is better written as JSON altogether. */

@@ -1,6 +1,7 @@
 /** The run as it is seen: bars, facts, steps, log, raw stream, outcome. It is told what happened and draws it. */
 
-import { BoundedList, cut, el, render, table } from "./value.js";
+import { BoundedList } from "./bounded.js";
+import { cut, el, folded, leadOf, render, table } from "./value.js";
 
 const DRAW_MS = 60; // one drawing for all that arrived meanwhile: a flood must not cost a layout per event
 const TICK_MS = 250;
@@ -173,7 +174,7 @@ export class RunView {
     const used = this.elapsed();
     $("time-text").textContent = this.cap === null ? seconds(used) : `${seconds(used)} of ${seconds(this.cap)}`;
     $("time").value = this.cap === null ? 0 : Math.min(1, used / this.cap);
-    const every = this.beatSeconds === null ? "" : `, every ${seconds(this.beatSeconds)} of quiet`;
+    const every = this.beatSeconds === null ? "" : ` (every ${seconds(this.beatSeconds)})`;
     const ago = this.beatAt === null ? "" : `, last ${Math.floor((performance.now() - this.beatAt) / 1000)} s ago`;
     $("heartbeats").textContent = `${this.beats}${!this.over ? ago || every : ""}`;
   }
@@ -210,22 +211,27 @@ function textOf(value) {
   return typeof value === "string" ? value : JSON.stringify(value ?? null);
 }
 
-/** A step's heading and the rest of it. */
+/** A step's heading, what it says of itself in a word and in words, and the rest of it. */
 function stepOf(data, n) {
   if (data === null || typeof data !== "object" || Array.isArray(data)) {
     return typeof data === "string" ? { title: cut(data, 300), rest: [] } : { title: `Step ${n}`, rest: [["value", data]] };
   }
-  const key = ["step", "title", "name", "message"].find((name) => typeof data[name] === "string" && data[name] !== "");
-  const rest = Object.entries(data).filter(([name]) => name !== key);
-  return { title: key === undefined ? `Step ${n}` : cut(data[key], 300), rest };
+  const key = leadOf(data, ["step", "title", "name", "message", "summary"]);
+  const words = leadOf(data, ["summary", "message"].filter((name) => name !== key));
+  const state = typeof data.status === "string" && data.status.length <= 20 ? "status" : undefined;
+  const rest = Object.entries(data).filter(([name]) => ![key, words, state].includes(name));
+  return { title: key === undefined ? `Step ${n}` : cut(data[key], 300), words: data[words], state: data[state], rest };
 }
 
-function stepCard(step) {
+function stepCard({ title, words, state, rest, at }) {
   const card = el("li", "step");
   const head = el("div", "row");
-  head.append(el("h4", "", step.title), el("span", "number quiet", seconds(step.at)));
+  const heading = el("h4", "", title);
+  if (state !== undefined) heading.append(" ", el("span", "tag", state));
+  head.append(heading, el("span", "number quiet", seconds(at)));
   card.append(head);
-  if (step.rest.length > 0) card.append(table(step.rest));
+  if (words !== undefined) card.append(el("p", "text", cut(words, 2000)));
+  if (rest.length > 0) card.append(words === undefined ? table(rest) : folded("Details", () => table(rest)));
   return card;
 }
 
