@@ -67,7 +67,8 @@ async def collect(batches: Batches, tool: str, run: str) -> tuple[int, bytes]:
 
 
 def _status(end: Event) -> int:
-    return _STATUS[json.loads(end.data)["code"]]
+    """The status of the error's code; 500 for a code that the tool's author made up."""
+    return _STATUS.get(json.loads(end.data)["code"], errors.ToolError.status)
 
 
 _STATUS = {error.code: error.status for error in errors.RunError.__subclasses__()}

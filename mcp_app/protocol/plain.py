@@ -31,6 +31,8 @@ KEY = re.compile(r"[A-Za-z0-9_-]{16,128}", re.ASCII)
 _EVENT_ID = re.compile(r"([0-9a-f]{32})/([0-9]{1,15})", re.ASCII)
 _MAX_QUERY_FIELDS = 1000  # more is no form any more; parse_qsl itself is linear
 
+_QUERY_HINT = "GET ?tool=NAME&run=KEY&param=value…; objects go into params= as JSON."
+
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -85,7 +87,9 @@ def parse_query(query: bytes) -> Query:
             query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_QUERY_FIELDS
         )
     except (UnicodeDecodeError, ValueError):
-        raise InvalidRequest(f"The query is not percent-encoded UTF-8 of at most {_MAX_QUERY_FIELDS} fields.") from None
+        raise InvalidRequest(
+            f"The query is not percent-encoded UTF-8 of at most {_MAX_QUERY_FIELDS} fields.", hint=_QUERY_HINT
+        ) from None
     fields: dict[str, list[str]] = {}
     for name, value in pairs:
         fields.setdefault(name, []).append(value)
@@ -93,7 +97,9 @@ def parse_query(query: bytes) -> Query:
     params = _params(own.get("params"))
     for name in fields:
         if name in params:
-            raise InvalidRequest(f"The parameter {json.dumps(name)} stands in params and in the query.")
+            raise InvalidRequest(
+                f"The parameter {json.dumps(name)} stands in params and in the query.", hint=_QUERY_HINT
+            )
     return Query(
         tool=own.get("tool"),
         key=_key(own.get("run")),
@@ -120,13 +126,13 @@ def parse_event_id(value: str) -> tuple[str, int]:
 
 def _once(name: str, values: Sequence[str]) -> str:
     if len(values) > 1:
-        raise InvalidRequest(f"{name} stands {len(values)} times in the query.")
+        raise InvalidRequest(f"{name} stands {len(values)} times in the query.", hint=_QUERY_HINT)
     return values[0]
 
 
 def _key(text: str | None) -> str | None:
     if text is not None and not KEY.fullmatch(text):
-        raise InvalidRequest("run is not a key: 16 to 128 characters of A-Z, a-z, 0-9, _ and -.")
+        raise InvalidRequest("run is not a key: 16 to 128 characters of A-Z, a-z, 0-9, _ and -.", hint=_QUERY_HINT)
     return text
 
 
@@ -137,7 +143,7 @@ def _heartbeat(text: str | None) -> Literal["comment", "event"]:
         case "event":
             return "event"
         case _:
-            raise InvalidRequest('heartbeat is neither "comment" nor "event".')
+            raise InvalidRequest('heartbeat is neither "comment" nor "event".', hint=_QUERY_HINT)
 
 
 def _seconds(name: str, text: str | None) -> float | None:
@@ -148,16 +154,16 @@ def _seconds(name: str, text: str | None) -> float | None:
     except ValueError:
         seconds = 0.0
     if not 0 < seconds < float("inf"):
-        raise InvalidRequest(f"{name} is not a positive number of seconds.")
+        raise InvalidRequest(f"{name} is not a positive number of seconds.", hint=_QUERY_HINT)
     return seconds
 
 
 def _params(text: str | None) -> dict[str, Any]:
     if text is None:
         return {}
-    value = strict_json.loads(text.encode())
+    value = strict_json.loads(text.encode(), "params")
     if not isinstance(value, dict):
-        raise InvalidRequest("params is not a JSON object.")
+        raise InvalidRequest("params is not a JSON object.", hint=_QUERY_HINT)
     return value
 
 

@@ -27,18 +27,18 @@ class _Refused(ValueError):
     """A value that is JSON by its grammar and is refused all the same."""
 
 
-def loads(body: bytes) -> Any:
-    """The value that `body` encodes.
+def loads(body: bytes, what: str = "The body") -> Any:
+    """The value that `body` encodes; `what` is its name in messages.
 
     Raises InvalidRequest: the message says what is wrong and where.
     """
     if not body.strip():
-        raise InvalidRequest("The body is empty.")
+        raise InvalidRequest(f"{what} is empty.")
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InvalidRequest(f"The body is not UTF-8: byte {error.start} is invalid (RFC 8259, 8.1).") from None
-    _bound_depth(text)
+        raise InvalidRequest(f"{what} is not UTF-8: byte {error.start} is invalid (RFC 8259, 8.1).") from None
+    _bound_depth(text, what)
     try:
         value = json.loads(
             text,
@@ -50,9 +50,7 @@ def loads(body: bytes) -> Any:
     except _Refused as error:
         raise InvalidRequest(str(error)) from None
     except json.JSONDecodeError as error:
-        raise InvalidRequest(
-            f"The body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
-        ) from None
+        raise InvalidRequest(f"{what} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
     if "\\u" in text:  # only an escape can bring in half of a surrogate pair: the decoder above refused the rest
         _no_lone_surrogate(value)
     return value
@@ -95,16 +93,18 @@ def _no_lone_surrogate(value: Any) -> None:
         ) from None
 
 
-def _bound_depth(text: str) -> None:
+def _bound_depth(text: str, what: str) -> None:
     """Counted before parsing, outside of strings: the parser itself would run into Python's recursion limit."""
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return
     steps = map(_STEPS.__getitem__, _NOT_BRACKETS.sub("", _STRING.sub("", text)))
     if max(accumulate(steps), default=0) > MAX_DEPTH:
-        raise InvalidRequest(f"The body nests deeper than {MAX_DEPTH} levels.")
+        raise InvalidRequest(f"{what} nests deeper than {MAX_DEPTH} levels.")
 
 
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# The closing quote is optional: a string without its end is taken in one match. If it had to be there, the search would
+# start anew at each of the quotes within, and a body of escaped quotes would take hours.
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
 _NOT_BRACKETS = re.compile(r"[^\[\]{}]+")
 _STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
 
