@@ -5,7 +5,7 @@ libraries are missing ends with a `tool_failed` error that names the `pip instal
 than a server which does not start, and than a tool which is silently not there.
 """
 
-from mcp_app.builtin.scan_domain.tool import scan_domain
+from mcp_app.builtin.scan_domain import tool as scan_domain_tool
 
-TOOLS = (scan_domain,)
+TOOLS = (scan_domain_tool.scan_domain,)
 """What `mcp_app.web.app` serves where no tools are given."""

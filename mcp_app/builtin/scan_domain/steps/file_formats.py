@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,6 +17,9 @@ class Judged:
     problem: str | None = None
     fields: dict[str, str] = field(default_factory=dict)
     code: str = "file_invalid"
+
+
+Judge = Callable[[str, datetime], Judged]
 
 
 def robots_txt(text: str, now: datetime) -> Judged:

@@ -4,7 +4,6 @@ Fetches and reports; what makes each file valid is in `file_formats.py`.
 """
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +13,7 @@ from mcp_app.builtin.scan_domain.quoting import quoted
 from mcp_app.builtin.scan_domain.report import FilesStep, SiteFile
 from mcp_app.builtin.scan_domain.scope import Scope
 from mcp_app.builtin.scan_domain.steps.file_formats import (
+    Judge,
     Judged,
     ai_catalog,
     llms_txt,
@@ -24,8 +24,6 @@ from mcp_app.builtin.scan_domain.steps.file_formats import (
 )
 from mcp_app.builtin.scan_domain.steps.journey import travel
 from mcp_app.builtin.scan_domain.unreachable import Unreachable
-
-Judge = Callable[[str, datetime], Judged]
 
 
 @dataclass(frozen=True)
