@@ -26,8 +26,9 @@ def _visible(match: re.Match[str]) -> str:
 
 
 def one_line(value: Any) -> str:
-    """`value` as JSON in one line, harmless, and still JSON: what is unsafe can only stand within strings."""
-    return _UNSAFE.sub(_json_escape, json.dumps(value, ensure_ascii=False))
+    """`value` as JSON in one line without spaces, as on the wire; harmless, and still JSON: what is unsafe can stand
+    only within strings."""
+    return _UNSAFE.sub(_json_escape, json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
 def many_lines(value: Any) -> str:

@@ -21,21 +21,21 @@ CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\
     [
         (
             '{"type":"started","tool":"scan","metadata":{"run":"7f","heartbeat_seconds":15,"cap_seconds":120}}',
-            'started scan {"run": "7f", "heartbeat_seconds": 15, "cap_seconds": 120}',
+            'started scan {"run":"7f","heartbeat_seconds":15,"cap_seconds":120}',
         ),
         ('{"type":"started","tool":"scan"}', "started scan {}"),
         (
             '{"type":"progress","data":{"message":"dns"},"metadata":{"progress":3,"total":6}}',
-            'progress 3/6 {"message": "dns"}',
+            'progress 3/6 {"message":"dns"}',
         ),
         ('{"type":"progress","data":[1],"metadata":{"progress":0.5}}', "progress 0.5 [1]"),
         ('{"type":"progress","data":"ü"}', 'progress - "ü"'),
         ('{"type":"log","data":{"level":"warning","message":"slow"}}', 'log warning "slow"'),
-        ('{"type":"complete","data":{"a":1},"metadata":{"duration_ms":1834,"events":9}}', 'complete 1.834s {"a": 1}'),
+        ('{"type":"complete","data":{"a":1},"metadata":{"duration_ms":1834,"events":9}}', 'complete 1.834s {"a":1}'),
         ('{"type":"complete"}', "complete - null"),
         (
             '{"type":"error","error":{"code":"time_cap","message":"Too long.","hint":"h"}}',
-            'error time_cap {"code": "time_cap", "message": "Too long.", "hint": "h"}',
+            'error time_cap {"code":"time_cap","message":"Too long.","hint":"h"}',
         ),
         ('{"type":"error"}', "error unknown null"),
         ('{"type":"new kind","data":1}', "new_kind - 1"),

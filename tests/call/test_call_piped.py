@@ -8,18 +8,16 @@ from command_line import call
 from live_server import LiveServer, serving
 from wire_app import PATH, RESULT, RUN, Wire
 
-ESCAPED_RESULT = (
-    '{"domain": "example.com", "grade": "A", "note": "\\u001b[31mred\\u009b \\u202e [bold]no markup[/bold] ü"}'
-)
+ESCAPED_RESULT = '{"domain":"example.com","grade":"A","note":"\\u001b[31mred\\u009b \\u202e [bold]no markup[/bold] ü"}'
 
 
 async def test_each_event_is_one_line(server: LiveServer) -> None:
     outcome = await call(server.url + PATH, "scan")
 
     assert outcome.lines == [
-        f'started t {{"run": "{RUN}", "cap_seconds": 120, "heartbeat_seconds": 15}}',
-        'progress 1/3 {"step": "dns", "records": ["1.2.3.4"]}',
-        'progress 2/3 {"message": "tls [red]done[/red]\\u001b]0;x\\u0007"}',
+        f'started t {{"run":"{RUN}","cap_seconds":120,"heartbeat_seconds":15}}',
+        'progress 1/3 {"step":"dns","records":["1.2.3.4"]}',
+        'progress 2/3 {"message":"tls [red]done[/red]\\u001b]0;x\\u0007"}',
         'log warning "slow\\nserver"',
         f"complete 1.834s {ESCAPED_RESULT}",
     ]
@@ -41,7 +39,7 @@ async def test_from_the_root_the_route_is_found_in_the_manifest(server: LiveServ
 
     assert outcome.status == 0
     assert [route for route, _, _ in wire.requests] == ["GET /mcp.json", "GET /api/v1/mcp/tools", f"POST {PATH}"]
-    assert outcome.lines[-1] == 'complete - {"text": "5", "n": 5, "n2": null, "list": [1, "b"]}'
+    assert outcome.lines[-1] == 'complete - {"text":"5","n":5,"n2":null,"list":[1,"b"]}'
 
 
 async def test_what_is_asked_for_is_what_is_sent(server: LiveServer, wire: Wire) -> None:
@@ -63,7 +61,7 @@ async def test_params_may_stand_anywhere_among_the_options(server: LiveServer) -
     outcome = await call("--http1", where, "echo", "a=1", "--cap-seconds", "9", "b=2", "--http1", "c=3")
     wrong = await call("--http1", where, "echo", "a=1", "--nonsense", "b=2")
 
-    assert outcome.lines[-1] == 'complete - {"a": 1, "b": 2, "c": 3}'
+    assert outcome.lines[-1] == 'complete - {"a":1,"b":2,"c":3}'
     assert wrong.status == 2
     assert "--nonsense" in wrong.err
 
@@ -75,8 +73,8 @@ async def test_params_from_a_file_and_from_stdin(server: LiveServer, wire: Wire,
     from_file = await call(server.url + PATH, "echo", "--params", f"@{file}", "n=1")
     from_stdin = await call(server.url + PATH, "echo", "--params", "-", stdin='{"text": "ü"}')
 
-    assert from_file.lines[-1] == 'complete - {"text": "ü", "n": 1}'
-    assert from_stdin.lines[-1] == 'complete - {"text": "ü"}'
+    assert from_file.lines[-1] == 'complete - {"text":"ü","n":1}'
+    assert from_stdin.lines[-1] == 'complete - {"text":"ü"}'
 
 
 async def test_a_server_with_nothing_but_the_stream(wire: Wire) -> None:
@@ -86,9 +84,9 @@ async def test_a_server_with_nothing_but_the_stream(wire: Wire) -> None:
 
         tutorial = await call(server.url + PATH, "tutorial")
 
-    assert outcome.lines[-1] == 'complete - {"text": 5}'
+    assert outcome.lines[-1] == 'complete - {"text":5}'
     assert outcome.status == 0
-    assert tutorial.lines == ["started tutorial {}", 'progress - {"step": 1}', "complete - null"]
+    assert tutorial.lines == ["started tutorial {}", 'progress - {"step":1}', "complete - null"]
     assert (tutorial.status, tutorial.err) == (0, "")
 
 

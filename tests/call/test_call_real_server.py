@@ -93,13 +93,13 @@ async def test_steps_and_result(server: LiveServer, door: int) -> None:
     assert (outcome.status, outcome.err) == (0, "")
     assert outcome.lines[0].startswith("started steps {")
     assert outcome.lines[1:-1] == [
-        'progress 1/3 {"message": "step 1"}',
-        'progress 2/3 {"message": "step 2"}',
-        'progress 3/3 {"message": "step 3"}',
+        'progress 1/3 {"message":"step 1"}',
+        'progress 2/3 {"message":"step 2"}',
+        'progress 3/3 {"message":"step 3"}',
         'log warning "nearly\\u001b[2J"',
-        'progress - {"partial": true}',
+        'progress - {"partial":true}',
     ]
-    assert outcome.lines[-1].split(" ", 2)[2] == '{"grade": "A"}'
+    assert outcome.lines[-1].split(" ", 2)[2] == '{"grade":"A"}'
 
 
 @pytest.mark.parametrize("flags", [[], ["--json"]])

@@ -18,7 +18,7 @@ async def test_steps_are_lines_above_a_bar_and_the_result_stands_below(server: L
     lines = [line.rstrip() for line in shown.plain.replace("\r", "\n").split("\n") if line.strip()]
     steps = [index for index, line in enumerate(lines) if re.match(r" +\d+\.\d s ", line)]
     assert [lines[index].split(" s ", 1)[1] for index in steps] == [
-        'dns  {"records": ["1.2.3.4"]}',
+        'dns  {"records":["1.2.3.4"]}',
         r"tls [red]done[/red]\x1b]0;x\x07",
     ]
     assert r"warning: slow\x0aserver" in lines
