@@ -42,12 +42,12 @@ async def dns_world() -> AsyncIterator[DnsWorld]:
 
 
 @pytest.fixture
-async def quiet_world(dns_world: DnsWorld, authority: Authority) -> World:
+async def quiet_world(dns_world: DnsWorld, authority: Authority) -> AsyncIterator[World]:
     """A good zone, and nothing that listens on the web's ports: for tests that bring their own server."""
     good_zone(dns_world)
+    # Bound but not listening: connections are refused, nobody else gets the port, and the test's own server may.
     with listening() as http, listening() as https:
-        ports = http.getsockname()[1], https.getsockname()[1]
-    return World(dns_world, Site(), authority, *ports)
+        yield World(dns_world, Site(), authority, http.getsockname()[1], https.getsockname()[1])
 
 
 @pytest.fixture

@@ -73,6 +73,25 @@ async def test_http3_is_read_from_alt_svc(world: World, value: str, advertised: 
     assert ("http3_advertised" in codes(await world.scan())) is advertised
 
 
+@pytest.mark.needs("ipv6")
+async def test_a_site_with_ipv6_is_reached_by_it(world: World, pair: Pair) -> None:
+    world.dns.put(DOMAIN, "AAAA", "::1")
+    async with hypercorn(world.site, pair, listening("::1", world.https_port)):
+        report = await world.scan(allow_networks="127.0.0.1/32,::1/128")
+
+    assert step_of(report, "tls").address == "::1"
+    assert (report.grade, report.score) == ("A", 100)
+
+
+async def test_an_address_that_does_not_answer_is_passed_over(world: World) -> None:
+    world.dns.put(DOMAIN, "AAAA", "::1")  # where nothing listens
+
+    report = await world.scan(allow_networks="127.0.0.1/32,::1/128")
+
+    assert step_of(report, "tls").address == "127.0.0.1"
+    assert report.grade == "A"
+
+
 # --- redirects -------------------------------------------------------------------------------------------------------
 
 

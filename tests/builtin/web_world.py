@@ -74,7 +74,7 @@ class Site:
 
 def listening(address: str = "127.0.0.1", port: int = 0) -> socket.socket:
     """A bound socket; port 0 lets the system choose."""
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     bound.bind((address, port))
     return bound

@@ -1,5 +1,6 @@
 """Settings of the tool `scan_domain`, from the environment: `MCP_APP_SCAN_…`. Only values; nothing is opened here."""
 
+import re
 from ipaddress import ip_address, ip_network
 from typing import Annotated
 
@@ -9,6 +10,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from mcp_app.builtin.scan_domain.address_policy import Network
 
 Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+_WITH_PORT = re.compile(r"(?:\[([^\]]*)\]|([^:\[\]]*))(?::([0-9]{1,5}))?")
+"""An IPv6 address in brackets or an IPv4 address, and perhaps a port; a bare IPv6 address does not match."""
 
 
 def _networks(value: object) -> object:
@@ -21,10 +26,9 @@ def _nameserver(value: object) -> object:
     """`127.0.0.1`, `127.0.0.1:5353`, `[::1]:5353` or `::1` -> (address, port)."""
     if not isinstance(value, str):
         return value
-    host, colon, port = value.rpartition(":")
-    if not colon or (":" in host and not host.endswith("]")):
-        host, port = value, "53"
-    return str(ip_address(host.strip("[]"))), int(port)
+    with_port = _WITH_PORT.fullmatch(value)
+    host, port = (with_port[1] or with_port[2], with_port[3] or "53") if with_port else (value, "53")
+    return str(ip_address(host)), int(port)
 
 
 class ScanSettings(BaseSettings):
