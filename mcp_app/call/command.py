@@ -38,6 +38,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="call a tool and watch it work",
         description="Call a tool of a running server and watch it work.",
         epilog=_EPILOG,
+        allow_abbrev=False,
     )
     parser.add_argument(
         "url", metavar="URL", help="the server's root, such as https://localhost:8443/, or its event route"

@@ -19,14 +19,7 @@ SECONDS = 30.0
 """Generous: two cores, and other tests on them; a start of Python with httpx and rich alone takes one."""
 
 ROOT = str(Path(__file__).parent.parent.parent)
-MAIN = """import argparse, sys
-from mcp_app.call import add_parser
-parser = argparse.ArgumentParser(prog="mcp-app")
-add_parser(parser.add_subparsers(required=True))
-arguments = parser.parse_args()
-sys.exit(arguments.run(arguments))
-"""
-COMMAND = [sys.executable, "-c", MAIN, "call"]
+COMMAND = [sys.executable, "-m", "mcp_app", "call"]
 
 # A new session's leader gets the first terminal it opens as its controlling terminal: from then on ^C in it is SIGINT.
 _IN_TERMINAL = (

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from command_line import COMMAND, ROOT, environment
+from command_line import ROOT, environment
 from live_server import LiveServer
 from wire_app import PATH, RUN
 
@@ -133,7 +133,7 @@ def test_registering_the_command_imports_nothing_of_its_extra() -> None:
 
 
 def test_without_the_extra_one_line_says_what_to_install() -> None:
-    code = "import sys; sys.modules['httpx'] = None\n" + COMMAND[2]
+    code = "import sys; sys.modules['httpx'] = None; from mcp_app.cli import main; sys.exit(main())"
     done = subprocess.run(
         [sys.executable, "-c", code, "call", "http://127.0.0.1:1/", "scan"],
         capture_output=True, text=True, timeout=30, env=environment(),
