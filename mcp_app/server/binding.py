@@ -51,7 +51,7 @@ def _bind(config: Config, address: str, option: str) -> list[socket.socket]:
     one = Config.from_mapping(bind=[address], workers=0, umask=config.umask, user=config.user, group=config.group)
     try:
         return one.create_sockets().insecure_sockets
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         remedy = _REMEDIES.get(getattr(error, "errno", None) or 0, "choose another with {option}")
         raise StartError(f"cannot listen on {address}: {reason}; {remedy.format(option=option)}") from error

@@ -63,6 +63,10 @@ async def serve_async(
     Raises `StartError` when the application refuses to start.
     """
     config.logger_class = _announcer(sockets, on_ready or (lambda found: None))
+    try:
+        config.log  # noqa: B018 - opens the log files, which Hypercorn does with its first line
+    except (OSError, ValueError) as error:
+        raise StartError(f"the log cannot be written as configured (accesslog, errorlog, loglevel): {error}") from error
     wrapped = wrap_app(app, config.wsgi_max_body_size, "asgi")
     try:
         await worker_serve(wrapped, config, sockets=sockets, shutdown_trigger=shutdown)

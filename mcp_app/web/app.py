@@ -55,7 +55,7 @@ def create_app(
     """
     settings = settings or Settings()
     fixes.install(settings.fixes)
-    registry = Registry(_builtin() if tools is None else tools)
+    registry = Registry(builtin_tools() if tools is None else tools)
     server = Server(settings, registry, manifest if isinstance(manifest, Manifest) else load_manifest(manifest))
     app = Quart("mcp_app", static_folder=None)
     app.asgi_http_class = Connection
@@ -111,7 +111,8 @@ def _running(server: Server) -> Callable[[], Endpoint]:
     return endpoint
 
 
-def _builtin() -> Iterable[Tool]:
+def builtin_tools() -> Iterable[Tool]:
+    """The tools that come with the package."""
     from ..builtin import TOOLS
 
     return TOOLS

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from h2.errors import ErrorCodes
-from h2.events import DataReceived, Event, RequestReceived
+from h2.events import Event, RequestReceived
 from h2.exceptions import ProtocolError
 from hypercorn.protocol.h2 import H2Protocol
 
+from mcp_app.server.fixes.dropping import without_streams
 from mcp_app.server.fixes.replacing import Fix, Replacement
 
 HandleEvents = Callable[[H2Protocol, list[Event]], Awaitable[None]]
@@ -28,10 +29,7 @@ def answer_400(old: HandleEvents) -> HandleEvents:
         for stream_id in malformed:
             _refuse(self, stream_id)
         if malformed:
-            for event in events:
-                if isinstance(event, DataReceived) and event.stream_id in malformed:
-                    self.connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-            events = [event for event in events if getattr(event, "stream_id", None) not in malformed]
+            events = without_streams(self, events, malformed)
             await self._flush()
         await old(self, events)
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from h2.events import DataReceived, Event, RequestReceived, StreamReset
+from h2.events import Event, RequestReceived, StreamReset
 from hypercorn.protocol.h2 import H2Protocol
 
+from mcp_app.server.fixes.dropping import without_streams
 from mcp_app.server.fixes.replacing import Fix, Replacement
 
 HandleEvents = Callable[[H2Protocol, list[Event]], Awaitable[None]]
@@ -25,12 +26,7 @@ def skip_what_is_over(old: HandleEvents) -> HandleEvents:
         if reset:
             reset &= {event.stream_id for event in events if isinstance(event, RequestReceived)}
         if reset:
-            for event in events:
-                # What was sent counts against the connection's window all the same (RFC 9113, 6.9): without its
-                # acknowledgement the client could send no body any more after 64 KiB of requests it gave up.
-                if isinstance(event, DataReceived) and event.stream_id in reset:
-                    self.connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-            events = [event for event in events if getattr(event, "stream_id", None) not in reset]
+            events = without_streams(self, events, reset)
         await old(self, events)
 
     return _handle_events

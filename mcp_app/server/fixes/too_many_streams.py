@@ -15,6 +15,7 @@ from h2.events import Event, RequestReceived
 from h2.settings import SettingCodes, Settings
 from hypercorn.protocol.h2 import H2Protocol
 
+from mcp_app.server.fixes.dropping import without_streams
 from mcp_app.server.fixes.replacing import Fix, Replacement
 
 TOLERATED = 1024
@@ -61,7 +62,7 @@ def refuse(old: HandleEvents) -> HandleEvents:
             refused = set(opened[-over:])
             for number in refused:
                 self.connection.reset_stream(number, ErrorCodes.REFUSED_STREAM)
-            events = [event for event in events if getattr(event, "stream_id", None) not in refused]
+            events = without_streams(self, events, refused)
             await self._flush()
         await old(self, events)
 

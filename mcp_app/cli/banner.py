@@ -1,0 +1,83 @@
+"""What `mcp-app serve` prints when it is ready: where it is, and a line to paste. Pure: values in, text out."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mcp_app.server.tls import Development
+from mcp_app.tools import Tool
+
+_BY_NAME = {
+    "domain": "example.com",
+    "host": "example.com",
+    "hostname": "example.com",
+    "url": "https://example.com/",
+    "email": "someone@example.com",
+}
+"""Texts that a parameter of that name will most likely take."""
+
+
+def banner(urls: Sequence[str], path: str, tools: Sequence[Tool], development: Development | None) -> str:
+    """The lines to print. `urls` are the real addresses, `path` the event route, `tools` what is served, in order."""
+    names = ", ".join(tool.name for tool in tools)
+    lines = [f"Serving {len(tools)} tool{'' if len(tools) == 1 else 's'}: {names}", *(f"  {url}/" for url in urls)]
+    if development is not None:
+        made = "made just now" if development.made else "development only"
+        lines.append(f"  certificate: {development.files.certificate} ({made}; to trust it: mcp-app certs)")
+    if tools and urls:
+        lines += ["Try it:", f"  {curl(urls, path, tools[0], development)}"]
+    lines.append("Stop with Ctrl-C.")
+    return "\n".join(lines)
+
+
+def curl(urls: Sequence[str], path: str, tool: Tool, development: Development | None) -> str:
+    """A curl line that calls `tool`: without TLS where that is served, as it needs no certificate to be trusted."""
+    url = next((url for url in urls if url.startswith("http:")), urls[0])
+    trust = ""
+    if url.startswith("https:") and development is not None:
+        trust = f" --cacert {shlex.quote(str(development.files.authority))}"
+    body = json.dumps({"tool": tool.name, "params": example(tool.input_schema)}, ensure_ascii=False)
+    header = shlex.quote("Content-Type: application/json")
+    return f"curl -N{trust} -X POST {url}{path} -H {header} -d {shlex.quote(body)}"
+
+
+def example(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Values for the required parameters of an input schema: its own examples where it has some."""
+    found = _value("", schema, schema)
+    return found if isinstance(found, dict) else {}
+
+
+def _value(name: str, schema: Mapping[str, Any], root: Mapping[str, Any], depth: int = 0) -> Any:
+    if "$ref" in schema and depth < 8:  # a schema that refers to itself ends somewhere
+        target = root.get("$defs", {}).get(str(schema["$ref"]).rpartition("/")[2], {})
+        return _value(name, target, root, depth + 1)
+    for given in (
+        schema.get("examples"),
+        schema.get("enum"),
+        [schema[key] for key in ("const", "default") if key in schema],
+    ):
+        if given:
+            return given[0]
+    for options in (schema.get("anyOf"), schema.get("oneOf"), schema.get("allOf")):
+        if options:
+            return _value(name, options[0], root, depth + 1)
+    kind = schema.get("type", "object" if "properties" in schema else None)
+    if kind == "object":
+        properties = schema.get("properties", {})
+        return {key: _value(key, properties.get(key, {}), root, depth + 1) for key in schema.get("required", ())}
+    if kind == "array":
+        return [_value(name, schema.get("items", {}), root, depth + 1)] if schema.get("minItems") else []
+    if kind in ("integer", "number"):
+        return _number(schema, kind)
+    return {"boolean": True, "null": None}.get(str(kind), _BY_NAME.get(name, "example"))
+
+
+def _number(schema: Mapping[str, Any], kind: str) -> float:
+    step = schema.get("multipleOf", 1)
+    for key, offset in (("minimum", 0), ("exclusiveMinimum", step), ("maximum", 0), ("exclusiveMaximum", -step)):
+        if key in schema:
+            return int(schema[key] + offset) if kind == "integer" else float(schema[key] + offset)
+    return int(step) if kind == "integer" else float(step)

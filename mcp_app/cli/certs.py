@@ -1,0 +1,30 @@
+"""`mcp-app certs`: make development certificates, or renew them, and say how to trust them. How is `server`'s."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register `certs`. The parsed arguments carry `run`, which takes them and returns the exit status."""
+    parser = commands.add_parser(
+        "certs",
+        help="make development certificates for localhost, and say how to trust them",
+        description="Make or renew a development authority and a certificate for localhost, 127.0.0.1 and ::1: in "
+        "certs/ of a directory with pyproject.toml, hypercorn.toml or mcp.json, else in the user's state directory.",
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make what is missing or about to expire. Raises StartError."""
+    from mcp_app.server.certificates import default_directory, ensure, how_to_trust
+
+    files, made = ensure(default_directory())
+    if not made and not files.authority.exists():
+        print(f"{files.certificate} is of another authority: used as it is, never replaced.")
+        return 0
+    print(f"{'Made' if made else 'Still good:'} {files.certificate} and {files.key}")
+    print(how_to_trust(files))
+    return 0

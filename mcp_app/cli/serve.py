@@ -1,0 +1,110 @@
+"""`mcp-app serve`: its arguments, and what is done in which order. How each is done is not here."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mcp_app.server.errors import StartError
+
+if TYPE_CHECKING:
+    from hypercorn.typing import ASGIFramework
+
+    from mcp_app.tools import Tool
+
+_EPILOG = """\
+Without FILE.py the built-in tools are served. Addresses, certificate and limits are those of hypercorn.toml (of the
+working directory, else as shipped); settings are environment variables that start with MCP_APP_. Port 0 lets the
+system choose: the real ports are printed.
+"""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Register `serve`. The parsed arguments carry `run`, which takes them and returns the exit status."""
+    parser = commands.add_parser(
+        "serve",
+        help="serve tools, over HTTP/2 and HTTP/1.1, with and without TLS",
+        description="Serve the tools of a file or module, or the built-in ones.",
+        epilog=_EPILOG,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("tools", nargs="?", metavar="FILE.py|module", help="serve the tools defined there, in their order")
+    add("--config", type=Path, metavar="FILE", help="another hypercorn.toml")
+    add("--bind", action="append", default=[], metavar="HOST:PORT", help="listen here with TLS; may be repeated")
+    add("--insecure-bind", action="append", default=[], metavar="HOST:PORT", help="listen here without TLS; likewise")
+    add("--reload", action="store_true", help="start again when the tools, the package or a configuration file change")
+    add("--with-builtin", action="store_true", help="serve the built-in tools as well")
+    add("--allow-anonymous", action="store_true", help="allow addresses that other machines can reach")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until SIGTERM or Ctrl-C and return the exit status. Raises StartError for whatever prevents the start."""
+    if arguments.reload:
+        from mcp_app.server.reload import supervise
+
+        words = [word for word in arguments.words_given if word != "--reload"]
+        return supervise([sys.executable, "-m", "mcp_app", *words], _watched(arguments))
+    return _serve(arguments)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    # Imported here: `mcp-app call` and `mcp-app certs` do without Hypercorn and Quart.
+    from mcp_app.cli.banner import banner
+    from mcp_app.server import configuration, tls
+    from mcp_app.server.run import serve
+
+    config, source = configuration.load(arguments.config, bind=arguments.bind, insecure_bind=arguments.insecure_bind)
+    if not arguments.allow_anonymous:
+        configuration.refuse_strangers(config)
+    app, path, tools = _application(arguments)
+    development = tls.provide(config, source)
+
+    def on_ready(urls: list[str]) -> None:
+        print(banner(urls, path, tools, development), flush=True)
+
+    return serve(app, config, on_ready)
+
+
+def _application(arguments: argparse.Namespace) -> tuple[ASGIFramework, str, list[Tool]]:
+    """The application, the path of its event route and its tools. What an author or operator did wrong: StartError."""
+    from pydantic import ValidationError
+
+    from mcp_app.cli.toolfile import tools_of
+    from mcp_app.manifest import ManifestError
+    from mcp_app.protocol.errors import ToolDefinitionError
+    from mcp_app.web.app import builtin_tools, create_app
+
+    own = None if arguments.tools is None else tools_of(arguments.tools)
+    builtin = list(builtin_tools()) if own is None or arguments.with_builtin else []
+    tools = [*(own or []), *builtin]
+    try:
+        app = create_app(tools=tools)
+    except (ManifestError, ToolDefinitionError) as error:
+        raise StartError(" ".join(str(error).split())) from error
+    except ValidationError as error:
+        raise StartError(_settings_problem(error)) from error
+    return app, app.extensions["mcp_app"].manifest.events_path, tools
+
+
+def _settings_problem(error: object) -> str:
+    """The first wrong setting, by the name of its environment variable."""
+    from pydantic import ValidationError
+
+    assert isinstance(error, ValidationError)  # noqa: S101
+    first = error.errors(include_url=False)[0]
+    name = "_".join(str(part) for part in first["loc"]).upper()
+    return f"MCP_APP_{name}={first['input']!r}: {first['msg']}"
+
+
+def _watched(arguments: argparse.Namespace) -> list[Path]:
+    """What --reload looks at: the tools, this package, and the configuration files."""
+    from mcp_app.cli.toolfile import source_of
+    from mcp_app.server.configuration import FILE_NAME
+
+    own = [] if arguments.tools is None else [source_of(arguments.tools)]
+    package = Path(__file__).parent.parent
+    return [*own, package, arguments.config or Path(FILE_NAME), Path("mcp.json")]

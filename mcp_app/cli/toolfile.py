@@ -1,0 +1,97 @@
+"""The tools of a file or module that a person names, and one clear line when there are none to be had.
+
+Nothing is served here. The file is imported as any module is: what it does at import, it does.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+
+from mcp_app.server.errors import StartError
+from mcp_app.tools import Tool
+
+
+def tools_of(name: str) -> list[Tool]:
+    """Every Tool that the module's names are bound to, in the order of their definition, each once.
+
+    `name` is a path that ends in .py, or a module's dotted name. Raises `StartError`, with file and line of the error
+    where the module has one.
+    """
+    module = _import_file(Path(name)) if is_file(name) else _import_module(name)
+    found = {id(value): value for value in vars(module).values() if isinstance(value, Tool)}
+    if not found:
+        raise StartError(f"{name}: no tools: decorate a function with @tool (from mcp_app import tool)")
+    return list(found.values())
+
+
+def is_file(name: str) -> bool:
+    """Whether `name` is meant as a path rather than as a module's dotted name."""
+    return name.endswith(".py") or "/" in name
+
+
+def source_of(name: str) -> Path:
+    """The file of `name`, or the folder when it is a package: what changes when its author changes it."""
+    if is_file(name):
+        return Path(name)
+    _working_directory_first()
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        spec = None
+    if spec is None or spec.origin is None:
+        raise StartError(f"{name}: no such file or module")
+    return Path(spec.origin).parent if spec.submodule_search_locations else Path(spec.origin)
+
+
+def _import_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise StartError(f"{path}: no such file")
+    # Its own name, as with `python FILE.py` its neighbours find it, unless that is taken by something imported already.
+    name = path.stem if path.stem not in sys.modules else f"mcp_app_tools_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path.resolve())
+    if spec is None or spec.loader is None:
+        raise StartError(f"{path}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where pydantic and pickle look for what a module defines
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise StartError(_explained(str(path), path.resolve(), error)) from error
+    return module
+
+
+def _import_module(name: str) -> ModuleType:
+    _working_directory_first()
+    try:
+        return importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing is not None and f"{name}.".startswith(f"{missing}."):
+            raise StartError(f"{name}: no such file or module") from error
+        raise StartError(_explained(name, None, error)) from error
+
+
+def _working_directory_first() -> None:
+    """As `python -m` does it; a command installed by pip has its own folder there instead."""
+    if sys.path[:1] != [str(Path.cwd())]:
+        sys.path.insert(0, str(Path.cwd()))
+
+
+def _explained(shown: str, path: Path | None, error: BaseException) -> str:
+    """One line: file, line, kind, message. The line is the last one of the named file, or of any that is not Python's
+    import machinery."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename or shown}:{error.lineno}: {error.msg}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen")]
+    own = [frame for frame in frames if path is not None and frame.filename == str(path)]
+    others = [frame for frame in frames if not frame.filename.startswith(str(Path(importlib.__file__).parent))]
+    last = (own or others)[-1:]
+    place = f"{shown if own else last[0].filename}:{last[0].lineno}" if last else shown
+    message = " ".join(str(error).split()) or "(no message)"
+    return f"{place}: {type(error).__name__}: {message}"

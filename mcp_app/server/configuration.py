@@ -1,0 +1,144 @@
+"""hypercorn.toml, found, read and checked: a file that would be served differently than it reads is refused.
+
+Hypercorn itself ignores unknown keys, tables and wrong types, and serves in the clear when half a certificate is named.
+Here each of those is a `StartError` of one line that names the file, the key and the remedy. No socket and no
+certificate is made here; which keys exist and what they take is read from Hypercorn itself (`vocabulary`).
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hypercorn.config import Config
+
+from mcp_app.defaults import default_text
+from mcp_app.server.addresses import unsafe_binds
+from mcp_app.server.errors import StartError
+from mcp_app.server.vocabulary import closest, is_key, problem
+
+FILE_NAME = "hypercorn.toml"
+
+ADDRESS_KEYS = frozenset({"bind", "insecure_bind", "certfile", "keyfile"})
+"""They go together: a file that names one of them is not given the others of the shipped file."""
+
+REFUSED: Mapping[str, str] = {
+    "read_timeout": "it ends every HTTP/1.1 stream at that age: remove it (MCP_APP_CAP_SECONDS bounds streams)",
+    "max_requests": "it restarts the process after so many requests and cuts its streams: remove it",
+    "max_requests_jitter": "it belongs to max_requests, which cuts streams: remove it",
+    "quic_bind": "HTTP/3 is not served: remove it",
+    "use_reloader": "it needs worker processes: remove it and use 'mcp-app serve --reload'",
+    "pid_path": "mcp-app serve stays in the foreground and writes no pid file: remove it",
+}
+"""Keys that Hypercorn has, and that do harm here or would do nothing."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a configuration came from, so that an error can name the line to change."""
+
+    name: str
+    text: str
+
+    def error(self, key: str, message: str) -> StartError:
+        """A StartError that names the file, the line of `key` where it is found, and the key."""
+        lines = self.text.splitlines()
+        pattern = re.compile(rf"\s*\[*\s*[\"']?{re.escape(key)}[\"']?\s*[=\].]")
+        line = next((f":{number}" for number, line in enumerate(lines, 1) if pattern.match(line)), "")
+        return StartError(f"{self.name}{line}: {key}: {message}")
+
+
+def load(
+    path: Path | None = None,
+    *,
+    bind: Sequence[str] = (),
+    insecure_bind: Sequence[str] = (),
+    working: Path | None = None,
+) -> tuple[Config, Source]:
+    """The configuration to serve with, and where it came from.
+
+    `path`, or the hypercorn.toml of the working directory, over the shipped one: keys that the file does not name are
+    as shipped, but for addresses and certificate. `bind` and `insecure_bind` (the command line) replace the file's.
+    Raises `StartError`.
+    """
+    source = _find(path, Path.cwd() if working is None else working)
+    values = _parse(source)
+    _check(values, source)
+    shipped = tomllib.loads(default_text(FILE_NAME))
+    if ADDRESS_KEYS & values.keys():
+        shipped = {key: value for key, value in shipped.items() if key not in ADDRESS_KEYS}
+    values = shipped | values
+    if bind:
+        values["bind"] = list(bind)
+    if insecure_bind:
+        values["insecure_bind"] = list(insecure_bind)
+    _check_together(values, source)
+    return Config.from_mapping(values), source
+
+
+def refuse_strangers(config: Config) -> None:
+    """Raise `StartError` when an address of `config` can be reached by other machines."""
+    unsafe = unsafe_binds([*config.bind, *config.insecure_bind])
+    if unsafe:
+        raise StartError(
+            f"{', '.join(unsafe)} can be reached by other machines, and there is no authentication yet: bind to "
+            "127.0.0.1, or say --allow-anonymous to let anybody who reaches it run the tools"
+        )
+
+
+def _find(path: Path | None, working: Path) -> Source:
+    if path is None and not (working / FILE_NAME).is_file():
+        return Source(f"{FILE_NAME} (shipped)", default_text(FILE_NAME))
+    found = working / FILE_NAME if path is None else path
+    try:
+        return Source(str(path or FILE_NAME), found.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StartError(f"{found}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise StartError(f"{found}: not UTF-8 text, which TOML must be") from error
+
+
+def _parse(source: Source) -> dict[str, Any]:
+    try:
+        return tomllib.loads(source.text)
+    except tomllib.TOMLDecodeError as error:
+        raise StartError(f"{source.name}: not TOML: {error}") from error
+
+
+def _check(values: Mapping[str, Any], source: Source) -> None:
+    for key, value in values.items():
+        if isinstance(value, dict) and key != "logconfig_dict":
+            raise source.error(key, "Hypercorn ignores tables: write its keys at the top, without the [table]")
+        if not is_key(key):
+            meant = closest(key)
+            raise source.error(
+                key, f"Hypercorn has no such key{f'; did you mean {meant}?' if meant else ': remove it'}"
+            )
+        if (wrong := problem(key, value)) is not None:
+            raise source.error(key, wrong)
+        if key in REFUSED and value is not False and value not in ([], ""):
+            raise source.error(key, REFUSED[key])
+
+
+def _check_together(values: Mapping[str, Any], source: Source) -> None:
+    certified = [key for key in ("certfile", "keyfile") if values.get(key)]
+    if len(certified) == 1:
+        other = "keyfile" if certified == ["certfile"] else "certfile"
+        raise source.error(
+            certified[0], f"without {other} everything would be served unencrypted: set {other}, or remove it"
+        )
+    if values.get("insecure_bind") and not certified:
+        raise source.error(
+            "insecure_bind",
+            "without certfile and keyfile it stays shut, and bind is served unencrypted: set both, or remove it",
+        )
+    if not values.get("bind"):
+        raise source.error("bind", 'no address to listen on: bind = ["127.0.0.1:8443"]')
+    if values.get("workers", 0) > 1:
+        raise source.error("workers", "mcp-app serve is one process: set 0, and run more processes to use more cores")
+    if values.get("worker_class") not in ("asyncio", "uvloop"):
+        raise source.error("worker_class", "'asyncio' or 'uvloop'")

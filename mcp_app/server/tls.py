@@ -1,0 +1,65 @@
+"""The certificate a configuration is served with: the one it names, or development certificates when it may.
+
+They are made only for a server that nobody but this machine can reach, and only where the configuration names the
+place that `mcp-app certs` writes to. What a certificate contains is not known here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hypercorn.config import Config
+
+from mcp_app.server.addresses import unsafe_binds
+from mcp_app.server.certificates import Certificates, default_directory, ensure
+from mcp_app.server.configuration import Source
+
+MADE_HERE = ("certs/cert.pem", "certs/key.pem")
+"""certfile and keyfile as shipped: where `mcp-app certs` keeps a project's certificates."""
+
+
+@dataclass(frozen=True)
+class Development:
+    """Development certificates in use, and whether they were made just now."""
+
+    files: Certificates
+    made: bool
+
+
+def provide(config: Config, source: Source, working: Path | None = None) -> Development | None:
+    """Have the certificate that `config` names, making or renewing development certificates where that is right.
+
+    Changes `certfile` and `keyfile` of `config` to where they are. Returns None when it names somebody's own, or none.
+    Raises `StartError` when a file is missing and may not be made.
+    """
+    if not config.ssl_enabled:
+        return None
+    working = Path.cwd() if working is None else working
+    if (config.certfile, config.keyfile) != MADE_HERE:
+        _must_exist(config, source)
+        return None
+    files = Certificates(default_directory(working))
+    if files.directory != working / "certs" and all((working / name).is_file() for name in MADE_HERE):
+        return None  # not a project, but somebody has put a certificate exactly where the configuration says
+    made = False
+    if not unsafe_binds([*config.bind, *config.insecure_bind]):
+        files, made = ensure(files.directory)
+    config.certfile, config.keyfile = str(files.certificate), str(files.key)
+    _must_exist(config, source)
+    return Development(files, made)
+
+
+def _must_exist(config: Config, source: Source) -> None:
+    for key in ("certfile", "keyfile"):
+        path = Path(getattr(config, key))
+        try:
+            path.open("rb").close()
+        except OSError as error:
+            raise source.error(
+                key,
+                f"{path}: {error.strerror or error}: put your certificate there, or make one for development with "
+                "'mcp-app certs'",
+            ) from error
+    if config.ca_certs is not None and not Path(config.ca_certs).is_file():
+        raise source.error("ca_certs", f"{config.ca_certs}: no such file")
