@@ -1,0 +1,74 @@
+"""Every command of the documentation does what its page shows: typed into a real shell, against a real server."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from doc_console import Session, pattern, steps, trimmed
+from doc_page import PAGES, ROOT, Block, blocks
+
+SHOWN = [page for page in PAGES if blocks(page, "console")]
+SHELL = [block for page in PAGES for block in blocks(page, "sh")]
+
+
+def test_the_pages_that_a_newcomer_reads_show_commands() -> None:
+    names = {page.name for page in SHOWN}
+    assert {"README.md", "tutorial.md", "how-to-write-tools.md", "how-to-long-work.md", "how-to-deploy.md"} <= names
+
+
+@pytest.mark.needs("curl", "chromium")
+@pytest.mark.time_bound(300)
+@pytest.mark.parametrize("page", SHOWN, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_shows_is_what_is_seen(page: Path, tmp_path: Path) -> None:
+    session = Session(tmp_path)
+    try:
+        for block in blocks(page):
+            session.play(block)
+    finally:
+        session.close()
+
+
+@pytest.mark.parametrize("block", SHELL, ids=lambda block: block.place)
+def test_what_is_only_read_is_still_shell(block: Block) -> None:
+    checked = subprocess.run(["bash", "-n"], input=block.text, capture_output=True, text=True, timeout=10, check=False)
+    assert checked.returncode == 0, checked.stderr
+
+
+# --- the reading of a block itself ------------------------------------------------------------------------------------
+
+
+def test_a_command_may_go_on_in_the_next_line() -> None:
+    first, second = steps("$ curl \\\n    -N x\nout\n$ true\n")
+    assert first.command == "curl \\\n    -N x"
+    assert first.expected == ("out",)
+    assert (second.command, second.expected) == ("true", ())
+
+
+def test_an_ellipsis_is_anything_and_nothing_else_is() -> None:
+    shown = pattern(("a … c", "…", "end", ""))
+    assert shown.fullmatch(trimmed("a bb c\nx\n\ny\nend\n\n"))
+    assert shown.fullmatch(trimmed("a  c\nend"))
+    assert not shown.fullmatch(trimmed("a bb d\nend"))
+    assert not shown.fullmatch(trimmed("a b c\nend\nmore"))
+    assert not pattern(("a.c",)).fullmatch("abc\n")
+
+
+def test_a_command_that_fails_is_a_failure_where_the_page_shows_nothing(tmp_path: Path) -> None:
+    session = Session(tmp_path)
+    with pytest.raises(AssertionError, match="exit status 3"):
+        session.play(Block(ROOT / "README.md", 1, "console", (), "$ exit 3\n"))
+
+
+def test_other_output_than_the_page_shows_is_a_failure(tmp_path: Path) -> None:
+    session = Session(tmp_path)
+    with pytest.raises(AssertionError, match="the page shows"):
+        session.play(Block(ROOT / "README.md", 1, "console", (), "$ echo one\ntwo\n"))
+
+
+def test_ctrl_c_is_pressed_when_the_lines_above_it_were_seen(tmp_path: Path) -> None:
+    session = Session(tmp_path)
+    session.play(
+        Block(ROOT / "README.md", 1, "console", (), "$ trap 'echo bye; exit' INT; echo hi; sleep 30\nhi\n^C\nbye\n")
+    )
