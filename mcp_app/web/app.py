@@ -17,7 +17,7 @@ from ..server import fixes
 from ..server.fixes.draining import on_draining
 from ..settings import Settings
 from ..tools import Registry, Tool
-from .connection import Connection
+from .application import Application
 from .endpoint import Endpoint
 from .routes import BODY_SECONDS, MAX_BODY_BYTES, blueprint
 from .table import table
@@ -57,8 +57,7 @@ def create_app(
     fixes.install(settings.fixes)
     registry = Registry(builtin_tools() if tools is None else tools)
     server = Server(settings, registry, manifest if isinstance(manifest, Manifest) else load_manifest(manifest))
-    app = Quart("mcp_app", static_folder=None)
-    app.asgi_http_class = Connection
+    app = Application("mcp_app", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["BODY_TIMEOUT"] = BODY_SECONDS
     app.extensions["mcp_app"] = server

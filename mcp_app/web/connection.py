@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from urllib.parse import urlsplit
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
 from quart import Request
@@ -22,7 +23,8 @@ FRAMES = "mcp_app.frames"
 """Where in the ASGI scope the view leaves a body of frames, so that it is closed even if nobody ever iterates it."""
 
 NO_PATH = "/*"
-"""No route can be here: mcp.json's own must be made of letters, digits and a few marks."""
+"""Where a target without a path leads (`*`, `?x`, `http://[`). No route can be here: mcp.json's own must be made of
+letters, digits and a few marks."""
 
 CANCEL_SECONDS = 0.1
 """How long a cancelled task has before it is cancelled again: `asyncio.wait_for` of Python 3.11 loses a cancel that
@@ -53,12 +55,19 @@ class Connection(ASGIHTTPConnection):
                 raise error
 
     def _create_request_from_scope(self, send: ASGISendCallable) -> Request:
-        """As Quart does; a target in which it finds no path (`?x`, `http://[`) is one at which there is nothing."""
-        try:
-            return super()._create_request_from_scope(send)
-        except (IndexError, ValueError):
-            self.scope["path"] = NO_PATH
-            return super()._create_request_from_scope(send)
+        self.scope["path"] = _path(self.scope["path"])
+        return super()._create_request_from_scope(send)
+
+
+def _path(target: str) -> str:
+    """The path in a request target (RFC 9112, 3.2), of which Quart itself expects that there is one."""
+    if target.startswith("/"):
+        return target
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        return NO_PATH
+    return (parts.path or "/") if parts.scheme and parts.netloc else NO_PATH
 
 
 async def _end(tasks: set[asyncio.Task[None]]) -> None:

@@ -83,8 +83,8 @@ async def _answer(endpoint: Endpoint) -> Answer:
         unread = BodyTimeout(f"The body did not arrive within {BODY_SECONDS} seconds.")
     return await endpoint.answer(
         Request(
-            method=request.method,
-            path=request.path,
+            method=_method(),
+            path=_path(),
             query=request.query_string,
             headers=_headers(),
             body=body,
@@ -95,6 +95,17 @@ async def _answer(endpoint: Endpoint) -> Answer:
         ),
         unread,
     )
+
+
+def _method() -> str:
+    """As it came: Quart's own is in upper case, and `get` is not GET (RFC 9110, 9.1)."""
+    return cast(str, cast(dict[str, Any], request.scope)["method"])
+
+
+def _path() -> str:
+    """Quart's own, without its root path; but `//x` stays what it is, and not `/x`, which a proxy may keep to itself."""
+    path: str = request.scope["path"]
+    return path if path.startswith("//") else request.path
 
 
 def _headers() -> dict[str, str]:
@@ -122,6 +133,6 @@ def _response(answer: Answer) -> Response:
     response.headers.clear()
     for name, value in answer.headers:
         response.headers.add(name, value)
-    if request.method != "HEAD" and isinstance(answer.body, bytes) and answer.status not in {204, 304}:
+    if _method() != "HEAD" and isinstance(answer.body, bytes) and answer.status not in {204, 304}:
         response.headers["Content-Length"] = str(len(answer.body))
     return response

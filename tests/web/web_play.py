@@ -6,7 +6,7 @@ Not a test; no test's expectations belong here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from enum import Enum
 from typing import Annotated, Any
 
@@ -16,6 +16,13 @@ from mcp_app import Context, Result, Tool, ToolError, tool
 
 SECONDS = 10.0
 """How long a test waits for what must happen at once: generous, the machine may be busy."""
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Wait until `condition()`: for what has no event of its own to await."""
+    async with asyncio.timeout(SECONDS):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
 
 
 class Colour(Enum):

@@ -1,0 +1,30 @@
+"""Quart's application, with a connection that ends what it began and a routing that no header can break.
+
+No route is added and no request answered here.
+"""
+
+from __future__ import annotations
+
+from quart import Quart
+from quart.wrappers.base import BaseRequestWebsocket
+from werkzeug.routing import MapAdapter
+
+from .connection import Connection
+
+
+class Application(Quart):
+    """Quart as released asks werkzeug to encode the Host as IDNA and decodes the query as UTF-8 to find a route; what
+    is neither raised through to the server. Our routes are paths, and the endpoint looks at host and query itself."""
+
+    asgi_http_class = Connection
+
+    def create_url_adapter(self, request: BaseRequestWebsocket | None) -> MapAdapter | None:
+        if request is None:
+            return super().create_url_adapter(None)
+        return self.url_map.bind(
+            "localhost",
+            request.root_path,
+            url_scheme=request.scheme,
+            default_method=request.method,
+            path_info=request.path,
+        )
