@@ -1,0 +1,102 @@
+"""What is printed at the start, and a curl line that the tool accepts."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import BaseModel, Field
+
+from mcp_app import Tool, tool
+from mcp_app.cli.banner import banner, curl, example
+from mcp_app.server.certificates import Certificates
+from mcp_app.server.tls import Development
+
+URLS = ["https://localhost:8443", "http://localhost:8000"]
+PATH = "/api/v1/mcp/sse"
+DEVELOPMENT = Development(Certificates(Path("/certs")), made=True)
+
+
+@tool(read_only=True)
+async def scan_domain(domain: str, port: int = 443) -> str:
+    """As the tutorial calls it."""
+    return domain
+
+
+def test_the_line_is_the_tutorials() -> None:
+    assert curl(URLS, PATH, scan_domain, DEVELOPMENT) == (
+        "curl -N -X POST http://localhost:8000/api/v1/mcp/sse -H 'Content-Type: application/json' "
+        """-d '{"tool": "scan_domain", "params": {"domain": "example.com"}}'"""
+    )
+
+
+def test_with_tls_only_it_trusts_the_authority() -> None:
+    assert "curl -N --cacert /certs/ca.pem -X POST https://localhost:8443/api" in curl(
+        URLS[:1], PATH, scan_domain, DEVELOPMENT
+    )
+    assert "--cacert" not in curl(URLS[:1], PATH, scan_domain, None)
+
+
+def test_addresses_tools_and_certificate_are_named() -> None:
+    text = banner(URLS, PATH, [scan_domain], DEVELOPMENT)
+    for part in ("Serving 1 tool: scan_domain", "https://localhost:8443/", "http://localhost:8000/", "made just now"):
+        assert part in text
+
+
+class Color(Enum):
+    RED = "red"
+
+
+class Inner(BaseModel):
+    count: int = Field(ge=3)
+    inside: list[Inner] = []
+
+
+@tool
+def many(
+    text: str,
+    quoted: Annotated[str, Field(examples=["it's"])],
+    number: Annotated[int, Field(gt=10)],
+    fraction: Annotated[float, Field(lt=0)],
+    flag: bool,
+    color: Color,
+    choice: Literal["a", "b"],
+    inner: Inner,
+    some: Annotated[list[Inner], Field(min_length=1)],
+    anything: Any,
+    maybe: int | None,
+    optional: int = 5,
+) -> None:
+    """A parameter of each kind."""
+
+
+@tool
+def none() -> None:
+    """Takes nothing."""
+
+
+@pytest.mark.parametrize("each", [many, none, scan_domain], ids=lambda each: each.name)
+def test_the_example_is_what_the_tool_takes(each: Tool) -> None:
+    each.arguments(example(each.input_schema))
+    words = shlex.split(curl(URLS, PATH, each, None))
+    body = json.loads(words[-1])
+    assert body["tool"] == each.name
+    each.arguments(body["params"])
+
+
+def test_only_what_is_required_is_given() -> None:
+    assert "optional" not in example(many.input_schema)
+    assert example(many.input_schema)["quoted"] == "it's"
+    assert example(none.input_schema) == {}
+
+
+def test_a_schema_that_refers_to_itself_ends() -> None:
+    schema = {
+        "$ref": "#/$defs/A",
+        "$defs": {"A": {"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "required": ["a"]}},
+    }
+    assert example(schema)["a"]

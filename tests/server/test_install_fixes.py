@@ -1,0 +1,94 @@
+"""Installing the fixes: only on the source they were written for, once, and with a way out."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import re
+from pathlib import Path
+
+import pytest
+from hypercorn.protocol.h2 import H2Protocol, StreamBuffer
+
+from mcp_app.server import fixes
+from mcp_app.server.errors import StartError
+from mcp_app.server.fixes.replacing import fingerprint
+
+
+@pytest.fixture(autouse=True)
+def _as_released() -> object:
+    was_installed = fixes._installed
+    fixes.uninstall()
+    yield
+    fixes.uninstall()
+    if was_installed:
+        fixes.install()
+
+
+@pytest.fixture
+def changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Hypercorn in which one method reads differently."""
+
+    async def pop(self: StreamBuffer, max_length: int) -> bytes:
+        return b"another version"
+
+    monkeypatch.setattr(StreamBuffer, "pop", pop)
+
+
+def test_the_pinned_hypercorn_is_what_every_fix_was_written_for() -> None:
+    assert {fix.name: fix.mismatch() for fix in fixes.ALL} == dict.fromkeys((fix.name for fix in fixes.ALL), None)
+
+
+def test_each_fix_is_a_file_of_its_name_and_says_what_it_fixes() -> None:
+    folder = Path(fixes.__file__).parent
+    assert {fix.name for fix in fixes.ALL} | {"__init__", "replacing", "dropping"} == {
+        path.stem for path in folder.glob("*.py")
+    }
+    for fix in fixes.ALL:
+        assert fix.defect
+        assert all(re.fullmatch(r"https://github\.com/[\w-]+/[\w-]+/(issues|pull)/\d+", url) for url in fix.upstream)
+
+
+def test_installing_twice_wraps_once() -> None:
+    fixes.install()
+    once = {(each.owner, each.name): getattr(each.owner, each.name) for fix in fixes.ALL for each in fix.replacements}
+    fixes.install()
+    assert once == {key: getattr(*key) for key in once}
+
+
+def test_taken_back_it_is_as_released() -> None:
+    released = fingerprint(H2Protocol._handle_events)
+    fixes.install()
+    assert fingerprint(H2Protocol._handle_events) != released
+    fixes.uninstall()
+    assert fingerprint(H2Protocol._handle_events) == released
+
+
+@pytest.mark.usefixtures("changed")
+def test_unknown_source_is_refused_in_one_line_and_nothing_is_changed() -> None:
+    untouched = H2Protocol._handle_events
+    with pytest.raises(fixes.FixMismatch) as caught:
+        fixes.install()
+    message = str(caught.value)
+    assert isinstance(caught.value, StartError)
+    assert "\n" not in message
+    for part in ("'backpressure'", "hypercorn 0.18", "hypercorn.protocol.h2.StreamBuffer.pop", "MCP_APP_FIXES=warn"):
+        assert part in message
+    assert H2Protocol._handle_events is untouched
+
+
+@pytest.mark.usefixtures("changed")
+def test_as_a_warning_the_one_fix_is_left_out_and_the_others_are_applied(caplog: pytest.LogCaptureFixture) -> None:
+    unknown, released = StreamBuffer.pop, H2Protocol._handle_events
+    with caplog.at_level(logging.WARNING, "mcp_app.server"):
+        fixes.install("warn")
+    assert StreamBuffer.pop is unknown
+    assert H2Protocol._handle_events is not released
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "makes the server hold everything" in caplog.text
+
+
+def test_a_method_that_is_gone_is_a_mismatch() -> None:
+    fix = fixes.ALL[0]
+    gone = dataclasses.replace(fix, replacements=(dataclasses.replace(fix.replacements[0], name="no_such_method"),))
+    assert gone.mismatch() == "hypercorn.protocol.h2.StreamBuffer.no_such_method"
