@@ -54,8 +54,8 @@ async def test_cancelled_at_any_stage_it_leaves_no_task_and_no_socket(world: Wor
         elif stage == "tls":
             world.https_port = port
         else:
-            world.site.put("https", "/", Page(before=lambda: asyncio.sleep(30)))
-            world.site.put("http", "/", Page(before=lambda: asyncio.sleep(30)))
+            world.site.put("https", "/", Page(before=world.site.over.wait))
+            world.site.put("http", "/", Page(before=world.site.over.wait))
         task = await started(world)
         ports = (world.dns.port, world.http_port, world.https_port)
         assert open_to(*ports), "the scan was in the midst of something"

@@ -339,7 +339,7 @@ async def test_a_body_that_only_says_it_is_compressed(world: World) -> None:
 
 
 async def test_a_server_that_is_slow_to_answer(world: World) -> None:
-    world.site.put("https", "/", Page(200, GOOD_HEADERS, before=lambda: asyncio.sleep(30)))
+    world.site.put("https", "/", Page(200, GOOD_HEADERS, before=world.site.over.wait))
     began = time.monotonic()
 
     report = await world.scan(fetch_seconds=1.0, step_seconds=5)
@@ -352,7 +352,7 @@ async def test_a_server_that_is_slow_to_answer(world: World) -> None:
 
 async def test_a_server_that_drips_its_body(world: World) -> None:
     async def drip() -> AsyncIterator[bytes]:
-        while True:
+        while not world.site.over.is_set():
             yield b"x"
             await asyncio.sleep(0.1)
 

@@ -48,6 +48,8 @@ class Site:
     def __init__(self) -> None:
         self.pages: dict[tuple[str, str], Page] = {}
         self.seen: list[Seen] = []
+        self.over = asyncio.Event()
+        """Set when its server stops: a page that is slow waits for this, so that it does not outlive the test."""
 
     def put(self, scheme: str, path: str, page: Page) -> None:
         self.pages[scheme, path] = page
@@ -98,6 +100,7 @@ async def hypercorn(
     try:
         yield
     finally:
+        site.over.set()
         stop.set()
         await asyncio.wait_for(running, 10)
 
