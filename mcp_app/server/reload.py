@@ -26,7 +26,8 @@ Snapshot = dict[Path, tuple[int, int]]
 def supervise(command: Sequence[str], watched: Sequence[Path]) -> int:
     """Run `command`, again whenever a file of `watched` (folders: their .py files) changes, until SIGTERM or Ctrl-C.
 
-    Returns the exit status of the last process. One that fails to start is started again at the next change.
+    Returns the exit status of the last process, 0 when it was stopped before it could serve. One that fails to start
+    is started again at the next change.
     """
     stop = _Stop()
     status = 0
@@ -36,9 +37,10 @@ def supervise(command: Sequence[str], watched: Sequence[Path]) -> int:
         child = subprocess.Popen(command, process_group=0)  # noqa: S603 - this program itself, with its own arguments
         stop.child = child
         changed = _until_change(child, watched, before, stop)
-        if child.poll() is None:
-            _end(child)
-        status = child.returncode
+        if not stop.asked:
+            child.terminate()  # otherwise it has been asked already: a second time would end it at once
+        _wait(child)
+        status = 0 if stop.asked and child.returncode == -signal.SIGTERM else child.returncode
         if changed is None and not stop.asked:
             if status == 0:
                 return 0  # somebody has stopped it on purpose
@@ -98,8 +100,7 @@ def _until_change(
     return None
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
-    child.terminate()
+def _wait(child: subprocess.Popen[bytes]) -> None:
     try:
         child.wait(PATIENCE_SECONDS)
     except subprocess.TimeoutExpired:
