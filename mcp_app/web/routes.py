@@ -103,7 +103,7 @@ def _method() -> str:
 
 
 def _path() -> str:
-    """Quart's own, without its root path; but `//x` stays what it is, and not `/x`, which a proxy may keep to itself."""
+    """Quart's own, without its root path; but `//x` is not made to `/x`, which a proxy may keep to itself."""
     path: str = request.scope["path"]
     return path if path.startswith("//") else request.path
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from live_server import LiveServer, serving
 from web_direct import Direct, Make
 from web_play import Play
+
+from mcp_app import create_app
+from mcp_app.settings import Settings
 
 
 @pytest.fixture(autouse=True)
@@ -39,3 +43,10 @@ async def make(play: Play) -> AsyncIterator[Make]:
 async def direct(make: Make) -> Direct:
     """An endpoint with the defaults."""
     return make()
+
+
+@pytest.fixture
+async def server(play: Play) -> AsyncIterator[LiveServer]:
+    """A real server with the play's tools, where a run that is left alone is cancelled at once."""
+    async with serving(create_app(Settings(linger_seconds=0), play.tools())) as live:
+        yield live
