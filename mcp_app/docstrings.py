@@ -13,9 +13,12 @@ _GOOGLE_SECTION = re.compile(r"(Args|Arguments|Parameters|Params):\s*$")
 _ANY_GOOGLE_SECTION = re.compile(
     r"(Args|Arguments|Parameters|Params|Returns?|Yields?|Raises|Examples?|Notes?|See Also|Warnings?):\s*$"
 )
-_GOOGLE_ENTRY = re.compile(r"\*{0,2}(\w+)\s*(?:\([^)]*\))?\s*:\s*(.*)$")
-_SPHINX_FIELD = re.compile(r":(\w+)(?:\s+[^:]*?)?(?:\s+(\w+))?:\s*(.*)$")
+_GOOGLE_ENTRY = re.compile(r"\*{0,2}(\w+)\s*(?:\(.*?\))?\s*:\s*(.*)$")
+_SPHINX_FIELD = re.compile(r":(\w+)(?:\s+(?:[^:]*\s)?(\w+))?\s*:\s*(.*)$")
 _NUMPY_RULE = re.compile(r"-{3,}\s*$")
+_NUMPY_SECTION = re.compile(
+    r"(Parameters|Other Parameters|Returns|Yields|Receives|Raises|Warns|Warnings|See Also|Notes|References|Examples)\s*"
+)
 _NUMPY_ENTRY = re.compile(r"(\w+(?:\s*,\s*\w+)*)\s*(?::.*)?$")
 
 
@@ -30,7 +33,7 @@ def describe(docstring: str | None) -> tuple[str, dict[str, str]]:
         following = lines[index + 1] if index + 1 < len(lines) else ""
         if _ANY_GOOGLE_SECTION.fullmatch(line):
             index = _google(lines, index, parameters)
-        elif line and not line[0].isspace() and _NUMPY_RULE.fullmatch(following):
+        elif _NUMPY_SECTION.fullmatch(line) and _NUMPY_RULE.fullmatch(following):
             index = _numpy(lines, index, parameters)
         elif line.startswith(":") and _SPHINX_FIELD.match(line):
             index = _sphinx(lines, index, parameters)
