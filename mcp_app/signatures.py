@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, create_model
-from pydantic.errors import PydanticSchemaGenerationError
+from pydantic.errors import PydanticUndefinedAnnotation
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import SchemaError
 
 from .context import Context
+from .protocol import query_text
 from .protocol.errors import ToolDefinitionError
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -32,6 +34,9 @@ _GENERATORS = {
     collections.abc.Iterator,
     collections.abc.Iterable,
 }
+
+_REFUSALS = (PydanticUserError, PydanticUndefinedAnnotation, SchemaError, TypeError, AttributeError)
+"""What pydantic raises for an annotation that is no type, or none that it can validate."""
 
 
 class _Untitled(GenerateJsonSchema):
@@ -46,14 +51,16 @@ class Signature:
     """What is known of a function by its annotations.
 
     `parameters` validates; `attributes` maps each of the function's parameters to the model's attribute; `context` is
-    the parameter that wants the `Context`; `lists` are the parameters for which a repeated name in a query is a list.
-    `item` and `result` are None where nothing is declared.
+    the parameter that wants the `Context`; `lists` are the parameters for which a repeated name in a query is a list,
+    `choices` the values of those that take one of a few, by how they are written in a query. `item` and `result` are
+    None where nothing is declared.
     """
 
     parameters: type[BaseModel]
     attributes: Mapping[str, str]
     context: str | None
     lists: frozenset[str]
+    choices: Mapping[str, Mapping[str, Any]]
     item: TypeAdapter[Any] | None
     result: TypeAdapter[Any] | None
     input_schema: Mapping[str, Any]
@@ -65,9 +72,10 @@ def read(
     scope: Mapping[str, Any],
     descriptions: Mapping[str, str],
     *,
-    result_marker: type | None,
+    result_marker: type,
+    generates: bool,
 ) -> Signature:
-    """The signature of `function`; `result_marker` is the generic class that marks a generator's result, if it is one.
+    """The signature of `function`, which `generates` items or returns; `result_marker` is the class of its results.
 
     Raises ToolDefinitionError.
     """
@@ -84,22 +92,26 @@ def read(
                 f"Write its type, as in `{parameter.name}: str`: callers see it as JSON Schema."
             )
         annotation = hints[parameter.name]
-        if annotation is Context:
+        if _is_context(annotation):
+            if context is not None:
+                raise ToolDefinitionError(f"{name}: {context} and {parameter.name} are both a Context. One is enough.")
             context = parameter.name
             continue
         # A prefix, so that no parameter meets an attribute of BaseModel; the alias is what callers see.
         attribute = attributes[parameter.name] = f"p_{parameter.name}"
-        fields[attribute] = (_described(annotation, parameter.name, descriptions), _default(parameter))
+        described = _described(annotation, parameter.name, descriptions, name)
+        fields[attribute] = described if parameter.default is parameter.empty else (described, parameter.default)
     model = _model(name, fields)
     input_schema = {"$schema": _DIALECT, **_schema(name, "parameters", lambda: _input_schema(model))}
-    item, result = _outputs(hints.get("return", Any), result_marker)
+    item, result = _outputs(hints.get("return", Any), result_marker, generates=generates)
     item_adapter = _adapter(name, "yields", item)
     result_adapter = _adapter(name, "returns", result)
     return Signature(
         parameters=model,
         attributes=types.MappingProxyType(attributes),
         context=context,
-        lists=frozenset(n for n, field in input_schema.get("properties", {}).items() if _is_list(field)),
+        lists=query_text.lists(input_schema),
+        choices=query_text.choices(input_schema),
         item=item_adapter,
         result=result_adapter,
         input_schema=types.MappingProxyType(input_schema),
@@ -108,66 +120,92 @@ def read(
 
 
 def _parameters(function: Callable[..., Any], name: str) -> list[inspect.Parameter]:
-    parameters = list(inspect.signature(function).parameters.values())
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except ValueError as error:
+        raise ToolDefinitionError(f"{name}: its parameters are not known. Write a function that calls it.") from error
     for parameter in parameters:
         if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
+            bare = parameter.replace(annotation=parameter.empty, default=parameter.empty)
             raise ToolDefinitionError(
-                f"{name}: the parameter {parameter} cannot be filled by name. A tool's parameters are named; "
+                f"{name}: the parameter {bare} cannot be filled by name. A tool's parameters are named; "
                 "write each of them out."
             )
     return parameters
 
 
 def _hints(function: Callable[..., Any], name: str, scope: Mapping[str, Any]) -> dict[str, Any]:
-    plain = inspect.unwrap(function.func if isinstance(function, functools.partial) else function)
-    target = plain if inspect.isroutine(plain) else type(plain).__call__
+    target = inspect.unwrap(implementation(function))
     try:
         return typing.get_type_hints(target, localns=dict(scope), include_extras=True)
-    except NameError as error:
+    except Exception as error:  # whatever evaluating an annotation that was written as a string may raise
         raise ToolDefinitionError(f"{name}: an annotation cannot be resolved: {error}.") from error
 
 
-def _described(annotation: Any, name: str, descriptions: Mapping[str, str]) -> Any:
-    said = FieldInfo.from_annotation(annotation).description
-    described = Field(alias=name) if said else Field(alias=name, description=descriptions.get(name))
-    return Annotated[annotation, described]
+def implementation(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function that runs when `function` is called: behind a partial, a static method or a callable object."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if isinstance(function, staticmethod):
+        function = function.__func__
+    return function if inspect.isroutine(function) else type(function).__call__
 
 
-def _default(parameter: inspect.Parameter) -> Any:
-    return ... if parameter.default is parameter.empty else parameter.default
+def _is_context(annotation: Any) -> bool:
+    if typing.get_origin(annotation) is Annotated:
+        annotation = typing.get_args(annotation)[0]
+    return any(inspect.isclass(member) and issubclass(member, Context) for member in _members(annotation))
+
+
+def _described(annotation: Any, parameter: str, descriptions: Mapping[str, str], name: str) -> Any:
+    try:
+        said = FieldInfo.from_annotation(annotation).description
+        described = Field(alias=parameter) if said else Field(alias=parameter, description=descriptions.get(parameter))
+        return Annotated[annotation, described]
+    except _REFUSALS as error:
+        raise ToolDefinitionError(f"{name}: the annotation of the parameter {parameter} is no type.") from error
 
 
 def _model(name: str, fields: dict[str, Any]) -> type[BaseModel]:
     try:
         return create_model(name, __config__=ConfigDict(extra="forbid", protected_namespaces=()), **fields)
-    except (PydanticUserError, PydanticSchemaGenerationError, TypeError) as error:
+    except _REFUSALS as error:
         culprit = next((attribute[2:] for attribute, field in fields.items() if not _sound(field)), None)
         which = f"the parameter {culprit}" if culprit else "a parameter"
         raise ToolDefinitionError(f"{name}: {which} has a type that JSON cannot carry: {_line(error)}") from error
 
 
-def _sound(field: tuple[Any, Any]) -> bool:
+def _sound(field: Any) -> bool:
     try:
-        TypeAdapter(field[0])
-    except (PydanticUserError, PydanticSchemaGenerationError, TypeError):
+        create_model("Alone", field=field)
+    except _REFUSALS:
         return False
     return True
 
 
-def _outputs(annotation: Any, marker: type | None) -> tuple[Any, Any]:
+def _outputs(annotation: Any, marker: type, *, generates: bool) -> tuple[Any, Any]:
     """(what is yielded, what is the result), Any where nothing is declared."""
-    if marker is None:
-        return Any, annotation
+    if not generates:
+        return Any, _union([_unmarked(member, marker) for member in _members(annotation)])
     if typing.get_origin(annotation) not in _GENERATORS:
         return Any, Any
     arguments = typing.get_args(annotation)
     items = _members(arguments[0]) if arguments else (Any,)
-    results = [typing.get_args(member)[0] for member in items if typing.get_origin(member) is marker]
-    others = [member for member in items if member is not marker and typing.get_origin(member) is not marker]
-    returned = arguments[2] if len(arguments) == 3 and arguments[2] not in {None, types.NoneType} else None
-    if returned is not None:
-        results.append(returned)
-    return _union(others), _union(results)
+    results = [_unmarked(member, marker) for member in items if _is_marked(member, marker)]
+    if len(arguments) == 3 and arguments[2] is not None and arguments[2] is not types.NoneType:
+        results += [_unmarked(member, marker) for member in _members(arguments[2])]
+    return _union([member for member in items if not _is_marked(member, marker)]), _union(results)
+
+
+def _is_marked(annotation: Any, marker: type) -> bool:
+    return annotation is marker or typing.get_origin(annotation) is marker
+
+
+def _unmarked(annotation: Any, marker: type) -> Any:
+    """`Result[int]` is int; a bare `Result` is anything."""
+    if not _is_marked(annotation, marker):
+        return annotation
+    return next(iter(typing.get_args(annotation)), Any)
 
 
 def _members(annotation: Any) -> tuple[Any, ...]:
@@ -177,7 +215,9 @@ def _members(annotation: Any) -> tuple[Any, ...]:
 
 
 def _union(members: list[Any]) -> Any:
-    return typing.Union[tuple(members)] if members else Any  # noqa: UP007 - made of a list
+    if not members or Any in members:
+        return Any
+    return members[0] if len(members) == 1 else typing.Union[tuple(members)]  # noqa: UP007 - made of a list
 
 
 def _adapter(name: str, does: str, annotation: Any) -> TypeAdapter[Any] | None:
@@ -185,7 +225,7 @@ def _adapter(name: str, does: str, annotation: Any) -> TypeAdapter[Any] | None:
         return None
     try:
         return TypeAdapter(annotation)
-    except (PydanticUserError, PydanticSchemaGenerationError, TypeError) as error:
+    except _REFUSALS as error:
         raise ToolDefinitionError(f"{name}: it {does} what JSON cannot carry: {_line(error)}") from error
 
 
@@ -208,10 +248,6 @@ def _schema(name: str, what: str, make: Callable[[], dict[str, Any]]) -> dict[st
         return make()
     except PydanticUserError as error:
         raise ToolDefinitionError(f"{name}: its {what} cannot be said in JSON Schema: {_line(error)}") from error
-
-
-def _is_list(schema: Mapping[str, Any]) -> bool:
-    return schema.get("type") == "array" or any(map(_is_list, schema.get("anyOf", ())))
 
 
 def _line(error: Exception) -> str:

@@ -7,6 +7,7 @@ it puts it into a `Registry`.
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 import re
 import sys
@@ -22,7 +23,7 @@ from .docstrings import describe
 from .protocol.errors import InvalidParams, ToolDefinitionError, ToolFailed, UnknownTool
 from .protocol.event import encode
 from .protocol.plain import RESERVED, problems
-from .signatures import Signature, read
+from .signatures import Signature, implementation, read
 
 T = TypeVar("T")
 
@@ -31,7 +32,10 @@ _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)  # what MCP asks of tool 
 
 @dataclass(frozen=True, slots=True)
 class Result(Generic[T]):
-    """Yielded last by a generator: `value` is the result of the run. What was yielded before is progress."""
+    """Yielded last by a generator: `value` is the result of the run. What was yielded before is progress.
+
+    Whoever returns one returns its `value`.
+    """
 
     value: T
 
@@ -46,6 +50,7 @@ class Kind(Enum):
 
     @classmethod
     def of(cls, function: Callable[..., Any]) -> Kind:
+        function = implementation(function)
         if inspect.isasyncgenfunction(function):
             return cls.ASYNC_GENERATOR
         if inspect.iscoroutinefunction(function):
@@ -70,7 +75,7 @@ class Tool:
     idempotent: bool
     time_limit: float | None
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)
 
     def arguments(self, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,10 +94,11 @@ class Tool:
 
         Raises InvalidParams.
         """
-        lists = self.signature.lists
+        lists, choices = self.signature.lists, self.signature.choices
         values: dict[str, Any] = dict(params)
         for name, given in texts.items():
-            values[name] = given if name in lists or len(given) > 1 else given[0]
+            meant = [choices[name].get(text, text) for text in given] if name in choices else given
+            values[name] = meant if name in lists or len(given) > 1 else meant[0]
         try:
             model = self.signature.parameters.model_validate(values, strict=False)
         except ValidationError as error:
@@ -105,13 +111,13 @@ class Tool:
 
     def encode_result(self, value: Any) -> bytes:
         """What the tool returns, validated against its declaration and encoded. Raises ToolFailed."""
-        return self._encode(self.signature.result, value, "returned")
+        return self._encode(self.signature.result, value.value if isinstance(value, Result) else value, "returned")
 
     def _encode(self, adapter: Any, value: Any, did: str) -> bytes:
         try:
-            return encode(
-                value if adapter is None else adapter.dump_python(adapter.validate_python(value), mode="json")
-            )
+            if adapter is not None:  # by_alias: the names that the output schema has
+                value = adapter.dump_python(adapter.validate_python(value), mode="json", by_alias=True)
+            return encode(value)
         except ValidationError as error:
             found = problems(error)[0]
             what = f"{found['field'] or 'value'}: {found['problem']}"
@@ -152,15 +158,28 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Tool 
 
     Raises ToolDefinitionError naming the function, the parameter and what to do.
     """
-    scope = sys._getframe(1).f_locals  # annotations as strings may name what is local to where the tool is defined
+    frame = sys._getframe(1)
+    scope = _Scope(frame.f_locals, frame.f_globals)
     if function is not None:
         return _make(function, scope)
     return lambda decorated: _make(decorated, scope, **options)
 
 
+class _Scope(typing.NamedTuple):
+    """Where `@tool` was written: an annotation as a string may name what is local there."""
+
+    names: Mapping[str, Any]
+    module: Mapping[str, Any]
+
+    def of(self, function: Callable[..., Any]) -> Mapping[str, Any]:
+        """The local names, unless the function was defined in another module: there they mean something else."""
+        defined_in = getattr(inspect.unwrap(implementation(function)), "__globals__", None)
+        return self.names if defined_in is self.module else {}
+
+
 def _make(
     function: Callable[..., Any],
-    scope: Mapping[str, Any],
+    scope: _Scope,
     *,
     name: str | None = None,
     title: str | None = None,
@@ -175,15 +194,16 @@ def _make(
     name = str(name or getattr(function, "__name__", ""))
     if not _NAME.fullmatch(name):
         raise ToolDefinitionError(f"{name!r} is no name for a tool: 1 to 128 characters of A-Z, a-z, 0-9, _, - and .")
-    if time_limit is not None and not 0 < time_limit < float("inf"):
-        raise ToolDefinitionError(f"{name}: time_limit is {time_limit}, not a positive number of seconds.")
-    documented, parameters = describe(function.__doc__)
+    if time_limit is not None and not (isinstance(time_limit, int | float) and 0 < time_limit < float("inf")):
+        raise ToolDefinitionError(f"{name}: time_limit is {time_limit!r}, not a positive number of seconds.")
+    documented, parameters = describe(_docstring(function))
     kind = Kind.of(function)
     signature = read(
         function,
-        scope,
+        scope.of(function),
         parameters,
-        result_marker=Result if kind in {Kind.ASYNC_GENERATOR, Kind.GENERATOR} else None,
+        result_marker=Result,
+        generates=kind in {Kind.ASYNC_GENERATOR, Kind.GENERATOR},
     )
     if read_only and (reserved := RESERVED & signature.attributes.keys()):
         raise ToolDefinitionError(
@@ -240,6 +260,11 @@ class Registry:
 
     def __len__(self) -> int:
         return len(self._tools)
+
+
+def _docstring(function: Callable[..., Any]) -> str | None:
+    """The function's own: not that of `functools.partial`, and a class's only if its `__call__` has none."""
+    return implementation(function).__doc__ or (None if isinstance(function, functools.partial) else function.__doc__)
 
 
 def _where(known: Tool) -> str:

@@ -174,13 +174,14 @@ def problems(error: ValidationError, prefix: str = "") -> list[dict[str, str]]:
     """
     return [
         {
-            "field": prefix + ".".join(str(part) for part in found["loc"]),
+            "field": prefix + ".".join(str(part)[:_MAX_NAME] for part in found["loc"]),
             "problem": _problem(found["type"], found["msg"]),
         }
         for found in error.errors(include_url=False, include_context=False, include_input=False)[:_MAX_DETAILS]
     ]
 
 
+_MAX_NAME = 100  # of a name that the caller made up; it has the rest
 _MAX_DETAILS = 20  # a list of a thousand wrong items is one mistake, not a thousand
 
 
