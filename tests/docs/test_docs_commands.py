@@ -18,9 +18,14 @@ def test_the_pages_that_a_newcomer_reads_show_commands() -> None:
     assert {"README.md", "tutorial.md", "how-to-write-tools.md", "how-to-long-work.md", "how-to-deploy.md"} <= names
 
 
-@pytest.mark.needs("curl", "chromium")
+def shown(page: Path) -> object:
+    """The page as a parameter, with the programs that its blocks need."""
+    browser = ["chromium"] if any("page" in block.words for block in blocks(page)) else []
+    return pytest.param(page, marks=pytest.mark.needs("curl", *browser), id=str(page.relative_to(ROOT)))
+
+
 @pytest.mark.time_bound(300)
-@pytest.mark.parametrize("page", SHOWN, ids=lambda page: str(page.relative_to(ROOT)))
+@pytest.mark.parametrize("page", [shown(page) for page in SHOWN])
 def test_what_a_page_shows_is_what_is_seen(page: Path, tmp_path: Path) -> None:
     session = Session(tmp_path)
     try:

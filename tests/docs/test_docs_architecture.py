@@ -1,0 +1,102 @@
+"""docs/architecture.md and docs/hypercorn-defects.md are drawn from the code's own tables."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import re
+from types import ModuleType
+
+import pytest
+from doc_page import ROOT, codes, rows, section
+
+from bench import endurance
+from mcp_app.protocol import revision
+from mcp_app.protocol.stream import TRANSITIONS, Input
+from mcp_app.runs.run import TURN_EVENTS
+from mcp_app.server import fixes
+
+ARCHITECTURE = ROOT / "docs" / "architecture.md"
+DEFECTS = ROOT / "docs" / "hypercorn-defects.md"
+
+
+def policy() -> ModuleType:
+    path = ROOT / "tests" / "architecture" / "import_policy.py"
+    spec = importlib.util.spec_from_file_location("import_policy_as_documented", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_life_of_a_stream() -> None:
+    documented = {
+        row[0].strip("`"): {
+            what.name: cell.strip("`") for what, cell in zip(Input, [*row[1:], ""], strict=False) if cell.strip("`")
+        }
+        for row in rows(section(ARCHITECTURE, "The life of a stream"))
+    }
+    assert documented == {
+        state.name: {what.name: to.name for what, to in moves.items()} for state, moves in TRANSITIONS.items()
+    }
+
+
+def test_the_inputs_are_named_in_their_order() -> None:
+    head = next(
+        line for line in section(ARCHITECTURE, "The life of a stream").splitlines() if line.startswith("| state")
+    )
+    assert [cell.strip() for cell in head.strip("|").split("|")][1:] == [what.name for what in Input]
+
+
+def test_policy_rows() -> None:
+    documented = rows(section(ARCHITECTURE, "Policy is data"))
+    assert documented == [
+        [row.name, row.on_leave.value, row.on_cap.value, "yes" if row.resumable else "no"] for row in revision.ROWS
+    ]
+
+
+def test_who_may_import_whom() -> None:
+    documented = {codes(row[0])[0]: set(codes(row[1])) for row in rows(section(ARCHITECTURE, "Who may import whom"))}
+    assert documented == {part: set(may.split()) for part, may in policy().MAY_IMPORT.items()}
+
+
+def test_the_files_of_the_journey_exist() -> None:
+    for row in rows(section(ARCHITECTURE, "The journey of one call")):
+        for name in codes(row[1]):
+            assert (ROOT / "mcp_app" / name).exists(), name
+
+
+def test_numbers_of_the_decisions() -> None:
+    text = section(ARCHITECTURE, "Decisions, and what was measured")
+    assert re.findall(r"gives the loop a turn every (\d+) events", text) == [str(TURN_EVENTS)]
+
+
+def test_the_window() -> None:
+    text = section(ARCHITECTURE, "The window: who waits for whom")
+    assert f"{revision.WINDOW_ENTRIES} entries or {revision.WINDOW_BYTES // 2**20} MiB" in text
+    assert (
+        f"{revision.PLAIN_DETACHED.keep.entries:,} events and {revision.PLAIN_DETACHED.keep.bytes // 2**20} MiB" in text
+    )
+
+
+def test_every_fix_and_its_threads() -> None:
+    documented = {codes(row[0])[0]: set(re.findall(r"\((https://\S+?)\)", row[3])) for row in rows(DEFECTS.read_text())}
+    assert documented == {fix.name: set(fix.upstream) for fix in fixes.ALL}
+
+
+@pytest.mark.parametrize("fix", fixes.ALL, ids=lambda fix: fix.name)
+def test_every_fix_is_a_file_and_has_a_test(fix: fixes.Fix) -> None:
+    assert (ROOT / "mcp_app" / "server" / "fixes" / f"{fix.name}.py").is_file()
+    assert any(fix.name in path.read_text() for path in (ROOT / "tests" / "server").glob("test_*.py"))
+
+
+def test_what_is_measured_is_documented() -> None:
+    source = inspect.getsource(endurance.main)
+    labels = re.findall(r'\(f?"([^"|]+)",', source[source.index("table:") :])
+    scenarios = [
+        label.replace("{kind}", kind) for label in labels for kind in (endurance.KINDS if "{kind}" in label else [""])
+    ]
+    documented = [row[0] for row in rows((ROOT / "docs" / "endurance.md").read_text(encoding="utf-8"))]
+    assert documented == scenarios
+    assert len(documented) >= 9

@@ -1,0 +1,83 @@
+"""What the documentation shows in Python, JSON, TOML and INI is what it says it is."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import re
+import tomllib
+from types import ModuleType
+
+import pytest
+from doc_page import PAGES, Block, blocks
+from hypercorn.config import Config
+
+from mcp_app.server import overdue, vocabulary
+
+
+def of(*languages: str) -> list[Block]:
+    return [block for page in PAGES for block in blocks(page, *languages)]
+
+
+PYTHON = [block for block in of("python") if block.page.name != "how-to-call.md"]
+"""Those of how-to-call.md are clients, and run against a server by a test of their own."""
+
+
+@pytest.mark.parametrize("block", PYTHON, ids=lambda block: block.place)
+def test_python_runs(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("__main__")
+    monkeypatch.setitem(__import__("sys").modules, "__main__", module)
+    exec(compile(block.text, block.place, "exec"), module.__dict__)
+
+
+def test_there_is_python_to_run() -> None:
+    assert len(PYTHON) >= 8
+
+
+@pytest.mark.parametrize("block", of("json"), ids=lambda block: block.place)
+def test_json_is_json(block: Block) -> None:
+    text = block.text if block.text.lstrip()[0] in "{[" else f"{{{block.text}}}"
+    json.loads(text)
+
+
+@pytest.mark.parametrize("block", of("toml"), ids=lambda block: block.place)
+def test_toml_has_keys_that_hypercorn_has(block: Block) -> None:
+    for key, value in tomllib.loads(block.text).items():
+        assert vocabulary.is_key(key), key
+        assert vocabulary.problem(key, value) is None
+
+
+def unit() -> configparser.ConfigParser:
+    [block] = of("ini")
+    parsed = configparser.ConfigParser()
+    parsed.optionxform = str  # type: ignore[assignment,method-assign] # systemd's names are case-sensitive
+    parsed.read_string(block.text)
+    return parsed
+
+
+def test_the_unit_waits_longer_than_the_longest_orderly_stop() -> None:
+    [block] = [block for block in of("toml") if "graceful_timeout" in block.text]
+    config = Config.from_mapping(tomllib.loads(block.text))
+    assert int(unit()["Service"]["TimeoutStopSec"]) > overdue.bound(config)
+
+
+def test_the_unit_signals_the_server_alone_and_starts_what_there_is() -> None:
+    from mcp_app.cli import _parser
+
+    service = unit()["Service"]
+    assert service["KillMode"] == "mixed"
+    program, *words = service["ExecStart"].split()
+    assert program.endswith("/bin/mcp-app")
+    assert _parser().parse_args(words).tools == "tools.py"
+
+
+@pytest.mark.parametrize(
+    "block", of(*{block.language for page in PAGES for block in blocks(page)}), ids=lambda b: b.place
+)
+def test_settings_that_are_shown_exist(block: Block) -> None:
+    from mcp_app import Settings
+    from mcp_app.builtin.scan_domain.settings import ScanSettings
+
+    known = {f"MCP_APP_{name}".upper() for name in Settings.model_fields}
+    known |= {f"MCP_APP_SCAN_{name}".upper() for name in ScanSettings.model_fields}
+    assert set(re.findall(r"\bMCP_APP_[A-Z_]+\b", block.text)) <= known

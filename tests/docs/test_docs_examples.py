@@ -1,0 +1,62 @@
+"""The examples do what they say: each is served, and called as its callers would."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from doc_page import ROOT
+from live_server import process
+
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+SSE = "/api/v1/mcp/sse"
+
+
+def events(url: str, tool: str, **params: Any) -> list[dict[str, Any]]:
+    with httpx.stream("POST", f"{url}{SSE}", json={"tool": tool, "params": params}, timeout=30) as answer:
+        assert answer.headers["content-type"] == "text/event-stream"
+        return [json.loads(line[6:]) for line in answer.iter_lines() if line.startswith("data: ")]
+
+
+def test_each_example_has_a_test() -> None:
+    tests = Path(__file__).read_text(encoding="utf-8")
+    assert all(f'"examples/{path.name}"' in tests for path in EXAMPLES)
+    assert len(EXAMPLES) >= 3
+
+
+def test_hello(tmp_path: Path) -> None:
+    with process(str(ROOT / "examples/hello.py"), cwd=tmp_path) as server:
+        greeted = events(server.url, "hello", name="Ada")
+        counted = events(server.url, "countdown", start=2)
+    assert [event["metadata"]["progress"] for event in greeted if event["type"] == "progress"] == [1, 2, 3]
+    assert greeted[-1]["data"] == "Hello, Ada!"
+    assert [event.get("data") for event in counted[1:]] == [2, 1, "lift-off"]
+
+
+def test_read_csv(tmp_path: Path) -> None:
+    with process(str(ROOT / "examples/read_csv.py"), cwd=tmp_path) as server:
+        found = events(server.url, "rows", table="planets", column="kind", equals="ice", order="reverse")
+        wrong = events(server.url, "rows", table="../planets", column="kind", equals="ice")
+    assert [event["data"]["name"] for event in found if event["type"] == "progress"] == ["Neptune", "Uranus"]
+    assert found[-1]["data"] == {"rows": 8, "matching": 2}
+    assert wrong[-1]["error"] == {
+        "code": "tool_failed",
+        "message": "There is no table '../planets'.",
+        "hint": "Tables: planets.",
+    }
+
+
+def test_long_job(tmp_path: Path) -> None:
+    with process(str(ROOT / "examples/long_job.py"), cwd=tmp_path) as server:
+        call = {"tool": "estimate_pi", "params": {"samples": 200_000, "seed": 7}}
+        started = httpx.post(f"{server.url}/api/v1/mcp/runs", json=call)
+        with httpx.stream("GET", f"{server.url}{started.json()['events_url']}", timeout=30) as answer:
+            seen = [json.loads(line[6:]) for line in answer.iter_lines() if line.startswith("data: ")]
+        state = httpx.get(f"{server.url}{started.headers['location']}").json()
+    assert started.status_code == 202
+    assert seen[-1]["data"] == state["data"]
+    assert state["data"]["samples"] == 200_000
+    assert state["data"]["pi"] == pytest.approx(3.14159, abs=0.05)
