@@ -10,6 +10,7 @@ from quart.wrappers.base import BaseRequestWebsocket
 from werkzeug.routing import MapAdapter
 
 from .connection import Connection
+from .no_websocket import NoWebsocket
 
 
 class Application(Quart):
@@ -17,6 +18,7 @@ class Application(Quart):
     is neither raised through to the server. Our routes are paths, and the endpoint looks at host and query itself."""
 
     asgi_http_class = Connection
+    asgi_websocket_class = NoWebsocket
 
     def create_url_adapter(self, request: BaseRequestWebsocket | None) -> MapAdapter | None:
         if request is None:

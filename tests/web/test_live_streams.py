@@ -242,3 +242,28 @@ async def test_a_body_over_the_bound_is_413_on_http_1_1_too(server: LiveServer) 
         reply = await connection.ask("POST", EVENTS, b"x" * (1024 * 1024 + 1), **JSON)
         assert reply.status == 413
         assert reply.headers["vary"] == "Accept"
+
+
+async def test_a_websocket_is_refused_with_the_error_object(server: LiveServer, play: Play) -> None:
+    handshake = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec_WebSocket_Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec_WebSocket_Version": "13",
+    }
+    async with connected(server, "http/1.1") as connection:
+        reply = await connection.ask("GET", f"{EVENTS}?tool=echo", **handshake)
+        assert reply.status == 400
+        assert reply.headers["content-type"] == "application/json"
+        assert "WebSocket" in json.loads(reply.body)["error"]["message"]
+    assert play.calls == 0
+
+
+async def test_http_1_0_gets_the_whole_stream_and_the_close_as_its_end(server: LiveServer) -> None:
+    reader, writer = await asyncio.open_connection(server.host, server.port)
+    head = f"POST {EVENTS} HTTP/1.0\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 15\r\n\r\n"
+    writer.write(head.encode() + b'{"tool":"echo"}')
+    answer = await asyncio.wait_for(reader.read(-1), SECONDS)
+    writer.close()
+    assert b"chunked" not in answer
+    assert b'{"type":"complete","data":"hello"' in answer
