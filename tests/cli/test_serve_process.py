@@ -181,7 +181,7 @@ def test_hypercorn_itself_serves_the_same_with_the_same_safety(tmp_path: Path) -
             assert (tools.status_code, tools.http_version) == (200, "HTTP/2")
         # A fix of ours at work: without it the connection would be closed without an answer.
         with socket.create_connection(("127.0.0.1", server.port)) as plain:
-            plain.sendall(b"POST /api/v1/mcp/sse HTTP/1.1\r\nHost: elsewhere.example\r\nContent-Length: 1000\r\n\r\n")
+            plain.sendall(b"POST /api/v1/mcp/sse HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000\r\n\r\n")
             plain.settimeout(START_SECONDS)
             answer = b""
             while chunk := plain.recv(65536):
