@@ -230,6 +230,9 @@ async def test_a_body_that_nobody_iterated_ends_its_run_too(client: Client, play
         await exchange.over()
     await play.over()
     assert play.reasons == ["left"]
+    metrics = (await client.open("GET", "/metrics").rest()).body.split(b"\n")
+    assert b"mcp_app_streams_total 1" in metrics
+    assert b"mcp_app_streams_open 0" in metrics
 
 
 async def test_a_server_that_cancels_the_call_leaves_no_task(client: Client, play: Play) -> None:
