@@ -11,7 +11,7 @@ import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal
 
-from .protocol.event import Event, EventType, encode
+from .protocol.event import Event, EventType, encode, number
 
 Level = Literal["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"]
 """RFC 5424, 6.2.1, as MCP has them."""
@@ -51,7 +51,7 @@ class Context:
     def progress(self, done: float, total: float | None = None, message: str | None = None) -> Awaitable[None]:
         """Say how far the work is: `done` of `total`, in any unit of the tool's own.
 
-        Raises ValueError when a number is not finite.
+        Raises ValueError for what is no finite number.
         """
         return self._send(
             Event(
@@ -64,7 +64,7 @@ class Context:
     def partial(self, data: Any, *, progress: float | None = None, total: float | None = None) -> Awaitable[None]:
         """Send a part of the result now; with numbers, say how far the work is as well.
 
-        Raises ValueError when the data cannot be serialised or a number is not finite.
+        Raises ValueError when the data cannot be serialised, and for what is no finite number.
         """
         numbers = b"" if progress is None and total is None else _numbers(progress, total)
         return self._send(Event(EventType.PROGRESS, encode(data), numbers))
@@ -115,7 +115,15 @@ class Context:
 
 def _numbers(progress: float | None, total: float | None) -> bytes:
     numbers = {"progress": progress, "total": total}
-    for name, number in numbers.items():
-        if number is not None and not math.isfinite(number):
-            raise ValueError(f"{name} is {number}, not a finite number")
-    return encode({name: number for name, number in numbers.items() if number is not None})
+    return encode({name: _number(name, value) for name, value in numbers.items() if value is not None})
+
+
+def _number(name: str, value: Any) -> float | int:
+    """A JSON number that every reader can hold: a binary64. Of whatever can be made one: a Decimal, numpy's."""
+    try:
+        converted = float(value)
+    except (TypeError, ValueError, OverflowError):
+        converted = math.nan
+    if not math.isfinite(converted):
+        raise ValueError(f"{name} is {str(value)[:40]}, not a finite number")
+    return number(converted)

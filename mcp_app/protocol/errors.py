@@ -46,9 +46,9 @@ class McpAppError(Exception):
         if not hasattr(type(self), "code"):
             raise TypeError(f"{type(self).__name__} is abstract: raise one of its subclasses")
         super().__init__(message)
-        self.message = message
+        self.message = str(message)  # authors raise ToolError(error) from error
         if hint is not None:
-            self.hint = hint
+            self.hint = str(hint)
         self.details = tuple(details)
         self.error_id = error_id
         self.headers = dict(headers or {})

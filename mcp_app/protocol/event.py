@@ -67,8 +67,8 @@ class Entry:
 
 
 def number(value: float) -> float | int:
-    """The same number as people write it: 15, not 15.0."""
-    return int(value) if value == int(value) else value
+    """The same number as people write it: 15, not 15.0; 1e300 stays, which in digits would be 301 of them."""
+    return int(value) if abs(value) < 2**53 and value == int(value) else value
 
 
 def encode(value: Any) -> bytes:

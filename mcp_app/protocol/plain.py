@@ -28,7 +28,8 @@ RESERVED = frozenset({"tool", "run", "heartbeat", "heartbeat_seconds", "cap_seco
 KEY = re.compile(r"[A-Za-z0-9_-]{16,128}", re.ASCII)
 """A run key, chosen by the caller: 16 characters of this alphabet are 96 bits, enough not to be guessed or met."""
 
-_EVENT_ID = re.compile(r"([0-9a-f]{32})/([0-9]{1,15})", re.ASCII)
+_EVENT_ID = re.compile(r"([0-9a-f]{32})/([1-9][0-9]{0,14})", re.ASCII)
+_DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)  # float() takes more: 1_0, nan, spaces
 _MAX_QUERY_FIELDS = 1000  # more is no form any more; parse_qsl itself is linear
 
 _QUERY_HINT = "GET ?tool=NAME&run=KEY&param=value…; objects go into params= as JSON."
@@ -149,11 +150,8 @@ def _heartbeat(text: str | None) -> Literal["comment", "event"]:
 def _seconds(name: str, text: str | None) -> float | None:
     if text is None:
         return None
-    try:
-        seconds = float(text) if text.isascii() and len(text) < 32 else 0.0
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
+    seconds = float(text) if _DECIMAL.fullmatch(text) else 0.0
+    if seconds == 0:
         raise InvalidRequest(f"{name} is not a positive number of seconds.", hint=_QUERY_HINT)
     return seconds
 
@@ -174,15 +172,19 @@ def problems(error: ValidationError, prefix: str = "") -> list[dict[str, str]]:
     """
     return [
         {
-            "field": prefix + ".".join(str(part)[:_MAX_NAME] for part in found["loc"]),
+            "field": _shortened(prefix + ".".join(_shortened(str(part)) for part in found["loc"])),
             "problem": _problem(found["type"], found["msg"]),
         }
         for found in error.errors(include_url=False, include_context=False, include_input=False)[:_MAX_DETAILS]
     ]
 
 
-_MAX_NAME = 100  # of a name that the caller made up; it has the rest
+_MAX_NAME = 200  # of a name, or a path of names, that the caller made up and has the rest of
 _MAX_DETAILS = 20  # a list of a thousand wrong items is one mistake, not a thousand
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}…"
 
 
 def _problem(kind: str, message: str) -> str:

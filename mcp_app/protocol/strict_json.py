@@ -19,8 +19,8 @@ MAX_DEPTH = 64
 """Levels of arrays and objects. Parsers and validators recurse: a thousand levels would meet Python's own limit inside
 one of them. jackson takes 1,000, .NET 64."""
 
-MAX_INT_DIGITS = 400
-"""Digits of an integer: as many as the largest binary64 has (309) and some; int() is quadratic in them."""
+MAX_INT_CHARACTERS = 310
+"""Of an integer: as many digits as the largest binary64 has, and a sign; int() is quadratic in them."""
 
 
 class _Refused(ValueError):
@@ -79,9 +79,12 @@ def _finite(text: str) -> float:
 
 
 def _bounded_int(text: str) -> int:
-    if len(text) > MAX_INT_DIGITS:
-        raise _Refused(f"An integer of {len(text)} digits is out of range: send it as a string.")
-    return int(text)
+    try:
+        if len(text) <= MAX_INT_CHARACTERS and math.isfinite(value := int(text)):
+            return value
+    except OverflowError:
+        pass  # more than the largest binary64
+    raise _Refused(f"The integer {text[:20]}… is out of range: send it as a string.")
 
 
 def _no_lone_surrogate(value: Any) -> None:

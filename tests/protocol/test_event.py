@@ -1,0 +1,73 @@
+"""Events and entries as values: what they weigh, which ends a stream, and how values are encoded."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mcp_app.protocol.event import Event, EventType, encode, number
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]))  # what UTF-8 can carry
+
+
+def test_the_words_of_the_wire() -> None:
+    assert [each.value for each in EventType] == ["started", "progress", "log", "complete", "error"]
+
+
+@pytest.mark.parametrize("kind", list(EventType))
+def test_which_events_are_last(kind: EventType) -> None:
+    assert Event(kind, b"1").last is (kind.value in {"complete", "error"})
+
+
+def test_an_event_weighs_its_data_and_its_metadata() -> None:
+    assert Event(EventType.LOG, b"12345").size == 5
+    assert Event(EventType.LOG, b"12345", b"{}").size == 7
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(15.0, "15"), (15, "15"), (0.1, "0.1"), (-2.0, "-2"), (-0.0, "0"), (1e300, "1e+300"), (2.0**53, str(2.0**53))],
+)
+def test_numbers_as_people_write_them(value: float, shown: str) -> None:
+    assert repr(number(value)) == shown
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_stays_the_same_number(value: float) -> None:
+    assert number(value) == value
+    assert len(repr(number(value))) < 30
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | TEXTS, lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner)
+    )
+)
+def test_encoded_values_are_one_line_of_the_same_json(value: Any) -> None:
+    encoded = encode(value)
+    assert json.loads(encoded) == value
+    assert b"\n" not in encoded
+    assert b"\r" not in encoded
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_what_json_has_no_number_for_is_null(value: float) -> None:
+    assert encode({"a": [value]}) == b'{"a":[null]}'
+
+
+@pytest.mark.parametrize("value", [object(), b"\xff", "\ud800", {"\udfff": 1}, [object()], {object(): 1}])
+def test_what_cannot_be_encoded(value: Any) -> None:
+    with pytest.raises(ValueError, match="not serialisable as JSON"):
+        encode(value)
+
+
+def test_what_never_ends_cannot_be_encoded() -> None:
+    cycle: list[Any] = []
+    cycle.append(cycle)
+    with pytest.raises(ValueError, match="not serialisable"):
+        encode(cycle)
