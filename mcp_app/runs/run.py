@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -115,8 +116,9 @@ class Run:
         """Bytes the run's events take in the log, at most."""
         return min(self._window.appended_bytes, self.policy.keep.bytes)
 
-    def cap_error(self) -> TimeCap:
-        return TimeCap(f"The run reached the cap of {self.cap:g} seconds and was ended.")
+    def cap_error(self, seconds: float = math.inf) -> TimeCap:
+        """Why the run ends at its cap, or at that of a reader, `seconds`, which a second one may have set lower."""
+        return TimeCap(f"The run reached the cap of {min(self.cap, seconds):g} seconds and was ended.")
 
     def stop(self, error: McpAppError) -> None:
         """End the run now with `error` as its last event, and cancel the tool. Does nothing when it has ended."""

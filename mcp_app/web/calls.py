@@ -123,7 +123,8 @@ class Calls:
             heartbeat=self._heartbeat(query.heartbeat_seconds),
             cap=_lowered(self._settings.cap_seconds, query.cap_seconds),
         )
-        return self._streamed(run, run.follow(after), stream, query.heartbeat, OnCap.END_STREAM)
+        capped = TimeCap(run.follow(after), stream, self._clock, OnCap.END_STREAM, _nothing)
+        return self._streamed(run, capped, stream, query.heartbeat)
 
     async def follow_head(self, run: Run, request: Request) -> Answer:
         """What following would answer with."""
@@ -213,21 +214,19 @@ class Calls:
         visible: str,
         cap: float | None = None,
     ) -> Answer:
-        now = self._clock()
-        stream = Stream(now, heartbeat=heartbeat, cap=_lowered(self._settings.cap_seconds, cap), ends_by=run.deadline)
+        cap = _lowered(self._settings.cap_seconds, cap)
+        stream = Stream(self._clock(), heartbeat=heartbeat, cap=cap, ends_by=run.deadline)
+        capped = TimeCap(reader, stream, self._clock, run.policy.on_cap, lambda: run.stop(run.cap_error(cap)))
         if representation is Representation.EVENT_STREAM:
-            return self._streamed(run, reader, stream, visible, run.policy.on_cap)
-        batches = self._capped(run, reader, stream, OnCap.END_RUN)
+            return self._streamed(run, capped, stream, visible)
         try:
-            status, body = await collect(batches, run.tool.name, run.id)
+            status, body = await collect(capped, run.tool.name, run.id)
         finally:
-            batches.close()  # whoever leaves while the tool works cancels us here
+            capped.close()  # whoever leaves while the tool works cancels us here
         return json_answer(status, body)
 
-    def _streamed(self, run: Run, reader: Reader, stream: Stream, visible: str, on_cap: OnCap) -> Answer:
-        batches = Heartbeat(
-            self._capped(run, reader, stream, on_cap), stream, self._clock, self._metrics.heartbeats.add
-        )
+    def _streamed(self, run: Run, capped: Batches, stream: Stream, visible: str) -> Answer:
+        batches = Heartbeat(capped, stream, self._clock, self._metrics.heartbeats.add)
         self._metrics.streams.add()
         frames = Frames(
             batches,
@@ -239,9 +238,6 @@ class Calls:
             on_close=self._metrics.streams.ended.add,
         )
         return Answer(200, STREAM_HEADERS, frames)
-
-    def _capped(self, run: Run, reader: Reader, stream: Stream, on_cap: OnCap) -> Batches:
-        return TimeCap(reader, stream, self._clock, on_cap, lambda: run.stop(run.cap_error()))
 
 
 def check_content_type(request: Request) -> None:
@@ -262,3 +258,7 @@ def _representation(request: Request) -> Representation:
 def _lowered(server: float, asked: float | None) -> float:
     """What holds: a request may lower the server's number, never raise it."""
     return server if asked is None else min(server, asked)
+
+
+def _nothing() -> None:
+    """What the cap of a follower does to the run."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from live_server import LiveServer, serving
@@ -30,7 +31,7 @@ async def make(play: Play) -> AsyncIterator[Make]:
     """make(**settings): an endpoint with those settings, closed after the test."""
     made: list[Direct] = []
 
-    def one(**settings: object) -> Direct:
+    def one(**settings: Any) -> Direct:
         made.append(Direct(play, **settings))
         return made[-1]
 

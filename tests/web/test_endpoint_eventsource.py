@@ -1,19 +1,17 @@
-"""What an EventSource does: a call in a query, a key, a reconnect with Last-Event-ID, and the end that is one."""
+"""What an EventSource does after its call: a key, a reconnect with Last-Event-ID, and the end that is one."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 from urllib.parse import quote
 
 import pytest
 from web_direct import EVENTS, RUNS, Direct, Make
 from web_play import eventually
-from web_wire import Following, Wire, decoded, headers, refused, stream
+from web_wire import Following, Wire, decoded, refused, stream
 
-from mcp_app import tool
-from mcp_app.protocol.errors import ToolDefinitionError
-from mcp_app.protocol.plain import RESERVED
+from mcp_app.eventlog.memory import MemoryLog
+from mcp_app.protocol.revision import Keep
 
 KEY = "k" * 16
 WALK = f"{EVENTS}?tool=walk&count=3&run={KEY}"
@@ -30,116 +28,6 @@ async def walked(direct: Direct) -> Wire:
     return await stream(await direct.get(WALK))
 
 
-# --- starting --------------------------------------------------------------------------------------------------------
-
-
-async def test_a_call_in_a_query_streams_with_a_reconnection_time(direct: Direct) -> None:
-    wire = await stream(await direct.get(f"{EVENTS}?tool=echo&text=hi%20there%26"))
-    assert wire.kinds == ["started", "complete"]
-    assert wire.last["data"] == "hi there&"
-    assert wire.raw.count(b"retry: 1000\n") == 1
-    assert wire.raw.index(b"retry:") < wire.raw.index(b"data:"), "it stands in an event that has data"
-
-
-async def test_as_json_too(direct: Direct) -> None:
-    assert decoded(await direct.get(f"{EVENTS}?tool=echo", accept="application/json"))["data"] == "hello"
-
-
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ("number=7&ratio=0.25&flag=true&text=a", {"number": 7, "ratio": 0.25, "flag": True, "text": "a"}),
-        ("names=a&names=b", {"names": ["a", "b"]}),
-        ("names=only", {"names": ["only"]}),
-        ("numbers=1&numbers=2", {"numbers": [1, 2]}),
-        ("colour=blue", {"colour": "blue"}),
-        ("text=", {"text": ""}),
-        ("params=" + quote('{"point": {"x": 1}, "table": {"a": 2}}'), {"point": {"x": 1, "y": 0}, "table": {"a": 2}}),
-        ("params=" + quote('{"number": 3}') + "&text=b", {"number": 3, "text": "b"}),
-        ("text=%C3%A4%E2%82%AC+%F0%9F%98%80", {"text": "ä€ 😀"}),
-    ],
-)
-async def test_a_query_is_coerced_by_the_schema(direct: Direct, query: str, expected: dict[str, Any]) -> None:
-    wire = await stream(await direct.get(f"{EVENTS}?tool=typed&{query}"))
-    assert wire.kinds[-1] == "complete", wire.last
-    assert expected.items() <= wire.last["data"].items()
-
-
-@pytest.mark.parametrize(
-    ("query", "field"),
-    [
-        ("number=x", "params.number"),
-        ("number=", "params.number"),
-        ("number=101", "params.number"),
-        ("number=1&number=2", "params.number"),
-        ("colour=green", "params.colour"),
-        ("flag=maybe", "params.flag"),
-        ("numbers=1&numbers=b", "params.numbers.1"),
-        ("numbers=1&numbers=1&numbers=1&numbers=1&numbers=1&numbers=1", "params.numbers"),
-        ("ratio=nothing", "params.ratio"),
-        ("unknown=1", "params.unknown"),
-        ("text=" + "x" * 51, "params.text"),
-        ("params=" + quote('{"point": {"y": 1}}'), "params.point.x"),
-    ],
-)
-async def test_what_does_not_validate_names_its_field(direct: Direct, query: str, field: str) -> None:
-    error = refused(await direct.get(f"{EVENTS}?tool=typed&{query}"), 422, "invalid_params")
-    assert error["details"][0]["field"] == field
-    assert error["details"][0]["problem"]
-    assert direct.play.calls == 0
-
-
-@pytest.mark.parametrize(
-    ("query", "named"),
-    [
-        ("", "tool"),
-        ("x=1", "tool"),
-        ("tool=echo&tool=echo", "tool"),
-        (f"tool=echo&run={'k' * 15}", "run"),
-        (f"tool=echo&run={'k' * 129}", "run"),
-        ("tool=echo&run=kkkkkkkkkkkkkkk%2F", "run"),
-        ("tool=echo&run=" + quote("ключключключключ"), "run"),
-        ("tool=echo&run=kkkkkkkkkkkkkkkk%0A", "run"),
-        ("tool=echo&heartbeat=loud", "heartbeat"),
-        ("tool=echo&heartbeat_seconds=0", "heartbeat_seconds"),
-        ("tool=echo&heartbeat_seconds=nan", "heartbeat_seconds"),
-        ("tool=echo&cap_seconds=-1", "cap_seconds"),
-        ("tool=echo&cap_seconds=inf", "cap_seconds"),
-        ("tool=echo&cap_seconds=%D9%A1", "cap_seconds"),
-        ("tool=echo&cap_seconds=soon", "cap_seconds"),
-        ("tool=echo&params=[1]", "params"),
-        ("tool=echo&text=a&params=" + quote('{"text": "b"}'), "text"),
-        ("tool=%FF", "query"),
-        ("tool=echo&" + "&".join(["a=1"] * 1001), "query"),
-    ],
-)
-async def test_a_query_that_cannot_be_read_names_what_is_wrong(direct: Direct, query: str, named: str) -> None:
-    error = refused(await direct.get(f"{EVENTS}?{query}"), 400, "invalid_request")
-    assert named in error["message"]
-    assert direct.play.calls == 0
-
-
-async def test_bytes_beyond_ascii_in_a_query_are_refused(direct: Direct) -> None:
-    refused(await direct.get(f"{EVENTS}?tool=echo&text=\xe4"), 400, "invalid_request")
-
-
-async def test_only_a_read_only_tool_starts_by_get(direct: Direct) -> None:
-    answer = await direct.get(f"{EVENTS}?tool=write&text=a")
-    error = refused(answer, 405, "not_read_only")
-    assert headers(answer.headers)["allow"] == "POST"
-    assert "runs" in error["hint"]
-    assert direct.play.calls == 0
-
-
-@pytest.mark.parametrize("name", sorted(RESERVED))
-def test_names_with_a_meaning_in_a_query_are_refused_as_parameters_of_read_only_tools(name: str) -> None:
-    scope: dict[str, Any] = {}
-    exec(f"async def reader({name}: str = '') -> None: pass", scope)
-    with pytest.raises(ToolDefinitionError, match=name):
-        tool(read_only=True)(scope["reader"])
-    tool(scope["reader"])
-
-
 # --- the key ---------------------------------------------------------------------------------------------------------
 
 
@@ -151,6 +39,19 @@ async def test_a_key_starts_one_run_however_often_it_is_asked_for(direct: Direct
     assert len({wire.messages[0]["metadata"]["run"] for wire in wires}) == 1
     assert all(wire.raw == wires[0].raw or wire.messages == wires[0].messages for wire in wires)
     assert KEY.encode() not in wires[0].raw, "the id of a run is never its key"
+
+
+async def test_a_key_starts_one_run_on_a_log_that_takes_its_time(make: Make) -> None:
+    class Slow(MemoryLog):
+        async def open(self, run: str, keep: Keep) -> None:
+            await asyncio.sleep(0)  # as one on disk or network does: other requests have their turn
+            await super().open(run, keep)
+
+    direct = make(log=Slow())
+    answers = await asyncio.gather(*(direct.get(f"{EVENTS}?tool=echo&run={KEY}") for _ in range(5)))
+    wires = await asyncio.gather(*(stream(answer) for answer in answers))
+    assert (direct.runs.started, direct.play.calls) == (1, 1)
+    assert len({wire.ids[0] for wire in wires}) == 1
 
 
 async def test_a_known_key_replays_from_the_start_also_after_the_end(direct: Direct) -> None:
@@ -281,6 +182,14 @@ async def test_the_cap_is_the_runs_and_a_reconnect_does_not_put_it_off(direct: D
     assert rest.error["code"] == "time_cap"
     assert rest.messages[-1]["metadata"]["duration_ms"] < 5_000
     await gone(direct, target, rest.ids[-1])
+
+
+async def test_a_second_readers_lower_cap_ends_the_run_and_says_so(direct: Direct) -> None:
+    first = Following(await direct.get(f"{EVENTS}?tool=wait&run={KEY}"))
+    second = await stream(await direct.get(f"{EVENTS}?tool=wait&run={KEY}&cap_seconds=0.2"))
+    assert second.error["code"] == "time_cap"
+    assert "0.2 seconds" in second.error["message"]
+    assert (await first.rest()).error == second.error
 
 
 # --- runs of others --------------------------------------------------------------------------------------------------

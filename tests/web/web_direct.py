@@ -10,6 +10,7 @@ from typing import Any
 
 from web_play import SECONDS, Play
 
+from mcp_app.eventlog import EventLog
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.manifest import load_manifest
 from mcp_app.runs import Runs
@@ -26,10 +27,10 @@ RUNS = "/api/v1/mcp/runs"
 class Direct:
     """Asks one endpoint."""
 
-    def __init__(self, play: Play, **settings: Any) -> None:
+    def __init__(self, play: Play, log: EventLog | None = None, **settings: Any) -> None:
         self.play = play
         self.settings = Settings(**settings)
-        log = MemoryLog()
+        log = MemoryLog() if log is None else log
         self.runs = Runs(self.settings, log)
         self.endpoint = Endpoint(self.settings, Registry(play.tools()), load_manifest(None), self.runs, log)
         self._opened = ExitStack()
