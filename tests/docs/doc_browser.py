@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from conftest import path_of
 from playwright.sync_api import Page, sync_playwright
+
+from tests.conftest import path_of
 
 ARGUMENTS = [
     "--headless",
