@@ -58,9 +58,9 @@ def _url(scheme: str, sock: socket.socket) -> str | None:
     if sock.family not in (socket.AF_INET, socket.AF_INET6):
         return None
     host, port = sock.getsockname()[:2]
-    if host in WILDCARDS or ip_address(host).is_loopback:
-        # The name the certificate, the Host check and the tutorial know; it also survives being copied into a browser.
-        return f"{scheme}://localhost:{port}" if host != "::1" else f"{scheme}://[::1]:{port}"
+    if host in WILDCARDS or host == "127.0.0.1":
+        # The name that the tutorial, the certificate and the Host check know.
+        return f"{scheme}://localhost:{port}"
     return f"{scheme}://[{host}]:{port}" if sock.family == socket.AF_INET6 else f"{scheme}://{host}:{port}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import shlex
@@ -31,6 +32,20 @@ async def count(to: int, ctx: Context) -> int:
         await ctx.progress(number, to, "counting")
         await asyncio.sleep(0.05)
     return to
+'''
+
+STUBBORN = '''
+import asyncio
+from mcp_app import tool
+
+@tool
+async def stay() -> None:
+    """Swallow every cancellation."""
+    while True:
+        try:
+            await asyncio.sleep(1)
+        except asyncio.CancelledError:
+            print("still here", flush=True)
 '''
 
 WITHIN_SECONDS = 15.0
@@ -130,11 +145,7 @@ def test_the_exit_does_not_wait_for_a_client_that_does_not_read(folder: Path) ->
 
 
 def test_a_second_signal_ends_it_at_once(folder: Path) -> None:
-    (folder / "stubborn.py").write_text(
-        "import asyncio\nfrom mcp_app import Context, tool\n\n@tool\nasync def stay(ctx: Context) -> None:\n"
-        "    while True:\n        try:\n            await asyncio.sleep(1)\n"
-        "        except asyncio.CancelledError:\n            print('still here', flush=True)\n"
-    )
+    (folder / "stubborn.py").write_text(STUBBORN)
     with pytest.raises(AssertionError, match="exit status 130"), process("stubborn.py", cwd=folder) as server:
         assert server.process is not None
         httpx.post(f"{server.url}/api/v1/mcp/runs", json={"tool": "stay"}, timeout=START_SECONDS)
@@ -318,3 +329,31 @@ def test_reload_watches_the_neighbours_of_the_file(folder: Path) -> None:
         (folder / "new_neighbour.py").write_text("x = 1\n")
         until_output(server, "new_neighbour.py has changed: starting again")
         until_output(server, "Stop with Ctrl-C.", 2)
+
+
+def test_a_tool_that_cannot_be_stopped_does_not_keep_the_process(folder: Path) -> None:
+    """It is the last resort, and its exit status tells that something did not stop."""
+    (folder / "stubborn.py").write_text(STUBBORN)
+    (folder / "quick.toml").write_text("graceful_timeout = 0.2\nshutdown_timeout = 0.5\n")
+    words = ["stubborn.py", "--config", "quick.toml"]
+    with pytest.raises(AssertionError, match="exit status 1:"), process(*words, cwd=folder) as server:
+        assert server.process is not None
+        httpx.post(f"{server.url}/api/v1/mcp/runs", json={"tool": "stay"}, timeout=START_SECONDS)
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait(START_SECONDS)
+        until_output(server, "ended by force")
+
+
+def test_uvloop_serves_the_same_or_says_what_is_missing(folder: Path) -> None:
+    (folder / "uvloop.toml").write_text('worker_class = "uvloop"\n')
+    if importlib.util.find_spec("uvloop") is None:
+        message = refused(folder, "my_tools.py", "--config", "uvloop.toml", "--bind", "127.0.0.1:0")
+        assert message.endswith("pip install uvloop")
+        return
+    with process("my_tools.py", "--config", "uvloop.toml", cwd=folder) as server, call(server, 10_000) as answer:
+        assert server.process is not None
+        lines = answer.iter_lines()
+        assert any("progress" in line for line in lines)
+        server.process.send_signal(signal.SIGTERM)
+        assert any('"code":"shutdown"' in line for line in lines)
+        assert server.process.wait(WITHIN_SECONDS) == 0
