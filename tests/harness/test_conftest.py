@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 CONFTEST = Path(__file__).parent.parent / "conftest.py"
+PROGRAMS = CONFTEST.with_name("programs.py")
 
 
 def run(folder: Path, source: str, *, ci: bool = False) -> tuple[int, str]:
     """Run pytest in a process of its own, as our configuration has it, on a test file of this source."""
-    (folder / "conftest.py").write_text(CONFTEST.read_text())
+    for file in (CONFTEST, PROGRAMS):
+        (folder / file.name).write_text(file.read_text())
     (folder / "test_it.py").write_text(source)
     (folder / "pytest.ini").write_text("[pytest]\nasyncio_mode = auto\naddopts = --strict-markers -ra\n")
     environment = {name: value for name, value in os.environ.items() if name != "CI" and not name.startswith("PYTEST")}
@@ -72,8 +74,8 @@ def test_what_hangs_fails_at_its_bound(tmp_path: Path) -> None:
 
 # That no program is found is said to the table itself: where they are installed nothing else hides them.
 SKIPS = """
-import conftest, pytest
-conftest.path_of = lambda name: None
+import programs, pytest
+programs.path_of = lambda name: None
 
 def test_passes(): pass
 def test_skips(): pytest.skip("no reason")

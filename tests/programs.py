@@ -1,0 +1,59 @@
+"""Programs and the like that some tests need and a machine may lack: how to find each, and how to get it.
+
+Not a test, and no skipping here: conftest.py does that.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Needed:
+    """Something outside of Python: any of `programs` on the path, or what `check` finds; and how to get it."""
+
+    how: str
+    programs: tuple[str, ...] = ()
+    check: Callable[[], bool] = lambda: False
+
+
+def _ipv6_loopback() -> bool:
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+NEEDED: Mapping[str, Needed] = {
+    "chromium": Needed("apt-get install chromium", ("chromium", "chromium-browser", "google-chrome")),
+    "curl": Needed("apt-get install curl", ("curl",)),
+    "h2load": Needed("apt-get install nghttp2-client", ("h2load",)),
+    "nginx": Needed("apt-get install nginx-light", ("nginx",)),
+    "node": Needed("apt-get install nodejs", ("node", "nodejs")),
+    "openssl": Needed("apt-get install openssl", ("openssl",)),
+    "redis-server": Needed("apt-get install redis-server", ("redis-server",)),
+    "ipv6": Needed("give the loopback interface the address ::1", check=_ipv6_loopback),
+}
+
+
+def path_of(name: str) -> str | None:
+    """The path of the first program of NEEDED[name] that is installed. Servers are in sbin, which few have on PATH."""
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+    return next((found for each in NEEDED[name].programs if (found := shutil.which(each, path=path))), None)
+
+
+def missing(names: tuple[str, ...]) -> list[str]:
+    """For each that is not there: its name and how to get it."""
+    unknown = [name for name in names if name not in NEEDED]
+    if unknown:
+        raise pytest.UsageError(f"needs({unknown[0]!r}): known are {', '.join(sorted(NEEDED))}")
+    return [
+        f"{name} ({NEEDED[name].how})" for name in names if path_of(name) is None and not NEEDED[name].check()
+    ]  # fmt: skip
