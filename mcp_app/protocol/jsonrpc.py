@@ -1,0 +1,250 @@
+"""JSON-RPC 2.0 as MCP narrows it: bytes to messages, and parts that are encoded already to messages.
+
+    parse(body)                       one Request, Notification or Response, or a batch of them
+    result(id, b"{…}")                b'{"jsonrpc":"2.0","id":…,"result":{…}}'
+    rpc_error(error, id).encode()     any McpAppError as a JSON-RPC error response (rpc_error.py)
+
+Neither a method's parameters nor revisions are known here: whether a batch is allowed, which methods exist and what a
+revision calls its errors are questions for those who call. Sections are those of the JSON-RPC 2.0 specification and of
+MCP 2026-07-28, basic/index ("MCP").
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, NoReturn, TypeGuard
+
+from . import errors, strict_json
+from .event import encode
+from .rpc_error import Code, Id, RpcError, error, id_json, rpc_error
+
+__all__ = [
+    "Code",
+    "Id",
+    "Message",
+    "Notification",
+    "Request",
+    "Response",
+    "RpcError",
+    "error",
+    "is_id",
+    "notification",
+    "parse",
+    "request",
+    "result",
+    "rpc_error",
+]
+
+MAX_ID_CHARS = 256
+"""Characters of an id. It is echoed in every message about its request and kept as long as that: without a bound, one
+body of 1 MiB would be sent back with each notification. Clients use numbers and UUIDs (36)."""
+
+MAX_ID_INT = 2**63 - 1
+"""An integer id lies between its negative and itself: what other languages' parsers can hold, and so echo."""
+
+MAX_BATCH = 100
+"""Messages in one batch. Each may start a call, and `[1,1,1…]` would turn 1 MiB of body into 50 MiB of errors."""
+
+_HINT = 'Send one JSON-RPC 2.0 message: {"jsonrpc":"2.0","id":1,"method":"tools/list","params":{…}}.'
+
+
+# --- messages in -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A call that is to be answered under its `id`."""
+
+    id: Id
+    method: str
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """A message that is never answered."""
+
+    method: str
+    params: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What a client of 2025-11-25 or older answers to a request of ours: exactly one of `result` and `error`.
+
+    `id` is None in an error whose sender could not read our request's (5): it answers nothing that can be found.
+    """
+
+    id: Id | None
+    result: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+
+
+Message = Request | Notification | Response
+
+
+def parse(body: bytes) -> Message | list[Message | RpcError]:
+    """The message in a body; for a batch (6) the list of its messages, with an RpcError in the place of each bad one.
+
+    Raises RpcError with PARSE_ERROR for what is no JSON, INVALID_REQUEST for JSON that is no message; with the
+    request's id whenever that can be read.
+    """
+    try:
+        value = strict_json.loads(body)
+    except errors.InvalidRequest as problem:
+        raise _refused_json(body, problem) from None
+    return _batch(value) if isinstance(value, list) else _message(value)
+
+
+def _batch(values: list[Any]) -> list[Message | RpcError]:
+    if not values:
+        raise _refusal("The batch is empty (JSON-RPC 2.0, 6).")
+    if len(values) > MAX_BATCH:
+        raise _refusal(f"The batch has {len(values)} messages; at most {MAX_BATCH} are taken.")
+    return [_message_or_error(value) for value in values]
+
+
+def _message_or_error(value: Any) -> Message | RpcError:
+    try:
+        return _message(value)
+    except RpcError as problem:
+        return problem
+
+
+def _message(value: Any) -> Message:
+    echoed = _readable_id(value)
+    if not isinstance(value, dict):
+        raise _refusal("The message is not a JSON object (JSON-RPC 2.0, 4).")
+    if value.get("jsonrpc") != "2.0":
+        raise _refusal('jsonrpc is not "2.0" (JSON-RPC 2.0, 4).', echoed)
+    answers = "result" in value or "error" in value
+    if "method" not in value:
+        if not answers:
+            raise _refusal("The message has no method, and neither result nor error (JSON-RPC 2.0, 4 and 5).", echoed)
+        return _response(value)
+    if answers:
+        raise _refusal("The message has a method and a result or error: it is either a request or a response.", echoed)
+    return _call(value, echoed)
+
+
+def _call(value: dict[str, Any], echoed: Id | None) -> Request | Notification:
+    method, params = value["method"], value.get("params", {})
+    if not isinstance(method, str) or not method:
+        raise _refusal("method is not a name (JSON-RPC 2.0, 4).", echoed)
+    if not isinstance(params, dict):
+        raise _refusal("params is not a JSON object (MCP, Requests).", echoed)
+    # Every revision names its notifications so and nothing else, which makes a forgotten id, or one too many, visible:
+    # otherwise the first would be dropped without a word, and the second called an unknown method.
+    notifies = method.startswith("notifications/")
+    if "id" not in value:
+        if not notifies:
+            raise _refusal("id is missing: a request must have one (MCP, Requests).")
+        return Notification(method, params)
+    if notifies:
+        raise _refusal("id stands in a notification, which must not have one (MCP, Notifications).", echoed)
+    if echoed is None:
+        raise _refusal(_ID_PROBLEM)
+    return Request(echoed, method, params)
+
+
+def _response(value: dict[str, Any]) -> Response:
+    id_, result_, error_ = value.get("id"), value.get("result"), value.get("error")
+    if "result" in value and "error" in value:
+        raise _refusal("The response has a result and an error (JSON-RPC 2.0, 5).")
+    if id_ is None and "error" in value:
+        pass  # 5: null when its sender could not read the id; MCP leaves it out
+    elif not is_id(id_):
+        raise _refusal(_ID_PROBLEM)
+    if "result" in value:
+        if not isinstance(result_, dict):
+            raise _refusal("result is not a JSON object (MCP, Result Responses).")
+        return Response(id_, result=result_)
+    if (
+        not isinstance(error_, dict)
+        or type(error_.get("code")) is not int
+        or not isinstance(error_.get("message"), str)
+    ):
+        raise _refusal("error is not an object with an integer code and a message (MCP, Error Responses).")
+    return Response(id_, error=error_)
+
+
+def _is_error_object(value: Any) -> TypeGuard[dict[str, Any]]:
+    return isinstance(value, dict) and type(value.get("code")) is int and isinstance(value.get("message"), str)
+
+
+_ID_PROBLEM = f"id is neither a string of at most {MAX_ID_CHARS} characters nor a 64-bit integer (MCP, Requests)."
+
+
+def is_id(value: Any) -> TypeGuard[Id]:
+    """Whether `value` may be an id: a string or an integer within bounds; never null, a boolean or a fraction."""
+    if isinstance(value, str):
+        return len(value) <= MAX_ID_CHARS
+    return type(value) is int and abs(value) <= MAX_ID_INT  # not isinstance: a bool is an int
+
+
+def _readable_id(value: Any) -> Id | None:
+    """The id that an error about this message echoes.
+
+    None for a response: its id is one of ours, and an error under it would end another request of the client's.
+    """
+    if not isinstance(value, dict) or ("method" not in value and ("result" in value or "error" in value)):
+        return None
+    found = value.get("id")
+    return found if is_id(found) else None
+
+
+def _refusal(
+    message: str,
+    id: Id | None = None,  # noqa: A002 - the wire's name
+    code: Code = Code.INVALID_REQUEST,
+) -> RpcError:
+    return RpcError(code, message, id=id, data=errors.InvalidRequest(message, hint=_HINT).object())
+
+
+def _refused_json(body: bytes, problem: errors.InvalidRequest) -> RpcError:
+    """What strict_json refused: JSON by its grammar, with an id that can be echoed, or no JSON at all."""
+    try:
+        value = json.loads(
+            body.decode(), object_pairs_hook=_unambiguous, parse_constant=_no_constant, parse_int=_short_int
+        )
+        echoed = _readable_id(value)
+        encode(echoed)  # half of a surrogate pair cannot be sent back
+    except (ValueError, RecursionError):
+        return _refusal(problem.message, code=Code.PARSE_ERROR)
+    return _refusal(problem.message, echoed)
+
+
+def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if [name for name, _ in pairs].count("id") > 1:
+        del value["id"]  # which of them is meant, nobody knows
+    return value
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _short_int(text: str) -> int | None:
+    return int(text) if len(text) < 40 else None  # longer is no id, and int() is quadratic
+
+
+# --- messages out ----------------------------------------------------------------------------------------------------
+
+
+def result(id: Id, result_json: bytes) -> bytes:  # noqa: A002 - the wire's name
+    """A result response; `result_json` is an encoded JSON object."""
+    return b'{"jsonrpc":"2.0","id":%b,"result":%b}' % (id_json(id), result_json)
+
+
+def notification(method: str, params_json: bytes | None = None) -> bytes:
+    """A notification; `params_json` is an encoded JSON object."""
+    params_part = b"" if params_json is None else b',"params":%b' % params_json
+    return b'{"jsonrpc":"2.0","method":%b%b}' % (encode(method), params_part)
+
+
+def request(id: Id, method: str, params_json: bytes | None = None) -> bytes:  # noqa: A002 - the wire's name
+    """A request of ours to a client; `params_json` is an encoded JSON object."""
+    params_part = b"" if params_json is None else b',"params":%b' % params_json
+    return b'{"jsonrpc":"2.0","id":%b,"method":%b%b}' % (id_json(id), encode(method), params_part)

@@ -1,0 +1,146 @@
+"""JSON-RPC 2.0 errors: MCP's codes, the exception that carries one, its bytes, and what each of our errors is there.
+
+No message but the error response is known here, and no revision: that some codes belong to one of them is said with the
+code, and is for those who raise it to obey. Sections are those of the JSON-RPC 2.0 specification and of MCP 2026-07-28,
+basic/index ("MCP").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+from types import MappingProxyType
+from typing import Any
+
+from . import errors
+from .event import encode
+
+Id = str | int
+"""A request's id (MCP, Requests: "MUST include a string or integer ID", "MUST NOT be null")."""
+
+
+class Code(IntEnum):
+    """Codes of errors (5.1; MCP, Error Codes). Of -32020 to -32099 only what MCP defines may be sent."""
+
+    PARSE_ERROR = -32700
+    """5.1: the body is not JSON."""
+    INVALID_REQUEST = -32600
+    """5.1: it is JSON, and no message; or HTTP refused it."""
+    METHOD_NOT_FOUND = -32601
+    """5.1; MCP: 2026-07-28 demands HTTP 404 with it (basic/transports/streamable-http, Protocol Version Header)."""
+    INVALID_PARAMS = -32602
+    """5.1; MCP: unknown tools, prompts and (from 2026-07-28) resources too, and `_meta` without its required fields."""
+    INTERNAL_ERROR = -32603
+    """5.1: it was begun, and failed on our side."""
+    HEADER_MISMATCH = -32020
+    """2026-07-28, streamable-http, Server Validation: a header says something else than the body. HTTP 400."""
+    MISSING_CLIENT_CAPABILITY = -32021
+    """2026-07-28, basic/index, _meta: `data.requiredCapabilities` lists what the client did not declare. HTTP 400."""
+    UNSUPPORTED_PROTOCOL_VERSION = -32022
+    """2026-07-28, basic/versioning: `data` has `supported` and `requested`. HTTP 400."""
+    RESOURCE_NOT_FOUND = -32002
+    """2025-11-25 and older, server/resources, Error Handling. MUST NOT be sent in 2026-07-28: -32602 there."""
+    URL_ELICITATION_REQUIRED = -32042
+    """2025-11-25 only, client/elicitation, Error Handling. MUST NOT be sent in 2026-07-28."""
+
+
+class RpcError(Exception):
+    """A JSON-RPC error response (5.1), raised or kept as a value.
+
+    `status` is the HTTP status when it is the whole answer to a 2026-07-28 request. Older revisions know no such
+    mapping, and their clients drop the body of a 4xx: to them, a request of a session is answered with 200.
+    `headers` are header fields that the status demands. It is no McpAppError: there code and status belong to the
+    class, here one code comes with several statuses, and a code with any data.
+    """
+
+    def __init__(
+        self,
+        code: int,
+        message: str,
+        *,
+        id: Id | None = None,  # noqa: A002 - the wire's name
+        data: Any = None,
+        status: int = 400,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.id = id
+        self.data = data
+        self.status = status
+        self.headers = dict(headers or {})
+
+    def encode(self) -> bytes:
+        """The error response as one line of JSON."""
+        return error(self.id, self.code, self.message, None if self.data is None else encode(self.data))
+
+
+OK = 200
+"""The status of a run's failure: HTTP did its part, and a proxy must not take it for one of its own and try again."""
+
+RPC_CODES: Mapping[type[errors.McpAppError], tuple[Code, int]] = MappingProxyType(
+    {
+        # Refused before a run: our own status, but for those in which MCP's clients read another meaning. 404 is an
+        # unknown method, an ended session or an older server; 405 an older server; 422 is none of MCP's.
+        errors.InvalidRequest: (Code.INVALID_REQUEST, 400),
+        errors.InvalidParams: (Code.INVALID_PARAMS, 400),
+        errors.UnknownTool: (Code.INVALID_PARAMS, 400),
+        errors.UnknownRun: (Code.INVALID_PARAMS, 400),
+        errors.NotReadOnly: (Code.INVALID_REQUEST, 400),
+        errors.RunConflict: (Code.INVALID_REQUEST, 409),
+        errors.UnknownRoute: (Code.INVALID_REQUEST, 404),
+        errors.MethodNotAllowed: (Code.INVALID_REQUEST, 405),
+        errors.NotAcceptable: (Code.INVALID_REQUEST, 406),
+        errors.BodyTimeout: (Code.INVALID_REQUEST, 408),
+        errors.BodyTooLarge: (Code.INVALID_REQUEST, 413),
+        errors.UnsupportedMediaType: (Code.INVALID_REQUEST, 415),
+        errors.HostNotAllowed: (Code.INVALID_REQUEST, 421),
+        errors.OriginNotAllowed: (Code.INVALID_REQUEST, 403),
+        errors.CrossSiteNotAllowed: (Code.INVALID_REQUEST, 403),
+        errors.Overloaded: (Code.INTERNAL_ERROR, 503),
+        errors.Draining: (Code.INTERNAL_ERROR, 503),
+        errors.Purged: (Code.INVALID_REQUEST, 410),
+        # How a run ended.
+        errors.ToolFailed: (Code.INTERNAL_ERROR, OK),
+        errors.ToolError: (Code.INTERNAL_ERROR, OK),
+        errors.TimeCap: (Code.INTERNAL_ERROR, OK),
+        errors.Shutdown: (Code.INTERNAL_ERROR, OK),
+        errors.Cancelled: (Code.INTERNAL_ERROR, OK),
+        errors.Left: (Code.INTERNAL_ERROR, OK),
+        errors.EventTooLarge: (Code.INTERNAL_ERROR, OK),
+        errors.InternalError: (Code.INTERNAL_ERROR, 500),
+        # A class that somebody else derived from the root, of which nothing is known.
+        errors.McpAppError: (Code.INTERNAL_ERROR, 500),
+    }
+)
+"""Class of error -> JSON-RPC code and HTTP status. A subclass that is not here has its nearest ancestor's row."""
+
+
+def rpc_error(problem: errors.McpAppError, id: Id | None = None) -> RpcError:  # noqa: A002 - the wire's name
+    """The error as JSON-RPC's: `data` is the error object that the other representations have."""
+    code, status = next(RPC_CODES[kind] for kind in type(problem).__mro__ if kind in RPC_CODES)
+    return RpcError(code, problem.message, id=id, data=problem.object(), status=status, headers=problem.headers)
+
+
+# --- on the wire -----------------------------------------------------------------------------------------------------
+
+
+def error(
+    id: Id | None,  # noqa: A002 - the wire's name
+    code: int,
+    message: str,
+    data_json: bytes | None = None,
+) -> bytes:
+    """An error response; `data_json` is an encoded JSON value.
+
+    Without an id none is sent: MCP's schemas have it absent, where JSON-RPC 2.0 (5) has null.
+    """
+    id_part = b"" if id is None else b'"id":%b,' % id_json(id)
+    data_part = b"" if data_json is None else b',"data":%b' % data_json
+    return b'{"jsonrpc":"2.0",%b"error":{"code":%d,"message":%b%b}}' % (id_part, code, encode(message), data_part)
+
+
+def id_json(id: Id) -> bytes:  # noqa: A002 - the wire's name
+    """The id as JSON."""
+    return b"%d" % id if isinstance(id, int) else encode(id)
