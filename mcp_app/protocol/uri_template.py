@@ -1,0 +1,195 @@
+"""URI templates (RFC 6570) in both directions: values into a URI, and a URI back into values.
+
+What is supported is level 1, `{name}`, and of level 2 `{+name}` as the last variable of a template: what may contain
+slashes. A URI without variables is a template too. What is asked for comes from callers, so matching takes linear
+time and gives out no value that could lead out of a directory it is joined to. No URI is fetched, and no file opened.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote, unquote_to_bytes
+
+MAX_URI = 8192
+"""Characters of a URI that is looked at: the next power of two over what RFC 9110, 4.1 asks every recipient to take."""
+
+_UNRESERVED = r"A-Za-z0-9\-._~"  # RFC 3986, 2.3
+_ENCODED = r"%[0-9A-F]{2}"
+_IN_QUERY = rf"(?:[{_UNRESERVED}!$'()*+,;=:@]|{_ENCODED})"  # pchar without &, which parts a query's fields
+_IN_PATH = rf"(?:[{_UNRESERVED}!$&'()*+,;=:@]|{_ENCODED})"  # RFC 3986, 3.3: pchar
+_ANYWHERE = rf"(?:[{_UNRESERVED}!$&'()*+,;=:@/?#\[\]]|{_ENCODED})"  # reserved as well
+_RESERVED = ":/?#[]@!$&'()*+,;="  # RFC 3986, 2.2
+
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")  # RFC 3986, 3.1
+_TEXT = re.compile(rf"{_ANYWHERE}*+", re.IGNORECASE)
+_TRIPLET = re.compile(r"%[0-9A-Fa-f]{2}")
+_EXPRESSION = re.compile(r"\{([^{}]*)\}")
+
+
+class TemplateError(ValueError):
+    """A URI template cannot be used, and the message says which part of it and why. For its author, never a caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """`{name}`, or when it is `reserved` `{+name}`: its value may have slashes and all else that a URI may have."""
+
+    name: str
+    reserved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UriTemplate:
+    """A parsed template. `shape` is the same for two templates that match the same URIs, whatever their variables'
+    names are; for a template without variables it is the normal form of its URI."""
+
+    text: str
+    variables: tuple[Variable, ...]
+    shape: str
+    _literals: tuple[str, ...] = field(repr=False)
+    _pattern: re.Pattern[str] = field(repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> UriTemplate:
+        """The template that `text` is. Raises TemplateError."""
+        pieces = _EXPRESSION.split(text)
+        literals = tuple(_literal(piece, text) for piece in pieces[::2])
+        variables = tuple(_variable(piece, text) for piece in pieces[1::2])
+        _check(text, literals, variables)
+        literals = (_lower_scheme(literals[0]), *literals[1:])
+        shape = literals[0] + "".join(
+            ("{+}" if variable.reserved else "{}") + literal
+            for variable, literal in zip(variables, literals[1:], strict=True)
+        )
+        return cls(text, variables, shape, literals, re.compile(_pattern(literals, variables)))
+
+    def match(self, uri: str) -> dict[str, str] | None:
+        """The values of the variables in `uri`, percent-decoded; None when it is none of this template's URIs.
+
+        Each variable is as short as it can be and never empty. Refused, as None, is a value that is not UTF-8, that
+        has control characters, that starts with a slash, or that has `.` or `..` between slashes.
+        """
+        normalised = normal(uri)
+        found = None if normalised is None else self._pattern.fullmatch(normalised)
+        if found is None:
+            return None
+        values: dict[str, str] = {}
+        for variable, raw in zip(self.variables, found.groups(), strict=True):
+            value = _decoded(raw)
+            if value is None or not _stays_inside(value):
+                return None
+            values[variable.name] = value
+        return values
+
+    def expand(self, values: Mapping[str, str]) -> str:
+        """The URI with these values (RFC 6570, 3.2.2 and 3.2.3). Raises ValueError when one is missing or empty."""
+        parts = [self._literals[0]]
+        for variable, literal in zip(self.variables, self._literals[1:], strict=True):
+            value = values.get(variable.name, "")
+            if not value:
+                raise ValueError(f"{self.text}: {variable.name} has no value")
+            parts += [_encoded(value) if variable.reserved else quote(value, safe=""), literal]
+        return "".join(parts)
+
+
+def normal(uri: str) -> str | None:
+    """The URI as RFC 3986, 6.2.2 compares it; None when it is no URI, or longer than `MAX_URI`.
+
+    Characters outside ASCII are encoded first (RFC 3987, 3.1), because people type them and clients pass them on.
+    """
+    if len(uri) > MAX_URI or not _SCHEME.match(uri):
+        return None
+    try:
+        return _lower_scheme(_normal_text(uri))
+    except ValueError:
+        return None
+
+
+def _lower_scheme(text: str) -> str:
+    scheme, colon, rest = text.partition(":")
+    return scheme.lower() + colon + rest
+
+
+def _normal_text(text: str) -> str:
+    """A part of a URI with its percent-encoding normalised. Raises ValueError for what no URI may have."""
+    if not text.isascii():
+        text = "".join(each if each.isascii() else quote(each, safe="") for each in text)
+    if not _TEXT.fullmatch(text):
+        raise ValueError("it has a character that no URI may have")
+    return _TRIPLET.sub(_normal_triplet, text)
+
+
+def _normal_triplet(found: re.Match[str]) -> str:
+    character = chr(int(found[0][1:], 16))
+    return character if re.fullmatch(f"[{_UNRESERVED}]", character) else found[0].upper()
+
+
+def _literal(text: str, template: str) -> str:
+    if not text.isascii() or "{" in text or "}" in text:
+        raise TemplateError(f"{template!r}: {text!r} has what no URI may have unencoded (RFC 3986, 2).")
+    try:
+        return _normal_text(text)
+    except ValueError:
+        raise TemplateError(f"{template!r}: {text!r} has what no URI may have unencoded (RFC 3986, 2).") from None
+
+
+def _variable(expression: str, template: str) -> Variable:
+    name = expression.removeprefix("+")
+    if not (name.isidentifier() and name.isascii()):
+        raise TemplateError(
+            f"{template!r}: {{{expression}}} is not supported: write {{name}} (RFC 6570, level 1), or {{+name}} for "
+            "what may contain slashes. The name is that of a parameter."
+        )
+    return Variable(name, expression.startswith("+"))
+
+
+def _check(text: str, literals: tuple[str, ...], variables: tuple[Variable, ...]) -> None:
+    if len(text) > MAX_URI:
+        raise TemplateError(f"A URI of {len(text)} characters is longer than the {MAX_URI} that are looked at.")
+    if not _SCHEME.match(literals[0]):
+        raise TemplateError(f"{text!r} has no scheme: write it as in notes://today (RFC 3986, 3.1).")
+    names = [variable.name for variable in variables]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise TemplateError(f"{text!r}: {{{twice[0]}}} stands there twice.")
+    if any(not literal for literal in literals[1:-1]):
+        raise TemplateError(f"{text!r}: there is nothing between two variables, so nobody can tell them apart.")
+    if any(variable.reserved for variable in variables[:-1]):
+        raise TemplateError(f"{text!r}: {{+name}} takes all that follows, so it can only be the last variable.")
+
+
+def _pattern(literals: tuple[str, ...], variables: tuple[Variable, ...]) -> str:
+    """Each variable goes on until what follows it begins, and never comes back on that: linear, whatever is asked."""
+    parts = [re.escape(literals[0])]
+    before = literals[0]
+    for index, (variable, literal) in enumerate(zip(variables, literals[1:], strict=True)):
+        character = _ANYWHERE if variable.reserved else _IN_QUERY if "?" in before else _IN_PATH
+        last = index == len(variables) - 1
+        following = re.escape(literal) + (r"\Z" if last else "")
+        parts.append(rf"({character}(?:(?!{following}){character})*+){following}")
+        before += literal
+    return "".join(parts)
+
+
+def _decoded(raw: str) -> str | None:
+    try:
+        return unquote_to_bytes(raw).decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _stays_inside(value: str) -> bool:
+    """Whether a path made by joining the value to a directory is in that directory, with slashes of either kind."""
+    if value[0] in "/\\" or any(ord(character) < 0x20 or ord(character) == 0x7F for character in value):
+        return False
+    return not {".", ".."} & set(re.split(r"[/\\]", value))
+
+
+def _encoded(value: str) -> str:
+    """RFC 6570, 3.2.3: reserved characters and what is percent-encoded already stay as they are."""
+    return re.sub(r"%[0-9A-Fa-f]{2}|[\s\S]", lambda found: found[0] if len(found[0]) > 1 else _quoted(found[0]), value)
+
+
+def _quoted(character: str) -> str:
+    return quote(character, safe=_RESERVED)
