@@ -1,0 +1,289 @@
+"""Headers that repeat the body: MCP 2026-07-28, basic/transports/streamable-http, "Request Metadata".
+
+    Mcp-Method: tools/call                      method
+    Mcp-Name: =?base64?5LiW55WM?=               params.name, params.uri or params.taskId
+    Mcp-Param-Region: us-west1                  params.arguments, where the tool's schema says x-mcp-header
+
+A proxy routes by what the headers say and the server acts on what the body says: the two must be the same ("Server
+Validation"). Headers come as a mapping of lower-case names to values in which fields of one name are joined by ", "
+(RFC 9110, 5.3). Which revisions have these headers, and whether a revision is supported, is not known here; a field
+that is missing in the body itself is for the method's own validation.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from types import MappingProxyType
+from typing import Any
+
+from .errors import ToolDefinitionError
+from .jsonrpc import Code, Request, RpcError
+
+ANNOTATION = "x-mcp-header"
+"""The keyword of a property's schema whose value names the header that the argument is repeated in."""
+
+VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
+"""The member of `_meta` that MCP-Protocol-Version repeats."""
+
+NAME_FIELDS: Mapping[str, str] = MappingProxyType(
+    {
+        "tools/call": "name",
+        "prompts/get": "name",
+        "resources/read": "uri",
+        # Extension io.modelcontextprotocol/tasks, "Streamable HTTP: Routing Headers".
+        "tasks/get": "taskId",
+        "tasks/update": "taskId",
+        "tasks/cancel": "taskId",
+    }
+)
+"""Method -> the member of `params` that Mcp-Name repeats ("Standard Request Headers"). Other methods have no name."""
+
+MAX_SAFE_INT = 2**53 - 1
+"""A mirrored integer lies between its negative and itself ("Schema Extension"): beyond, a proxy written in JavaScript
+reads another number than we do."""
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
+_FIELD_VALUE = re.compile(r"[\t\x20-\x7e]*")  # "Value Encoding": visible ASCII, space and tab
+_SENTINEL = re.compile(r"=\?base64\?(.*)\?=", re.DOTALL)
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,39})(?:\.[0-9]{1,40})?", re.ASCII)  # 2**53 has 16 digits
+
+
+# --- a tool's annotations --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """One annotated property: `name` as annotated, `path` the property names that lead to it from the arguments."""
+
+    name: str
+    path: tuple[str, ...]
+
+    @property
+    def header(self) -> str:
+        """The header's name as people write it."""
+        return f"Mcp-Param-{self.name}"
+
+    @property
+    def where(self) -> str:
+        """The field of the body."""
+        return ".".join(("params.arguments", *self.path))
+
+
+_Path = tuple[str, ...]
+
+_TYPES = ("string", "integer", "boolean")
+
+# Keywords of JSON Schema 2020-12 (and of draft-07, which authors still write) with schemas in them. What is no schema
+# is not looked into: an x-mcp-header in a `default` or an `enum` is data.
+_OF_SCHEMAS = frozenset({"patternProperties", "dependentSchemas", "$defs", "definitions", "dependencies"})
+_OF_ONE_OR_MORE = frozenset(
+    {"items", "prefixItems", "additionalItems", "contains", "unevaluatedItems"}
+    | {"additionalProperties", "propertyNames", "unevaluatedProperties", "contentSchema"}
+    | {"allOf", "anyOf", "oneOf", "not", "if", "then", "else"}
+)
+
+
+def mirrors(input_schema: Mapping[str, Any]) -> tuple[Mirror, ...]:
+    """The annotated properties of a tool's input schema ("Schema Extension").
+
+    Raises ToolDefinitionError naming the property and the rule: clients must leave such a tool out of their lists.
+    """
+    found: dict[str, Mirror] = {}
+    for where, path, schema in _schemas(input_schema):
+        if ANNOTATION not in schema:
+            continue
+        mirror = _mirror(where, path, schema)
+        twin = found.setdefault(mirror.name.lower(), mirror)
+        if twin is not mirror:
+            raise ToolDefinitionError(
+                f"{where}: {ANNOTATION} {mirror.name!r} is that of {'.'.join(twin.path)} too;"
+                " header names are the same in any case of letters."
+            )
+    return tuple(found.values())
+
+
+def _mirror(where: str, path: _Path | None, schema: Mapping[str, Any]) -> Mirror:
+    name, kind = schema[ANNOTATION], schema.get("type")
+    if not path:
+        raise ToolDefinitionError(
+            f"{where}: {ANNOTATION} may stand only where nothing but `properties` leads,"
+            " not in items, combinations, conditions, definitions or the schema itself."
+        )
+    if not isinstance(name, str) or not _TOKEN.fullmatch(name):
+        raise ToolDefinitionError(f"{where}: {ANNOTATION} {name!r} is not a header name (RFC 9110, 5.6.2 token).")
+    if kind not in _TYPES:  # a list of types, as with null, is refused by the clients in use too
+        raise ToolDefinitionError(
+            f"{where}: {ANNOTATION} needs one type of string, integer or boolean, not {kind!r}. A parameter that may"
+            " be left out needs no null: the header is left out with it."
+        )
+    return Mirror(name, path)
+
+
+def _schemas(root: Mapping[str, Any]) -> Iterator[tuple[str, _Path | None, Mapping[str, Any]]]:
+    """Every schema within: where it stands, and the property names that lead there, None where something else does."""
+    queue: list[tuple[str, _Path | None, Any]] = [("input schema", (), root)]
+    for where, path, schema in queue:  # which grows meanwhile
+        if not isinstance(schema, Mapping):
+            continue  # true and false are schemas too
+        yield where, path, schema
+        for keyword, value in schema.items():
+            inner = f"{where}.{keyword}"
+            if keyword == "properties" and isinstance(value, Mapping):
+                queue.extend(
+                    (f"{inner}.{name}", None if path is None else (*path, name), each) for name, each in value.items()
+                )
+            elif keyword in _OF_SCHEMAS and isinstance(value, Mapping):
+                queue.extend((f"{inner}.{name}", None, each) for name, each in value.items())
+            elif keyword in _OF_ONE_OR_MORE:
+                queue.extend((inner, None, each) for each in (value if isinstance(value, list) else [value]))
+
+
+# --- a request's headers ---------------------------------------------------------------------------------------------
+
+
+def check_request(headers: Mapping[str, str], request: Request) -> None:
+    """That MCP-Protocol-Version, Mcp-Method and Mcp-Name are there and say what the body says.
+
+    Raises RpcError with HEADER_MISMATCH. Not for a body that lacks the field: INVALID_PARAMS is for its reader to say.
+    """
+    meta = request.params.get("_meta")
+    version = meta.get(VERSION_KEY) if isinstance(meta, dict) else None
+    _check(headers, request, "MCP-Protocol-Version", f"params._meta.{VERSION_KEY}", version, encoded=False)
+    _check(headers, request, "Mcp-Method", "method", request.method, encoded=False)
+    member = NAME_FIELDS.get(request.method)
+    if member is not None and isinstance(request.params.get(member), str):
+        _check(headers, request, "Mcp-Name", f"params.{member}", request.params.get(member), encoded=True)
+
+
+def _check(
+    headers: Mapping[str, str], request: Request, header: str, where: str, expected: object, *, encoded: bool
+) -> None:
+    raw = headers.get(header.lower())
+    if raw is None:
+        raise _mismatch(request, header, where, f"{header} header is missing; it repeats {where}", _STANDARD_HINT)
+    said = _read(raw, header, where, request, encoded=encoded)
+    if isinstance(expected, str) and said != expected:
+        raise _differs(request, header, where, said, expected, _STANDARD_HINT)
+
+
+def check_arguments(headers: Mapping[str, str], request: Request, mirrored: tuple[Mirror, ...]) -> None:
+    """That the Mcp-Param headers of a tools/call say what its arguments say, `mirrored` being the tool's.
+
+    A header without an argument is refused like one that differs: a proxy has acted on a value that nobody sent. Other
+    Mcp-Param headers are nobody's business here ("Server Behavior for Custom Headers").
+
+    Raises RpcError with HEADER_MISMATCH.
+    """
+    arguments = request.params.get("arguments")
+    for mirror in mirrored:
+        raw, value = headers.get(mirror.header.lower()), _value_at(arguments, mirror.path)
+        if value is None:  # null counts as absent
+            if raw is not None:
+                problem = f"{mirror.header} header is present but {mirror.where} is absent or null"
+                raise _mismatch(request, mirror.header, mirror.where, problem, _PARAM_HINT)
+        elif isinstance(value, dict | list):
+            # The schema, which has one of _TYPES there, refuses it with better words; no header can be meant for it.
+            if raw is not None:
+                raise _differs(request, mirror.header, mirror.where, raw, value, _PARAM_HINT)
+        else:
+            _check_argument(request, mirror, raw, value)
+
+
+def _check_argument(request: Request, mirror: Mirror, raw: str | None, value: object) -> None:
+    if type(value) is int and abs(value) > MAX_SAFE_INT:
+        problem = f"{mirror.where} is an integer beyond ±(2^53-1), which {mirror.header} cannot repeat"
+        raise _mismatch(request, mirror.header, mirror.where, problem, _PARAM_HINT)
+    if raw is None:
+        problem = f"{mirror.header} header is missing but {mirror.where} is present"
+        raise _mismatch(request, mirror.header, mirror.where, problem, _PARAM_HINT)
+    said = _read(raw, mirror.header, mirror.where, request, encoded=True)
+    if not _same(said, value):
+        raise _differs(request, mirror.header, mirror.where, said, value, _PARAM_HINT)
+
+
+def _same(said: str, value: object) -> bool:
+    """ "Value Encoding", type conversion; numbers as numbers ("Server Validation": 42.0 and 42 are equal)."""
+    if isinstance(value, bool):
+        return said == ("true" if value else "false")
+    if isinstance(value, int | float):
+        return _DECIMAL.fullmatch(said) is not None and Decimal(said) == Decimal(repr(value))
+    return said == value
+
+
+def _value_at(arguments: object, path: _Path) -> object:
+    for name in path:
+        if not isinstance(arguments, dict):
+            return None
+        arguments = arguments.get(name)
+    return arguments
+
+
+def _read(raw: str, header: str, where: str, request: Request, *, encoded: bool) -> str:
+    """What the header says: without the white space around it (RFC 9110, 5.5), and decoded if it may be encoded."""
+    value = raw.strip(" \t")
+    if not _FIELD_VALUE.fullmatch(value):
+        problem = f"{header} header has characters other than visible ASCII, space and tab"
+        raise _mismatch(request, header, where, problem, _ENCODING_HINT)
+    if not encoded:
+        return value
+    try:
+        return decode_value(value)
+    except ValueError as error:
+        raise _mismatch(request, header, where, f"{header} header {error}", _ENCODING_HINT) from None
+
+
+def decode_value(value: str) -> str:
+    """The value that a header of Mcp-Name or Mcp-Param-… carries ("Value Encoding").
+
+    Raises ValueError, whose message says why, for `=?base64?…?=` around what is not base64 of UTF-8 with its padding
+    (RFC 4648, 4). Of two encodings of one value only the one that encoders write is taken.
+    """
+    match = _SENTINEL.fullmatch(value)
+    if match is None:
+        return value
+    try:
+        decoded = binascii.a2b_base64(match[1], strict_mode=True)
+        text = decoded.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError("carries base64 of what is not UTF-8") from None
+    except ValueError:  # binascii.Error, or not ASCII
+        raise ValueError("carries what is not base64 with its padding") from None
+    if base64.b64encode(decoded).decode() != match[1]:
+        raise ValueError("carries base64 whose unused bits are not zero")
+    return text
+
+
+# --- refusals --------------------------------------------------------------------------------------------------------
+
+_STANDARD_HINT = "Repeat method, params._meta's protocol version and the name, uri or taskId in their headers."
+_PARAM_HINT = "Call tools/list: the tool's inputSchema says by x-mcp-header which arguments go into which headers."
+_ENCODING_HINT = (
+    "Send other values than plain ASCII as =?base64?…?= around the base64 of their UTF-8, padding included."
+)
+
+
+def _differs(request: Request, header: str, where: str, said: str, value: object, hint: str) -> RpcError:
+    problem = f"{header} header value {_shown(said)} does not match body value {_shown(value)} at {where}"
+    return _mismatch(request, header, where, problem, hint)
+
+
+def _mismatch(request: Request, header: str, where: str, problem: str, hint: str) -> RpcError:
+    message = f"Header mismatch: {problem}"
+    data = {
+        "code": "header_mismatch",
+        "message": message,
+        "hint": hint,
+        "details": [{"field": where, "problem": f"not what the header {header} says"}],
+    }
+    return RpcError(Code.HEADER_MISMATCH, message, id=request.id, data=data)
+
+
+def _shown(value: object) -> str:
+    """Quoted, in ASCII, and short: a name may be as long as a body."""
+    text = ascii(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
