@@ -97,9 +97,16 @@ async def test_callbacks_can_be_taken_back_may_fail_and_may_come_late(caplog: py
     class Late(Farewell):
         def watch(self) -> None:
             on_draining(lambda: heard.append("taken back"))()
-            on_draining(lambda: 1 / 0)
-            on_draining(lambda: (heard.append("first"), on_draining(lambda: heard.append("late"))))
+            on_draining(failing)
+            on_draining(first)
             super().watch()
+
+    def failing() -> None:
+        raise ValueError("a defect in the application")
+
+    def first() -> None:
+        heard.append("first")
+        on_draining(lambda: heard.append("late"))
 
     outside = on_draining(lambda: heard.append("outside of any server"))
     with fixed():
