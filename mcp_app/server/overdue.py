@@ -13,6 +13,8 @@ import time
 
 from hypercorn.config import Config
 
+from mcp_app.server.fixes import draining
+
 FAILED = 1
 """The exit status: something did not stop, and whoever looks after the process should know."""
 
@@ -21,8 +23,9 @@ MARGIN_SECONDS = 5.0
 
 
 def bound(config: Config) -> float:
-    """Seconds an orderly stop can take: streams (twice: told to end, then cancelled), the application, the rest."""
-    return 2 * config.graceful_timeout + config.shutdown_timeout + MARGIN_SECONDS
+    """Seconds an orderly stop can take: the last events, streams (twice: told to end, then cancelled), the application,
+    the rest."""
+    return draining.READY_SECONDS + 2 * config.graceful_timeout + config.shutdown_timeout + MARGIN_SECONDS
 
 
 def exit_after(seconds: float) -> None:

@@ -95,10 +95,12 @@ class _Lifespan:
         if self._server.endpoint is not None:
             self._server.endpoint.runs.close()
 
-    def _drain(self) -> None:
-        """Called at once when the server is told to stop, while its streams can still be written to."""
+    def _drain(self) -> asyncio.Task[None] | None:
+        """Called at once when the server is told to stop; while this lasts it still answers, "not ready" to whoever
+        asks and 503 to a new call."""
         if self._draining is None and self._server.endpoint is not None:
             self._draining = asyncio.create_task(self._server.endpoint.runs.drain(), name="drain")
+        return self._draining
 
 
 def _running(server: Server) -> Callable[[], Endpoint]:

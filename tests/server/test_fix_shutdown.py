@@ -118,6 +118,38 @@ async def test_callbacks_can_be_taken_back_may_fail_and_may_come_late(caplog: py
     outside()
 
 
+async def test_the_server_answers_until_what_a_callback_waits_for_is_done() -> None:
+    committed = asyncio.Event()
+    asked = asyncio.Event()
+
+    class Committing(Farewell):
+        def watch(self) -> None:
+            on_draining(lambda: asked.set() or committed.wait())
+
+    with fixed():
+        async with serving(Committing()) as server:
+            server.stop.set()
+            await asyncio.wait_for(asked.wait(), 5)
+            async with raw_h2(server.port) as client:  # a new connection, while the server is being stopped
+                stream = await client.request("/hello")
+                await client.until(lambda: client.is_ended(stream))
+                assert client.status(stream) == 200
+            committed.set()
+
+
+async def test_a_callback_that_returns_what_cannot_be_awaited_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    class Wrong(Farewell):
+        def watch(self) -> None:
+            on_draining(lambda: 42)  # type: ignore[arg-type, return-value]
+
+    with fixed():
+        async with serving(Wrong()) as server:
+            server.stop.set()
+            assert server.task is not None
+            await asyncio.wait_for(asyncio.shield(server.task), 10)
+    assert "a callback of on_draining failed" in caplog.text
+
+
 async def stops_beside_a_stubborn_stream(**timeouts: float) -> bool:
     async with serving(Provoking(), **timeouts) as server, raw_h2(server.tls_port, client_tls()) as client:
         assert server.task is not None

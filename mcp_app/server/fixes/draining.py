@@ -2,7 +2,8 @@
 
 Upstream, nothing tells an application that the server is asked to stop: its streams are cut without a last event after
 the graceful time, and `lifespan.shutdown` comes only then. Here whoever has registered is called the moment the server
-begins to stop, so that each stream can write its last event and end.
+begins to stop, and may say what to wait for: until then the server goes on to accept and to answer, so that each stream
+can write its last event and end, and a load balancer that asks is told that this process is not ready.
 
 Servers in one process are told apart: a callback registered in a server's lifespan or in one of its requests hears of
 that server. Registered outside of any server it hears of every server of the running loop.
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -22,7 +23,11 @@ from hypercorn.asyncio.worker_context import EventWrapper, WorkerContext
 
 from mcp_app.server.fixes.replacing import Fix, Replacement
 
-Callback = Callable[[], None]
+Callback = Callable[[], Awaitable[object] | None]
+Unsubscribe = Callable[[], None]
+
+READY_SECONDS = 5.0
+"""For what the callbacks wait for, all together: a tool's last commit. A tool that needs longer is cut."""
 
 log = logging.getLogger("mcp_app.server")
 
@@ -34,13 +39,13 @@ class Draining:
         self._callbacks: dict[object, Callback] = {}
         self._begun = False
 
-    def subscribe(self, callback: Callback) -> Callback:
+    def subscribe(self, callback: Callback) -> Unsubscribe:
         """Have `callback` called once at the beginning of the stop; if that is over, on the loop's next turn.
 
         Returns what takes the subscription back.
         """
         if self._begun:
-            handle = asyncio.get_running_loop().call_soon(callback)
+            handle = asyncio.get_running_loop().call_soon(lambda: _called(callback))
             return handle.cancel
         key = object()
         self._callbacks[key] = callback
@@ -50,15 +55,21 @@ class Draining:
 
         return unsubscribe
 
-    def begin(self) -> None:
-        """Call everybody. One that raises is logged: the others must still hear of it."""
+    def begin(self) -> list[asyncio.Future[object]]:
+        """Call everybody; returns what they wait for."""
         self._begun = True
         callbacks, self._callbacks = self._callbacks, {}
-        for callback in callbacks.values():
-            try:
-                callback()
-            except Exception:
-                log.exception("a callback of on_draining failed")
+        return [awaited for callback in callbacks.values() if (awaited := _called(callback)) is not None]
+
+
+def _called(callback: Callback) -> asyncio.Future[object] | None:
+    """What the callback waits for. One that raises is logged: the others must still hear of the stop."""
+    try:
+        awaited = callback()
+        return None if awaited is None else asyncio.ensure_future(awaited)
+    except Exception:
+        log.exception("a callback of on_draining failed")
+        return None
 
 
 _current: ContextVar[Draining | None] = ContextVar("draining", default=None)
@@ -70,8 +81,10 @@ _of_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Draining] = WeakKeyDictio
 _of_context: WeakKeyDictionary[WorkerContext, Draining] = WeakKeyDictionary()
 
 
-def on_draining(callback: Callback) -> Callback:
+def on_draining(callback: Callback) -> Unsubscribe:
     """Have `callback` called once, on the running loop, when the server this runs in begins to stop.
+
+    What it returns, if anything, is awaited for READY_SECONDS at most before the server stops to accept and to answer.
 
     Returns a function that takes the registration back. Must be called with a running loop.
     """
@@ -94,14 +107,13 @@ class _Terminated(EventWrapper):
         self._draining = draining
 
     async def set(self) -> None:
-        first = not self.is_set()
-        await super().set()
-        if not first:
-            return
-        self._draining.begin()
+        awaited = self._draining.begin()
         elsewhere = _of_loop.pop(asyncio.get_running_loop(), None)
         if elsewhere is not None:
-            elsewhere.begin()
+            awaited += elsewhere.begin()
+        if awaited:
+            await asyncio.wait(awaited, timeout=READY_SECONDS)
+        await super().set()
 
 
 def begin_server(old: Callable[..., None]) -> Callable[..., None]:
