@@ -1,0 +1,279 @@
+"""What a tool, a prompt or a resource returns besides plain values: text, pictures, sound, files, links to resources.
+
+Each class is what an author writes; `block` is the content block that it is on MCP's wire (2026-07-28, Tools, Tool
+Result; the same in 2025-11-25). Files are read when the content is made, so that what is wrong with one is raised in
+the author's line. The blocks are plain dicts: `mcp_types` would triple the time that importing a file of tools takes,
+and the tests hold them against it. No run, no reader and no policy of what a client can show is in here.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import typing
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+from urllib.parse import quote
+
+from pydantic_core import CoreSchema, core_schema
+
+from .content_data import ContentError, Data, bytes_and_type, checked_type, read
+from .protocol import media_type
+from .protocol.uri_template import normal
+
+Role = Literal["user", "assistant"]
+
+_ROLES = frozenset(typing.get_args(Role))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annotations:
+    """Hints for the client (MCP, Resources, Annotations).
+
+    audience: who it is for. priority: 0.0, entirely optional, to 1.0, effectively required. last_modified: with its
+    time zone.
+
+    Raises ContentError for anything else.
+    """
+
+    audience: Sequence[Role] = ()
+    priority: float | None = None
+    last_modified: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.audience, str) or not _ROLES.issuperset(self.audience):
+            raise ContentError(f'audience is {self.audience!r}, not a list of "user" and "assistant"')
+        if self.priority is not None and not 0 <= self.priority <= 1:
+            raise ContentError(f"priority is {self.priority!r}, not a number from 0.0 to 1.0")
+        if self.last_modified is not None and self.last_modified.tzinfo is None:
+            raise ContentError("last_modified has no time zone: nobody else knows which one is meant")
+
+    def wire(self) -> dict[str, Any]:
+        """As on MCP's wire."""
+        modified = self.last_modified and self.last_modified.isoformat().replace("+00:00", "Z")
+        return present(audience=list(self.audience) or None, priority=self.priority, lastModified=modified)
+
+
+def present(**fields: Any) -> dict[str, Any]:
+    """The fields that are not None, with annotations as on the wire: MCP leaves out what is not known."""
+    return {
+        name: value.wire() if isinstance(value, Annotations) else value
+        for name, value in fields.items()
+        if value is not None
+    }
+
+
+class Content(ABC):
+    """Something that is more than its JSON: what the classes of this module have in common."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def block(self) -> dict[str, Any]:
+        """The content block on MCP's wire."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> CoreSchema:
+        """An annotation like `-> Image` is validated by class, and serialised as its block."""
+        blocks = core_schema.plain_serializer_function_ser_schema(
+            lambda content: content.block(), return_schema=core_schema.dict_schema()
+        )
+        return core_schema.is_instance_schema(cls, serialization=blocks)
+
+
+@dataclass(frozen=True, slots=True)
+class Text(Content):
+    """Text, for when it needs annotations or stands beside other content; else return a str."""
+
+    text: str
+    annotations: Annotations | None = None
+
+    def __post_init__(self) -> None:
+        _must_be_text(self.text)
+
+    def block(self) -> dict[str, Any]:
+        return present(type="text", text=self.text, annotations=self.annotations)
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class _Media(Content):
+    data: bytes = field(repr=False)
+    mime_type: str
+    annotations: Annotations | None = None
+
+    kind: typing.ClassVar[str]
+
+    def __init__(self, data: Data, mime_type: str | None = None, *, annotations: Annotations | None = None) -> None:
+        """Raises ContentError when the data is not of this kind, OSError when the file cannot be read."""
+        raw, kind = bytes_and_type(data, mime_type)
+        if not raw:
+            raise ContentError(f"there are no bytes of this {self.kind}")
+        if not kind.startswith(f"{self.kind}/"):
+            known = "" if kind == media_type.UNKNOWN else f", but {kind}"
+            raise ContentError(f"this is no {self.kind} that is known here{known}: if it is one, say so with mime_type")
+        object.__setattr__(self, "data", raw)
+        object.__setattr__(self, "mime_type", kind)
+        object.__setattr__(self, "annotations", annotations)
+
+    def block(self) -> dict[str, Any]:
+        encoded = base64.b64encode(self.data).decode()
+        return present(type=self.kind, data=encoded, mimeType=self.mime_type, annotations=self.annotations)
+
+
+class Image(_Media):
+    """A picture: its bytes, or a path to its file. The media type is found by the first bytes or by the extension."""
+
+    __slots__ = ()
+    kind = "image"
+
+
+class Audio(_Media):
+    """Sound: its bytes, or a path to its file. The media type is found by the first bytes or by the extension."""
+
+    __slots__ = ()
+    kind = "audio"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddedResource(Content):
+    """A resource that is carried along: either `text` or `blob` at `uri`, which the client may show or keep."""
+
+    uri: str
+    text: str | None = None
+    blob: bytes | None = field(default=None, repr=False)
+    mime_type: str | None = None
+    annotations: Annotations | None = None
+
+    def __post_init__(self) -> None:
+        _must_be_uri(self.uri)
+        if (self.text is None) == (self.blob is None):
+            raise ContentError(f"{self.uri}: give either text or blob")
+        if self.text is not None:
+            _must_be_text(self.text)
+        if self.blob is not None:
+            object.__setattr__(self, "blob", read(self.blob))
+        checked_type(self.mime_type)
+
+    def resource(self) -> dict[str, Any]:
+        """The contents of a resource on MCP's wire."""
+        if self.text is not None:
+            return {"uri": self.uri, "mimeType": self.mime_type or "text/plain", "text": self.text}
+        data = self.blob or b""
+        kind = self.mime_type or media_type.by_content(data) or media_type.UNKNOWN
+        return {"uri": self.uri, "mimeType": kind, "blob": base64.b64encode(data).decode()}
+
+    def block(self) -> dict[str, Any]:
+        return present(type="resource", resource=self.resource(), annotations=self.annotations)
+
+
+class File(EmbeddedResource):
+    """A file that is carried along, by a path or as bytes with a `name`: text where its media type and its bytes are,
+    else a blob. Its URI has its name and nothing of where it lies."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        data: Data,
+        *,
+        name: str | None = None,
+        uri: str | None = None,
+        mime_type: str | None = None,
+        annotations: Annotations | None = None,
+    ) -> None:
+        """Raises ContentError without a name or a URI, OSError when the file cannot be read."""
+        if name is None and isinstance(data, os.PathLike):
+            name = os.path.basename(os.fspath(data))
+        if not name and uri is None:
+            raise ContentError("a file of bytes needs its name, or a uri")
+        raw, kind = bytes_and_type(data, mime_type, name)
+        text = _as_text(raw, kind)
+        super().__init__(
+            uri=uri or f"file:///{quote(name or '', safe='')}",
+            text=text,
+            blob=raw if text is None else None,
+            mime_type=kind,
+            annotations=annotations,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceLink(Content):
+    """A link to a resource that the client can read, listed or not. `size` is in bytes."""
+
+    uri: str
+    name: str
+    title: str | None = None
+    description: str | None = None
+    mime_type: str | None = None
+    size: int | None = None
+    annotations: Annotations | None = None
+
+    def __post_init__(self) -> None:
+        _must_be_uri(self.uri)
+        checked_type(self.mime_type)
+        if self.size is not None and self.size < 0:
+            raise ContentError(f"{self.uri}: a size of {self.size} bytes")
+
+    def block(self) -> dict[str, Any]:
+        return present(
+            type="resource_link",
+            uri=self.uri,
+            name=self.name,
+            title=self.title,
+            description=self.description,
+            mimeType=self.mime_type,
+            size=self.size,
+            annotations=self.annotations,
+        )
+
+
+def content_blocks(value: Any) -> list[dict[str, Any]] | None:
+    """The content blocks of a value that is content, or a list or tuple of content and text; None for any other value.
+
+    Raises ContentError when content stands in a list beside what is neither content nor text.
+    """
+    if isinstance(value, Content):
+        return [value.block()]
+    if not isinstance(value, list | tuple) or not any(isinstance(item, Content) for item in value):
+        return None
+    return [_block(item, index) for index, item in enumerate(value)]
+
+
+def declares_content(annotation: Any) -> bool:
+    """Whether a function annotated like this returns content, alone, in a list or among other types."""
+    if isinstance(annotation, type) and issubclass(annotation, Content):
+        return True
+    return any(declares_content(argument) for argument in typing.get_args(annotation))
+
+
+def _block(item: Any, index: int) -> dict[str, Any]:
+    if isinstance(item, str):
+        item = Text(item)
+    if not isinstance(item, Content):
+        raise ContentError(
+            f"item {index} of the list is of type {type(item).__name__}: beside content only str and content can stand"
+        )
+    return item.block()
+
+
+def _as_text(raw: bytes, kind: str) -> str | None:
+    if not media_type.is_text(kind):
+        return None
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _must_be_text(text: Any) -> None:
+    if not isinstance(text, str):
+        raise ContentError(f"the text is of type {type(text).__name__}, not str")
+
+
+def _must_be_uri(uri: Any) -> None:
+    if not isinstance(uri, str) or not uri.isascii() or normal(uri) is None:
+        raise ContentError(f"{uri!r} is no URI (RFC 3986): it needs a scheme, and all else percent-encoded")

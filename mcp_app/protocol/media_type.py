@@ -1,0 +1,150 @@
+"""The media type of data: by its first bytes, else by the extension of its name.
+
+Only what authors of tools return: pictures, sound, documents. The tables are here and not the system's, so that the
+same file has the same type on every machine. Nothing is opened or decoded.
+"""
+
+from __future__ import annotations
+
+import re
+
+UNKNOWN = "application/octet-stream"
+"""RFC 2046, 4.5.1: any bytes."""
+
+_TYPE = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+(?:\s*;\s*[\w!#$&^.+-]+=(?:[\w!#$&^.+-]+|\"[^\"\\\r\n]*\"))*", re.ASCII)
+
+_MAGIC: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"\x89PNG\r\n\x1a\n", "image/png"),
+    (0, b"\xff\xd8\xff", "image/jpeg"),
+    (0, b"GIF87a", "image/gif"),
+    (0, b"GIF89a", "image/gif"),
+    (8, b"WEBP", "image/webp"),
+    (0, b"II*\x00", "image/tiff"),
+    (0, b"MM\x00*", "image/tiff"),
+    (0, b"\x00\x00\x01\x00", "image/x-icon"),
+    (4, b"ftypavif", "image/avif"),
+    (4, b"ftypheic", "image/heic"),
+    (8, b"WAVE", "audio/wav"),
+    (0, b"ID3", "audio/mpeg"),
+    (0, b"fLaC", "audio/flac"),
+    (0, b"OggS", "audio/ogg"),
+    (4, b"ftypM4A", "audio/mp4"),
+    (8, b"AIFF", "audio/aiff"),
+    (0, b"MThd", "audio/midi"),
+    (0, b"%PDF-", "application/pdf"),
+    (0, b"PK\x03\x04", "application/zip"),
+    (0, b"\x1f\x8b", "application/gzip"),
+)
+_CONTAINERS = {"image/webp": b"RIFF", "audio/wav": b"RIFF", "audio/aiff": b"FORM"}
+
+_EXTENSIONS = {
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "jpeg": "image/jpeg",
+    "gif": "image/gif",
+    "webp": "image/webp",
+    "tif": "image/tiff",
+    "tiff": "image/tiff",
+    "ico": "image/x-icon",
+    "avif": "image/avif",
+    "heic": "image/heic",
+    "bmp": "image/bmp",
+    "svg": "image/svg+xml",
+    "wav": "audio/wav",
+    "mp3": "audio/mpeg",
+    "flac": "audio/flac",
+    "ogg": "audio/ogg",
+    "oga": "audio/ogg",
+    "opus": "audio/ogg",
+    "m4a": "audio/mp4",
+    "aac": "audio/aac",
+    "aif": "audio/aiff",
+    "aiff": "audio/aiff",
+    "mid": "audio/midi",
+    "weba": "audio/webm",
+    "pdf": "application/pdf",
+    "zip": "application/zip",
+    "gz": "application/gzip",
+    "json": "application/json",
+    "jsonl": "application/jsonl",
+    "xml": "application/xml",
+    "yaml": "application/yaml",
+    "yml": "application/yaml",
+    "toml": "application/toml",
+    "txt": "text/plain",
+    "log": "text/plain",
+    "md": "text/markdown",
+    "html": "text/html",
+    "htm": "text/html",
+    "css": "text/css",
+    "csv": "text/csv",
+    "tsv": "text/tab-separated-values",
+    "js": "text/javascript",
+    "mjs": "text/javascript",
+    "ts": "text/x-typescript",
+    "py": "text/x-python",
+    "rs": "text/x-rust",
+    "go": "text/x-go",
+    "c": "text/x-c",
+    "sh": "text/x-shellscript",
+    "sql": "text/x-sql",
+}
+
+_TEXTS = frozenset(["json", "jsonl", "xml", "yaml", "toml", "javascript", "sql", "graphql", "x-yaml", "x-ndjson"])
+
+_ALIASES = {
+    "image/jpg": "image/jpeg",
+    "image/vnd.microsoft.icon": "image/x-icon",
+    "audio/x-wav": "audio/wav",
+    "audio/wave": "audio/wav",
+    "audio/vnd.wave": "audio/wav",
+    "audio/mp3": "audio/mpeg",
+    "audio/x-flac": "audio/flac",
+    "audio/opus": "audio/ogg",
+    "audio/vorbis": "audio/ogg",
+    "audio/x-m4a": "audio/mp4",
+    "audio/m4a": "audio/mp4",
+    "audio/aac": "audio/mpeg",  # either may begin with an ID3 tag
+    "audio/x-aiff": "audio/aiff",
+    "audio/x-midi": "audio/midi",
+    "image/heif": "image/heic",
+}
+
+
+def is_valid(media_type: str) -> bool:
+    """Whether it is written as a media type (RFC 9110, 8.3.1)."""
+    return _TYPE.fullmatch(media_type) is not None
+
+
+def by_content(data: bytes) -> str | None:
+    """The type that the first bytes give away; None when they are of none that is known here."""
+    for offset, magic, media_type in _MAGIC:
+        if data.startswith(magic, offset) and data.startswith(_CONTAINERS.get(media_type, b"")):
+            return media_type
+    if len(data) > 1 and data[0] == 0xFF and data[1] in {0xFA, 0xFB, 0xF2, 0xF3, 0xE2, 0xE3}:
+        return "audio/mpeg"  # a frame's sync word, version 1, 2 or 2.5, and layer III
+    return None
+
+
+def by_name(name: str) -> str | None:
+    """The type that the extension of a file's name stands for; None when it is none that is known here."""
+    return _EXTENSIONS.get(name.rpartition(".")[2].lower()) if "." in name else None
+
+
+def contradicts(declared: str, found: str) -> bool:
+    """Whether data of the type `found` cannot be what it is declared to be, within pictures and sound.
+
+    A document's container says little of what it is: most office formats are zip files.
+    """
+    essence = declared.partition(";")[0].strip().lower()
+    kinds = ("image/", "audio/")
+    if not (essence.startswith(kinds) and found.startswith(kinds)):
+        return False
+    return _ALIASES.get(essence, essence) != _ALIASES.get(found, found)
+
+
+def is_text(media_type: str) -> bool:
+    """Whether data of this type is text: what people write, not what programs do."""
+    essence = media_type.partition(";")[0].strip().lower()
+    top, _, sub = essence.partition("/")
+    return top == "text" or sub in _TEXTS or sub.endswith(("+json", "+xml", "+yaml"))

@@ -1,0 +1,48 @@
+"""Running a resource or a prompt as a server does, and holding what comes of it against MCP's own types."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from mcp_types.methods import validate_server_result
+
+from mcp_app.context import Caller
+from mcp_app.kinds import work
+from mcp_app.protocol.event import Event
+from mcp_app.threads import Threads
+
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8cfc0000003010100"
+    "18dd8db00000000049454e44ae426082"
+)
+WAV = b"RIFF\x26\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x80\x3e\x00\x00\x02\x00\x10\x00"
+WAV += b"data\x02\x00\x00\x00\x00\x00"
+
+REVISIONS = ("2025-11-25", "2026-07-28")
+
+
+async def called(callee: Any, arguments: dict[str, Any]) -> tuple[dict[str, Any], list[Event]]:
+    """What the call's result is as JSON, and the events it sent before."""
+    events: list[Event] = []
+
+    async def emit(batch: Sequence[Event]) -> None:
+        events.extend(batch)
+
+    caller = Caller(principal="somebody", headers={}, deadline=time.monotonic() + 10, clock=time.monotonic)
+    async with asyncio.timeout(10):
+        outcome = await work(callee, arguments, caller, emit, Threads(4))
+    return json.loads(outcome.data), events
+
+
+def valid(method: str, result: dict[str, Any]) -> None:
+    """Raises when MCP's types do not take this as the result of the method, or would leave something out of it."""
+    more = {"2025-11-25": {}, "2026-07-28": {"resultType": "complete"}}
+    for revision in REVISIONS:
+        complete = {**more[revision], **result}
+        if revision == "2026-07-28" and method not in {"tools/call", "prompts/get", "completion/complete"}:
+            complete = {"ttlMs": 0, "cacheScope": "private", **complete}
+        validate_server_result(method, revision, complete)
