@@ -1,0 +1,89 @@
+"""What a server offers of one sort, by key, in the order in which it was given, and who wants to know of changes.
+
+Things come and go while the server runs. No thing is read, run or rendered here, and nobody is notified over a wire:
+whoever does that is one of the watchers.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, Protocol, TypeVar
+
+from .protocol.errors import ToolDefinitionError
+
+_LOOKED_AT = 128
+"""Characters of a wrong key that are compared with those that exist: comparing takes the square of them."""
+
+
+class Offered(Protocol):
+    """What can be offered: it has a key that is its own, and says where it was written."""
+
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def where(self) -> str: ...
+
+
+T = TypeVar("T", bound=Offered)
+
+
+class Catalogue(Generic[T]):
+    """Things of the class `sort`, each under its own key. `noun` and `decorator` are for messages to their author."""
+
+    def __init__(self, sort: type[T], noun: str, decorator: str, things: Iterable[T] = ()) -> None:
+        self._sort = sort
+        self._noun = noun
+        self._decorator = decorator
+        self._things: dict[str, T] = {}
+        self._watchers: list[Callable[[], None]] = []
+        for thing in things:
+            self.add(thing)
+
+    def add(self, new: T) -> None:
+        """Offer one more. Raises ToolDefinitionError when it is of another sort, or its key is taken."""
+        if not isinstance(new, self._sort):
+            raise ToolDefinitionError(f"{new!r} is no {self._noun}: decorate the function with {self._decorator}.")
+        if (known := self._things.get(new.key)) is not None:
+            raise ToolDefinitionError(
+                f"Two {self._noun}s are {new.key}: {known.where} and {new.where}. Change one of them."
+            )
+        self._things[new.key] = new
+        self._tell()
+
+    def remove(self, thing: T) -> None:
+        """Offer it no more. Raises KeyError when this very one is not offered."""
+        if self._things.get(thing.key) is not thing:
+            raise KeyError(f"The {self._noun} {thing.key} is not offered.")
+        del self._things[thing.key]
+        self._tell()
+
+    def find(self, key: str) -> T | None:
+        """The thing under that key."""
+        return self._things.get(key)
+
+    def near(self, key: str) -> str:
+        """A sentence naming what is offered under similar keys, with a space after it; empty without any."""
+        near = difflib.get_close_matches(key[:_LOOKED_AT], list(self._things), n=3)
+        return f"Did you mean {' or '.join(near)}? " if near else ""
+
+    def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Call `changed` after each change, in the thread that made it, until the returned function is called."""
+        self._watchers.append(changed)
+
+        def unwatch() -> None:
+            if changed in self._watchers:
+                self._watchers.remove(changed)
+
+        return unwatch
+
+    def _tell(self) -> None:
+        for changed in tuple(self._watchers):
+            changed()
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(tuple(self._things.values()))
+
+    def __len__(self) -> int:
+        return len(self._things)

@@ -1,0 +1,199 @@
+"""Prompts: a typed function becomes messages that a user picks for a model (MCP 2026-07-28, Prompts).
+
+Nothing is run here (kinds.py does that), and there is no global registry. No wire but the shapes that MCP gives
+prompts.
+"""
+
+from __future__ import annotations
+
+import re
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, overload
+
+from pydantic_core import CoreSchema, core_schema
+
+from .catalogue import Catalogue
+from .content import Content, Role, Text, present
+from .functions import TypedFunction, title_of, typed_function
+from .protocol.errors import RequestError, ToolDefinitionError, ToolFailed
+from .protocol.event import encode
+from .signatures import Signature
+from .tools import Kind, Result
+
+_NAME = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,126}[^\s\x00-\x1f\x7f])?")
+
+_SHOWN = 128  # characters of a wrong name that are repeated in a message
+
+
+class UnknownPrompt(RequestError):
+    """No prompt of that name is offered (MCP, Prompts, Error Handling)."""
+
+    code = "unknown_prompt"
+    status = 404
+    hint = "prompts/list names every prompt with its arguments."
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What the user or the assistant says: text, content, or a list of both, which MCP has as one message each.
+
+    Raises ValueError for another role or other content.
+    """
+
+    role: Role
+    content: str | Content | Sequence[str | Content]
+
+    def __post_init__(self) -> None:
+        if self.role not in typing.get_args(Role):
+            raise ValueError(f'{self.role!r} is no role: "user" or "assistant"')
+        if wrong := [item for item in self._items() if not isinstance(item, str | Content)]:
+            raise ValueError(f"a message holds str and content, not {type(wrong[0]).__name__}")
+
+    def wire(self) -> list[dict[str, Any]]:
+        """As on MCP's wire: one message for each piece of content."""
+        pieces = [Text(item) if isinstance(item, str) else item for item in self._items()]
+        return [{"role": self.role, "content": piece.block()} for piece in pieces]
+
+    def _items(self) -> Sequence[Any]:
+        return self.content if isinstance(self.content, list | tuple) else [self.content]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> CoreSchema:
+        """An annotation like `-> list[Message]` is validated by class, and serialised as its messages."""
+        messages = core_schema.plain_serializer_function_ser_schema(
+            lambda message: message.wire(), return_schema=core_schema.list_schema()
+        )
+        return core_schema.is_instance_schema(cls, serialization=messages)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prompt:
+    """A function that makes messages of its arguments. Calling it in Python calls the function itself."""
+
+    name: str
+    title: str
+    description: str
+    typed: TypedFunction = field(repr=False)
+    time_limit: ClassVar[float | None] = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.typed.function(*args, **kwargs)
+
+    @property
+    def key(self) -> str:
+        return self.name
+
+    @property
+    def where(self) -> str:
+        return self.typed.where
+
+    @property
+    def kind(self) -> Kind:
+        return self.typed.kind
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        return self.typed.function
+
+    @property
+    def signature(self) -> Signature:
+        return self.typed.signature
+
+    def wire(self) -> dict[str, Any]:
+        """As in `prompts/list`."""
+        required = self.typed.required
+        arguments = [
+            present(name=name, description=schema.get("description"), required=name in required)
+            for name, schema in self.typed.parameters.items()
+        ]
+        return present(
+            name=self.name,
+            title=self.title,
+            description=self.description or None,
+            arguments=arguments or None,
+        )
+
+    def arguments(self, texts: Mapping[str, str]) -> dict[str, Any]:
+        """The function's keyword arguments, of the strings that MCP has. Raises InvalidParams naming each at fault."""
+        return self.typed.arguments(texts, hint="prompts/list names the arguments of every prompt.")
+
+    def encode_item(self, value: Any) -> bytes:
+        """Never asked for: the function does not yield."""
+        raise ToolFailed(f"The prompt {self.name} yielded, which no prompt does.")
+
+    def encode_result(self, value: Any) -> bytes:
+        """What the function returned, as `{"description": …, "messages": […]}`. Raises ToolFailed for anything else."""
+        value = value.value if isinstance(value, Result) else value
+        items = value if isinstance(value, list | tuple) else [value]
+        messages = [message for item in items for message in self._message(item).wire()]
+        try:
+            return encode(present(description=self.description or None, messages=messages))
+        except ValueError as error:
+            raise ToolFailed(f"The prompt {self.name} returned what cannot be sent as JSON: {error}.") from error
+
+    def _message(self, item: Any) -> Message:
+        if isinstance(item, Message):
+            return item
+        if isinstance(item, str | Content):
+            return Message("user", item)
+        raise ToolFailed(
+            f"The prompt {self.name} returned {type(item).__name__}: return str, content, Message, or a list of these."
+        )
+
+
+@overload
+def prompt(function: Callable[..., Any], /) -> Prompt: ...
+@overload
+def prompt(
+    *, name: str | None = None, title: str | None = None, description: str | None = None
+) -> Callable[[Callable[..., Any]], Prompt]: ...
+def prompt(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    title: str | None = None,
+    description: str | None = None,
+) -> Prompt | Callable[[Callable[..., Any]], Prompt]:
+    """Make a prompt of a typed function that returns text, content, a `Message` or a list of these.
+
+    Its parameters are the prompt's arguments. MCP has them as strings; each is read as what its type takes, lists,
+    dicts and models from JSON.
+
+    name: for programs; the function's name by default. title: for people; made from the name by default.
+    description: for people and models; the docstring by default.
+
+    Raises ToolDefinitionError naming the function, the parameter and what to do.
+    """
+
+    def make(decorated: Callable[..., Any], depth: int) -> Prompt:
+        typed = typed_function(decorated, "@prompt", depth=depth)
+        chosen = name if name is not None else typed.name
+        if not _NAME.fullmatch(chosen):
+            raise ToolDefinitionError(f"{typed.where}: {chosen!r} is no name for a prompt: 1 to 128 characters.")
+        return Prompt(
+            name=chosen,
+            title=title or title_of(chosen),
+            description=description if description is not None else typed.description,
+            typed=typed,
+        )
+
+    return make(function, 2) if function is not None else lambda decorated: make(decorated, 2)
+
+
+class Prompts(Catalogue[Prompt]):
+    """The prompts that one server offers, by name, in the order in which they were given."""
+
+    def __init__(self, prompts: Iterable[Prompt] = ()) -> None:
+        super().__init__(Prompt, "prompt", "@prompt", prompts)
+
+    def get(self, name: str) -> Prompt:
+        """The prompt of that name. Raises UnknownPrompt, with the nearest names in its hint."""
+        found = self.find(name)
+        if found is None:
+            raise UnknownPrompt(
+                f"There is no prompt named {name[:_SHOWN]!r}.", hint=self.near(name) + UnknownPrompt.hint
+            )
+        return found

@@ -1,0 +1,268 @@
+"""Resources: a typed function becomes what can be read at a URI, or with `{variables}` at all URIs of a template.
+
+Nothing is run here: a `Reading` is what kinds.py works on. There is no global registry, and no wire but the shapes that
+MCP gives resources (2026-07-28, Resources).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from .catalogue import Catalogue
+from .content import Annotations, present
+from .content_data import checked_type
+from .functions import TypedFunction, title_of, typed_function
+from .protocol.errors import RequestError, ToolDefinitionError, ToolFailed
+from .protocol.event import encode
+from .protocol.uri_template import TemplateError, UriTemplate, normal
+from .resource_contents import contents
+from .signatures import Signature
+from .tools import Kind, Result
+
+_SHOWN = 200  # characters of a wrong URI that are repeated in a message
+
+
+class UnknownResource(RequestError):
+    """There is nothing at this URI (MCP, Resources, Error Handling). `uri` is the one that was asked for.
+
+    The function of a template raises it, or returns None, when it has nothing for these values.
+    """
+
+    code = "unknown_resource"
+    status = 404
+    hint = "resources/list and resources/templates/list name what can be read; a URI is percent-encoded."
+
+    def __init__(self, uri: str, *, hint: str | None = None) -> None:
+        super().__init__(f"There is no resource at {uri[:_SHOWN]!r}.", hint=hint)
+        self.uri = uri
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Resource:
+    """A function whose result can be read at `uri`, a URI or a template of URIs. Calling it calls the function.
+
+    `cache_seconds` and `cache_scope` are what readers are told of keeping its contents (MCP, Caching).
+    """
+
+    uri: str
+    name: str
+    title: str
+    description: str
+    mime_type: str | None
+    size: int | None
+    annotations: Annotations | None
+    cache_seconds: float
+    cache_scope: Literal["public", "private"]
+    template: UriTemplate = field(repr=False)
+    typed: TypedFunction = field(repr=False)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.typed.function(*args, **kwargs)
+
+    @property
+    def is_template(self) -> bool:
+        """Whether it stands for many URIs."""
+        return bool(self.template.variables)
+
+    @property
+    def key(self) -> str:
+        """What no other resource has: two templates that differ only in their variables' names have the same."""
+        return self.template.shape
+
+    @property
+    def where(self) -> str:
+        return self.typed.where
+
+    @property
+    def signature(self) -> Signature:
+        """Of its function: its parameters are the template's variables."""
+        return self.typed.signature
+
+    def wire(self) -> dict[str, Any]:
+        """As in `resources/list`, or for a template as in `resources/templates/list`."""
+        return present(
+            **{"uriTemplate" if self.is_template else "uri": self.uri},
+            name=self.name,
+            title=self.title,
+            description=self.description or None,
+            mimeType=self.mime_type,
+            size=self.size,
+            annotations=self.annotations,
+        )
+
+    def cache_hints(self) -> dict[str, Any]:
+        """What a 2026-07-28 answer to `resources/read` says of caching: `ttlMs` in milliseconds, and `cacheScope`."""
+        return {"ttlMs": round(self.cache_seconds * 1000), "cacheScope": self.cache_scope}
+
+    def reading(self, uri: str, values: Mapping[str, str]) -> tuple[Reading, dict[str, Any]]:
+        """A reading of it at `uri`, and the function's arguments. Raises InvalidParams for values of another type."""
+        arguments = self.typed.arguments(values, hint=f"The URI is {self.uri} with the values of its variables.")
+        return Reading(self, uri), arguments
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One resource at one URI: worked on by kinds.py as a tool is."""
+
+    resource: Resource
+    uri: str
+    time_limit: ClassVar[float | None] = None
+
+    @property
+    def name(self) -> str:
+        return self.resource.name
+
+    @property
+    def kind(self) -> Kind:
+        return self.resource.typed.kind
+
+    @property
+    def function(self) -> Callable[..., Any]:
+        return self.resource.typed.function
+
+    @property
+    def signature(self) -> Signature:
+        return self.resource.signature
+
+    def encode_item(self, value: Any) -> bytes:
+        """Never asked for: the function does not yield."""
+        raise ToolFailed(f"The resource {self.name} yielded, which no resource does.")
+
+    def encode_result(self, value: Any) -> bytes:
+        """What the function returned, as `{"contents": […]}`.
+
+        Raises UnknownResource when that is None, and ToolFailed for what cannot be contents. A list of none is
+        contents that are JSON: MCP forbids `contents` without any.
+        """
+        value = value.value if isinstance(value, Result) else value
+        if value is None:
+            raise UnknownResource(self.uri)
+        try:
+            return encode({"contents": contents(value, self.uri, self.resource.mime_type)})
+        except ValueError as error:
+            raise ToolFailed(f"The resource {self.name} returned what cannot be read: {error}.") from error
+
+
+def resource(
+    uri: str,
+    /,
+    *,
+    name: str | None = None,
+    title: str | None = None,
+    description: str | None = None,
+    mime_type: str | None = None,
+    size: int | None = None,
+    annotations: Annotations | None = None,
+    cache_seconds: float = 0,
+    cache_scope: Literal["public", "private"] = "private",
+) -> Callable[[Callable[..., Any]], Resource]:
+    """Make a resource of a typed function: what it returns is what is read at `uri`.
+
+    A str is text, bytes are a blob, anything else is JSON; `EmbeddedResource` and `File` are contents with a URI of
+    their own, and a list of them are several. None means that there is nothing at this URI.
+
+    uri: with variables a template (RFC 6570): `{id}`, or as the last one `{+path}`, which may contain slashes. Each
+        variable is a parameter of the function and has its type. No value of one starts with a slash or has `..`
+        between slashes.
+    name: for programs; the function's name by default. title: for people; made from the name by default.
+    description: the docstring by default.
+    mime_type: of what is read; by what is returned by default. size: in bytes, if it is known.
+    cache_seconds: how long readers may keep what they read, in seconds.
+    cache_scope: "public" when everybody reads the same.
+
+    Raises ToolDefinitionError naming the function and what to do.
+    """
+    if not isinstance(uri, str):
+        raise ToolDefinitionError(f'{uri!r} is no URI: write @resource("scheme://path") over the function.')
+
+    def decorate(function: Callable[..., Any]) -> Resource:
+        typed = typed_function(function, "@resource", depth=1)
+        template = _template(uri, typed)
+        try:
+            checked_type(mime_type)
+        except ValueError as error:
+            raise ToolDefinitionError(f"{typed.where}: {error}.") from error
+        if size is not None and (size < 0 or template.variables):
+            raise ToolDefinitionError(f"{typed.where}: size is of one resource and in bytes, not {size} for {uri}.")
+        if not 0 <= cache_seconds < float("inf") or cache_scope not in {"public", "private"}:
+            raise ToolDefinitionError(
+                f"{typed.where}: cache_seconds is a number from 0 on, cache_scope is public or private."
+            )
+        return Resource(
+            uri=uri,
+            name=name or typed.name,
+            title=title or title_of(name or typed.name),
+            description=description if description is not None else typed.description,
+            mime_type=mime_type,
+            size=size,
+            annotations=annotations,
+            cache_seconds=cache_seconds,
+            cache_scope=cache_scope,
+            template=template,
+            typed=typed,
+        )
+
+    return decorate
+
+
+def _template(uri: str, typed: TypedFunction) -> UriTemplate:
+    try:
+        template = UriTemplate.parse(uri)
+    except TemplateError as error:
+        raise ToolDefinitionError(f"{typed.where}: {error}") from error
+    variables = {variable.name for variable in template.variables}
+    parameters = set(typed.parameters)
+    if variables != parameters:
+        raise ToolDefinitionError(
+            f"{typed.where}: the variables of {uri!r} are {_names(variables)}, the function's parameters are "
+            f"{_names(parameters)}. Each variable is a parameter, and each parameter a variable."
+        )
+    return template
+
+
+def _names(names: set[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+class Resources(Catalogue[Resource]):
+    """The resources and templates that one server offers, each in the order in which they were given."""
+
+    def __init__(self, resources: Iterable[Resource] = ()) -> None:
+        super().__init__(Resource, "resource", "@resource(uri)", resources)
+
+    def listed(self) -> list[Resource]:
+        """Those at one URI."""
+        return [each for each in self if not each.is_template]
+
+    def templates(self) -> list[Resource]:
+        """Those at many."""
+        return [each for each in self if each.is_template]
+
+    def match(self, uri: str) -> tuple[Reading, dict[str, Any]]:
+        """What is to be read at `uri`, and the arguments of its function.
+
+        A resource of that very URI comes first, then the templates in their order; the first that matches is meant.
+
+        Raises UnknownResource; InvalidParams when a template matches and the values are not of its parameters' types.
+        """
+        normalised = normal(uri)
+        exact = None if normalised is None else self.find(normalised)
+        if exact is not None:
+            return exact.reading(uri, {})
+        for each in self.templates():
+            values = each.template.match(uri)
+            if values is not None:
+                return each.reading(uri, values)
+        raise UnknownResource(uri, hint=self.near(uri) + UnknownResource.hint)
+
+    def template(self, uri: str) -> Resource:
+        """The resource whose URI or template is written like this, as completion refers to it.
+
+        Raises UnknownResource.
+        """
+        for each in self:
+            if each.uri == uri:
+                return each
+        raise UnknownResource(uri, hint=self.near(uri) + UnknownResource.hint)
