@@ -1,0 +1,221 @@
+"""Completion: by the type of an argument, by its author's function, within the bounds that MCP sets."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+from collections.abc import Iterator, Mapping
+from enum import Enum, IntEnum, StrEnum
+from typing import Annotated, Any, Literal
+
+import pytest
+from author_calls import valid
+
+from mcp_app import Context, ToolDefinitionError
+from mcp_app.completion import MAX_COUNTED, complete, completion
+from mcp_app.prompts import prompt
+from mcp_app.protocol.errors import InvalidParams, ToolFailed
+from mcp_app.resources import resource
+from mcp_app.threads import Threads
+
+
+class Colour(Enum):
+    RED = "red"
+    ROSE = "Rose"
+    BLUE = "blue"
+
+
+class Size(IntEnum):
+    SMALL = 1
+    LARGE = 10
+
+
+async def values(subject: Any, argument: str, prefix: str = "", **chosen: str) -> list[str]:
+    return list((await whole(subject, argument, prefix, **chosen))["values"])
+
+
+async def whole(subject: Any, argument: str, prefix: str = "", **chosen: str) -> dict[str, Any]:
+    async with asyncio.timeout(10):
+        found = await completion(subject.signature, argument, prefix, chosen, Threads(2))
+    valid("completion/complete", {"completion": found})
+    return found
+
+
+# --- by the type -----------------------------------------------------------------------------------------------------
+
+
+@prompt
+def typed(
+    ctx: Context,
+    language: Literal["python", "Pascal", "go"],
+    colour: Colour,
+    size: Size | None = None,
+    exact: bool = False,
+    colours: list[Colour] = [],  # noqa: B006 - nobody changes it
+    either: Literal["a"] | Literal["b", 3] | bool = "a",
+    text: str = "",
+    number: int = 0,
+    only: Literal["one"] = "one",
+) -> str:
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("argument", "prefix", "expected"),
+    [
+        ("language", "", ["python", "Pascal", "go"]),
+        ("language", "p", ["python", "Pascal"]),
+        ("language", "PY", ["python"]),
+        ("language", "x", []),
+        ("colour", "r", ["red", "Rose"]),
+        ("size", "", ["1", "10"]),
+        ("size", "10", ["10"]),
+        ("exact", "", ["true", "false"]),
+        ("exact", "T", ["true"]),
+        ("colours", "b", ["blue"]),
+        ("either", "", ["a", "b", "3", "true", "false"]),
+        ("text", "a", []),
+        ("number", "1", []),
+        ("only", "", ["one"]),
+    ],
+)
+async def test_by_the_type(argument: str, prefix: str, expected: list[str]) -> None:
+    assert await values(typed, argument, prefix) == expected
+
+
+async def test_what_is_offered_is_taken() -> None:
+    for argument in ("language", "colour", "size", "exact", "either"):
+        for value in await values(typed, argument):
+            typed.arguments({"language": "go", "colour": "red", argument: value})
+
+
+async def test_one_by_the_type_in_full() -> None:
+    assert await whole(typed, "language", "p") == {"values": ["python", "Pascal"], "total": 2, "hasMore": False}
+
+
+@pytest.mark.parametrize("argument", ["ctx", "nothing", "", "p_language", "x" * 10_000])
+async def test_no_such_argument(argument: str) -> None:
+    with pytest.raises(InvalidParams, match="There is no argument named") as refused:
+        await whole(typed, argument)
+    assert refused.value.hint.startswith("The arguments are: language, colour")
+    assert len(refused.value.message) < 300
+
+
+# --- by a function ---------------------------------------------------------------------------------------------------
+
+FRAMEWORKS = {"python": ["flask", "fastapi", "quart"], "go": ["gin"]}
+
+
+def frameworks(prefix: str, chosen: Mapping[str, str]) -> list[str]:
+    return [each for each in FRAMEWORKS.get(chosen.get("language", ""), []) if each.startswith(prefix)]
+
+
+async def slowly(prefix: str, chosen: Mapping[str, str]) -> list[str]:
+    await asyncio.sleep(0)
+    return [f"{prefix}!", *chosen]
+
+
+@resource("x://{language}/{framework}/{word}")
+def read(
+    language: Literal["python", "go"],
+    framework: Annotated[str, complete(frameworks)],
+    word: Annotated[str, "a note", complete(slowly)] | None,
+) -> str:
+    return ""
+
+
+async def test_by_a_function_that_knows_the_other_arguments() -> None:
+    assert await values(read, "framework", "fl", language="python") == ["flask"]
+    assert await values(read, "framework", "", language="go") == ["gin"]
+    assert await values(read, "framework", "g") == []
+
+
+async def test_by_a_coroutine_within_a_union() -> None:
+    assert await values(read, "word", "a", language="go") == ["a!", "language"]
+
+
+def offering(function: Any) -> Any:
+    @prompt
+    def offers(a: Annotated[str, complete(function)]) -> str:
+        return a
+
+    return offers
+
+
+async def test_a_plain_function_works_in_a_thread() -> None:
+    where = await values(offering(lambda prefix, chosen: [threading.current_thread().name]), "a")
+    assert where != [threading.main_thread().name]
+
+
+class Named(StrEnum):
+    A = "first"
+
+
+class WithCall:
+    async def __call__(self, prefix: str, chosen: Mapping[str, str]) -> tuple[str, ...]:
+        return (prefix, Named.A)
+
+
+async def test_other_callables_and_other_iterables() -> None:
+    assert await values(offering(WithCall()), "a", "x") == ["x", "first"]
+    assert await values(offering(lambda prefix, chosen: (each for each in "ab")), "a") == ["a", "b"]
+    assert await values(offering(lambda prefix, chosen: dict.fromkeys("ab")), "a") == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (100, {"total": 100, "hasMore": False}),
+        (101, {"total": 101, "hasMore": True}),
+        (MAX_COUNTED, {"total": MAX_COUNTED, "hasMore": True}),
+        (MAX_COUNTED + 1, {"hasMore": True}),
+    ],
+)
+async def test_at_most_a_hundred(count: int, expected: dict[str, Any]) -> None:
+    found = await whole(offering(lambda prefix, chosen: map(str, range(count))), "a")
+    assert found.pop("values") == [str(number) for number in range(min(count, 100))]
+    assert found == expected
+
+
+async def test_a_function_that_goes_on_for_ever() -> None:
+    def for_ever(prefix: str, chosen: Mapping[str, str]) -> Iterator[str]:
+        yield from map(str, itertools.count())
+
+    assert (await whole(offering(for_ever), "a"))["hasMore"] is True
+
+
+@pytest.mark.parametrize(
+    ("returned", "problem"),
+    [("text", "returned str"), (None, "returned NoneType"), ([1], "value of type int"), (["a", None], "NoneType")],
+)
+async def test_functions_that_return_something_else(returned: Any, problem: str) -> None:
+    async def coroutine(prefix: str, chosen: Mapping[str, str]) -> Any:
+        return returned
+
+    for function in (coroutine, lambda prefix, chosen: returned):
+        with pytest.raises(ToolFailed, match=problem):
+            await whole(offering(function), "a")
+
+
+async def test_a_function_that_returns_what_has_to_be_awaited() -> None:
+    with pytest.raises(ToolFailed, match="async def"):
+        await whole(offering(lambda prefix, chosen: slowly(prefix, chosen)), "a")
+
+
+async def test_what_a_function_raises_passes_through() -> None:
+    def fails(prefix: str, chosen: Mapping[str, str]) -> list[str]:
+        raise LookupError("no such thing")
+
+    with pytest.raises(LookupError, match="no such thing"):
+        await whole(offering(fails), "a")
+
+
+async def yields(prefix: str, chosen: Mapping[str, str]) -> Any:
+    yield "a"
+
+
+@pytest.mark.parametrize("function", [list, lambda prefix: [], lambda a, b, c: [], yields, 17])
+def test_functions_that_cannot_complete(function: Any) -> None:
+    with pytest.raises(ToolDefinitionError, match="cannot complete an argument"):
+        complete(function)
