@@ -28,12 +28,11 @@ class _Run:
         self.kept_bytes = 0
         self.last = 0
         self.end = 0
-        self.waiting: set[asyncio.Future[None]] = set()
+        self.waiting: set[asyncio.Future[bool]] = set()
 
     def wake(self) -> None:
         for future in self.waiting:
-            if not future.done():
-                future.set_result(None)
+            _resolve(future, True)
 
     def trim(self) -> None:
         while len(self.entries) > self.keep.entries or (self.kept_bytes > self.keep.bytes and len(self.entries) > 1):
@@ -68,10 +67,10 @@ class MemoryLog:
 
     async def read(self, run: str, after: int, until: float) -> list[Entry]:
         log = self._run(run)
-        if log.last <= after:
-            await self._wait(log, until)
+        while log.last <= after:
+            woken = await self._wait(log, until)
             log = self._run(run)
-            if log.last <= after:
+            if not woken and log.last <= after:
                 return []
         skip = after + 1 - log.entries[0].number
         if skip < 0:
@@ -97,19 +96,22 @@ class MemoryLog:
             raise UnknownRun("This run is not known.") from None
 
     @staticmethod
-    async def _wait(log: _Run, until: float) -> None:
-        """One future and one timer: no task, so that a waiting reader costs little and a cancel finds nothing else."""
+    async def _wait(log: _Run, until: float) -> bool:
+        """Whether something happened before `until`.
+
+        One future and one timer: no task, so that a waiting reader costs little and a cancel finds nothing else.
+        """
         loop = asyncio.get_running_loop()
-        future = loop.create_future()
-        timer = loop.call_at(until, _resolve, future)
+        future: asyncio.Future[bool] = loop.create_future()
+        timer = loop.call_at(until, _resolve, future, False)
         log.waiting.add(future)
         try:
-            await future
+            return await future
         finally:
             timer.cancel()
             log.waiting.discard(future)
 
 
-def _resolve(future: asyncio.Future[None]) -> None:
+def _resolve(future: asyncio.Future[bool], woken: bool) -> None:
     if not future.done():
-        future.set_result(None)
+        future.set_result(woken)
