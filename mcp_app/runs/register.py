@@ -11,10 +11,12 @@ from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic_core import to_json
+
 from ..context import Caller
 from ..eventlog import EventLog
 from ..protocol.errors import Draining, Overloaded, RunConflict, Shutdown, UnknownRun
-from ..protocol.event import encode, number
+from ..protocol.event import number
 from ..protocol.revision import OnLeave, Policy
 from ..settings import Settings
 from ..threads import Threads
@@ -44,8 +46,10 @@ class Runs:
         self._loop = asyncio.get_running_loop()
         self._runs: dict[str, Run] = {}
         self._working: set[Run] = set()
+        self._closing: set[asyncio.Task[None]] = set()
         self._finished: OrderedDict[str, tuple[Run, asyncio.TimerHandle]] = OrderedDict()
         self._finished_bytes = 0
+        self._overdue: set[str] = set()
         self._keys: dict[tuple[str, str], tuple[bytes, str]] = {}
         self._key_of: dict[str, tuple[str, str]] = {}
 
@@ -130,6 +134,8 @@ class Runs:
         for run in working:
             run.stop(Shutdown("The server was stopped while the run was being worked on."))
         await asyncio.gather(*(run.stopped() for run in working))
+        if self._closing:
+            await asyncio.wait(self._closing)
 
     def close(self) -> None:
         """Forget the timers: the process is ending."""
@@ -146,9 +152,12 @@ class Runs:
     def _on_end(self, run: Run) -> None:
         self._working.discard(run)
         self.ended[run.code or ""] += 1
+        if run.closing is not None:
+            self._closing.add(run.closing)
+            run.closing.add_done_callback(self._closing.discard)
         if not run.policy.resumable:
             return
-        timer = self._loop.call_later(self._settings.keep_seconds, self._forget, run)
+        timer = self._loop.call_later(self._settings.keep_seconds, self._kept_long_enough, run)
         self._finished[run.id] = (run, timer)
         self._finished_bytes += run.size + RUN_BYTES
         while self._finished_bytes > self._settings.keep_bytes and len(self._finished) > 1:
@@ -158,8 +167,18 @@ class Runs:
         """It has ended and nobody reads it: what nobody can come back to is forgotten at once."""
         if not run.policy.resumable:
             self._drop(run)
+        elif run.id in self._overdue:
+            self._forget(run)
+
+    def _kept_long_enough(self, run: Run) -> None:
+        """Whoever reads it now may read it to its end."""
+        if run.idle:
+            self._forget(run)
+        else:
+            self._overdue.add(run.id)
 
     def _forget(self, run: Run) -> None:
+        self._overdue.discard(run.id)
         _, timer = self._finished.pop(run.id)
         timer.cancel()
         self._finished_bytes -= run.size + RUN_BYTES
@@ -168,11 +187,13 @@ class Runs:
     def _drop(self, run: Run) -> None:
         self._runs.pop(run.id, None)
         key = self._key_of.pop(run.id, None)
-        if key is not None:
+        if key is not None and self._keys[key][1] == run.id:
             del self._keys[key]
         self._log.forget(run.id)
 
 
 def _call(tool: Tool, arguments: dict[str, Any]) -> bytes:
     """What makes two calls the same: tool and validated parameters, as a digest, since parameters can be large."""
-    return hashlib.sha256(encode([tool.name, arguments])).digest()
+    # What JSON cannot carry, a tool may take all the same: bytes out of base64, a number that is none.
+    said = to_json([tool.name, arguments], bytes_mode="base64", inf_nan_mode="strings", fallback=repr)
+    return hashlib.sha256(said).digest()

@@ -11,25 +11,25 @@ import logging
 import math
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from ..context import Caller
 from ..eventlog import EventLog
-from ..kinds import work
-from ..protocol.errors import EventTooLarge, Left, McpAppError, TimeCap, ToolError, ToolFailed
+from ..kinds import Outcome, work
+from ..protocol.errors import Left, McpAppError, TimeCap
 from ..protocol.event import MAX_EVENT_BYTES, Event, EventType, encode
 from ..protocol.revision import OnLeave, Policy
 from ..threads import Threads
 from ..tools import Tool
+from .failure import shown
 from .reader import Reader
-from .window import Window
+from .writer import Writer, too_large
 
 logger = logging.getLogger("mcp_app.runs")
 
-TURN_EVENTS = 16
-"""Events after which a tool that never waits gives the loop a turn. An answer to somebody else takes some ten turns:
-at 64 events a turn its median beside a flood was 12 ms, at 16 it is 4, at 8 it is 3 and HTTP/2 writes cost more."""
+MAX_RESULT_BYTES = MAX_EVENT_BYTES - 256
+"""Of a result: with what is said about it in the last event's metadata, that is an event of the largest size."""
 
 STOP_GRACE = 5.0
 """Seconds that a cancelled tool has for its cleanup before it is cancelled again."""
@@ -72,24 +72,22 @@ class Run:
         self._on_end = on_end
         self._on_idle = on_idle
         self._linger = linger
-        self._window = Window()
-        self._room = asyncio.Event()
+        self._writer = Writer(log, self.id, waits=policy.waits)
         self._readers: list[Reader] = []
         self._followers: set[Reader] = set()
         self._expiry: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._began = caller.clock()
-        self._since_turn = 0
 
     # --- its life ----------------------------------------------------------------------------------------------------
 
     async def begin(self, arguments: dict[str, Any], metadata: dict[str, Any]) -> None:
         """Append `started`, with `metadata` and the run's id, and start the tool."""
-        await self.log.open(self.id, self.policy.keep)
         started = Event(EventType.STARTED, encode(self.tool.name), encode({"run": self.id, **metadata}))
-        self._window.appended = self._window.taken = 1
-        self._window.appended_bytes = self._window.taken_bytes = (await self.log.append(self.id, (started,))).end
+        await self._writer.open(self.policy.keep, started)
+        if self.ended:  # while the log was opened
+            return
         self._task = asyncio.create_task(self._work(arguments), name=f"run {self.id}")
         self._expire_at(self.deadline, self.cap_error)  # also while its reader is stuck in a write
 
@@ -109,12 +107,22 @@ class Run:
     @property
     def events(self) -> int:
         """Events appended so far."""
-        return self._window.appended
+        return self._writer.events
 
     @property
     def size(self) -> int:
         """Bytes the run's events take in the log, at most."""
-        return min(self._window.appended_bytes, self.policy.keep.bytes)
+        return min(self._writer.bytes, self.policy.keep.bytes)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody reads it."""
+        return not self._readers and not self._followers
+
+    @property
+    def closing(self) -> asyncio.Task[None] | None:
+        """What still ends the tool after `stop`: it may go on after the last event."""
+        return self._closing
 
     def cap_error(self, seconds: float = math.inf) -> TimeCap:
         """Why the run ends at its cap, or at that of a reader, `seconds`, which a second one may have set lower."""
@@ -129,48 +137,20 @@ class Run:
 
     async def stopped(self) -> None:
         """Wait until the last event is in the log and the tool's cleanup is over, or was given up."""
-        for task in (self._task, self._closing):
-            if task is not None:
-                await asyncio.wait({task})
-
-    # --- what the tool appends ---------------------------------------------------------------------------------------
-
-    async def emit(self, events: Sequence[Event]) -> None:
-        """Append events, waiting for the reader where the policy says so.
-
-        Raises EventTooLarge; CancelledError when the run was ended, so that a tool stops at its next word.
-        """
-        for event in events:
-            if event.size > MAX_EVENT_BYTES:
-                raise EventTooLarge(f"An event of {event.size} bytes is larger than {MAX_EVENT_BYTES} bytes.")
-        while events:
-            if self.ended:
-                raise asyncio.CancelledError(f"the run was ended: {self.code}")
-            count = self._window.fitting(events) if self.policy.waits else len(events)
-            if count == 0:
-                self._room.clear()
-                await self._room.wait()
-                continue
-            await self._append(events[:count])
-            events = events[count:]
-            await self._give_a_turn(count)
-
-    async def _append(self, events: Sequence[Event]) -> None:
-        entry = await self.log.append(self.id, events)
-        self._window.appended, self._window.appended_bytes = entry.number, entry.end
-
-    async def _give_a_turn(self, count: int) -> None:
-        self._since_turn += count
-        if self._since_turn >= TURN_EVENTS:
-            self._since_turn = 0
-            await asyncio.sleep(0)
+        task = self._closing or self._task
+        while task is not None and not task.done():
+            await asyncio.wait({task})
+            task = self._closing
 
     # --- its readers -------------------------------------------------------------------------------------------------
 
     def attach(self, after: int = 0) -> Reader:
-        """A new reader from number `after` on. The first of those attached is the one the tool waits for."""
+        """A new reader from number `after` on. The first of those attached is the one the tool waits for.
+
+        One that comes back is the first: nobody may have noticed yet that the stream it had before is dead.
+        """
         reader = Reader(self, after)
-        self._readers.append(reader)
+        self._readers.insert(0 if after else len(self._readers), reader)
         if self._expiry is not None:
             self._expire_at(self.deadline, self.cap_error)
         return reader
@@ -184,8 +164,7 @@ class Run:
     def taken_by(self, reader: Reader) -> None:
         """The reader has written all it was given."""
         if self._readers and self._readers[0] is reader:
-            self._window.take(reader.after, reader.end)
-            self._room.set()
+            self._writer.taken(reader.after, reader.end)
 
     def left_by(self, reader: Reader) -> None:
         """The reader is closed: what that means is the policy's."""
@@ -221,8 +200,10 @@ class Run:
     # --- its end -----------------------------------------------------------------------------------------------------
 
     async def _work(self, arguments: dict[str, Any]) -> None:
+        if self.ended:  # before it began
+            return
         try:
-            outcome = await work(self.tool, arguments, self._caller, self.emit, self._threads)
+            outcome = await work(self.tool, arguments, self._caller, self._writer.emit, self._threads)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -230,54 +211,51 @@ class Run:
                 if not isinstance(error, asyncio.CancelledError | GeneratorExit):
                     logger.warning("run %s: %s raised while being stopped", self.id, self.tool.name, exc_info=error)
                 return
-            await self._fail(self._shown(error))
+            await self._fail(shown(error, self.tool.name, self.id))
             return
         if self.ended:
             return
-        if len(outcome.data) > MAX_EVENT_BYTES:
-            size = len(outcome.data)
-            await self._fail(EventTooLarge(f"A result of {size} bytes is larger than {MAX_EVENT_BYTES} bytes."))
+        if len(outcome.data) > MAX_RESULT_BYTES:
+            await self._fail(too_large("A result", len(outcome.data)))
             return
         self._end("complete")
-        items = {} if outcome.items is None else {"items": outcome.items}
-        await self._append((Event(EventType.COMPLETE, outcome.data, self._last_metadata(items)),))
-        self._announce()
-
-    def _shown(self, error: BaseException) -> McpAppError:
-        """What the caller is told: the tool's own word if it is meant for the caller, else an id to ask about."""
-        if isinstance(error, ToolError | EventTooLarge):
-            return error
-        error_id = secrets.token_hex(8)
-        logger.error("run %s: %s failed [error_id %s]", self.id, self.tool.name, error_id, exc_info=error)
-        if isinstance(error, ToolFailed):
-            return ToolFailed(error.message, error_id=error_id)
-        return ToolFailed(f"The tool {self.tool.name} failed.", error_id=error_id)
+        await self._finish(outcome)
+        self._writer.release()
 
     async def _fail(self, error: McpAppError) -> None:
         self._end(error.code)
-        await self._append((self._error_event(error),))
-        self._announce()
+        await self._finish(error)
+        self._writer.release()
 
     async def _close(self, error: McpAppError) -> None:
-        await self._append((self._error_event(error),))
-        self._announce()
+        await self._finish(error)
         if self._task is None:
             return
-        self._task.cancel()
-        done, _ = await asyncio.wait({self._task}, timeout=STOP_GRACE)
-        for _ in range(STOP_TRIES):
+        for seconds in (STOP_GRACE, *[1.0] * STOP_TRIES):
+            self._task.cancel()
+            self._writer.refuse()
+            done, _ = await asyncio.wait({self._task}, timeout=seconds)
+            self._writer.release()
             if done:
                 return
-            self._task.cancel()
-            done, _ = await asyncio.wait({self._task}, timeout=1)
         logger.error("run %s: %s does not stop when it is cancelled", self.id, self.tool.name)
 
-    def _error_event(self, error: McpAppError) -> Event:
-        return Event(EventType.ERROR, encode(error.object()), self._last_metadata({}))
-
-    def _last_metadata(self, more: dict[str, Any]) -> bytes:
+    async def _finish(self, end: Outcome | McpAppError) -> None:
+        """Append the last event, and say so."""
         milliseconds = round((self._caller.clock() - self._began) * 1000)
-        return encode({"duration_ms": milliseconds, "events": self._window.appended + 1, **more})
+
+        def last(number: int) -> Event:
+            said: dict[str, Any] = {"duration_ms": milliseconds, "events": number}
+            if isinstance(end, McpAppError):
+                return Event(EventType.ERROR, encode(end.object()), encode(said))
+            if end.items is not None:
+                said["items"] = end.items
+            return Event(EventType.COMPLETE, end.data, encode(said))
+
+        await self._writer.finish(last)
+        self.over = True
+        self._on_end(self)
+        self._tell_if_idle()
 
     def _end(self, code: str) -> None:
         """The run ends here: from now on nothing is appended but its last event."""
@@ -285,13 +263,8 @@ class Run:
         if code != "complete":
             self._caller.reason = code
         self._forget_expiry()
-        self._room.set()
-
-    def _announce(self) -> None:
-        self.over = True
-        self._on_end(self)
-        self._tell_if_idle()
+        self._writer.close(code)
 
     def _tell_if_idle(self) -> None:
-        if self.over and not self._readers and not self._followers:
+        if self.over and self.idle:
             self._on_idle(self)

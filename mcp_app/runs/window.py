@@ -22,6 +22,12 @@ class Window:
         self.taken = 0
         self.taken_bytes = 0
 
+    def append(self, number: int, end: int) -> None:
+        """All up to and with that entry is in the log; a reader may have been quicker to see it."""
+        self.appended, self.appended_bytes = number, end
+        if self.taken >= number:
+            self.taken_bytes = end
+
     def take(self, number: int, end: int) -> None:
         """The reader has taken all up to and with that entry, whose `Entry.end` is `end`.
 

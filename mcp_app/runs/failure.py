@@ -1,0 +1,54 @@
+"""What a caller is told when a tool fails: the author's own word if meant for the caller, else an id to ask about.
+
+Nothing is appended or ended here.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import secrets
+
+from ..protocol.errors import EventTooLarge, McpAppError, ToolError, ToolFailed
+from ..protocol.event import MAX_EVENT_BYTES, encode
+from .writer import too_large
+
+logger = logging.getLogger("mcp_app.runs")
+
+_CODE = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
+_NO_ERROR = "complete"  # it would make a success of a failure
+
+
+def shown(error: BaseException, tool: str, run: str) -> McpAppError:
+    """The error as the run's last event has it; all that is not shown is in the log."""
+    cause = _only_cause(error)
+    if isinstance(cause, EventTooLarge):
+        return cause
+    if isinstance(cause, ToolError):
+        try:
+            return _sendable(cause)
+        except Exception as unsendable:  # an author's class may raise anything
+            error = unsendable
+            error.__cause__ = cause
+    error_id = secrets.token_hex(8)
+    logger.error("run %s: %s failed [error_id %s]", run, tool, error_id, exc_info=error)
+    if isinstance(cause, ToolFailed):
+        return ToolFailed(cause.message, error_id=error_id)
+    return ToolFailed(f"The tool {tool} failed.", error_id=error_id)
+
+
+def _sendable(error: ToolError) -> McpAppError:
+    if not _CODE.fullmatch(error.code) or error.code == _NO_ERROR:
+        raise ValueError(f"{error.code!r} is no code for an error")
+    size = len(encode(error.object()))
+    return error if size <= MAX_EVENT_BYTES // 2 else too_large("An error", size)
+
+
+def _only_cause(error: BaseException) -> BaseException:
+    """A task group raises its tasks' errors as a group: a group of one is that one, and of many words the first."""
+    while isinstance(error, BaseExceptionGroup):
+        meant, rest = error.split((ToolError, EventTooLarge, ToolFailed))
+        if meant is None or rest is not None:
+            return error
+        error = meant.exceptions[0]
+    return error

@@ -1,0 +1,116 @@
+"""A stage for runs: `Runs` on a log, tools that do as they are told, readers that write down what they get."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from mcp_app.eventlog.memory import MemoryLog
+from mcp_app.protocol.event import Entry, Event
+from mcp_app.protocol.revision import PLAIN_POST, Keep, Policy
+from mcp_app.runs import Reader, Run, Runs
+from mcp_app.settings import Settings
+from mcp_app.tools import Tool, tool
+
+SECONDS = 3000.0  # of the loop's clock, within which anything must have happened
+
+
+class SlowLog(MemoryLog):
+    """A log that suspends in every method, as those on disk and on the network do, and notices two writers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writing: set[str] = set()
+
+    async def open(self, run: str, keep: Keep) -> None:
+        await asyncio.sleep(0.001)
+        await super().open(run, keep)
+
+    async def append(self, run: str, events: Sequence[Event]) -> Entry:
+        assert run not in self.writing, "a run is written by one writer at a time"
+        self.writing.add(run)
+        try:
+            await asyncio.sleep(0.001)
+            entry = await super().append(run, events)
+            await asyncio.sleep(0.001)
+        finally:
+            self.writing.discard(run)
+        return entry
+
+
+class Stage:
+    """Runs of this test. `log` is the one they write."""
+
+    def __init__(self, log: MemoryLog | None = None, **settings: Any) -> None:
+        self.log = MemoryLog() if log is None else log
+        self.settings = Settings(**settings)
+        self.runs = Runs(self.settings, self.log)
+
+    async def start(
+        self,
+        function: Tool | Callable[..., Any],
+        policy: Policy = PLAIN_POST,
+        arguments: dict[str, Any] | None = None,
+        **more: Any,
+    ) -> Run:
+        made = function if isinstance(function, Tool) else tool(function)
+        return await self.runs.start(
+            made, arguments or {}, policy, **({"principal": "anonymous", "headers": {}} | more)
+        )
+
+    async def told(self, function: Tool | Callable[..., Any], policy: Policy = PLAIN_POST) -> list[dict[str, Any]]:
+        """All that a run of the function says, to its end."""
+        run = await self.start(function, policy)
+        reader = run.attach()
+        entries = await read_to_end(reader)
+        reader.close()
+        await asyncio.wait_for(run.stopped(), SECONDS)
+        return [shown(entry) for entry in entries]
+
+    async def __aenter__(self) -> Stage:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.wait_for(self.runs.drain(), SECONDS)
+        self.runs.close()
+        assert self.runs.working == 0
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+async def settle() -> None:
+    """Whatever can go on now has gone on as far as it can."""
+    for _ in range(2000):
+        await asyncio.sleep(0)
+
+
+async def take(reader: Reader) -> list[Entry]:
+    """One batch of what is there; asking for it says that the one before was written."""
+    return await asyncio.wait_for(reader.next(now()), SECONDS) or []
+
+
+async def read_to_end(reader: Reader) -> list[Entry]:
+    async def all_of_it() -> list[Entry]:
+        entries: list[Entry] = []
+        while (batch := await reader.next(float("inf"))) is not None:
+            entries += batch
+        return entries
+
+    return await asyncio.wait_for(all_of_it(), SECONDS)
+
+
+def shown(entry: Entry) -> dict[str, Any]:
+    metadata = json.loads(entry.event.metadata) if entry.event.metadata else {}
+    return {"n": entry.number, "type": entry.event.type.value, "data": json.loads(entry.event.data), "meta": metadata}
+
+
+def error_of(entries: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The error that a run ended with; each number once, and nothing after the last event."""
+    assert [each["n"] for each in entries] == list(range(1, len(entries) + 1))
+    assert [each["type"] in {"complete", "error"} for each in entries] == [False] * (len(entries) - 1) + [True]
+    assert entries[-1]["type"] == "error"
+    return dict(entries[-1]["data"])
