@@ -21,8 +21,15 @@ MAY_IMPORT: dict[str, str] = {
     "context": "protocol",
     "signatures": "protocol context docstrings",
     "tools": "protocol settings context docstrings signatures",
-    "resources": "protocol settings context docstrings signatures tools",
-    "prompts": "protocol settings context docstrings signatures tools",
+    # What a tool, a resource or a prompt may give out, and the typed functions behind URIs and names.
+    "content_data": "protocol",
+    "content": "protocol content_data",
+    "catalogue": "protocol",
+    "functions": "protocol docstrings signatures tools",
+    "resource_contents": "protocol content content_data",
+    "resources": "protocol signatures tools catalogue content content_data functions resource_contents",
+    "prompts": "protocol signatures tools catalogue content functions",
+    "completion": "protocol signatures threads",
     "kinds": "protocol settings context threads tools",
     # Calls being worked on, and what they wrote.
     "eventlog": "protocol settings",
