@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -37,17 +37,25 @@ _QUERY_HINT = "GET ?tool=NAME&run=KEY&param=value…; objects go into params= as
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class Call(BaseModel):
-    """A call of one tool, as it stands in a body. Strict: an unknown name or a number in a string is refused."""
+_Body = TypeVar("_Body", bound=BaseModel)
+
+
+class Start(BaseModel):
+    """What starts a run, as it stands in a body. Strict: an unknown name or a number in a string is refused."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     tool: str
     params: dict[str, Any] = Field(default_factory=dict)
+    cap_seconds: _Seconds | None = None
+
+
+class Call(Start):
+    """A call of one tool: what starts the run, and how it is to be answered."""
+
     stream: bool = True
     heartbeat: Literal["comment", "event"] = "comment"
     heartbeat_seconds: _Seconds | None = None
-    cap_seconds: _Seconds | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +76,20 @@ def parse_call(body: bytes) -> Call:
 
     Raises InvalidRequest naming the field and what is expected there.
     """
+    return _parsed(body, Call)
+
+
+def parse_start(body: bytes) -> Start:
+    """The same for a run that nobody waits for: how it is to be answered is then no question. Raises InvalidRequest."""
+    return _parsed(body, Start)
+
+
+def _parsed(body: bytes, model: type[_Body]) -> _Body:
     value = strict_json.loads(body)
     if not isinstance(value, dict):
         raise InvalidRequest("The body is not a JSON object.")
     try:
-        return Call.model_validate(value)
+        return model.model_validate(value)
     except ValidationError as error:
         details = problems(error)
         raise InvalidRequest(_first(details), details=details) from None

@@ -144,7 +144,7 @@ class Runs:
 
     def _cap(self, tool: Tool, policy: Policy, asked: float | None) -> float:
         if policy.on_leave is OnLeave.GO_ON:
-            limits = [self._settings.run_life_seconds, tool.time_limit]
+            limits = [self._settings.run_life_seconds, tool.time_limit, asked]
         else:
             limits = [self._settings.cap_seconds, tool.time_limit, asked]
         return min(limit for limit in limits if limit is not None)

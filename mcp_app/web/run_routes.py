@@ -36,10 +36,15 @@ class RunRoutes:
         """Start a run that belongs to nobody's connection: 202 and where it is (RFC 9110, 15.3.3)."""
         self._guard.check_start(request)
         check_content_type(request)
-        call = plain.parse_call(request.body)
+        call = plain.parse_start(request.body)
         tool = self._registry.get(call.tool)
         run = await self._runs.start(
-            tool, tool.arguments(call.params), PLAIN_DETACHED, principal=PRINCIPAL, headers=request.headers
+            tool,
+            tool.arguments(call.params),
+            PLAIN_DETACHED,
+            principal=PRINCIPAL,
+            headers=request.headers,
+            cap_seconds=call.cap_seconds,
         )
         return json_answer(202, encode(await self._state(run)), ("Location", self._url(run)))
 

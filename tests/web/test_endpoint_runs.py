@@ -175,3 +175,19 @@ async def test_draining_ends_detached_runs_too(direct: Direct) -> None:
     answer = await direct.post(RUNS, {"tool": "echo"})
     refused(answer, 503, "draining")
     assert headers(answer.headers)["retry-after"]
+
+
+async def test_cap_seconds_ends_a_detached_run(direct: Direct) -> None:
+    answer = await direct.post(RUNS, {"tool": "wait", "params": {}, "cap_seconds": 0.05})
+    assert answer.status == 202
+    run = decoded(answer)
+    await eventually(lambda: direct.runs.working == 0)
+    assert (await state(direct, run))["error"]["code"] == "time_cap"
+
+
+@pytest.mark.parametrize("name", ["stream", "heartbeat", "heartbeat_seconds"])
+async def test_what_belongs_to_a_stream_is_refused_where_there_is_none(direct: Direct, name: str) -> None:
+    answer = await direct.post(RUNS, {"tool": "wait", "params": {}, name: 1})
+    assert refused(answer, 400, "invalid_request")["details"] == [
+        {"field": name, "problem": "There is no field of this name"}
+    ]
