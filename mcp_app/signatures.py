@@ -168,7 +168,9 @@ def _described(annotation: Any, parameter: str, descriptions: Mapping[str, str],
 
 def _model(name: str, fields: dict[str, Any]) -> type[BaseModel]:
     try:
-        return create_model(name, __config__=ConfigDict(extra="forbid", protected_namespaces=()), **fields)
+        # JSON has neither NaN nor the infinities, so that no schema can promise them (RFC 8259, 6).
+        config = ConfigDict(extra="forbid", protected_namespaces=(), allow_inf_nan=False)
+        return create_model(name, __config__=config, **fields)
     except _REFUSALS as error:
         culprit = next((attribute[2:] for attribute, field in fields.items() if not _sound(field)), None)
         which = f"the parameter {culprit}" if culprit else "a parameter"
