@@ -7,6 +7,7 @@ readers or the caps.
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ async def _async_generator(tool: Tool, arguments: dict[str, Any], caller: Caller
 
 
 async def _in_thread(tool: Tool, arguments: dict[str, Any], caller: Caller, emit: Emit, threads: Threads) -> Outcome:
-    channel: Channel[Event] = Channel(asyncio.get_running_loop())
+    channel: Channel[Event] = Channel(asyncio.get_running_loop(), lambda event: event.size)
     context = Context(channel.send, caller)
     work_there = _generate if tool.kind is Kind.GENERATOR else _call
     async with threads.run(work_there, tool, _with_context(tool, arguments, context), channel) as outcome:
@@ -73,7 +74,14 @@ async def _in_thread(tool: Tool, arguments: dict[str, Any], caller: Caller, emit
 
 
 def _call(tool: Tool, arguments: dict[str, Any], _: Channel[Event]) -> Outcome:
-    return Outcome(tool.encode_result(tool.function(**arguments)))
+    value = tool.function(**arguments)
+    if inspect.isawaitable(value):
+        if inspect.iscoroutine(value):
+            value.close()
+        raise ToolFailed(
+            f"The tool {tool.name} returned what has to be awaited: declare it, and what decorates it, with async def."
+        )
+    return Outcome(tool.encode_result(value))
 
 
 def _generate(tool: Tool, arguments: dict[str, Any], channel: Channel[Event]) -> Outcome:
@@ -85,7 +93,7 @@ def _generate(tool: Tool, arguments: dict[str, Any], channel: Channel[Event]) ->
                 value = next(generator)
             except StopIteration as stop:
                 if stop.value is not None:
-                    items.take(stop.value if isinstance(stop.value, Result) else Result(stop.value))
+                    items.take(Result(stop.value))
                 return items.outcome()
             event = items.take(value)
             if event is not None:

@@ -21,6 +21,10 @@ CHANNEL_ITEMS = 64
 """Items a thread may be ahead of the loop: enough that neither waits for the other at each item, few enough that a
 stopped thread has little left that nobody will see."""
 
+CHANNEL_BYTES = 256 * 1024
+"""The same in bytes, whichever comes first: 64 large items would be as many megabytes, once here and once more on the
+way to a slow reader."""
+
 ABANDON_AFTER = 5.0
 """Seconds after which a thread that was told to stop and did not counts as abandoned: it can only be counted, as
 Python cannot end it. A request of urllib with a time-out of its own has usually given up by then."""
@@ -40,12 +44,17 @@ _DONE = _Done()
 class Channel(Generic[T]):
     """From one thread to the loop: `put` blocks the thread while the channel is full, `take` waits on the loop.
 
+    `size` says how many bytes an item counts; one item is taken in whatever its size. The work may have threads of its
+    own: any number of them may `put`.
+
     After `stop` every `put` raises CancelledError in the thread: it derives from BaseException, so that an
     `except Exception` in the thread's work does not swallow it.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, size: Callable[[T], int]) -> None:
         self._loop = loop
+        self._size = size
+        self._bytes = 0
         self._changed = threading.Condition()
         self._items: deque[T] = deque()
         self._closed = False
@@ -55,10 +64,13 @@ class Channel(Generic[T]):
     def put(self, item: T) -> None:
         """In the thread: hand one item over."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stopped or len(self._items) < CHANNEL_ITEMS)
+            self._changed.wait_for(
+                lambda: self._stopped or (len(self._items) < CHANNEL_ITEMS and self._bytes < CHANNEL_BYTES)
+            )
             if self._stopped:
                 raise asyncio.CancelledError("the run was ended")
             self._items.append(item)
+            self._bytes += self._size(item)
             first = len(self._items) == 1
         if first:  # the loop is woken once for all that it finds when it comes
             self._wake()
@@ -80,8 +92,9 @@ class Channel(Generic[T]):
             with self._changed:
                 items, closed = list(self._items), self._closed
                 self._items.clear()
+                self._bytes = 0
                 self._ready.clear()
-                self._changed.notify()
+                self._changed.notify_all()
             if items or closed:
                 return items
             await self._ready.wait()
@@ -90,7 +103,7 @@ class Channel(Generic[T]):
         """On the loop: nobody takes any more."""
         with self._changed:
             self._stopped = True
-            self._changed.notify()
+            self._changed.notify_all()
 
     def _wake(self) -> None:
         try:
@@ -185,8 +198,12 @@ def _settle(
             future.set_result(value)
         elif isinstance(error, asyncio.CancelledError):
             future.cancel()
-        elif isinstance(error, StopIteration):  # which no future takes (PEP 479)
-            future.set_exception(RuntimeError("the function raised StopIteration"))
+        elif isinstance(error, StopIteration | KeyboardInterrupt):
+            # The one no future takes (PEP 479); the other would end the server, and nobody has pressed a key here.
+            wrapped = RuntimeError(f"the function raised {type(error).__name__}")
+            wrapped.__cause__ = error
+            future.set_exception(wrapped)
+            future.exception()
         else:
             future.set_exception(error)
             future.exception()  # marked as seen: after a stop nobody asks any more
