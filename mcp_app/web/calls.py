@@ -14,7 +14,7 @@ from ..middleware import Batches
 from ..middleware.heartbeat import Heartbeat
 from ..middleware.json_fallback import collect
 from ..middleware.time_cap import TimeCap
-from ..protocol import plain, sse
+from ..protocol import plain
 from ..protocol.accept import Representation, choose
 from ..protocol.errors import (
     InvalidRequest,
@@ -31,7 +31,7 @@ from ..runs import Reader, Run, Runs
 from ..settings import Settings
 from ..tools import Registry, Tool
 from .exchange import JSON, Answer, Request, json_answer
-from .frames import Frames
+from .frames import Frames, PlainRendering
 from .guard import Guard
 from .metrics import Metrics
 
@@ -233,8 +233,7 @@ class Calls:
             stream,
             self._clock,
             run=run.id,
-            heartbeat=plain.HEARTBEAT_EVENT if visible == "event" else sse.HEARTBEAT,
-            retry_ms=run.policy.retry_ms,
+            rendering=PlainRendering(run.id, visible=visible == "event", retry_ms=run.policy.retry_ms),
             on_close=self._metrics.streams.ended.add,
         )
         return Answer(200, STREAM_HEADERS, frames)

@@ -10,16 +10,52 @@ import logging
 import math
 import secrets
 from collections.abc import Callable
+from typing import Protocol
 
 from ..middleware import Batch, Batches, Mark
 from ..protocol import plain, sse
 from ..protocol.errors import InternalError, McpAppError
-from ..protocol.event import Event, EventType, encode
+from ..protocol.event import Entry, Event, EventType, encode
 from ..protocol.stream import Input, Stream
 
 logger = logging.getLogger("mcp_app.frames")
 
 _CAP = sse.comment("cap")
+
+
+class Rendering(Protocol):
+    """How one dialect looks on the wire: each answer is whole frames, or comment lines."""
+
+    def entry(self, entry: Entry) -> bytes: ...
+    def heartbeat(self) -> bytes: ...
+    def cap(self) -> bytes:
+        """What ends a stream whose run goes on."""
+
+    def error(self, error: McpAppError) -> bytes:
+        """What ends a stream that lost its place."""
+
+
+class PlainRendering:
+    """The plain dialect: `visible` heartbeats are events, which a page can watch; `retry_ms` goes with the first."""
+
+    def __init__(self, run: str, *, visible: bool, retry_ms: int | None) -> None:
+        self._run = run
+        self._heartbeat = plain.HEARTBEAT_EVENT if visible else sse.HEARTBEAT
+        self._retry_ms = retry_ms
+
+    def entry(self, entry: Entry) -> bytes:
+        frame = plain.frame(self._run, entry, self._retry_ms)
+        self._retry_ms = None
+        return frame
+
+    def heartbeat(self) -> bytes:
+        return self._heartbeat
+
+    def cap(self) -> bytes:
+        return _CAP
+
+    def error(self, error: McpAppError) -> bytes:
+        return sse.frame(plain.event_json(Event(EventType.ERROR, encode(error.object()))))
 
 
 class Frames:
@@ -32,16 +68,14 @@ class Frames:
         clock: Callable[[], float],
         *,
         run: str,
-        heartbeat: bytes = sse.HEARTBEAT,
-        retry_ms: int | None = None,
+        rendering: Rendering,
         on_close: Callable[[], None] = lambda: None,
     ) -> None:
         self._batches = batches
         self._stream = stream
         self._clock = clock
         self._run = run
-        self._heartbeat = heartbeat
-        self._retry_ms = retry_ms
+        self._rendering = rendering
         self._on_close = on_close
         self._opened = False
         self._lost = False
@@ -94,15 +128,15 @@ class Frames:
                 return batch
 
     def _bytes(self, batch: Batch) -> bytes:
+        rendering = self._rendering
         frames: list[bytes] = []
         for item in batch:
             if item is Mark.HEARTBEAT:
-                frames.append(self._heartbeat)
+                frames.append(rendering.heartbeat())
             elif item is Mark.CAP:
-                frames.append(_CAP)
+                frames.append(rendering.cap())
             else:
-                frames.append(plain.frame(self._run, item, self._retry_ms))
-                self._retry_ms = None  # said once, with the first event
+                frames.append(rendering.entry(item))
         return b"".join(frames)
 
     def _last_word(self, error: McpAppError) -> bytes:
@@ -112,4 +146,4 @@ class Frames:
         """
         self._lost = True
         self._stream.step(Input.LOST, self._clock())
-        return sse.frame(plain.event_json(Event(EventType.ERROR, encode(error.object()))))
+        return self._rendering.error(error)
