@@ -340,6 +340,29 @@ async def test_a_tool_stopped_in_the_middle_of_a_word_is_told_once(kind: str, sl
 
 @LOGS
 @on_loop_clock
+async def test_a_word_in_the_cleanup_of_a_stopped_tool_is_refused_at_once(slow: bool) -> None:
+    refused: list[float] = []
+
+    async def tool(ctx: Context) -> None:
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            began = now()
+            try:
+                await ctx.log("info", "cleaning up")
+            except asyncio.CancelledError:
+                refused.append(now() - began)
+
+    async with Stage(log(slow)) as stage:
+        run = await stage.start(tool)
+        await asyncio.sleep(1)
+        run.stop(Cancelled("c"))
+        await run.stopped()
+        assert refused == [0]
+
+
+@LOGS
+@on_loop_clock
 async def test_a_task_that_outlives_its_tool_is_cancelled_at_its_next_word(slow: bool) -> None:
     orphans: list[asyncio.Task[None]] = []
 

@@ -214,6 +214,18 @@ async def test_a_forgotten_runs_key_is_free_again() -> None:
         assert stage.runs.find_by_key(KEY, "anonymous", tool(short), {}) is second
 
 
+@on_loop_clock
+async def test_a_key_belongs_to_the_run_that_had_it_last() -> None:
+    async with Stage() as stage:
+        first = await stage.start(short, PLAIN_EVENTSOURCE, key=KEY)
+        await asyncio.sleep(300)
+        second = await stage.start(short, PLAIN_EVENTSOURCE, key=KEY)
+        await asyncio.sleep(301)
+        with pytest.raises(UnknownRun):
+            stage.runs.find(first.id, "anonymous")
+        assert stage.runs.find_by_key(KEY, "anonymous", tool(short), {}) is second
+
+
 # --- when forgotten --------------------------------------------------------------------------------------------------
 
 

@@ -120,6 +120,7 @@ def test_a_plain_wrapper_is_a_plain_function_whatever_it_wraps() -> None:
         (Annotated[int, Field(gt=0)], {"type": "integer", "exclusiveMinimum": 0}),
         (Any, None),
         (Result, None),
+        (Result | int, None),
         (dict[str, datetime.date], {"type": "object", "additionalProperties": {"type": "string", "format": "date"}}),
     ],
 )
