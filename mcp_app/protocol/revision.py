@@ -77,4 +77,6 @@ PLAIN_DETACHED = Policy(
     "plain, detached run, followed", OnLeave.GO_ON, OnCap.END_STREAM, resumable=True, keep=_REPLAY, retry_ms=_RETRY_MS
 )
 
-ROWS = (PLAIN_POST, PLAIN_EVENTSOURCE, PLAIN_DETACHED)
+MCP_2026_07_28 = Policy("MCP 2026-07-28 request", OnLeave.CANCEL, OnCap.END_RUN, resumable=False, keep=_WINDOW)
+
+ROWS = (PLAIN_POST, PLAIN_EVENTSOURCE, PLAIN_DETACHED, MCP_2026_07_28)

@@ -83,6 +83,7 @@ RPC_CODES: Mapping[type[errors.McpAppError], tuple[Code, int]] = MappingProxyTyp
     {
         # Refused before a run: our own status, but for those in which MCP's clients read another meaning. 404 is an
         # unknown method, an ended session or an older server; 405 an older server; 422 is none of MCP's.
+        errors.RequestError: (Code.INVALID_PARAMS, 400),
         errors.InvalidRequest: (Code.INVALID_REQUEST, 400),
         errors.InvalidParams: (Code.INVALID_PARAMS, 400),
         errors.UnknownTool: (Code.INVALID_PARAMS, 400),

@@ -11,6 +11,7 @@ import secrets
 
 from ..protocol.errors import EventTooLarge, McpAppError, ToolError, ToolFailed
 from ..protocol.event import MAX_EVENT_BYTES, encode
+from ..resources import UnknownResource
 from .writer import too_large
 
 logger = logging.getLogger("mcp_app.runs")
@@ -22,7 +23,7 @@ _NO_ERROR = "complete"  # it would make a success of a failure
 def shown(error: BaseException, tool: str, run: str) -> McpAppError:
     """The error as the run's last event has it; all that is not shown is in the log."""
     cause = _only_cause(error)
-    if isinstance(cause, EventTooLarge):
+    if isinstance(cause, EventTooLarge | UnknownResource):
         return cause
     if isinstance(cause, ToolError):
         try:
@@ -47,7 +48,7 @@ def _sendable(error: ToolError) -> McpAppError:
 def _only_cause(error: BaseException) -> BaseException:
     """A task group raises its tasks' errors as a group: a group of one is that one, and of many words the first."""
     while isinstance(error, BaseExceptionGroup):
-        meant, rest = error.split((ToolError, EventTooLarge, ToolFailed))
+        meant, rest = error.split((ToolError, EventTooLarge, ToolFailed, UnknownResource))
         if meant is None or rest is not None:
             return error
         error = meant.exceptions[0]

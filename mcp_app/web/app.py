@@ -12,6 +12,8 @@ from quart import Quart
 
 from ..eventlog.memory import MemoryLog
 from ..manifest import Manifest, load_manifest
+from ..prompts import Prompt, Prompts
+from ..resources import Resource, Resources
 from ..runs import Runs
 from ..server import fixes
 from ..server.fixes.draining import on_draining
@@ -35,6 +37,8 @@ class Server:
     settings: Settings
     registry: Registry
     manifest: Manifest
+    resources: Resources
+    prompts: Prompts
     endpoint: Endpoint | None = None
 
 
@@ -42,12 +46,15 @@ def create_app(
     settings: Settings | None = None,
     tools: Iterable[Tool] | None = None,
     *,
+    resources: Iterable[Resource] = (),
+    prompts: Iterable[Prompt] = (),
     manifest: Manifest | Path | None = None,
 ) -> Quart:
     """The application, to be served by Hypercorn.
 
     settings: from the environment by default.
     tools: what it offers; the built-in tools by default.
+    resources, prompts: what MCP clients can read and ask for besides.
     manifest: mcp.json, or where it is; the working directory's by default, else the one that comes with the package.
 
     Raises ToolDefinitionError, ManifestError, pydantic's ValidationError for settings, and FixMismatch when Hypercorn
@@ -56,7 +63,8 @@ def create_app(
     settings = settings or Settings()
     fixes.install(settings.fixes)
     registry = Registry(builtin_tools() if tools is None else tools)
-    server = Server(settings, registry, manifest if isinstance(manifest, Manifest) else load_manifest(manifest))
+    loaded = manifest if isinstance(manifest, Manifest) else load_manifest(manifest)
+    server = Server(settings, registry, loaded, Resources(resources), Prompts(prompts))
     app = Application("mcp_app", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["BODY_TIMEOUT"] = BODY_SECONDS
@@ -80,7 +88,9 @@ class _Lifespan:
         log = MemoryLog()
         server = self._server
         runs = Runs(server.settings, log)
-        server.endpoint = Endpoint(server.settings, server.registry, server.manifest, runs, log)
+        server.endpoint = Endpoint(
+            server.settings, server.registry, server.manifest, runs, log, server.resources, server.prompts
+        )
         self._draining = None
         self._forget = on_draining(self._drain)
 

@@ -14,6 +14,7 @@ from ..settings import Settings
 from ..tools import Registry, Tool
 from . import metrics, pages
 from .exchange import Answer, Request, json_answer
+from .mcp.dispatch import REVISIONS
 
 _MAX_BASES = 16  # addresses of this machine that the server listens on; each keeps its own few documents
 
@@ -79,6 +80,7 @@ class Documents:
                 tools=tuple(self._registry),
                 heartbeat_seconds=self._settings.heartbeat_seconds,
                 cap_seconds=self._settings.cap_seconds,
+                revisions=REVISIONS,
             )
             public = self._settings.public_url is not None
             made = discovery.doors(self._manifest, live, base_url=base, cacheable=public)

@@ -6,6 +6,7 @@ nor ASGI is known here, and no handler's work is done here.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,7 +15,9 @@ from typing import Any
 
 from ..eventlog import EventLog
 from ..manifest import CORS, DOOR_PATHS, Manifest
+from ..prompts import Prompts
 from ..protocol.errors import InternalError, McpAppError, MethodNotAllowed, UnknownRoute
+from ..resources import Resources
 from ..runs import Runs
 from ..settings import Settings
 from ..tools import Registry
@@ -22,6 +25,10 @@ from .calls import Calls
 from .documents import Documents
 from .exchange import Answer, Request, error_answer
 from .guard import Guard
+from .mcp.answering import Answering
+from .mcp.dispatch import REVISIONS, Dispatch, is_rpc
+from .mcp.modern import Modern
+from .mcp.offer import Offer
 from .metrics import Metrics
 from .run_routes import RunRoutes
 from .table import RUN, table
@@ -35,14 +42,27 @@ Methods = Mapping[str, Handler]
 class Endpoint:
     """Everything a request can reach. Made inside the loop it answers on."""
 
-    def __init__(self, settings: Settings, registry: Registry, manifest: Manifest, runs: Runs, log: EventLog) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        registry: Registry,
+        manifest: Manifest,
+        runs: Runs,
+        log: EventLog,
+        resources: Resources | None = None,
+        prompts: Prompts | None = None,
+    ) -> None:
         self.runs = runs
         self._metrics = Metrics()
         self._guard = Guard(settings)
         calls = Calls(settings, registry, runs, self._guard, self._metrics)
         resource = RunRoutes(manifest.runs_path, registry, runs, log, self._guard, calls)
         documents = Documents(settings, manifest, registry, runs, self._metrics)
-        parts = {"calls": calls, "runs": resource, "documents": documents}
+        offer = Offer(manifest, registry, resources or Resources(), prompts or Prompts())
+        answering = Answering(settings, self._metrics, asyncio.get_running_loop().time)
+        mcp = Dispatch(self._guard, Modern(offer, runs, answering, REVISIONS))
+        self._plain, self._mcp = calls, mcp
+        parts = {"endpoint": self, "calls": calls, "mcp": mcp, "runs": resource, "documents": documents}
         self._runs_path = manifest.runs_path
         self._table: dict[str, Methods] = {
             path: {method: _handler(parts, name) for method, name in methods.items()}
@@ -73,6 +93,10 @@ class Endpoint:
     def _refused(self, error: McpAppError) -> Answer:
         self._metrics.refused(error.code)
         return error_answer(error)
+
+    async def post(self, request: Request) -> Answer:
+        """A call at the SSE route: the body's shape chooses the dialect."""
+        return await (self._mcp if is_rpc(request.body) else self._plain).post(request)
 
     async def _dispatch(self, request: Request, unread: McpAppError | None) -> Answer:
         self._guard.check_host(request)

@@ -18,7 +18,8 @@ def table(manifest: Manifest) -> dict[str, Methods]:
     """Path -> method -> "part.handler". A GET without a HEAD beside it may be made and its body left out."""
     runs = manifest.runs_path
     return {
-        manifest.events_path: {"POST": "calls.post", "GET": "calls.get", "HEAD": "calls.head"},
+        manifest.mcp_path: {"POST": "mcp.post"},
+        manifest.events_path: {"POST": "endpoint.post", "GET": "calls.get", "HEAD": "calls.head"},
         manifest.tools_path: {"GET": "documents.tools"},
         runs: {"POST": "runs.create"},
         f"{runs}/{RUN}": {"GET": "runs.show", "DELETE": "runs.cancel"},

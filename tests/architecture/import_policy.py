@@ -37,7 +37,8 @@ MAY_IMPORT: dict[str, str] = {
     "middleware": "protocol settings eventlog runs",
     "manifest": "protocol settings defaults",
     # HTTP.
-    "web": "protocol settings defaults context kinds tools resources prompts eventlog runs middleware manifest",
+    "web": "protocol settings defaults context kinds threads tools content resources prompts completion eventlog runs"
+    " middleware manifest",
     "server": "protocol settings defaults",
     "web.app": "protocol settings defaults context kinds threads tools resources prompts eventlog runs middleware"
     " manifest web server builtin",
@@ -66,13 +67,14 @@ FOREIGN: dict[str, str] = {
     "pydantic_core": "*",
     "pydantic_settings": "settings builtin",
     "typing_extensions": "*",
-    "mcp_types": "protocol tools resources prompts",
+    "mcp_types": "protocol web tools resources prompts",
     "quart": "web web.app",
     "werkzeug": "web web.app",
     "hypercorn": "server web web.app cli",
     "h11": "server call",
     "h2": "server call",
     "hyperframe": "server",
+    "hpack": "server",
     "wsproto": "server",
     "priority": "server",
     "uvloop": "server",

@@ -13,7 +13,7 @@ from doc_page import ROOT, codes, rows, section
 from bench import endurance
 from mcp_app.protocol import revision
 from mcp_app.protocol.stream import TRANSITIONS, Input
-from mcp_app.runs.run import TURN_EVENTS
+from mcp_app.runs.writer import TURN_EVENTS
 from mcp_app.server import fixes
 
 ARCHITECTURE = ROOT / "docs" / "architecture.md"

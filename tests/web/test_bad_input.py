@@ -38,6 +38,10 @@ def sound(answer: Answer) -> dict[str, Any] | None:
         return None
     assert answer.status < 500, answer.body
     value = decoded(answer)
+    if "jsonrpc" in value:  # the body was MCP's, and so is the refusal: JSON-RPC's code, and the same object as its data
+        assert isinstance(value["error"]["code"], int)
+        assert value["error"]["message"]
+        return dict(value["error"])
     assert value["type"] == "error"
     error = value["error"]
     assert REFUSALS[error["code"]] == answer.status

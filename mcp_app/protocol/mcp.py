@@ -1,0 +1,208 @@
+"""The MCP dialect: entries of a run's log as JSON-RPC notifications, its last event as the response.
+
+Pure rendering, for every revision; what differs between revisions is in the `Wire` that it is told. Which methods exist
+and what leaving or the cap mean is not decided here, and nothing is validated.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import jsonrpc
+from .event import Event, EventType, encode
+from .jsonrpc import Code, Id
+from .rpc_error import RPC_CODES
+
+MESSAGE_CHARS = 200
+"""Of a partial result in a progress notification's message: a line for a person. The whole of it is in `_meta`."""
+
+MAX_ITEMS = 1000
+MAX_BYTES = 1024 * 1024
+"""What is repeated in the result of all that was streamed: as much as the JSON fallback of the plain dialect keeps."""
+
+LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "emergency")
+"""RFC 5424, 6.2.1, least severe first."""
+
+# Errors that say something of the call itself are for the model to read (SEP-1303): a result with `isError`. The others
+# say that there is no result, and are JSON-RPC errors.
+_FOR_THE_MODEL = frozenset({"tool_failed", "event_too_large", "invalid_params"})
+_CODES = {kind.code: code for kind, (code, _) in RPC_CODES.items() if hasattr(kind, "code")}
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """How results look in one revision.
+
+    `result_type`: whether results carry `resultType` (2026-07-28). `any_structure`: whether structured content may be
+    any JSON value, or must be an object (up to 2025-11-25). `structured`: whether it exists at all (2025-06-18).
+    """
+
+    result_type: bool
+    structured: bool
+    any_structure: bool
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request, and what it asked for.
+
+    `progress_token` and `level` are None where the client wants no progress or no log; `namespace` is the prefix of our
+    own `_meta` keys, with its slash.
+    """
+
+    id: Id
+    wire: Wire
+    namespace: str
+    progress_token: str | int | None = None
+    level: str | None = None
+    has_output_schema: bool = False
+    raw: Mapping[str, Any] | None = None
+    """Set for what is no tool: the run's data is the result itself, with these members added."""
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    """For the `_meta` of every result."""
+    _progress: float = field(default=-math.inf, init=False)
+    _kept: list[bytes] = field(default_factory=list, init=False)
+    _kept_bytes: int = field(default=0, init=False)
+    _seen: int = field(default=0, init=False)
+
+    def notification(self, event: Event) -> bytes | None:
+        """The event as a notification; None when the client did not ask for its kind."""
+        if event.type is EventType.PROGRESS:
+            return self._progress_notification(event)
+        if event.type is EventType.LOG:
+            return self._log_notification(event)
+        return None
+
+    def silent_progress(self, seconds: float, cap: float) -> bytes | None:
+        """Progress of a tool that says nothing: clients give up after 60 s without any (it counts as life to them).
+
+        A step so small that it never gets ahead of the tool's own numbers.
+        """
+        if self.progress_token is None:
+            return None
+        return self._numbered(None, None, f"working, {seconds:.0f} of at most {cap:.0f} s", None)
+
+    def response(self, event: Event) -> bytes:
+        """The run's last event as the response to the request."""
+        if event.type is EventType.COMPLETE:
+            return jsonrpc.result(self.id, encode(self._result(event)))
+        problem: dict[str, Any] = json.loads(event.data)
+        code = _CODES.get(problem["code"])
+        if self.raw is not None:  # only a tool's result can be an error
+            return jsonrpc.error(self.id, code or Code.INTERNAL_ERROR, problem["message"], encode(problem))
+        if code is None or problem["code"] in _FOR_THE_MODEL:  # None: a code that the tool's author made up
+            return jsonrpc.result(self.id, encode(self.failed(problem)))
+        return jsonrpc.error(self.id, code, problem["message"], encode(problem))
+
+    def failed(self, problem: Mapping[str, Any]) -> dict[str, Any]:
+        """An error that the model may read and mend, as the result of a call (2025-11-25 and 2026-07-28, Tools)."""
+        lines = [problem["message"], *(f"{each['field']}: {each['problem']}" for each in problem.get("details", ()))]
+        if problem.get("hint"):
+            lines.append(problem["hint"])
+        if problem.get("error_id"):
+            lines.append(f"error_id: {problem['error_id']}")
+        return self.typed({"content": [_text("\n".join(lines))], "isError": True})
+
+    def typed(self, result: dict[str, Any]) -> dict[str, Any]:
+        """The result, with its type where the revision has types, and what stands in the `_meta` of all."""
+        if self.meta:
+            result = {**result, "_meta": {**self.meta, **result.get("_meta", {})}}
+        return {"resultType": "complete", **result} if self.wire.result_type else result
+
+    # --- progress and log --------------------------------------------------------------------------------------------
+
+    def _progress_notification(self, event: Event) -> bytes | None:
+        data = json.loads(event.data)
+        numbers: dict[str, float] = json.loads(event.metadata) if event.metadata else {}
+        told = _told(data)
+        if told is None:
+            self._keep(event.data)
+        if self.progress_token is None:
+            return None
+        if told is not None:
+            return self._numbered(numbers.get("progress"), numbers.get("total"), told or None, None)
+        message = data if isinstance(data, str) else event.data.decode()
+        return self._numbered(numbers.get("progress"), numbers.get("total"), message[:MESSAGE_CHARS], event.data)
+
+    def _numbered(self, progress: float | None, total: float | None, message: str | None, data: bytes | None) -> bytes:
+        params: dict[str, Any] = {"progressToken": self.progress_token, "progress": self._next(progress)}
+        if total is not None:
+            params["total"] = total
+        if message:
+            params["message"] = message
+        if data is None:
+            return jsonrpc.notification("notifications/progress", encode(params))
+        meta = b'"_meta":{%s:%s}' % (encode(f"{self.namespace}partial"), data)
+        return jsonrpc.notification("notifications/progress", b"%s,%s}" % (encode(params)[:-1], meta))
+
+    def _next(self, progress: float | None) -> float:
+        """ "The progress value MUST increase with each notification": by the tool's number, else by next to nothing."""
+        if progress is None or progress <= self._progress:
+            progress = 0.0 if self._progress == -math.inf else math.nextafter(self._progress, math.inf)
+        self._progress = progress
+        return progress
+
+    def _log_notification(self, event: Event) -> bytes | None:
+        line: dict[str, Any] = json.loads(event.data)
+        if self.level is None or LEVELS.index(line["level"]) < LEVELS.index(self.level):
+            return None
+        data = line["message"] if "data" not in line else {"message": line["message"], "data": line["data"]}
+        return jsonrpc.notification("notifications/message", encode({"level": line["level"], "data": data}))
+
+    # --- the result --------------------------------------------------------------------------------------------------
+
+    def _keep(self, data: bytes) -> None:
+        self._seen += 1
+        if (
+            len(self._kept) == self._seen - 1
+            and len(self._kept) < MAX_ITEMS
+            and self._kept_bytes + len(data) < MAX_BYTES
+        ):
+            self._kept.append(data)
+            self._kept_bytes += len(data)
+
+    def _result(self, event: Event) -> dict[str, Any]:
+        metadata: dict[str, Any] = json.loads(event.metadata) if event.metadata else {}
+        value = json.loads(event.data)
+        if self.raw is not None:
+            return self.typed({**value, **self.raw})
+        partial = [json.loads(data) for data in self._kept]
+        result: dict[str, Any]
+        if metadata.get("content"):
+            result = {"content": value}
+        elif "items" in metadata:
+            result = {"content": [_text(_as_text(item)) for item in partial]}
+        else:
+            result = {"content": [_text(_as_text(value))]}
+            if self.has_output_schema and self.wire.structured:
+                plain = self.wire.any_structure or isinstance(value, dict)
+                result["structuredContent"] = value if plain else {"result": value}
+        meta: dict[str, Any] = {}
+        if partial and "items" not in metadata:
+            meta[f"{self.namespace}partial"] = partial
+        if self._seen > len(self._kept):
+            meta[f"{self.namespace}truncated"] = {"truncated": True, "items": self._seen}
+        if meta:
+            result["_meta"] = meta
+        return self.typed(result)
+
+
+def _told(data: Any) -> str | None:
+    """The message of `ctx.progress`, empty when it had none; None for data of a tool's own."""
+    if data == {}:
+        return ""
+    if isinstance(data, dict) and data.keys() == {"message"} and isinstance(data["message"], str):
+        return data["message"]
+    return None
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else encode(value).decode()

@@ -1,0 +1,170 @@
+"""A run as the answer to one JSON-RPC request: JSON when it is there at once, else a stream.
+
+Accept decides what is possible, the run what is best (the tools of most servers answer within milliseconds, and JSON is
+cheaper for everybody); which policy holds was decided before. No method and no revision is known here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from ...middleware import Batch, Batches
+from ...middleware.heartbeat import Heartbeat
+from ...middleware.time_cap import TimeCap
+from ...protocol import sse
+from ...protocol.accept import Representation, quality
+from ...protocol.errors import McpAppError, NotAcceptable
+from ...protocol.event import Entry
+from ...protocol.mcp import Exchange
+from ...protocol.rpc_error import rpc_error
+from ...protocol.stream import Stream
+from ...runs import Run
+from ...settings import Settings
+from ..calls import STREAM_HEADERS
+from ..exchange import Answer, Request, json_answer
+from ..frames import Frames
+from ..metrics import Metrics
+
+GRACE_SECONDS = 0.1
+"""How long an answer may take to be JSON if nothing is said before it: long enough for a database, too short to be felt
+by whoever waits for the first byte."""
+
+
+class Answering:
+    """Answers requests with runs."""
+
+    def __init__(self, settings: Settings, metrics: Metrics, clock: Callable[[], float]) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._clock = clock
+
+    async def answer(self, request: Request, run: Run, exchange: Exchange) -> Answer:
+        """The run's answer. Whoever leaves while it is being worked on closes the reader."""
+        reader = run.attach()
+        began = self._clock()
+        stream = Stream(
+            began, heartbeat=self._settings.heartbeat_seconds, cap=self._settings.cap_seconds, ends_by=run.deadline
+        )
+        capped = TimeCap(reader, stream, self._clock, run.policy.on_cap, lambda: run.stop(run.cap_error()))
+        wanted = Wanted(capped, exchange, self._clock)
+        handed_over = False
+        try:
+            last = await wanted.quick(self._patience(request))
+            if last is not None:
+                return json_answer(200, last)
+            self._metrics.streams.add()
+            frames = Frames(
+                Heartbeat(wanted, stream, self._clock, self._metrics.heartbeats.add),
+                stream,
+                self._clock,
+                run=run.id,
+                rendering=RpcRendering(wanted, exchange, lambda: self._clock() - began, stream.cap_at - began),
+                on_close=self._metrics.streams.ended.add,
+            )
+            handed_over = True
+            return Answer(200, STREAM_HEADERS, frames)
+        finally:
+            if not handed_over:
+                reader.close()
+
+    def _patience(self, request: Request) -> float:
+        """Until when an answer as JSON is waited for, on the loop's clock."""
+        match acceptable(request.headers.get("accept")):
+            case Representation.JSON:
+                return math.inf
+            case Representation.EVENT_STREAM:
+                return -math.inf
+            case None:
+                return self._clock() + GRACE_SECONDS
+
+
+def acceptable(accept: str | None) -> Representation | None:
+    """The one representation that may be sent, or None for both. Raises NotAcceptable when there is neither."""
+    stream = quality(accept, Representation.EVENT_STREAM.value).q
+    json = quality(accept, Representation.JSON.value).q
+    if not stream and not json:
+        raise NotAcceptable("Accept takes neither application/json nor text/event-stream.")
+    if stream and json:
+        return Representation.JSON if json > stream else None
+    return Representation.JSON if json else Representation.EVENT_STREAM
+
+
+class Wanted:
+    """Batches without the entries that this exchange says nothing of: a stream that writes nothing is quiet, and must
+    get its heartbeats. What an entry became is kept for the rendering, as rendering it counts."""
+
+    def __init__(self, batches: Batches, exchange: Exchange, clock: Callable[[], float]) -> None:
+        self._batches = batches
+        self._exchange = exchange
+        self._clock = clock
+        self._ready: list[Entry] = []
+        self.rendered: dict[int, bytes] = {}
+
+    async def quick(self, until: float) -> bytes | None:
+        """The response, if it comes before anything else is to be said and before `until`; else None."""
+        while self._clock() < until:
+            batch = await self._batches.next(until)
+            if batch is None:
+                return None
+            said = self._said(batch)
+            if said and said[-1].event.last and (len(said) == 1 or until == math.inf):
+                return self.rendered.pop(said[-1].number)
+            if until == math.inf:
+                self.rendered.clear()  # to whoever takes only JSON nothing is said before the end
+            elif said:
+                self._ready = said
+                return None
+        return None
+
+    async def next(self, until: float) -> Batch | None:
+        if self._ready:
+            ready, self._ready = self._ready, []
+            return ready
+        while True:
+            batch = await self._batches.next(until)
+            if not batch:
+                return batch
+            said = self._said(batch)
+            if said:
+                return said
+            if self._clock() >= until:
+                return ()
+
+    def close(self) -> None:
+        self._batches.close()
+
+    def _said(self, batch: Batch) -> list[Entry]:
+        said = []
+        for item in batch:
+            if not isinstance(item, Entry):
+                continue
+            event = item.event
+            message = self._exchange.response(event) if event.last else self._exchange.notification(event)
+            if message is not None:
+                self.rendered[item.number] = message
+                said.append(item)
+        return said
+
+
+class RpcRendering:
+    """JSON-RPC messages as events; with a progress token, a heartbeat brings a sign of life that the client counts."""
+
+    def __init__(self, wanted: Wanted, exchange: Exchange, age: Callable[[], float], cap: float) -> None:
+        self._wanted = wanted
+        self._exchange = exchange
+        self._age = age
+        self._cap = cap
+
+    def entry(self, entry: Entry) -> bytes:
+        return sse.frame(self._wanted.rendered.pop(entry.number))
+
+    def heartbeat(self) -> bytes:
+        progress = self._exchange.silent_progress(self._age(), self._cap)
+        return sse.HEARTBEAT if progress is None else sse.HEARTBEAT + sse.frame(progress)
+
+    def cap(self) -> bytes:
+        return sse.comment("cap")
+
+    def error(self, error: McpAppError) -> bytes:
+        return sse.frame(rpc_error(error, self._exchange.id).encode())

@@ -1,0 +1,181 @@
+"""MCP without sessions: revision 2026-07-28, in which every request says all that is needed to answer it.
+
+A request is checked in the order of what it could be wrong in: version, headers, `_meta`, method, parameters. How a run
+becomes an answer is answering.py's; the lists are offer.py's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mcp_types import CLIENT_CAPABILITIES_META_KEY, LOG_LEVEL_META_KEY, SERVER_INFO_META_KEY
+from mcp_types.methods import validate_client_request
+from pydantic import ValidationError
+
+from ...protocol import jsonrpc, mcp_headers
+from ...protocol.errors import InvalidParams
+from ...protocol.event import encode
+from ...protocol.jsonrpc import Code, RpcError
+from ...protocol.mcp import Exchange, Wire
+from ...protocol.plain import problems
+from ...protocol.revision import MCP_2026_07_28
+from ...resources import UnknownResource
+from ...runs import Runs
+from ..calls import PRINCIPAL
+from ..exchange import Answer, Request, json_answer
+from .answering import Answering
+from .offer import LIST_TTL_MS, Offer
+
+VERSION = "2026-07-28"
+
+WIRE = Wire(result_type=True, structured=True, any_structure=True)
+
+_CACHEABLE = {"ttlMs": LIST_TTL_MS, "cacheScope": "public"}
+"""Lists are the same for everybody, as nobody is asked who they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request, its parameters validated."""
+
+    http: Request
+    message: jsonrpc.Request
+
+    @property
+    def params(self) -> dict[str, Any]:
+        return self.message.params
+
+    @property
+    def meta(self) -> Mapping[str, Any]:
+        meta: Mapping[str, Any] = self.message.params.get("_meta", {})
+        return meta
+
+
+class Modern:
+    """Answers requests of the revisions that it lists as `supported`."""
+
+    def __init__(self, offer: Offer, runs: Runs, answering: Answering, supported: tuple[str, ...]) -> None:
+        self._offer = offer
+        self._runs = runs
+        self._answering = answering
+        self.supported = supported
+        self._methods: dict[str, Callable[[Asked], Awaitable[Answer]]] = {
+            "server/discover": self._discover,
+            "tools/list": self._list_tools,
+            "tools/call": self._call_tool,
+            "resources/list": self._list_resources,
+            "resources/templates/list": self._list_templates,
+            "resources/read": self._read_resource,
+            "prompts/list": self._list_prompts,
+            "prompts/get": self._get_prompt,
+            "completion/complete": self._complete,
+        }
+
+    async def answer(self, request: Request, message: jsonrpc.Request) -> Answer:
+        """Raises RpcError and the errors of the runs; the caller gives them the request's id."""
+        self._check_version(request, message)
+        mcp_headers.check_request(request.headers, message)
+        meta = message.params.get("_meta")
+        if not isinstance(meta, dict) or CLIENT_CAPABILITIES_META_KEY not in meta:
+            raise RpcError(
+                Code.INVALID_PARAMS, f"params._meta has no {CLIENT_CAPABILITIES_META_KEY}: every request says it."
+            )
+        method = self._methods.get(message.method)
+        if method is None:
+            raise RpcError(Code.METHOD_NOT_FOUND, f"There is no method {message.method[:100]!r}.", status=404)
+        _validate(message)
+        return await method(Asked(request, message))
+
+    def _check_version(self, request: Request, message: jsonrpc.Request) -> None:
+        meta = message.params.get("_meta")
+        version = meta.get(mcp_headers.VERSION_KEY) if isinstance(meta, dict) else None
+        header = request.headers.get("mcp-protocol-version")
+        if version is None:
+            raise RpcError(
+                Code.INVALID_PARAMS, f"params._meta has no {mcp_headers.VERSION_KEY}: every request says it."
+            )
+        if version == header and version != VERSION:
+            data = {"supported": list(self.supported), "requested": version}
+            raise RpcError(Code.UNSUPPORTED_PROTOCOL_VERSION, "This server does not speak that revision.", data=data)
+
+    # --- lists -------------------------------------------------------------------------------------------------------
+
+    async def _discover(self, asked: Asked) -> Answer:
+        result = {"supportedVersions": list(self.supported), "capabilities": self._offer.capabilities, **_CACHEABLE}
+        return self._result(asked, result)
+
+    async def _list_tools(self, asked: Asked) -> Answer:
+        return self._result(asked, {**self._offer.list_tools(asked.params, WIRE), **_CACHEABLE})
+
+    async def _list_resources(self, asked: Asked) -> Answer:
+        return self._result(asked, {**self._offer.list_resources(asked.params), **_CACHEABLE})
+
+    async def _list_templates(self, asked: Asked) -> Answer:
+        return self._result(asked, {**self._offer.list_templates(asked.params), **_CACHEABLE})
+
+    async def _list_prompts(self, asked: Asked) -> Answer:
+        return self._result(asked, {**self._offer.list_prompts(asked.params), **_CACHEABLE})
+
+    async def _complete(self, asked: Asked) -> Answer:
+        return self._result(asked, await self._offer.complete(asked.params, self._runs.threads))
+
+    # --- what runs ---------------------------------------------------------------------------------------------------
+
+    async def _call_tool(self, asked: Asked) -> Answer:
+        tool = self._offer.tools.get(asked.params["name"])
+        exchange = self._exchange(asked, has_output_schema=tool.output_schema is not None)
+        mcp_headers.check_arguments(asked.http.headers, asked.message, mcp_headers.mirrors(tool.input_schema))
+        try:
+            arguments = tool.arguments(asked.params.get("arguments", {}))
+        except InvalidParams as error:  # for the model to mend (SEP-1303)
+            return self._result(asked, exchange.failed(error.object()))
+        return await self._run(asked, tool, arguments, exchange)
+
+    async def _get_prompt(self, asked: Asked) -> Answer:
+        prompt = self._offer.prompts.get(asked.params["name"])
+        arguments = prompt.arguments(asked.params.get("arguments", {}))
+        return await self._run(asked, prompt, arguments, self._exchange(asked, raw={}))
+
+    async def _read_resource(self, asked: Asked) -> Answer:
+        uri = asked.params["uri"]
+        try:
+            reading, arguments = self._offer.resources.match(uri)
+        except UnknownResource as error:  # "data MUST contain the URI" (2026-07-28, Resources, Error Handling)
+            raise RpcError(Code.INVALID_PARAMS, error.message, data={**error.object(), "uri": uri}) from None
+        return await self._run(asked, reading, arguments, self._exchange(asked, raw=reading.resource.cache_hints()))
+
+    async def _run(self, asked: Asked, callee: Any, arguments: dict[str, Any], exchange: Exchange) -> Answer:
+        run = await self._runs.start(callee, arguments, MCP_2026_07_28, principal=PRINCIPAL, headers=asked.http.headers)
+        return await self._answering.answer(asked.http, run, exchange)
+
+    def _exchange(
+        self, asked: Asked, *, has_output_schema: bool = False, raw: dict[str, Any] | None = None
+    ) -> Exchange:
+        return Exchange(
+            asked.message.id,
+            WIRE,
+            self._offer.namespace,
+            progress_token=asked.meta.get("progressToken"),
+            level=asked.meta.get(LOG_LEVEL_META_KEY),
+            has_output_schema=has_output_schema,
+            raw=raw,
+            meta={SERVER_INFO_META_KEY: self._offer.server_info},
+        )
+
+    def _result(self, asked: Asked, result: dict[str, Any]) -> Answer:
+        meta = {SERVER_INFO_META_KEY: self._offer.server_info, **result.get("_meta", {})}
+        typed = {"resultType": "complete", **result, "_meta": meta}
+        return json_answer(200, jsonrpc.result(asked.message.id, encode(typed)))
+
+
+def _validate(message: jsonrpc.Request) -> None:
+    """Against the revision's own schema. Raises RpcError naming each field."""
+    try:
+        validate_client_request(message.method, VERSION, message.params)
+    except ValidationError as error:
+        details = problems(error)
+        shown = json.dumps(details[0]["field"])
+        raise RpcError(Code.INVALID_PARAMS, f"{shown}: {details[0]['problem']}.", data={"details": details}) from None
