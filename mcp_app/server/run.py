@@ -87,6 +87,8 @@ async def _serve_until_signal(app: ASGIFramework, config: Config, sockets: Socke
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
     await serve_async(app, config, sockets, shutdown=asked.wait, on_ready=on_ready)
+    # All that can end in order has ended; what still runs is a tool that refuses to.
+    overdue.exit_after(overdue.REFUSAL_SECONDS)
 
 
 def _loop_factory(config: Config) -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -26,7 +26,7 @@ from mcp_app.server.fixes.replacing import Fix, Replacement
 Callback = Callable[[], Awaitable[object] | None]
 Unsubscribe = Callable[[], None]
 
-READY_SECONDS = 5.0
+READY_SECONDS = 4.0
 """For what the callbacks wait for, all together: a tool's last commit. A tool that needs longer is cut."""
 
 log = logging.getLogger("mcp_app.server")

@@ -1,51 +1,118 @@
-"""HTTP/2: a request line that cannot be read is answered with 400, instead of ending the connection.
+"""HTTP/2: a malformed request ends alone, instead of ending the connection; the application never sees it.
 
-Upstream decodes method and path as ASCII without a guard, and takes a path for granted that CONNECT does not have: one
-byte beyond ASCII raises through the connection and every other stream on it. (HTTP/1.1 is guarded by h11.)
+Upstream, the h2 library answers a NUL in a field, an upper-case name or a `content-length` that is no number with an
+error of the connection, and a path beyond ASCII raises through it: every other stream dies. The standard has an error
+of the stream for them (RFC 9113, 8.1.1). Here fields pass h2 unread and are read afterwards, by `well_formed`: what is
+malformed is answered with 400, or, when its application is at work already, reset with PROTOCOL_ERROR.
+
+Errors of the compression, of frames or of their order stay what they must be: errors of the connection.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from h2.errors import ErrorCodes
-from h2.events import Event, RequestReceived
+from h2.events import DataReceived, Event, RequestReceived, StreamReset, TrailersReceived
 from h2.exceptions import ProtocolError
+from h2.stream import H2Stream
+from hpack import Decoder, HeaderTuple
 from hypercorn.protocol.h2 import H2Protocol
 
 from mcp_app.server.fixes.dropping import without_streams
 from mcp_app.server.fixes.replacing import Fix, Replacement
+from mcp_app.server.fixes.well_formed import Fields, are_trailers, content_length, is_request
 
 HandleEvents = Callable[[H2Protocol, list[Event]], Awaitable[None]]
 
+_VEIL = b"\0"
+"""Before each name while it passes h2, which ends the connection for a `content-length` or `:status` it dislikes."""
 
-def answer_400(old: HandleEvents) -> HandleEvents:
-    """Answer what is malformed here, and pass on the events of all other streams."""
+_missing: WeakKeyDictionary[H2Stream, int] = WeakKeyDictionary()
+"""How many bytes of its announced body each stream has yet to bring."""
+
+
+class VeilingDecoder(Decoder):
+    """Decodes header blocks so that h2 knows no name in them; what cannot be decoded ends the connection as ever."""
+
+    def decode(self, data: bytes, raw: bool = False) -> Iterable[HeaderTuple]:
+        """The block's fields as bytes, whatever `raw` says, each name behind a veil."""
+        return [HeaderTuple(_VEIL + name, value) for name, value in super().decode(data, raw=True)]
+
+
+def veil(old: Callable[..., None]) -> Callable[..., None]:
+    """Before the first byte is read: h2 decodes for us, and does not validate what it cannot read."""
+
+    def __init__(self: H2Protocol, *args: Any, **kwargs: Any) -> None:  # noqa: N807 - it replaces one
+        old(self, *args, **kwargs)
+        decoder = VeilingDecoder(self.connection.decoder.max_header_list_size)
+        decoder.max_allowed_table_size = self.connection.decoder.max_allowed_table_size
+        self.connection.decoder = decoder
+        self.connection.config.validate_inbound_headers = False
+
+    return __init__
+
+
+def refuse_alone(old: HandleEvents) -> HandleEvents:
+    """Refuse what is malformed, and pass on the events of all other streams, their fields unveiled."""
 
     async def _handle_events(self: H2Protocol, events: list[Event]) -> None:
-        malformed = {
-            event.stream_id for event in events if isinstance(event, RequestReceived) and not is_readable(event)
-        }
-        for stream_id in malformed:
-            _refuse(self, stream_id)
+        malformed: set[int] = set()
+        for event in events:
+            if isinstance(event, RequestReceived | TrailersReceived | DataReceived) and not _is_sound(self, event):
+                malformed.add(event.stream_id)
         if malformed:
+            new = {event.stream_id for event in events if isinstance(event, RequestReceived)}
             events = without_streams(self, events, malformed)
+            for stream_id in malformed & new:
+                _answer_400(self, stream_id)
+            for stream_id in malformed - new:
+                _reset(self, stream_id)
+                events.append(StreamReset(stream_id, ErrorCodes.PROTOCOL_ERROR, remote_reset=False))
             await self._flush()
         await old(self, events)
 
     return _handle_events
 
 
-def is_readable(request: RequestReceived) -> bool:
-    """Whether there is a method and a path, both of visible ASCII (RFC 9110, 9.1; RFC 3986, 2)."""
-    line = dict.fromkeys((b":method", b":path"), b"")
-    for name, value in request.headers:
-        if bytes(name) in line:
-            line[bytes(name)] = bytes(value)
-    return all(value and all(0x21 <= byte <= 0x7E for byte in value) for value in line.values())
+def _is_sound(protocol: H2Protocol, event: RequestReceived | TrailersReceived | DataReceived) -> bool:
+    """Whether the request is well-formed as far as this event tells. Unveils its fields."""
+    stream = protocol.connection.streams.get(event.stream_id)
+    if isinstance(event, DataReceived):
+        missing = None if stream is None else _missing.get(stream)
+        return missing is None or _comes_out(stream, missing - len(event.data), event.stream_ended is not None)
+    fields = _unveiled(event.headers)
+    event.headers = _with_one_cookie(fields)
+    if isinstance(event, TrailersReceived):
+        return are_trailers(fields) and (stream is None or not _missing.get(stream))
+    if not is_request(fields):
+        return False
+    missing = content_length(fields)
+    return missing is None or _comes_out(stream, missing, event.stream_ended is not None)
 
 
-def _refuse(protocol: H2Protocol, stream_id: int) -> None:
+def _comes_out(stream: H2Stream | None, missing: int, ended: bool) -> bool:
+    """Whether the body can still be, or is, as long as announced (RFC 9113, 8.1.1). Remembers what is missing."""
+    if stream is not None:
+        _missing[stream] = missing
+    return missing == 0 if ended else missing >= 0
+
+
+def _unveiled(headers: Fields) -> list[tuple[bytes, bytes]]:
+    return [(name[len(_VEIL) :], value) for name, value in headers]
+
+
+def _with_one_cookie(fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """What a client may send as many fields is one for HTTP (RFC 9113, 8.2.3); h2 would do it if it knew the names."""
+    cookies = [value for name, value in fields if name == b"cookie"]
+    if len(cookies) < 2:
+        return fields
+    return [*(field for field in fields if field[0] != b"cookie"), (b"cookie", b"; ".join(cookies))]
+
+
+def _answer_400(protocol: H2Protocol, stream_id: int) -> None:
     headers = [(b":status", b"400"), (b"content-length", b"0"), *protocol.config.response_headers("h2")]
     try:
         protocol.connection.send_headers(stream_id, headers, end_stream=True)
@@ -56,13 +123,24 @@ def _refuse(protocol: H2Protocol, stream_id: int) -> None:
         pass  # the client has reset it already
 
 
+def _reset(protocol: H2Protocol, stream_id: int) -> None:
+    try:
+        protocol.connection.reset_stream(stream_id, ErrorCodes.PROTOCOL_ERROR)
+    except ProtocolError:
+        pass  # the client has reset it already
+
+
 FIX = Fix(
     name="malformed_request",
-    defect="a byte beyond ASCII in an HTTP/2 path ends the connection with every other stream on it",
+    defect="one malformed HTTP/2 request ends its connection with every other stream on it",
     upstream=("https://github.com/pgjones/hypercorn/issues/277",),
     replacements=(
+        Replacement(H2Protocol, "__init__", "d577a96e2eb647a4c3484c2efdeca7ed9f1952d5eb27eeb091ecbc5be5a3bc41", veil),
         Replacement(
-            H2Protocol, "_handle_events", "3378aef0a2348f0def6e0044697ba0623985794f9b186efb5fbaf12733f4feb5", answer_400
+            H2Protocol,
+            "_handle_events",
+            "3378aef0a2348f0def6e0044697ba0623985794f9b186efb5fbaf12733f4feb5",
+            refuse_alone,
         ),
     ),
 )
