@@ -70,6 +70,17 @@ class Query:
     params: dict[str, Any] = field(default_factory=dict)
     texts: dict[str, list[str]] = field(default_factory=dict)
 
+    @property
+    def said(self) -> dict[str, str]:
+        """All parameters as texts, in the order of their names: what makes two queries the same call, however each
+        parameter came. What a tool makes of them is not in it: that can be anything, and a secret."""
+        said = {
+            name: value if isinstance(value, str) else encode(value).decode() for name, value in self.params.items()
+        }
+        for name, texts in self.texts.items():
+            said[name] = texts[0] if len(texts) == 1 else encode(texts).decode()
+        return dict(sorted(said.items()))
+
 
 def parse_call(body: bytes) -> Call:
     """The call in a POST's body.

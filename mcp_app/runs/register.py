@@ -73,16 +73,20 @@ class Runs:
         headers: Mapping[str, str],
         cap_seconds: float | None = None,
         key: str | None = None,
+        said: Mapping[str, Any] | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Run:
         """Start a run; with a `key`, the run can be found by it, and it is the caller's word that there is none yet.
 
+        `said` are the parameters as the caller sent them, by which a repeated key is known for the same call; the
+        arguments where there is no difference.
         Raises Draining or Overloaded, both with Retry-After.
         """
         if self.draining:
             raise Draining("The server is being stopped and takes no new run.", headers=RETRY_AFTER)
         if len(self._working) >= self._settings.max_runs:
             raise Overloaded("As many runs as this server takes are being worked on.", headers=RETRY_AFTER)
+        call = b"" if key is None else _call(tool, arguments if said is None else said)
         cap = self._cap(tool, policy, cap_seconds)
         run = Run(
             tool,
@@ -99,7 +103,7 @@ class Runs:
         self._runs[run.id] = run
         self._working.add(run)
         if key is not None:
-            self._keys[principal, key] = (_call(tool, arguments), run.id)
+            self._keys[principal, key] = (call, run.id)
             self._key_of[run.id] = (principal, key)
         try:
             await run.begin(arguments, {**(metadata or {}), "cap_seconds": number(cap)})
@@ -116,13 +120,13 @@ class Runs:
             raise UnknownRun("This run is not known.")
         return run
 
-    def find_by_key(self, key: str, principal: str, tool: Tool | None, arguments: dict[str, Any]) -> Run | None:
-        """The run that was started with that key. Raises RunConflict when it was another call's."""
+    def find_by_key(self, key: str, principal: str, tool: Tool | None, said: Mapping[str, Any]) -> Run | None:
+        """The run that was started with that key. Raises RunConflict when `said` makes it another call's."""
         known = self._keys.get((principal, key))
         if known is None:
             return None
         call, run_id = known
-        if tool is not None and call != _call(tool, arguments):
+        if tool is not None and call != _call(tool, said):
             raise RunConflict("This run key belongs to a call of another tool or with other parameters.")
         return self._runs[run_id]
 
@@ -192,8 +196,8 @@ class Runs:
         self._log.forget(run.id)
 
 
-def _call(tool: Tool, arguments: dict[str, Any]) -> bytes:
-    """What makes two calls the same: tool and validated parameters, as a digest, since parameters can be large."""
+def _call(tool: Tool, arguments: Mapping[str, Any]) -> bytes:
+    """What makes two calls the same: tool and parameters, as a digest, since parameters can be large."""
     # What JSON cannot carry, a tool may take all the same: bytes out of base64, a number that is none.
     said = to_json([tool.name, arguments], bytes_mode="base64", inf_nan_mode="strings", fallback=repr)
     return hashlib.sha256(said).digest()

@@ -94,7 +94,7 @@ class Calls:
             after = 0
             if last_event_id:
                 run_id, after = plain.parse_event_id(last_event_id)
-                run = self._resumed(run_id, query, tool, arguments)
+                run = self._resumed(run_id, query, tool)
                 if run is None or (run.over and after == run.events):
                     return GONE
                 if after > run.events:
@@ -165,14 +165,14 @@ class Calls:
             raise InvalidRequest(f"Last-Event-ID is {after}; this run has had {run.events} events.")
         return query, after
 
-    def _resumed(self, run_id: str, query: plain.Query, tool: Tool | None, arguments: dict[str, Any]) -> Run | None:
+    def _resumed(self, run_id: str, query: plain.Query, tool: Tool | None) -> Run | None:
         """The run of a Last-Event-ID; None when there is nothing to come back to, which never starts a new one."""
         try:
             run = self._runs.find(run_id, PRINCIPAL)
         except UnknownRun:
             return None
         if query.key is not None:
-            known = self._runs.find_by_key(query.key, PRINCIPAL, tool, arguments)
+            known = self._runs.find_by_key(query.key, PRINCIPAL, tool, query.said)
             return run if known is run else None
         if tool is not None and run.tool is not tool:
             raise RunConflict("Last-Event-ID is of a run of another tool.")
@@ -182,7 +182,7 @@ class Calls:
         self, request: Request, query: plain.Query, tool: Tool | None, arguments: dict[str, Any], heartbeat: float
     ) -> Run:
         if query.key is not None:
-            known = self._runs.find_by_key(query.key, PRINCIPAL, tool, arguments)
+            known = self._runs.find_by_key(query.key, PRINCIPAL, tool, query.said)
             if known is not None:
                 return known
         if tool is None:
@@ -196,6 +196,7 @@ class Calls:
             headers=request.headers,
             cap_seconds=query.cap_seconds,
             key=query.key,
+            said=query.said,
             metadata={"heartbeat_seconds": number(heartbeat)},
         )
 

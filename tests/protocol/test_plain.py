@@ -307,3 +307,10 @@ def test_a_json_answer_of_a_failure() -> None:
         "progress": [],
         "metadata": {"run": RUN},
     }
+
+
+def test_what_two_queries_say_is_compared_as_text_in_the_order_of_names() -> None:
+    one = plain.parse_query(b"tool=t&b=2&a=1&c=x&c=y")
+    other = plain.parse_query(b"tool=t&a=1&params=%7B%22c%22%3A%5B%22x%22%2C%22y%22%5D%2C%22b%22%3A2%7D")
+    assert one.said == other.said == {"a": "1", "b": "2", "c": '["x","y"]'}
+    assert list(one.said) == ["a", "b", "c"]
