@@ -38,7 +38,7 @@ def sound(answer: Answer) -> dict[str, Any] | None:
         return None
     assert answer.status < 500, answer.body
     value = decoded(answer)
-    if "jsonrpc" in value:  # the body was MCP's, and so is the refusal: JSON-RPC's code, and the same object as its data
+    if "jsonrpc" in value:  # the body was MCP's, and so is the refusal
         assert isinstance(value["error"]["code"], int)
         assert value["error"]["message"]
         return dict(value["error"])
