@@ -64,6 +64,8 @@ class Exchange:
     """Set for what is no tool: the run's data is the result itself, with these members added."""
     meta: Mapping[str, Any] = field(default_factory=dict)
     """For the `_meta` of every result."""
+    counted: int = field(default=0, init=False)
+    """The number of the last entry that was rendered: one that is rendered again must not count twice."""
     _progress: float = field(default=-math.inf, init=False)
     _kept: list[bytes] = field(default_factory=list, init=False)
     _kept_bytes: int = field(default=0, init=False)

@@ -79,4 +79,22 @@ PLAIN_DETACHED = Policy(
 
 MCP_2026_07_28 = Policy("MCP 2026-07-28 request", OnLeave.CANCEL, OnCap.END_RUN, resumable=False, keep=_WINDOW)
 
-ROWS = (PLAIN_POST, PLAIN_EVENTSOURCE, PLAIN_DETACHED, MCP_2026_07_28)
+# In a session leaving is not cancelling ("Disconnection SHOULD NOT be interpreted as the client cancelling its
+# request"). Only 2025-11-25 knows a stream that ends early and is polled, which is what `retry_ms` says.
+MCP_2025_11_25 = Policy(
+    "MCP 2025-11-25 request", OnLeave.GO_ON, OnCap.END_STREAM, resumable=True, keep=_REPLAY, retry_ms=_RETRY_MS
+)
+MCP_2025_06_18 = Policy(
+    "MCP 2025-06-18, 2025-03-26 request", OnLeave.GO_ON, OnCap.END_RUN, resumable=True, keep=_REPLAY
+)
+MCP_2024_11_05 = Policy("MCP 2024-11-05 request", OnLeave.CANCEL, OnCap.END_RUN, resumable=False, keep=_WINDOW)
+
+ROWS = (
+    PLAIN_POST,
+    PLAIN_EVENTSOURCE,
+    PLAIN_DETACHED,
+    MCP_2026_07_28,
+    MCP_2025_11_25,
+    MCP_2025_06_18,
+    MCP_2024_11_05,
+)

@@ -26,6 +26,9 @@ _CAP = sse.comment("cap")
 class Rendering(Protocol):
     """How one dialect looks on the wire: each answer is whole frames, or comment lines."""
 
+    def opening(self) -> bytes:
+        """The first bytes, at once."""
+
     def entry(self, entry: Entry) -> bytes: ...
     def heartbeat(self) -> bytes: ...
     def cap(self) -> bytes:
@@ -42,6 +45,9 @@ class PlainRendering:
         self._run = run
         self._heartbeat = plain.HEARTBEAT_EVENT if visible else sse.HEARTBEAT
         self._retry_ms = retry_ms
+
+    def opening(self) -> bytes:
+        return sse.OPEN
 
     def entry(self, entry: Entry) -> bytes:
         frame = plain.frame(self._run, entry, self._retry_ms)
@@ -119,7 +125,7 @@ class Frames:
     def _open(self) -> bytes:
         self._opened = True
         self._stream.step(Input.OPEN, self._clock())
-        return sse.OPEN
+        return self._rendering.opening()
 
     async def _next(self, until: float) -> Batch | None:
         while True:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 from ...middleware import Batch, Batches
 from ...middleware.heartbeat import Heartbeat
@@ -17,13 +18,14 @@ from ...protocol.accept import Representation, quality
 from ...protocol.errors import McpAppError, NotAcceptable
 from ...protocol.event import Entry
 from ...protocol.mcp import Exchange
+from ...protocol.revision import OnCap
 from ...protocol.rpc_error import rpc_error
 from ...protocol.stream import Stream
-from ...runs import Run
+from ...runs import Reader, Run
 from ...settings import Settings
 from ..calls import STREAM_HEADERS
 from ..exchange import Answer, Request, json_answer
-from ..frames import Frames
+from ..frames import Frames, Rendering
 from ..metrics import Metrics
 
 GRACE_SECONDS = 0.1
@@ -41,36 +43,59 @@ class Answering:
 
     async def answer(self, request: Request, run: Run, exchange: Exchange) -> Answer:
         """The run's answer. Whoever leaves while it is being worked on closes the reader."""
+        acceptable_now = acceptable(request.headers.get("accept"))
         reader = run.attach()
-        began = self._clock()
-        stream = Stream(
-            began, heartbeat=self._settings.heartbeat_seconds, cap=self._settings.cap_seconds, ends_by=run.deadline
-        )
-        capped = TimeCap(reader, stream, self._clock, run.policy.on_cap, lambda: run.stop(run.cap_error()))
-        wanted = Wanted(capped, exchange, self._clock)
+        stream = self._stream(run)
+        # Who takes only JSON gets one answer, and cannot come back for the rest of a stream.
+        on_cap = OnCap.END_RUN if acceptable_now is Representation.JSON else run.policy.on_cap
+        wanted = self._wanted(reader, run, exchange, stream, on_cap)
         handed_over = False
         try:
-            last = await wanted.quick(self._patience(request))
+            last = await wanted.quick(self._patience(acceptable_now))
             if last is not None:
                 return json_answer(200, last)
-            self._metrics.streams.add()
-            frames = Frames(
-                Heartbeat(wanted, stream, self._clock, self._metrics.heartbeats.add),
-                stream,
-                self._clock,
-                run=run.id,
-                rendering=RpcRendering(wanted, exchange, lambda: self._clock() - began, stream.cap_at - began),
-                on_close=self._metrics.streams.ended.add,
-            )
             handed_over = True
-            return Answer(200, STREAM_HEADERS, frames)
+            return self._streamed(wanted, run, exchange, stream, 0)
         finally:
             if not handed_over:
                 reader.close()
 
-    def _patience(self, request: Request) -> float:
+    def resume(self, run: Run, exchange: Exchange, after: int) -> Answer:
+        """The rest of the stream of a request, for whoever had its events up to number `after`."""
+        stream = self._stream(run)
+        wanted = self._wanted(run.follow(after), run, exchange, stream, run.policy.on_cap)
+        return self._streamed(wanted, run, exchange, stream, after)
+
+    def _stream(self, run: Run) -> Stream:
+        return Stream(
+            self._clock(),
+            heartbeat=self._settings.heartbeat_seconds,
+            cap=self._settings.cap_seconds,
+            ends_by=run.deadline if run.policy.on_cap is OnCap.END_RUN else None,
+        )
+
+    def _wanted(self, reader: Reader, run: Run, exchange: Exchange, stream: Stream, on_cap: OnCap) -> Wanted:
+        end_run = lambda: run.stop(run.cap_error(self._settings.cap_seconds))  # noqa: E731
+        return Wanted(TimeCap(reader, stream, self._clock, on_cap, end_run), exchange, self._clock)
+
+    def _streamed(self, wanted: Wanted, run: Run, exchange: Exchange, stream: Stream, after: int) -> Answer:
+        self._metrics.streams.add()
+        began = self._clock()
+        plain = RpcRendering(wanted, exchange, lambda: self._clock() - began, stream.cap_at - began)
+        rendering = Resumable(plain, run.id, after, run.policy.retry_ms) if run.policy.resumable else plain
+        frames = Frames(
+            Heartbeat(wanted, stream, self._clock, self._metrics.heartbeats.add),
+            stream,
+            self._clock,
+            run=run.id,
+            rendering=rendering,
+            on_close=self._metrics.streams.ended.add,
+        )
+        return Answer(200, STREAM_HEADERS, frames)
+
+    def _patience(self, acceptable_now: Representation | None) -> float:
         """Until when an answer as JSON is waited for, on the loop's clock."""
-        match acceptable(request.headers.get("accept")):
+        match acceptable_now:
             case Representation.JSON:
                 return math.inf
             case Representation.EVENT_STREAM:
@@ -98,6 +123,7 @@ class Wanted:
         self._batches = batches
         self._exchange = exchange
         self._clock = clock
+        self._again = replace(exchange)  # for entries that a reader before this one has had
         self._ready: list[Entry] = []
         self.rendered: dict[int, bytes] = {}
 
@@ -140,11 +166,17 @@ class Wanted:
             if not isinstance(item, Entry):
                 continue
             event = item.event
-            message = self._exchange.response(event) if event.last else self._exchange.notification(event)
+            message = self._exchange.response(event) if event.last else self._notification(item)
             if message is not None:
                 self.rendered[item.number] = message
                 said.append(item)
         return said
+
+    def _notification(self, entry: Entry) -> bytes | None:
+        if entry.number <= self._exchange.counted:
+            return self._again.notification(entry.event)
+        self._exchange.counted = entry.number
+        return self._exchange.notification(entry.event)
 
 
 class RpcRendering:
@@ -155,6 +187,9 @@ class RpcRendering:
         self._exchange = exchange
         self._age = age
         self._cap = cap
+
+    def opening(self) -> bytes:
+        return sse.OPEN
 
     def entry(self, entry: Entry) -> bytes:
         return sse.frame(self._wanted.rendered.pop(entry.number))
@@ -168,3 +203,41 @@ class RpcRendering:
 
     def error(self, error: McpAppError) -> bytes:
         return sse.frame(rpc_error(error, self._exchange.id).encode())
+
+
+class Resumable:
+    """A rendering whose events have ids, "as a cursor within that particular stream" (2025-11-25, Resumability).
+
+    With `retry_ms` the stream may end early and be polled: it is primed "with an event ID and an empty data field", and
+    ends with another of those (2025-11-25, Sending Messages to the Server, 6). Older clients would parse that.
+    """
+
+    def __init__(self, rendering: Rendering, stream: str, after: int, retry_ms: int | None) -> None:
+        self._rendering = rendering
+        self._stream = stream
+        self._last = after
+        self._retry_ms = retry_ms
+
+    def opening(self) -> bytes:
+        return self._rendering.opening() + self._primer()
+
+    def entry(self, entry: Entry) -> bytes:
+        self._last = entry.number
+        return b"id: %b\n%b" % (self._id(), self._rendering.entry(entry))
+
+    def heartbeat(self) -> bytes:
+        return self._rendering.heartbeat()
+
+    def cap(self) -> bytes:
+        return self._rendering.cap() + self._primer()
+
+    def error(self, error: McpAppError) -> bytes:
+        return self._rendering.error(error)
+
+    def _primer(self) -> bytes:
+        if self._retry_ms is None:
+            return b""
+        return sse.frame(b"", id=self._id().decode(), retry=self._retry_ms)
+
+    def _id(self) -> bytes:
+        return b"%b/%d" % (self._stream.encode(), self._last)
