@@ -19,7 +19,7 @@ DEV_READY := $(VENV)/.ready-dev
 
 .PHONY: help
 help: ## what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: serve
 serve: $(SERVE_READY) ## serve the built-in tools: https on 127.0.0.1:8443, http on 127.0.0.1:8000
@@ -35,6 +35,10 @@ lint: $(DEV_READY) ## ruff and mypy
 	$(IN)/ruff format --check .
 	$(IN)/mypy
 
+.PHONY: conformance
+conformance: $(DEV_READY) ## run the official MCP conformance suite (needs npm)
+	$(IN)/python tests/conformance/run.py $(ARGS)
+
 .PHONY: format
 format: $(DEV_READY) ## write what ruff would have written
 	$(IN)/ruff check --fix-only .
@@ -42,7 +46,7 @@ format: $(DEV_READY) ## write what ruff would have written
 
 .PHONY: clean
 clean: ## remove .venv and what tools left behind; certificates stay
-	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .conformance .venv-clients dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(SERVE_READY): pyproject.toml $(VENV)/.made
