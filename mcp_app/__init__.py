@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .completion import complete
+from .content import Annotations, Audio, EmbeddedResource, File, Image, ResourceLink, Text
 from .context import Context
+from .prompts import Message, Prompt, Prompts, prompt
 from .protocol import errors
 from .protocol.errors import ToolDefinitionError, ToolError
+from .resources import Resource, Resources, UnknownResource, resource
 from .settings import Settings
 from .tools import Registry, Result, Tool, tool
 
@@ -17,15 +21,31 @@ if TYPE_CHECKING:
     from .web.app import create_app
 
 __all__ = [
+    "Annotations",
+    "Audio",
     "Context",
+    "EmbeddedResource",
+    "File",
+    "Image",
+    "Message",
+    "Prompt",
+    "Prompts",
     "Registry",
+    "Resource",
+    "ResourceLink",
+    "Resources",
     "Result",
     "Settings",
+    "Text",
     "Tool",
     "ToolDefinitionError",
     "ToolError",
+    "UnknownResource",
+    "complete",
     "create_app",
     "errors",
+    "prompt",
+    "resource",
     "tool",
 ]
 

@@ -30,12 +30,19 @@ T = TypeVar("T", bound=Offered)
 
 
 class Catalogue(Generic[T]):
-    """Things of the class `sort`, each under its own key. `noun` and `decorator` are for messages to their author."""
+    """Things of the class `sort`, each under its own key.
 
-    def __init__(self, sort: type[T], noun: str, decorator: str, things: Iterable[T] = ()) -> None:
+    `noun`, `decorator`, `key` (what the key is to its author) and `remedy` (where it is said) are for messages.
+    """
+
+    def __init__(
+        self, sort: type[T], things: Iterable[T] = (), *, noun: str, decorator: str, key: str, remedy: str
+    ) -> None:
         self._sort = sort
         self._noun = noun
         self._decorator = decorator
+        self._key = key
+        self._remedy = remedy
         self._things: dict[str, T] = {}
         self._watchers: list[Callable[[], None]] = []
         for thing in things:
@@ -44,10 +51,11 @@ class Catalogue(Generic[T]):
     def add(self, new: T) -> None:
         """Offer one more. Raises ToolDefinitionError when it is of another sort, or its key is taken."""
         if not isinstance(new, self._sort):
-            raise ToolDefinitionError(f"{new!r} is no {self._noun}: decorate the function with {self._decorator}.")
+            raise ToolDefinitionError(f"{new!r} is not a {self._noun}: decorate the function with {self._decorator}.")
         if (known := self._things.get(new.key)) is not None:
             raise ToolDefinitionError(
-                f"Two {self._noun}s are {new.key}: {known.where} and {new.where}. Change one of them."
+                f"Two {self._noun}s have the {self._key} {new.key}: {known.where} and {new.where}. "
+                f"Give one of them another, with {self._remedy}."
             )
         self._things[new.key] = new
         self._tell()

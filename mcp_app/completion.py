@@ -17,7 +17,7 @@ from typing import Any
 
 from .protocol.errors import InvalidParams, ToolDefinitionError, ToolFailed
 from .protocol.event import encode
-from .protocol.query_text import _alternatives
+from .protocol.query_text import alternatives
 from .signatures import Signature
 from .threads import Channel, Threads
 
@@ -101,8 +101,8 @@ def _of_type(signature: Signature, argument: str) -> list[str]:
 
 
 def _written(parameter: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[str]:
-    for each in _alternatives(parameter, root):
-        for item in [each, *_alternatives(each.get("items", {}), root)]:
+    for each in alternatives(parameter, root):
+        for item in [each, *alternatives(each.get("items", {}), root)]:
             allowed = [item["const"]] if "const" in item else item.get("enum", ())
             if item.get("type") == "boolean" and not allowed:
                 allowed = (True, False)

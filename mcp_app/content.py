@@ -231,16 +231,27 @@ class ResourceLink(Content):
         )
 
 
-def content_blocks(value: Any) -> list[dict[str, Any]] | None:
-    """The content blocks of a value that is content, or a list or tuple of content and text; None for any other value.
+def is_content(value: Any, *, declared: bool = False) -> bool:
+    """Whether a value has content blocks: it is content, or a list or tuple with content in it.
+
+    Where content is `declared`, a list of text alone has them too, and an empty one.
+    """
+    if not isinstance(value, list | tuple):
+        return isinstance(value, Content)
+    return any(isinstance(item, Content) for item in value) or (
+        declared and all(isinstance(item, str) for item in value)
+    )
+
+
+def content_blocks(value: Any, *, declared: bool = False) -> list[dict[str, Any]] | None:
+    """The content blocks of a value that `is_content`; None for any other value.
 
     Raises ContentError when content stands in a list beside what is neither content nor text.
     """
-    if isinstance(value, Content):
-        return [value.block()]
-    if not isinstance(value, list | tuple) or not any(isinstance(item, Content) for item in value):
+    if not is_content(value, declared=declared):
         return None
-    return [_block(item, index) for index, item in enumerate(value)]
+    items = value if isinstance(value, list | tuple) else [value]
+    return [_block(item, index) for index, item in enumerate(items)]
 
 
 def declares_content(annotation: Any) -> bool:

@@ -19,7 +19,8 @@ from .docstrings import describe
 from .protocol.errors import InvalidParams, ToolDefinitionError
 from .protocol.plain import problems
 from .signatures import Signature, read
-from .tools import Kind, Result, _docstring, _Scope
+from .source import Scope, docstring, where
+from .tools import Kind, Result
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,9 +47,7 @@ class TypedFunction:
     @property
     def where(self) -> str:
         """The function and its line, for messages to its author."""
-        code = getattr(inspect.unwrap(self.function), "__code__", None)
-        line = f" (line {code.co_firstlineno})" if code is not None else ""
-        return f"{self.function.__module__}.{getattr(self.function, '__qualname__', self.name)}{line}"
+        return where(self.function, self.name)
 
     def arguments(self, texts: Mapping[str, str], hint: str) -> dict[str, Any]:
         """The keyword arguments that the texts stand for: each is read as what its parameter's type takes.
@@ -62,7 +61,7 @@ class TypedFunction:
             raise InvalidParams(
                 f"{details[0]['field']}: {details[0]['problem']}.", hint=hint, details=details
             ) from None
-        return {name: getattr(model, attribute) for name, attribute in self.signature.attributes.items()}
+        return self.signature.keywords(model)
 
     def _model(self, texts: Mapping[str, str]) -> BaseModel:
         values = {name: self._meant(name, text) for name, text in texts.items()}
@@ -76,11 +75,8 @@ class TypedFunction:
             return self.signature.parameters.model_validate({**values, **read_as_json}, strict=False)
 
     def _meant(self, name: str, text: str) -> Any:
-        value = self.signature.choices.get(name, {}).get(text, text)
-        if name not in self.signature.lists:
-            return value
-        items = _json(text)
-        return items if isinstance(items, list) else [value]
+        items = _json(text) if name in self.signature.lists else None
+        return items if isinstance(items, list) else self.signature.meant(name, [text])
 
 
 def typed_function(function: Any, decorator: str, *, depth: int) -> TypedFunction:
@@ -98,10 +94,10 @@ def typed_function(function: Any, decorator: str, *, depth: int) -> TypedFunctio
     if kind in {Kind.ASYNC_GENERATOR, Kind.GENERATOR}:
         raise ToolDefinitionError(f"{name}: {decorator} goes on a function that returns; this one yields.")
     frame = sys._getframe(depth + 1)
-    description, parameters = describe(_docstring(function))
+    description, parameters = describe(docstring(function))
     signature = read(
         function,
-        _Scope(frame.f_locals, frame.f_globals).of(function),
+        Scope(frame.f_locals, frame.f_globals).of(function),
         parameters,
         result_marker=Result,
         generates=False,

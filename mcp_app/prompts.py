@@ -187,7 +187,7 @@ class Prompts(Catalogue[Prompt]):
     """The prompts that one server offers, by name, in the order in which they were given."""
 
     def __init__(self, prompts: Iterable[Prompt] = ()) -> None:
-        super().__init__(Prompt, "prompt", "@prompt", prompts)
+        super().__init__(Prompt, prompts, noun="prompt", decorator="@prompt", key="name", remedy="@prompt(name=…)")
 
     def get(self, name: str) -> Prompt:
         """The prompt of that name. Raises UnknownPrompt, with the nearest names in its hint."""

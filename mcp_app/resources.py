@@ -230,7 +230,9 @@ class Resources(Catalogue[Resource]):
     """The resources and templates that one server offers, each in the order in which they were given."""
 
     def __init__(self, resources: Iterable[Resource] = ()) -> None:
-        super().__init__(Resource, "resource", "@resource(uri)", resources)
+        super().__init__(
+            Resource, resources, noun="resource", decorator="@resource(uri)", key="URI", remedy="@resource(uri)"
+        )
 
     def listed(self) -> list[Resource]:
         """Those at one URI."""

@@ -6,7 +6,6 @@ Nothing is called here and nothing is named or registered.
 from __future__ import annotations
 
 import collections.abc
-import functools
 import inspect
 import types
 import typing
@@ -20,9 +19,11 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import SchemaError
 
+from .content import declares_content
 from .context import Context
 from .protocol import query_text
 from .protocol.errors import ToolDefinitionError
+from .source import implementation
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -65,6 +66,18 @@ class Signature:
     result: TypeAdapter[Any] | None
     input_schema: Mapping[str, Any]
     output_schema: Mapping[str, Any] | None
+    content: bool
+
+    def meant(self, name: str, texts: list[str]) -> Any:
+        """What the texts given for a parameter stand for, as far as pydantic does not see it: a list of one, and which
+        of a few values of another type than text."""
+        choices = self.choices.get(name, {})
+        values = [choices.get(text, text) for text in texts]
+        return values if name in self.lists or len(values) > 1 else values[0]
+
+    def keywords(self, model: BaseModel) -> dict[str, Any]:
+        """The function's keyword arguments, of an instance of `parameters`."""
+        return {name: getattr(model, attribute) for name, attribute in self.attributes.items()}
 
 
 def read(
@@ -104,8 +117,9 @@ def read(
     model = _model(name, fields)
     input_schema = {"$schema": _DIALECT, **_schema(name, "parameters", lambda: _input_schema(model))}
     item, result = _outputs(hints.get("return", Any), result_marker, generates=generates)
-    item_adapter = _adapter(name, "yields", item)
-    result_adapter = _adapter(name, "returns", result)
+    content = declares_content(result)
+    item_adapter = None if declares_content(item) else _adapter(name, "yields", item)
+    result_adapter = None if content else _adapter(name, "returns", result)
     return Signature(
         parameters=model,
         attributes=types.MappingProxyType(attributes),
@@ -116,6 +130,7 @@ def read(
         result=result_adapter,
         input_schema=types.MappingProxyType(input_schema),
         output_schema=_output_schema(name, result_adapter),
+        content=content,
     )
 
 
@@ -128,7 +143,7 @@ def _parameters(function: Callable[..., Any], name: str) -> list[inspect.Paramet
         if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
             bare = parameter.replace(annotation=parameter.empty, default=parameter.empty)
             raise ToolDefinitionError(
-                f"{name}: the parameter {bare} cannot be filled by name. A tool's parameters are named; "
+                f"{name}: the parameter {bare} cannot be filled by name. Its callers give each by its name; "
                 "write each of them out."
             )
     return parameters
@@ -140,15 +155,6 @@ def _hints(function: Callable[..., Any], name: str, scope: Mapping[str, Any]) ->
         return typing.get_type_hints(target, localns=dict(scope), include_extras=True)
     except Exception as error:  # whatever evaluating an annotation that was written as a string may raise
         raise ToolDefinitionError(f"{name}: an annotation cannot be resolved: {error}.") from error
-
-
-def implementation(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function that runs when `function` is called: behind a partial, a static method or a callable object."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    if isinstance(function, staticmethod):
-        function = function.__func__
-    return function if inspect.isroutine(function) else type(function).__call__
 
 
 def _is_context(annotation: Any) -> bool:

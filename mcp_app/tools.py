@@ -6,28 +6,31 @@ it puts it into a `Registry`.
 
 from __future__ import annotations
 
-import difflib
-import functools
 import inspect
 import re
 import sys
-import typing
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Generic, TypeVar, overload
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
+from .catalogue import Catalogue
+from .content import content_blocks, is_content
+from .content_data import ContentError
 from .docstrings import describe
 from .protocol.errors import InvalidParams, ToolDefinitionError, ToolFailed, UnknownTool
 from .protocol.event import encode
 from .protocol.plain import RESERVED, problems
-from .signatures import Signature, implementation, read
+from .signatures import Signature, read
+from .source import Scope, docstring, implementation, where
 
 T = TypeVar("T")
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)  # what MCP asks of tool names (2025-11-25, Tools)
+
+_SHOWN = 128  # characters of a wrong name that are repeated in a message
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,14 @@ class Tool:
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)
 
+    @property
+    def key(self) -> str:
+        return self.name
+
+    @property
+    def where(self) -> str:
+        return where(self.function, self.name)
+
     def arguments(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The function's keyword arguments from JSON values, strictly: a number in a string is no number.
 
@@ -87,23 +98,23 @@ class Tool:
             model = self.signature.parameters.model_validate_json(encode(params), strict=True)
         except ValidationError as error:
             raise self._invalid(error) from None
-        return self._keywords(model)
+        return self.signature.keywords(model)
 
     def coerced(self, params: Mapping[str, Any], texts: Mapping[str, list[str]]) -> dict[str, Any]:
         """The same from a query: `texts` are turned into what the schema asks for, a repeated name into a list.
 
         Raises InvalidParams.
         """
-        lists, choices = self.signature.lists, self.signature.choices
-        values: dict[str, Any] = dict(params)
-        for name, given in texts.items():
-            meant = [choices[name].get(text, text) for text in given] if name in choices else given
-            values[name] = meant if name in lists or len(given) > 1 else meant[0]
+        values = {**params, **{name: self.signature.meant(name, given) for name, given in texts.items()}}
         try:
             model = self.signature.parameters.model_validate(values, strict=False)
         except ValidationError as error:
             raise self._invalid(error) from None
-        return self._keywords(model)
+        return self.signature.keywords(model)
+
+    def is_content(self, value: Any) -> bool:
+        """Whether what the tool returned is encoded as MCP's content blocks: it is content, or declared as such."""
+        return is_content(value.value if isinstance(value, Result) else value, declared=self.signature.content)
 
     def encode_item(self, value: Any) -> bytes:
         """What the tool yields, validated against its declaration and encoded. Raises ToolFailed."""
@@ -115,6 +126,9 @@ class Tool:
 
     def _encode(self, adapter: Any, value: Any, did: str) -> bytes:
         try:
+            blocks = content_blocks(value, declared=adapter is None and self.signature.content)
+            if blocks is not None:
+                return encode(blocks)
             if adapter is not None:  # by_alias: the names that the output schema has
                 value = adapter.dump_python(adapter.validate_python(value), mode="json", by_alias=True)
             return encode(value)
@@ -122,11 +136,10 @@ class Tool:
             found = problems(error)[0]
             what = f"{found['field'] or 'value'}: {found['problem']}"
             raise ToolFailed(f"The tool {self.name} {did} what it does not declare: {what}.") from error
+        except ContentError as error:
+            raise ToolFailed(f"The tool {self.name} {did} what is no content: {error}.") from error
         except ValueError as error:
             raise ToolFailed(f"The tool {self.name} {did} what cannot be sent as JSON: {error}.") from error
-
-    def _keywords(self, model: BaseModel) -> dict[str, Any]:
-        return {name: getattr(model, attribute) for name, attribute in self.signature.attributes.items()}
 
     def _invalid(self, error: ValidationError) -> InvalidParams:
         details = problems(error, "params.")
@@ -159,27 +172,15 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Tool 
     Raises ToolDefinitionError naming the function, the parameter and what to do.
     """
     frame = sys._getframe(1)
-    scope = _Scope(frame.f_locals, frame.f_globals)
+    scope = Scope(frame.f_locals, frame.f_globals)
     if function is not None:
         return _make(function, scope)
     return lambda decorated: _make(decorated, scope, **options)
 
 
-class _Scope(typing.NamedTuple):
-    """Where `@tool` was written: an annotation as a string may name what is local there."""
-
-    names: Mapping[str, Any]
-    module: Mapping[str, Any]
-
-    def of(self, function: Callable[..., Any]) -> Mapping[str, Any]:
-        """The local names, unless the function was defined in another module: there they mean something else."""
-        defined_in = getattr(inspect.unwrap(implementation(function)), "__globals__", None)
-        return self.names if defined_in is self.module else {}
-
-
 def _make(
     function: Callable[..., Any],
-    scope: _Scope,
+    scope: Scope,
     *,
     name: str | None = None,
     title: str | None = None,
@@ -196,7 +197,7 @@ def _make(
         raise ToolDefinitionError(f"{name!r} is no name for a tool: 1 to 128 characters of A-Z, a-z, 0-9, _, - and .")
     if time_limit is not None and not (isinstance(time_limit, int | float) and 0 < time_limit < float("inf")):
         raise ToolDefinitionError(f"{name}: time_limit is {time_limit!r}, not a positive number of seconds.")
-    documented, parameters = describe(_docstring(function))
+    documented, parameters = describe(docstring(function))
     kind = Kind.of(function)
     signature = read(
         function,
@@ -226,49 +227,15 @@ def _make(
     )
 
 
-class Registry:
+class Registry(Catalogue[Tool]):
     """The tools that one server offers, by name, in the order in which they were given."""
 
     def __init__(self, tools: Iterable[Tool] = ()) -> None:
-        self._tools: dict[str, Tool] = {}
-        for each in tools:
-            self.add(each)
-
-    def add(self, new: Tool) -> None:
-        """Offer one more tool. Raises ToolDefinitionError when it is no tool, or its name is taken."""
-        if not isinstance(new, Tool):
-            raise ToolDefinitionError(f"{new!r} is not a tool: decorate the function with @tool.")
-        if new.name in self._tools:
-            raise ToolDefinitionError(
-                f"Two tools are named {new.name}: {_where(self._tools[new.name])} and {_where(new)}. "
-                "Give one of them another name, with @tool(name=…)."
-            )
-        self._tools[new.name] = new
+        super().__init__(Tool, tools, noun="tool", decorator="@tool", key="name", remedy="@tool(name=…)")
 
     def get(self, name: str) -> Tool:
         """The tool of that name. Raises UnknownTool, with the nearest names as its hint."""
-        try:
-            return self._tools[name]
-        except KeyError:
-            pass
-        near = difflib.get_close_matches(name[:128], self._tools, n=3)
-        hint = f"Did you mean {' or '.join(near)}? " if near else ""
-        raise UnknownTool(f"There is no tool named {name[:128]!r}.", hint=hint + UnknownTool.hint)
-
-    def __iter__(self) -> Iterator[Tool]:
-        return iter(self._tools.values())
-
-    def __len__(self) -> int:
-        return len(self._tools)
-
-
-def _docstring(function: Callable[..., Any]) -> str | None:
-    """The function's own: not that of `functools.partial`, and a class's only if its `__call__` has none."""
-    return implementation(function).__doc__ or (None if isinstance(function, functools.partial) else function.__doc__)
-
-
-def _where(known: Tool) -> str:
-    function = typing.cast(Any, inspect.unwrap(known.function))
-    code = getattr(function, "__code__", None)
-    place = f" (line {code.co_firstlineno})" if code is not None else ""
-    return f"{getattr(function, '__module__', '?')}.{getattr(function, '__qualname__', known.name)}{place}"
+        found = self.find(name)
+        if found is None:
+            raise UnknownTool(f"There is no tool named {name[:_SHOWN]!r}.", hint=self.near(name) + UnknownTool.hint)
+        return found

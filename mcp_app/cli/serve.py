@@ -73,21 +73,22 @@ def _application(arguments: argparse.Namespace) -> tuple[ASGIFramework, str, lis
     """The application, the path of its event route and its tools. What an author or operator did wrong: StartError."""
     from pydantic import ValidationError
 
-    from mcp_app.cli.toolfile import tools_of
+    from mcp_app.cli.toolfile import nothing, offered_by
     from mcp_app.manifest import ManifestError
     from mcp_app.protocol.errors import ToolDefinitionError
     from mcp_app.web.app import builtin_tools, create_app
 
-    own = None if arguments.tools is None else tools_of(arguments.tools)
-    builtin = list(builtin_tools()) if own is None or arguments.with_builtin else []
-    tools = [*(own or []), *builtin]
     try:
-        app = create_app(tools=tools)
+        tools, resources, prompts = nothing() if arguments.tools is None else offered_by(arguments.tools)
+        if arguments.tools is None or arguments.with_builtin:
+            for each in builtin_tools():
+                tools.add(each)
+        app = create_app(tools=tools, resources=resources, prompts=prompts)
     except (ManifestError, ToolDefinitionError) as error:
         raise StartError(" ".join(str(error).split())) from error
     except ValidationError as error:
         raise StartError(_settings_problem(error)) from error
-    return app, app.extensions["mcp_app"].manifest.events_path, tools
+    return app, app.extensions["mcp_app"].manifest.events_path, list(tools)
 
 
 def _settings_problem(error: object) -> str:

@@ -1,4 +1,4 @@
-"""The tools of a file or module that a person names, and one clear line when there are none to be had.
+"""What a file or module that a person names offers, and one clear line when there is nothing to be had.
 
 Nothing is served here. The file is imported as any module is: what it does at import, it does.
 """
@@ -9,24 +9,58 @@ import importlib
 import importlib.util
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import NamedTuple, TypeVar
 
+from mcp_app.prompts import Prompt, Prompts
+from mcp_app.resources import Resource, Resources
 from mcp_app.server.errors import StartError
-from mcp_app.tools import Tool
+from mcp_app.tools import Registry, Tool
+
+T = TypeVar("T")
 
 
-def tools_of(name: str) -> list[Tool]:
-    """Every Tool that the module's names are bound to, in the order of their definition, each once.
+class Offered(NamedTuple):
+    """What one module offers."""
 
-    `name` is a path that ends in .py, or a module's dotted name. Raises `StartError`, with file and line of the error
-    where the module has one.
+    tools: Registry
+    resources: Resources
+    prompts: Prompts
+
+
+def nothing() -> Offered:
+    """For a server without a file."""
+    return Offered(Registry(), Resources(), Prompts())
+
+
+def offered_by(name: str) -> Offered:
+    """Every Tool, Resource and Prompt that the module's names are bound to, in the order of their definition.
+
+    A Registry, Resources or Prompts of the module's own is taken as it is, in place of what would be collected: with it
+    the module can add and remove while the server runs. `name` is a path that ends in .py, or a module's dotted name.
+
+    Raises `StartError`, with file and line of the error where the module has one, and ToolDefinitionError for two of
+    one name.
     """
     module = _import_file(Path(name)) if is_file(name) else _import_module(name)
-    found = {id(value): value for value in vars(module).values() if isinstance(value, Tool)}
-    if not found:
+    found = list({id(value): value for value in vars(module).values()}.values())
+    offered = Offered(
+        _own(name, found, Registry, lambda: Registry(each for each in found if isinstance(each, Tool))),
+        _own(name, found, Resources, lambda: Resources(each for each in found if isinstance(each, Resource))),
+        _own(name, found, Prompts, lambda: Prompts(each for each in found if isinstance(each, Prompt))),
+    )
+    if not any(offered):
         raise StartError(f"{name}: no tools: decorate a function with @tool (from mcp_app import tool)")
-    return list(found.values())
+    return offered
+
+
+def _own(name: str, found: list[object], sort: type[T], collected: Callable[[], T]) -> T:
+    own = [value for value in found if isinstance(value, sort)]
+    if len(own) > 1:
+        raise StartError(f"{name}: more than one {sort.__name__}, and one can be served: which one is not to be told")
+    return own[0] if own else collected()
 
 
 def is_file(name: str) -> bool:

@@ -19,7 +19,7 @@ def lists(schema: Schema) -> frozenset[str]:
     return frozenset(
         name
         for name, parameter in schema.get("properties", {}).items()
-        if any(each.get("type") == "array" for each in _alternatives(parameter, schema))
+        if any(each.get("type") == "array" for each in alternatives(parameter, schema))
     )
 
 
@@ -34,8 +34,8 @@ def choices(schema: Schema) -> Mapping[str, Mapping[str, Any]]:
 
 def _choices(parameter: Schema, root: Schema) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for each in _alternatives(parameter, root):
-        for item in [each, *_alternatives(each.get("items", {}), root)]:
+    for each in alternatives(parameter, root):
+        for item in [each, *alternatives(each.get("items", {}), root)]:
             allowed = [item["const"]] if "const" in item else item.get("enum")
             if allowed is None and item.get("type") == "string":
                 return {}
@@ -43,14 +43,14 @@ def _choices(parameter: Schema, root: Schema) -> dict[str, Any]:
     return values
 
 
-def _alternatives(schema: Schema, root: Schema, seen: frozenset[str] = frozenset()) -> Iterator[Schema]:
+def alternatives(schema: Schema, root: Schema, seen: frozenset[str] = frozenset()) -> Iterator[Schema]:
     """The schema's alternatives, references followed; a reference to itself is followed once."""
     reference = schema.get("$ref")
     if isinstance(reference, str) and reference not in seen:
         definition = root.get("$defs", {}).get(reference.removeprefix("#/$defs/"), {})
-        yield from _alternatives(definition, root, seen | {reference})
+        yield from alternatives(definition, root, seen | {reference})
     elif "anyOf" in schema or "oneOf" in schema:
         for alternative in [*schema.get("anyOf", ()), *schema.get("oneOf", ())]:
-            yield from _alternatives(alternative, root, seen)
+            yield from alternatives(alternative, root, seen)
     else:
         yield schema

@@ -55,6 +55,7 @@ def create_app(
     settings: from the environment by default.
     tools: what it offers; the built-in tools by default.
     resources, prompts: what MCP clients can read and ask for besides.
+        A Registry, Resources or Prompts is served as it is, so that what is added or removed later is seen.
     manifest: mcp.json, or where it is; the working directory's by default, else the one that comes with the package.
 
     Raises ToolDefinitionError, ManifestError, pydantic's ValidationError for settings, and FixMismatch when Hypercorn
@@ -62,9 +63,14 @@ def create_app(
     """
     settings = settings or Settings()
     fixes.install(settings.fixes)
-    registry = Registry(builtin_tools() if tools is None else tools)
-    loaded = manifest if isinstance(manifest, Manifest) else load_manifest(manifest)
-    server = Server(settings, registry, loaded, Resources(resources), Prompts(prompts))
+    tools = builtin_tools() if tools is None else tools
+    server = Server(
+        settings,
+        tools if isinstance(tools, Registry) else Registry(tools),
+        manifest if isinstance(manifest, Manifest) else load_manifest(manifest),
+        resources if isinstance(resources, Resources) else Resources(resources),
+        prompts if isinstance(prompts, Prompts) else Prompts(prompts),
+    )
     app = Application("mcp_app", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["BODY_TIMEOUT"] = BODY_SECONDS

@@ -17,15 +17,16 @@ MAY_IMPORT: dict[str, str] = {
     "defaults": "",
     "docstrings": "",
     "threads": "",
+    "source": "",
     # A typed function as a tool, what it is handed, and how it is worked on.
-    "context": "protocol",
-    "signatures": "protocol context docstrings",
-    "tools": "protocol settings context docstrings signatures",
+    "context": "protocol content",
+    "signatures": "protocol context docstrings content source",
+    "tools": "protocol settings context docstrings signatures catalogue content content_data source",
     # What a tool, a resource or a prompt may give out, and the typed functions behind URIs and names.
     "content_data": "protocol",
     "content": "protocol content_data",
     "catalogue": "protocol",
-    "functions": "protocol docstrings signatures tools",
+    "functions": "protocol docstrings signatures source tools",
     "resource_contents": "protocol content content_data",
     "resources": "protocol signatures tools catalogue content content_data functions resource_contents",
     "prompts": "protocol signatures tools catalogue content functions",
@@ -43,10 +44,10 @@ MAY_IMPORT: dict[str, str] = {
     "web.app": "protocol settings defaults context kinds threads tools resources prompts eventlog runs middleware"
     " manifest web server builtin",
     # Doors: what a person or a server starts.
-    "public": "protocol settings context kinds tools resources prompts runs web.app",
+    "public": "protocol settings context kinds tools resources prompts content completion runs web.app",
     "asgi": "web.app",
     "call": "protocol",
-    "cli": "public protocol settings defaults kinds tools manifest web.app server call",
+    "cli": "public protocol settings defaults kinds tools resources prompts manifest web.app server call",
     "__main__": "cli",
     # The shipped tools, written only with the public names.
     "builtin": "public",

@@ -324,7 +324,7 @@ def test_annotations_may_name_what_is_local() -> None:
 
 
 def test_duplicates_are_refused() -> None:
-    with pytest.raises(ToolDefinitionError, match=r"Two prompts are nothing: .*test_prompts.nothing \(line \d+\)"):
+    with pytest.raises(ToolDefinitionError, match=r"the name nothing: .*test_prompts.nothing \(line \d+\)"):
         Prompts([prompt(nothing), prompt(nothing)])
 
 

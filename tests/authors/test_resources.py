@@ -354,12 +354,12 @@ def another(other: str) -> None: ...
     ids=["the same URI", "the same URIs"],
 )
 def test_duplicates_are_refused(first: Resource, second: Resource) -> None:
-    with pytest.raises(ToolDefinitionError, match=r"Two resources are x://.*test_resources\.\w+ \(line \d+\)"):
+    with pytest.raises(ToolDefinitionError, match=r"Two resources have the URI x://.*test_resources\.\w+ \(line \d+\)"):
         Resources([first, second])
 
 
 def test_only_resources_are_offered() -> None:
-    with pytest.raises(ToolDefinitionError, match=r"is no resource: decorate the function with @resource\(uri\)"):
+    with pytest.raises(ToolDefinitionError, match=r"is not a resource: decorate the function with @resource\(uri\)"):
         Resources([nothing])  # type: ignore[list-item]
 
 

@@ -82,7 +82,7 @@ def test_tools_by_name_in_the_order_given() -> None:
 def test_two_of_one_name() -> None:
     registry = Registry([named("a")])
     with pytest.raises(
-        ToolDefinitionError, match=r"Two tools are named a: .*scan_domain \(line \d+\) and .*@tool\(name"
+        ToolDefinitionError, match=r"Two tools have the name a: .*scan_domain \(line \d+\) and .*@tool\(name"
     ):
         registry.add(named("a"))
     assert len(registry) == 1

@@ -1,0 +1,101 @@
+"""Content out of tools: which results are blocks, what is still a declared value, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import pytest
+from author_calls import PNG, called, valid
+
+from mcp_app import File, Image, Result, Text, Tool, errors, tool
+
+IMAGE_BLOCK = Image(PNG).block()
+
+
+@tool
+def picture() -> Image:
+    return Image(PNG)
+
+
+@tool
+def album() -> list[str | Image]:
+    return ["one", Image(PNG)]
+
+
+@tool
+def words() -> list[str | Image]:
+    return ["one", "two"]
+
+
+@tool
+def maybe(full: bool) -> dict[str, int] | Annotated[Image, "said of it"]:
+    return Image(PNG) if full else {"a": 1}
+
+
+@tool
+def undeclared() -> Any:
+    return (Text("one"), Image(PNG))
+
+
+@pytest.mark.parametrize("each", [picture, album, words, maybe], ids=lambda each: each.name)
+def test_what_declares_content_has_no_output_schema(each: Tool) -> None:
+    assert each.output_schema is None
+
+
+@pytest.mark.parametrize(
+    ("each", "expected"),
+    [
+        (picture, [IMAGE_BLOCK]),
+        (album, [{"type": "text", "text": "one"}, IMAGE_BLOCK]),
+        (words, [{"type": "text", "text": "one"}, {"type": "text", "text": "two"}]),
+        (undeclared, [{"type": "text", "text": "one"}, IMAGE_BLOCK]),
+    ],
+    ids=lambda each: getattr(each, "name", ""),
+)
+async def test_content_is_its_blocks(each: Tool, expected: list[dict[str, Any]]) -> None:
+    data, _ = await called(each, {})
+    assert data == expected
+    assert each.is_content(each())
+    assert each.is_content(Result(each()))
+    valid("tools/call", {"content": data})
+
+
+async def test_one_tool_may_return_content_or_a_value() -> None:
+    assert (await called(maybe, {"full": True}))[0] == [IMAGE_BLOCK]
+    assert (await called(maybe, {"full": False}))[0] == {"a": 1}
+    assert maybe.is_content(maybe(full=True))
+    assert not maybe.is_content(maybe(full=False))
+
+
+def test_a_plain_list_is_no_content() -> None:
+    @tool
+    def numbers() -> list[int]:
+        return [1]
+
+    assert numbers.output_schema is not None
+    assert not numbers.is_content(numbers())
+    assert numbers.encode_result([1]) == b"[1]"
+
+
+async def test_what_is_yielded_may_be_content() -> None:
+    @tool
+    def pictures() -> Iterator[Image | Result[File]]:
+        yield Image(PNG)
+        yield Result(File(b"text", name="a.txt"))
+
+    data, events = await called(pictures, {})
+    assert [json.loads(event.data) for event in events] == [[IMAGE_BLOCK]]
+    assert data[0]["resource"]["uri"] == "file:///a.txt"
+
+
+def test_what_cannot_stand_beside_content_is_the_tools_failure() -> None:
+    with pytest.raises(errors.ToolFailed, match="The tool album returned what is no content: item 1 of the list"):
+        album.encode_result([Image(PNG), 5])
+
+
+def test_no_content_is_content_where_it_is_declared() -> None:
+    assert words.is_content([])
+    assert words.encode_result([]) == b"[]"
+    assert not undeclared.is_content([])
