@@ -1,4 +1,4 @@
-"""HTTP/2 connections under strain: too many streams, rapid resets, requests that cannot be read, many requests."""
+"""HTTP/2 connections under strain: too many streams, rapid resets, many requests."""
 
 from __future__ import annotations
 
@@ -133,66 +133,6 @@ async def test_rapid_resets_the_defect_without_the_fix() -> None:
             ticking = await client.request("/tick")
             await client.until(lambda: client.body(ticking))
             reset_rapidly(client, 3000)
-            await client.flush()
-            await client.read_for(5)
-            assert client.ended, "the connection was killed"
-
-
-@pytest.mark.parametrize(
-    "path", [b"/t\xc3\xa4st", b"/hello?q=\xff", b"/a b", b"/\x7f", b"/\x80"], ids=lambda path: path.hex()
-)
-async def test_a_path_beyond_ascii_is_answered_400_alone(path: bytes) -> None:
-    with fixed():
-        async with serving(Provoking()) as server, raw_h2(server.tls_port, client_tls()) as client:
-            client.h2.config.validate_outbound_headers = False
-            ticking = await client.request("/tick")
-            malformed = client.h2.get_next_available_stream_id()
-            headers = [(b":method", b"GET"), (b":path", path), (b":scheme", b"https"), (b":authority", b"localhost")]
-            client.h2.send_headers(malformed, headers, end_stream=True)
-            await client.flush()
-            await client.until(lambda: client.is_ended(malformed))
-            assert client.status(malformed) == 400
-            seen = len(client.body(ticking))
-            await client.until(lambda: len(client.body(ticking)) > seen + 20)
-
-
-async def test_a_malformed_post_and_its_body_are_dropped() -> None:
-    with fixed():
-        async with serving(Provoking()) as server, raw_h2(server.tls_port, client_tls()) as client:
-            client.h2.config.validate_outbound_headers = False
-            malformed = client.h2.get_next_available_stream_id()
-            headers = [(b":method", b"POST"), (b":path", b"/\xff"), (b":scheme", b"https"), (b":authority", b"l")]
-            client.h2.send_headers(malformed, headers)
-            client.h2.send_data(malformed, b"x" * 1000, end_stream=True)
-            await client.flush()
-            await client.until(lambda: client.is_ended(malformed))
-            assert client.status(malformed) == 400
-            good = await client.request("/hello")
-            await client.until(lambda: client.is_ended(good))
-
-
-async def test_a_connect_without_a_path_is_answered_400_alone() -> None:
-    with fixed():
-        async with serving(Provoking()) as server, raw_h2(server.tls_port, client_tls()) as client:
-            client.h2.config.validate_outbound_headers = False
-            ticking = await client.request("/tick")
-            connect = client.h2.get_next_available_stream_id()
-            client.h2.send_headers(connect, [(b":method", b"CONNECT"), (b":authority", b"example.com:443")])
-            await client.flush()
-            await client.until(lambda: client.status(connect))
-            assert client.status(connect) == 400
-            seen = len(client.body(ticking))
-            await client.until(lambda: len(client.body(ticking)) > seen + 20)
-
-
-@unhandled
-async def test_a_path_beyond_ascii_the_defect_without_the_fix() -> None:
-    with without("malformed_request"):
-        async with serving(Provoking()) as server, raw_h2(server.tls_port, client_tls()) as client:
-            client.h2.config.validate_outbound_headers = False
-            await client.request("/tick")
-            headers = [(b":method", b"GET"), (b":path", b"/\xff"), (b":scheme", b"https"), (b":authority", b"l")]
-            client.h2.send_headers(client.h2.get_next_available_stream_id(), headers, end_stream=True)
             await client.flush()
             await client.read_for(5)
             assert client.ended, "the connection was killed"

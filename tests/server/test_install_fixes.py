@@ -41,7 +41,7 @@ def test_the_pinned_hypercorn_is_what_every_fix_was_written_for() -> None:
 
 def test_each_fix_is_a_file_of_its_name_and_says_what_it_fixes() -> None:
     folder = Path(fixes.__file__).parent
-    assert {fix.name for fix in fixes.ALL} | {"__init__", "replacing", "dropping"} == {
+    assert {fix.name for fix in fixes.ALL} | {"__init__", "replacing", "dropping", "well_formed"} == {
         path.stem for path in folder.glob("*.py")
     }
     for fix in fixes.ALL:

@@ -70,7 +70,9 @@ def refuse_alone(old: HandleEvents) -> HandleEvents:
                 _answer_400(self, stream_id)
             for stream_id in malformed - new:
                 _reset(self, stream_id)
-                events.append(StreamReset(stream_id, ErrorCodes.PROTOCOL_ERROR, remote_reset=False))
+                events.append(
+                    StreamReset(stream_id=stream_id, error_code=ErrorCodes.PROTOCOL_ERROR, remote_reset=False)
+                )
             await self._flush()
         await old(self, events)
 
