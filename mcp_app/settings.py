@@ -29,6 +29,10 @@ class Settings(BaseSettings):
     """Origins (scheme://host[:port], comma separated) whose pages may call: none by default, because a page of any
     other site would call with the rights of whoever looks at it."""
 
+    allow_anonymous: bool = False
+    """Answer on addresses that other machines reach, although nobody is asked who they are: for a private network, or
+    behind a proxy that asks."""
+
     heartbeat_seconds: float = Field(default=15.0, gt=0, le=3600)
     """Quiet seconds before a heartbeat: well under the 60 s after which common proxies hang up."""
 

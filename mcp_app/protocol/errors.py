@@ -4,7 +4,7 @@
     ├── RequestError            refused before a run starts: always JSON with a 4xx (503 while draining)
     │   ├── InvalidRequest, InvalidParams, UnknownTool, UnknownRun, UnknownRoute, RunConflict, MethodNotAllowed,
     │   │   NotAcceptable, BodyTimeout, BodyTooLarge, UnsupportedMediaType, HostNotAllowed, OriginNotAllowed,
-    │   │   CrossSiteNotAllowed, NotReadOnly
+    │   │   AnonymousNotAllowed, CrossSiteNotAllowed, NotReadOnly
     │   └── Overloaded, Draining
     ├── RunError                how a run ended without a result: the last event of its stream, or a 5xx as JSON
     │   └── ToolFailed, TimeCap, Shutdown, Cancelled, Left, EventTooLarge
@@ -180,6 +180,14 @@ class OriginNotAllowed(RequestError):
     code = "origin_not_allowed"
     status = 403
     hint = "If this page may call the server, add its origin to MCP_APP_ALLOWED_ORIGINS."
+
+
+class AnonymousNotAllowed(RequestError):
+    """The connection came in on an address that other machines reach, and nobody is asked who they are."""
+
+    code = "anonymous_not_allowed"
+    status = 403
+    hint = "Call on 127.0.0.1, or set MCP_APP_ALLOW_ANONYMOUS=1 to let anybody who reaches the server run its tools."
 
 
 class CrossSiteNotAllowed(RequestError):

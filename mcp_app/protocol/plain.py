@@ -32,6 +32,7 @@ _EVENT_ID = re.compile(r"([0-9a-f]{32})/([1-9][0-9]{0,14})", re.ASCII)
 _DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)  # float() takes more: 1_0, nan, spaces
 _MAX_QUERY_FIELDS = 1000  # more is no form any more; parse_qsl itself is linear
 
+ID_HINT = "Send back the id of the last event as it came."
 _QUERY_HINT = "GET ?tool=NAME&run=KEY&param=value…; objects go into params= as JSON."
 
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -147,9 +148,7 @@ def parse_event_id(value: str) -> tuple[str, int]:
     """
     match = _EVENT_ID.fullmatch(value)
     if match is None:
-        raise InvalidRequest(
-            "Last-Event-ID is not an id of this server.", hint="Send back the id of the last event as it came."
-        )
+        raise InvalidRequest("Last-Event-ID is not an id of this server.", hint=ID_HINT)
     return match[1], int(match[2])
 
 

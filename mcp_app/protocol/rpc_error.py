@@ -98,6 +98,7 @@ RPC_CODES: Mapping[type[errors.McpAppError], tuple[Code, int]] = MappingProxyTyp
         errors.UnsupportedMediaType: (Code.INVALID_REQUEST, 415),
         errors.HostNotAllowed: (Code.INVALID_REQUEST, 421),
         errors.OriginNotAllowed: (Code.INVALID_REQUEST, 403),
+        errors.AnonymousNotAllowed: (Code.INVALID_REQUEST, 403),
         errors.CrossSiteNotAllowed: (Code.INVALID_REQUEST, 403),
         errors.Overloaded: (Code.INTERNAL_ERROR, 503),
         errors.Draining: (Code.INTERNAL_ERROR, 503),

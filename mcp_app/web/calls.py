@@ -25,7 +25,7 @@ from ..protocol.errors import (
     UnsupportedMediaType,
 )
 from ..protocol.event import number
-from ..protocol.revision import PLAIN_EVENTSOURCE, PLAIN_POST, OnCap, OnLeave
+from ..protocol.revision import PLAIN_EVENTSOURCE, PLAIN_POST, OnCap, OnLeave, Policy
 from ..protocol.stream import Stream
 from ..runs import Reader, Run, Runs
 from ..settings import Settings
@@ -90,15 +90,20 @@ class Calls:
         query, tool, arguments, representation = self._asked(request)
         heartbeat = self._heartbeat(query.heartbeat_seconds)
         last_event_id = request.headers.get("last-event-id")
+        if representation is Representation.JSON and query.key is None and not last_event_id and tool is not None:
+            # Nobody can come back to it: there is no key, and no event whose id could be sent.
+            run = await self._start(request, query, tool, arguments, heartbeat, PLAIN_POST)
+            return await self._answer(run, run.attach(), representation, heartbeat, query.heartbeat)
         async with self._keyed:  # two requests with one key start one run
             after = 0
             if last_event_id:
                 run_id, after = plain.parse_event_id(last_event_id)
-                run = self._resumed(run_id, query, tool)
-                if run is None or (run.over and after == run.events):
+                resumed = self._resumed(run_id, query, tool)
+                if resumed is None or (resumed.over and after == resumed.events):
                     return GONE
-                if after > run.events:
-                    raise InvalidRequest(f"Last-Event-ID is {after}; this run has had {run.events} events.")
+                if after > resumed.events:
+                    raise _beyond(after, resumed)
+                run = resumed
             else:
                 run = await self._known_or_started(request, query, tool, arguments, heartbeat)
             if run.policy.on_leave is not OnLeave.LINGER:
@@ -160,9 +165,9 @@ class Calls:
             return query, 0
         run_id, after = plain.parse_event_id(last_event_id)
         if run_id != run.id:
-            raise InvalidRequest("Last-Event-ID is of another run.")
+            raise InvalidRequest("Last-Event-ID is of another run.", hint=plain.ID_HINT)
         if after > run.events:
-            raise InvalidRequest(f"Last-Event-ID is {after}; this run has had {run.events} events.")
+            raise _beyond(after, run)
         return query, after
 
     def _resumed(self, run_id: str, query: plain.Query, tool: Tool | None) -> Run | None:
@@ -187,11 +192,22 @@ class Calls:
                 return known
         if tool is None:
             raise UnknownRun("No run of this key is known, and the query names no tool to start.")
+        return await self._start(request, query, tool, arguments, heartbeat, PLAIN_EVENTSOURCE)
+
+    async def _start(
+        self,
+        request: Request,
+        query: plain.Query,
+        tool: Tool,
+        arguments: dict[str, Any],
+        heartbeat: float,
+        policy: Policy,
+    ) -> Run:
         self._guard.check_start(request)
         return await self._runs.start(
             tool,
             arguments,
-            PLAIN_EVENTSOURCE,
+            policy,
             principal=PRINCIPAL,
             headers=request.headers,
             cap_seconds=query.cap_seconds,
@@ -244,8 +260,9 @@ def check_content_type(request: Request) -> None:
     """Raises UnsupportedMediaType for a body that does not say it is JSON, which a form of another site cannot say."""
     given = request.headers.get("content-type", "")
     if given.partition(";")[0].strip().lower() != JSON:
-        shown = f"The Content-Type is {given[:100]!r}" if given else "There is no Content-Type"
-        raise UnsupportedMediaType(f"{shown}, not {JSON}.")
+        raise UnsupportedMediaType(
+            f"The Content-Type is {given[:100]!r}, not {JSON}." if given else f"There is no Content-Type; it is {JSON}."
+        )
 
 
 def _representation(request: Request) -> Representation:
@@ -253,6 +270,10 @@ def _representation(request: Request) -> Representation:
     if chosen is None:
         raise NotAcceptable("Accept takes neither text/event-stream nor application/json.")
     return chosen
+
+
+def _beyond(after: int, run: Run) -> InvalidRequest:
+    return InvalidRequest(f"Last-Event-ID is {after}; this run has had {run.events} events.", hint=plain.ID_HINT)
 
 
 def _lowered(server: float, asked: float | None) -> float:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from ..protocol.errors import CrossSiteNotAllowed, HostNotAllowed, OriginNotAllowed
+from ..protocol.errors import AnonymousNotAllowed, CrossSiteNotAllowed, HostNotAllowed, OriginNotAllowed
 from ..settings import Settings
 from .exchange import Request
 
@@ -37,10 +37,18 @@ class Guard:
         public = urlsplit(str(settings.public_url)) if settings.public_url is not None else None
         self._public_host = public.hostname if public else None
         self._public_origin = _origin(public.scheme, public.netloc) if public else None
+        self._allow_anonymous = settings.allow_anonymous
         self._listed = frozenset(filter(None, map(_parsed, settings.allowed_origins)))
 
     def check_host(self, request: Request) -> None:
-        """Raises HostNotAllowed."""
+        """Raises AnonymousNotAllowed or HostNotAllowed.
+
+        The address is that of our own end of the connection: whoever starts the server, by our command or by
+        Hypercorn's, nobody beyond this machine is served who was not meant to be.
+        """
+        address = request.server[0]
+        if not self._allow_anonymous and address != "localhost" and not _is_loopback(address):
+            raise AnonymousNotAllowed("This server asks nobody who they are, and serves this machine only.")
         host = request.headers.get("host", "")
         if not self._knows(host):
             raise HostNotAllowed(f"This server does not answer for the host {host[:100]!r}.")

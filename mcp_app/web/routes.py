@@ -98,7 +98,7 @@ async def _answer(endpoint: Endpoint) -> Answer:
 
 
 def _method() -> str:
-    """As it came: Quart's own is in upper case, and `get` is not GET (RFC 9110, 9.1)."""
+    """As the server gives it. (Hypercorn writes it in upper case, although `get` is not GET: RFC 9110, 9.1.)"""
     return cast(str, cast(dict[str, Any], request.scope)["method"])
 
 

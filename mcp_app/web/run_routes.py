@@ -76,7 +76,7 @@ class RunRoutes:
         state: dict[str, Any] = {
             "id": run.id,
             "tool": run.tool.name,
-            "state": "working" if not run.ended else "complete" if run.code == "complete" else "error",
+            "state": "working" if not run.over else "complete" if run.code == "complete" else "error",
             "created": datetime.fromtimestamp(run.created, UTC).isoformat(timespec="milliseconds"),
             "url": self._url(run),
             "events_url": f"{self._url(run)}/events",

@@ -7,6 +7,7 @@ from web_direct import EVENTS, RUNS, Direct, Make
 from web_wire import headers, refused, stream
 
 from mcp_app.manifest import CORS, DOOR_PATHS
+from mcp_app.web.exchange import Request
 
 LISTED = "https://app.example.com"
 ROUTES = ("/", "/healthz", "/metrics", "/mcp.json", "/nothing", EVENTS, RUNS, f"{RUNS}/x", f"{RUNS}/x/events")
@@ -182,3 +183,17 @@ async def test_a_page_of_ours_and_an_address_typed_in_start_a_run(direct: Direct
 async def test_the_guard_comes_before_body_and_route(direct: Direct) -> None:
     refused(await direct.post("/nothing", b"\xff", host="evil.example", content_type=None), 421, "host_not_allowed")
     refused(await direct.post(EVENTS, b"\xff", origin="https://evil.example"), 403, "origin_not_allowed")
+
+
+@pytest.mark.parametrize("address", ["192.0.2.7", "10.0.0.1", "2001:db8::1", "0.0.0.0"])
+async def test_whoever_starts_the_server_it_serves_this_machine_only(make: Make, address: str) -> None:
+    """Also under Hypercorn's own command, which knows nothing of --allow-anonymous."""
+    request = Request("GET", "/healthz", headers={"host": "localhost"}, server=(address, 8000))
+    refused(await make().endpoint.answer(request), 403, "anonymous_not_allowed")
+    assert (await make(allow_anonymous=True).endpoint.answer(request)).status == 200
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+async def test_this_machine_is_served(make: Make, address: str) -> None:
+    request = Request("GET", "/healthz", headers={"host": "localhost"}, server=(address, 0))
+    assert (await make().endpoint.answer(request)).status == 200

@@ -96,3 +96,14 @@ async def test_one_run_more_than_allowed_is_refused(make: Make) -> None:
     following.close()
     await direct.play.over()
     assert (await stream(await direct.call("echo"))).kinds[-1] == "complete"
+
+
+async def test_leaving_a_get_that_waits_for_json_cancels_the_tool_at_once(direct: Direct) -> None:
+    """Without a key nobody could come back to it: there is nothing to linger for."""
+    waiting = asyncio.create_task(direct.get(f"{EVENTS}?tool=wait", accept=JSON))
+    await asyncio.wait_for(direct.play.begun.wait(), SECONDS)
+    waiting.cancel()
+    await asyncio.wait({waiting}, timeout=SECONDS)
+    await direct.play.over()
+    assert direct.play.reasons == ["left"]
+    assert direct.runs.kept == 0
