@@ -63,9 +63,6 @@ class McpAppError(Exception):
         return shown
 
 
-# --- refused before a run starts -------------------------------------------------------------------------------------
-
-
 class RequestError(McpAppError):
     """The request was refused; no tool has run."""
 
@@ -214,9 +211,6 @@ class Draining(RequestError):
     hint = "Try again after the seconds in Retry-After: another process takes over."
 
 
-# --- how a run ended without a result --------------------------------------------------------------------------------
-
-
 class RunError(McpAppError):
     """The run ended without a result; this is its last event."""
 
@@ -283,9 +277,6 @@ class Purged(McpAppError):
     code = "purged"
     status = 410
     hint = "Ask for the run's state and result at its own route, or start the call again."
-
-
-# --- for authors of tools --------------------------------------------------------------------------------------------
 
 
 class ToolError(McpAppError):
