@@ -14,10 +14,20 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from mcp_app import Context, ToolError, tool
-from mcp_app.content import Audio, EmbeddedResource, Image
-from mcp_app.prompts import prompt
-from mcp_app.resources import resource
+from mcp_app import (
+    Audio,
+    Context,
+    EmbeddedResource,
+    Image,
+    Prompt,
+    Prompts,
+    Registry,
+    Tool,
+    ToolError,
+    prompt,
+    resource,
+    tool,
+)
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -113,6 +123,23 @@ def test_x_mcp_header(
     return f"Region: {region}"
 
 
+# --- tools: lists that change ----------------------------------------------------------------------------------------
+
+
+@tool
+def test_trigger_tool_change() -> str:
+    """Tell whoever listens that the tools have changed."""
+    tools.changed()
+    return "Told of a change of the tools."
+
+
+@tool
+def test_trigger_prompt_change() -> str:
+    """Tell whoever listens that the prompts have changed."""
+    prompts.changed()
+    return "Told of a change of the prompts."
+
+
 # --- resources -------------------------------------------------------------------------------------------------------
 
 
@@ -177,3 +204,9 @@ def test_prompt_with_embedded_resource(resourceUri: str) -> list[Any]:  # noqa: 
 def test_prompt_with_image() -> list[Any]:
     """Say something about a picture."""
     return [Image(PNG), "Please analyze the image above."]
+
+
+# --- what is served --------------------------------------------------------------------------------------------------
+
+tools = Registry([each for each in list(globals().values()) if isinstance(each, Tool)])
+prompts = Prompts([each for each in list(globals().values()) if isinstance(each, Prompt)])
