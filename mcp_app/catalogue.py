@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, ParamSpec, Protocol, TypeVar
 
 from .protocol.errors import ToolDefinitionError
 
@@ -27,6 +27,29 @@ class Offered(Protocol):
 
 
 T = TypeVar("T", bound=Offered)
+P = ParamSpec("P")
+
+
+class Watchers(Generic[P]):
+    """Who wants to be told of one thing."""
+
+    def __init__(self) -> None:
+        self._told: list[Callable[P, None]] = []
+
+    def add(self, told: Callable[P, None]) -> Callable[[], None]:
+        """Tell this one too, until the returned function is called."""
+        self._told.append(told)
+
+        def remove() -> None:
+            if told in self._told:
+                self._told.remove(told)
+
+        return remove
+
+    def tell(self, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Call them all, in this thread."""
+        for told in tuple(self._told):
+            told(*args, **kwargs)
 
 
 class Catalogue(Generic[T]):
@@ -44,7 +67,7 @@ class Catalogue(Generic[T]):
         self._key = key
         self._remedy = remedy
         self._things: dict[str, T] = {}
-        self._watchers: list[Callable[[], None]] = []
+        self._watchers: Watchers[[]] = Watchers()
         for thing in things:
             self.add(thing)
 
@@ -58,14 +81,14 @@ class Catalogue(Generic[T]):
                 f"Give one of them another, with {self._remedy}."
             )
         self._things[new.key] = new
-        self._tell()
+        self.changed()
 
     def remove(self, thing: T) -> None:
         """Offer it no more. Raises KeyError when this very one is not offered."""
         if self._things.get(thing.key) is not thing:
             raise KeyError(f"The {self._noun} {thing.key} is not offered.")
         del self._things[thing.key]
-        self._tell()
+        self.changed()
 
     def find(self, key: str) -> T | None:
         """The thing under that key."""
@@ -78,17 +101,11 @@ class Catalogue(Generic[T]):
 
     def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
         """Call `changed` after each change, in the thread that made it, until the returned function is called."""
-        self._watchers.append(changed)
+        return self._watchers.add(changed)
 
-        def unwatch() -> None:
-            if changed in self._watchers:
-                self._watchers.remove(changed)
-
-        return unwatch
-
-    def _tell(self) -> None:
-        for changed in tuple(self._watchers):
-            changed()
+    def changed(self) -> None:
+        """Say that something changed which `add` and `remove` do not see, as the words that a list shows."""
+        self._watchers.tell()
 
     def __iter__(self) -> Iterator[T]:
         return iter(tuple(self._things.values()))

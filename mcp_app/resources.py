@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from .catalogue import Catalogue
+from .catalogue import Catalogue, Watchers
 from .content import Annotations, present
 from .content_data import checked_type
 from .functions import TypedFunction, title_of, typed_function
@@ -233,6 +233,7 @@ class Resources(Catalogue[Resource]):
         super().__init__(
             Resource, resources, noun="resource", decorator="@resource(uri)", key="URI", remedy="@resource(uri)"
         )
+        self._updates: Watchers[[str]] = Watchers()
 
     def listed(self) -> list[Resource]:
         """Those at one URI."""
@@ -241,6 +242,21 @@ class Resources(Catalogue[Resource]):
     def templates(self) -> list[Resource]:
         """Those at many."""
         return [each for each in self if each.is_template]
+
+    def updated(self, uri: str) -> None:
+        """Say, in any thread, that what is read at `uri` has changed: MCP clients that asked for it are told.
+
+        Raises UnknownResource when nothing that is offered can be read there.
+        """
+        normalised = normal(uri)
+        if normalised is None or all(each.template.match(uri) is None for each in self):
+            raise UnknownResource(uri)
+        self._updates.tell(normalised)
+
+    def watch_updates(self, updated: Callable[[str], None]) -> Callable[[], None]:
+        """Call `updated` with the normal form (RFC 3986, 6.2.2) of each URI that is, in the thread that says it, until
+        the returned function is called."""
+        return self._updates.add(updated)
 
     def match(self, uri: str) -> tuple[Reading, dict[str, Any]]:
         """What is to be read at `uri`, and the arguments of its function.

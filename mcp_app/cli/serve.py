@@ -12,7 +12,7 @@ from mcp_app.server.errors import StartError
 if TYPE_CHECKING:
     from hypercorn.typing import ASGIFramework
 
-    from mcp_app.tools import Tool
+    from mcp_app.web.app import Server
 
 _EPILOG = """\
 Without FILE.py the built-in tools are served. Addresses, certificate and limits are those of hypercorn.toml (of the
@@ -58,21 +58,22 @@ def _serve(arguments: argparse.Namespace) -> int:
     from mcp_app.server.run import serve
 
     config, source = configuration.load(arguments.config, bind=arguments.bind, insecure_bind=arguments.insecure_bind)
-    if not arguments.allow_anonymous:
+    app, served = _application(arguments)
+    if not served.settings.allow_anonymous:
         configuration.refuse_strangers(config)
-    app, path, tools = _application(arguments)
     development = tls.provide(config, source)
 
     def on_ready(urls: list[str]) -> None:
-        print(banner(urls, path, tools, development), flush=True)
+        print(banner(urls, served.manifest.events_path, list(served.registry), development), flush=True)
 
     return serve(app, config, on_ready)
 
 
-def _application(arguments: argparse.Namespace) -> tuple[ASGIFramework, str, list[Tool]]:
-    """The application, the path of its event route and its tools. What an author or operator did wrong: StartError."""
+def _application(arguments: argparse.Namespace) -> tuple[ASGIFramework, Server]:
+    """The application, and what it is made of. What an author or operator did wrong: StartError."""
     from pydantic import ValidationError
 
+    from mcp_app import Settings
     from mcp_app.cli.toolfile import nothing, offered_by
     from mcp_app.manifest import ManifestError
     from mcp_app.protocol.errors import ToolDefinitionError
@@ -83,12 +84,13 @@ def _application(arguments: argparse.Namespace) -> tuple[ASGIFramework, str, lis
         if arguments.tools is None or arguments.with_builtin:
             for each in builtin_tools():
                 tools.add(each)
-        app = create_app(tools=tools, resources=resources, prompts=prompts)
+        settings = Settings(allow_anonymous=True) if arguments.allow_anonymous else Settings()
+        app = create_app(settings, tools, resources=resources, prompts=prompts)
     except (ManifestError, ToolDefinitionError) as error:
         raise StartError(" ".join(str(error).split())) from error
     except ValidationError as error:
         raise StartError(_settings_problem(error)) from error
-    return app, app.extensions["mcp_app"].manifest.events_path, list(tools)
+    return app, app.extensions["mcp_app"]
 
 
 def _settings_problem(error: object) -> str:

@@ -25,6 +25,7 @@ class OnLeave(Enum):
     CANCEL = "the run is cancelled"
     LINGER = "the run waits for a reconnect, then is cancelled"
     GO_ON = "nothing"
+    END_LISTENING = "the subscription ends"
 
 
 class OnCap(Enum):
@@ -32,6 +33,7 @@ class OnCap(Enum):
 
     END_RUN = "last event time_cap, and the run is cancelled"
     END_STREAM = "the stream ends without a last event, so that its reader comes back; the run goes on"
+    END_LISTENING = "the empty result with its subscriptionId; the client listens again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,14 @@ PLAIN_DETACHED = Policy(
 
 MCP_2026_07_28 = Policy("MCP 2026-07-28 request", OnLeave.CANCEL, OnCap.END_RUN, resumable=False, keep=_WINDOW)
 
+MCP_2026_07_28_LISTEN = Policy(
+    "MCP 2026-07-28 subscriptions/listen",
+    OnLeave.END_LISTENING,
+    OnCap.END_LISTENING,
+    resumable=False,
+    keep=Keep(entries=0, bytes=0),
+)
+
 # In a session leaving is not cancelling ("Disconnection SHOULD NOT be interpreted as the client cancelling its
 # request"). Only 2025-11-25 knows a stream that ends early and is polled, which is what `retry_ms` says.
 MCP_2025_11_25 = Policy(
@@ -94,6 +104,7 @@ ROWS = (
     PLAIN_EVENTSOURCE,
     PLAIN_DETACHED,
     MCP_2026_07_28,
+    MCP_2026_07_28_LISTEN,
     MCP_2025_11_25,
     MCP_2025_06_18,
     MCP_2024_11_05,

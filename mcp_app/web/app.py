@@ -118,7 +118,7 @@ class _Lifespan:
         asks and 503 to a new call."""
         if self._draining is None and self._server.endpoint is not None:
             self._drained_by = asyncio.get_running_loop().time() + DRAIN_SECONDS
-            self._draining = asyncio.create_task(self._server.endpoint.runs.drain(), name="drain")
+            self._draining = asyncio.create_task(self._server.endpoint.drain(), name="drain")
         return self._draining
 
 

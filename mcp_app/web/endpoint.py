@@ -26,9 +26,11 @@ from .documents import Documents
 from .exchange import Answer, Request, error_answer
 from .guard import Guard
 from .mcp.answering import Answering
+from .mcp.changes import Changes
 from .mcp.dispatch import REVISIONS, Dispatch, is_rpc
 from .mcp.modern import Modern
 from .mcp.offer import Offer
+from .mcp.subscriptions import Subscriptions
 from .metrics import Metrics
 from .run_routes import RunRoutes
 from .table import RUN, table
@@ -58,9 +60,16 @@ class Endpoint:
         calls = Calls(settings, registry, runs, self._guard, self._metrics)
         resource = RunRoutes(manifest.runs_path, registry, runs, log, self._guard, calls)
         documents = Documents(settings, manifest, registry, runs, self._metrics)
-        offer = Offer(manifest, registry, resources or Resources(), prompts or Prompts())
+        offer = Offer(
+            manifest,
+            registry,
+            Resources() if resources is None else resources,  # not `or`: an empty one is filled later
+            Prompts() if prompts is None else prompts,
+        )
         answering = Answering(settings, self._metrics, asyncio.get_running_loop().time)
-        mcp = Dispatch(self._guard, Modern(offer, runs, answering, REVISIONS))
+        self._subscriptions = Subscriptions(settings, self._metrics, asyncio.get_running_loop().time)
+        self._changes = Changes(offer, self._subscriptions)
+        mcp = Dispatch(self._guard, Modern(offer, runs, answering, REVISIONS, self._subscriptions))
         self._plain, self._mcp = calls, mcp
         parts = {"endpoint": self, "calls": calls, "mcp": mcp, "runs": resource, "documents": documents}
         self._runs_path = manifest.runs_path
@@ -93,6 +102,12 @@ class Endpoint:
     def _refused(self, error: McpAppError) -> Answer:
         self._metrics.refused(error.code)
         return error_answer(error)
+
+    async def drain(self) -> None:
+        """The server is being stopped: every stream gets its last event, and nothing begins."""
+        self._changes.close()
+        self._subscriptions.end()
+        await self.runs.drain()
 
     async def post(self, request: Request) -> Answer:
         """A call at the SSE route: the body's shape chooses the dialect."""

@@ -28,6 +28,7 @@ from ..calls import PRINCIPAL
 from ..exchange import Answer, Request, json_answer
 from .answering import Answering
 from .offer import LIST_TTL_MS, Offer
+from .subscriptions import Subscriptions
 
 VERSION = "2026-07-28"
 
@@ -57,11 +58,14 @@ class Asked:
 class Modern:
     """Answers requests of the revisions that it lists as `supported`."""
 
-    def __init__(self, offer: Offer, runs: Runs, answering: Answering, supported: tuple[str, ...]) -> None:
+    def __init__(
+        self, offer: Offer, runs: Runs, answering: Answering, supported: tuple[str, ...], subscriptions: Subscriptions
+    ) -> None:
         self._offer = offer
         self._runs = runs
         self._answering = answering
         self.supported = supported
+        self._subscriptions = subscriptions
         self._methods: dict[str, Callable[[Asked], Awaitable[Answer]]] = {
             "server/discover": self._discover,
             "tools/list": self._list_tools,
@@ -72,6 +76,7 @@ class Modern:
             "prompts/list": self._list_prompts,
             "prompts/get": self._get_prompt,
             "completion/complete": self._complete,
+            "subscriptions/listen": self._listen,
         }
 
     async def answer(self, request: Request, message: jsonrpc.Request) -> Answer:
@@ -121,6 +126,9 @@ class Modern:
 
     async def _complete(self, asked: Asked) -> Answer:
         return self._result(asked, await self._offer.complete(asked.params, self._runs.threads))
+
+    async def _listen(self, asked: Asked) -> Answer:
+        return self._subscriptions.listen(asked.http, asked.message, {SERVER_INFO_META_KEY: self._offer.server_info})
 
     # --- what runs ---------------------------------------------------------------------------------------------------
 

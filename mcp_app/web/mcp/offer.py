@@ -50,15 +50,16 @@ class Offer:
 
     @property
     def capabilities(self) -> dict[str, Any]:
-        """What is offered at all, in every revision; logging and extensions are the era's own."""
-        offered: dict[str, Any] = {"tools": {"listChanged": True}}
-        if len(self.resources):
-            offered["resources"] = {"listChanged": True, "subscribe": True}
-        if len(self.prompts):
-            offered["prompts"] = {"listChanged": True}
-        if len(self.prompts) or self.resources.templates():
-            offered["completions"] = {}
-        return offered
+        """What is offered at all, in every revision; logging and extensions are the era's own.
+
+        Of resources and prompts too when there are none: they may come while clients are there, who would not look.
+        """
+        return {
+            "tools": {"listChanged": True},
+            "resources": {"listChanged": True, "subscribe": True},
+            "prompts": {"listChanged": True},
+            "completions": {},
+        }
 
     def list_tools(self, params: Mapping[str, Any], wire: Wire) -> dict[str, Any]:
         page = paginate(list(self.tools), lambda each: each.name, of="tools", size=PAGE_SIZE, cursor=_cursor(params))

@@ -1,0 +1,219 @@
+"""`subscriptions/listen`: a stream of what changes, for as long as its client listens (2026-07-28, Subscriptions).
+
+Nothing runs for a subscription and nothing is logged, as nobody can come back to one. Notifications of the same thing
+that were not sent yet are one: they say no more than that there is something to be read again, and so a client that is
+slow costs what it asked for and not more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ...middleware.heartbeat import Heartbeat
+from ...middleware.time_cap import TimeCap
+from ...protocol import jsonrpc, sse
+from ...protocol.accept import Representation, quality
+from ...protocol.errors import Draining, McpAppError, NotAcceptable, Overloaded
+from ...protocol.event import Entry, Event, EventType, encode
+from ...protocol.jsonrpc import Id
+from ...protocol.revision import MCP_2026_07_28_LISTEN
+from ...protocol.rpc_error import rpc_error
+from ...protocol.stream import Stream
+from ...protocol.uri_template import normal
+from ...runs.register import RETRY_AFTER
+from ...settings import Settings
+from ..calls import STREAM_HEADERS
+from ..exchange import Answer, Request
+from ..frames import Frames
+from ..metrics import Metrics
+
+SUBSCRIPTION_ID = "io.modelcontextprotocol/subscriptionId"
+"""The member of `_meta` that is in every message of a subscription: the id of the request that opened it."""
+
+MAX_SUBSCRIPTIONS = 10_000
+"""Open at once in one process: each is a stream that may be silent for as long as the cap lets it, like a run's."""
+
+MAX_URIS = 1000
+"""Resources that one subscription is told of. What is beyond is not acknowledged, and so its client knows."""
+
+_LISTS = {"tools": "toolsListChanged", "prompts": "promptsListChanged", "resources": "resourcesListChanged"}
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What is told: kinds of lists, and resources by the normal form of their URI, each as its client wrote it."""
+
+    lists: frozenset[str]
+    uris: Mapping[str, str]
+
+    @classmethod
+    def honoured(cls, wanted: Mapping[str, Any]) -> Filter:
+        """What this server agrees to, of what is wanted: all, but what is no URI and what is too much."""
+        uris = {normalised: uri for uri in wanted.get("resourceSubscriptions") or () if (normalised := normal(uri))}
+        return cls(
+            frozenset(kind for kind, name in _LISTS.items() if wanted.get(name) is True),
+            dict(list(uris.items())[:MAX_URIS]),
+        )
+
+    def wire(self) -> dict[str, Any]:
+        """As it is acknowledged. Left out is what is not told."""
+        lists = {name: True for kind, name in _LISTS.items() if kind in self.lists}
+        return {**lists, "resourceSubscriptions": list(self.uris.values())} if self.uris else lists
+
+
+class Subscription:
+    """One stream: the acknowledgement first, then what changes, and at its end the empty result."""
+
+    def __init__(self, id: Id, wanted: Filter, meta: Mapping[str, Any]) -> None:  # noqa: A002 - the wire's name
+        self.wanted = wanted
+        self._id = id
+        self._meta = {**meta, SUBSCRIPTION_ID: id}
+        self._pending: dict[str, bytes] = {}
+        self._waiting: asyncio.Future[None] | None = None
+        self._ending = False
+        self._over = False
+        self._number = 0
+        self._size = 0
+        self._say("acknowledged", "notifications/subscriptions/acknowledged", {"notifications": wanted.wire()})
+
+    # --- what it is told ---------------------------------------------------------------------------------------------
+
+    def list_changed(self, kind: str) -> None:
+        if kind in self.wanted.lists:
+            self._say(kind, f"notifications/{kind}/list_changed", {})
+
+    def resource_updated(self, uri: str) -> None:
+        if uri in self.wanted.uris:
+            self._say(uri, "notifications/resources/updated", {"uri": self.wanted.uris[uri]})
+
+    def end(self) -> None:
+        """What is said already is sent, then the result ("Graceful Closure")."""
+        self._ending = True
+        self._wake()
+
+    def _say(self, key: str, method: str, params: Mapping[str, Any]) -> None:
+        if not self._ending:
+            meta = {SUBSCRIPTION_ID: self._id}
+            self._pending[key] = jsonrpc.notification(method, encode({"_meta": meta, **params}))
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+
+    # --- as batches --------------------------------------------------------------------------------------------------
+
+    async def next(self, until: float) -> list[Entry] | None:
+        if self._over:
+            return None
+        if not self._pending and not self._ending:
+            await self._woken(until)
+        batch = [self._entry(EventType.LOG, message) for message in self._pending.values()]
+        self._pending.clear()
+        if self._ending and not self._over:
+            self._over = True
+            result = {"resultType": "complete", "_meta": self._meta}
+            batch.append(self._entry(EventType.COMPLETE, jsonrpc.result(self._id, encode(result))))
+        return batch
+
+    def close(self) -> None:
+        """Its client left, or it has ended."""
+        self._over = True
+        self._pending.clear()
+        self._wake()
+
+    def _entry(self, kind: EventType, message: bytes) -> Entry:
+        self._number += 1
+        self._size += len(message)
+        return Entry(self._number, Event(kind, message), self._size)
+
+    async def _woken(self, until: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._waiting = loop.create_future()
+        timer = None if until == math.inf else loop.call_at(until, self._wake)
+        try:
+            await self._waiting
+        finally:
+            self._waiting = None
+            if timer is not None:
+                timer.cancel()
+
+
+class Messages:
+    """How a subscription's stream looks: its entries are messages already."""
+
+    def __init__(self, id: Id) -> None:  # noqa: A002 - the wire's name
+        self._id = id
+
+    def opening(self) -> bytes:
+        return sse.OPEN
+
+    def entry(self, entry: Entry) -> bytes:
+        return sse.frame(entry.event.data)
+
+    def heartbeat(self) -> bytes:
+        return sse.HEARTBEAT
+
+    def cap(self) -> bytes:
+        return sse.comment("cap")
+
+    def error(self, error: McpAppError) -> bytes:
+        return sse.frame(rpc_error(error, self._id).encode())
+
+
+class Subscriptions:
+    """All that are open in this process. Made on the loop."""
+
+    def __init__(self, settings: Settings, metrics: Metrics, clock: Callable[[], float]) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._clock = clock
+        self._open: set[Subscription] = set()
+        self._ended = False
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def listen(self, request: Request, message: jsonrpc.Request, meta: Mapping[str, Any]) -> Answer:
+        """The stream that answers the request; `meta` is for its result.
+
+        Raises NotAcceptable for whoever does not take event streams, Overloaded, and Draining.
+        """
+        if not quality(request.headers.get("accept"), Representation.EVENT_STREAM.value).q:
+            raise NotAcceptable("Accept does not take text/event-stream, which is all that a subscription can be.")
+        if self._ended:
+            raise Draining("The server is being stopped and takes no new subscription.", headers=RETRY_AFTER)
+        if len(self._open) >= MAX_SUBSCRIPTIONS:
+            raise Overloaded("As many subscriptions as this server takes are open.", headers=RETRY_AFTER)
+        subscription = Subscription(message.id, Filter.honoured(message.params["notifications"]), meta)
+        self._open.add(subscription)
+        self._metrics.streams.add()
+
+        def closed() -> None:
+            self._open.discard(subscription)
+            self._metrics.streams.ended.add()
+
+        stream = Stream(self._clock(), heartbeat=self._settings.heartbeat_seconds, cap=self._settings.cap_seconds)
+        capped = TimeCap(subscription, stream, self._clock, MCP_2026_07_28_LISTEN.on_cap, subscription.end)
+        batches = Heartbeat(capped, stream, self._clock, self._metrics.heartbeats.add)
+        name = f"subscription {message.id}"
+        frames = Frames(batches, stream, self._clock, run=name, rendering=Messages(message.id), on_close=closed)
+        return Answer(200, STREAM_HEADERS, frames)
+
+    def list_changed(self, kind: str) -> None:
+        for each in self._open:
+            each.list_changed(kind)
+
+    def resource_updated(self, uri: str) -> None:
+        for each in self._open:
+            each.resource_updated(uri)
+
+    def end(self) -> None:
+        """The server is being stopped: every subscription ends with its result, and none begins."""
+        self._ended = True
+        for each in self._open:
+            each.end()
