@@ -39,6 +39,11 @@ lint: $(DEV_READY) ## ruff and mypy
 conformance: $(DEV_READY) ## run the official MCP conformance suite (needs npm)
 	$(IN)/python tests/conformance/run.py $(ARGS)
 
+.PHONY: clients
+clients: $(DEV_READY) ## test with real MCP clients, installed into .venv-clients (needs npm)
+	$(IN)/python tests/clients/build.py
+	MCP_APP_CLIENTS=1 $(IN)/python -m pytest tests/clients $(ARGS)
+
 .PHONY: format
 format: $(DEV_READY) ## write what ruff would have written
 	$(IN)/ruff check --fix-only .

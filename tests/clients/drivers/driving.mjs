@@ -1,0 +1,53 @@
+// What the drivers in JavaScript have in common: the command line, the steps, one line of JSON with what each gave.
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** `connect(url)` gives the steps by name, and `close`. */
+export async function drive(connect) {
+  const [url, ...names] = process.argv.slice(2);
+  const client = await connect(url);
+  const given = {};
+  for (const name of names) given[name] = await client[name]();
+  await client.close();
+  console.log(JSON.stringify(given));
+  process.exit(0); // some transports keep a timer
+}
+
+/** Both official clients list and call alike; `call(name, arguments, options)` is where they differ. */
+export function steps(client, call) {
+  const text = async (name, args) => (await call(name, args)).content[0].text;
+  return {
+    list: async () => (await client.listTools()).tools.map((tool) => tool.name).sort(),
+    add: async () => (await call("add", { a: 2, b: 3 })).structuredContent,
+    spoken: () => text("spoken"),
+    picture: async () => (await call("picture")).content[0].mimeType,
+    invalid: async () => (await call("add", { a: "two", b: 3 })).isError,
+    ask: () => text("ask"),
+    sample: () => text("sample"),
+    fail: async () => {
+      const result = await call("fail");
+      return [result.isError, result.content[0].text];
+    },
+    progress: async () => {
+      const seen = [];
+      const onprogress = ({ progress, total, message }) => seen.push([progress, total, message]);
+      const result = await call("count", { to: 3 }, { onprogress });
+      return [seen, result.content[0].text];
+    },
+    cancel: async () => {
+      const key = randomUUID();
+      const leaving = new AbortController();
+      const waiting = Promise.withResolvers();
+      const call_ = call("wait", { key }, { onprogress: waiting.resolve, signal: leaving.signal });
+      const ended = call_.catch(() => {});
+      await Promise.race([waiting.promise, sleep(10_000).then(() => Promise.reject(new Error("no progress")))]);
+      leaving.abort("enough");
+      await ended;
+      for (let attempt = 0; attempt < 100; attempt++) {
+        if ((await text("was_cancelled", { key })) === "true") return true;
+        await sleep(100);
+      }
+      return false;
+    },
+  };
+}

@@ -1,0 +1,26 @@
+// The official TypeScript client, 2.x: `use_client2.mjs URL STEP…`, with MODE=auto or MODE=legacy (its own default).
+import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
+import { drive, steps } from "./driving.mjs";
+
+await drive(async (url) => {
+  const client = new Client(
+    { name: "use_client2", version: "1" },
+    {
+      capabilities: { elicitation: {}, sampling: {} },
+      ...(process.env.MODE === "auto" && { versionNegotiation: { mode: "auto" } }),
+    },
+  );
+  client.setRequestHandler("elicitation/create", async () => ({
+    action: "accept",
+    content: { name: "Ada" },
+  }));
+  client.setRequestHandler("sampling/createMessage", async ({ params }) => ({
+    role: "assistant",
+    model: "none",
+    content: { type: "text", text: `echo: ${[params.messages[0].content].flat()[0].text}` },
+  }));
+  await client.connect(new StreamableHTTPClientTransport(new URL(url)));
+  const call = (name, args = {}, options = undefined) =>
+    client.callTool({ name, arguments: args }, options);
+  return { ...steps(client, call), close: () => client.close() };
+});

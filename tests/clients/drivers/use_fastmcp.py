@@ -1,0 +1,82 @@
+"""fastmcp's client: `use_fastmcp.py URL STEP…`."""
+
+import asyncio
+import uuid
+
+from driving import main
+from fastmcp import Client
+
+
+async def answer(message, response_type, params, context):
+    return {"name": "Ada"}
+
+
+async def sample(messages, params, context):
+    return f"echo: {messages[0].content.text}"
+
+
+class Steps:
+    def __init__(self, client):
+        self.client = client
+
+    async def list(self):
+        return sorted(tool.name for tool in await self.client.list_tools())
+
+    async def add(self):
+        return (await self.client.call_tool("add", {"a": 2, "b": 3})).structured_content
+
+    async def text(self, name, arguments=None):
+        return (await self.client.call_tool(name, arguments or {})).content[0].text
+
+    async def spoken(self):
+        return await self.text("spoken")
+
+    async def fail(self):
+        result = await self.client.call_tool("fail", {}, raise_on_error=False)
+        return [result.is_error, result.content[0].text]
+
+    async def invalid(self):
+        return (await self.client.call_tool("add", {"a": "two", "b": 3}, raise_on_error=False)).is_error
+
+    async def picture(self):
+        content = (await self.client.call_tool("picture", {})).content[0]
+        return getattr(content, "mime_type", None) or content.mimeType
+
+    async def progress(self):
+        seen = []
+
+        async def report(done, total, message):
+            seen.append([done, total, message])
+
+        result = await self.client.call_tool("count", {"to": 3}, progress_handler=report)
+        return [seen, result.content[0].text]
+
+    async def cancel(self):
+        key, waiting = uuid.uuid4().hex, asyncio.Event()
+
+        async def report(done, total, message):
+            waiting.set()
+
+        call = asyncio.create_task(self.client.call_tool("wait", {"key": key}, progress_handler=report))
+        await asyncio.wait_for(waiting.wait(), 10)
+        call.cancel()
+        await asyncio.wait({call})
+        for _ in range(100):
+            if await self.text("was_cancelled", {"key": key}) == "true":
+                return True
+            await asyncio.sleep(0.1)
+        return False
+
+    async def ask(self):
+        return await self.text("ask")
+
+    async def sample(self):
+        return await self.text("sample")
+
+
+async def connect(url, run):
+    async with Client(url, elicitation_handler=answer, sampling_handler=sample) as client:
+        await run(Steps(client))
+
+
+main(connect)

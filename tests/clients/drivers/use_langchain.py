@@ -1,0 +1,41 @@
+"""langchain-mcp-adapters, without a model: `use_langchain.py URL STEP…`."""
+
+from driving import main
+from langchain_core.tools import ToolException
+from langchain_mcp_adapters.client import MultiServerMCPClient
+
+
+class Steps:
+    def __init__(self, tools):
+        self.tools = {tool.name: tool for tool in tools}
+
+    async def list(self):
+        return sorted(self.tools)
+
+    async def call(self, name, arguments=None):
+        """A call as a model makes it, whose answer has the content for the model and the structured output."""
+        return await self.tools[name].ainvoke({"type": "tool_call", "id": "1", "name": name, "args": arguments or {}})
+
+    async def add(self):
+        return (await self.call("add", {"a": 2, "b": 3})).artifact["structured_content"]
+
+    async def spoken(self):
+        return (await self.call("spoken")).content[0]["text"]
+
+    async def fail(self):
+        try:
+            answer = await self.call("fail")
+        except ToolException as error:
+            return [True, str(error)]
+        return [answer.status == "error", answer.content[0]["text"]]
+
+    async def picture(self):
+        return (await self.call("picture")).content[0]["mime_type"]
+
+
+async def connect(url, run):
+    client = MultiServerMCPClient({"served": {"transport": "streamable_http", "url": url}})
+    await run(Steps(await client.get_tools()))
+
+
+main(connect)

@@ -1,0 +1,87 @@
+"""The official Python SDK, 2.x: `use_mcp2.py URL STEP…`, with MODE=auto (the default) or MODE=legacy."""
+
+import asyncio
+import os
+import uuid
+
+from driving import main
+from mcp import Client, types
+
+
+async def answer(context, params):
+    return types.ElicitResult(action="accept", content={"name": "Ada"})
+
+
+async def sample(context, params):
+    text = params.messages[0].content.text
+    return types.CreateMessageResult(
+        role="assistant", content=types.TextContent(type="text", text=f"echo: {text}"), model="none"
+    )
+
+
+class Steps:
+    def __init__(self, client):
+        self.client = client
+
+    async def list(self):
+        return sorted(tool.name for tool in (await self.client.list_tools()).tools)
+
+    async def add(self):
+        return (await self.client.call_tool("add", {"a": 2, "b": 3})).structured_content
+
+    async def text(self, name, arguments=None):
+        return (await self.client.call_tool(name, arguments or {})).content[0].text
+
+    async def spoken(self):
+        return await self.text("spoken")
+
+    async def fail(self):
+        result = await self.client.call_tool("fail", {})
+        return [result.is_error, result.content[0].text]
+
+    async def invalid(self):
+        result = await self.client.call_tool("add", {"a": "two", "b": 3})
+        return result.is_error
+
+    async def picture(self):
+        return (await self.client.call_tool("picture", {})).content[0].mime_type
+
+    async def progress(self):
+        seen = []
+
+        async def report(done, total, message):
+            seen.append([done, total, message])
+
+        result = await self.client.call_tool("count", {"to": 3}, progress_callback=report)
+        return [seen, result.content[0].text]
+
+    async def cancel(self):
+        key, waiting = uuid.uuid4().hex, asyncio.Event()
+
+        async def report(done, total, message):
+            waiting.set()
+
+        call = asyncio.create_task(self.client.call_tool("wait", {"key": key}, progress_callback=report))
+        await asyncio.wait_for(waiting.wait(), 10)
+        call.cancel()
+        await asyncio.wait({call})
+        for _ in range(100):
+            if await self.text("was_cancelled", {"key": key}) == "true":
+                return True
+            await asyncio.sleep(0.1)
+        return False
+
+    async def ask(self):
+        return await self.text("ask")
+
+    async def sample(self):
+        return await self.text("sample")
+
+
+async def connect(url, run):
+    mode = os.environ.get("MODE", "auto")
+    async with Client(url, mode=mode, elicitation_callback=answer, sampling_callback=sample) as client:
+        await run(Steps(client))
+
+
+main(connect)

@@ -1,0 +1,28 @@
+// The official TypeScript SDK, 1.x: `use_sdk1.mjs URL STEP…`.
+import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
+import {
+  CreateMessageRequestSchema,
+  ElicitRequestSchema,
+} from "@modelcontextprotocol/sdk/types.js";
+import { drive, steps } from "./driving.mjs";
+
+await drive(async (url) => {
+  const client = new Client(
+    { name: "use_sdk1", version: "1" },
+    { capabilities: { elicitation: {}, sampling: {} } },
+  );
+  client.setRequestHandler(ElicitRequestSchema, async () => ({
+    action: "accept",
+    content: { name: "Ada" },
+  }));
+  client.setRequestHandler(CreateMessageRequestSchema, async ({ params }) => ({
+    role: "assistant",
+    model: "none",
+    content: { type: "text", text: `echo: ${[params.messages[0].content].flat()[0].text}` },
+  }));
+  await client.connect(new StreamableHTTPClientTransport(new URL(url)));
+  const call = (name, args = {}, options = undefined) =>
+    client.callTool({ name, arguments: args }, undefined, options);
+  return { ...steps(client, call), close: () => client.close() };
+});

@@ -1,0 +1,91 @@
+"""What the real clients call: served by `mcp-app serve tests/clients/served.py`, written with public names only."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from mcp_app import Context, ToolError, tool
+from mcp_app.content import Image
+
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)  # one red pixel
+
+FOREVER = 100.0  # seconds: longer than any test waits, shorter than the cap, so that only a cancellation ends it
+
+_cancelled: set[str] = set()
+
+
+class Sum(BaseModel):
+    sum: int
+
+
+class Name(BaseModel):
+    name: str
+
+
+@tool(read_only=True)
+def add(a: int, b: int) -> Sum:
+    """Add two numbers."""
+    return Sum(sum=a + b)
+
+
+@tool(read_only=True)
+def spoken(ctx: Context) -> str:
+    """The revision of MCP that this very request says it speaks."""
+    return ctx.headers.get("mcp-protocol-version", "none")
+
+
+@tool
+async def count(to: int, ctx: Context) -> str:
+    """Count, and report each number."""
+    for number in range(1, to + 1):
+        await ctx.progress(number, to, f"at {number}")
+        await asyncio.sleep(0.02)  # as work that takes time; nothing depends on how much
+    return f"counted to {to}"
+
+
+@tool
+def fail() -> str:
+    """Fail, in words for the model."""
+    raise ToolError("the disk is full")
+
+
+@tool
+def picture() -> Image:
+    """A red pixel."""
+    return Image(PNG)
+
+
+@tool
+async def wait(key: Annotated[str, Field(min_length=1)], ctx: Context) -> str:
+    """Wait until the call is cancelled."""
+    try:
+        await ctx.progress(1, 2, "waiting")
+        await asyncio.sleep(FOREVER)
+    except asyncio.CancelledError:
+        _cancelled.add(key)
+        raise
+    return "nobody came"
+
+
+@tool
+def was_cancelled(key: str) -> bool:
+    """Whether a `wait` of this key was cancelled."""
+    return key in _cancelled
+
+
+@tool
+async def ask(ctx: Context) -> str:
+    """Ask the user for a name."""
+    return f"Hello, {(await ctx.ask(Name, 'What is your name?')).name}!"
+
+
+@tool
+async def sample(ctx: Context) -> str:
+    """Ask the client's model."""
+    return f"The model said: {(await ctx.sample('a poem', max_tokens=50)).text}"

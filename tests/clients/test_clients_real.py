@@ -1,0 +1,202 @@
+"""Real clients against one server process, over http and over https: what each calls, and which revision it speaks.
+
+A client is a program in drivers/, which takes a URL and the names of steps and prints what each step gave. That is
+compared with what it gives with the server of the official SDK.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import build
+import pytest
+from live_server import LiveServer, certificates, process
+
+HERE = Path(__file__).parent
+DRIVERS = HERE / "drivers"
+BOUND = 60.0
+"""Seconds for one client: a few, on an idle machine."""
+
+MODERN, SESSIONS = "2026-07-28", "2025-11-25"
+
+ALL = ("list", "add", "spoken", "fail", "invalid", "picture", "progress", "cancel", "ask", "sample")
+CALLS = ("list", "add", "spoken", "fail", "picture")
+"""Libraries for agents hide the rest."""
+
+
+@dataclass(frozen=True)
+class Client:
+    """`environment` of environments.toml, the driver, and the revision it speaks with a server that speaks all."""
+
+    environment: str
+    driver: str
+    revision: str
+    steps: tuple[str, ...] = ALL
+    mode: str | None = None
+    bridge: str | None = None
+
+    @property
+    def name(self) -> str:
+        return "-".join(filter(None, (self.bridge or self.driver.removeprefix("use_").partition(".")[0], self.mode)))
+
+    def command(self) -> list[str]:
+        if self.environment == "npm":
+            # Beside node_modules: that is where JavaScript looks for what it imports.
+            return [str(build.node()), str(build.BUILT / "npm" / "drivers" / self.driver)]
+        return [str(build.python_of(self.environment)), str(DRIVERS / self.driver)]
+
+    def environ(self) -> dict[str, str]:
+        ca = str(certificates().authority)
+        given = {**os.environ, "SSL_CERT_FILE": ca, "NODE_EXTRA_CA_CERTS": ca, "MODE": self.mode or ""}
+        if self.bridge is not None:
+            given["BRIDGE"] = json.dumps([str(build.node()), str(build.BUILT / "npm/node_modules/.bin" / self.bridge)])
+        return given
+
+    def drive(self, url: str, *steps: str) -> dict[str, Any]:
+        """What each step gave."""
+        ended = subprocess.run(
+            [*self.command(), url, *(steps or self.steps)],
+            env=self.environ(),
+            capture_output=True,
+            text=True,
+            timeout=BOUND,
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        given: dict[str, Any] = json.loads(ended.stdout.splitlines()[-1])
+        return given
+
+
+CLIENTS = (
+    Client("mcp2", "use_mcp2.py", MODERN, mode="auto"),
+    Client("mcp2", "use_mcp2.py", SESSIONS, mode="legacy"),
+    Client("mcp1", "use_mcp1.py", SESSIONS),
+    Client("fastmcp", "use_fastmcp.py", MODERN),
+    Client("openai-agents", "use_openai_agents.py", MODERN, CALLS),
+    Client("pydantic-ai", "use_pydantic_ai.py", MODERN, CALLS),
+    Client("langchain", "use_langchain.py", SESSIONS, CALLS),
+    Client("npm", "use_sdk1.mjs", SESSIONS),
+    Client("npm", "use_client2.mjs", MODERN, mode="auto"),
+    Client("npm", "use_client2.mjs", SESSIONS, mode="legacy"),
+    Client(
+        "mcp1", "use_mcp1.py", SESSIONS, ("list", "add", "spoken", "fail", "picture", "progress"), None, "mcp-remote"
+    ),
+)
+
+clients = pytest.mark.parametrize("client", CLIENTS, ids=lambda each: each.name)
+
+pytestmark = pytest.mark.time_bound(3 * BOUND)
+
+
+@pytest.fixture(autouse=True)
+def built(request: pytest.FixtureRequest) -> None:
+    """The environments of the test's client, or a skip that says how to get them."""
+    client: Client | None = request.node.callspec.params.get("client") if hasattr(request.node, "callspec") else None
+    needed = {"npm"} if client is None else {client.environment, *(["npm"] if client.bridge else [])}
+    if missing := sorted(name for name in needed if not build.is_built(name)):
+        pytest.skip(f"needs the clients' environment {missing[0]} (make clients)")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """One process for all clients, at one URL for http and one for https."""
+    home = tmp_path_factory.mktemp("served")
+    shutil.copytree(certificates().authority.parent, home / "certs", dirs_exist_ok=True)
+    with process(str(HERE / "served.py"), cwd=home) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The same tools, served by the official SDK; its URL."""
+    if not build.is_built("mcp2"):
+        pytest.skip("needs the clients' environment mcp2 (make clients)")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    log = tmp_path_factory.mktemp("reference") / "log"
+    with log.open("w") as said:
+        child = subprocess.Popen(
+            [build.python_of("mcp2"), HERE / "reference.py", str(port)], stdout=said, stderr=subprocess.STDOUT
+        )
+        try:
+            _wait_for(port, child, log)
+            yield f"http://127.0.0.1:{port}/mcp"
+        finally:
+            child.terminate()
+            child.wait(BOUND)
+
+
+def _wait_for(port: int, child: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + BOUND
+    while time.monotonic() < until and child.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    pytest.fail(f"the reference server did not start:\n{log.read_text()}")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def drivers() -> None:
+    """JavaScript looks for what it imports in the directories above the script."""
+    if build.is_built("npm"):
+        shutil.copytree(DRIVERS, build.BUILT / "npm" / "drivers", dirs_exist_ok=True)
+
+
+EXPECTED: Mapping[str, Any] = {
+    "add": {"sum": 5},
+    "invalid": True,
+    "picture": "image/png",
+    "progress": [[[1, 3, "at 1"], [2, 3, "at 2"], [3, 3, "at 3"]], "counted to 3"],
+    "cancel": True,
+    "ask": "Hello, Ada!",
+    "sample": "The model said: echo: a poem",
+}
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@clients
+def test_client(client: Client, scheme: str, server: LiveServer) -> None:
+    given = client.drive(f"{server.url if scheme == 'http' else server.tls_url}/mcp")
+    assert given.pop("spoken") == client.revision
+    assert {"add", "count", "fail", "picture", "wait"} <= set(given.pop("list"))
+    failed, text = given.pop("fail")
+    assert failed
+    assert "the disk is full" in text
+    assert given == {step: EXPECTED[step] for step in given}
+
+
+@clients
+def test_the_official_server_gives_the_same(client: Client, server: LiveServer, reference: str) -> None:
+    """But for the words of a failure, the revision, and what the SDK's tools cannot do in one way for all revisions."""
+    steps = [step for step in client.steps if step not in {"list", "fail", "spoken", "ask", "sample"}]
+    assert client.drive(f"{server.url}/mcp", *steps) == client.drive(reference, *steps)
+
+
+@pytest.mark.parametrize(("era", "revision"), [("legacy", SESSIONS), ("auto", MODERN), ("modern", MODERN)])
+def test_inspector(era: str, revision: str, server: LiveServer) -> None:
+    def inspect(*arguments: str) -> dict[str, Any]:
+        command = [build.node(), build.BUILT / "npm/node_modules/.bin/mcp-inspector", "--cli", f"{server.url}/mcp"]
+        ended = subprocess.run(
+            [*command, "--protocol-era", era, *arguments], capture_output=True, text=True, timeout=BOUND, check=False
+        )
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        given: dict[str, Any] = json.loads(ended.stdout)
+        return given
+
+    assert "add" in {tool["name"] for tool in inspect("--method", "tools/list")["tools"]}
+    called = inspect("--method", "tools/call", "--tool-name", "add", "--tool-arg", "a=2", "b=3")
+    assert called["structuredContent"] == {"sum": 5}
+    spoken = inspect("--method", "tools/call", "--tool-name", "spoken")
+    assert spoken["content"][0]["text"] == revision
