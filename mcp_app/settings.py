@@ -57,6 +57,16 @@ class Settings(BaseSettings):
     keep_bytes: int = Field(default=256 * 1024 * 1024, ge=1024 * 1024)
     """Bytes of events kept in memory for finished runs, all together; the oldest are forgotten first."""
 
+    session_idle_seconds: float = Field(default=1800.0, gt=0, le=604800)
+    """Seconds after which an MCP session that nobody uses is ended: most clients never say that they are done."""
+
+    max_sessions: int = Field(default=10_000, ge=1)
+    """MCP sessions at once; for one more, the one that was unused longest is ended: each costs some KiB."""
+
+    legacy_sse: bool = True
+    """Whether a GET with nothing else to say opens the HTTP+SSE transport of MCP 2024-11-05, for clients that know no
+    other."""
+
     fixes: Literal["strict", "warn"] = "strict"
     """What to do when Hypercorn's source is not what our fixes were written for: refuse to start, or log and go on."""
 

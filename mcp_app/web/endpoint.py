@@ -28,8 +28,13 @@ from .guard import Guard
 from .mcp.answering import Answering
 from .mcp.changes import Changes
 from .mcp.dispatch import REVISIONS, Dispatch, is_rpc
+from .mcp.http_sse import HttpSse
+from .mcp.legacy import Legacy
+from .mcp.listening import Listening
 from .mcp.modern import Modern
 from .mcp.offer import Offer
+from .mcp.sessions import Sessions
+from .mcp.streamable import SESSION_HEADER, Streamable
 from .mcp.subscriptions import Subscriptions
 from .metrics import Metrics
 from .run_routes import RunRoutes
@@ -66,10 +71,15 @@ class Endpoint:
             Resources() if resources is None else resources,  # not `or`: an empty one is filled later
             Prompts() if prompts is None else prompts,
         )
-        answering = Answering(settings, self._metrics, asyncio.get_running_loop().time)
-        self._subscriptions = Subscriptions(settings, self._metrics, asyncio.get_running_loop().time)
-        self._changes = Changes(offer, self._subscriptions)
-        mcp = Dispatch(self._guard, Modern(offer, runs, answering, REVISIONS, self._subscriptions))
+        clock = asyncio.get_running_loop().time
+        self.sessions = Sessions(settings, log, clock)
+        answering = Answering(settings, self._metrics, clock)
+        self._subscriptions = Subscriptions(settings, self._metrics, clock)
+        self._changes = Changes(offer, self._subscriptions, self.sessions)
+        modern = Modern(offer, runs, answering, REVISIONS, self._subscriptions)
+        of_sessions = (self.sessions, Legacy(offer, runs), answering, Listening(settings, self._metrics, clock))
+        http_sse = HttpSse(*of_sessions) if settings.legacy_sse else None
+        mcp = Dispatch(self._guard, modern, Streamable(*of_sessions), http_sse)
         self._plain, self._mcp = calls, mcp
         parts = {"endpoint": self, "calls": calls, "mcp": mcp, "runs": resource, "documents": documents}
         self._runs_path = manifest.runs_path
@@ -107,11 +117,26 @@ class Endpoint:
         """The server is being stopped: every stream gets its last event, and nothing begins."""
         self._changes.close()
         self._subscriptions.end()
+        self.sessions.drain()
         await self.runs.drain()
+        self.sessions.drain()
 
     async def post(self, request: Request) -> Answer:
         """A call at the SSE route: the body's shape chooses the dialect."""
         return await (self._mcp if is_rpc(request.body) else self._plain).post(request)
+
+    async def get(self, request: Request) -> Answer:
+        """At the SSE route: a stream of a session, a call by EventSource, or a session of MCP 2024-11-05."""
+        return await (self._mcp if self._is_mcp(request) else self._plain).get(request)
+
+    async def head(self, request: Request) -> Answer:
+        """What GET would answer with."""
+        return await (self._mcp if self._is_mcp(request) else self._plain).head(request)
+
+    def _is_mcp(self, request: Request) -> bool:
+        if SESSION_HEADER in request.headers:
+            return True
+        return not request.query and self._mcp.opens(request)
 
     async def _dispatch(self, request: Request, unread: McpAppError | None) -> Answer:
         self._guard.check_host(request)

@@ -18,8 +18,15 @@ def table(manifest: Manifest) -> dict[str, Methods]:
     """Path -> method -> "part.handler". A GET without a HEAD beside it may be made and its body left out."""
     runs = manifest.runs_path
     return {
-        manifest.mcp_path: {"POST": "mcp.post"},
-        manifest.events_path: {"POST": "endpoint.post", "GET": "calls.get", "HEAD": "calls.head"},
+        manifest.mcp_path: {"POST": "mcp.post", "GET": "mcp.get", "HEAD": "mcp.head", "DELETE": "mcp.delete"},
+        f"{manifest.mcp_path}/messages": {"POST": "mcp.messages"},
+        manifest.events_path: {
+            "POST": "endpoint.post",
+            "GET": "endpoint.get",
+            "HEAD": "endpoint.head",
+            "DELETE": "mcp.delete",
+        },
+        f"{manifest.events_path}/messages": {"POST": "mcp.messages"},
         manifest.tools_path: {"GET": "documents.tools"},
         runs: {"POST": "runs.create"},
         f"{runs}/{RUN}": {"GET": "runs.show", "DELETE": "runs.cancel"},

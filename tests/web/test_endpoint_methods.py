@@ -15,7 +15,7 @@ TOOLS = "/api/v1/mcp/tools"
 @pytest.mark.parametrize(
     ("path", "allow"),
     [
-        (EVENTS, "GET, HEAD, OPTIONS, POST"),
+        (EVENTS, "DELETE, GET, HEAD, OPTIONS, POST"),
         (TOOLS, "GET, HEAD, OPTIONS"),
         (RUNS, "OPTIONS, POST"),
         (f"{RUNS}/x", "DELETE, GET, HEAD, OPTIONS"),

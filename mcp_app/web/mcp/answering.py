@@ -66,6 +66,26 @@ class Answering:
         wanted = self._wanted(run.follow(after), run, exchange, stream, run.policy.on_cap)
         return self._streamed(wanted, run, exchange, stream, after)
 
+    async def relay(self, run: Run, exchange: Exchange, send: Callable[[bytes], None]) -> None:
+        """Every message of the request, the response last, for a stream that is not its own."""
+        reader = run.attach()
+        wanted = self._wanted(reader, run, exchange, self._stream(run), OnCap.END_RUN)
+        try:
+            while (batch := await wanted.next(math.inf)) is not None:
+                for item in batch:
+                    if isinstance(item, Entry):
+                        send(wanted.rendered.pop(item.number))
+        except McpAppError as error:  # it lost its place
+            send(rpc_error(error, exchange.id).encode())
+        finally:
+            reader.close()
+
+    async def whole(self, run: Run, exchange: Exchange) -> bytes:
+        """The response alone."""
+        messages: list[bytes] = []
+        await self.relay(run, exchange, lambda message: messages.__setitem__(slice(None), [message]))
+        return messages[-1]
+
     def _stream(self, run: Run) -> Stream:
         return Stream(
             self._clock(),

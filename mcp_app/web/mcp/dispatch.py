@@ -6,68 +6,114 @@ session. Nothing is answered here but errors.
 
 from __future__ import annotations
 
-import logging
-import secrets
+from collections.abc import Awaitable, Callable
 
 from ...protocol import jsonrpc, mcp_headers, strict_json
-from ...protocol.errors import InternalError, InvalidRequest, McpAppError
+from ...protocol.accept import Representation, quality
+from ...protocol.errors import InvalidRequest, NotAcceptable, UnknownRoute
 from ...protocol.jsonrpc import Code, Id, RpcError
-from ...protocol.rpc_error import rpc_error
-from ..calls import check_content_type
+from ...protocol.session_revision import SESSION_REVISIONS
+from ..calls import STREAM_HEADERS, check_content_type
 from ..exchange import Answer, Request, json_answer
 from ..guard import Guard
+from .failures import as_rpc_error
+from .http_sse import HttpSse
 from .modern import Modern
+from .streamable import SESSION_HEADER, Streamable
 
-logger = logging.getLogger("mcp_app.mcp")
-
-LEGACY = frozenset({"2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"})
-"""Revisions with sessions, whose MCP-Protocol-Version names them."""
-
-REVISIONS = ("2026-07-28",)
+REVISIONS = ("2026-07-28", *SESSION_REVISIONS)
 """Those this server speaks, newest first: what discovery lists and an unknown one is answered with."""
+
+_EXACTLY = 3
+"""The specificity of a media range without a wildcard: `text/event-stream` itself."""
+
+
+_Messages = jsonrpc.Message | list[jsonrpc.Message | RpcError]
+_Take = Callable[[Request, _Messages], Awaitable[Answer]]
 
 
 class Dispatch:
-    """Answers POSTs to the MCP endpoint."""
+    """Answers everything at the MCP endpoint. `http_sse` is None where 2024-11-05 is not served."""
 
-    def __init__(self, guard: Guard, modern: Modern) -> None:
+    def __init__(self, guard: Guard, modern: Modern, streamable: Streamable, http_sse: HttpSse | None) -> None:
         self._guard = guard
         self._modern = modern
+        self._streamable = streamable
+        self._http_sse = http_sse
 
     async def post(self, request: Request) -> Answer:
-        """One message."""
+        """One message, or a batch."""
+        return await self._parsed(request, self._dispatch)
+
+    async def messages(self, request: Request) -> Answer:
+        """A message of a 2024-11-05 session."""
+        if self._http_sse is None:
+            raise UnknownRoute("There is nothing at this path.")
+        return await self._parsed(request, self._http_sse.post)
+
+    async def get(self, request: Request) -> Answer:
+        """A stream of a session; without one, a session of 2024-11-05."""
+        if SESSION_HEADER in request.headers:
+            return await _shown(self._streamable.get(request))
+        return await _shown(self._open(request))
+
+    async def head(self, request: Request) -> Answer:
+        """What GET would answer with, without opening a stream (RFC 9110, 9.3.2)."""
+        if SESSION_HEADER in request.headers or not self.opens(request):
+            return await _shown(self._streamable.head(request))
+        return Answer(200, STREAM_HEADERS)
+
+    async def delete(self, request: Request) -> Answer:
+        """The end of a session."""
+        return await _shown(self._streamable.delete(request))
+
+    def opens(self, request: Request) -> bool:
+        """Whether a GET without a session is one of 2024-11-05. Only for `text/event-stream` by name: `*/*` is what
+        people and probes send, who would wait for the end of a stream that has none."""
+        wanted = quality(request.headers.get("accept"), Representation.EVENT_STREAM.value)
+        return self._http_sse is not None and wanted.q > 0 and wanted.specificity >= _EXACTLY
+
+    async def _open(self, request: Request) -> Answer:
+        if self._http_sse is not None and self.opens(request):
+            return await self._http_sse.open(request)
+        wanted = quality(request.headers.get("accept"), Representation.EVENT_STREAM.value)
+        if not wanted.q:
+            raise NotAcceptable("This is an event stream, and Accept does not take it.")
+        raise RpcError(Code.INVALID_REQUEST, "Mcp-Session-Id is missing: initialize opens a session and names it.")
+
+    async def _parsed(self, request: Request, answer: _Take) -> Answer:
         known: Id | None = None
         try:
             self._guard.check_start(request)
             check_content_type(request)
             message = jsonrpc.parse(request.body)
-            known = getattr(message, "id", None)
-            return await self._dispatch(request, message)
-        except RpcError as error:
-            return _error(error, known)
-        except McpAppError as error:
-            return _error(rpc_error(error), known)
+            known = message.id if isinstance(message, jsonrpc.Request) else None
+            return await answer(request, message)
         except Exception as error:
-            error_id = secrets.token_hex(8)
-            logger.exception("an MCP request failed [error_id %s]", error_id, exc_info=error)
-            return _error(rpc_error(InternalError("The server failed to answer.", error_id=error_id)), known)
+            return _error(error, known)
 
-    async def _dispatch(self, request: Request, message: jsonrpc.Message | list[jsonrpc.Message | RpcError]) -> Answer:
-        if isinstance(message, list):
-            raise RpcError(
-                Code.INVALID_REQUEST, "Batches are of revision 2025-03-26 only: send each message by itself."
-            )
-        if isinstance(message, jsonrpc.Notification):
+    async def _dispatch(self, request: Request, message: _Messages) -> Answer:
+        if isinstance(message, jsonrpc.Request):
+            return await self._request(request, message)
+        if SESSION_HEADER in request.headers:
+            return await self._streamable.post(request, message)
+        if isinstance(message, jsonrpc.Notification) and not _is_of_a_session(request):
             return Answer(202, ())
-        if isinstance(message, jsonrpc.Response):
-            raise RpcError(Code.INVALID_REQUEST, "This server has asked nothing that a response could answer.")
-        if not is_modern(request, message):
-            raise RpcError(
-                Code.UNSUPPORTED_PROTOCOL_VERSION,
-                "This server speaks MCP 2026-07-28, whose requests carry their revision in _meta.",
-                data={"supported": list(self._modern.supported)},
-            )
-        return await self._modern.answer(request, message)
+        raise RpcError(Code.INVALID_REQUEST, "This belongs to a session, and Mcp-Session-Id names none.")
+
+    async def _request(self, request: Request, message: jsonrpc.Request) -> Answer:
+        if not _names_its_revision(message):
+            if SESSION_HEADER in request.headers and message.method != "initialize":
+                return await self._streamable.post(request, message)
+            if message.method == "initialize":
+                return await self._streamable.initialize(request, message)
+        if is_modern(request, message):
+            return await self._modern.answer(request, message)
+        raise RpcError(
+            Code.INVALID_REQUEST,
+            "The request neither names a session (Mcp-Session-Id, after initialize) nor its revision (in _meta).",
+            data={"supported": list(REVISIONS)},
+        )
 
 
 def is_rpc(body: bytes) -> bool:
@@ -86,16 +132,29 @@ def is_modern(request: Request, message: jsonrpc.Request) -> bool:
 
     Not by Mcp-Method, which some send with `initialize` as well.
     """
+    if _names_its_revision(message) or message.method == "server/discover":
+        return True
+    return "mcp-protocol-version" in request.headers and not _is_of_a_session(request)
+
+
+def _names_its_revision(message: jsonrpc.Request) -> bool:
     meta = message.params.get("_meta")
-    if isinstance(meta, dict) and mcp_headers.VERSION_KEY in meta:
-        return True
-    if message.method == "server/discover":
-        return True
-    header = request.headers.get("mcp-protocol-version")
-    return header is not None and header not in LEGACY and message.method != "initialize"
+    return isinstance(meta, dict) and mcp_headers.VERSION_KEY in meta
 
 
-def _error(error: RpcError, known: Id | None) -> Answer:
-    if error.id is None:
-        error.id = known
-    return json_answer(error.status, error.encode(), *error.headers.items())
+def _is_of_a_session(request: Request) -> bool:
+    """Whether its header says a revision with sessions; the oldest had no such header."""
+    version = request.headers.get("mcp-protocol-version")
+    return version is None or version in SESSION_REVISIONS
+
+
+async def _shown(answer: Awaitable[Answer]) -> Answer:
+    try:
+        return await answer
+    except Exception as error:
+        return _error(error, None)
+
+
+def _error(error: Exception, request: Id | None) -> Answer:
+    shown = as_rpc_error(error, request)
+    return json_answer(shown.status, shown.encode(), *shown.headers.items())

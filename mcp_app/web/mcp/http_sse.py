@@ -1,0 +1,72 @@
+"""HTTP+SSE, the transport of MCP 2024-11-05: one stream that the client holds open, and POSTs that are answered on it.
+
+The stream is the session: it begins with it, and its end ends it (2024-11-05, Transports, HTTP with SSE). Any revision
+may be agreed on over it, as clients do; batches have never been part of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from urllib.parse import parse_qs
+
+from ...protocol import jsonrpc, sse
+from ...protocol.jsonrpc import Code, RpcError
+from ...protocol.revision import MCP_2024_11_05
+from ..calls import PRINCIPAL
+from ..exchange import Answer, Request
+from .answering import Answering
+from .failures import as_rpc_error
+from .legacy import Legacy
+from .listening import Listening
+from .sessions import Session, Sessions
+
+
+class HttpSse:
+    """Opens streams, and takes the messages of their sessions."""
+
+    def __init__(self, sessions: Sessions, legacy: Legacy, answering: Answering, listening: Listening) -> None:
+        self._sessions = sessions
+        self._legacy = legacy
+        self._answering = answering
+        self._listening = listening
+        self._working: set[asyncio.Task[None]] = set()
+
+    async def open(self, request: Request) -> Answer:
+        """The stream; its first event says where messages go."""
+        session = await self._sessions.begin(PRINCIPAL, MCP_2024_11_05)
+        address = f"{request.path}/messages?session={session.id}"
+        opening = sse.OPEN + sse.frame(address.encode(), event="endpoint")
+        return self._listening.answer_bare(session, opening, lambda: self._sessions.end(session))
+
+    async def post(self, request: Request, message: jsonrpc.Message | list[jsonrpc.Message | RpcError]) -> Answer:
+        """One message. A request is answered on the stream."""
+        session = self._session(request)
+        if isinstance(message, list):
+            raise RpcError(Code.INVALID_REQUEST, "This transport has no batches: send each message alone.")
+        if isinstance(message, jsonrpc.Request):
+            task = asyncio.create_task(self._work(session, message, request.headers))
+            self._working.add(task)
+            task.add_done_callback(self._working.discard)
+        elif isinstance(message, jsonrpc.Notification):
+            self._legacy.notified(session, message)
+        else:
+            session.answered(message)
+        return Answer(202, ())
+
+    def _session(self, request: Request) -> Session:
+        named = parse_qs(request.query.decode("latin-1")).get("session", [""])[0]
+        session = self._sessions.find(named, PRINCIPAL)
+        if session is None or session.policy is not MCP_2024_11_05:
+            raise RpcError(Code.INVALID_REQUEST, "There is no such session, or its stream has ended.", status=404)
+        return session
+
+    async def _work(self, session: Session, message: jsonrpc.Request, headers: Mapping[str, str]) -> None:
+        try:
+            begun = await self._legacy.begin(session, message, headers)
+            if isinstance(begun, bytes):
+                session.outbox.send(begun)
+            else:
+                await self._answering.relay(begun.run, begun.exchange, session.outbox.send)
+        except Exception as error:
+            session.outbox.send(as_rpc_error(error, message.id).encode())

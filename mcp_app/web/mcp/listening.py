@@ -1,0 +1,88 @@
+"""A session's own stream as the body of a response: with ids and the cap for those who come back, bare for 2024-11-05.
+
+Who may listen, and what is said, is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ...middleware.heartbeat import Heartbeat
+from ...middleware.time_cap import TimeCap
+from ...protocol import sse
+from ...protocol.errors import McpAppError
+from ...protocol.event import Entry
+from ...protocol.revision import MCP_2025_11_25, OnCap
+from ...protocol.rpc_error import rpc_error
+from ...protocol.stream import Stream
+from ...settings import Settings
+from ..calls import STREAM_HEADERS
+from ..exchange import Answer
+from ..frames import Frames, Rendering
+from ..metrics import Metrics
+from .answering import Resumable
+from .sessions import Session
+
+UNCAPPED_SECONDS = 86400.0
+"""Of a 2024-11-05 stream, which cannot be come back to: its session's idle time ends it, and a day in any case."""
+
+
+class Listening:
+    """Answers with a session's own stream."""
+
+    def __init__(self, settings: Settings, metrics: Metrics, clock: Callable[[], float]) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._clock = clock
+
+    def answer(self, session: Session, after: int | None = None) -> Answer:
+        """From number `after` on, or where the last listener stopped. Its leaving means nothing."""
+        listener = session.outbox.listen(after)
+        retry_ms = MCP_2025_11_25.retry_ms if session.revision.polled else None
+        rendering = Resumable(Messages(sse.OPEN), session.outbox.id, listener.after, retry_ms)
+        return self._answer(session, rendering, self._settings.cap_seconds, lambda: None)
+
+    def answer_bare(self, session: Session, opening: bytes, on_close: Callable[[], None]) -> Answer:
+        """2024-11-05: the one stream of the session, which begins with `opening`; `on_close` is called at its end."""
+        session.outbox.listen()
+        return self._answer(session, Messages(opening), UNCAPPED_SECONDS, on_close)
+
+    def _answer(self, session: Session, rendering: Rendering, cap: float, on_close: Callable[[], None]) -> Answer:
+        listener = session.outbox.listener
+        assert listener is not None  # noqa: S101 - made by those who call
+        self._metrics.streams.add()
+        session.streams += 1
+        stream = Stream(self._clock(), heartbeat=self._settings.heartbeat_seconds, cap=cap)
+        capped = TimeCap(listener, stream, self._clock, OnCap.END_STREAM, lambda: None)
+
+        def closed() -> None:
+            self._metrics.streams.ended.add()
+            session.streams -= 1
+            session.touched = self._clock()
+            on_close()
+
+        batches = Heartbeat(capped, stream, self._clock, self._metrics.heartbeats.add)
+        frames = Frames(batches, stream, self._clock, run=session.outbox.id, rendering=rendering, on_close=closed)
+        return Answer(200, STREAM_HEADERS, frames)
+
+
+class Messages:
+    """Entries that are messages already. The event's name is that of both transports; `message` is SSE's default."""
+
+    def __init__(self, opening: bytes) -> None:
+        self._opening = opening
+
+    def opening(self) -> bytes:
+        return self._opening
+
+    def entry(self, entry: Entry) -> bytes:
+        return sse.frame(entry.event.data, event="message")
+
+    def heartbeat(self) -> bytes:
+        return sse.HEARTBEAT
+
+    def cap(self) -> bytes:
+        return sse.comment("cap")
+
+    def error(self, error: McpAppError) -> bytes:
+        return sse.frame(rpc_error(error).encode(), event="message")

@@ -1,0 +1,174 @@
+"""What a client of a session can ask for, and how it is answered, revision by revision."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from legacy_client import Events, Stage, call, decoded
+
+VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_a_call(stage: Stage, version: str) -> None:
+    client = await stage.client(version)
+    result = decoded(await client.tool("add", a=1, b=2))["result"]
+    assert result["content"] == [{"type": "text", "text": "3"}]
+    assert "resultType" not in result
+    if version >= "2025-06-18":  # structured content came with it, and is an object
+        assert result["structuredContent"] == {"result": 3}
+    else:
+        assert "structuredContent" not in result
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_the_lists(stage: Stage, version: str) -> None:
+    client = await stage.client(version)
+    tools = (await client.result("tools/list"))["tools"]
+    assert [each["name"] for each in tools] == ["add", "steps", "says", "fails"]
+    assert ("outputSchema" in tools[0]) == (version >= "2025-06-18")
+    assert [each["uri"] for each in (await client.result("resources/list"))["resources"]] == ["test://text"]
+    assert (await client.result("resources/templates/list"))["resourceTemplates"] == []
+    assert [each["name"] for each in (await client.result("prompts/list"))["prompts"]] == ["greet"]
+
+
+async def test_what_else_there_is(stage: Stage) -> None:
+    client = await stage.client()
+    [read] = (await client.result("resources/read", {"uri": "test://text"}))["contents"]
+    assert read == {"uri": "test://text", "mimeType": "text/plain", "text": "hi"}
+    [said] = (await client.result("prompts/get", {"name": "greet", "arguments": {"name": "bob"}}))["messages"]
+    assert said["content"]["text"] == "hello bob"
+    reference = {"ref": {"type": "ref/prompt", "name": "greet"}, "argument": {"name": "name", "value": "b"}}
+    assert (await client.result("completion/complete", reference))["completion"]["values"] == []
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "code"),
+    [
+        ("nothing/here", None, -32601),
+        ("server/discover", None, -32601),
+        ("tools/call", {"name": "nothing"}, -32602),
+        ("tools/call", {"arguments": {}}, -32602),
+        ("resources/read", {"uri": "test://other"}, -32002),
+        ("resources/subscribe", {"uri": "test://other"}, -32002),
+        ("prompts/get", {"name": "greet"}, -32602),
+        ("logging/setLevel", {"level": "loud"}, -32602),
+        ("tools/list", {"cursor": "nonsense"}, -32602),
+    ],
+)
+async def test_errors_in_a_request_are_answered_with_200(
+    stage: Stage, method: str, params: dict[str, Any] | None, code: int
+) -> None:
+    client = await stage.client()
+    answer = await client.request(method, params)
+    assert answer.status == 200
+    message = decoded(answer)
+    assert (message["id"], message["error"]["code"]) == (client.ids, code)
+
+
+async def test_what_a_model_can_mend_is_a_result(stage: Stage) -> None:
+    client = await stage.client()
+    wrong = decoded(await client.tool("add", a="x"))["result"]
+    assert wrong["isError"] is True
+    assert "params.b: Field required" in wrong["content"][0]["text"]
+    failed = decoded(await client.tool("fails"))["result"]
+    assert failed["isError"] is True
+    assert "it went wrong" in failed["content"][0]["text"]
+
+
+@pytest.mark.parametrize(("body", "status"), [(b"{", 400), (b"[]", 400), (b'{"jsonrpc":"2.0"}', 400)])
+async def test_what_is_no_message_is_400(stage: Stage, body: bytes, status: int) -> None:
+    client = await stage.client()
+    answer = await client.post(body)
+    assert answer.status == status
+    assert "error" in decoded(answer)
+
+
+async def test_what_takes_neither_representation_is_406_and_starts_nothing(stage: Stage) -> None:
+    client = await stage.client()
+    params = {"name": "steps", "arguments": {"n": 1}}
+    assert (await client.request("tools/call", params, accept="text/html")).status == 406
+    assert stage.runs.started == 0
+
+
+async def test_progress_and_the_level_of_the_log(stage: Stage) -> None:
+    client = await stage.client()
+    messages = await Events(await client.tool("says")).rest()
+    assert [each["params"]["data"] for each in messages[:-1]] == ["large"]
+    await client.result("logging/setLevel", {"level": "debug"})
+    messages = await Events(await client.tool("says")).rest()
+    assert [each["params"]["level"] for each in messages[:-1]] == ["debug", "warning"]
+    await client.result("logging/setLevel", {"level": "error"})
+    assert "result" in decoded(await client.tool("says"))
+
+
+async def test_a_request_is_cancelled_by_its_id(stage: Stage) -> None:
+    client = await stage.client()
+    events = Events(await client.tool("steps", n=1))
+    cancelled = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": client.ids}}
+    other = await stage.client()
+    assert (await other.post(cancelled)).status == 202  # another session's request is not meant
+    assert stage.runs.working == 1
+    assert (await client.post(cancelled)).status == 202
+    await asyncio.wait_for(stage.cancelled.wait(), 10)
+    [last] = await events.rest()
+    assert last["error"]["data"]["code"] == "cancelled"
+    assert (await client.post(cancelled)).status == 202  # too late, which means nothing
+
+
+async def test_a_cancellation_of_nonsense_means_nothing(stage: Stage) -> None:
+    client = await stage.client()
+    requests: list[Any] = [None, {}, [1], 7, "x"]
+    for request in requests:
+        message = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": request}}
+        assert (await client.post(message)).status == 202
+    assert (await client.post({"jsonrpc": "2.0", "method": "notifications/unheard"})).status == 202
+
+
+async def test_a_response_that_nobody_waits_for_is_taken(stage: Stage) -> None:
+    client = await stage.client()
+    assert (await client.post({"jsonrpc": "2.0", "id": "x", "result": {}})).status == 202
+
+
+async def test_json_alone_is_one_answer(stage: Stage) -> None:
+    client = await stage.client()
+    stage.steps.release()
+    stage.steps.release()
+    params = {"name": "steps", "arguments": {"n": 1}, "_meta": {"progressToken": "t"}}
+    answer = await client.request("tools/call", params, accept="application/json")
+    assert decoded(answer)["result"]["structuredContent"] == {"n": 1}
+
+
+# --- batches ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_batch_of_2025_03_26(stage: Stage) -> None:
+    client = await stage.client("2025-03-26")
+    add = {"name": "add", "arguments": {"a": 1, "b": 2}}
+    batch = [
+        call("ping", id=1),
+        {"jsonrpc": "2.0", "method": "notifications/unheard"},
+        call("tools/call", add, id="two"),
+        call("nothing/here", id=3),
+        call("initialize", {}, id=4),
+        {"id": 5},
+    ]
+    answer = await client.post(batch)
+    assert answer.status == 200
+    responses = decoded(answer)
+    assert [each.get("id") for each in responses] == [1, "two", 3, 4, 5]
+    assert responses[1]["result"]["content"] == [{"type": "text", "text": "3"}]
+    assert [each["error"]["code"] for each in responses[2:]] == [-32601, -32600, -32600]
+
+
+async def test_a_batch_of_notifications_is_202(stage: Stage) -> None:
+    client = await stage.client("2025-03-26")
+    assert (await client.post([{"jsonrpc": "2.0", "method": "notifications/unheard"}])).status == 202
+
+
+@pytest.mark.parametrize("version", ["2025-11-25", "2025-06-18", "2024-11-05"])
+async def test_no_other_revision_has_batches(stage: Stage, version: str) -> None:
+    client = await stage.client(version)
+    assert (await client.post([call("ping")])).status == 400
