@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .asks import Declined, MissingCapability, NoAnswer, Root, Sample, Titled
 from .completion import complete
 from .content import Annotations, Audio, EmbeddedResource, File, Image, ResourceLink, Text
 from .context import Context
@@ -24,10 +25,13 @@ __all__ = [
     "Annotations",
     "Audio",
     "Context",
+    "Declined",
     "EmbeddedResource",
     "File",
     "Image",
     "Message",
+    "MissingCapability",
+    "NoAnswer",
     "Prompt",
     "Prompts",
     "Registry",
@@ -35,8 +39,11 @@ __all__ = [
     "ResourceLink",
     "Resources",
     "Result",
+    "Root",
+    "Sample",
     "Settings",
     "Text",
+    "Titled",
     "Tool",
     "ToolDefinitionError",
     "ToolError",

@@ -8,10 +8,17 @@ request's headers, as a mapping.
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Literal
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, Literal, TypeVar
 
+from pydantic import BaseModel
+
+from .asks import Asker, Nobody, Root, Sample
+from .asks.questions import Questions
 from .protocol.event import Event, EventType, encode, number
+
+M = TypeVar("M", bound=BaseModel)
+T = TypeVar("T")
 
 Level = Literal["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"]
 """RFC 5424, 6.2.1, as MCP has them."""
@@ -19,19 +26,28 @@ Level = Literal["debug", "info", "notice", "warning", "error", "critical", "aler
 _LEVELS = frozenset(Level.__args__)  # type: ignore[attr-defined]
 
 Send = Callable[[Event], Awaitable[None]]
+Wait = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 class Caller:
     """Who called and when that ends; the same for the whole run.
 
-    `deadline` is a point on time.monotonic()'s clock, in seconds. `reason` is set when the run is ended.
+    `deadline` is a point on time.monotonic()'s clock, in seconds. `reason` is set when the run is ended. `asker` is
+    the way to ask back.
     """
 
-    __slots__ = ("clock", "deadline", "headers", "principal", "reason")
+    __slots__ = ("asker", "clock", "deadline", "headers", "principal", "reason")
 
     def __init__(
-        self, *, principal: str, headers: Mapping[str, str], deadline: float, clock: Callable[[], float]
+        self,
+        *,
+        principal: str,
+        headers: Mapping[str, str],
+        deadline: float,
+        clock: Callable[[], float],
+        asker: Asker | None = None,
     ) -> None:
+        self.asker: Asker = asker or Nobody()
         self.principal = principal
         self.headers = headers
         self.deadline = deadline
@@ -42,11 +58,13 @@ class Caller:
 class Context:
     """Handed to a tool that has a parameter annotated `Context`, under whatever name."""
 
-    __slots__ = ("_caller", "_send")
+    __slots__ = ("_caller", "_questions", "_send", "_wait")
 
-    def __init__(self, send: Send, caller: Caller) -> None:
+    def __init__(self, send: Send, caller: Caller, wait: Wait | None = None) -> None:
         self._send = send
         self._caller = caller
+        self._wait = wait
+        self._questions = Questions(caller.asker)
 
     def progress(self, done: float, total: float | None = None, message: str | None = None) -> Awaitable[None]:
         """Say how far the work is: `done` of `total`, in any unit of the tool's own.
@@ -79,6 +97,95 @@ class Context:
         line = {"level": level, "message": message}
         return self._send(Event(EventType.LOG, encode(line if data is None else {**line, "data": data})))
 
+    # --- asking back -------------------------------------------------------------------------------------------------
+
+    def can(self, capability: str) -> bool:
+        """Whether the caller can be asked: "elicitation", "elicitation.url", "sampling", "sampling.tools", "roots"."""
+        return self._questions.can(capability)
+
+    def ask(self, model: type[M], message: str, *, key: str | None = None) -> Coroutine[Any, Any, M]:
+        """Ask the user to fill in a form with the model's fields; the answer is a validated instance.
+
+        The fields are str, int, float, bool, date, datetime, a Literal or an Enum of strings, or a list of these two;
+        `Titled` gives a choice its titles. Never ask for a password or a key: `ask_url` is for those.
+
+        A client of MCP 2026-07-28 gets the questions as the answer to its call, and calls again with what the user
+        said: then THE TOOL RUNS AGAIN FROM ITS START, and each `ask` that was answered returns at once. What stands
+        before an `ask` may so run several times: make it harmless, or keep it in `once`. In older clients' sessions
+        the call waits here. Several questions at once: `await asyncio.gather(ctx.ask(…), ctx.sample(…))`.
+
+        key: names the question in all rounds of the call; by default its place among the questions, so that a tool
+            whose questions come in another order the next time has to name them.
+
+        Raises Declined when the user says no or closes the form, MissingCapability when the caller cannot be asked,
+        NoAnswer when its client fails; at the call itself ToolDefinitionError for a model that no form can show, and
+        ValueError for a key that was used before.
+        """
+        return self._questions.form(model, message, key)
+
+    def ask_url(self, url: str, message: str, *, key: str | None = None) -> Coroutine[Any, Any, None]:
+        """Ask the user to open a page, for what must not pass through the client: a login, a payment, a secret.
+
+        It returns when the user agreed to open it, not when the page is done with: that only the page knows. Put no
+        secret into the URL, and let the page find out who opens it. Runs again, and raises, like `ask`.
+        """
+        return self._questions.url(url, message, key)
+
+    def sample(
+        self,
+        messages: Any,
+        *,
+        max_tokens: int,
+        system: str | None = None,
+        temperature: float | None = None,
+        stop_sequences: list[str] | None = None,
+        model_preferences: Mapping[str, Any] | None = None,
+        tools: list[Mapping[str, Any]] | None = None,
+        tool_choice: Mapping[str, Any] | None = None,
+        key: str | None = None,
+    ) -> Coroutine[Any, Any, Sample]:
+        """Ask the client's model to go on after `messages`: a str, a `Message`, a SamplingMessage, or a list of these.
+
+        max_tokens: of the answer. The other parameters are those of MCP's sampling/createMessage; `tools` and
+        `tool_choice` need the capability sampling.tools. Runs again, and raises, like `ask`.
+        """
+        options = {
+            "maxTokens": max_tokens,
+            "systemPrompt": system,
+            "temperature": temperature,
+            "stopSequences": stop_sequences,
+            "modelPreferences": model_preferences,
+            "tools": tools,
+            "toolChoice": tool_choice,
+        }
+        return self._questions.sample(messages, options, key)
+
+    def roots(self, *, key: str | None = None) -> Coroutine[Any, Any, list[Root]]:
+        """Ask for the directories and files that the client considers relevant. Runs again, and raises, like `ask`."""
+        return self._questions.roots(key)
+
+    def once(self, key: str, make: Callable[[], Any]) -> Coroutine[Any, Any, Any]:
+        """What `make()`, a coroutine or not, returns: made once in a call, however often the tool runs again.
+
+        The value must be one that JSON can carry, and comes back as from JSON. It travels to the client and back,
+        sealed against change and not hidden: put no secret into it. A call that is given up is never made good: `make`
+        may have run, and nobody come back.
+        """
+        return self._questions.once(key, make)
+
+    def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """In a plain function: wait for `ask`, `sample`, `roots` or `once`, as in `ctx.wait(ctx.roots())`.
+
+        Raises RuntimeError in a coroutine, which awaits them.
+        """
+        if self._wait is None:
+            coroutine.close()
+            raise RuntimeError("ctx.wait is for plain functions: write `await` in a coroutine")
+        found: T = self._wait(coroutine)
+        return found
+
+    # --- of the caller -----------------------------------------------------------------------------------------------
+
     @property
     def cancelled(self) -> bool:
         """Whether the run was ended and the tool should stop.
@@ -89,7 +196,7 @@ class Context:
 
     @property
     def cancel_reason(self) -> str | None:
-        """Why the run was ended, as an error code: left, time_cap, shutdown, cancelled; None while it is not."""
+        """Why the run was ended, as an error code: left, time_cap, shutdown, cancelled, input_required; None before."""
         return self._caller.reason
 
     @property

@@ -18,6 +18,7 @@ from .protocol.errors import ToolFailed
 from .protocol.event import Event, EventType
 from .threads import Channel, Threads
 from .tools import Kind, Result, Tool
+from .waits import Item, Waits
 
 Emit = Callable[[Sequence[Event]], Awaitable[None]]
 
@@ -28,6 +29,8 @@ class Outcome:
 
     data: bytes
     items: int | None = None
+    content: bool = False
+    """Whether the result is content blocks of MCP, a list, rather than a value of the tool's own."""
 
 
 async def work(tool: Tool, arguments: dict[str, Any], caller: Caller, emit: Emit, threads: Threads) -> Outcome:
@@ -46,7 +49,7 @@ async def _coroutine(tool: Tool, arguments: dict[str, Any], caller: Caller, emit
         await emit((event,))
 
     value = await tool.function(**_with_context(tool, arguments, Context(send, caller)))
-    return Outcome(tool.encode_result(value))
+    return _outcome(tool, value)
 
 
 async def _async_generator(tool: Tool, arguments: dict[str, Any], caller: Caller, emit: Emit) -> Outcome:
@@ -64,16 +67,21 @@ async def _async_generator(tool: Tool, arguments: dict[str, Any], caller: Caller
 
 
 async def _in_thread(tool: Tool, arguments: dict[str, Any], caller: Caller, emit: Emit, threads: Threads) -> Outcome:
-    channel: Channel[Event] = Channel(asyncio.get_running_loop(), lambda event: event.size)
-    context = Context(channel.send, caller)
+    channel: Channel[Item] = Channel(asyncio.get_running_loop(), lambda item: item.size)
+    waits = Waits(channel)
+    context = Context(channel.send, caller, waits.wait)
     work_there = _generate if tool.kind is Kind.GENERATOR else _call
-    async with threads.run(work_there, tool, _with_context(tool, arguments, context), channel) as outcome:
-        while events := await channel.take():
-            await emit(events)
+    async with (
+        threads.run(work_there, tool, _with_context(tool, arguments, context), channel) as outcome,
+        waits.answered(),
+    ):
+        while items := await channel.take():
+            for events in waits.begin(items):
+                await emit(events)
         return await outcome
 
 
-def _call(tool: Tool, arguments: dict[str, Any], _: Channel[Event]) -> Outcome:
+def _call(tool: Tool, arguments: dict[str, Any], _: Channel[Item]) -> Outcome:
     value = tool.function(**arguments)
     if inspect.isawaitable(value):
         if inspect.iscoroutine(value):
@@ -81,10 +89,10 @@ def _call(tool: Tool, arguments: dict[str, Any], _: Channel[Event]) -> Outcome:
         raise ToolFailed(
             f"The tool {tool.name} returned what has to be awaited: declare it, and what decorates it, with async def."
         )
-    return Outcome(tool.encode_result(value))
+    return _outcome(tool, value)
 
 
-def _generate(tool: Tool, arguments: dict[str, Any], channel: Channel[Event]) -> Outcome:
+def _generate(tool: Tool, arguments: dict[str, Any], channel: Channel[Item]) -> Outcome:
     items = _Items(tool)
     generator = tool.function(**arguments)
     try:
@@ -122,7 +130,12 @@ class _Items:
     def outcome(self) -> Outcome:
         if self._result is None:
             return Outcome(b"null", items=self._count)
-        return Outcome(self._tool.encode_result(self._result.value))
+        return _outcome(self._tool, self._result.value)
+
+
+def _outcome(tool: Tool, value: Any) -> Outcome:
+    is_content = getattr(tool, "is_content", None)  # only a tool's result may be content: a prompt's is its messages
+    return Outcome(tool.encode_result(value), content=bool(is_content and is_content(value)))
 
 
 def _with_context(tool: Tool, arguments: dict[str, Any], context: Context) -> dict[str, Any]:

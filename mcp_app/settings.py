@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AnyHttpUrl, Field, field_validator
+from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
@@ -56,6 +56,10 @@ class Settings(BaseSettings):
 
     keep_bytes: int = Field(default=256 * 1024 * 1024, ge=1024 * 1024)
     """Bytes of events kept in memory for finished runs, all together; the oldest are forgotten first."""
+
+    secret: SecretStr | None = Field(default=None, min_length=16)
+    """Seals what MCP clients carry between the rounds of one call, 16 random bytes or more: the same on every node and
+    after a restart. Without it each process makes its own, and a call cannot be continued elsewhere."""
 
     session_idle_seconds: float = Field(default=1800.0, gt=0, le=604800)
     """Seconds after which an MCP session that nobody uses is ended: most clients never say that they are done."""

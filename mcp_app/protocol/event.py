@@ -18,12 +18,15 @@ MAX_EVENT_BYTES = 1024 * 1024
 
 
 class EventType(StrEnum):
-    """The tutorial's words, and `log`."""
+    """The tutorial's words, `log`, and two that only MCP clients see: a question to the caller, and questions as the
+    end of a run that is to be started again with the answers."""
 
     STARTED = "started"
     PROGRESS = "progress"
     LOG = "log"
+    ASK = "ask"
     COMPLETE = "complete"
+    INPUT_REQUIRED = "input_required"
     ERROR = "error"
 
 
@@ -50,7 +53,7 @@ class Event:
         return self.type in _LAST
 
 
-_LAST = frozenset({EventType.COMPLETE, EventType.ERROR})
+_LAST = frozenset({EventType.COMPLETE, EventType.INPUT_REQUIRED, EventType.ERROR})
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from . import jsonrpc
+from .asking import MissingCapability
 from .event import Event, EventType, encode
 from .jsonrpc import Code, Id
 from .rpc_error import RPC_CODES
@@ -39,11 +40,14 @@ class Wire:
 
     `result_type`: whether results carry `resultType` (2026-07-28). `any_structure`: whether structured content may be
     any JSON value, or must be an object (up to 2025-11-25). `structured`: whether it exists at all (2025-06-18).
+    `capability_error`: whether a capability that the client lacks is an error of its own (2026-07-28), or one for the
+    model to read.
     """
 
     result_type: bool
     structured: bool
     any_structure: bool
+    capability_error: bool = False
 
 
 @dataclass(slots=True)
@@ -64,6 +68,8 @@ class Exchange:
     """Set for what is no tool: the run's data is the result itself, with these members added."""
     meta: Mapping[str, Any] = field(default_factory=dict)
     """For the `_meta` of every result."""
+    seal: Callable[[Any], str] | None = None
+    """Makes the `requestState` of what an unfinished call has to know; None where no call comes again (sessions)."""
     counted: int = field(default=0, init=False)
     """The number of the last entry that was rendered: one that is rendered again must not count twice."""
     _progress: float = field(default=-math.inf, init=False)
@@ -77,6 +83,9 @@ class Exchange:
             return self._progress_notification(event)
         if event.type is EventType.LOG:
             return self._log_notification(event)
+        if event.type is EventType.ASK:  # no notification but a request of ours: it goes the same way
+            asked = json.loads(event.data)
+            return jsonrpc.request(asked["id"], asked["method"], encode(asked["params"]))
         return None
 
     def silent_progress(self, seconds: float, cap: float) -> bytes | None:
@@ -92,13 +101,23 @@ class Exchange:
         """The run's last event as the response to the request."""
         if event.type is EventType.COMPLETE:
             return jsonrpc.result(self.id, encode(self._result(event)))
+        if event.type is EventType.INPUT_REQUIRED:
+            return jsonrpc.result(self.id, encode(self._input_required(event)))
         problem: dict[str, Any] = json.loads(event.data)
         code = _CODES.get(problem["code"])
+        if problem["code"] == MissingCapability.code and self.wire.capability_error:
+            code = Code.MISSING_CLIENT_CAPABILITY
         if self.raw is not None:  # only a tool's result can be an error
             return jsonrpc.error(self.id, code or Code.INTERNAL_ERROR, problem["message"], encode(problem))
         if code is None or problem["code"] in _FOR_THE_MODEL:  # None: a code that the tool's author made up
             return jsonrpc.result(self.id, encode(self.failed(problem)))
         return jsonrpc.error(self.id, code, problem["message"], encode(problem))
+
+    def status(self, event: Event) -> int:
+        """The HTTP status of the response, when nothing was sent before it."""
+        if event.type is EventType.ERROR and self.wire.capability_error:
+            return MissingCapability.status if json.loads(event.data)["code"] == MissingCapability.code else 200
+        return 200
 
     def failed(self, problem: Mapping[str, Any]) -> dict[str, Any]:
         """An error that the model may read and mend, as the result of a call (2025-11-25 and 2026-07-28, Tools)."""
@@ -166,6 +185,16 @@ class Exchange:
         ):
             self._kept.append(data)
             self._kept_bytes += len(data)
+
+    def _input_required(self, event: Event) -> dict[str, Any]:
+        """InputRequiredResult (2026-07-28, basic/patterns/mrtr): what is asked, and the state to come back with."""
+        if self.seal is None:
+            raise ValueError("a run that nobody can start again asked for input")
+        required = json.loads(event.data)
+        state = self.seal(required["state"])
+        return self.typed(
+            {"resultType": "input_required", "inputRequests": required["inputRequests"], "requestState": state}
+        )
 
     def _result(self, event: Event) -> dict[str, Any]:
         metadata: dict[str, Any] = json.loads(event.metadata) if event.metadata else {}

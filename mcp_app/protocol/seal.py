@@ -50,6 +50,7 @@ class Reason(Enum):
     EXPIRED = "requestState has expired."
     OTHER_PRINCIPAL = "requestState was given to another caller."
     OTHER_REQUEST = "requestState was given for another method or other parameters."
+    USED = "requestState was used before, and is good for one use."
 
 
 class StateRefused(RpcError):

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from ..asks import Asker
 from ..context import Caller
 from ..eventlog import EventLog
 from ..protocol.errors import Draining, Overloaded, RunConflict, Shutdown, UnknownRun
@@ -75,8 +76,10 @@ class Runs:
         key: str | None = None,
         said: Mapping[str, Any] | None = None,
         metadata: Mapping[str, Any] | None = None,
+        asker: Asker | None = None,
     ) -> Run:
         """Start a run; with a `key`, the run can be found by it, and it is the caller's word that there is none yet.
+        `asker` is the way in which the tool asks its caller back; without one it cannot.
 
         `said` are the parameters as the caller sent them, by which a repeated key is known for the same call; the
         arguments where there is no difference.
@@ -91,7 +94,13 @@ class Runs:
         run = Run(
             tool,
             policy,
-            Caller(principal=principal, headers=headers, deadline=self._loop.time() + cap, clock=self._loop.time),
+            Caller(
+                principal=principal,
+                headers=headers,
+                deadline=self._loop.time() + cap,
+                clock=self._loop.time,
+                asker=asker,
+            ),
             cap=cap,
             log=self._log,
             threads=self.threads,

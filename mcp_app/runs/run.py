@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from ..asks import InputRequired
 from ..context import Caller
 from ..eventlog import EventLog
 from ..kinds import Outcome, work
@@ -42,8 +43,8 @@ swallows all and is left to itself."""
 class Run:
     """One call of one tool.
 
-    `code` is None while the run is being worked on, then "complete" or the error's code. `over` is set a little later:
-    when the last event is in the log.
+    `code` is None while the run is being worked on, then "complete", "input_required" or the error's code. `over` is
+    set a little later: when the last event is in the log.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Run:
         await self._writer.open(self.policy.keep, started)
         if self.ended:  # while the log was opened
             return
+        self._caller.asker.attach(self._writer.emit, self.stop)
         self._task = asyncio.create_task(self._work(arguments), name=f"run {self.id}")
         self._expire_at(self.deadline, self.cap_error)  # also while its reader is stuck in a write
 
@@ -128,12 +130,12 @@ class Run:
         """Why the run ends at its cap, or at that of a reader, `seconds`, which a second one may have set lower."""
         return TimeCap(f"The run reached the cap of {min(self.cap, seconds):g} seconds and was ended.")
 
-    def stop(self, error: McpAppError) -> None:
-        """End the run now with `error` as its last event, and cancel the tool. Does nothing when it has ended."""
+    def stop(self, end: McpAppError | InputRequired) -> None:
+        """End the run now with `end` as its last event, and cancel the tool. Does nothing when it has ended."""
         if self.ended:
             return
-        self._end(error.code)
-        self._closing = asyncio.create_task(self._close(error), name=f"end of run {self.id}")
+        self._end(end.code)
+        self._closing = asyncio.create_task(self._close(end), name=f"end of run {self.id}")
 
     async def stopped(self) -> None:
         """Wait until the last event is in the log and the tool's cleanup is over, or was given up."""
@@ -227,8 +229,8 @@ class Run:
         await self._finish(error)
         self._writer.release()
 
-    async def _close(self, error: McpAppError) -> None:
-        await self._finish(error)
+    async def _close(self, end: McpAppError | InputRequired) -> None:
+        await self._finish(end)
         if self._task is None:
             return
         for seconds in (STOP_GRACE, *[1.0] * STOP_TRIES):
@@ -240,7 +242,7 @@ class Run:
                 return
         logger.error("run %s: %s does not stop when it is cancelled", self.id, self.tool.name)
 
-    async def _finish(self, end: Outcome | McpAppError) -> None:
+    async def _finish(self, end: Outcome | InputRequired | McpAppError) -> None:
         """Append the last event, and say so."""
         milliseconds = round((self._caller.clock() - self._began) * 1000)
 
@@ -248,8 +250,13 @@ class Run:
             said: dict[str, Any] = {"duration_ms": milliseconds, "events": number}
             if isinstance(end, McpAppError):
                 return Event(EventType.ERROR, encode(end.object()), encode(said))
+            if isinstance(end, InputRequired):
+                required = {"inputRequests": end.requests, "state": end.state}
+                return Event(EventType.INPUT_REQUIRED, encode(required), encode(said))
             if end.items is not None:
                 said["items"] = end.items
+            if end.content:
+                said["content"] = True
             return Event(EventType.COMPLETE, end.data, encode(said))
 
         await self._writer.finish(last)

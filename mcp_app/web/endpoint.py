@@ -34,6 +34,7 @@ from .mcp.listening import Listening
 from .mcp.modern import Modern
 from .mcp.offer import Offer
 from .mcp.sessions import Sessions
+from .mcp.states import States
 from .mcp.streamable import SESSION_HEADER, Streamable
 from .mcp.subscriptions import Subscriptions
 from .metrics import Metrics
@@ -76,7 +77,7 @@ class Endpoint:
         answering = Answering(settings, self._metrics, clock)
         self._subscriptions = Subscriptions(settings, self._metrics, clock)
         self._changes = Changes(offer, self._subscriptions, self.sessions)
-        modern = Modern(offer, runs, answering, REVISIONS, self._subscriptions)
+        modern = Modern(offer, runs, answering, States(settings), REVISIONS, self._subscriptions)
         of_sessions = (self.sessions, Legacy(offer, runs), answering, Listening(settings, self._metrics, clock))
         http_sse = HttpSse(*of_sessions) if settings.legacy_sse else None
         mcp = Dispatch(self._guard, modern, Streamable(*of_sessions), http_sse)

@@ -19,7 +19,7 @@ MAY_IMPORT: dict[str, str] = {
     "threads": "",
     "source": "",
     # A typed function as a tool, what it is handed, and how it is worked on.
-    "context": "protocol content",
+    "context": "protocol asks content",
     "signatures": "protocol context docstrings content source",
     "tools": "protocol settings context docstrings signatures catalogue content content_data source",
     # What a tool, a resource or a prompt may give out, and the typed functions behind URIs and names.
@@ -31,20 +31,23 @@ MAY_IMPORT: dict[str, str] = {
     "resources": "protocol signatures tools catalogue content content_data functions resource_contents",
     "prompts": "protocol signatures tools catalogue content functions",
     "completion": "protocol signatures threads",
-    "kinds": "protocol settings context threads tools",
+    # Asking the caller back, and a thread that waits for the answer.
+    "asks": "protocol",
+    "waits": "protocol threads",
+    "kinds": "protocol settings context threads tools waits",
     # Calls being worked on, and what they wrote.
     "eventlog": "protocol settings",
-    "runs": "protocol settings context kinds threads tools resources prompts eventlog",
+    "runs": "protocol settings asks context kinds threads tools resources prompts eventlog",
     "middleware": "protocol settings eventlog runs",
     "manifest": "protocol settings defaults",
     # HTTP.
-    "web": "protocol settings defaults context kinds threads tools content resources prompts completion eventlog runs"
+    "web": "protocol settings defaults asks context kinds threads tools content resources prompts completion eventlog runs"
     " middleware manifest",
     "server": "protocol settings defaults",
     "web.app": "protocol settings defaults context kinds threads tools resources prompts eventlog runs middleware"
     " manifest web server builtin",
     # Doors: what a person or a server starts.
-    "public": "protocol settings context kinds tools resources prompts content completion runs web.app",
+    "public": "protocol settings asks context kinds tools resources prompts content completion runs web.app",
     "asgi": "web.app",
     "call": "protocol",
     "cli": "public protocol settings defaults kinds tools resources prompts manifest web.app server call",
@@ -68,7 +71,7 @@ FOREIGN: dict[str, str] = {
     "pydantic_core": "*",
     "pydantic_settings": "settings builtin",
     "typing_extensions": "*",
-    "mcp_types": "protocol web tools resources prompts",
+    "mcp_types": "protocol asks web tools resources prompts",
     "quart": "web web.app",
     "werkzeug": "web web.app",
     "hypercorn": "server web web.app cli",

@@ -16,12 +16,14 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]))  # what UTF-8 can carr
 
 
 def test_the_words_of_the_wire() -> None:
-    assert [each.value for each in EventType] == ["started", "progress", "log", "complete", "error"]
+    assert [each.value for each in EventType] == [
+        "started", "progress", "log", "ask", "complete", "input_required", "error",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", list(EventType))
 def test_which_events_are_last(kind: EventType) -> None:
-    assert Event(kind, b"1").last is (kind.value in {"complete", "error"})
+    assert Event(kind, b"1").last is (kind.value in {"complete", "input_required", "error"})
 
 
 def test_an_event_weighs_its_data_and_its_metadata() -> None:

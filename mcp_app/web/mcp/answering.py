@@ -53,7 +53,7 @@ class Answering:
         try:
             last = await wanted.quick(self._patience(acceptable_now))
             if last is not None:
-                return json_answer(200, last)
+                return json_answer(wanted.status, last)
             handed_over = True
             return self._streamed(wanted, run, exchange, stream, 0)
         finally:
@@ -146,6 +146,8 @@ class Wanted:
         self._again = replace(exchange)  # for entries that a reader before this one has had
         self._ready: list[Entry] = []
         self.rendered: dict[int, bytes] = {}
+        self.status = 200
+        """Of the response, once it is rendered."""
 
     async def quick(self, until: float) -> bytes | None:
         """The response, if it comes before anything else is to be said and before `until`; else None."""
@@ -186,6 +188,8 @@ class Wanted:
             if not isinstance(item, Entry):
                 continue
             event = item.event
+            if event.last:
+                self.status = self._exchange.status(event)
             message = self._exchange.response(event) if event.last else self._notification(item)
             if message is not None:
                 self.rendered[item.number] = message

@@ -15,6 +15,7 @@ from mcp_types import CLIENT_CAPABILITIES_META_KEY, LOG_LEVEL_META_KEY, SERVER_I
 from mcp_types.methods import validate_client_request
 from pydantic import ValidationError
 
+from ...asks import Rounds
 from ...protocol import jsonrpc, mcp_headers
 from ...protocol.errors import InvalidParams
 from ...protocol.event import encode
@@ -28,11 +29,12 @@ from ..calls import PRINCIPAL
 from ..exchange import Answer, Request, json_answer
 from .answering import Answering
 from .offer import LIST_TTL_MS, Offer
+from .states import Bound, States
 from .subscriptions import Subscriptions
 
 VERSION = "2026-07-28"
 
-WIRE = Wire(result_type=True, structured=True, any_structure=True)
+WIRE = Wire(result_type=True, structured=True, any_structure=True, capability_error=True)
 
 _CACHEABLE = {"ttlMs": LIST_TTL_MS, "cacheScope": "public"}
 """Lists are the same for everybody, as nobody is asked who they are."""
@@ -54,16 +56,29 @@ class Asked:
         meta: Mapping[str, Any] = self.message.params.get("_meta", {})
         return meta
 
+    @property
+    def capabilities(self) -> Mapping[str, Any]:
+        """What the client declared that it can do, with this very request."""
+        capabilities: Mapping[str, Any] = self.meta[CLIENT_CAPABILITIES_META_KEY]
+        return capabilities
+
 
 class Modern:
     """Answers requests of the revisions that it lists as `supported`."""
 
     def __init__(
-        self, offer: Offer, runs: Runs, answering: Answering, supported: tuple[str, ...], subscriptions: Subscriptions
+        self,
+        offer: Offer,
+        runs: Runs,
+        answering: Answering,
+        states: States,
+        supported: tuple[str, ...],
+        subscriptions: Subscriptions,
     ) -> None:
         self._offer = offer
         self._runs = runs
         self._answering = answering
+        self._states = states
         self.supported = supported
         self._subscriptions = subscriptions
         self._methods: dict[str, Callable[[Asked], Awaitable[Answer]]] = {
@@ -135,7 +150,7 @@ class Modern:
     async def _call_tool(self, asked: Asked) -> Answer:
         tool = self._offer.tools.get(asked.params["name"])
         exchange = self._exchange(asked, has_output_schema=tool.output_schema is not None)
-        mcp_headers.check_arguments(asked.http.headers, asked.message, mcp_headers.mirrors(tool.input_schema))
+        mcp_headers.check_arguments(asked.http.headers, asked.message, tool.mirrors)
         try:
             arguments = tool.arguments(asked.params.get("arguments", {}))
         except InvalidParams as error:  # for the model to mend (SEP-1303)
@@ -156,7 +171,17 @@ class Modern:
         return await self._run(asked, reading, arguments, self._exchange(asked, raw=reading.resource.cache_hints()))
 
     async def _run(self, asked: Asked, callee: Any, arguments: dict[str, Any], exchange: Exchange) -> Answer:
-        run = await self._runs.start(callee, arguments, MCP_2026_07_28, principal=PRINCIPAL, headers=asked.http.headers)
+        bound = Bound(self._states, PRINCIPAL, asked.message.method, asked.params)
+        state = bound.open(once=getattr(callee, "once", False))
+        exchange.seal = bound.seal
+        run = await self._runs.start(
+            callee,
+            arguments,
+            MCP_2026_07_28,
+            principal=PRINCIPAL,
+            headers=asked.http.headers,
+            asker=Rounds(asked.capabilities, state, asked.params.get("inputResponses") or {}),
+        )
         return await self._answering.answer(asked.http, run, exchange)
 
     def _exchange(
@@ -180,9 +205,16 @@ class Modern:
 
 
 def _validate(message: jsonrpc.Request) -> None:
-    """Against the revision's own schema. Raises RpcError naming each field."""
+    """Against the revision's own schema. Raises RpcError naming each field.
+
+    Of `inputResponses` only that it is an object: an answer is looked at when it is asked for, and what nobody asked
+    for is passed over (basic/patterns/mrtr, Error Handling).
+    """
+    params = message.params
+    if isinstance(params.get("inputResponses"), dict):
+        params = {name: value for name, value in params.items() if name != "inputResponses"}
     try:
-        validate_client_request(message.method, VERSION, message.params)
+        validate_client_request(message.method, VERSION, params)
     except ValidationError as error:
         details = problems(error)
         shown = json.dumps(details[0]["field"])

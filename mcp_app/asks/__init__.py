@@ -1,0 +1,33 @@
+"""Asking the caller in the middle of a call: the user (elicitation), its model (sampling), its roots.
+
+`ask.py` is what is asked and what an answer is, `form.py` a pydantic model as a form, `rounds.py` the way of revisions
+without sessions (the call ends, and comes again with the answers), `live.py` that of those with sessions (the call
+waits), `once.py` what must not happen twice. A tool reaches all of it through its `Context`, which looks the same in
+both. No HTTP and no run is known here.
+"""
+
+from ..protocol.asking import Declined, MissingCapability, NoAnswer
+from .ask import Ask, Asker, Emit, InputRequired, Nobody, Root, Sample
+from .form import Titled
+from .live import Inbox, Live
+from .once import Once
+from .rounds import Rounds, State
+
+__all__ = [
+    "Ask",
+    "Asker",
+    "Declined",
+    "Emit",
+    "Inbox",
+    "InputRequired",
+    "Live",
+    "MissingCapability",
+    "NoAnswer",
+    "Nobody",
+    "Once",
+    "Root",
+    "Rounds",
+    "Sample",
+    "State",
+    "Titled",
+]

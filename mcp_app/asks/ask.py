@@ -1,0 +1,235 @@
+"""What is asked of a client, and what counts as its answer; no way of asking is known here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from urllib.parse import urlsplit
+
+from mcp_types import CreateMessageResultWithTools, ListRootsResult
+from pydantic import BaseModel, ValidationError
+
+from ..protocol.asking import Declined
+from ..protocol.errors import McpAppError
+from ..protocol.event import Event, encode, number
+from .form import requested_schema
+
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+
+ELICITATION = "elicitation/create"
+SAMPLING = "sampling/createMessage"
+ROOTS = "roots/list"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask(Generic[T]):
+    """One request to a client: `ElicitRequest`, `CreateMessageRequest` or `ListRootsRequest`.
+
+    `needs` are the capabilities without which it may not be sent, in the shape of ClientCapabilities. `read` makes the
+    answer of the client's result: it raises ValueError for one that is none, and `Declined`.
+    """
+
+    method: str
+    params: Mapping[str, Any]
+    needs: Mapping[str, Any]
+    read: Callable[[Mapping[str, Any]], T] = field(repr=False, compare=False)
+
+    @property
+    def digest(self) -> str:
+        """Tells this request from every other one: an answer to a form that has changed since is none."""
+        text = json.dumps([self.method, self.params], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class InputRequired:
+    """How a run ends that is to be started again with answers: the requests by their keys, and what to know then."""
+
+    code: ClassVar[str] = "input_required"
+    requests: Mapping[str, Any]
+    state: Mapping[str, Any]
+
+
+Emit = Callable[[Sequence[Event]], Awaitable[None]]
+End = Callable[[InputRequired | McpAppError], None]
+
+
+class Asker(Protocol):
+    """A way of asking one caller, for one run."""
+
+    @property
+    def capabilities(self) -> Mapping[str, Any]:
+        """ClientCapabilities, as the client declared them."""
+
+    @property
+    def known(self) -> dict[str, Any]:
+        """What `ctx.once` made in earlier rounds of this call, and makes now."""
+
+    def attach(self, emit: Emit, end: End) -> None:
+        """The run begins: `emit` appends to its log, `end` ends it and cancels its tool."""
+
+    async def ask(self, ask: Ask[T], key: str) -> T:
+        """The answer; `key` is unique in the run."""
+
+
+class Nobody:
+    """The asker of callers that cannot be asked: no capability is theirs, so that `ask` is never reached."""
+
+    def __init__(self) -> None:
+        self.capabilities: Mapping[str, Any] = {}
+        self.known: dict[str, Any] = {}
+
+    def attach(self, emit: Emit, end: End) -> None:
+        """There is nothing to be said."""
+
+    async def ask(self, ask: Ask[T], key: str) -> T:
+        raise AssertionError(f"{ask.method} needs no capability")
+
+
+def declared(needs: Mapping[str, Any], capabilities: Mapping[str, Any]) -> bool:
+    """Whether everything in `needs` is in `capabilities`.
+
+    `elicitation` without a mode means forms (2026-07-28, Elicitation, Capabilities).
+    """
+    for name, inner in needs.items():
+        given = capabilities.get(name)
+        if not isinstance(given, Mapping):
+            return False
+        if name == "elicitation" and not given:
+            given = {"form": {}}
+        if not declared(inner, given):
+            return False
+    return True
+
+
+# --- elicitation -----------------------------------------------------------------------------------------------------
+
+
+def form(model: type[M], message: str) -> Ask[M]:
+    """Ask the user to fill in a form. Raises ToolDefinitionError for a model that is none."""
+    # Without a mode, which 2025-06-18 does not know: a form is what that means in every revision.
+    params = {"message": message, "requestedSchema": requested_schema(model)}
+
+    def read(result: Mapping[str, Any]) -> M:
+        content = _accepted(result, message).get("content")
+        if not isinstance(content, Mapping):
+            raise ValueError("an accepted form has no content")  # noqa: TRY004 - it is the client's mistake
+        values = {name: _as_sent(value) for name, value in content.items() if value is not None}
+        return model.model_validate_json(encode(values), strict=True)
+
+    return Ask(ELICITATION, params, {"elicitation": {"form": {}}}, read)
+
+
+def url(address: str, message: str) -> Ask[None]:
+    """Ask the user to open a page. Raises ValueError for what is no URL of one."""
+    parts = urlsplit(address)
+    if parts.scheme not in {"https", "http"} or not parts.hostname:
+        raise ValueError(f"{address[:100]!r} is no https URL")
+
+    def read(result: Mapping[str, Any]) -> None:
+        _accepted(result, message)
+
+    params = {"mode": "url", "message": message, "url": address}
+    return Ask(ELICITATION, params, {"elicitation": {"url": {}}}, read)
+
+
+def _accepted(result: Mapping[str, Any], message: str) -> Mapping[str, Any]:
+    action = result.get("action")
+    if action == "decline":
+        raise Declined("decline", f"The user declined: {message}")
+    if action == "cancel":
+        raise Declined("cancel", f"The user closed the question without an answer: {message}")
+    if action != "accept":
+        raise ValueError("the answer has no action")
+    return result
+
+
+def _as_sent(value: Any) -> Any:
+    """A client in JavaScript, or one that counts in floats, sends 30.0 where the form has an integer."""
+    return number(value) if isinstance(value, float) else value
+
+
+# --- sampling --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What the client's model said. `content` are content blocks as MCP has them; `text` is that of the text ones."""
+
+    role: str
+    content: Sequence[Mapping[str, Any]]
+    model: str
+    stop_reason: str | None = None
+
+    @property
+    def text(self) -> str:
+        return "\n".join(block["text"] for block in self.content if block.get("type") == "text")
+
+
+def sampling(messages: Any, options: Mapping[str, Any]) -> Ask[Sample]:
+    """Ask the client's model. `messages` are text, `Message`s or SamplingMessages; `options` more of its parameters.
+
+    Raises ValueError for messages that are none.
+    """
+    said = {name: value for name, value in options.items() if value is not None}
+    inner: dict[str, Any] = {"tools": {}} if "tools" in said or "toolChoice" in said else {}
+    return Ask(SAMPLING, {"messages": _messages(messages), **said}, {"sampling": inner}, _sample)
+
+
+def _messages(messages: Any) -> list[dict[str, Any]]:
+    if isinstance(messages, str):
+        return [{"role": "user", "content": {"type": "text", "text": messages}}]
+    items = messages if isinstance(messages, list | tuple) else [messages]
+    found: list[dict[str, Any]] = []
+    for item in items:
+        if isinstance(item, str):
+            found += _messages(item)
+        elif isinstance(item, Mapping):
+            found.append(dict(item))
+        elif hasattr(item, "wire"):  # a Message, as prompts have them: one for each piece of its content
+            found += item.wire()
+        else:
+            raise ValueError(f"{type(item).__name__} is no message: give str, Message or a dict of role and content")
+    if not found:
+        raise ValueError("there is no message to sample from")
+    return found
+
+
+def _sample(result: Mapping[str, Any]) -> Sample:
+    CreateMessageResultWithTools.model_validate(result)  # raises ValidationError, a ValueError
+    content = result["content"]
+    blocks = content if isinstance(content, list) else [content]
+    return Sample(result["role"], tuple(blocks), result["model"], result.get("stopReason"))
+
+
+# --- roots -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A directory or file that the client considers relevant: a file URI, and perhaps a name for people."""
+
+    uri: str
+    name: str | None = None
+
+
+def roots() -> Ask[list[Root]]:
+    """Ask for the client's roots."""
+    return Ask(ROOTS, {}, {"roots": {}}, _roots)
+
+
+def _roots(result: Mapping[str, Any]) -> list[Root]:
+    listed = ListRootsResult.model_validate(result)
+    return [Root(str(root.uri), root.name) for root in listed.roots]
+
+
+def problem(error: ValueError) -> str:
+    """What is wrong with an answer, in a line."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False, include_input=False)[0]
+        return f"{'.'.join(map(str, first['loc'])) or 'the answer'}: {first['msg']}"
+    return str(error)

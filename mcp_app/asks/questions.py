@@ -1,0 +1,89 @@
+"""The questions of one run: each has a key, is asked if the caller can be, and is asked once.
+
+The author's words for them are in `Context`; how a question reaches the caller is the asker's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from ..protocol.asking import MissingCapability
+from . import ask as asks
+from .ask import Ask, Asker, Root, Sample
+from .once import Once
+
+T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
+
+MAX_KEY_CHARS = 128
+"""Of an author's key: a name. It stands in every round's requests, answers and state."""
+
+_CAPABILITIES: Mapping[str, Mapping[str, Any]] = {
+    "elicitation": {"elicitation": {"form": {}}},
+    "elicitation.url": {"elicitation": {"url": {}}},
+    "sampling": {"sampling": {}},
+    "sampling.tools": {"sampling": {"tools": {}}},
+    "roots": {"roots": {}},
+}
+
+
+class Questions:
+    """What one run asks."""
+
+    def __init__(self, asker: Asker) -> None:
+        self._asker = asker
+        self._once = Once(asker.known)
+        self._keys: set[str] = set()
+        self._unnamed = 0
+
+    def can(self, capability: str) -> bool:
+        """Whether the caller declared it. Raises ValueError for a name that is none."""
+        if capability not in _CAPABILITIES:
+            raise ValueError(f"{capability!r} is no capability to ask for: {', '.join(_CAPABILITIES)}")
+        return asks.declared(_CAPABILITIES[capability], self._asker.capabilities)
+
+    def form(self, model: type[M], message: str, key: str | None) -> Coroutine[Any, Any, M]:
+        return self._answer(asks.form(model, message), self._key(key))
+
+    def url(self, address: str, message: str, key: str | None) -> Coroutine[Any, Any, None]:
+        return self._answer(asks.url(address, message), self._key(key))
+
+    def sample(self, messages: Any, options: Mapping[str, Any], key: str | None) -> Coroutine[Any, Any, Sample]:
+        return self._answer(asks.sampling(messages, options), self._key(key))
+
+    def roots(self, key: str | None) -> Coroutine[Any, Any, list[Root]]:
+        return self._answer(asks.roots(), self._key(key))
+
+    async def once(self, key: str, make: Callable[[], Any]) -> Any:
+        return await self._once.value(key, make)
+
+    def _key(self, key: str | None) -> str:
+        """Given at the call and not when it is awaited: so that the order is that of the tool's lines."""
+        if key is None:
+            self._unnamed += 1
+            key = f"ask-{self._unnamed}"
+        if not 0 < len(key) <= MAX_KEY_CHARS:
+            raise ValueError(f"a key has 1 to {MAX_KEY_CHARS} characters, not {len(key)}")
+        if key in self._keys:
+            raise ValueError(f"the key {key!r} was used before: each question has its own")
+        self._keys.add(key)
+        return key
+
+    async def _answer(self, ask: Ask[T], key: str) -> T:
+        if not asks.declared(ask.needs, self._asker.capabilities):
+            name = ".".join(_path(ask.needs))
+            raise MissingCapability(
+                ask.needs,
+                f"This needs a caller that can be asked by {ask.method}: "
+                f"the capability {name} was not declared with the call.",
+            )
+        return await self._asker.ask(ask, key)
+
+
+def _path(needs: Mapping[str, Any]) -> list[str]:
+    for name, inner in needs.items():
+        return [name, *_path(inner)]
+    return []

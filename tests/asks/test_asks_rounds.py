@@ -1,0 +1,336 @@
+"""MCP 2026-07-28, basic/patterns/mrtr: a tool asks, the call ends with the questions and comes again with answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+import pytest
+from asks_stage import ALL, Server, accepted, retry, sampled
+from pydantic import BaseModel, Field
+
+from mcp_app import Context, prompt, resource, tool
+from mcp_app.asks import Declined
+
+Make = Callable[..., Server]
+
+
+class Name(BaseModel):
+    name: str
+
+
+class Color(BaseModel):
+    color: Literal["red", "green"]
+
+
+class Confirm(BaseModel):
+    ok: bool
+
+
+async def greet(ctx: Context) -> str:
+    answer = await ctx.ask(Name, "What is your name?", key="user_name")
+    return f"Hello, {answer.name}!"
+
+
+async def test_a_form_and_its_answer(serve: Make) -> None:
+    server = serve(greet)
+    asked = await server.call("greet")
+    assert asked.status == 200
+    assert asked.requests == {
+        "user_name": {
+            "method": "elicitation/create",
+            "params": {
+                "message": "What is your name?",
+                "requestedSchema": {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]},
+            },
+        }
+    }
+    done = await server.call("greet", {"user_name": accepted(name="Ann")}, asked.state)
+    assert done.text == "Hello, Ann!"
+
+
+async def test_a_client_that_knows_the_key_may_answer_at_once(serve: Make) -> None:
+    done = await serve(greet).call("greet", {"user_name": accepted(name="Ann")})
+    assert done.text == "Hello, Ann!"
+
+
+@pytest.mark.parametrize(
+    "responses",
+    [
+        {},
+        None,
+        {"wrong_key": accepted(name="Ann")},
+        {"user_name": 12345},
+        {"user_name": {}},
+        {"user_name": {"action": "accept"}},
+        {"user_name": {"action": "perhaps"}},
+        {"user_name": accepted(name=12345)},
+        {"user_name": accepted(surname="Ann")},
+        {"user_name": sampled("Ann")},
+    ],
+)
+async def test_an_answer_that_is_none_is_asked_for_again(serve: Make, responses: Any) -> None:
+    server = serve(greet)
+    asked = await server.call("greet")
+    again = await server.call("greet", responses, asked.state)
+    assert again.requests == asked.requests
+    assert again.state != asked.state
+    assert (await server.call("greet", {"user_name": accepted(name="Ann")}, again.state)).text == "Hello, Ann!"
+
+
+async def test_what_nobody_asked_for_is_passed_over(serve: Make) -> None:
+    server = serve(greet)
+    asked = await server.call("greet")
+    responses = {"user_name": accepted(name="Ann"), "more": 1, "most": accepted(name="Bob")}
+    assert (await server.call("greet", responses, asked.state)).text == "Hello, Ann!"
+
+
+async def test_input_responses_that_are_no_object_are_refused(serve: Make) -> None:
+    answer = await serve(greet).call("greet", [1])
+    assert (answer.status, answer.error["code"]) == (400, -32602)
+
+
+async def test_rounds_carry_what_was_answered_before(serve: Make) -> None:
+    async def two(ctx: Context) -> str:
+        name = await ctx.ask(Name, "Name?", key="step1")
+        color = await ctx.ask(Color, f"Color, {name.name}?", key="step2")
+        return f"{name.name} likes {color.color}"
+
+    server = serve(two)
+    first = await server.call("two")
+    assert list(first.requests) == ["step1"]
+    second = await server.call("two", {"step1": accepted(name="Ann")}, first.state)
+    assert list(second.requests) == ["step2"]
+    assert second.requests["step2"]["params"]["message"] == "Color, Ann?"
+    assert second.state != first.state
+    done = await server.call("two", {"step2": accepted(color="red")}, second.state)
+    assert done.text == "Ann likes red"
+
+
+async def test_several_questions_go_out_together(serve: Make) -> None:
+    async def many(ctx: Context) -> str:
+        name, said, roots = await asyncio.gather(
+            ctx.ask(Name, "Name?", key="user_name"),
+            ctx.sample("Greet", max_tokens=50, key="greeting"),
+            ctx.roots(key="client_roots"),
+        )
+        return f"{said.text}, {name.name}: {roots[0].uri}"
+
+    server = serve(many)
+    asked = await server.call("many")
+    assert {key: request["method"] for key, request in asked.requests.items()} == {
+        "user_name": "elicitation/create",
+        "greeting": "sampling/createMessage",
+        "client_roots": "roots/list",
+    }
+    assert asked.requests["greeting"]["params"] == {
+        "messages": [{"role": "user", "content": {"type": "text", "text": "Greet"}}],
+        "maxTokens": 50,
+    }
+    some = await server.call("many", {"user_name": accepted(name="Ann")}, asked.state)
+    assert sorted(some.requests) == ["client_roots", "greeting"]
+    rest = {"greeting": sampled("Hello"), "client_roots": {"roots": [{"uri": "file:///here"}]}}
+    assert (await server.call("many", rest, some.state)).text == "Hello, Ann: file:///here"
+
+
+async def test_a_task_group_asks_together_too(serve: Make) -> None:
+    async def group(ctx: Context) -> str:
+        async def behind(key: str) -> str:
+            await asyncio.sleep(0)
+            return (await ctx.ask(Name, key, key=key)).name
+
+        async with asyncio.TaskGroup() as tasks:
+            found = [tasks.create_task(behind(key)) for key in ("a", "b", "c")]
+        return "".join(each.result() for each in found)
+
+    server = serve(group)
+    asked = await server.call("group")
+    assert list(asked.requests) == ["a", "b", "c"]
+    done = await server.call("group", {key: accepted(name=key) for key in "abc"}, asked.state)
+    assert done.text == "abc"
+
+
+async def test_without_a_key_the_order_of_the_questions_counts(serve: Make) -> None:
+    async def two(ctx: Context) -> str:
+        return (await ctx.ask(Name, "First?")).name + (await ctx.ask(Name, "Second?")).name
+
+    server = serve(two)
+    first = await server.call("two")
+    assert list(first.requests) == ["ask-1"]
+    second = await server.call("two", {"ask-1": accepted(name="A")}, first.state)
+    assert list(second.requests) == ["ask-2"]
+    assert (await server.call("two", {"ask-2": accepted(name="B")}, second.state)).text == "AB"
+
+
+async def test_an_answer_to_another_form_is_none(serve: Make) -> None:
+    messages = iter(["What?", "What else?", "What else?"])
+
+    async def changing(ctx: Context) -> str:
+        return (await ctx.ask(Name, next(messages), key="k")).name
+
+    server = serve(changing)
+    first = await server.call("changing")
+    again = await server.call("changing", {"k": accepted(name="Ann")}, first.state)
+    assert again.requests["k"]["params"]["message"] == "What else?"
+    assert (await server.call("changing", {"k": accepted(name="Ann")}, again.state)).text == "Ann"
+
+
+@pytest.mark.parametrize("action", ["decline", "cancel"])
+async def test_a_no_is_an_answer(serve: Make, action: str) -> None:
+    seen: list[str] = []
+
+    async def ask(ctx: Context) -> str:
+        try:
+            await ctx.ask(Name, "Name?", key="n")
+        except Declined as declined:
+            seen.append(declined.action)
+            raise
+        return ""
+
+    server = serve(ask)
+    asked = await server.call("ask")
+    done = await server.call("ask", {"n": {"action": action}}, asked.state)
+    assert done.result["isError"] is True
+    assert "Name?" in done.text
+    assert seen == [action]
+
+
+async def test_a_no_is_remembered(serve: Make) -> None:
+    async def ask(ctx: Context) -> str:
+        try:
+            await ctx.ask(Name, "Name?", key="n")
+        except Declined as declined:
+            await ctx.ask(Confirm, "Really?", key="really")
+            return declined.action
+        return ""
+
+    server = serve(ask)
+    first = await server.call("ask")
+    second = await server.call("ask", {"n": {"action": "cancel"}}, first.state)
+    assert list(second.requests) == ["really"]
+    assert (await server.call("ask", {"really": accepted(ok=True)}, second.state)).text == "cancel"
+
+
+async def test_a_page_to_open(serve: Make) -> None:
+    async def connect(ctx: Context) -> str:
+        await ctx.ask_url("https://example.com/connect?e=1", "Connect your account", key="page")
+        return "connected"
+
+    server = serve(connect)
+    asked = await server.call("connect")
+    assert asked.requests["page"]["params"] == {
+        "mode": "url",
+        "message": "Connect your account",
+        "url": "https://example.com/connect?e=1",
+    }
+    assert (await server.call("connect", {"page": {"action": "accept"}}, asked.state)).text == "connected"
+
+
+async def test_prompts_and_resources_ask_as_well(serve: Make) -> None:
+    @prompt
+    async def about(ctx: Context) -> str:
+        return (await ctx.ask(Name, "Who?", key="who")).name
+
+    @resource("note://{id}")
+    async def note(ctx: Context, id: str) -> str:  # noqa: A002 - the variable's name
+        return id + (await ctx.ask(Name, "Who?", key="who")).name
+
+    server = serve(prompts=[about], resources=[note])
+    answers = {"who": accepted(name="Ann")}
+    for method, params in (("prompts/get", {"name": "about"}), ("resources/read", {"uri": "note://1"})):
+        asked = await server.request(method, params)
+        assert list(asked.requests) == ["who"]
+        done = await server.request(method, {**params, **retry(answers, asked.state)})
+        assert done.result["resultType"] == "complete"
+        assert "Ann" in str(done.result)
+
+
+async def test_what_is_known_is_made_once(serve: Make) -> None:
+    made: list[int] = []
+
+    async def pay(ctx: Context) -> str:
+        async def charge() -> dict[str, Any]:
+            made.append(1)
+            return {"number": 4711, "parts": (1, 2)}
+
+        charged = await ctx.once("charge", charge)
+        plainly = await ctx.once("plain", lambda: "p")
+        name = await ctx.ask(Name, "Whose?", key="n")
+        return f"{charged['number']} {charged['parts']} {plainly} {name.name}"
+
+    server = serve(pay)
+    asked = await server.call("pay")
+    done = await server.call("pay", {"n": accepted(name="Ann")}, asked.state)
+    assert done.text == "4711 [1, 2] p Ann"
+    assert made == [1]
+
+
+async def test_the_tool_is_told_to_stop_and_cleans_up(serve: Make) -> None:
+    cleaned: list[str | None] = []
+
+    async def tidy(ctx: Context) -> str:
+        try:
+            return (await ctx.ask(Name, "Name?")).name
+        finally:
+            cleaned.append(ctx.cancel_reason)
+
+    server = serve(tidy)
+    await server.call("tidy")
+    await server.runs.drain()
+    assert cleaned == ["input_required"]
+
+
+async def test_a_question_given_up_is_not_asked(serve: Make) -> None:
+    async def impatient(ctx: Context) -> str:
+        try:
+            await asyncio.wait_for(ctx.ask(Name, "Name?"), 0)
+        except TimeoutError:
+            return "gave up"
+        return "answered"
+
+    assert (await serve(impatient).call("impatient")).text == "gave up"
+
+
+async def test_a_plain_function_waits_for_its_answer(serve: Make) -> None:
+    def slow(ctx: Context) -> str:
+        ctx.progress(1, 2, "before")
+        name = ctx.wait(ctx.ask(Name, "Name?", key="n"))
+        return f"{name.name}{ctx.wait(ctx.once('k', lambda: '!'))}"
+
+    server = serve(slow)
+    asked = await server.call("slow", meta={"progressToken": "t"})
+    assert list(asked.requests) == ["n"]
+    assert [each["params"]["message"] for each in asked.before] == ["before"]
+    assert (await server.call("slow", {"n": accepted(name="Ann")}, asked.state)).text == "Ann!"
+
+
+async def test_to_who_takes_only_a_stream_the_questions_come_in_one(serve: Make) -> None:
+    server = serve(greet)
+    asked = await server.call("greet", accept="text/event-stream")
+    assert list(asked.requests) == ["user_name"]
+
+
+async def test_a_long_description_reaches_the_form(serve: Make) -> None:
+    class Described(BaseModel):
+        name: Annotated[str, Field(title="Name", description="As in the passport", max_length=40)] = "Ann"
+
+    async def ask(ctx: Context) -> str:
+        answer = await ctx.ask(Described, "Name?", key="n")
+        return answer.name
+
+    server = serve(tool(ask))
+    asked = await server.call("ask", can=ALL)
+    assert asked.requests["n"]["params"]["requestedSchema"] == {
+        "type": "object",
+        "properties": {
+            "name": {
+                "type": "string",
+                "title": "Name",
+                "description": "As in the passport",
+                "maxLength": 40,
+                "default": "Ann",
+            }
+        },
+    }
+    assert (await server.call("ask", {"n": accepted()}, asked.state)).text == "Ann"
