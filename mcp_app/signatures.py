@@ -17,12 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapte
 from pydantic.errors import PydanticUndefinedAnnotation
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
-from pydantic_core import SchemaError
+from pydantic_core import SchemaError, from_json
 
 from .content import declares_content
 from .context import Context
 from .protocol import query_text
 from .protocol.errors import ToolDefinitionError
+from .protocol.event import encode
 from .source import implementation
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -54,7 +55,8 @@ class Signature:
     `parameters` validates; `attributes` maps each of the function's parameters to the model's attribute; `context` is
     the parameter that wants the `Context`; `lists` are the parameters for which a repeated name in a query is a list,
     `choices` the values of those that take one of a few, by how they are written in a query. `item` and `result` are
-    None where nothing is declared.
+    None where nothing is declared, or content is: `content` says that the result is declared as content. `whole` is the
+    parameter that is given the model itself, where there is one.
     """
 
     parameters: type[BaseModel]
@@ -67,6 +69,7 @@ class Signature:
     input_schema: Mapping[str, Any]
     output_schema: Mapping[str, Any] | None
     content: bool
+    whole: str | None = None
 
     def meant(self, name: str, texts: list[str]) -> Any:
         """What the texts given for a parameter stand for, as far as pydantic does not see it: a list of one, and which
@@ -77,6 +80,8 @@ class Signature:
 
     def keywords(self, model: BaseModel) -> dict[str, Any]:
         """The function's keyword arguments, of an instance of `parameters`."""
+        if self.whole is not None:
+            return {self.whole: model}
         return {name: getattr(model, attribute) for name, attribute in self.attributes.items()}
 
 
@@ -87,10 +92,13 @@ def read(
     *,
     result_marker: type,
     generates: bool,
+    whole: type[BaseModel] | None = None,
+    listed: Mapping[str, Any] | None = None,
 ) -> Signature:
     """The signature of `function`, which `generates` items or returns; `result_marker` is the class of its results.
 
-    Raises ToolDefinitionError.
+    `whole` is a model that its one parameter is annotated with, and that has the fields which callers give; `listed` is
+    a JSON Schema that takes the place of the one made of the types. Raises ToolDefinitionError.
     """
     name = getattr(function, "__qualname__", repr(function))
     parameters = _parameters(function, name)
@@ -114,15 +122,19 @@ def read(
         attribute = attributes[parameter.name] = f"p_{parameter.name}"
         described = _described(annotation, parameter.name, descriptions, name)
         fields[attribute] = described if parameter.default is parameter.empty else (described, parameter.default)
-    model = _model(name, fields)
-    input_schema = {"$schema": _DIALECT, **_schema(name, "parameters", lambda: _input_schema(model))}
+    alone = None if whole is None else _alone(name, attributes, hints, whole)
+    model = _model(name, fields) if whole is None else whole
+    if listed is None:
+        input_schema = {"$schema": _DIALECT, **_schema(name, "parameters", lambda: _input_schema(model))}
+    else:
+        input_schema = _verbatim(name, listed)
     item, result = _outputs(hints.get("return", Any), result_marker, generates=generates)
     content = declares_content(result)
     item_adapter = None if declares_content(item) else _adapter(name, "yields", item)
     result_adapter = None if content else _adapter(name, "returns", result)
     return Signature(
         parameters=model,
-        attributes=types.MappingProxyType(attributes),
+        attributes=types.MappingProxyType({} if alone else attributes),
         context=context,
         lists=query_text.lists(input_schema),
         choices=query_text.choices(input_schema),
@@ -131,6 +143,7 @@ def read(
         input_schema=types.MappingProxyType(input_schema),
         output_schema=_output_schema(name, result_adapter),
         content=content,
+        whole=alone,
     )
 
 
@@ -226,6 +239,27 @@ def _union(members: list[Any]) -> Any:
     if not members or Any in members:
         return Any
     return members[0] if len(members) == 1 else typing.Union[tuple(members)]  # noqa: UP007 - made of a list
+
+
+def _alone(name: str, attributes: Mapping[str, str], hints: Mapping[str, Any], whole: type[BaseModel]) -> str:
+    if not (inspect.isclass(whole) and issubclass(whole, BaseModel)):
+        raise ToolDefinitionError(f"{name}: parameters is {whole!r}, not a pydantic model.")
+    if len(attributes) != 1 or hints[next(iter(attributes))] is not whole:
+        raise ToolDefinitionError(
+            f"{name}: with parameters={whole.__name__} the function takes one parameter, annotated with that class."
+        )
+    return next(iter(attributes))
+
+
+def _verbatim(name: str, listed: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of what an author wrote: what is listed does not change."""
+    try:
+        schema = from_json(encode(listed), allow_inf_nan=False)
+    except ValueError as error:
+        raise ToolDefinitionError(f"{name}: its input_schema is {error}") from error
+    if not isinstance(schema, dict) or schema.get("type") != "object":
+        raise ToolDefinitionError(f'{name}: its input_schema is not that of an object: its "type" must be "object".')
+    return schema
 
 
 def _adapter(name: str, does: str, annotation: Any) -> TypeAdapter[Any] | None:

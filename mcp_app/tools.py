@@ -14,14 +14,16 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, Generic, TypeVar, overload
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from .catalogue import Catalogue
 from .content import content_blocks, is_content
 from .content_data import ContentError
 from .docstrings import describe
+from .protocol import mcp_headers
 from .protocol.errors import InvalidParams, ToolDefinitionError, ToolFailed, UnknownTool
 from .protocol.event import encode
+from .protocol.mcp_headers import Mirror
 from .protocol.plain import RESERVED, problems
 from .signatures import Signature, read
 from .source import Scope, docstring, implementation, where
@@ -77,6 +79,9 @@ class Tool:
     destructive: bool
     idempotent: bool
     time_limit: float | None
+    once: bool
+    mirrors: tuple[Mirror, ...] = field(repr=False)
+    """The parameters that MCP clients repeat in header fields: `x-mcp-header` in the input schema."""
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs)
@@ -158,6 +163,9 @@ def tool(
     destructive: bool = True,
     idempotent: bool = False,
     time_limit: float | None = None,
+    once: bool = False,
+    parameters: type[BaseModel] | None = None,
+    input_schema: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
 def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """Make a tool of a typed function: a coroutine, an async generator, a plain function or a generator.
@@ -168,6 +176,10 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Tool 
     read_only: it changes nothing, so that it may be started by GET (RFC 9110, 9.2.1).
     destructive, idempotent: hints for callers about a tool that does change something.
     time_limit: seconds after which a call of it is ended; the server's cap holds all the same.
+    once: a call that asked its user something is not done twice with the same answers.
+    parameters: a pydantic model of all parameters, for what concerns several of them; the function takes one of these.
+    input_schema: the JSON Schema that is listed, as it is. Calls are validated by the types all the same: that both say
+        the same is the author's to see to.
 
     Raises ToolDefinitionError naming the function, the parameter and what to do.
     """
@@ -189,6 +201,9 @@ def _make(
     destructive: bool = True,
     idempotent: bool = False,
     time_limit: float | None = None,
+    once: bool = False,
+    parameters: type[BaseModel] | None = None,
+    input_schema: Mapping[str, Any] | None = None,
 ) -> Tool:
     if isinstance(function, Tool) or inspect.isclass(function) or not callable(function):
         raise ToolDefinitionError(f"{function!r} is not a function: @tool goes on a function, once.")
@@ -197,16 +212,18 @@ def _make(
         raise ToolDefinitionError(f"{name!r} is no name for a tool: 1 to 128 characters of A-Z, a-z, 0-9, _, - and .")
     if time_limit is not None and not (isinstance(time_limit, int | float) and 0 < time_limit < float("inf")):
         raise ToolDefinitionError(f"{name}: time_limit is {time_limit!r}, not a positive number of seconds.")
-    documented, parameters = describe(docstring(function))
+    documented, descriptions = describe(docstring(function))
     kind = Kind.of(function)
     signature = read(
         function,
         scope.of(function),
-        parameters,
+        descriptions,
         result_marker=Result,
         generates=kind in {Kind.ASYNC_GENERATOR, Kind.GENERATOR},
+        whole=parameters,
+        listed=input_schema,
     )
-    if read_only and (reserved := RESERVED & signature.attributes.keys()):
+    if read_only and (reserved := RESERVED & signature.input_schema.get("properties", {}).keys()):
         raise ToolDefinitionError(
             f"{name}: a read-only tool cannot have a parameter named {sorted(reserved)[0]}: "
             "that name has a meaning in the query of a GET. Rename it."
@@ -224,7 +241,16 @@ def _make(
         destructive=destructive and not read_only,
         idempotent=idempotent or read_only,
         time_limit=time_limit,
+        once=once,
+        mirrors=_mirrors(name, signature.input_schema),
     )
+
+
+def _mirrors(name: str, input_schema: Mapping[str, Any]) -> tuple[Mirror, ...]:
+    try:
+        return mcp_headers.mirrors(input_schema)
+    except ToolDefinitionError as error:
+        raise ToolDefinitionError(f"{name}: {error}") from error
 
 
 class Registry(Catalogue[Tool]):

@@ -44,7 +44,10 @@ def _choices(parameter: Schema, root: Schema) -> dict[str, Any]:
 
 
 def alternatives(schema: Schema, root: Schema, seen: frozenset[str] = frozenset()) -> Iterator[Schema]:
-    """The schema's alternatives, references followed; a reference to itself is followed once."""
+    """The schema's alternatives, references followed; a reference to itself is followed once. `true` and `false`, which
+    are schemas too, have none."""
+    if not isinstance(schema, Mapping):
+        return
     reference = schema.get("$ref")
     if isinstance(reference, str) and reference not in seen:
         definition = root.get("$defs", {}).get(reference.removeprefix("#/$defs/"), {})
