@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+import fixture_asks
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mcp_app import (
     Audio,
@@ -123,6 +124,62 @@ def test_x_mcp_header(
     return f"Region: {region}"
 
 
+SCHEMA = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "type": "object",
+    "$defs": {
+        "address": {
+            "$anchor": "addressDef",
+            "type": "object",
+            "properties": {"street": {"type": "string"}, "city": {"type": "string"}},
+        }
+    },
+    "properties": {
+        "name": {"type": "string"},
+        "address": {"$ref": "#/$defs/address"},
+        "contactMethod": {"type": "string", "enum": ["phone", "email"]},
+        "phone": {"type": "string"},
+        "email": {"type": "string"},
+    },
+    "allOf": [{"anyOf": [{"required": ["phone"]}, {"required": ["email"]}]}],
+    "if": {"properties": {"contactMethod": {"const": "phone"}}, "required": ["contactMethod"]},
+    "then": {"required": ["phone"]},
+    "else": {"required": ["email"]},
+    "additionalProperties": False,
+}
+
+
+class Address(BaseModel):
+    street: str | None = None
+    city: str | None = None
+
+
+class Contact(BaseModel):
+    """What SCHEMA says, as the model that a call's arguments are read into."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str | None = None
+    address: Address | None = None
+    contactMethod: Literal["phone", "email"] | None = None  # noqa: N815 - the suite's name for it
+    phone: str | None = None
+    email: str | None = None
+
+    @model_validator(mode="after")
+    def reachable(self) -> Self:
+        """`if`, `then` and `else`; they imply `allOf`."""
+        needed = "phone" if self.contactMethod == "phone" else "email"
+        if getattr(self, needed) is None:
+            raise ValueError(f"{needed} is required")
+        return self
+
+
+@tool(parameters=Contact, input_schema=SCHEMA)
+def json_schema_2020_12_tool(contact: Contact) -> str:
+    """Take what a schema with the keywords of JSON Schema 2020-12 describes."""
+    return f"Reached by {contact.contactMethod or 'email'}."
+
+
 # --- tools: lists that change ----------------------------------------------------------------------------------------
 
 
@@ -208,5 +265,7 @@ def test_prompt_with_image() -> list[Any]:
 
 # --- what is served --------------------------------------------------------------------------------------------------
 
-tools = Registry([each for each in list(globals().values()) if isinstance(each, Tool)])
-prompts = Prompts([each for each in list(globals().values()) if isinstance(each, Prompt)])
+_made = [*globals().values(), *vars(fixture_asks).values()]
+
+tools = Registry([each for each in _made if isinstance(each, Tool)])
+prompts = Prompts([each for each in _made if isinstance(each, Prompt)])

@@ -56,9 +56,11 @@ class Scenario:
 
     @property
     def missed(self) -> tuple[Check, ...]:
-        """The checks that failed, warned or were skipped. A scenario without a check has shown nothing."""
+        """The checks that failed, warned or were skipped. A scenario that only remarks on things has shown nothing."""
         found = tuple(each for each in self.checks if not each.passed)
-        return found if self.checks else (Check("(no check)", "FAILURE", "the scenario has checked nothing"),)
+        if found or any(each.status == "SUCCESS" for each in self.checks):
+            return found
+        return (Check("(nothing checked)", "FAILURE", "the scenario has made remarks only"),)
 
 
 @dataclass(frozen=True, slots=True)
