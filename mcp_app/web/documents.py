@@ -31,6 +31,7 @@ class Documents:
         self._runs = runs
         self._metrics = numbers
         self._doors: dict[str, dict[str, discovery.Door]] = {}
+        self._described: tuple[Tool, ...] = ()
 
     async def door(self, request: Request) -> Answer:
         """The manifest, by one of its names."""
@@ -73,11 +74,15 @@ class Documents:
         return f"{request.scheme}://{netloc}:{port}" if port else f"{request.scheme}://{netloc}"
 
     def _doors_for(self, base: str) -> dict[str, discovery.Door]:
+        tools = tuple(self._registry)
+        if tools != self._described:  # they may come and go
+            self._doors.clear()
+            self._described = tools
         if base not in self._doors:
             if len(self._doors) >= _MAX_BASES:
                 self._doors.clear()
             live = discovery.LiveServer(
-                tools=tuple(self._registry),
+                tools=tools,
                 heartbeat_seconds=self._settings.heartbeat_seconds,
                 cap_seconds=self._settings.cap_seconds,
                 revisions=REVISIONS,
