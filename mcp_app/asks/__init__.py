@@ -9,7 +9,7 @@ both. No HTTP and no run is known here.
 from ..protocol.asking import Declined, MissingCapability, NoAnswer
 from .ask import Ask, Asker, Emit, InputRequired, Nobody, Root, Sample
 from .form import Titled
-from .live import Inbox, Live
+from .live import Live
 from .once import Once
 from .rounds import Rounds, State
 
@@ -18,7 +18,6 @@ __all__ = [
     "Asker",
     "Declined",
     "Emit",
-    "Inbox",
     "InputRequired",
     "Live",
     "MissingCapability",

@@ -10,11 +10,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...asks import Live
 from ...protocol import jsonrpc
+from ...protocol.accept import quality
 from ...protocol.errors import InvalidParams, Overloaded
 from ...protocol.event import encode
 from ...protocol.jsonrpc import Code, RpcError
 from ...protocol.mcp import Exchange
+from ...protocol.revision import MCP_2024_11_05
 from ...protocol.session_revision import negotiated
 from ...protocol.uri_template import normal
 from ...resources import UnknownResource
@@ -162,7 +165,12 @@ class Legacy:
     async def _run(self, asked: Asked, callee: Any, arguments: dict[str, Any], exchange: Exchange) -> Working:
         session = asked.session
         policy = session.policy or session.revision.policy
-        run = await self._runs.start(callee, arguments, policy, principal=session.principal, headers=asked.headers)
+        # Who takes no stream cannot be sent a question; the oldest transport has one whatever this request accepts.
+        hears = policy is MCP_2024_11_05 or quality(asked.headers.get("accept"), "text/event-stream").q > 0
+        asker = Live(session.expect, session.client.get("capabilities", {})) if hears else None
+        run = await self._runs.start(
+            callee, arguments, policy, principal=session.principal, headers=asked.headers, asker=asker
+        )
         return Working(run, exchange)
 
     def _exchange(
