@@ -19,8 +19,8 @@ def of(*languages: str) -> list[Block]:
     return [block for page in PAGES for block in blocks(page, *languages)]
 
 
-PYTHON = [block for block in of("python") if block.page.name != "how-to-call.md"]
-"""Those of how-to-call.md are clients, and run against a server by a test of their own."""
+PYTHON = [block for block in of("python") if block.page.name not in {"how-to-call.md", "clients.md"}]
+"""Those are clients, and run against a server by tests of their own: clients.md's by `make clients`."""
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=lambda block: block.place)
