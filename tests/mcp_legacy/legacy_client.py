@@ -37,6 +37,7 @@ class Stage:
         self.log = log
         self.runs = Runs(self.settings, log)
         self.steps = asyncio.Semaphore(0)
+        self.begun = asyncio.Event()
         self.cancelled = asyncio.Event()
         self.tools = Registry(self._tools())
         self.resources = Resources(self._resources())
@@ -56,6 +57,7 @@ class Stage:
         @tool
         async def steps(n: int, ctx: Context) -> dict[str, int]:
             """Says one word at each step that the test lets it make."""
+            stage.begun.set()
             try:
                 for i in range(n):
                     await stage.steps.acquire()

@@ -75,6 +75,7 @@ class Dispatch:
 
     async def _open(self, request: Request) -> Answer:
         if self._http_sse is not None and self.opens(request):
+            self._guard.check_start(request)
             return await self._http_sse.open(request)
         wanted = quality(request.headers.get("accept"), Representation.EVENT_STREAM.value)
         if not wanted.q:

@@ -21,6 +21,7 @@ from ..exchange import Answer
 from ..frames import Frames, Rendering
 from ..metrics import Metrics
 from .answering import Resumable
+from .outbox import Listener
 from .sessions import Session
 
 UNCAPPED_SECONDS = 86400.0
@@ -36,33 +37,34 @@ class Listening:
         self._clock = clock
 
     def answer(self, session: Session, after: int | None = None) -> Answer:
-        """From number `after` on, or where the last listener stopped. Its leaving means nothing."""
+        """From number `after` on, or where the last listener stopped. Its leaving means nothing; while it is there, the
+        session is in use."""
         listener = session.outbox.listen(after)
         retry_ms = MCP_2025_11_25.retry_ms if session.revision.polled else None
         rendering = Resumable(Messages(sse.OPEN), session.outbox.id, listener.after, retry_ms)
-        return self._answer(session, rendering, self._settings.cap_seconds, lambda: None)
+        session.streams += 1
+
+        def closed() -> None:
+            session.streams -= 1
+            session.touched = self._clock()
+
+        return self._answer(listener, rendering, self._settings.cap_seconds, closed)
 
     def answer_bare(self, session: Session, opening: bytes, on_close: Callable[[], None]) -> Answer:
         """2024-11-05: the one stream of the session, which begins with `opening`; `on_close` is called at its end."""
-        session.outbox.listen()
-        return self._answer(session, Messages(opening), UNCAPPED_SECONDS, on_close)
+        return self._answer(session.outbox.listen(), Messages(opening), UNCAPPED_SECONDS, on_close)
 
-    def _answer(self, session: Session, rendering: Rendering, cap: float, on_close: Callable[[], None]) -> Answer:
-        listener = session.outbox.listener
-        assert listener is not None  # noqa: S101 - made by those who call
+    def _answer(self, listener: Listener, rendering: Rendering, cap: float, on_close: Callable[[], None]) -> Answer:
         self._metrics.streams.add()
-        session.streams += 1
         stream = Stream(self._clock(), heartbeat=self._settings.heartbeat_seconds, cap=cap)
         capped = TimeCap(listener, stream, self._clock, OnCap.END_STREAM, lambda: None)
 
         def closed() -> None:
             self._metrics.streams.ended.add()
-            session.streams -= 1
-            session.touched = self._clock()
             on_close()
 
         batches = Heartbeat(capped, stream, self._clock, self._metrics.heartbeats.add)
-        frames = Frames(batches, stream, self._clock, run=session.outbox.id, rendering=rendering, on_close=closed)
+        frames = Frames(batches, stream, self._clock, run=listener.stream, rendering=rendering, on_close=closed)
         return Answer(200, STREAM_HEADERS, frames)
 
 

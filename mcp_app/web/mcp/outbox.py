@@ -78,6 +78,7 @@ class Listener:
     """Gives out messages, as a `Reader` does entries."""
 
     def __init__(self, outbox: Outbox, log: EventLog, after: int) -> None:
+        self.stream = outbox.id
         self.after = after
         self._outbox = outbox
         self._log = log

@@ -113,12 +113,6 @@ class Session:
         answer.add_done_callback(lambda _: self._asked.pop(request, None))
         return request, answer
 
-    def ask(self, method: str, params: dict[str, Any] | None = None) -> asyncio.Future[jsonrpc.Response]:
-        """A request of ours on the session's own stream. One that belongs to a run goes out on the run's: `expect`."""
-        request, answer = self.expect()
-        self.outbox.send(jsonrpc.request(request, method, None if params is None else encode(params)))
-        return answer
-
     def answered(self, response: jsonrpc.Response) -> bool:
         """A response came in; whether anybody waited for it."""
         answer = None if response.id is None else self._asked.get(response.id)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ...protocol import jsonrpc
 from ...protocol.accept import Representation
@@ -19,7 +20,7 @@ from ...protocol.errors import InvalidRequest, NotAcceptable
 from ...protocol.jsonrpc import Code, RpcError
 from ...protocol.session_revision import SESSION_REVISIONS
 from ..calls import PRINCIPAL, STREAM_HEADERS
-from ..exchange import Answer, Request, json_answer
+from ..exchange import JSON, Answer, Request, json_answer
 from .answering import Answering, acceptable
 from .failures import as_rpc_error
 from .legacy import Legacy
@@ -162,7 +163,9 @@ class Streamable:
             return message.encode()
         if message.method == "initialize":
             return RpcError(Code.INVALID_REQUEST, "initialize stands in no batch.", id=message.id).encode()
-        begun = await self._begin(session, request, message)
+        # Nothing but responses goes out, so nothing can be asked on the way: as of a client that takes no stream.
+        takes_json = replace(request, headers={**request.headers, "accept": JSON})
+        begun = await self._begin(session, takes_json, message)
         if isinstance(begun, bytes):
             return begun
         return await self._answering.whole(begun.run, begun.exchange)

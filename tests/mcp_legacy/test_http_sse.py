@@ -1,0 +1,163 @@
+"""HTTP+SSE, the transport of MCP 2024-11-05: one stream, and messages that are answered on it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from legacy_client import STREAM, Events, Stage, call
+from loop_clock import on_loop_clock
+
+EVENTS = "/api/v1/mcp/sse"
+
+
+class Old:
+    """A client of 2024-11-05."""
+
+    def __init__(self, stage: Stage, events: Events, address: str) -> None:
+        self.stage = stage
+        self.events = events
+        self.address = address
+        self.ids = 0
+
+    async def send(self, message: Any) -> int:
+        return (await self.stage.ask("POST", message, path=self.address, accept="*/*")).status
+
+    async def request(self, method: str, params: Any = None) -> Any:
+        """The response, which comes on the stream."""
+        self.ids += 1
+        assert await self.send(call(method, params, self.ids)) == 202
+        message = await self.events.message()
+        assert message["id"] == self.ids, message
+        return message
+
+
+async def connected(stage: Stage, path: str = "/mcp", version: str = "2024-11-05") -> Old:
+    events = Events(await stage.ask("GET", path=path, accept=STREAM))
+    first = await events.next()
+    assert first is not None
+    assert first.event == "endpoint"
+    old = Old(stage, events, first.data)
+    params = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "old", "version": "1"}}
+    result = (await old.request("initialize", params))["result"]
+    assert result["protocolVersion"] == version
+    assert await old.send({"jsonrpc": "2.0", "method": "notifications/initialized"}) == 202
+    return old
+
+
+@pytest.mark.parametrize("path", ["/mcp", EVENTS, "/mcp/"])
+async def test_messages_are_answered_on_the_stream(stage: Stage, path: str) -> None:
+    old = await connected(stage, path)
+    assert old.address.startswith(f"{path.rstrip('/')}/messages?session=")
+    assert len((await old.request("tools/list"))["result"]["tools"]) == 4
+    result = (await old.request("tools/call", {"name": "add", "arguments": {"a": 1, "b": 2}}))["result"]
+    assert result == {"content": [{"type": "text", "text": "3"}]}
+    assert (await old.request("nothing/here"))["error"]["code"] == -32601
+    assert (await old.request("resources/read", {"uri": "test://other"}))["error"]["code"] == -32002
+
+
+async def test_notifications_come_on_it_in_order(stage: Stage) -> None:
+    old = await connected(stage, version="2025-06-18")  # clients agree on newer ones over it
+    params = {"name": "steps", "arguments": {"n": 2}, "_meta": {"progressToken": "t"}}
+    assert await old.send(call("tools/call", params, "c")) == 202
+    for expected in (1, 2):
+        stage.steps.release()
+        assert (await old.events.message())["params"]["progress"] == expected
+    stage.endpoint.sessions.list_changed("tools")
+    assert (await old.events.message())["method"] == "notifications/tools/list_changed"
+    stage.steps.release()
+    assert (await old.events.message())["result"]["structuredContent"] == {"n": 2}
+
+
+async def test_its_end_is_the_sessions_and_cancels_what_runs(stage: Stage) -> None:
+    old = await connected(stage)
+    assert await old.send(call("tools/call", {"name": "steps", "arguments": {"n": 1}})) == 202
+    await asyncio.wait_for(stage.begun.wait(), 10)
+    old.events.leave()
+    await asyncio.wait_for(stage.cancelled.wait(), 10)
+    assert len(stage.endpoint.sessions) == 0
+    assert await old.send(call("ping")) == 404
+
+
+async def test_a_request_is_cancelled(stage: Stage) -> None:
+    old = await connected(stage)
+    assert await old.send(call("tools/call", {"name": "steps", "arguments": {"n": 1}}, "c")) == 202
+    await asyncio.wait_for(stage.begun.wait(), 10)
+    cancelled = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "c"}}
+    assert await old.send(cancelled) == 202
+    message = await old.events.message()
+    assert (message["id"], message["error"]["data"]["code"]) == ("c", "cancelled")
+
+
+@pytest.mark.parametrize("query", ["", "?session=", "?session=x", f"?session={'0' * 32}", "?other=1"])
+async def test_a_message_for_no_session_is_404(stage: Stage, query: str) -> None:
+    assert (await stage.ask("POST", call("ping"), path=f"/mcp/messages{query}")).status == 404
+
+
+async def test_sessions_of_the_other_transport_have_no_messages(stage: Stage) -> None:
+    client = await stage.client()
+    assert (await stage.ask("POST", call("ping"), path=f"/mcp/messages?session={client.session}")).status == 404
+
+
+@pytest.mark.parametrize(("body", "status"), [(b"{", 400), (b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]', 400)])
+async def test_what_is_no_message_is_400(stage: Stage, body: bytes, status: int) -> None:
+    old = await connected(stage)
+    assert await old.send(body) == status
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/html, */*;q=0.8", None, "text/*"])
+async def test_only_who_names_event_streams_gets_one(stage: Stage, accept: str | None) -> None:
+    """A browser or a probe would wait for the end of a stream that has none."""
+    for path in ("/mcp", EVENTS):
+        assert (await stage.ask("GET", path=path, accept=accept)).status == 400
+    assert len(stage.endpoint.sessions) == 0
+
+
+async def test_json_alone_is_406(stage: Stage) -> None:
+    assert (await stage.ask("GET", accept="application/json")).status == 406
+
+
+async def test_head_opens_nothing(stage: Stage) -> None:
+    for path in ("/mcp", EVENTS):
+        answer = await stage.ask("HEAD", path=path, accept=STREAM)
+        assert answer.status == 200
+        assert dict(answer.headers)["Content-Type"] == STREAM
+    assert len(stage.endpoint.sessions) == 0
+
+
+async def test_where_it_is_not_wanted_it_is_not(make: Any) -> None:
+    stage = make(legacy_sse=False)
+    for path in ("/mcp", EVENTS):
+        assert (await stage.ask("GET", path=path, accept=STREAM)).status == 400
+    assert (await stage.ask("POST", call("ping"), path="/mcp/messages?session=x")).status == 404
+
+
+async def test_a_page_of_another_site_opens_none(stage: Stage) -> None:
+    answer = await stage.ask("GET", accept=STREAM, sec_fetch_site="cross-site")
+    assert answer.status == 403
+    assert len(stage.endpoint.sessions) == 0
+
+
+async def test_when_the_server_stops_requests_are_answered_first(stage: Stage) -> None:
+    old = await connected(stage)
+    assert await old.send(call("tools/call", {"name": "steps", "arguments": {"n": 1}}, "c")) == 202
+    await asyncio.wait_for(stage.begun.wait(), 10)
+    draining = asyncio.create_task(stage.endpoint.drain())
+    assert (await old.events.message())["error"]["data"]["code"] == "shutdown"
+    assert await old.events.next() is None
+    await draining
+
+
+@on_loop_clock
+async def test_no_cap_but_the_sessions_idle_time() -> None:
+    stage = Stage(cap_seconds=8, heartbeat_seconds=5, session_idle_seconds=300)
+    old = await connected(stage)
+    await asyncio.sleep(200)
+    assert (await old.request("ping"))["result"] == {}
+    ended = await old.request("tools/call", {"name": "steps", "arguments": {"n": 1}})
+    assert ended["error"]["data"]["code"] == "time_cap"
+    began = asyncio.get_running_loop().time()
+    assert await old.events.next() is None
+    assert 299 <= asyncio.get_running_loop().time() - began <= 301
+    await stage.close()
