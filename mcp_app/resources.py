@@ -38,6 +38,10 @@ class UnknownResource(RequestError):
         super().__init__(f"There is no resource at {uri[:_SHOWN]!r}.", hint=hint)
         self.uri = uri
 
+    def object(self) -> dict[str, Any]:
+        """With the URI, which "data MUST contain" in 2026-07-28."""
+        return {**super().object(), "uri": self.uri}
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Resource:

@@ -31,6 +31,7 @@ LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "e
 # Errors that say something of the call itself are for the model to read (SEP-1303): a result with `isError`. The others
 # say that there is no result, and are JSON-RPC errors.
 _FOR_THE_MODEL = frozenset({"tool_failed", "event_too_large", "invalid_params"})
+_NOTHING_THERE = "unknown_resource"  # said by the function of a resource; it is no error of the protocol's own
 _CODES = {kind.code: code for kind, (code, _) in RPC_CODES.items() if hasattr(kind, "code")}
 
 
@@ -41,13 +42,14 @@ class Wire:
     `result_type`: whether results carry `resultType` (2026-07-28). `any_structure`: whether structured content may be
     any JSON value, or must be an object (up to 2025-11-25). `structured`: whether it exists at all (2025-06-18).
     `capability_error`: whether a capability that the client lacks is an error of its own (2026-07-28), or one for the
-    model to read.
+    model to read. `nothing_there`: the code of a resource that is not there.
     """
 
     result_type: bool
     structured: bool
     any_structure: bool
     capability_error: bool = False
+    nothing_there: Code = Code.RESOURCE_NOT_FOUND
 
 
 @dataclass(slots=True)
@@ -108,6 +110,8 @@ class Exchange:
         if problem["code"] == MissingCapability.code and self.wire.capability_error:
             code = Code.MISSING_CLIENT_CAPABILITY
         if self.raw is not None:  # only a tool's result can be an error
+            if problem["code"] == _NOTHING_THERE:
+                code = self.wire.nothing_there
             return jsonrpc.error(self.id, code or Code.INTERNAL_ERROR, problem["message"], encode(problem))
         if code is None or problem["code"] in _FOR_THE_MODEL:  # None: a code that the tool's author made up
             return jsonrpc.result(self.id, encode(self.failed(problem)))

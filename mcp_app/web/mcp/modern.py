@@ -34,7 +34,13 @@ from .subscriptions import Subscriptions
 
 VERSION = "2026-07-28"
 
-WIRE = Wire(result_type=True, structured=True, any_structure=True, capability_error=True)
+WIRE = Wire(
+    result_type=True,
+    structured=True,
+    any_structure=True,
+    capability_error=True,
+    nothing_there=Code.INVALID_PARAMS,
+)
 
 _CACHEABLE = {"ttlMs": LIST_TTL_MS, "cacheScope": "public"}
 """Lists are the same for everybody, as nobody is asked who they are."""
@@ -167,7 +173,7 @@ class Modern:
         try:
             reading, arguments = self._offer.resources.match(uri)
         except UnknownResource as error:  # "data MUST contain the URI" (2026-07-28, Resources, Error Handling)
-            raise RpcError(Code.INVALID_PARAMS, error.message, data={**error.object(), "uri": uri}) from None
+            raise RpcError(Code.INVALID_PARAMS, error.message, data=error.object()) from None
         return await self._run(asked, reading, arguments, self._exchange(asked, raw=reading.resource.cache_hints()))
 
     async def _run(self, asked: Asked, callee: Any, arguments: dict[str, Any], exchange: Exchange) -> Answer:
