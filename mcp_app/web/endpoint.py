@@ -118,9 +118,9 @@ class Endpoint:
         """The server is being stopped: every stream gets its last event, and nothing begins."""
         self._changes.close()
         self._subscriptions.end()
-        self.sessions.drain()
+        self.sessions.refuse()
         await self.runs.drain()
-        self.sessions.drain()
+        await self.sessions.drain()
 
     async def post(self, request: Request) -> Answer:
         """A call at the SSE route: the body's shape chooses the dialect."""

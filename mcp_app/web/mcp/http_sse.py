@@ -30,7 +30,6 @@ class HttpSse:
         self._legacy = legacy
         self._answering = answering
         self._listening = listening
-        self._working: set[asyncio.Task[None]] = set()
 
     async def open(self, request: Request) -> Answer:
         """The stream; its first event says where messages go."""
@@ -46,8 +45,8 @@ class HttpSse:
             raise RpcError(Code.INVALID_REQUEST, "This transport has no batches: send each message alone.")
         if isinstance(message, jsonrpc.Request):
             task = asyncio.create_task(self._work(session, message, request.headers))
-            self._working.add(task)
-            task.add_done_callback(self._working.discard)
+            session.relays.add(task)
+            task.add_done_callback(session.relays.discard)
         elif isinstance(message, jsonrpc.Notification):
             self._legacy.notified(session, message)
         else:

@@ -22,6 +22,10 @@ KEEP = Keep(entries=WINDOW_ENTRIES, bytes=WINDOW_BYTES)
 """Messages kept for a client that is not listening, or that lost its connection."""
 
 
+_END = Event(EventType.COMPLETE, b"null")
+"""After the last message."""
+
+
 class Outbox:
     """The messages, in their order. `id` names the stream in event ids."""
 
@@ -33,7 +37,7 @@ class Outbox:
         self.listener: Listener | None = None
         self.closed = False
         self._log = log
-        self._waiting: list[bytes] = []
+        self._waiting: list[Event] = []
         self._sending: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -43,18 +47,21 @@ class Outbox:
         """Never waits: whoever has something to say may be anywhere. A closed outbox says nothing."""
         if self.closed:
             return
-        self._waiting.append(message)
+        self._append(Event(EventType.LOG, message))
+
+    def _append(self, event: Event) -> None:
+        self._waiting.append(event)
         if self._sending is None:
             self._sending = asyncio.create_task(self._send(), name=f"messages of {self.id}")
 
     async def _send(self) -> None:
         try:
-            while self._waiting and not self.closed:
-                messages, self._waiting = self._waiting, []
-                entry = await self._log.append(self.id, [Event(EventType.LOG, each) for each in messages])
+            while self._waiting:
+                events, self._waiting = self._waiting, []
+                entry = await self._log.append(self.id, events)
                 self.last = entry.number
         except UnknownRun:
-            self.closed = True  # forgotten between the check and the append
+            self._waiting.clear()  # the session has ended, and nobody listens any more
         finally:
             self._sending = None
 
@@ -69,9 +76,22 @@ class Outbox:
         return self.listener
 
     def close(self) -> None:
-        """The session has ended, and its stream with it."""
+        """The session has ended, and its stream with it: whoever listens hears the rest first. Closing twice does
+        nothing."""
+        if self.closed:
+            return
         self.closed = True
-        self._log.forget(self.id)
+        if self.listener is None:
+            self._log.forget(self.id)
+        else:
+            self._append(_END)
+
+    def left_by(self, listener: Listener) -> None:
+        """The listener is closed."""
+        if self.listener is listener:
+            self.listener = None
+            if self.closed:
+                self._log.forget(self.id)
 
 
 class Listener:
@@ -82,6 +102,7 @@ class Listener:
         self.after = after
         self._outbox = outbox
         self._log = log
+        self._ended = False
 
     async def next(self, until: float) -> list[Entry] | None:
         """The next messages; None when the session has ended, or somebody else listens now.
@@ -99,15 +120,17 @@ class Listener:
             raise
         if self._over():  # while it waited: the messages are another's
             return None
-        if batch:
-            self.after = batch[-1].number
-            self._outbox.taken = max(self._outbox.taken, self.after)
-        return batch
+        if not batch:
+            return batch
+        self.after = batch[-1].number
+        self._outbox.taken = max(self._outbox.taken, self.after)
+        self._ended = batch[-1].event.last
+        messages = [each for each in batch if not each.event.last]
+        return messages or None
 
     def close(self) -> None:
         """The response is over. Closing twice does nothing."""
-        if self._outbox.listener is self:
-            self._outbox.listener = None
+        self._outbox.left_by(self)
 
     def _over(self) -> bool:
-        return self._outbox.closed or self._outbox.listener is not self
+        return self._ended or self._outbox.listener is not self

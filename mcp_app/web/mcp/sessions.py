@@ -61,6 +61,8 @@ class Session:
     touched: float = 0.0
     streams: int = 0
     """Responses being sent to it now."""
+    relays: set[asyncio.Task[None]] = field(default_factory=set)
+    """What brings its requests' messages to its own stream (2024-11-05)."""
     # What the register of runs forgets, a session forgets with it.
     _exchanges: weakref.WeakKeyDictionary[Run, Exchange] = field(default_factory=weakref.WeakKeyDictionary)
     _runs: weakref.WeakValueDictionary[str, Run] = field(default_factory=weakref.WeakValueDictionary)
@@ -87,8 +89,8 @@ class Session:
 
     @property
     def worked_for(self) -> bool:
-        """Whether a run of it has still to say its last event."""
-        return any(not each.over for each in self._runs.values())
+        """Whether something is still to be said to it."""
+        return bool(self.relays) or any(not each.over for each in self._runs.values())
 
     def cancel(self, request: Id) -> None:
         """notifications/cancelled; of an unknown request, or one that has ended, "MAY be ignored"."""
@@ -172,9 +174,8 @@ class Sessions:
         if self._sessions.pop(session.id, None) is not None:
             session.end(stop_runs=True)
 
-    def drain(self) -> None:
-        """The server is being stopped: no session begins, and streams end, those of sessions that are still worked for
-        when it is called again. Runs are ended by `Runs.drain`."""
+    def refuse(self) -> None:
+        """The server is being stopped: no session begins, and those that nothing is worked on for end."""
         self._draining = True
         if self._timer is not None:
             self._timer.cancel()
@@ -182,6 +183,13 @@ class Sessions:
             if not session.worked_for:
                 del self._sessions[session.id]
                 session.end(stop_runs=False)
+
+    async def drain(self) -> None:
+        """End all sessions, after what is still to be said. Runs are ended by `Runs.drain`, before."""
+        relays = [each for session in self._sessions.values() for each in session.relays]
+        if relays:
+            await asyncio.wait(relays)
+        self.refuse()
 
     # --- what is told to many ----------------------------------------------------------------------------------------
 
