@@ -89,7 +89,11 @@ def main(arguments: Sequence[str]) -> int:
     for name in arguments or names():
         if not is_built(name):
             print(f"Installing {', '.join(wanted(name))} ...", flush=True)
-            build(name)
+            try:
+                build(name)
+            except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+                print(f"{error}; once more, as a mirror may be in the middle of an update", flush=True)
+                build(name)
     return 0
 
 
