@@ -167,6 +167,22 @@ async def test_changes_that_were_not_sent_yet_are_one() -> None:
         assert (await stream.next())["method"] == "notifications/tools/list_changed"
 
 
+async def test_a_thousand_changes_of_one_turn_are_one_for_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with stage() as here:
+        told: list[str] = []
+        monkeypatch.setattr(here.endpoint._subscriptions, "list_changed", told.append)
+        monkeypatch.setattr(here.endpoint._subscriptions, "resource_updated", told.append)
+        for _ in range(1000):
+            here.tools.changed()
+            here.resources.updated("test://users/1")
+        assert told == []
+        await asyncio.sleep(0)
+        assert told == ["tools", "test://users/1"]
+        here.tools.changed()
+        await asyncio.sleep(0)
+        assert told == ["tools", "test://users/1", "tools"]
+
+
 async def test_what_nobody_can_read_cannot_be_updated() -> None:
     async with stage() as here:
         for uri in ("test://nothing", "no URI"):
@@ -259,6 +275,16 @@ async def test_one_too_many_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         assert refusal(await here.ask(request(EVERYTHING))) == (503, -32603, 7)
         stream.frames.close()
         await acknowledged(await here.listen(EVERYTHING))
+
+
+async def test_more_uris_than_are_kept_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subscriptions, "MAX_URI_BYTES", 50)
+    wanted = {"resourceSubscriptions": ["test://users/1"]}  # 14 characters, kept twice
+    async with stage() as here:
+        stream = await here.listen(wanted)
+        assert refusal(await here.ask(request(wanted))) == (503, -32603, 7)
+        stream.frames.close()
+        await acknowledged(await here.listen(wanted))
 
 
 @pytest.mark.parametrize(

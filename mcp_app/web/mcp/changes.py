@@ -6,11 +6,13 @@ Which clients want to know, and how they are told, is the listeners' own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import threading
 from functools import partial
 from typing import Protocol
 
 from .offer import Offer
+
+_UPDATED = "updated"
 
 
 class Listener(Protocol):
@@ -24,34 +26,48 @@ class Listener(Protocol):
 
 
 class Changes:
-    """Watches one offer until it is closed. Made on the loop that its listeners are called on."""
+    """Watches one offer until it is closed. Made on the loop that its listeners are called on.
+
+    A change that happens again before it was told is told once: a tool that changes things in a loop of its own costs
+    the server's loop one turn, and not as many as it has.
+    """
 
     def __init__(self, offer: Offer, *listeners: Listener) -> None:
         self._loop = asyncio.get_running_loop()
         self._listeners = listeners
+        self._lock = threading.Lock()
+        self._pending: set[tuple[str, str]] = set()
         self._closed = False
         self._unwatch = [
-            offer.tools.watch(partial(self._soon, self._list_changed, "tools")),
-            offer.resources.watch(partial(self._soon, self._list_changed, "resources")),
-            offer.prompts.watch(partial(self._soon, self._list_changed, "prompts")),
-            offer.resources.watch_updates(partial(self._soon, self._resource_updated)),
+            offer.tools.watch(partial(self._soon, "list", "tools")),
+            offer.resources.watch(partial(self._soon, "list", "resources")),
+            offer.prompts.watch(partial(self._soon, "list", "prompts")),
+            offer.resources.watch_updates(partial(self._soon, _UPDATED)),
         ]
 
     def close(self) -> None:
-        """Nobody is told any more. Closing twice does nothing."""
-        self._closed = True
+        """Nobody is told any more, and no thread reaches the loop. Closing twice does nothing."""
+        with self._lock:
+            self._closed = True
         for unwatch in self._unwatch:
             unwatch()
 
-    def _soon(self, tell: Callable[[str], None], what: str) -> None:
-        """In any thread. A loop that has ended has nobody to tell."""
-        if not self._closed and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(tell, what)
+    def _soon(self, what: str, which: str) -> None:
+        """In any thread."""
+        change = (what, which)
+        with self._lock:
+            if self._closed or change in self._pending:
+                return
+            self._pending.add(change)
+            if not self._loop.is_closed():  # by whoever did not close us before
+                self._loop.call_soon_threadsafe(self._tell, change)
 
-    def _list_changed(self, kind: str) -> None:
+    def _tell(self, change: tuple[str, str]) -> None:
+        with self._lock:
+            self._pending.discard(change)
+        what, which = change
         for each in self._listeners:
-            each.list_changed(kind)
-
-    def _resource_updated(self, uri: str) -> None:
-        for each in self._listeners:
-            each.resource_updated(uri)
+            if what == _UPDATED:
+                each.resource_updated(which)
+            else:
+                each.list_changed(which)

@@ -40,6 +40,9 @@ MAX_SUBSCRIPTIONS = 10_000
 MAX_URIS = 1000
 """Resources that one subscription is told of. What is beyond is not acknowledged, and so its client knows."""
 
+MAX_URI_BYTES = 64 * 1024 * 1024
+"""Characters of the URIs of all subscriptions: without it, each could keep most of a request's body."""
+
 _LISTS = {"tools": "toolsListChanged", "prompts": "promptsListChanged", "resources": "resourcesListChanged"}
 
 
@@ -58,6 +61,11 @@ class Filter:
             frozenset(kind for kind, name in _LISTS.items() if wanted.get(name) is True),
             dict(list(uris.items())[:MAX_URIS]),
         )
+
+    @property
+    def size(self) -> int:
+        """Characters that are kept of it."""
+        return sum(len(normalised) + len(uri) for normalised, uri in self.uris.items())
 
     def wire(self) -> dict[str, Any]:
         """As it is acknowledged. Left out is what is not told."""
@@ -173,6 +181,7 @@ class Subscriptions:
         self._metrics = metrics
         self._clock = clock
         self._open: set[Subscription] = set()
+        self._uri_bytes = 0
         self._ended = False
 
     def __len__(self) -> int:
@@ -187,14 +196,17 @@ class Subscriptions:
             raise NotAcceptable("Accept does not take text/event-stream, which is all that a subscription can be.")
         if self._ended:
             raise Draining("The server is being stopped and takes no new subscription.", headers=RETRY_AFTER)
-        if len(self._open) >= MAX_SUBSCRIPTIONS:
+        wanted = Filter.honoured(message.params["notifications"])
+        if len(self._open) >= MAX_SUBSCRIPTIONS or self._uri_bytes + wanted.size > MAX_URI_BYTES:
             raise Overloaded("As many subscriptions as this server takes are open.", headers=RETRY_AFTER)
-        subscription = Subscription(message.id, Filter.honoured(message.params["notifications"]), meta)
+        subscription = Subscription(message.id, wanted, meta)
         self._open.add(subscription)
+        self._uri_bytes += wanted.size
         self._metrics.streams.add()
 
         def closed() -> None:
             self._open.discard(subscription)
+            self._uri_bytes -= wanted.size
             self._metrics.streams.ended.add()
 
         stream = Stream(self._clock(), heartbeat=self._settings.heartbeat_seconds, cap=self._settings.cap_seconds)
