@@ -27,6 +27,8 @@ BOUND = 60.0
 """Seconds for one client: a few, on an idle machine."""
 
 MODERN, SESSIONS = "2026-07-28", "2025-11-25"
+HTTP_SSE = "none"
+"""The transport of 2024-11-05 has no header for the revision."""
 
 ALL = ("list", "add", "spoken", "fail", "invalid", "picture", "progress", "cancel", "ask", "sample")
 CALLS = ("list", "add", "spoken", "fail", "picture")
@@ -43,6 +45,7 @@ class Client:
     steps: tuple[str, ...] = ALL
     mode: str | None = None
     bridge: str | None = None
+    path: str = "/mcp"
 
     @property
     def name(self) -> str:
@@ -90,6 +93,12 @@ CLIENTS = (
     Client(
         "mcp1", "use_mcp1.py", SESSIONS, ("list", "add", "spoken", "fail", "picture", "progress"), None, "mcp-remote"
     ),
+)
+
+SSE_ROUTE = (
+    Client("mcp2", "use_mcp2.py", MODERN, mode="auto", path="/api/v1/mcp/sse"),
+    Client("mcp1", "use_mcp1.py", SESSIONS, path="/api/v1/mcp/sse"),
+    Client("mcp1", "use_mcp1.py", HTTP_SSE, mode="sse", path="/api/v1/mcp/sse"),
 )
 
 clients = pytest.mark.parametrize("client", CLIENTS, ids=lambda each: each.name)
@@ -168,7 +177,7 @@ EXPECTED: Mapping[str, Any] = {
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @clients
 def test_client(client: Client, scheme: str, server: LiveServer) -> None:
-    given = client.drive(f"{server.url if scheme == 'http' else server.tls_url}/mcp")
+    given = client.drive(f"{server.url if scheme == 'http' else server.tls_url}{client.path}")
     assert given.pop("spoken") == client.revision
     assert {"add", "count", "fail", "picture", "wait"} <= set(given.pop("list"))
     failed, text = given.pop("fail")
@@ -177,11 +186,16 @@ def test_client(client: Client, scheme: str, server: LiveServer) -> None:
     assert given == {step: EXPECTED[step] for step in given}
 
 
+@pytest.mark.parametrize("client", SSE_ROUTE, ids=lambda each: each.name)
+def test_the_event_stream_route_is_the_same_endpoint(client: Client, server: LiveServer) -> None:
+    test_client(client, "http", server)
+
+
 @clients
 def test_the_official_server_gives_the_same(client: Client, server: LiveServer, reference: str) -> None:
     """But for the words of a failure, the revision, and what the SDK's tools cannot do in one way for all revisions."""
     steps = [step for step in client.steps if step not in {"list", "fail", "spoken", "ask", "sample"}]
-    assert client.drive(f"{server.url}/mcp", *steps) == client.drive(reference, *steps)
+    assert client.drive(f"{server.url}{client.path}", *steps) == client.drive(reference, *steps)
 
 
 @pytest.mark.parametrize(("era", "revision"), [("legacy", SESSIONS), ("auto", MODERN), ("modern", MODERN)])

@@ -1,6 +1,7 @@
 """The official Python SDK, 1.x: `use_mcp1.py URL STEP…`.
 
-With BRIDGE, a command as a JSON list, over the standard streams of that command, which is given the URL.
+With MODE=sse over HTTP+SSE, the transport of 2024-11-05. With BRIDGE, a command as a JSON list, over the standard
+streams of that command, which is given the URL.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import uuid
 
 from driving import main
 from mcp import ClientSession, StdioServerParameters, types
+from mcp.client.sse import sse_client
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamablehttp_client
 
@@ -100,6 +102,9 @@ async def streams(url):
         # All of the environment: the bridge is told there which certificates to trust.
         parameters = StdioServerParameters(command=command, args=[*arguments, url], env=dict(os.environ))
         async with stdio_client(parameters) as (read, write):
+            yield read, write
+    elif os.environ.get("MODE") == "sse":
+        async with sse_client(url) as (read, write):
             yield read, write
     else:
         async with streamablehttp_client(url) as (read, write, _):
