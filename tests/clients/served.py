@@ -80,6 +80,15 @@ def was_cancelled(key: str) -> bool:
 
 
 @tool
+async def outlast(seconds: float, ctx: Context) -> str:
+    """Work for longer than a stream of this server may last, and say so now and then."""
+    for done in range(10):
+        await ctx.progress(done, 10)
+        await asyncio.sleep(seconds / 10)
+    return f"worked for {seconds:g} s"
+
+
+@tool
 async def ask(ctx: Context) -> str:
     """Ask the user for a name."""
     return f"Hello, {(await ctx.ask(Name, 'What is your name?')).name}!"

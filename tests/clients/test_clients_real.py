@@ -191,6 +191,18 @@ def test_the_event_stream_route_is_the_same_endpoint(client: Client, server: Liv
     test_client(client, "http", server)
 
 
+POLLING = [each for each in CLIENTS if each.revision == SESSIONS and each.steps == ALL]
+
+
+@pytest.mark.parametrize("client", POLLING, ids=lambda each: each.name)
+def test_a_call_outlasts_its_streams(client: Client, tmp_path: Path) -> None:
+    """In 2025-11-25 a stream that reaches the cap is closed, and the client comes back for the rest."""
+    with process(str(HERE / "served.py"), cwd=tmp_path, env={"MCP_APP_CAP_SECONDS": "1"}) as server:
+        assert client.drive(f"{server.url}/mcp", "outlast") == {"outlast": "worked for 2.5 s"}
+        resumed = [line for line in server.output if '"GET /mcp' in line]
+    assert len(resumed) > 1  # the session's own stream is one
+
+
 @clients
 def test_the_official_server_gives_the_same(client: Client, server: LiveServer, reference: str) -> None:
     """But for the words of a failure, the revision, and what the SDK's tools cannot do in one way for all revisions."""

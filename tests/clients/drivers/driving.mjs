@@ -23,6 +23,7 @@ export function steps(client, call) {
     picture: async () => (await call("picture")).content[0].mimeType,
     invalid: async () => (await call("add", { a: "two", b: 3 })).isError,
     ask: () => text("ask"),
+    outlast: () => text("outlast", { seconds: 2.5 }),
     sample: () => text("sample"),
     fail: async () => {
       const result = await call("fail");

@@ -88,6 +88,9 @@ class Steps:
             call.cancel()
             await asyncio.wait({call})
 
+    async def outlast(self):
+        return await self.text("outlast", {"seconds": 2.5})
+
     async def ask(self):
         return await self.text("ask")
 

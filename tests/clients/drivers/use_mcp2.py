@@ -71,6 +71,9 @@ class Steps:
             await asyncio.sleep(0.1)
         return False
 
+    async def outlast(self):
+        return await self.text("outlast", {"seconds": 2.5})
+
     async def ask(self):
         return await self.text("ask")
 
