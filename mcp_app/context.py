@@ -8,13 +8,14 @@ request's headers, as a mapping.
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
 from .asks import Asker, Nobody, Root, Sample
 from .asks.questions import Questions
+from .content import content_blocks
 from .protocol.event import Event, EventType, encode, number
 
 M = TypeVar("M", bound=BaseModel)
@@ -55,6 +56,17 @@ class Caller:
         self.reason: str | None = None
 
 
+class _Nothing(Awaitable[None]):
+    """Done already, and with no complaint when nobody awaits it, as in a plain function."""
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return
+        yield
+
+
+_NOTHING = _Nothing()
+
+
 class Context:
     """Handed to a tool that has a parameter annotated `Context`, under whatever name."""
 
@@ -85,7 +97,8 @@ class Context:
         Raises ValueError when the data cannot be serialised, and for what is no finite number.
         """
         numbers = b"" if progress is None and total is None else _numbers(progress, total)
-        return self._send(Event(EventType.PROGRESS, encode(data), numbers))
+        blocks = content_blocks(data)
+        return self._send(Event(EventType.PROGRESS, encode(data if blocks is None else blocks), numbers))
 
     def log(self, level: Level, message: str, data: Any = None) -> Awaitable[None]:
         """Send a line for the caller's log.
@@ -96,6 +109,13 @@ class Context:
             raise ValueError(f"{level!r} is not a log level: {', '.join(sorted(_LEVELS))}")
         line = {"level": level, "message": message}
         return self._send(Event(EventType.LOG, encode(line if data is None else {**line, "data": data})))
+
+    def let_go(self) -> Awaitable[None]:
+        """End the caller's stream now, where the caller comes back for the rest: it need not hold a connection to wait.
+
+        That is so in MCP 2025-11-25, whose streams may be polled; anywhere else nothing happens. The tool goes on.
+        """
+        return self._send(Event(EventType.LET_GO, b"null")) if self._caller.asker.polled else _NOTHING
 
     # --- asking back -------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from mcp_types import CreateMessageResultWithTools, ListRootsResult
 from pydantic import BaseModel, ValidationError
 
 from ..protocol.asking import Declined
@@ -66,6 +65,10 @@ class Asker(Protocol):
         """ClientCapabilities, as the client declared them."""
 
     @property
+    def polled(self) -> bool:
+        """Whether the caller's stream may end before its answer is there: the caller comes back for the rest."""
+
+    @property
     def known(self) -> dict[str, Any]:
         """What `ctx.once` made in earlier rounds of this call, and makes now."""
 
@@ -81,6 +84,7 @@ class Nobody:
 
     def __init__(self) -> None:
         self.capabilities: Mapping[str, Any] = {}
+        self.polled = False
         self.known: dict[str, Any] = {}
 
     def attach(self, emit: Emit, end: End) -> None:
@@ -200,6 +204,8 @@ def _messages(messages: Any) -> list[dict[str, Any]]:
 
 
 def _sample(result: Mapping[str, Any]) -> Sample:
+    from mcp_types import CreateMessageResultWithTools  # not at the start of every file of tools: it takes 0.2 s
+
     CreateMessageResultWithTools.model_validate(result)  # raises ValidationError, a ValueError
     content = result["content"]
     blocks = content if isinstance(content, list) else [content]
@@ -223,6 +229,8 @@ def roots() -> Ask[list[Root]]:
 
 
 def _roots(result: Mapping[str, Any]) -> list[Root]:
+    from mcp_types import ListRootsResult  # as above
+
     listed = ListRootsResult.model_validate(result)
     return [Root(str(root.uri), root.name) for root in listed.roots]
 

@@ -32,8 +32,9 @@ Expect = Callable[[], tuple[Id, asyncio.Future[Response]]]
 class Live:
     """The asker for one run of a session whose client declared `capabilities`; `expect` is the session's."""
 
-    def __init__(self, expect: Expect, capabilities: Mapping[str, Any]) -> None:
+    def __init__(self, expect: Expect, capabilities: Mapping[str, Any], *, polled: bool = False) -> None:
         self.capabilities = capabilities
+        self.polled = polled
         self.known: dict[str, Any] = {}
         self._expect = expect
         self._emit: Emit | None = None

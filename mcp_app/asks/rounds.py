@@ -59,6 +59,7 @@ class Rounds:
 
     def __init__(self, capabilities: Mapping[str, Any], state: State | None, responses: Mapping[str, Any]) -> None:
         self.capabilities = capabilities
+        self.polled = False
         self._first = state is None
         self._state = state or State()
         self._responses = responses

@@ -10,7 +10,7 @@ import json
 import math
 from typing import Any
 
-from ..protocol import errors, plain
+from ..protocol import asking, errors, plain
 from ..protocol.event import Entry, Event, EventType
 from . import Batches
 
@@ -71,4 +71,8 @@ def _status(end: Event) -> int:
     return _STATUS.get(json.loads(end.data)["code"], errors.ToolError.status)
 
 
-_STATUS = {error.code: error.status for error in errors.RunError.__subclasses__()}
+_ENDINGS: tuple[type[errors.McpAppError], ...] = (
+    *errors.RunError.__subclasses__(),
+    *(asking.Declined, asking.MissingCapability, asking.NoAnswer),
+)
+_STATUS = {error.code: error.status for error in _ENDINGS}

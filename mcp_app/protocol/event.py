@@ -18,13 +18,14 @@ MAX_EVENT_BYTES = 1024 * 1024
 
 
 class EventType(StrEnum):
-    """The tutorial's words, `log`, and two that only MCP clients see: a question to the caller, and questions as the
-    end of a run that is to be started again with the answers."""
+    """The tutorial's words, `log`, and three that are only for MCP clients: a question to the caller, questions as the
+    end of a run that is to be started again with the answers, and the end of a stream before that of its run."""
 
     STARTED = "started"
     PROGRESS = "progress"
     LOG = "log"
     ASK = "ask"
+    LET_GO = "let_go"
     COMPLETE = "complete"
     INPUT_REQUIRED = "input_required"
     ERROR = "error"

@@ -75,6 +75,13 @@ class Client:
                         parse_server_request(message["method"], self.version, message.get("params"))
                     yield message
 
+    async def resume(self, last: str) -> Answer:
+        """GET of the rest of a stream."""
+        headers = {"host": "127.0.0.1:8000", "accept": "text/event-stream", "last-event-id": last}
+        headers |= {"mcp-session-id": self.session or "", "mcp-protocol-version": self.version}
+        request = Request("GET", "/mcp", headers=headers, server=("127.0.0.1", 8000))
+        return await asyncio.wait_for(self.server.endpoint.answer(request), SECONDS)
+
     async def respond(self, request: dict[str, Any], result: Any = None, error: Any = None) -> Answer:
         said = {"result": result} if error is None else {"error": error}
         return await self.post({"jsonrpc": "2.0", "id": request["id"], **said})
@@ -239,3 +246,62 @@ async def test_a_plain_function_waits_in_its_thread(serve: Make) -> None:
     async with client.call("slow") as messages:
         await client.respond(await question(messages), accepted(name="Ann"))
         assert (await result(messages))["content"][0]["text"] == "Ann"
+
+
+async def test_a_stream_is_let_go_and_come_back_to(serve: Make) -> None:
+    going_on = asyncio.Event()
+
+    async def long(ctx: Context) -> str:
+        await ctx.let_go()
+        await going_on.wait()
+        await ctx.let_go()
+        return (await ctx.ask(Name, "Name?")).name
+
+    server = serve(long)
+    client = await connect(server)
+    params = {"name": "long", "arguments": {}}
+    answer = await client.post({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params})
+    last = await to_its_end(answer)
+    assert [work.code for work in server.runs._working] == [None]  # the run goes on
+    resumed = await client.resume(last)
+    going_on.set()
+    again = await to_its_end(resumed)
+    rest = await client.resume(again)
+    assert isinstance(rest.body, Frames)
+    messages = client._messages(rest.body)
+    await client.respond(await question(messages), accepted(name="Ann"))
+    assert (await result(messages))["content"][0]["text"] == "Ann"
+    rest.body.close()
+
+
+@pytest.mark.parametrize("version", ["2025-06-18", "2025-03-26"])
+async def test_a_stream_that_is_not_polled_is_not_let_go(serve: Make, version: str) -> None:
+    async def stays(ctx: Context) -> str:
+        await ctx.let_go()
+        await ctx.log("info", "still here")
+        return "done"
+
+    client = await connect(serve(stays), version=version)
+    async with client.call("stays") as messages:
+        assert (await result(messages))["content"][0]["text"] == "done"
+
+
+async def test_a_plain_call_is_not_let_go(serve: Make) -> None:
+    def stays(ctx: Context) -> str:
+        ctx.let_go()
+        return "done"
+
+    server = serve(stays)
+    assert (await server.plain("stays")).message["data"] == "done"
+    assert (await server.call("stays")).text == "done"
+
+
+async def to_its_end(answer: Answer) -> str:
+    """Read a stream that has no message; the last id of it."""
+    assert isinstance(answer.body, Frames)
+    text = b"".join([chunk async for chunk in answer.body]).decode()
+    answer.body.close()
+    assert "jsonrpc" not in text
+    ids = [line[4:] for line in text.splitlines() if line.startswith("id: ")]
+    assert ids
+    return ids[-1]

@@ -17,7 +17,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]))  # what UTF-8 can carr
 
 def test_the_words_of_the_wire() -> None:
     assert [each.value for each in EventType] == [
-        "started", "progress", "log", "ask", "complete", "input_required", "error",
+        "started", "progress", "log", "ask", "let_go", "complete", "input_required", "error",
     ]  # fmt: skip
 
 

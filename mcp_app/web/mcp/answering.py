@@ -10,13 +10,13 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
-from ...middleware import Batch, Batches
+from ...middleware import Batch, Batches, Mark
 from ...middleware.heartbeat import Heartbeat
 from ...middleware.time_cap import TimeCap
 from ...protocol import sse
 from ...protocol.accept import Representation, quality
 from ...protocol.errors import McpAppError, NotAcceptable
-from ...protocol.event import Entry
+from ...protocol.event import Entry, EventType
 from ...protocol.mcp import Exchange
 from ...protocol.revision import OnCap
 from ...protocol.rpc_error import rpc_error
@@ -63,7 +63,7 @@ class Answering:
     def resume(self, run: Run, exchange: Exchange, after: int) -> Answer:
         """The rest of the stream of a request, for whoever had its events up to number `after`."""
         stream = self._stream(run)
-        wanted = self._wanted(run.follow(after), run, exchange, stream, run.policy.on_cap)
+        wanted = self._wanted(run.follow(after), run, exchange, stream, run.policy.on_cap, past=run.events)
         return self._streamed(wanted, run, exchange, stream, after)
 
     async def relay(self, run: Run, exchange: Exchange, send: Callable[[bytes], None]) -> None:
@@ -94,9 +94,11 @@ class Answering:
             ends_by=run.deadline if run.policy.on_cap is OnCap.END_RUN else None,
         )
 
-    def _wanted(self, reader: Reader, run: Run, exchange: Exchange, stream: Stream, on_cap: OnCap) -> Wanted:
+    def _wanted(
+        self, reader: Reader, run: Run, exchange: Exchange, stream: Stream, on_cap: OnCap, *, past: int = 0
+    ) -> Wanted:
         end_run = lambda: run.stop(run.cap_error(self._settings.cap_seconds))  # noqa: E731
-        return Wanted(TimeCap(reader, stream, self._clock, on_cap, end_run), exchange, self._clock)
+        return Wanted(TimeCap(reader, stream, self._clock, on_cap, end_run), exchange, self._clock, past)
 
     def _streamed(self, wanted: Wanted, run: Run, exchange: Exchange, stream: Stream, after: int) -> Answer:
         self._metrics.streams.add()
@@ -137,14 +139,19 @@ def acceptable(accept: str | None) -> Representation | None:
 
 class Wanted:
     """Batches without the entries that this exchange says nothing of: a stream that writes nothing is quiet, and must
-    get its heartbeats. What an entry became is kept for the rendering, as rendering it counts."""
+    get its heartbeats. What an entry became is kept for the rendering, as rendering it counts.
 
-    def __init__(self, batches: Batches, exchange: Exchange, clock: Callable[[], float]) -> None:
+    The stream ends where the tool lets go of it, unless at `past` or before: then that is why the reader is back.
+    """
+
+    def __init__(self, batches: Batches, exchange: Exchange, clock: Callable[[], float], past: int = 0) -> None:
         self._batches = batches
         self._exchange = exchange
         self._clock = clock
         self._again = replace(exchange)  # for entries that a reader before this one has had
-        self._ready: list[Entry] = []
+        self._past = past
+        self._let_go = False
+        self._ready: list[Entry | Mark] = []
         self.rendered: dict[int, bytes] = {}
         self.status = 200
         """Of the response, once it is rendered."""
@@ -156,8 +163,9 @@ class Wanted:
             if batch is None:
                 return None
             said = self._said(batch)
-            if said and said[-1].event.last and (len(said) == 1 or until == math.inf):
-                return self.rendered.pop(said[-1].number)
+            last = said[-1] if said else None
+            if isinstance(last, Entry) and last.event.last and (len(said) == 1 or until == math.inf):
+                return self.rendered.pop(last.number)
             if until == math.inf:
                 self.rendered.clear()  # to whoever takes only JSON nothing is said before the end
             elif said:
@@ -170,6 +178,8 @@ class Wanted:
             ready, self._ready = self._ready, []
             return ready
         while True:
+            if self._let_go:
+                return None
             batch = await self._batches.next(until)
             if not batch:
                 return batch
@@ -182,12 +192,15 @@ class Wanted:
     def close(self) -> None:
         self._batches.close()
 
-    def _said(self, batch: Batch) -> list[Entry]:
-        said = []
+    def _said(self, batch: Batch) -> list[Entry | Mark]:
+        said: list[Entry | Mark] = []
         for item in batch:
             if not isinstance(item, Entry):
                 continue
             event = item.event
+            if event.type is EventType.LET_GO and item.number > self._past:
+                self._let_go = True
+                return [*said, Mark.CAP]  # the end of a stream, as at the cap
             if event.last:
                 self.status = self._exchange.status(event)
             message = self._exchange.response(event) if event.last else self._notification(item)
