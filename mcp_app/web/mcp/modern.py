@@ -6,14 +6,11 @@ becomes an answer is answering.py's; the lists are offer.py's.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, LOG_LEVEL_META_KEY, SERVER_INFO_META_KEY
-from mcp_types.methods import validate_client_request
-from pydantic import ValidationError
 
 from ...asks import Rounds
 from ...protocol import jsonrpc, mcp_headers
@@ -21,7 +18,6 @@ from ...protocol.errors import InvalidParams
 from ...protocol.event import encode
 from ...protocol.jsonrpc import Code, RpcError
 from ...protocol.mcp import Exchange, Wire
-from ...protocol.plain import problems
 from ...protocol.revision import MCP_2026_07_28
 from ...resources import UnknownResource
 from ...runs import Runs
@@ -31,6 +27,7 @@ from .answering import Answering
 from .offer import LIST_TTL_MS, Offer
 from .states import Bound, States
 from .subscriptions import Subscriptions
+from .validation import validate
 
 VERSION = "2026-07-28"
 
@@ -219,9 +216,4 @@ def _validate(message: jsonrpc.Request) -> None:
     params = message.params
     if isinstance(params.get("inputResponses"), dict):
         params = {name: value for name, value in params.items() if name != "inputResponses"}
-    try:
-        validate_client_request(message.method, VERSION, params)
-    except ValidationError as error:
-        details = problems(error)
-        shown = json.dumps(details[0]["field"])
-        raise RpcError(Code.INVALID_PARAMS, f"{shown}: {details[0]['problem']}.", data={"details": details}) from None
+    validate(message.method, params, VERSION)
