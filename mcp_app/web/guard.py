@@ -25,8 +25,11 @@ _HOST_AND_PORT = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0
 leave out: two readings of one value are how such checks are passed."""
 
 _ALLOWED_METHODS = "GET, HEAD, POST, DELETE, OPTIONS"
-_ALLOWED_HEADERS = "Accept, Cache-Control, Content-Type, Last-Event-ID"
-_EXPOSED_HEADERS = "Allow, Location, Retry-After"
+_ALLOWED_HEADERS = (
+    "Accept, Cache-Control, Content-Type, Last-Event-ID, Mcp-Method, Mcp-Name, MCP-Protocol-Version, Mcp-Session-Id"
+)
+_PARAM_HEADER = re.compile(r"mcp-param-[!#$%&'*+.^_`|~0-9a-z-]+", re.ASCII)  # which there are, the tools say
+_EXPOSED_HEADERS = "Allow, Location, Mcp-Session-Id, Retry-After"
 _PREFLIGHT_SECONDS = "600"  # Chromium's own limit is 7200; ten minutes let a changed setting take hold soon
 
 
@@ -86,9 +89,11 @@ class Guard:
         """The further fields of an answer to OPTIONS."""
         if _parsed(headers.get("origin", "")) not in self._listed:
             return ()
+        asked = headers.get("access-control-request-headers", "").lower().replace(" ", "").split(",")
+        parameters = [name for name in asked if _PARAM_HEADER.fullmatch(name)]
         return (
             ("Access-Control-Allow-Methods", _ALLOWED_METHODS),
-            ("Access-Control-Allow-Headers", _ALLOWED_HEADERS),
+            ("Access-Control-Allow-Headers", ", ".join((_ALLOWED_HEADERS, *parameters))),
             ("Access-Control-Max-Age", _PREFLIGHT_SECONDS),
         )
 
