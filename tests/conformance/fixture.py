@@ -113,6 +113,14 @@ async def test_tool_with_progress(ctx: Context) -> str:
     return "Reported progress three times."
 
 
+@tool
+async def test_reconnection(ctx: Context) -> str:
+    """Let go of the caller's stream, and end after that: the caller comes back for the result."""
+    await ctx.let_go()
+    await asyncio.sleep(3 * PAUSE)
+    return "Reconnection test completed successfully."
+
+
 # --- tools: headers and schemas --------------------------------------------------------------------------------------
 
 
