@@ -15,7 +15,7 @@ from typing import Any
 
 from .context import Caller, Context
 from .protocol.errors import ToolFailed
-from .protocol.event import Event, EventType
+from .protocol.event import Event, EventType, encode
 from .threads import Channel, Threads
 from .tools import Kind, Result, Tool
 from .waits import Item, Waits
@@ -110,6 +110,10 @@ def _generate(tool: Tool, arguments: dict[str, Any], channel: Channel[Item]) -> 
         generator.close()
 
 
+_CONTENT = encode({"content": True})
+"""The metadata of an item that is content blocks of MCP, as of a result that is."""
+
+
 class _Items:
     """What a generator yields, in order: items, then perhaps a `Result`, then nothing."""
 
@@ -125,7 +129,9 @@ class _Items:
             self._result = value
             return None
         self._count += 1
-        return Event(EventType.PROGRESS, self._tool.encode_item(value))
+        return Event(
+            EventType.PROGRESS, self._tool.encode_item(value), _CONTENT if self._tool.is_content_item(value) else b""
+        )
 
     def outcome(self) -> Outcome:
         if self._result is None:

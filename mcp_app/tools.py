@@ -121,17 +121,22 @@ class Tool:
         """Whether what the tool returned is encoded as MCP's content blocks: it is content, or declared as such."""
         return is_content(value.value if isinstance(value, Result) else value, declared=self.signature.content)
 
+    def is_content_item(self, value: Any) -> bool:
+        """The same of what the tool yielded."""
+        return is_content(value)
+
     def encode_item(self, value: Any) -> bytes:
         """What the tool yields, validated against its declaration and encoded. Raises ToolFailed."""
-        return self._encode(self.signature.item, value, "yielded")
+        return self._encode(self.signature.item, value, "yielded", declared=False)
 
     def encode_result(self, value: Any) -> bytes:
         """What the tool returns, validated against its declaration and encoded. Raises ToolFailed."""
-        return self._encode(self.signature.result, value.value if isinstance(value, Result) else value, "returned")
+        value = value.value if isinstance(value, Result) else value
+        return self._encode(self.signature.result, value, "returned", declared=self.signature.content)
 
-    def _encode(self, adapter: Any, value: Any, did: str) -> bytes:
+    def _encode(self, adapter: Any, value: Any, did: str, *, declared: bool) -> bytes:
         try:
-            blocks = content_blocks(value, declared=adapter is None and self.signature.content)
+            blocks = content_blocks(value, declared=declared)
             if blocks is not None:
                 return encode(blocks)
             if adapter is not None:  # by_alias: the names that the output schema has

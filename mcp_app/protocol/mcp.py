@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from . import jsonrpc
@@ -75,7 +76,7 @@ class Exchange:
     counted: int = field(default=0, init=False)
     """The number of the last entry that was rendered: one that is rendered again must not count twice."""
     _progress: float = field(default=-math.inf, init=False)
-    _kept: list[bytes] = field(default_factory=list, init=False)
+    _kept: list[tuple[bytes, bool]] = field(default_factory=list, init=False)
     _kept_bytes: int = field(default=0, init=False)
     _seen: int = field(default=0, init=False)
 
@@ -142,15 +143,16 @@ class Exchange:
 
     def _progress_notification(self, event: Event) -> bytes | None:
         data = json.loads(event.data)
-        numbers: dict[str, float] = json.loads(event.metadata) if event.metadata else {}
+        numbers: dict[str, Any] = json.loads(event.metadata) if event.metadata else {}
         told = _told(data)
+        is_content = numbers.get("content") is True
         if told is None:
-            self._keep(event.data)
+            self._keep(event.data, is_content)
         if self.progress_token is None:
             return None
         if told is not None:
             return self._numbered(numbers.get("progress"), numbers.get("total"), told or None, None)
-        message = data if isinstance(data, str) else event.data.decode()
+        message = _named(data) if is_content else data if isinstance(data, str) else event.data.decode()
         return self._numbered(numbers.get("progress"), numbers.get("total"), message[:MESSAGE_CHARS], event.data)
 
     def _numbered(self, progress: float | None, total: float | None, message: str | None, data: bytes | None) -> bytes:
@@ -180,14 +182,14 @@ class Exchange:
 
     # --- the result --------------------------------------------------------------------------------------------------
 
-    def _keep(self, data: bytes) -> None:
+    def _keep(self, data: bytes, is_content: bool) -> None:
         self._seen += 1
         if (
             len(self._kept) == self._seen - 1
             and len(self._kept) < MAX_ITEMS
             and self._kept_bytes + len(data) < MAX_BYTES
         ):
-            self._kept.append(data)
+            self._kept.append((data, is_content))
             self._kept_bytes += len(data)
 
     def _input_required(self, event: Event) -> dict[str, Any]:
@@ -205,12 +207,16 @@ class Exchange:
         value = json.loads(event.data)
         if self.raw is not None:
             return self.typed({**value, **self.raw})
-        partial = [json.loads(data) for data in self._kept]
+        partial = [json.loads(data) for data, _ in self._kept]
         result: dict[str, Any]
         if metadata.get("content"):
             result = {"content": value}
         elif "items" in metadata:
-            result = {"content": [_text(_as_text(item)) for item in partial]}
+            blocks = (
+                item if is_content else [_text(_as_text(item))]
+                for item, (_, is_content) in zip(partial, self._kept, strict=True)
+            )
+            result = {"content": list(chain.from_iterable(blocks))}
         else:
             result = {"content": [_text(_as_text(value))]}
             if self.has_output_schema and self.wire.structured:
@@ -233,6 +239,11 @@ def _told(data: Any) -> str | None:
     if isinstance(data, dict) and data.keys() == {"message"} and isinstance(data["message"], str):
         return data["message"]
     return None
+
+
+def _named(blocks: list[dict[str, Any]]) -> str:
+    """Content blocks as a line for a person: text as it is, of all else what it is."""
+    return ", ".join(each.get("text") or each.get("mimeType") or each["type"] for each in blocks)
 
 
 def _text(text: str) -> dict[str, Any]:

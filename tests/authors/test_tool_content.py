@@ -10,6 +10,9 @@ import pytest
 from author_calls import PNG, called, valid
 
 from mcp_app import File, Image, Result, Text, Tool, errors, tool
+from mcp_app.protocol.event import Event, EventType, encode
+from mcp_app.protocol.mcp import Exchange
+from mcp_app.web.mcp import modern
 
 IMAGE_BLOCK = Image(PNG).block()
 
@@ -99,3 +102,21 @@ def test_no_content_is_content_where_it_is_declared() -> None:
     assert words.is_content([])
     assert words.encode_result([]) == b"[]"
     assert not undeclared.is_content([])
+
+
+async def test_pictures_that_are_yielded_are_pictures_in_the_end() -> None:
+    @tool
+    def gallery() -> Iterator[str | Image]:
+        yield "one"
+        yield Image(PNG)
+
+    data, events = await called(gallery, {})
+    assert data is None
+    exchange = Exchange(1, modern.WIRE, "x/", progress_token="t")
+    told = [json.loads(exchange.notification(event) or b"")["params"] for event in events]
+    assert [each["message"] for each in told] == ["one", "image/png"]
+    assert told[1]["_meta"] == {"x/partial": [IMAGE_BLOCK]}
+    last = Event(EventType.COMPLETE, b"null", encode({"items": 2}))
+    result = json.loads(exchange.response(last))["result"]
+    assert result["content"] == [{"type": "text", "text": "one"}, IMAGE_BLOCK]
+    valid("tools/call", {"content": result["content"]})
