@@ -17,7 +17,7 @@ from ...protocol.errors import InvalidParams, Overloaded
 from ...protocol.event import encode
 from ...protocol.jsonrpc import Code, RpcError
 from ...protocol.mcp import Exchange
-from ...protocol.revision import MCP_2024_11_05
+from ...protocol.revision import MCP_2024_11_05, OnCap
 from ...protocol.session_revision import negotiated
 from ...protocol.uri_template import normal
 from ...resources import UnknownResource
@@ -167,7 +167,8 @@ class Legacy:
         policy = session.policy or session.revision.policy
         # Who takes no stream cannot be sent a question; the oldest transport has one whatever this request accepts.
         hears = policy is MCP_2024_11_05 or quality(asked.headers.get("accept"), "text/event-stream").q > 0
-        asker = Live(session.expect, session.client.get("capabilities", {})) if hears else None
+        polled = policy.on_cap is OnCap.END_STREAM
+        asker = Live(session.expect, session.client.get("capabilities", {}), polled=polled) if hears else None
         run = await self._runs.start(
             callee, arguments, policy, principal=session.principal, headers=asked.headers, asker=asker
         )
