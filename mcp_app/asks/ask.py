@@ -15,6 +15,7 @@ from ..protocol.asking import Declined
 from ..protocol.errors import McpAppError
 from ..protocol.event import Event, encode, number
 from .form import requested_schema
+from .once import Once
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -69,7 +70,7 @@ class Asker(Protocol):
         """Whether the caller's stream may end before its answer is there: the caller comes back for the rest."""
 
     @property
-    def known(self) -> dict[str, Any]:
+    def once(self) -> Once:
         """What `ctx.once` made in earlier rounds of this call, and makes now."""
 
     def attach(self, emit: Emit, end: End) -> None:
@@ -85,7 +86,7 @@ class Nobody:
     def __init__(self) -> None:
         self.capabilities: Mapping[str, Any] = {}
         self.polled = False
-        self.known: dict[str, Any] = {}
+        self.once = Once({})
 
     def attach(self, emit: Emit, end: End) -> None:
         """There is nothing to be said."""

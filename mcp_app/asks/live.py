@@ -14,6 +14,7 @@ from ..protocol.asking import Declined, NoAnswer
 from ..protocol.event import Event, EventType, encode
 from ..protocol.jsonrpc import Id, Response
 from .ask import Ask, Emit, End, problem
+from .once import Once
 
 T = TypeVar("T")
 
@@ -35,7 +36,7 @@ class Live:
     def __init__(self, expect: Expect, capabilities: Mapping[str, Any], *, polled: bool = False) -> None:
         self.capabilities = capabilities
         self.polled = polled
-        self.known: dict[str, Any] = {}
+        self.once = Once({})
         self._expect = expect
         self._emit: Emit | None = None
 

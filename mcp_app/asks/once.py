@@ -20,12 +20,28 @@ class Once:
 
     def __init__(self, known: dict[str, Any]) -> None:
         self._known = known
-        self._making: dict[str, asyncio.Lock] = {}
+        self._locks: dict[str, asyncio.Lock] = {}
+        self._making = 0
+        self._idle = asyncio.Event()
 
     async def value(self, key: str, make: Callable[[], Any]) -> Any:
         """The value under `key`. Raises what `make` raises, and then nothing is kept; ValueError for no JSON value."""
-        async with self._making.setdefault(key, asyncio.Lock()):
+        async with self._locks.setdefault(key, asyncio.Lock()):
             if key not in self._known:
-                made = make()
-                self._known[key] = json.loads(encode(await made if inspect.isawaitable(made) else made))
+                self._known[key] = await self._made(make)
             return self._known[key]
+
+    async def idle(self) -> None:
+        """Wait until nothing is being made: a round that ended meanwhile would forget it, and the next do it again."""
+        while self._making:
+            self._idle.clear()
+            await self._idle.wait()
+
+    async def _made(self, make: Callable[[], Any]) -> Any:
+        self._making += 1
+        try:
+            made = make()
+            return json.loads(encode(await made if inspect.isawaitable(made) else made))
+        finally:
+            self._making -= 1
+            self._idle.set()

@@ -13,7 +13,6 @@ from pydantic import BaseModel
 from ..protocol.asking import MissingCapability
 from . import ask as asks
 from .ask import Ask, Asker, Root, Sample
-from .once import Once
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -35,7 +34,6 @@ class Questions:
 
     def __init__(self, asker: Asker) -> None:
         self._asker = asker
-        self._once = Once(asker.known)
         self._keys: set[str] = set()
         self._unnamed = 0
 
@@ -58,7 +56,7 @@ class Questions:
         return self._answer(asks.roots(), self._key(key))
 
     async def once(self, key: str, make: Callable[[], Any]) -> Any:
-        return await self._once.value(key, make)
+        return await self._asker.once.value(key, make)
 
     def _key(self, key: str | None) -> str:
         """Given at the call and not when it is awaited: so that the order is that of the tool's lines."""

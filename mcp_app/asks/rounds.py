@@ -16,6 +16,7 @@ from ..protocol.errors import EventTooLarge
 from ..protocol.event import encode
 from ..protocol.seal import MAX_PAYLOAD_BYTES
 from .ask import Ask, Emit, End, InputRequired
+from .once import Once
 
 T = TypeVar("T")
 
@@ -62,14 +63,11 @@ class Rounds:
         self.polled = False
         self._first = state is None
         self._state = state or State()
+        self.once = Once(self._state.known)
         self._responses = responses
         self._pending: dict[str, Ask[Any]] = {}
         self._end: End | None = None
         self._ending: asyncio.Task[None] | None = None
-
-    @property
-    def known(self) -> dict[str, Any]:
-        return self._state.known
 
     def attach(self, emit: Emit, end: End) -> None:
         self._end = end
@@ -109,6 +107,7 @@ class Rounds:
     async def _end_when_quiet(self) -> None:
         count, quiet = len(self._pending), 0
         while quiet < QUIET_TURNS:
+            await self.once.idle()
             await asyncio.sleep(0)
             quiet = quiet + 1 if len(self._pending) == count else 0
             count = len(self._pending)

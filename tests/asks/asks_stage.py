@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mcp_types.methods import validate_server_result
+from mcp_types.methods import parse_server_notification, validate_server_result
 from pydantic import SecretStr
 
 from mcp_app.eventlog.memory import MemoryLog
@@ -115,6 +115,9 @@ class Server:
         said = await self.post("/mcp", body, headers)
         if "result" in said.message:
             validate_server_result(method, VERSION, said.result)
+        for before in said.before:
+            assert "id" not in before
+            parse_server_notification(before["method"], VERSION, before["params"])
         return said
 
     async def post(self, path: str, body: Any, headers: Mapping[str, str]) -> Said:

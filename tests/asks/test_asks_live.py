@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from asks_stage import ALL, SECONDS, Server, accepted, sampled
-from mcp_types.methods import parse_server_request, validate_server_result
+from mcp_types.methods import parse_server_notification, parse_server_request, validate_server_result
 from pydantic import BaseModel
 
 from mcp_app import Context, Declined, NoAnswer
@@ -71,7 +71,9 @@ class Client:
                     message = json.loads(line[6:])
                     if "result" in message:
                         validate_server_result("tools/call", self.version, message["result"])
-                    elif "id" in message and "method" in message:
+                    elif "id" not in message:
+                        parse_server_notification(message["method"], self.version, message["params"])
+                    elif "method" in message:
                         parse_server_request(message["method"], self.version, message.get("params"))
                     yield message
 

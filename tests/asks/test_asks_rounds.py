@@ -266,6 +266,48 @@ async def test_what_is_known_is_made_once(serve: Make) -> None:
     assert made == [1]
 
 
+async def test_a_round_does_not_end_while_something_is_made_once(serve: Make) -> None:
+    made: list[str] = []
+
+    async def both(ctx: Context) -> str:
+        async def slow(what: str) -> str:
+            made.append(f"begun {what}")
+            for _ in range(100):
+                await asyncio.sleep(0)
+            made.append(f"done {what}")
+            return what
+
+        first, name, second = await asyncio.gather(
+            ctx.once("first", lambda: slow("1")), ctx.ask(Name, "Name?", key="n"), ctx.once("second", lambda: slow("2"))
+        )
+        return f"{first} {name.name} {second}"
+
+    server = serve(both)
+    asked = await server.call("both")
+    assert made == ["begun 1", "begun 2", "done 1", "done 2"]
+    assert (await server.call("both", {"n": accepted(name="Ann")}, asked.state)).text == "1 Ann 2"
+    assert len(made) == 4
+
+
+async def test_what_failed_to_be_made_is_made_again(serve: Make) -> None:
+    tries: list[int] = []
+
+    async def fails(ctx: Context) -> str:
+        def make() -> int:
+            tries.append(1)
+            if len(tries) == 1:
+                raise OSError("not now")
+            return len(tries)
+
+        try:
+            await ctx.once("k", make)
+        except OSError:
+            return str(await ctx.once("k", make))
+        return "made"
+
+    assert (await serve(fails).call("fails")).text == "2"
+
+
 async def test_the_tool_is_told_to_stop_and_cleans_up(serve: Make) -> None:
     cleaned: list[str | None] = []
 
