@@ -60,3 +60,41 @@ def test_long_job(tmp_path: Path) -> None:
     assert seen[-1]["data"] == state["data"]
     assert state["data"]["samples"] == 200_000
     assert state["data"]["pi"] == pytest.approx(3.14159, abs=0.05)
+
+
+def rpc(url: str, method: str, params: dict[str, Any], name: str | None = None, **capabilities: Any) -> Any:
+    """The result of one request of MCP 2026-07-28."""
+    version = "2026-07-28"
+    namespace = "io.modelcontextprotocol"
+    meta = {f"{namespace}/protocolVersion": version, f"{namespace}/clientCapabilities": capabilities}
+    headers = {"MCP-Protocol-Version": version, "Mcp-Method": method, "Accept": "application/json"}
+    if name is not None:
+        headers["Mcp-Name"] = name
+    message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}}
+    answer = httpx.post(f"{url}/mcp", json=message, headers=headers, timeout=30).json()
+    assert "result" in answer, answer
+    return answer["result"]
+
+
+def test_interview(tmp_path: Path) -> None:
+    with process(str(ROOT / "examples/interview.py"), cwd=tmp_path) as server:
+        call = {"name": "order", "arguments": {}}
+        asked = rpc(server.url, "tools/call", call, "order", elicitation={})
+        [(key, question)] = asked["inputRequests"].items()
+        answers = {key: {"action": "accept", "content": {"drink": "tea", "cups": 2}}}
+        again = {**call, "inputResponses": answers, "requestState": asked["requestState"]}
+        billed = rpc(server.url, "tools/call", again, "order", elicitation={})
+        read = rpc(server.url, "resources/read", {"uri": "menu://espresso"}, "menu://espresso")
+        asked_for = {"name": "recommend", "arguments": {"weather": "raining"}}
+        recommended = rpc(server.url, "prompts/get", asked_for, "recommend")
+        reference = {
+            "ref": {"type": "ref/resource", "uri": "menu://{drink}"},
+            "argument": {"name": "drink", "value": "t"},
+        }
+        completed = rpc(server.url, "completion/complete", reference)
+    assert question["params"]["message"] == "What would you like to drink?"
+    assert question["params"]["requestedSchema"]["properties"]["drink"]["enum"] == ["espresso", "tea", "water"]
+    assert billed["structuredContent"] == {"drink": "tea", "cups": 2, "euros": 3.6}
+    assert json.loads(read["contents"][0]["text"]) == {"drink": "espresso", "euros": 2.2}
+    assert "raining" in recommended["messages"][0]["content"]["text"]
+    assert completed["completion"]["values"] == ["tea"]
