@@ -5,7 +5,6 @@ Nothing is called here and nothing is named or registered.
 
 from __future__ import annotations
 
-import collections.abc
 import inspect
 import types
 import typing
@@ -24,18 +23,10 @@ from .context import Context
 from .protocol import query_text
 from .protocol.errors import ToolDefinitionError
 from .protocol.event import encode
+from .returned import members, outputs
 from .source import implementation
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-
-_GENERATORS = {
-    collections.abc.AsyncGenerator,
-    collections.abc.AsyncIterator,
-    collections.abc.AsyncIterable,
-    collections.abc.Generator,
-    collections.abc.Iterator,
-    collections.abc.Iterable,
-}
 
 _REFUSALS = (PydanticUserError, PydanticUndefinedAnnotation, SchemaError, TypeError, AttributeError)
 """What pydantic raises for an annotation that is no type, or none that it can validate."""
@@ -128,7 +119,7 @@ def read(
         input_schema = {"$schema": _DIALECT, **_schema(name, "parameters", lambda: _input_schema(model))}
     else:
         input_schema = _verbatim(name, listed)
-    item, result = _outputs(hints.get("return", Any), result_marker, generates=generates)
+    item, result = outputs(hints.get("return", Any), result_marker, generates=generates)
     content = declares_content(result)
     item_adapter = None if declares_content(item) else _adapter(name, "yields", item)
     result_adapter = None if content else _adapter(name, "returns", result)
@@ -173,7 +164,7 @@ def _hints(function: Callable[..., Any], name: str, scope: Mapping[str, Any]) ->
 def _is_context(annotation: Any) -> bool:
     if typing.get_origin(annotation) is Annotated:
         annotation = typing.get_args(annotation)[0]
-    return any(inspect.isclass(member) and issubclass(member, Context) for member in _members(annotation))
+    return any(inspect.isclass(member) and issubclass(member, Context) for member in members(annotation))
 
 
 def _described(annotation: Any, parameter: str, descriptions: Mapping[str, str], name: str) -> Any:
@@ -204,43 +195,6 @@ def _sound(field: Any) -> bool:
     return True
 
 
-def _outputs(annotation: Any, marker: type, *, generates: bool) -> tuple[Any, Any]:
-    """(what is yielded, what is the result), Any where nothing is declared."""
-    if not generates:
-        return Any, _union([_unmarked(member, marker) for member in _members(annotation)])
-    if typing.get_origin(annotation) not in _GENERATORS:
-        return Any, Any
-    arguments = typing.get_args(annotation)
-    items = _members(arguments[0]) if arguments else (Any,)
-    results = [_unmarked(member, marker) for member in items if _is_marked(member, marker)]
-    if len(arguments) == 3 and arguments[2] is not None and arguments[2] is not types.NoneType:
-        results += [_unmarked(member, marker) for member in _members(arguments[2])]
-    return _union([member for member in items if not _is_marked(member, marker)]), _union(results)
-
-
-def _is_marked(annotation: Any, marker: type) -> bool:
-    return annotation is marker or typing.get_origin(annotation) is marker
-
-
-def _unmarked(annotation: Any, marker: type) -> Any:
-    """`Result[int]` is int; a bare `Result` is anything."""
-    if not _is_marked(annotation, marker):
-        return annotation
-    return next(iter(typing.get_args(annotation)), Any)
-
-
-def _members(annotation: Any) -> tuple[Any, ...]:
-    if typing.get_origin(annotation) in {typing.Union, types.UnionType}:
-        return typing.get_args(annotation)
-    return (annotation,)
-
-
-def _union(members: list[Any]) -> Any:
-    if not members or Any in members:
-        return Any
-    return members[0] if len(members) == 1 else typing.Union[tuple(members)]  # noqa: UP007 - made of a list
-
-
 def _alone(name: str, attributes: Mapping[str, str], hints: Mapping[str, Any], whole: type[BaseModel]) -> str:
     if not (inspect.isclass(whole) and issubclass(whole, BaseModel)):
         raise ToolDefinitionError(f"{name}: parameters is {whole!r}, not a pydantic model.")
@@ -253,12 +207,16 @@ def _alone(name: str, attributes: Mapping[str, str], hints: Mapping[str, Any], w
 
 def _verbatim(name: str, listed: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of what an author wrote: what is listed does not change."""
+    if not isinstance(listed, Mapping):
+        raise ToolDefinitionError(f"{name}: its input_schema is of type {type(listed).__name__}, not a dict.")
     try:
-        schema = from_json(encode(listed), allow_inf_nan=False)
+        schema: dict[str, Any] = from_json(encode(listed), allow_inf_nan=False)
     except ValueError as error:
         raise ToolDefinitionError(f"{name}: its input_schema is {error}") from error
-    if not isinstance(schema, dict) or schema.get("type") != "object":
-        raise ToolDefinitionError(f'{name}: its input_schema is not that of an object: its "type" must be "object".')
+    if schema.get("type") != "object" or not isinstance(schema.get("properties", {}), dict):
+        raise ToolDefinitionError(
+            f'{name}: its input_schema is not that of an object: its "type" must be "object", its "properties" by name.'
+        )
     return schema
 
 

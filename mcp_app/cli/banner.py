@@ -20,10 +20,21 @@ _BY_NAME = {
 """Texts that a parameter of that name will most likely take."""
 
 
-def banner(urls: Sequence[str], path: str, tools: Sequence[Tool], development: Development | None) -> str:
-    """The lines to print. `urls` are the real addresses, `path` the event route, `tools` what is served, in order."""
-    names = ", ".join(tool.name for tool in tools)
-    lines = [f"Serving {len(tools)} tool{'' if len(tools) == 1 else 's'}: {names}", *(f"  {url}/" for url in urls)]
+def banner(
+    urls: Sequence[str],
+    path: str,
+    tools: Sequence[Tool],
+    development: Development | None,
+    *,
+    resources: int = 0,
+    prompts: int = 0,
+) -> str:
+    """The lines to print. `urls` are the real addresses, `path` the event route, `tools` what is served, in order, and
+    `resources` and `prompts` how many of these besides."""
+    names = f": {', '.join(tool.name for tool in tools)}" if tools else ""
+    more = [_counted(count, noun) for count, noun in ((resources, "resource"), (prompts, "prompt")) if count]
+    also = f"; {' and '.join(more)} for MCP clients" if more else ""
+    lines = [f"Serving {_counted(len(tools), 'tool')}{names}{also}", *(f"  {url}/" for url in urls)]
     if development is not None:
         made = "made just now" if development.made else "development only"
         lines.append(f"  certificate: {development.files.certificate} ({made}; to trust it: mcp-app certs)")
@@ -31,6 +42,10 @@ def banner(urls: Sequence[str], path: str, tools: Sequence[Tool], development: D
         lines += ["Try it:", f"  {curl(urls, path, tools[0], development)}"]
     lines.append("Stop with Ctrl-C.")
     return "\n".join(lines)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def curl(urls: Sequence[str], path: str, tool: Tool, development: Development | None) -> str:
@@ -50,7 +65,9 @@ def example(schema: Mapping[str, Any]) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _value(name: str, schema: Mapping[str, Any], root: Mapping[str, Any], depth: int = 0) -> Any:
+def _value(name: str, schema: Any, root: Mapping[str, Any], depth: int = 0) -> Any:
+    if not isinstance(schema, Mapping):  # true, which takes anything
+        return _BY_NAME.get(name, "example")
     if "$ref" in schema and depth < 8:  # a schema that refers to itself ends somewhere
         target = root.get("$defs", {}).get(str(schema["$ref"]).rpartition("/")[2], {})
         return _value(name, target, root, depth + 1)

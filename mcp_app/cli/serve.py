@@ -64,7 +64,8 @@ def _serve(arguments: argparse.Namespace) -> int:
     development = tls.provide(config, source)
 
     def on_ready(urls: list[str]) -> None:
-        print(banner(urls, served.manifest.events_path, list(served.registry), development), flush=True)
+        more = {"resources": len(served.resources), "prompts": len(served.prompts)}
+        print(banner(urls, served.manifest.events_path, list(served.registry), development, **more), flush=True)
 
     return serve(app, config, on_ready)
 

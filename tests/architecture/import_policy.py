@@ -18,9 +18,10 @@ MAY_IMPORT: dict[str, str] = {
     "docstrings": "",
     "threads": "",
     "source": "",
+    "returned": "",
     # A typed function as a tool, what it is handed, and how it is worked on.
     "context": "protocol asks content",
-    "signatures": "protocol context docstrings content source",
+    "signatures": "protocol context docstrings content source returned",
     "tools": "protocol settings context docstrings signatures catalogue content content_data source",
     # What a tool, a resource or a prompt may give out, and the typed functions behind URIs and names.
     "content_data": "protocol",

@@ -107,6 +107,8 @@ def one(contact: Contact) -> None: ...
         ({"parameters": dict}, one, "one: parameters is .*dict.*, not a pydantic model"),
         ({"input_schema": {}}, other, 'its "type" must be "object"'),
         ({"input_schema": {"type": "string"}}, other, 'its "type" must be "object"'),
+        ({"input_schema": {"type": "object", "properties": ["a"]}}, other, 'its "properties" by name'),
+        ({"input_schema": "{}"}, other, "its input_schema is of type str, not a dict"),
         ({"input_schema": {"type": object()}}, other, "other: its input_schema is not serialisable as JSON"),
         (
             {"input_schema": {"type": "object", "properties": {"run": {}}}, "read_only": True},

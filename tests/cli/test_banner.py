@@ -47,6 +47,17 @@ def test_addresses_tools_and_certificate_are_named() -> None:
         assert part in text
 
 
+def test_resources_and_prompts_are_counted() -> None:
+    assert banner(URLS, PATH, [], None, resources=2).startswith("Serving 0 tools; 2 resources for MCP clients\n")
+    text = banner(URLS, PATH, [scan_domain], None, resources=1, prompts=3)
+    assert text.startswith("Serving 1 tool: scan_domain; 1 resource and 3 prompts for MCP clients\n")
+
+
+def test_a_schema_that_takes_anything_has_an_example() -> None:
+    schema = {"type": "object", "required": ["a", "url"], "properties": {"a": True, "url": {"$ref": "#/$defs/x"}}}
+    assert example({**schema, "$defs": {"x": True}}) == {"a": "example", "url": "https://example.com/"}
+
+
 class Color(Enum):
     RED = "red"
 
