@@ -73,7 +73,7 @@ class Endpoint:
             Prompts() if prompts is None else prompts,
         )
         clock = asyncio.get_running_loop().time
-        self.sessions = Sessions(settings, log, clock)
+        self.sessions = Sessions(settings, log, clock, self._metrics.sessions)
         answering = Answering(settings, self._metrics, clock)
         self._subscriptions = Subscriptions(settings, self._metrics, clock)
         self._changes = Changes(offer, self._subscriptions, self.sessions)

@@ -44,6 +44,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.streams = Pair()
+        self.sessions = Pair()
         self.heartbeats = Counter()
         self.refusals: dict[str, int] = {}
 
@@ -58,6 +59,8 @@ class Metrics:
     def _lines(self, runs: Runs) -> Iterator[str]:
         yield from _metric("mcp_app_streams_total", "counter", "Event streams opened.", self.streams.value)
         yield from _metric("mcp_app_streams_open", "gauge", "Event streams open now.", self.streams.now)
+        yield from _metric("mcp_app_sessions_total", "counter", "MCP sessions opened.", self.sessions.value)
+        yield from _metric("mcp_app_sessions_open", "gauge", "MCP sessions open now.", self.sessions.now)
         yield from _metric("mcp_app_heartbeats_total", "counter", "Heartbeats written.", self.heartbeats.value)
         yield from _metric("mcp_app_runs_started_total", "counter", "Runs started.", runs.started)
         yield from _labelled("mcp_app_runs_ended_total", "Runs ended, by how.", "code", runs.ended)

@@ -128,6 +128,17 @@ async def test_preflight_of_a_listed_origin_names_methods_and_headers(make: Make
     assert direct.play.calls == 0
 
 
+async def test_pages_of_a_listed_origin_may_send_and_read_the_fields_of_mcp(make: Make) -> None:
+    direct = make(allowed_origins=LISTED)
+    asked = "mcp-session-id,mcp-param-region, mcp-param-x y,x-other"
+    answer = await direct.ask("OPTIONS", "/mcp", origin=LISTED, access_control_request_headers=asked)
+    allowed = headers(answer.headers)["access-control-allow-headers"].split(", ")
+    assert {"Mcp-Session-Id", "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name", "mcp-param-region"} <= set(allowed)
+    assert not {"x-other", "mcp-param-x y"} & set(allowed)
+    answer = await direct.get("/mcp", origin=LISTED)
+    assert "Mcp-Session-Id" in headers(answer.headers)["access-control-expose-headers"].split(", ")
+
+
 async def test_an_extensions_origin_can_be_listed(make: Make) -> None:
     direct = make(allowed_origins="chrome-extension://abcdefgh")
     assert (await direct.get("/healthz", origin="chrome-extension://abcdefgh")).status == 200

@@ -25,6 +25,7 @@ from ...protocol.session_revision import SessionRevision, negotiated
 from ...runs import Run
 from ...runs.register import RETRY_AFTER
 from ...settings import Settings
+from ..metrics import Pair
 from .outbox import Outbox
 
 MAX_SUBSCRIPTIONS = 1000
@@ -137,8 +138,9 @@ class Session:
 class Sessions:
     """The sessions of this process, that used last at the end."""
 
-    def __init__(self, settings: Settings, log: EventLog, clock: Callable[[], float]) -> None:
+    def __init__(self, settings: Settings, log: EventLog, clock: Callable[[], float], numbers: Pair) -> None:
         self._settings = settings
+        self._numbers = numbers
         self._log = log
         self._clock = clock
         self._sessions: OrderedDict[str, Session] = OrderedDict()
@@ -157,6 +159,7 @@ class Sessions:
         session = Session(principal, Outbox(self._log), policy=policy, touched=self._clock())
         await session.outbox.open()
         self._sessions[session.id] = session
+        self._numbers.add()
         self._watch()
         return session
 
@@ -172,6 +175,7 @@ class Sessions:
     def end(self, session: Session) -> None:
         """End it and its runs. Ending twice does nothing."""
         if self._sessions.pop(session.id, None) is not None:
+            self._numbers.ended.add()
             session.end(stop_runs=True)
 
     def refuse(self) -> None:
@@ -182,6 +186,7 @@ class Sessions:
         for session in list(self._sessions.values()):
             if not session.worked_for:
                 del self._sessions[session.id]
+                self._numbers.ended.add()
                 session.end(stop_runs=False)
 
     async def drain(self) -> None:
