@@ -98,7 +98,9 @@ class Context:
         """
         numbers = b"" if progress is None and total is None else _numbers(progress, total)
         blocks = content_blocks(data)
-        return self._send(Event(EventType.PROGRESS, encode(data if blocks is None else blocks), numbers))
+        if blocks is not None:
+            return self._send(Event(EventType.PROGRESS, encode(blocks), _numbers(progress, total, content=True)))
+        return self._send(Event(EventType.PROGRESS, encode(data), numbers))
 
     def log(self, level: Level, message: str, data: Any = None) -> Awaitable[None]:
         """Send a line for the caller's log.
@@ -240,9 +242,10 @@ class Context:
         return self._caller.headers
 
 
-def _numbers(progress: float | None, total: float | None) -> bytes:
+def _numbers(progress: float | None, total: float | None, *, content: bool = False) -> bytes:
     numbers = {"progress": progress, "total": total}
-    return encode({name: _number(name, value) for name, value in numbers.items() if value is not None})
+    said: dict[str, Any] = {name: _number(name, value) for name, value in numbers.items() if value is not None}
+    return encode({**said, "content": True} if content else said)
 
 
 def _number(name: str, value: Any) -> float | int:

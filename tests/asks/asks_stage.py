@@ -94,6 +94,7 @@ class Server:
         can: Mapping[str, Any] = ALL,
         accept: str = "application/json, text/event-stream",
         meta: Mapping[str, Any] | None = None,
+        patience: float = SECONDS,
     ) -> Said:
         """One request; its answer is checked against the schema of 2026-07-28."""
         declared = {
@@ -112,7 +113,7 @@ class Server:
         }
         if method in _NAMES:
             headers["mcp-name"] = _header(params[_NAMES[method]])
-        said = await self.post("/mcp", body, headers)
+        said = await self.post("/mcp", body, headers, patience)
         if "result" in said.message:
             validate_server_result(method, VERSION, said.result)
         for before in said.before:
@@ -120,14 +121,14 @@ class Server:
             parse_server_notification(before["method"], VERSION, before["params"])
         return said
 
-    async def post(self, path: str, body: Any, headers: Mapping[str, str]) -> Said:
+    async def post(self, path: str, body: Any, headers: Mapping[str, str], patience: float = SECONDS) -> Said:
         request = Request(
             method="POST", path=path, headers=headers, body=json.dumps(body).encode(), server=("127.0.0.1", 8000)
         )
-        answer = await asyncio.wait_for(self.endpoint.answer(request), SECONDS)
+        answer = await asyncio.wait_for(self.endpoint.answer(request), patience)
         if not isinstance(answer.body, Frames):
             return Said(answer.status, json.loads(answer.body))
-        messages = await asyncio.wait_for(_messages(answer.body), SECONDS)
+        messages = await asyncio.wait_for(_messages(answer.body), patience)
         return Said(answer.status, messages[-1], tuple(messages[:-1]))
 
     async def call(

@@ -103,7 +103,8 @@ class Answering:
     def _streamed(self, wanted: Wanted, run: Run, exchange: Exchange, stream: Stream, after: int) -> Answer:
         self._metrics.streams.add()
         began = self._clock()
-        plain = RpcRendering(wanted, exchange, lambda: self._clock() - began, stream.cap_at - began)
+        age, often = lambda: self._clock() - began, self._settings.heartbeat_seconds
+        plain = RpcRendering(wanted, exchange, age, stream.cap_at - began, often)
         rendering = Resumable(plain, run.id, after, run.policy.retry_ms) if run.policy.resumable else plain
         frames = Frames(
             Heartbeat(wanted, stream, self._clock, self._metrics.heartbeats.add),
@@ -217,23 +218,37 @@ class Wanted:
 
 
 class RpcRendering:
-    """JSON-RPC messages as events; with a progress token, a heartbeat brings a sign of life that the client counts."""
+    """JSON-RPC messages as events; with a progress token, a heartbeat brings a sign of life that the client counts.
 
-    def __init__(self, wanted: Wanted, exchange: Exchange, age: Callable[[], float], cap: float) -> None:
+    So does any other message `often` seconds after the last progress: to many clients a log is no life.
+    """
+
+    def __init__(self, wanted: Wanted, exchange: Exchange, age: Callable[[], float], cap: float, often: float) -> None:
         self._wanted = wanted
         self._exchange = exchange
         self._age = age
         self._cap = cap
+        self._often = often
+        self._progress_at = 0.0
 
     def opening(self) -> bytes:
         return sse.OPEN
 
     def entry(self, entry: Entry) -> bytes:
-        return sse.frame(self._wanted.rendered.pop(entry.number))
+        said = sse.frame(self._wanted.rendered.pop(entry.number))
+        if entry.event.type is EventType.PROGRESS:
+            self._progress_at = self._age()
+        elif not entry.event.last and self._age() - self._progress_at >= self._often:
+            said += self._silent_progress()
+        return said
 
     def heartbeat(self) -> bytes:
-        progress = self._exchange.silent_progress(self._age(), self._cap)
-        return sse.HEARTBEAT if progress is None else sse.HEARTBEAT + sse.frame(progress)
+        return sse.HEARTBEAT + self._silent_progress()
+
+    def _silent_progress(self) -> bytes:
+        self._progress_at = self._age()
+        progress = self._exchange.silent_progress(self._progress_at, self._cap)
+        return b"" if progress is None else sse.frame(progress)
 
     def cap(self) -> bytes:
         return sse.comment("cap")
