@@ -147,8 +147,7 @@ def _parameters(function: Callable[..., Any], name: str) -> list[inspect.Paramet
         if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
             bare = parameter.replace(annotation=parameter.empty, default=parameter.empty)
             raise ToolDefinitionError(
-                f"{name}: the parameter {bare} cannot be filled by name. Its callers give each by its name; "
-                "write each of them out."
+                f"{name}: the parameter {bare} cannot be filled by name, which is how callers give it: write it out."
             )
     return parameters
 

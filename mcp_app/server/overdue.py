@@ -22,7 +22,7 @@ MARGIN_SECONDS = 5.0
 """For closing loops and files after the bounded steps, on a machine that is busy."""
 
 REFUSAL_SECONDS = 2.0
-"""For the tasks that are left when everything else has ended, so that all of it stays below the 10 s of `docker stop`."""
+"""For the tasks that are left when everything else has ended: all of it stays below the 10 s of `docker stop`."""
 
 
 def bound(config: Config) -> float:

@@ -42,8 +42,8 @@ MAY_IMPORT: dict[str, str] = {
     "middleware": "protocol settings eventlog runs",
     "manifest": "protocol settings defaults",
     # HTTP.
-    "web": "protocol settings defaults asks context kinds threads tools content resources prompts completion eventlog runs"
-    " middleware manifest",
+    "web": "protocol settings defaults asks context kinds threads tools content resources prompts completion eventlog"
+    " runs middleware manifest",
     "server": "protocol settings defaults",
     "web.app": "protocol settings defaults context kinds threads tools resources prompts eventlog runs middleware"
     " manifest web server builtin",
