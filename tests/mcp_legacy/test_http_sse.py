@@ -114,6 +114,15 @@ async def test_only_who_names_event_streams_gets_one(stage: Stage, accept: str |
     assert len(stage.endpoint.sessions) == 0
 
 
+@pytest.mark.parametrize(("version", "status"), [("2025-11-25", 400), ("2026-07-28", 405)])
+async def test_who_names_a_newer_revision_gets_none(stage: Stage, version: str, status: int) -> None:
+    """@ai-sdk/mcp asks for a stream so, before it has a session."""
+    answer = await stage.ask("GET", accept=STREAM, mcp_protocol_version=version)
+    assert answer.status == status
+    assert (await stage.ask("DELETE", mcp_protocol_version=version)).status == status
+    assert len(stage.endpoint.sessions) == 0
+
+
 async def test_json_alone_is_406(stage: Stage) -> None:
     assert (await stage.ask("GET", accept="application/json")).status == 406
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from ...protocol import jsonrpc, mcp_headers, strict_json
 from ...protocol.accept import Representation, quality
-from ...protocol.errors import InvalidRequest, NotAcceptable, UnknownRoute
+from ...protocol.errors import InvalidRequest, MethodNotAllowed, NotAcceptable, UnknownRoute
 from ...protocol.jsonrpc import Code, Id, RpcError
 from ...protocol.session_revision import SESSION_REVISIONS
 from ..calls import STREAM_HEADERS, check_content_type
@@ -65,15 +65,22 @@ class Dispatch:
 
     async def delete(self, request: Request) -> Answer:
         """The end of a session."""
-        return await _shown(self._streamable.delete(request))
+        return await _shown(self._delete(request))
+
+    async def _delete(self, request: Request) -> Answer:
+        _check_has_sessions(request)
+        return await self._streamable.delete(request)
 
     def opens(self, request: Request) -> bool:
         """Whether a GET without a session is one of 2024-11-05. Only for `text/event-stream` by name: `*/*` is what
-        people and probes send, who would wait for the end of a stream that has none."""
+        people and probes send, who would wait for the end of a stream that has none. Who names a revision is newer."""
+        if "mcp-protocol-version" in request.headers:
+            return False
         wanted = quality(request.headers.get("accept"), Representation.EVENT_STREAM.value)
         return self._http_sse is not None and wanted.q > 0 and wanted.specificity >= _EXACTLY
 
     async def _open(self, request: Request) -> Answer:
+        _check_has_sessions(request)
         if self._http_sse is not None and self.opens(request):
             self._guard.check_start(request)
             return await self._http_sse.open(request)
@@ -147,6 +154,12 @@ def _is_of_a_session(request: Request) -> bool:
     """Whether its header says a revision with sessions; the oldest had no such header."""
     version = request.headers.get("mcp-protocol-version")
     return version is None or version in SESSION_REVISIONS
+
+
+def _check_has_sessions(request: Request) -> None:
+    """Raises MethodNotAllowed for whoever names a revision without sessions: there, POST is all (2026-07-28, 405)."""
+    if SESSION_HEADER not in request.headers and not _is_of_a_session(request):
+        raise MethodNotAllowed("That revision has only POST.", headers={"Allow": "OPTIONS, POST"})
 
 
 async def _shown(answer: Awaitable[Answer]) -> Answer:

@@ -1,0 +1,100 @@
+"""The register of sessions and their outboxes, without HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator
+
+import pytest
+
+from mcp_app.eventlog.memory import MemoryLog
+from mcp_app.protocol.errors import InvalidRequest, Purged
+from mcp_app.protocol.jsonrpc import Response
+from mcp_app.settings import Settings
+from mcp_app.web.mcp.outbox import KEEP, Listener, Outbox
+from mcp_app.web.mcp.sessions import Sessions
+from mcp_app.web.metrics import Pair
+
+
+@pytest.fixture
+async def sessions() -> AsyncIterator[Sessions]:
+    made = Sessions(Settings(), MemoryLog(), asyncio.get_running_loop().time, Pair())
+    yield made
+    await made.drain()
+
+
+@pytest.fixture
+async def outbox() -> Outbox:
+    made = Outbox(MemoryLog())
+    await made.open()
+    return made
+
+
+async def heard(listener: Listener) -> list[bytes] | None:
+    batch = await asyncio.wait_for(listener.next(math.inf), 10)
+    return None if batch is None else [each.event.data for each in batch]
+
+
+async def test_a_session_is_one_principals(sessions: Sessions) -> None:
+    session = await sessions.begin("alice")
+    assert sessions.find(session.id, "alice") is session
+    assert sessions.find(session.id, "bob") is None
+
+
+async def test_a_response_settles_what_waits_for_it(sessions: Sessions) -> None:
+    session = await sessions.begin("alice")
+    request, answer = session.expect()
+    other, unanswered = session.expect()
+    assert request != other
+    assert session.answered(Response(request, result={"a": 1}))
+    assert (await answer).result == {"a": 1}
+    assert not session.answered(Response(request, result={"a": 2}))
+    assert not session.answered(Response("nothing", result={}))
+    assert not session.answered(Response(None, error={"code": -32700, "message": "?"}))
+    sessions.end(session)
+    await asyncio.sleep(0)
+    assert unanswered.done()
+
+
+async def test_the_rest_is_heard_after_the_end(outbox: Outbox) -> None:
+    listener = outbox.listen()
+    outbox.send(b"1")
+    outbox.close()
+    outbox.send(b"2")
+    assert await heard(listener) == [b"1"]
+    assert await heard(listener) is None
+    listener.close()
+    listener.close()
+
+
+async def test_who_falls_behind_is_told_and_goes_on_from_there(outbox: Outbox) -> None:
+    listener = outbox.listen()
+    for number in range(KEEP.entries + 1):
+        outbox.send(b"%d" % number)
+    await asyncio.sleep(0)
+    with pytest.raises(Purged):
+        await listener.next(math.inf)
+    listener.close()
+    again = outbox.listen()
+    outbox.send(b"next")
+    assert await heard(again) == [b"next"]
+
+
+async def test_a_number_that_is_still_to_come_is_refused(outbox: Outbox) -> None:
+    outbox.send(b"1")
+    await asyncio.sleep(0)
+    assert outbox.listen(1).after == 1
+    with pytest.raises(InvalidRequest):
+        outbox.listen(2)
+
+
+async def test_nothing_is_left_of_an_outbox_that_nobody_hears() -> None:
+    log = MemoryLog()
+    outbox = Outbox(log)
+    await outbox.open()
+    outbox.send(b"1")
+    outbox.close()
+    outbox.close()
+    await asyncio.sleep(0)
+    assert len(log) == 0
