@@ -178,11 +178,15 @@ class Sample:
 def sampling(messages: Any, options: Mapping[str, Any]) -> Ask[Sample]:
     """Ask the client's model. `messages` are text, `Message`s or SamplingMessages; `options` more of its parameters.
 
-    Raises ValueError for messages that are none.
+    Raises ValueError for messages that are none, and for parameters that are not MCP's.
     """
+    from mcp_types import CreateMessageRequestParams  # not at the start of every file of tools: it takes 0.2 s
+
     said = {name: value for name, value in options.items() if value is not None}
     inner: dict[str, Any] = {"tools": {}} if "tools" in said or "toolChoice" in said else {}
-    return Ask(SAMPLING, {"messages": _messages(messages), **said}, {"sampling": inner}, _sample)
+    params = {"messages": _messages(messages), **said}
+    CreateMessageRequestParams.model_validate(params)  # raises ValidationError, a ValueError
+    return Ask(SAMPLING, params, {"sampling": inner}, _sample)
 
 
 def _messages(messages: Any) -> list[dict[str, Any]]:
@@ -205,7 +209,7 @@ def _messages(messages: Any) -> list[dict[str, Any]]:
 
 
 def _sample(result: Mapping[str, Any]) -> Sample:
-    from mcp_types import CreateMessageResultWithTools  # not at the start of every file of tools: it takes 0.2 s
+    from mcp_types import CreateMessageResultWithTools  # as above
 
     CreateMessageResultWithTools.model_validate(result)  # raises ValidationError, a ValueError
     content = result["content"]

@@ -11,7 +11,7 @@ import mcp_types._v2026_07_28 as v2026
 import pytest
 from pydantic import BaseModel, Field, SecretStr, create_model
 
-from mcp_app import Titled, ToolDefinitionError
+from mcp_app import Message, Titled, ToolDefinitionError
 from mcp_app.asks import ask as asks
 from mcp_app.asks.form import requested_schema
 
@@ -174,7 +174,29 @@ def test_a_page_to_open_has_a_url(url: str) -> None:
 @pytest.mark.parametrize("messages", [[], 1, [1], {"role"}])
 def test_messages_that_are_none(messages: Any) -> None:
     with pytest.raises(ValueError, match="message"):
-        asks.sampling(messages, {})
+        asks.sampling(messages, {"maxTokens": 1})
+
+
+@pytest.mark.parametrize(
+    ("messages", "options"),
+    [
+        ({"role": "system", "content": {"type": "text", "text": "x"}}, {"maxTokens": 1}),
+        ({"role": "user", "content": "x"}, {"maxTokens": 1}),
+        ("x", {}),
+        ("x", {"maxTokens": "many"}),
+        ("x", {"maxTokens": 1, "tools": ["t"]}),
+    ],
+)
+def test_what_is_no_sampling_is_refused_at_the_call(messages: Any, options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="CreateMessageRequestParams"):
+        asks.sampling(messages, options)
+
+
+def test_messages_of_every_kind() -> None:
+    said = {"role": "assistant", "content": {"type": "text", "text": "b"}}
+    ask = asks.sampling(["a", said, Message("user", "c")], {"maxTokens": 1})
+    assert [each["content"]["text"] for each in ask.params["messages"]] == ["a", "b", "c"]
+    assert [each["role"] for each in ask.params["messages"]] == ["user", "assistant", "user"]
 
 
 def test_an_ask_is_told_from_another_by_what_it_says() -> None:
