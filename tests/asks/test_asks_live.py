@@ -212,10 +212,11 @@ async def test_what_a_client_cannot_do_is_for_the_model_to_read(serve: Make) -> 
     assert "elicitation" in failed["content"][0]["text"]
 
 
-async def test_who_takes_only_json_is_not_asked(serve: Make) -> None:
+@pytest.mark.parametrize("accept", ["application/json", "application/json, text/event-stream;q=0.5"])
+async def test_who_is_answered_with_json_is_not_asked(serve: Make, accept: str) -> None:
     client = await connect(serve(greet))
     call = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "greet", "arguments": {}}}
-    answer = await client.post(call, accept="application/json")
+    answer = await client.post(call, accept=accept)
     assert isinstance(answer.body, bytes)
     assert json.loads(answer.body)["result"]["isError"] is True
 

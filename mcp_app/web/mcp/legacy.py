@@ -12,7 +12,7 @@ from typing import Any
 
 from ...asks import Live
 from ...protocol import jsonrpc
-from ...protocol.accept import quality
+from ...protocol.accept import Representation
 from ...protocol.errors import InvalidParams, Overloaded
 from ...protocol.event import encode
 from ...protocol.jsonrpc import Code, RpcError
@@ -22,6 +22,7 @@ from ...protocol.session_revision import negotiated
 from ...protocol.uri_template import normal
 from ...resources import UnknownResource
 from ...runs import Runs
+from .answering import acceptable
 from .offer import Offer
 from .sessions import MAX_SUBSCRIPTIONS, Session, Working
 from .validation import validate
@@ -166,7 +167,7 @@ class Legacy:
         session = asked.session
         policy = session.policy or session.revision.policy
         # Who takes no stream cannot be sent a question; the oldest transport has one whatever this request accepts.
-        hears = policy is MCP_2024_11_05 or quality(asked.headers.get("accept"), "text/event-stream").q > 0
+        hears = policy is MCP_2024_11_05 or acceptable(asked.headers.get("accept")) is not Representation.JSON
         polled = policy.on_cap is OnCap.END_STREAM
         asker = Live(session.expect, session.client.get("capabilities", {}), polled=polled) if hears else None
         run = await self._runs.start(
