@@ -123,11 +123,11 @@ class Report:
 
     def add(self, scenario: Scenario) -> None:
         """Print its line, and one for each check that did not pass."""
-        missed = [check for check in scenario.missed if self._key(scenario, check) not in self._known.never]
+        missed = self._wrong(scenario)
         wrong = [check for check in missed if self._key(scenario, check) not in self._known.reasons]
         self._seen.update(self._key(scenario, check) for check in missed)
         passed = sum(check.passed for check in scenario.checks)
-        word = "pass" if not missed else "FAIL" if wrong else "not yet"
+        word = "FAIL" if wrong else "not yet" if missed else "skipped" if scenario.missed else "pass"
         kind = "" if scenario.scored else "  (not scored)"
         print(f"{scenario.revision}  {word:8}{passed:3}/{len(scenario.checks):<3} {scenario.name}{kind}")
         for check in missed:
@@ -141,10 +141,12 @@ class Report:
         for revision, counts in self._known.counts.items():
             ran = [each for each in scenarios if each.revision == revision]
             found = sum(each.scored for each in ran), sum(not each.scored for each in ran)
-            good = [each for each in ran if all(self._key(each, c) in self._known.never for c in each.missed)]
+            good = [each for each in ran if not each.missed]
+            skipped = [each for each in ran if each.missed and not self._wrong(each)]
             print(
                 f"{revision}: {sum(each.scored for each in good)}/{counts[0]} required, "
                 f"{sum(not each.scored for each in good)}/{counts[1]} not scored"
+                + (f" and {len(skipped)} that the suite skips by itself" if skipped else "")
             )
             if found != counts:
                 self.regressions.append(f"{revision}: {found} scenarios ran (required, not scored), not {counts}")
@@ -152,6 +154,10 @@ class Report:
     def passing_now(self) -> list[str]:
         """What is on the list and passes: to be taken off it."""
         return [" ".join(key) for key in self._known.reasons if key not in self._seen]
+
+    def _wrong(self, scenario: Scenario) -> list[Check]:
+        """What did not pass, but for what no server can pass."""
+        return [check for check in scenario.missed if self._key(scenario, check) not in self._known.never]
 
     @staticmethod
     def _key(scenario: Scenario, check: Check) -> tuple[str, str, str]:
