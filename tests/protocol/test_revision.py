@@ -37,8 +37,9 @@ def test_the_window_of_the_design() -> None:
     assert (WINDOW_ENTRIES, WINDOW_BYTES) == (256, 1024 * 1024)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [row for row in ROWS if row.keep.entries], ids=lambda row: row.name)
 def test_no_row_keeps_less_than_a_reader_that_is_waited_for_can_be_behind(row: Policy) -> None:
+    """But for a subscription, whose changes are no run's and stand in no log."""
     assert row.keep.entries > WINDOW_ENTRIES
     assert row.keep.bytes >= WINDOW_BYTES + 2 * MAX_EVENT_BYTES
 
