@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, Literal, TypeVar, get_args, overload
 
 from pydantic import BaseModel, ValidationError
 
@@ -29,6 +29,8 @@ from .signatures import Signature, read
 from .source import Scope, docstring, implementation, where
 
 T = TypeVar("T")
+
+TaskUse = Literal["never", "may", "must"]
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)  # what MCP asks of tool names (2025-11-25, Tools)
 
@@ -80,6 +82,7 @@ class Tool:
     idempotent: bool
     time_limit: float | None
     once: bool
+    task: TaskUse
     mirrors: tuple[Mirror, ...] = field(repr=False)
     """The parameters that MCP clients repeat in header fields: `x-mcp-header` in the input schema."""
 
@@ -169,6 +172,7 @@ def tool(
     idempotent: bool = False,
     time_limit: float | None = None,
     once: bool = False,
+    task: TaskUse = "never",
     parameters: type[BaseModel] | None = None,
     input_schema: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
@@ -182,6 +186,8 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Tool 
     destructive, idempotent: hints for callers about a tool that does change something.
     time_limit: seconds after which a call of it is ended; the server's cap holds all the same.
     once: a call that asked its user something is not done twice with the same answers.
+    task: whether a call from an MCP client that can follow tasks is one: "never"; "may", when it is not done at once;
+        "must", and then other MCP clients of 2026-07-28 cannot call it. Elsewhere it is a call like any other.
     parameters: a pydantic model of all parameters, for what concerns several of them; the function takes one of these.
     input_schema: the JSON Schema that is listed, as it is. Calls are validated by the types all the same: that both say
         the same is the author's to see to.
@@ -207,6 +213,7 @@ def _make(
     idempotent: bool = False,
     time_limit: float | None = None,
     once: bool = False,
+    task: TaskUse = "never",
     parameters: type[BaseModel] | None = None,
     input_schema: Mapping[str, Any] | None = None,
 ) -> Tool:
@@ -217,6 +224,8 @@ def _make(
         raise ToolDefinitionError(f"{name!r} is no name for a tool: 1 to 128 characters of A-Z, a-z, 0-9, _, - and .")
     if time_limit is not None and not (isinstance(time_limit, int | float) and 0 < time_limit < float("inf")):
         raise ToolDefinitionError(f"{name}: time_limit is {time_limit!r}, not a positive number of seconds.")
+    if task not in get_args(TaskUse):
+        raise ToolDefinitionError(f"{name}: task is {task!r}, not one of {', '.join(get_args(TaskUse))}.")
     documented, descriptions = describe(docstring(function))
     kind = Kind.of(function)
     signature = read(
@@ -247,6 +256,7 @@ def _make(
         idempotent=idempotent or read_only,
         time_limit=time_limit,
         once=once,
+        task=task,
         mirrors=_mirrors(name, signature.input_schema),
     )
 

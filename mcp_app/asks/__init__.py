@@ -2,12 +2,13 @@
 
 `ask.py` is what is asked and what an answer is, `form.py` a pydantic model as a form, `rounds.py` the way of revisions
 without sessions (the call ends, and comes again with the answers), `live.py` that of those with sessions (the call
-waits), `once.py` what must not happen twice. A tool reaches all of it through its `Context`, which looks the same in
-both. No HTTP and no run is known here.
+waits), `deferred.py` that of tasks (the client polls), `once.py` what must not happen twice. A tool reaches all of it
+through its `Context`, which looks the same in all. No HTTP and no run is known here.
 """
 
 from ..protocol.asking import Declined, MissingCapability, NoAnswer
 from .ask import Ask, Asker, Emit, InputRequired, Nobody, Root, Sample
+from .deferred import Deferred
 from .form import Titled
 from .live import Live
 from .once import Once
@@ -17,6 +18,7 @@ __all__ = [
     "Ask",
     "Asker",
     "Declined",
+    "Deferred",
     "Emit",
     "InputRequired",
     "Live",

@@ -74,7 +74,7 @@ class Rounds:
 
     async def ask(self, ask: Ask[T], key: str) -> T:
         """The answer that came with this round or an earlier one; without one, the round ends."""
-        for result in self._results(ask, key):
+        for result in self.results(ask, key):
             try:
                 answer = ask.read(result)
             except Declined:
@@ -93,7 +93,12 @@ class Rounds:
         finally:
             self._pending.pop(key, None)  # by a time-out of the tool's own: then it is no question any more
 
-    def _results(self, ask: Ask[Any], key: str) -> list[Mapping[str, Any]]:
+    @property
+    def asking(self) -> bool:
+        """Whether the round is about to end with questions."""
+        return bool(self._pending)
+
+    def results(self, ask: Ask[Any], key: str) -> list[Mapping[str, Any]]:
         """What may be the answer: of an earlier round, then of this one, where it is the answer to this very question.
 
         Without a state there was no question of ours, and the client answers what it expects to be asked.

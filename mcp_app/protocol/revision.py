@@ -54,6 +54,8 @@ class Policy:
     resumable: bool
     keep: Keep
     retry_ms: int | None = None
+    promised: bool = False
+    """Whether its result is kept, once there, for what is left of the run's life: its caller was told so."""
 
     @property
     def waits(self) -> bool:
@@ -99,6 +101,9 @@ MCP_2025_06_18 = Policy(
 )
 MCP_2024_11_05 = Policy("MCP 2024-11-05 request", OnLeave.CANCEL, OnCap.END_RUN, resumable=False, keep=_WINDOW)
 
+# Nobody reads a task as a stream: it is polled, and the cap of a stream says nothing of it.
+MCP_TASK = Policy("MCP task", OnLeave.GO_ON, OnCap.END_STREAM, resumable=True, keep=_REPLAY, promised=True)
+
 ROWS = (
     PLAIN_POST,
     PLAIN_EVENTSOURCE,
@@ -108,4 +113,5 @@ ROWS = (
     MCP_2025_11_25,
     MCP_2025_06_18,
     MCP_2024_11_05,
+    MCP_TASK,
 )

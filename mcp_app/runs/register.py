@@ -139,6 +139,13 @@ class Runs:
             raise RunConflict("This run key belongs to a call of another tool or with other parameters.")
         return self._runs[run_id]
 
+    def forget(self, run: Run) -> None:
+        """Nobody can come back to the run, though its policy says so: it is not kept, once it has ended."""
+        if run.id in self._finished:
+            self._forget(run)
+        elif run.id in self._runs:
+            self._overdue.add(run.id)
+
     async def drain(self) -> None:
         """Take no new run, and end all with `shutdown`; returns when their last events are in the log and their
         tools have cleaned up or were given up. Callers bound the wait."""
@@ -170,7 +177,8 @@ class Runs:
             run.closing.add_done_callback(self._closing.discard)
         if not run.policy.resumable:
             return
-        timer = self._loop.call_later(self._settings.keep_seconds, self._kept_long_enough, run)
+        life_left = max(0.0, run.deadline - self._loop.time()) if run.policy.promised else 0.0
+        timer = self._loop.call_later(life_left + self._settings.keep_seconds, self._kept_long_enough, run)
         self._finished[run.id] = (run, timer)
         self._finished_bytes += run.size + RUN_BYTES
         while self._finished_bytes > self._settings.keep_bytes and len(self._finished) > 1:

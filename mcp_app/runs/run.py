@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ..asks import InputRequired
+from ..asks import Asker, InputRequired
 from ..context import Caller
 from ..eventlog import EventLog
 from ..kinds import Outcome, work
@@ -96,6 +96,11 @@ class Run:
     @property
     def principal(self) -> str:
         return self._caller.principal
+
+    @property
+    def asker(self) -> Asker:
+        """How it asks its caller back."""
+        return self._caller.asker
 
     @property
     def deadline(self) -> float:

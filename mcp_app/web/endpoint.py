@@ -37,6 +37,7 @@ from .mcp.sessions import Sessions
 from .mcp.states import States
 from .mcp.streamable import SESSION_HEADER, Streamable
 from .mcp.subscriptions import Subscriptions
+from .mcp.tasks import Tasks
 from .metrics import Metrics
 from .run_routes import RunRoutes
 from .table import RUN, table
@@ -77,7 +78,7 @@ class Endpoint:
         answering = Answering(settings, self._metrics, clock)
         self._subscriptions = Subscriptions(settings, self._metrics, clock)
         self._changes = Changes(offer, self._subscriptions, self.sessions)
-        modern = Modern(offer, runs, answering, States(settings), REVISIONS, self._subscriptions)
+        modern = Modern(offer, runs, answering, States(settings), REVISIONS, self._subscriptions, Tasks(settings, runs))
         of_sessions = (self.sessions, Legacy(offer, runs), answering, Listening(settings, self._metrics, clock))
         http_sse = HttpSse(*of_sessions) if settings.legacy_sse else None
         mcp = Dispatch(self._guard, modern, Streamable(*of_sessions), http_sse)

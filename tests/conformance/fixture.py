@@ -13,6 +13,7 @@ import base64
 from typing import Annotated, Any, Literal, Self
 
 import fixture_asks
+import fixture_tasks
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mcp_app import (
@@ -273,7 +274,7 @@ def test_prompt_with_image() -> list[Any]:
 
 # --- what is served --------------------------------------------------------------------------------------------------
 
-_made = [*globals().values(), *vars(fixture_asks).values()]
+_made = [*globals().values(), *vars(fixture_asks).values(), *vars(fixture_tasks).values()]
 
 tools = Registry([each for each in _made if isinstance(each, Tool)])
 prompts = Prompts([each for each in _made if isinstance(each, Prompt)])

@@ -18,6 +18,7 @@ from ...protocol.errors import InvalidParams
 from ...protocol.event import encode
 from ...protocol.jsonrpc import Code, RpcError
 from ...protocol.mcp import Exchange, Wire
+from ...protocol.mcp_tasks import EXTENSION, EXTENSION_METHODS, declared, not_declared
 from ...protocol.revision import MCP_2026_07_28
 from ...resources import UnknownResource
 from ...runs import Runs
@@ -27,6 +28,7 @@ from .answering import Answering
 from .offer import LIST_TTL_MS, Offer
 from .states import Bound, States
 from .subscriptions import Subscriptions
+from .tasks import Tasks
 from .validation import validate
 
 VERSION = "2026-07-28"
@@ -77,6 +79,7 @@ class Modern:
         states: States,
         supported: tuple[str, ...],
         subscriptions: Subscriptions,
+        tasks: Tasks,
     ) -> None:
         self._offer = offer
         self._runs = runs
@@ -84,6 +87,7 @@ class Modern:
         self._states = states
         self.supported = supported
         self._subscriptions = subscriptions
+        self._tasks = tasks
         self._methods: dict[str, Callable[[Asked], Awaitable[Answer]]] = {
             "server/discover": self._discover,
             "tools/list": self._list_tools,
@@ -95,6 +99,9 @@ class Modern:
             "prompts/get": self._get_prompt,
             "completion/complete": self._complete,
             "subscriptions/listen": self._listen,
+            "tasks/get": self._task(tasks.get),
+            "tasks/update": self._task(tasks.update),
+            "tasks/cancel": self._task(tasks.cancel),
         }
 
     async def answer(self, request: Request, message: jsonrpc.Request) -> Answer:
@@ -109,7 +116,8 @@ class Modern:
         method = self._methods.get(message.method)
         if method is None:
             raise RpcError(Code.METHOD_NOT_FOUND, f"There is no method {message.method[:100]!r}.", status=404)
-        _validate(message)
+        if message.method not in EXTENSION_METHODS:  # of which the revision's schema says nothing
+            _validate(message)
         return await method(Asked(request, message))
 
     def _check_version(self, request: Request, message: jsonrpc.Request) -> None:
@@ -127,7 +135,8 @@ class Modern:
     # --- lists -------------------------------------------------------------------------------------------------------
 
     async def _discover(self, asked: Asked) -> Answer:
-        result = {"supportedVersions": list(self.supported), "capabilities": self._offer.capabilities, **_CACHEABLE}
+        capabilities = {**self._offer.capabilities, "extensions": {EXTENSION: {}}}
+        result = {"supportedVersions": list(self.supported), "capabilities": capabilities, **_CACHEABLE}
         return self._result(asked, result)
 
     async def _list_tools(self, asked: Asked) -> Answer:
@@ -158,7 +167,18 @@ class Modern:
             arguments = tool.arguments(asked.params.get("arguments", {}))
         except InvalidParams as error:  # for the model to mend (SEP-1303)
             return self._result(asked, exchange.failed(error.object()))
+        if Tasks.takes(tool, asked.capabilities):
+            rounds = self._rounds(asked, tool, exchange)
+            return await self._tasks.call(asked.http, tool, arguments, exchange, rounds)
         return await self._run(asked, tool, arguments, exchange)
+
+    def _task(self, does: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Callable[[Asked], Awaitable[Answer]]:
+        async def answer(asked: Asked) -> Answer:
+            if not declared(asked.capabilities):
+                raise not_declared()
+            return self._result(asked, does(asked.params))
+
+        return answer
 
     async def _get_prompt(self, asked: Asked) -> Answer:
         prompt = self._offer.prompts.get(asked.params["name"])
@@ -174,18 +194,22 @@ class Modern:
         return await self._run(asked, reading, arguments, self._exchange(asked, raw=reading.resource.cache_hints()))
 
     async def _run(self, asked: Asked, callee: Any, arguments: dict[str, Any], exchange: Exchange) -> Answer:
-        bound = Bound(self._states, PRINCIPAL, asked.message.method, asked.params)
-        state = bound.open(once=getattr(callee, "once", False))
-        exchange.seal = bound.seal
         run = await self._runs.start(
             callee,
             arguments,
             MCP_2026_07_28,
             principal=PRINCIPAL,
             headers=asked.http.headers,
-            asker=Rounds(asked.capabilities, state, asked.params.get("inputResponses") or {}),
+            asker=self._rounds(asked, callee, exchange),
         )
         return await self._answering.answer(asked.http, run, exchange)
+
+    def _rounds(self, asked: Asked, callee: Any, exchange: Exchange) -> Rounds:
+        """How it asks its caller, going on from the request's state. Raises StateRefused."""
+        bound = Bound(self._states, PRINCIPAL, asked.message.method, asked.params)
+        state = bound.open(once=getattr(callee, "once", False))
+        exchange.seal = bound.seal
+        return Rounds(asked.capabilities, state, asked.params.get("inputResponses") or {})
 
     def _exchange(
         self, asked: Asked, *, has_output_schema: bool = False, raw: dict[str, Any] | None = None
