@@ -238,3 +238,33 @@ async def test_it_is_declared(client: Callable[..., Client]) -> None:
 def test_a_word_that_says_nothing_of_tasks() -> None:
     with pytest.raises(ToolDefinitionError, match="never, may, must"):
         tool(name="x", task="always")(lambda: None)  # type: ignore[call-overload]
+
+
+async def test_what_was_yielded_is_in_the_result_of_every_poll(client: Callable[..., Client]) -> None:
+    async def count() -> Any:
+        for number in range(3):
+            yield number
+
+    peer = client(tool(task="must")(count))
+    task = (await peer.call("count"))["taskId"]
+    done = await peer.until(task)
+    assert [block["text"] for block in done["result"]["content"]] == ["0", "1", "2"]
+    assert (await peer.get(task)) == done
+
+
+async def test_the_result_is_kept_for_what_is_left_of_the_life(
+    client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    peer = client(job)
+    loop = asyncio.get_running_loop()
+    delays: list[float] = []
+    later = loop.call_later
+
+    def noted(delay: float, *more: Any) -> asyncio.TimerHandle:
+        delays.append(delay)
+        return later(delay, *more)
+
+    monkeypatch.setattr(loop, "call_later", noted)
+    created = await peer.call("job")
+    await peer.until(created["taskId"])
+    assert max(delays) == pytest.approx(created["ttlMs"] / 1000, abs=SECONDS)

@@ -16,7 +16,7 @@ from typing import Any
 from ...asks import Deferred, Rounds
 from ...protocol import jsonrpc
 from ...protocol.errors import Cancelled, Left, UnknownRun
-from ...protocol.event import encode
+from ...protocol.event import Event, encode
 from ...protocol.jsonrpc import Code, RpcError
 from ...protocol.mcp import Exchange
 from ...protocol.mcp_tasks import Handle, not_declared
@@ -48,9 +48,8 @@ class Task(Deferred):
         super().__init__(rounds, self._touch)
         self.exchange = exchange
         self.updated = now()
-        self.http_status = 200
-        self.response: bytes | None = None
-        """The response to the call, once there is one."""
+        self._last: Event | None = None  # the log's own: a response that is kept beside it would count nowhere
+        self._lost: bytes | None = None
         self._now = now
 
     def _touch(self) -> None:
@@ -59,31 +58,41 @@ class Task(Deferred):
     async def follow(self, reader: Reader) -> None:
         """Read the run to its end, for what of it belongs into the result."""
         try:
-            self.response = await self._response(reader)
+            self._last = await self._end_of(reader)
         except Exception as error:  # purged, or ours: there is a response all the same
-            self.response = as_rpc_error(error, self.exchange.id).encode()
+            self._lost = as_rpc_error(error, self.exchange.id).encode()
         finally:
             reader.close()
         self._touch()
 
-    async def _response(self, reader: Reader) -> bytes:
+    async def _end_of(self, reader: Reader) -> Event:
         loop = asyncio.get_running_loop()
         while (batch := await reader.next(loop.time() + _LOOK_SECONDS)) is not None:
             for entry in batch:
                 if entry.event.last:
-                    self.http_status = self.exchange.status(entry.event)
-                    return self.exchange.response(entry.event)
+                    return entry.event
                 self.exchange.notification(entry.event)  # "not supported on tasks": only for what the result repeats
         raise UnknownRun("This run has no end.")
+
+    @property
+    def response(self) -> bytes | None:
+        """The response to the call, once there is one."""
+        return self._lost if self._last is None else self.exchange.response(self._last)
+
+    def answer_at_once(self) -> Answer:
+        """The response as the call's answer, when there is one."""
+        status = 200 if self._last is None else self.exchange.status(self._last)
+        return json_answer(status, self.response or b"")
 
     def outcome(self, run: Run) -> tuple[str, dict[str, Any]]:
         """Its status, and the member that goes with it."""
         if run.code == Cancelled.code:
             return "cancelled", {}
-        if self.response is None:
+        response = self.response
+        if response is None:
             asked = self.outstanding
             return ("input_required", {"inputRequests": asked}) if asked else ("working", {})
-        said = json.loads(self.response)
+        said = json.loads(response)
         if "error" in said:
             return "failed", {"error": said["error"]}
         return "completed", {"result": said["result"]}
@@ -123,7 +132,7 @@ class Tasks:
         following.add_done_callback(self._following.discard)
         if not task.deferred and await self._at_once(run, task, following):
             self._runs.forget(run)
-            return json_answer(task.http_status, task.response or b"")
+            return task.answer_at_once()
         task.defer()
         created = exchange.typed({"resultType": "task", **self._handle(run, task, "working").wire()})
         return json_answer(200, jsonrpc.result(exchange.id, encode(created)))
