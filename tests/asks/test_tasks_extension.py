@@ -268,3 +268,9 @@ async def test_the_result_is_kept_for_what_is_left_of_the_life(
     created = await peer.call("job")
     await peer.until(created["taskId"])
     assert max(delays) == pytest.approx(created["ttlMs"] / 1000, abs=SECONDS)
+
+
+async def test_listening_to_tasks_takes_the_extension(client: Callable[..., Client]) -> None:
+    said = await client(job).server.request("subscriptions/listen", {"notifications": {"taskIds": ["x"]}})
+    assert said.status == 400
+    assert said.error["code"] == Code.MISSING_CLIENT_CAPABILITY

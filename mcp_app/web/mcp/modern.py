@@ -155,6 +155,9 @@ class Modern:
         return self._result(asked, await self._offer.complete(asked.params, self._runs.threads))
 
     async def _listen(self, asked: Asked) -> Answer:
+        # No task is told of, and so none acknowledged ("MAY push"); asking for it takes the extension all the same.
+        if "taskIds" in asked.params["notifications"] and not declared(asked.capabilities):
+            raise not_declared()
         return self._subscriptions.listen(asked.http, asked.message, {SERVER_INFO_META_KEY: self._offer.server_info})
 
     # --- what runs ---------------------------------------------------------------------------------------------------
