@@ -16,7 +16,7 @@ from ..prompts import Prompt, Prompts
 from ..resources import Resource, Resources
 from ..runs import Runs
 from ..server import fixes
-from ..server.fixes.draining import on_draining
+from ..server.fixes.draining import READY_SECONDS, on_draining
 from ..settings import Settings
 from ..tools import Registry, Tool
 from .application import Application
@@ -26,8 +26,9 @@ from .table import table
 
 logger = logging.getLogger("mcp_app")
 
-DRAIN_SECONDS = 4.0
-"""For tools to clean up when the server stops: less than hypercorn.toml's shutdown_timeout, more than a last commit."""
+DRAIN_SECONDS = READY_SECONDS
+"""For tools to clean up when the server stops, while it still answers: less than hypercorn.toml's shutdown_timeout,
+more than a last commit."""
 
 
 @dataclass(slots=True)

@@ -7,6 +7,7 @@ cheaper for everybody); which policy holds was decided before. No method and no 
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -82,9 +83,9 @@ class Answering:
 
     async def whole(self, run: Run, exchange: Exchange) -> bytes:
         """The response alone."""
-        messages: list[bytes] = []
-        await self.relay(run, exchange, lambda message: messages.__setitem__(slice(None), [message]))
-        return messages[-1]
+        last: deque[bytes] = deque(maxlen=1)  # what is said before it is not kept
+        await self.relay(run, exchange, last.append)
+        return last[0]
 
     def _stream(self, run: Run) -> Stream:
         return Stream(
