@@ -16,8 +16,8 @@ and exactly one of
 - `untestable = "why"`: binds a server, and no test can show it; a whole sentence of why.
 
 What is checked here is the manifest, by reading: that a named test exists, and is not one that never runs. That the
-manifest is complete cannot be checked, because the specifications' texts are not part of this repository. No requirement
-is tested here.
+manifest is complete cannot be checked, because the texts of the specifications are not part of this repository. No
+requirement is tested here.
 """
 
 from __future__ import annotations
