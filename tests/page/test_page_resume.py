@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from cut_proxy import proxying
 from live_server import serving
-from page_tools import Stage, proxying, tools
+from page_tools import Stage, tools
 from page_visitor import Site, Visitor, phase, run
 from playwright.async_api import Page, expect
 
