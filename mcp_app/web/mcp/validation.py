@@ -12,15 +12,25 @@ from typing import Any
 from mcp_types.methods import validate_client_request
 from pydantic import ValidationError
 
-from ...protocol.jsonrpc import Code, RpcError
+from ...protocol.jsonrpc import MAX_ID_CHARS, Code, RpcError, is_id
 from ...protocol.plain import problems
 
 
 def validate(method: str, params: Mapping[str, Any], version: str) -> None:
-    """Raises RpcError with INVALID_PARAMS, naming each field. KeyError for a method that the revision does not have."""
+    """Raises RpcError with INVALID_PARAMS, naming each field. KeyError for a method that the revision does not have.
+
+    An optional field that is null counts as left out: clients write it so whose language knows no other way.
+    """
     try:
         validate_client_request(method, version, params)
     except ValidationError as error:
-        details = problems(error)
-        shown = json.dumps(details[0]["field"])
-        raise RpcError(Code.INVALID_PARAMS, f"{shown}: {details[0]['problem']}.", data={"details": details}) from None
+        raise _refusal(problems(error)) from None
+    token = (params.get("_meta") or {}).get("progressToken")
+    if token is not None and not is_id(token):  # the models take true for 1; and it is sent back like an id
+        problem = f"Input should be a string of at most {MAX_ID_CHARS} characters or a 64-bit integer"
+        raise _refusal([{"field": "params._meta.progressToken", "problem": problem}])
+
+
+def _refusal(details: list[dict[str, str]]) -> RpcError:
+    shown = json.dumps(details[0]["field"])
+    return RpcError(Code.INVALID_PARAMS, f"{shown}: {details[0]['problem']}.", data={"details": details})
