@@ -96,7 +96,7 @@ class Legacy:
             session.policy = session.revision.policy
         return {
             "protocolVersion": session.revision.version,
-            "capabilities": {**self._offer.capabilities, "logging": {}},
+            "capabilities": self._offer.capabilities,
             "serverInfo": self._offer.server_info,
         }
 
@@ -143,14 +143,14 @@ class Legacy:
         tool = self._offer.tools.get(asked.params["name"])
         exchange = self._exchange(asked, has_output_schema=tool.output_schema is not None)
         try:
-            arguments = tool.arguments(asked.params.get("arguments", {}))
+            arguments = tool.arguments(asked.params.get("arguments") or {})
         except InvalidParams as error:  # for the model to mend (SEP-1303)
             return exchange.failed(error.object())
         return await self._run(asked, tool, arguments, exchange)
 
     async def _get_prompt(self, asked: Asked) -> Working:
         prompt = self._offer.prompts.get(asked.params["name"])
-        arguments = prompt.arguments(asked.params.get("arguments", {}))
+        arguments = prompt.arguments(asked.params.get("arguments") or {})
         return await self._run(asked, prompt, arguments, self._exchange(asked, raw={}))
 
     async def _read_resource(self, asked: Asked) -> Working:

@@ -109,9 +109,9 @@ class Modern:
         self._check_version(request, message)
         mcp_headers.check_request(request.headers, message)
         meta = message.params.get("_meta")
-        if not isinstance(meta, dict) or CLIENT_CAPABILITIES_META_KEY not in meta:
+        if not isinstance(meta, dict) or not isinstance(meta.get(CLIENT_CAPABILITIES_META_KEY), dict):
             raise RpcError(
-                Code.INVALID_PARAMS, f"params._meta has no {CLIENT_CAPABILITIES_META_KEY}: every request says it."
+                Code.INVALID_PARAMS, f"params._meta has no object {CLIENT_CAPABILITIES_META_KEY}: every request says it."
             )
         method = self._methods.get(message.method)
         if method is None:
@@ -167,7 +167,7 @@ class Modern:
         exchange = self._exchange(asked, has_output_schema=tool.output_schema is not None)
         mcp_headers.check_arguments(asked.http.headers, asked.message, tool.mirrors)
         try:
-            arguments = tool.arguments(asked.params.get("arguments", {}))
+            arguments = tool.arguments(asked.params.get("arguments") or {})
         except InvalidParams as error:  # for the model to mend (SEP-1303)
             return self._result(asked, exchange.failed(error.object()))
         if Tasks.takes(tool, asked.capabilities):
@@ -185,7 +185,7 @@ class Modern:
 
     async def _get_prompt(self, asked: Asked) -> Answer:
         prompt = self._offer.prompts.get(asked.params["name"])
-        arguments = prompt.arguments(asked.params.get("arguments", {}))
+        arguments = prompt.arguments(asked.params.get("arguments") or {})
         return await self._run(asked, prompt, arguments, self._exchange(asked, raw={}))
 
     async def _read_resource(self, asked: Asked) -> Answer:

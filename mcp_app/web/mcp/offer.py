@@ -50,7 +50,7 @@ class Offer:
 
     @property
     def capabilities(self) -> dict[str, Any]:
-        """What is offered at all, in every revision; logging and extensions are the era's own.
+        """What is offered at all, in every revision; extensions are the era's own.
 
         Of resources and prompts too when there are none: they may come while clients are there, who would not look.
         """
@@ -59,6 +59,7 @@ class Offer:
             "resources": {"listChanged": True, "subscribe": True},
             "prompts": {"listChanged": True},
             "completions": {},
+            "logging": {},
         }
 
     def list_tools(self, params: Mapping[str, Any], wire: Wire) -> dict[str, Any]:
@@ -89,7 +90,7 @@ class Offer:
             signature = self.resources.template(reference["uri"]).signature
         if argument["name"] not in signature.attributes:
             raise InvalidParams(f"There is no argument named {argument['name'][:100]!r}.")
-        chosen = params.get("context", {}).get("arguments", {})
+        chosen = (params.get("context") or {}).get("arguments") or {}
         return {"completion": await completion(signature, argument["name"], argument["value"], chosen, threads)}
 
 
