@@ -189,13 +189,16 @@ def quiet_client_beside_flood(calls: int = 300) -> dict[str, Any]:
     """Echo from one client while another takes all a flooding tool gives; milliseconds, for comparison in one run."""
     with running() as server:
         alone = _echo_p50(server, calls)
-        flood = subprocess.Popen([sys.executable, "-m", "bench.drink", str(server.port)], stdout=subprocess.DEVNULL)
+        order = {"port": server.port, "ca": None, "path": PATH, "headers": [["content-type", "application/json"]]}
+        order["body"] = json.dumps(call("flood", items=10_000_000, size=100))
+        drink = [sys.executable, "-m", "bench.drink", json.dumps(order)]
+        flood = subprocess.Popen(drink, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
         try:
             time.sleep(0.5)
             beside = _echo_p50(server, calls)
         finally:
             flood.kill()
-            flood.wait(WAIT)
+            flood.communicate(timeout=WAIT)
         return {"p50 alone, ms": alone, "p50 beside a flood, ms": beside}
 
 

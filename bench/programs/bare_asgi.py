@@ -31,10 +31,10 @@ async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         await send(JSON)
         await send({"type": "http.response.body", "body": orjson.dumps(_result(call["id"], arguments["text"]))})
         return
-    count = arguments.get("count", 1)
+    steps, count = (1, 2) if tool == "idle" else (arguments["count"],) * 2
     token = call["params"]["_meta"]["progressToken"]
     await send(STREAM)
-    for number in range(1, count + 1):
+    for number in range(1, steps + 1):
         await send({"type": "http.response.body", "body": _event(_progress(token, number, count)), "more_body": True})
     if tool == "idle":
         await asyncio.sleep(arguments["seconds"])
