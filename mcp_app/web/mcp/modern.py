@@ -111,7 +111,8 @@ class Modern:
         meta = message.params.get("_meta")
         if not isinstance(meta, dict) or not isinstance(meta.get(CLIENT_CAPABILITIES_META_KEY), dict):
             raise RpcError(
-                Code.INVALID_PARAMS, f"params._meta has no object {CLIENT_CAPABILITIES_META_KEY}: every request says it."
+                Code.INVALID_PARAMS,
+                f"params._meta has no object {CLIENT_CAPABILITIES_META_KEY}, which every request says.",
             )
         method = self._methods.get(message.method)
         if method is None:
@@ -124,9 +125,9 @@ class Modern:
         meta = message.params.get("_meta")
         version = meta.get(mcp_headers.VERSION_KEY) if isinstance(meta, dict) else None
         header = request.headers.get("mcp-protocol-version")
-        if version is None:
+        if not isinstance(version, str):
             raise RpcError(
-                Code.INVALID_PARAMS, f"params._meta has no {mcp_headers.VERSION_KEY}: every request says it."
+                Code.INVALID_PARAMS, f"params._meta has no string {mcp_headers.VERSION_KEY}, which every request says."
             )
         if version == header and version != VERSION:
             data = {"supported": list(self.supported), "requested": version}
