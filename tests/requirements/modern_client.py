@@ -1,4 +1,4 @@
-"""A server with one of everything, and a client of MCP 2026-07-28 that may say anything, well formed or not. No test.
+"""A client of MCP 2026-07-28 that may say anything, well formed or not, and the server of modern_served.py. No test.
 
 What comes back is held against the revision's own types wherever it is a message: so each test of this directory is one
 of the schema too.
@@ -12,13 +12,14 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 from mcp_types import JSONRPCError
 from mcp_types.methods import parse_server_notification, validate_server_result
-from pydantic import BaseModel, Field, SecretStr
+from modern_served import HELD, PROMPTS, RESOURCES, TOOLS
+from pydantic import SecretStr
 
-from mcp_app import Context, Prompts, Registry, Resources, Settings, ToolError, prompt, resource, tool
+from mcp_app import Prompts, Registry, Resources, Settings
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.manifest import load_manifest
 from mcp_app.runs import Runs
@@ -39,119 +40,6 @@ _NAMES = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"} 
 
 ABSENT: Any = object()
 """For a parameter, a member of `_meta` or a header: leave it out."""
-
-
-# --- what is served --------------------------------------------------------------------------------------------------
-
-
-class Name(BaseModel):
-    name: str
-
-
-@tool
-def add(first: int, second: int = 0) -> int:
-    return first + second
-
-
-@tool
-async def talk(ctx: Context, steps: int = 3) -> str:
-    """Say something of every kind."""
-    for step in range(steps):
-        await ctx.progress(step + 1, steps, f"step {step + 1}")
-        await ctx.log("debug", f"detail {step + 1}")
-        await ctx.log("warning", f"line {step + 1}")
-    return "said"
-
-
-@tool
-async def wait(ctx: Context) -> str:
-    """Work until it is told to stop, and say so."""
-    await ctx.progress(1, None, "began")
-    HELD.began.set()
-    try:
-        await asyncio.sleep(3600)
-    finally:
-        HELD.stopped.set()
-    return "never"
-
-
-@tool
-async def greet(ctx: Context) -> str:
-    """Ask for a name."""
-    return f"Hello {(await ctx.ask(Name, 'Who are you?', key='who')).name}"
-
-
-@tool
-async def complete_a_poem(ctx: Context) -> str:
-    """Ask the client's model."""
-    return (await ctx.sample("Roses are", max_tokens=10, key="line")).text
-
-
-@tool
-async def look_around(ctx: Context) -> str:
-    """Ask for the client's directories."""
-    return ", ".join(root.uri for root in await ctx.roots(key="where"))
-
-
-@tool
-def regional(region: Annotated[str, Field(json_schema_extra={"x-mcp-header": "Region"})] = "here") -> str:
-    return f"region {region}"
-
-
-@tool
-def fail(how: str) -> str:
-    if how == "told":
-        raise ToolError("This went wrong")
-    raise RuntimeError("a secret of /etc/passwd")
-
-
-@tool(task="must")
-async def long_work() -> str:
-    return "done"
-
-
-@resource("test://text")
-def text() -> str:
-    return "text"
-
-
-@resource("test://users/{user}")
-def of_user(user: int) -> bytes:
-    return bytes([user])
-
-
-@resource("test://asked")
-async def asked(ctx: Context) -> str:
-    return (await ctx.ask(Name, "Who reads?", key="who")).name
-
-
-@resource("test://broken")
-def broken() -> str:
-    raise RuntimeError("a secret of /etc/passwd")
-
-
-@prompt
-def advise(topic: str, count: int = 1) -> str:
-    return f"Advise on {topic} {count} times."
-
-
-@prompt
-async def ask_first(ctx: Context) -> str:
-    return (await ctx.ask(Name, "For whom?", key="who")).name
-
-
-@dataclass
-class Held:
-    """What the tool `wait` tells its test. Made anew with every stage."""
-
-    began: asyncio.Event
-    stopped: asyncio.Event
-
-
-HELD = Held(asyncio.Event(), asyncio.Event())
-
-
-# --- what is asked ---------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -245,9 +133,9 @@ class Stage:
         self.settings = Settings(**{"secret": SecretStr("a secret of the tests, long enough"), **settings})
         log = MemoryLog()
         self.runs = Runs(self.settings, log)
-        self.tools = Registry([add, talk, wait, greet, complete_a_poem, look_around, regional, fail, long_work])
-        self.resources = Resources([text, of_user, asked, broken])
-        self.prompts = Prompts([advise, ask_first])
+        self.tools = Registry(TOOLS)
+        self.resources = Resources(RESOURCES)
+        self.prompts = Prompts(PROMPTS)
         self.endpoint = Endpoint(
             self.settings, self.tools, load_manifest(None), self.runs, log, self.resources, self.prompts
         )
