@@ -44,6 +44,10 @@ clients: $(DEV_READY) ## test with real MCP clients, installed into .venv-client
 	$(IN)/python tests/clients/build.py
 	MCP_APP_CLIENTS=1 $(IN)/python -m pytest tests/clients $(ARGS)
 
+.PHONY: bench
+bench: $(DEV_READY) ## measure beside other servers, installed into .venv-bench: docs/performance.md (needs npm, h2load)
+	$(IN)/python -m bench $(ARGS)
+
 .PHONY: format
 format: $(DEV_READY) ## write what ruff would have written
 	$(IN)/ruff check --fix-only .
@@ -51,7 +55,7 @@ format: $(DEV_READY) ## write what ruff would have written
 
 .PHONY: clean
 clean: ## remove .venv and what tools left behind; certificates stay
-	rm -rf $(VENV) .conformance .venv-clients dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .conformance .venv-clients .venv-bench dist .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(SERVE_READY): pyproject.toml $(VENV)/.made

@@ -52,6 +52,8 @@ class Dialect:
     """(tool, arguments) -> what to send"""
     check: Callable[[str, Mapping[str, Any], Answer], None]
     """(tool, arguments, what came): raises WrongAnswer"""
+    last: bytes
+    """Only the last event of a stream has these bytes."""
     varies: re.Pattern[bytes] | None = None
     """What may differ in length between two right answers."""
 
@@ -123,7 +125,12 @@ def _mcp_check(tool: str, arguments: Mapping[str, Any], answer: Answer) -> None:
         _expect("content type", kind, STREAM)
         *before, last = messages(answer.body) or [None]
     progress = [
-        (each["params"]["progressToken"], each["params"]["progress"], each["params"]["total"], each["params"]["message"])
+        (
+            each["params"]["progressToken"],
+            each["params"]["progress"],
+            each["params"]["total"],
+            each["params"]["message"],
+        )
         for each in before
         if _expect("method", each.get("method"), "notifications/progress") is None
     ]
@@ -141,8 +148,8 @@ _META_2026 = {
     "io.modelcontextprotocol/clientCapabilities": {},
 }
 
-MCP = Dialect("MCP 2026-07-28", "/mcp", _mcp_call("2026-07-28", _META_2026, True), _mcp_check)
-MCP_2025 = Dialect("MCP 2025-11-25", "/mcp", _mcp_call("2025-11-25", {}, False), _mcp_check)
+MCP = Dialect("MCP 2026-07-28", "/mcp", _mcp_call("2026-07-28", _META_2026, True), _mcp_check, b'"result":')
+MCP_2025 = Dialect("MCP 2025-11-25", "/mcp", _mcp_call("2025-11-25", {}, False), _mcp_check, b'"result":')
 
 
 # --- the tutorial's events -------------------------------------------------------------------------------------------
@@ -181,5 +188,5 @@ def _tutorial_check(tool: str, arguments: Mapping[str, Any], answer: Answer) -> 
     _expect("progress", found, steps(tool, arguments))
 
 
-PLAIN = Dialect("plain", EVENTS, _plain_call, _plain_check, re.compile(rb'"duration_ms":(\d+)'))
-TUTORIAL = Dialect("tutorial", EVENTS, _plain_call, _tutorial_check)
+PLAIN = Dialect("plain", EVENTS, _plain_call, _plain_check, b'"complete"', re.compile(rb'"duration_ms":(\d+)'))
+TUTORIAL = Dialect("tutorial", EVENTS, _plain_call, _tutorial_check, b'"complete"')

@@ -1,7 +1,8 @@
-"""`python -m bench.drink ORDER`: a client that takes all a flooding tool gives.
+"""`python -m bench.drink ORDER`: a client that takes all a flooding tool gives, and calls it again when it is done.
 
-ORDER is JSON: port, ca (null: HTTP/1.1 in the clear, else HTTP/2 over TLS), path, headers, body. It prints a line when
-the first event is there, reads until a line comes in or all is taken, and then prints how many bytes it had.
+ORDER is JSON: port, ca (null: HTTP/1.1 in the clear, else HTTP/2 over TLS), path, headers, body, last (what only the
+last event has). It prints a line when the first event is there, reads until a line comes in, and then prints how many
+bytes it had. It does not decode what it reads: that would slow the flood down.
 """
 
 from __future__ import annotations
@@ -21,9 +22,13 @@ def main(order: str) -> None:
     call = Call(asked["path"], tuple((name, value) for name, value in asked["headers"]), asked["body"].encode())
     wire.until(wire.post(call), b"data:")
     print("flooded", flush=True)
-    taken = 0
+    taken, last, tail = 0, asked["last"].encode(), b""
     while not select.select([sys.stdin], [], [], 0)[0] and (data := wire.socket.recv(1 << 20)):
         taken += len(data)
+        tail = tail[-len(last) :] + data
+        if last in tail:
+            wire.post(call)
+            tail = b""
     print(taken, flush=True)
 
 

@@ -189,7 +189,13 @@ def quiet_client_beside_flood(calls: int = 300) -> dict[str, Any]:
     """Echo from one client while another takes all a flooding tool gives; milliseconds, for comparison in one run."""
     with running() as server:
         alone = _echo_p50(server, calls)
-        order = {"port": server.port, "ca": None, "path": PATH, "headers": [["content-type", "application/json"]]}
+        order: dict[str, Any] = {
+            "port": server.port,
+            "ca": None,
+            "path": PATH,
+            "headers": [["content-type", "application/json"]],
+        }
+        order["last"] = '"complete"'
         order["body"] = json.dumps(call("flood", items=10_000_000, size=100))
         drink = [sys.executable, "-m", "bench.drink", json.dumps(order)]
         flood = subprocess.Popen(drink, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)

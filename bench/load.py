@@ -59,7 +59,9 @@ def run(url: str, call: Call, at_once: int, calls: int, sizes: tuple[int, int]) 
 
 def judged(printed: str, log: Sequence[str], calls: int, sizes: tuple[int, int]) -> Load:
     """What h2load printed and logged, if it is `calls` right answers. Raises WrongAnswer."""
-    requests = re.search(r"^requests: (\d+) total, .* (\d+) done, .* (\d+) errored, (\d+) timeout", printed, re.MULTILINE)
+    requests = re.search(
+        r"^requests: (\d+) total, .* (\d+) done, .* (\d+) errored, (\d+) timeout", printed, re.MULTILINE
+    )
     data = re.search(r"\((\d+)\) data$", printed, re.MULTILINE)
     if requests is None or data is None:
         raise WrongAnswer(f"h2load said something else: {printed[-500:]}")

@@ -76,7 +76,12 @@ SERVERS: tuple[Server, ...] = (
         "this server, with uvloop as its peers",
         "mcp_app",
         _OURS,
-        (Door("h1", MCP, MANY), Door("h2", MCP, MANY), Door("plain h1", PLAIN, STREAMS), Door("plain h2", PLAIN, STREAMS)),
+        (
+            Door("h1", MCP, MANY),
+            Door("h2", MCP, MANY),
+            Door("plain h1", PLAIN, STREAMS),
+            Door("plain h2", PLAIN, STREAMS),
+        ),
         hypercorn=_UVLOOP,
     ),
     Server(

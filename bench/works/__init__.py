@@ -44,12 +44,14 @@ class Pace:
     first_events: int
     stall_seconds: float
     flood_seconds: float
+    idle_part: float
+    """Of the streams that are opened."""
     growth_most: int
     """Readers, runs and events at most, in-process."""
 
 
-FULL = Pace(0.6, 1.0, 100, 1.5, 0.8, 10_000)
-QUICK = Pace(0.12, 0.1, 10, 0.5, 0.3, 1_000)
+FULL = Pace(0.6, 1.0, 100, 1.5, 1.0, 1.0, 10_000)
+QUICK = Pace(0.1, 0.05, 10, 0.2, 0.2, 0.1, 100)
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Work:
     measure: Callable[[Running, Door, Cell, Pace], Values]
     """Raises WrongAnswer, or Lost, when the server did not do the work."""
     own_server: bool = False
-    """Measured once, on a server that has done nothing else: its memory is what counts."""
+    """Measured on a server of its own, in one round: because its memory counts, or because the work may not end."""
     doors: Callable[[Door, Cell], bool] = lambda door, cell: True
 
 

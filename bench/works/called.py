@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from .. import load
 from ..servers import Door
@@ -14,7 +15,9 @@ CALIBRATION = 48
 LONG = 10_000
 
 
-def calls_of(running: Running, door: Door, cell: Cell, pace: Pace, tool: str, arguments: Mapping[str, object]) -> Values:
+def calls_of(
+    running: Running, door: Door, cell: Cell, pace: Pace, tool: str, arguments: Mapping[str, object]
+) -> Values:
     """The calls of one cell, and what each cost."""
     call = door.dialect.call(tool, arguments)
     sizes = door.dialect.sizes(probed(running, door, tool, arguments).body)
@@ -38,7 +41,7 @@ def calls_of(running: Running, door: Door, cell: Cell, pace: Pace, tool: str, ar
 
 def warm(running: Running, door: Door, pace: Pace) -> None:
     """Calls of both kinds until a server is what it will be: caches, arenas, compilers."""
-    shorter = Pace(running.server.warm_seconds * pace.warm_part, *(0,) * 5)
+    shorter = replace(pace, load_seconds=running.server.warm_seconds * pace.warm_part)
     kinds = [("echo", ECHO)] if "echo" in door.works else []
     kinds += [("events", {"count": 10})] if "ten events" in door.works else []
     for tool, arguments in kinds:

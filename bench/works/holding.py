@@ -21,14 +21,15 @@ AT_ONCE = 50
 
 
 def _idle(running: Running, door: Door, cell: Cell, pace: Pace) -> Values:
-    _allow_files(cell.size // cell.per_connection + 200)
+    count = round(cell.size * pace.idle_part)
+    _allow_files(count // cell.per_connection + 200)
     probed(running, door, "idle", {"seconds": 0.0})
     call = door.dialect.call("idle", IDLE)
     before, cpu = running.memory_bytes(), running.cpu_s()
     wires: list[Wire] = []
     try:
-        while len(wires) * cell.per_connection < cell.size:
-            left = cell.size // cell.per_connection - len(wires)
+        while len(wires) * cell.per_connection < count:
+            left = count // cell.per_connection - len(wires)
             new = [running.dial(door) for _ in range(min(AT_ONCE, left))]
             wires += new
             posted = [(wire, wire.post(call)) for wire in new for _ in range(cell.per_connection)]
@@ -41,7 +42,7 @@ def _idle(running: Running, door: Door, cell: Cell, pace: Pace) -> Values:
     finally:
         for wire in wires:
             wire.close()
-    return {"kib": taken / 1024 / cell.size, "open_us": opening * 1e6 / cell.size}
+    return {"kib": taken / 1024 / count, "open_us": opening * 1e6 / count}
 
 
 def _still_open(wires: list[Wire]) -> None:
@@ -73,7 +74,9 @@ def _allow_files(count: int) -> None:
     """Raise this process's limit of open files, which servers started after it inherit. Raises ValueError over the hard one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < count:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (count if hard == resource.RLIM_INFINITY else min(count, hard), hard))
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (count if hard == resource.RLIM_INFINITY else min(count, hard), hard)
+        )
 
 
 _IDLE_METRICS = (Metric("kib", "KiB per stream", digits=1), Metric("open_us", "CPU µs to open one", digits=0))
