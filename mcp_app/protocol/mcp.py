@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from . import jsonrpc
+from . import jsonrpc, mcp_content
 from .asking import MissingCapability
 from .event import Event, EventType, encode
 from .jsonrpc import Code, Id
@@ -43,7 +43,8 @@ class Wire:
     `result_type`: whether results carry `resultType` (2026-07-28). `any_structure`: whether structured content may be
     any JSON value, or must be an object (up to 2025-11-25). `structured`: whether it exists at all (2025-06-18).
     `capability_error`: whether a capability that the client lacks is an error of its own (2026-07-28), or one for the
-    model to read. `nothing_there`: the code of a resource that is not there.
+    model to read. `nothing_there`: the code of a resource that is not there. `lacking`: kinds of content that do not
+    exist in it.
     """
 
     result_type: bool
@@ -51,6 +52,7 @@ class Wire:
     any_structure: bool
     capability_error: bool = False
     nothing_there: Code = Code.RESOURCE_NOT_FOUND
+    lacking: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -88,6 +90,8 @@ class Exchange:
             return self._log_notification(event)
         if event.type is EventType.ASK:  # no notification but a request of ours: it goes the same way
             asked = json.loads(event.data)
+            if "id" not in asked:  # that what was asked for is done
+                return jsonrpc.notification(asked["method"], encode(asked["params"]))
             return jsonrpc.request(asked["id"], asked["method"], encode(asked["params"]))
         return None
 
@@ -206,7 +210,7 @@ class Exchange:
         metadata: dict[str, Any] = json.loads(event.metadata) if event.metadata else {}
         value = json.loads(event.data)
         if self.raw is not None:
-            return self.typed({**value, **self.raw})
+            return self.typed({**mcp_content.known(value, self.wire.lacking), **self.raw})
         partial = [json.loads(data) for data, _ in self._kept]
         result: dict[str, Any]
         if metadata.get("content"):
@@ -229,7 +233,7 @@ class Exchange:
             meta[f"{self.namespace}truncated"] = {"truncated": True, "items": self._seen}
         if meta:
             result["_meta"] = meta
-        return self.typed(result)
+        return self.typed(mcp_content.known(result, self.wire.lacking))
 
 
 def _told(data: Any) -> str | None:

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from .mcp import Wire
+from .mcp_content import AUDIO, RESOURCE_LINK
 from .revision import MCP_2025_06_18, MCP_2025_11_25, Policy
 
 
@@ -19,7 +21,7 @@ class SessionRevision:
 
     `policy`: of its requests over Streamable HTTP. `batches`: whether a body may be a list of messages. `polled`:
     whether streams may end early, and begin with an event of empty data. `version_header`: whether requests say their
-    revision.
+    revision. `asks`: what clients can be asked for, in the shape of ClientCapabilities.
     """
 
     version: str
@@ -28,21 +30,70 @@ class SessionRevision:
     batches: bool
     polled: bool
     version_header: bool
+    asks: Mapping[str, Any]
+
+    def capabilities(self, declared: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the declared ones that exist in this revision: "Only use capabilities that were successfully
+        negotiated" (Lifecycle, Operation). No more of them is kept, however much a client says."""
+        return _both(self.asks, declared)
+
+
+def _both(asks: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _both(asks[name], declared[name]) for name in asks if isinstance(declared.get(name), Mapping)}
 
 
 _STRUCTURED = Wire(result_type=False, structured=True, any_structure=False)
-_TEXT = Wire(result_type=False, structured=False, any_structure=False)
+_TEXT = Wire(result_type=False, structured=False, any_structure=False, lacking=frozenset({RESOURCE_LINK}))
+_SILENT = Wire(result_type=False, structured=False, any_structure=False, lacking=frozenset({RESOURCE_LINK, AUDIO}))
+
+_OLDEST_ASKS: Mapping[str, Any] = {"sampling": {}, "roots": {}}
+_FORMS: Mapping[str, Any] = {**_OLDEST_ASKS, "elicitation": {}}  # without modes: a form is all there is
+_MODES: Mapping[str, Any] = {
+    "elicitation": {"form": {}, "url": {}},
+    "sampling": {"tools": {}, "context": {}},
+    "roots": {},
+}
 
 SESSION_REVISIONS: Mapping[str, SessionRevision] = MappingProxyType(
     {
         row.version: row
         for row in (
-            SessionRevision("2025-11-25", _STRUCTURED, MCP_2025_11_25, batches=False, polled=True, version_header=True),
             SessionRevision(
-                "2025-06-18", _STRUCTURED, MCP_2025_06_18, batches=False, polled=False, version_header=True
+                "2025-11-25",
+                _STRUCTURED,
+                MCP_2025_11_25,
+                batches=False,
+                polled=True,
+                version_header=True,
+                asks=_MODES,
             ),
-            SessionRevision("2025-03-26", _TEXT, MCP_2025_06_18, batches=True, polled=False, version_header=False),
-            SessionRevision("2024-11-05", _TEXT, MCP_2025_06_18, batches=False, polled=False, version_header=False),
+            SessionRevision(
+                "2025-06-18",
+                _STRUCTURED,
+                MCP_2025_06_18,
+                batches=False,
+                polled=False,
+                version_header=True,
+                asks=_FORMS,
+            ),
+            SessionRevision(
+                "2025-03-26",
+                _TEXT,
+                MCP_2025_06_18,
+                batches=True,
+                polled=False,
+                version_header=False,
+                asks=_OLDEST_ASKS,
+            ),
+            SessionRevision(
+                "2024-11-05",
+                _SILENT,
+                MCP_2025_06_18,
+                batches=False,
+                polled=False,
+                version_header=False,
+                asks=_OLDEST_ASKS,
+            ),
         )
     }
 )

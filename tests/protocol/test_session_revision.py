@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mcp_app.protocol.revision import (
@@ -52,3 +54,22 @@ def test_what_differs_between_them() -> None:
 )
 def test_the_rows(row: Policy, on_leave: OnLeave, on_cap: OnCap, resumable: bool, waits: bool) -> None:
     assert (row.on_leave, row.on_cap, row.resumable, row.waits) == (on_leave, on_cap, resumable, waits)
+
+
+ALL = {"elicitation": {"form": {}, "url": {}}, "sampling": {"tools": {}, "other": {}}, "roots": {"listChanged": True}}
+
+
+@pytest.mark.parametrize(
+    ("version", "capabilities"),
+    [
+        ("2025-11-25", {"elicitation": {"form": {}, "url": {}}, "sampling": {"tools": {}}, "roots": {}}),
+        ("2025-06-18", {"elicitation": {}, "sampling": {}, "roots": {}}),
+        ("2025-03-26", {"sampling": {}, "roots": {}}),
+        ("2024-11-05", {"sampling": {}, "roots": {}}),
+    ],
+)
+def test_only_what_the_revision_has_is_asked_for(version: str, capabilities: dict[str, Any]) -> None:
+    row = negotiated(version)
+    assert row.capabilities({**ALL, "experimental": {"x": "y" * 1000}}) == capabilities
+    assert row.capabilities({"roots": {}}) == {"roots": {}}
+    assert row.capabilities({"roots": True, "sampling": None}) == {}

@@ -27,6 +27,9 @@ from .offer import Offer
 from .sessions import MAX_SUBSCRIPTIONS, Session, Working
 from .validation import validate
 
+_BEFORE_INITIALIZE = frozenset({"initialize", "ping"})
+""" "The initialization phase MUST be the first interaction" (Lifecycle, Initialization); a ping is no harm."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -68,6 +71,8 @@ class Legacy:
         method = self._methods.get(message.method)
         if method is None:
             raise RpcError(Code.METHOD_NOT_FOUND, f"There is no method {message.method[:100]!r}.")
+        if session.capabilities is None and message.method not in _BEFORE_INITIALIZE:
+            raise RpcError(Code.INVALID_REQUEST, "This session is not initialized: initialize comes first.")
         validate(message.method, message.params, session.revision.version)
         begun = await method(Asked(session, message, headers))
         if isinstance(begun, Working):
@@ -78,7 +83,7 @@ class Legacy:
     def notified(self, session: Session, message: jsonrpc.Notification) -> None:
         """What a client tells. Notifications that are not known mean nothing (JSON-RPC 2.0, 4.1)."""
         if message.method == "notifications/initialized":
-            session.initialized = True
+            session.initialized = session.capabilities is not None
         elif message.method == "notifications/cancelled":
             request = message.params.get("requestId")
             if jsonrpc.is_id(request):
@@ -88,10 +93,10 @@ class Legacy:
 
     async def _initialize(self, asked: Asked) -> dict[str, Any]:
         session = asked.session
-        if session.client:
+        if session.capabilities is not None:
             raise RpcError(Code.INVALID_REQUEST, "This session has been initialized before.")
-        session.client = asked.params
         session.revision = negotiated(asked.params["protocolVersion"])
+        session.capabilities = session.revision.capabilities(asked.params["capabilities"])
         if session.policy is None:
             session.policy = session.revision.policy
         return {
@@ -169,7 +174,7 @@ class Legacy:
         # Who takes no stream cannot be sent a question; the oldest transport has one whatever this request accepts.
         hears = policy is MCP_2024_11_05 or acceptable(asked.headers.get("accept")) is not Representation.JSON
         polled = policy.on_cap is OnCap.END_STREAM
-        asker = Live(session.expect, session.client.get("capabilities", {}), polled=polled) if hears else None
+        asker = Live(session.expect, session.capabilities or {}, polled=polled) if hears else None
         run = await self._runs.start(
             callee, arguments, policy, principal=session.principal, headers=asked.headers, asker=asker
         )

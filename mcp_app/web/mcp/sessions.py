@@ -1,6 +1,6 @@
 """Sessions of MCP 2025-11-25 and older: what a client and the server have agreed on, and for how long it holds.
 
-A session is what a client said of itself, what it subscribed to, and its requests being worked on. No method and no
+A session is what a client can be asked for, what it subscribed to, and its requests being worked on. No method and no
 HTTP is known here.
 """
 
@@ -53,8 +53,8 @@ class Session:
     revision: SessionRevision = field(default_factory=lambda: negotiated(None))
     policy: Policy | None = None
     id: str = field(default_factory=lambda: secrets.token_hex(16))
-    client: dict[str, Any] = field(default_factory=dict)
-    """The parameters of its `initialize`: capabilities, clientInfo."""
+    capabilities: dict[str, Any] | None = None
+    """What its client can be asked for; None until `initialize`."""
     initialized: bool = False
     level: str = DEFAULT_LEVEL
     subscribed: set[str] = field(default_factory=set)
