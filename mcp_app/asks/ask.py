@@ -16,6 +16,7 @@ from ..protocol.errors import McpAppError
 from ..protocol.event import Event, encode, number
 from .form import requested_schema
 from .once import Once
+from .tool_results import check_balance
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -184,8 +185,11 @@ def sampling(messages: Any, options: Mapping[str, Any]) -> Ask[Sample]:
 
     said = {name: value for name, value in options.items() if value is not None}
     inner: dict[str, Any] = {"tools": {}} if "tools" in said or "toolChoice" in said else {}
+    if said.get("includeContext", "none") != "none":  # 2026-07-28, client/sampling: only of who declares it
+        inner["context"] = {}
     params = {"messages": _messages(messages), **said}
     CreateMessageRequestParams.model_validate(params)  # raises ValidationError, a ValueError
+    check_balance(params["messages"])
     return Ask(SAMPLING, params, {"sampling": inner}, _sample)
 
 

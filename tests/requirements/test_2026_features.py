@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import socket
 from typing import Any
 
 import jsonschema
@@ -249,3 +250,25 @@ async def test_a_completion_tells_no_more_than_the_type_does(here: Stage) -> Non
         for can in ({}, ALL):
             completion = (await here.ask("completion/complete", params, capabilities=can)).result["completion"]
             assert completion["values"] == []
+
+
+async def test_a_reference_to_the_network_is_listed_and_not_followed(
+    here: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nobody(*_: Any, **__: Any) -> None:
+        raise AssertionError("somebody opens a connection")
+
+    monkeypatch.setattr(socket.socket, "connect", nobody)
+    monkeypatch.setattr(socket.socket, "connect_ex", nobody)
+    monkeypatch.setattr(socket, "getaddrinfo", nobody)
+    schema = {"type": "object", "properties": {"a": {"$ref": "http://127.0.0.1:9/schema.json"}}}
+
+    @tool(input_schema=schema)
+    def outward(a: int = 1) -> int:
+        return a
+
+    here.tools.add(outward)
+    listed = {each["name"]: each["inputSchema"] for each in (await here.ask("tools/list")).result["tools"]}
+    assert listed["outward"] == schema
+    called = await here.ask("tools/call", {"name": "outward", "arguments": {"a": 2}})
+    assert called.result["structuredContent"] == 2

@@ -1,0 +1,29 @@
+"""Whether the tool results in a conversation belong to its tool uses (MCP, client/sampling, Tools in Sampling).
+
+Providers of models refuse a conversation in which they do not, with errors that name no line of a tool. Blocks and
+messages are as MCP has them, and valid by its schema; nothing else of them is looked at here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def check_balance(messages: Sequence[Mapping[str, Any]]) -> None:
+    """Raises ValueError for a message that mixes tool results with other content, for a tool use without its result in
+    the next message, and for a result without its use in the message before."""
+    open_uses: set[str] = set()
+    for message in messages:
+        content = message["content"]
+        blocks: list[Mapping[str, Any]] = content if isinstance(content, list) else [content]
+        results = [each["toolUseId"] for each in blocks if each["type"] == "tool_result"]
+        if results and (len(results) < len(blocks) or message["role"] != "user"):
+            raise ValueError("a message with tool results is the user's, and has nothing else in it")
+        if open_uses != set(results) or len(results) != len(set(results)):
+            raise ValueError("each tool use has one result of its toolUseId, in the message that follows it")
+        open_uses = {each["id"] for each in blocks if each["type"] == "tool_use"}
+        if open_uses and message["role"] != "assistant":
+            raise ValueError("a message with tool uses is the assistant's")
+    if open_uses:
+        raise ValueError("each tool use has one result of its toolUseId, in the message that follows it")
