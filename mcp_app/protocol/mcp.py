@@ -77,6 +77,8 @@ class Exchange:
     """Makes the `requestState` of what an unfinished call has to know; None where no call comes again (sessions)."""
     counted: int = field(default=0, init=False)
     """The number of the last entry that was rendered: one that is rendered again must not count twice."""
+    heard_by: object = field(default=None, init=False)
+    """Whoever gives its messages out now: each goes to one stream only."""
     _progress: float = field(default=-math.inf, init=False)
     _kept: list[tuple[bytes, bool]] = field(default_factory=list, init=False)
     _kept_bytes: int = field(default=0, init=False)

@@ -1,7 +1,7 @@
 """A run as the answer to one JSON-RPC request: JSON when it is there at once, else a stream.
 
-Accept decides what is possible, the run what is best (the tools of most servers answer within milliseconds, and JSON is
-cheaper for everybody); which policy holds was decided before. No method and no revision is known here.
+Accept decides what is possible, the run what is best (most tools answer within milliseconds, and JSON is cheaper for
+everybody); which policy holds was decided before. No method and no revision is known here.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ class Answering:
     def _streamed(self, wanted: Wanted, run: Run, exchange: Exchange, stream: Stream, after: int) -> Answer:
         self._metrics.streams.add()
         began = self._clock()
-        age, often = lambda: self._clock() - began, self._settings.heartbeat_seconds
-        plain = RpcRendering(wanted, exchange, age, stream.cap_at - began, often)
+        age = lambda: self._clock() - began  # noqa: E731
+        plain = RpcRendering(wanted, exchange, age, stream.cap_at - began, self._settings.heartbeat_seconds)
         rendering = Resumable(plain, run.id, after, run.policy.retry_ms) if run.policy.resumable else plain
         frames = Frames(
             Heartbeat(wanted, stream, self._clock, self._metrics.heartbeats.add),
@@ -143,16 +143,16 @@ class Wanted:
     """Batches without the entries that this exchange says nothing of: a stream that writes nothing is quiet, and must
     get its heartbeats. What an entry became is kept for the rendering, as rendering it counts.
 
-    The stream ends where the tool lets go of it, unless at `past` or before: then that is why the reader is back.
+    The stream ends where the tool lets go of it, unless at `past` or before: then that is why the reader is back; and
+    as soon as another comes for the rest: a message goes to one stream only (2025-11-25, Multiple Connections).
     """
 
     def __init__(self, batches: Batches, exchange: Exchange, clock: Callable[[], float], past: int = 0) -> None:
         self._batches = batches
-        self._exchange = exchange
+        self._exchange, exchange.heard_by = exchange, self
         self._clock = clock
         self._again = replace(exchange)  # for entries that a reader before this one has had
-        self._past = past
-        self._let_go = False
+        self._past, self._let_go = past, False
         self._ready: list[Entry | Mark] = []
         self.rendered: dict[int, bytes] = {}
         self.status = 200
@@ -180,11 +180,11 @@ class Wanted:
             ready, self._ready = self._ready, []
             return ready
         while True:
-            if self._let_go:
-                return None
-            batch = await self._batches.next(until)
+            batch = None if self._over() else await self._batches.next(until)
             if not batch:
                 return batch
+            if self._over():  # while it waited: the messages are another's
+                return None
             said = self._said(batch)
             if said:
                 return said
@@ -193,6 +193,9 @@ class Wanted:
 
     def close(self) -> None:
         self._batches.close()
+
+    def _over(self) -> bool:
+        return self._let_go or self._exchange.heard_by is not self
 
     def _said(self, batch: Batch) -> list[Entry | Mark]:
         said: list[Entry | Mark] = []

@@ -18,6 +18,7 @@ from ...protocol import jsonrpc
 from ...protocol.accept import Representation
 from ...protocol.errors import InvalidRequest, NotAcceptable
 from ...protocol.jsonrpc import Code, RpcError
+from ...protocol.revision import MCP_2024_11_05
 from ...protocol.session_revision import SESSION_REVISIONS
 from ..calls import PRINCIPAL, STREAM_HEADERS
 from ..exchange import JSON, Answer, Request, json_answer
@@ -104,7 +105,7 @@ class Streamable:
         if named is None:
             raise RpcError(Code.INVALID_REQUEST, "Mcp-Session-Id is missing: initialize opens a session and names it.")
         session = self._sessions.find(named, PRINCIPAL)
-        if session is None:
+        if session is None or session.policy is MCP_2024_11_05:  # whose stream is all that it has
             raise RpcError(Code.INVALID_REQUEST, "There is no such session, or it has ended.", status=404)
         version = request.headers.get("mcp-protocol-version")
         if session.revision.version_header and version is not None and version not in SESSION_REVISIONS:
