@@ -12,7 +12,7 @@ SHOULD that a user would miss:
 and exactly one of
 
 - `tests = ["tests/…/test_x.py::test_name", …]`: what fails when it is broken (a test in a class: `file::Class::name`),
-- `on = "client"`: binds the other side (also "host", "authorization server", "stdio", "author", "specification"),
+- `on = "client"`: binds another side, one of SIDES,
 - `untestable = "why"`: binds a server, and no test can show it; a whole sentence of why.
 
 What is checked here is the manifest, by reading: that a named test exists, and is not one that never runs. That the
@@ -35,8 +35,17 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MANIFESTS = sorted(Path(__file__).parent.glob("*.toml"))
 
-SIDES = {"client", "host", "authorization server", "stdio", "author", "specification"}
-"""Whom a requirement may bind instead of a server over HTTP; `author` is who writes a server's tools."""
+SIDES = {
+    "client": "whoever calls",
+    "host": "the application around a client",
+    "intermediary": "a proxy or gateway in between",
+    "authorization server": "whoever gives out tokens",
+    "resource server": "a server with the optional authorization, which this one does not offer",
+    "stdio": "the other transport",
+    "author": "who writes a server's tools, and alone can keep it",
+    "specification": "who writes specifications and extensions",
+}
+"""Whom a requirement may bind instead of a server over HTTP."""
 
 ANSWERS = ("tests", "on", "untestable")
 WHY = 20
