@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .asks import Declined, MissingCapability, NoAnswer, Root, Sample, Titled
+from .asks import Declined, MissingCapability, NoAnswer, Root, Sample, Titled, Visit, Visits
 from .completion import complete
 from .content import Annotations, Audio, EmbeddedResource, File, Image, ResourceLink, Text
 from .context import Context
@@ -48,6 +48,8 @@ __all__ = [
     "ToolDefinitionError",
     "ToolError",
     "UnknownResource",
+    "Visit",
+    "Visits",
     "complete",
     "create_app",
     "errors",

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
-from .asks import Asker, Nobody, Root, Sample
+from .asks import Asker, Nobody, Root, Sample, Visits
 from .asks.questions import Questions
 from .content import content_blocks
 from .protocol.event import Event, EventType, encode, number
@@ -145,13 +145,16 @@ class Context:
         """
         return self._questions.form(model, message, key)
 
-    def ask_url(self, url: str, message: str, *, key: str | None = None) -> Coroutine[Any, Any, None]:
+    def ask_url(
+        self, url: str, message: str, *, until: Visits | None = None, key: str | None = None
+    ) -> Coroutine[Any, Any, None]:
         """Ask the user to open a page, for what must not pass through the client: a login, a payment, a secret.
 
-        It returns when the user agreed to open it, not when the page is done with: that only the page knows. Put no
-        secret into the URL, and let the page find out who opens it. Runs again, and raises, like `ask`.
+        It returns when the user agreed to open it; with `until`, once the page has said that it is done with, by
+        `until.complete(id)`, where the id stands in the URL as the parameter elicitationId. Put no secret into the
+        URL, and let the page find out who opens it. Runs again, and raises, like `ask`.
         """
-        return self._questions.url(url, message, key)
+        return self._questions.url(url, message, key, until, self._caller.principal)
 
     def sample(
         self,

@@ -17,6 +17,7 @@ from ..protocol.event import Event, encode, number
 from .form import requested_schema
 from .once import Once
 from .tool_results import check_balance
+from .visits import Visit
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -31,13 +32,15 @@ class Ask(Generic[T]):
     """One request to a client: `ElicitRequest`, `CreateMessageRequest` or `ListRootsRequest`.
 
     `needs` are the capabilities without which it may not be sent, in the shape of ClientCapabilities. `read` makes the
-    answer of the client's result: it raises ValueError for one that is none, and `Declined`.
+    answer of the client's result: it raises ValueError for one that is none, and `Declined`. `visit` is that of a page
+    which the author says is done with: it is waited for after the answer.
     """
 
     method: str
     params: Mapping[str, Any]
     needs: Mapping[str, Any]
     read: Callable[[Mapping[str, Any]], T] = field(repr=False, compare=False)
+    visit: Visit | None = field(default=None, repr=False, compare=False)
 
     @property
     def digest(self) -> str:
@@ -112,6 +115,10 @@ def declared(needs: Mapping[str, Any], capabilities: Mapping[str, Any]) -> bool:
     return True
 
 
+URL: Mapping[str, Any] = {"elicitation": {"url": {}}}
+"""What a client that opens pages declares."""
+
+
 # --- elicitation -----------------------------------------------------------------------------------------------------
 
 
@@ -130,7 +137,7 @@ def form(model: type[M], message: str) -> Ask[M]:
     return Ask(ELICITATION, params, {"elicitation": {"form": {}}}, read)
 
 
-def url(address: str, message: str) -> Ask[None]:
+def url(address: str, message: str, visit: Visit | None = None) -> Ask[None]:
     """Ask the user to open a page. Raises ValueError for what is no URL of one."""
     parts = urlsplit(address)
     if parts.scheme not in {"https", "http"} or not parts.hostname:
@@ -140,7 +147,7 @@ def url(address: str, message: str) -> Ask[None]:
         _accepted(result, message)
 
     params = {"mode": "url", "message": message, "url": address}
-    return Ask(ELICITATION, params, {"elicitation": {"url": {}}}, read)
+    return Ask(ELICITATION, params, URL, read, visit)
 
 
 def _accepted(result: Mapping[str, Any], message: str) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from ..protocol.asking import Declined, NoAnswer
 from .ask import Ask, Emit, End, problem
 from .live import TRIES
-from .rounds import Rounds
+from .rounds import GivenUp, Rounds
 
 T = TypeVar("T")
 
@@ -35,8 +35,10 @@ class Deferred:
         self._rounds.attach(emit, end)
 
     def defer(self) -> None:
-        """From now on the call waits for its answers instead of ending with its questions."""
+        """From now on the call waits for its answers instead of ending with its questions, those it has just asked
+        among them."""
         self.deferred = True
+        self._rounds.give_up()
 
     @property
     def asking(self) -> bool:
@@ -60,7 +62,10 @@ class Deferred:
     async def ask(self, ask: Ask[T], key: str) -> T:
         """The answer. Raises NoAnswer when TRIES of them did not fit."""
         if not self.deferred:
-            return await self._rounds.ask(ask, key)
+            try:
+                return await self._rounds.ask(ask, key)
+            except GivenUp:
+                pass  # it has been deferred meanwhile
         for result in self._rounds.results(ask, key):  # what the rounds before have brought
             try:
                 return ask.read(result)

@@ -6,6 +6,7 @@ is left out of the form and checked in the answer. Sections are of MCP 2026-07-2
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,14 @@ from ..protocol.errors import ToolDefinitionError
 
 FORMATS = frozenset({"email", "uri", "date", "date-time"})
 """The formats of a string that clients know."""
+
+_WORD = re.compile(r"[^a-z]")
+_SECRET = re.compile(
+    r"(password|passwd|passphrase|apikey|accesstoken|refreshtoken|authtoken|privatekey|secretkey|clientsecret"
+    r"|creditcard|cardnumber|cvv)$|^(secret|cvc)$"
+)
+"""Names of fields that hold what "grants access or authorizes transactions", without what is no letter: passwords,
+keys, tokens, cards. A name says little, and these say enough."""
 
 _SHOWN = ("title", "description", "default")
 _KEEPS = {
@@ -103,7 +112,8 @@ def _not_null(schema: dict[str, Any], definitions: Mapping[str, Any]) -> tuple[d
 
 
 def _field(schema: dict[str, Any], definitions: Mapping[str, Any], where: str) -> dict[str, Any]:
-    if schema.get("writeOnly") or schema.get("format") == "password":
+    name = where.rpartition(".")[2]
+    if schema.get("writeOnly") or schema.get("format") == "password" or _SECRET.search(_WORD.sub("", name.lower())):
         raise ToolDefinitionError(
             f"{where} is a secret: a form's answer passes through the client, so that MCP forbids it. Use ask_url."
         )

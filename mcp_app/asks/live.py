@@ -7,6 +7,7 @@ its response comes in is not known here.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from ..protocol.event import Event, EventType, encode
 from ..protocol.jsonrpc import Id, Response
 from .ask import Ask, Emit, End, problem
 from .once import Once
+from .visits import Visit
 
 T = TypeVar("T")
 
@@ -26,18 +28,31 @@ USER_REJECTED = -1
 """The code with which a client says that its user wants no sampling (2025-11-25, Sampling, Error Handling)."""
 
 
+COMPLETED = "notifications/elicitation/complete"
+
 Expect = Callable[[], tuple[Id, asyncio.Future[Response]]]
 """An id for a request of ours, and what its response will be: cancelled when the session ends."""
 
 
 class Live:
-    """The asker for one run of a session whose client declared `capabilities`; `expect` is the session's."""
+    """The asker for one run of a session whose client declared `capabilities`.
 
-    def __init__(self, expect: Expect, capabilities: Mapping[str, Any], *, polled: bool = False) -> None:
+    `expect` is the session's, and `tell` tells its client of a visit that was completed after the call.
+    """
+
+    def __init__(
+        self,
+        expect: Expect,
+        capabilities: Mapping[str, Any],
+        *,
+        tell: Callable[[str], None] = lambda _: None,
+        polled: bool = False,
+    ) -> None:
         self.capabilities = capabilities
         self.polled = polled
         self.once = Once({})
         self._expect = expect
+        self._tell = tell
         self._emit: Emit | None = None
 
     def attach(self, emit: Emit, end: End) -> None:
@@ -49,12 +64,22 @@ class Live:
         for _ in range(TRIES):
             result = await self._result(ask)
             try:
-                return ask.read(result)
+                answer = ask.read(result)
             except Declined:
                 raise
             except ValueError as error:
                 wrong = problem(error)
+            else:
+                if ask.visit is not None:
+                    await self._completed(ask.visit)
+                return answer
         raise NoAnswer(f"The client's answer is not what was asked for: {wrong}")
+
+    async def _completed(self, visit: Visit) -> None:
+        """Wait for the page, and say so: the client shows it as open (Completion Notifications)."""
+        if await visit.done() and self._emit is not None:
+            said = {"method": COMPLETED, "params": {"elicitationId": visit.id}}
+            await self._emit((Event(EventType.ASK, encode(said)),))
 
     async def _result(self, ask: Ask[Any]) -> Mapping[str, Any]:
         if self._emit is None:
@@ -62,7 +87,10 @@ class Live:
         id_, waiting = self._expect()
         params = dict(ask.params)
         if params.get("mode") == "url":
-            params["elicitationId"] = str(id_)  # 2025-11-25, Elicitation, URL Mode: required there
+            # 2025-11-25, Elicitation, URL Mode: required there
+            params["elicitationId"] = secrets.token_hex(16) if ask.visit is None else ask.visit.id
+        if ask.visit is not None:
+            ask.visit.tell(self._tell)
         try:
             said = {"id": id_, "method": ask.method, "params": params}
             await self._emit((Event(EventType.ASK, encode(said)),))

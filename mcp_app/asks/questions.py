@@ -5,6 +5,7 @@ The author's words for them are in `Context`; how a question reaches the caller 
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
@@ -13,6 +14,7 @@ from pydantic import BaseModel
 from ..protocol.asking import MissingCapability
 from . import ask as asks
 from .ask import Ask, Asker, Root, Sample
+from .visits import Visits, address
 
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
@@ -46,8 +48,14 @@ class Questions:
     def form(self, model: type[M], message: str, key: str | None) -> Coroutine[Any, Any, M]:
         return self._answer(asks.form(model, message), self._key(key))
 
-    def url(self, address: str, message: str, key: str | None) -> Coroutine[Any, Any, None]:
-        return self._answer(asks.url(address, message), self._key(key))
+    def url(
+        self, page: str, message: str, key: str | None, until: Visits | None, principal: str
+    ) -> Coroutine[Any, Any, None]:
+        asked = asks.url(page, message)
+        name = self._key(key)
+        if until is None:
+            return self._answer(asked, name)
+        return self._visit(page, message, name, until, principal)
 
     def sample(self, messages: Any, options: Mapping[str, Any], key: str | None) -> Coroutine[Any, Any, Sample]:
         return self._answer(asks.sampling(messages, options), self._key(key))
@@ -57,6 +65,14 @@ class Questions:
 
     async def once(self, key: str, make: Callable[[], Any]) -> Any:
         return await self._asker.once.value(key, make)
+
+    async def _visit(self, page: str, message: str, key: str, visits: Visits, principal: str) -> None:
+        self._check(asks.url(page, message))
+        # The same in all rounds of the call: another page would be another question.
+        id_ = await self._asker.once.value(f"elicitationId of {key}", lambda: secrets.token_hex(16))
+        visit = visits.begin(id_, principal)
+        await self._answer(asks.url(address(page, visit.id), message, visit), key)
+        await visit.done()
 
     def _key(self, key: str | None) -> str:
         """Given at the call and not when it is awaited: so that the order is that of the tool's lines."""
@@ -71,14 +87,17 @@ class Questions:
         return key
 
     async def _answer(self, ask: Ask[T], key: str) -> T:
+        self._check(ask)
+        return await self._asker.ask(ask, key)
+
+    def _check(self, ask: Ask[Any]) -> None:
         if not asks.declared(ask.needs, self._asker.capabilities):
             name = ".".join(_path(ask.needs))
             raise MissingCapability(
                 ask.needs,
                 f"This needs a caller that can be asked by {ask.method}: "
-                f"the capability {name} was not declared with the call.",
+                f"the capability {name} was not declared with the call, or its answer can carry no question.",
             )
-        return await self._asker.ask(ask, key)
 
 
 def _path(needs: Mapping[str, Any]) -> list[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ..protocol.asking import Declined
-from ..protocol.errors import EventTooLarge
+from ..protocol.errors import EventTooLarge, McpAppError
 from ..protocol.event import encode
 from ..protocol.seal import MAX_PAYLOAD_BYTES
 from .ask import Ask, Emit, End, InputRequired
@@ -51,6 +51,10 @@ class State:
         return {"answers": self.answers, "asked": asked, "known": self.known}
 
 
+class GivenUp(Exception):
+    """There are no rounds any more: for whoever asks through them, and nobody else."""
+
+
 class Rounds:
     """The asker for one round of one call.
 
@@ -66,6 +70,7 @@ class Rounds:
         self.once = Once(self._state.known)
         self._responses = responses
         self._pending: dict[str, Ask[Any]] = {}
+        self._waiting: set[asyncio.Future[Any]] = set()
         self._end: End | None = None
         self._ending: asyncio.Task[None] | None = None
 
@@ -88,10 +93,21 @@ class Rounds:
         if self._ending is None:
             self._ending = asyncio.create_task(self._end_when_quiet(), name="end of a round")
         never: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.add(never)
         try:
             return await never
         finally:
+            self._waiting.discard(never)
             self._pending.pop(key, None)  # by a time-out of the tool's own: then it is no question any more
+
+    def give_up(self) -> None:
+        """The round does not end with questions: who waits in `ask` gets GivenUp, and asks in another way."""
+        if self._ending is not None:
+            self._ending.cancel()
+            self._ending = None
+        for waiting in self._waiting:
+            if not waiting.done():
+                waiting.set_exception(GivenUp())
 
     @property
     def asking(self) -> bool:
@@ -120,7 +136,7 @@ class Rounds:
         if self._pending and self._end is not None:
             self._end(self._required())
 
-    def _required(self) -> InputRequired | EventTooLarge:
+    def _required(self) -> InputRequired | McpAppError:
         requests = {key: {"method": ask.method, "params": ask.params} for key, ask in self._pending.items()}
         state = self._state.payload({key: ask.digest for key, ask in self._pending.items()})
         for what, value, most in (("is asked", requests, MAX_REQUESTS_BYTES), ("is known", state, MAX_PAYLOAD_BYTES)):

@@ -5,7 +5,7 @@ They are `ToolError`s, raised in the tool at its own `await`. Nothing is asked h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from .errors import ToolError
@@ -52,3 +52,22 @@ class MissingCapability(ToolError):
 
     def object(self) -> dict[str, Any]:
         return {**super().object(), "requiredCapabilities": self.required}
+
+
+class UrlRequired(ToolError):
+    """Pages must be opened before the call is made again (MCP 2025-11-25, client/elicitation, -32042).
+
+    It ends the run of a caller that can be asked in no other way; no tool sees it. `elicitations` are
+    those of the wire.
+    """
+
+    code = "url_elicitation_required"
+    status = 409
+    hint = "Open the pages, then call again."
+
+    def __init__(self, elicitations: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__("This call needs its user to open a page first.")
+        self.elicitations = elicitations
+
+    def object(self) -> dict[str, Any]:
+        return {**super().object(), "elicitations": list(self.elicitations)}

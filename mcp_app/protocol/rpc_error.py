@@ -12,7 +12,7 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Any
 
-from . import errors
+from . import asking, errors
 from .event import encode
 
 Id = str | int
@@ -106,6 +106,7 @@ RPC_CODES: Mapping[type[errors.McpAppError], tuple[Code, int]] = MappingProxyTyp
         # How a run ended.
         errors.ToolFailed: (Code.INTERNAL_ERROR, OK),
         errors.ToolError: (Code.INTERNAL_ERROR, OK),
+        asking.UrlRequired: (Code.URL_ELICITATION_REQUIRED, OK),
         errors.TimeCap: (Code.INTERNAL_ERROR, OK),
         errors.Shutdown: (Code.INTERNAL_ERROR, OK),
         errors.Cancelled: (Code.INTERNAL_ERROR, OK),

@@ -26,6 +26,7 @@ from .documents import Documents
 from .exchange import Answer, Request, error_answer
 from .guard import Guard
 from .mcp.answering import Answering
+from .mcp.batches import Batching
 from .mcp.changes import Changes
 from .mcp.dispatch import REVISIONS, Dispatch, is_rpc
 from .mcp.http_sse import HttpSse
@@ -81,7 +82,8 @@ class Endpoint:
         modern = Modern(offer, runs, answering, States(settings), REVISIONS, self._subscriptions, Tasks(settings, runs))
         of_sessions = (self.sessions, Legacy(offer, runs), answering, Listening(settings, self._metrics, clock))
         http_sse = HttpSse(*of_sessions) if settings.legacy_sse else None
-        mcp = Dispatch(self._guard, modern, Streamable(*of_sessions), http_sse)
+        streamable = Streamable(*of_sessions, Batching(settings, self._metrics, clock))
+        mcp = Dispatch(self._guard, modern, streamable, http_sse)
         self._plain, self._mcp = calls, mcp
         parts = {"endpoint": self, "calls": calls, "mcp": mcp, "runs": resource, "documents": documents}
         self._runs_path = manifest.runs_path

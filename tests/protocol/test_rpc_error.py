@@ -9,6 +9,7 @@ import mcp_types.jsonrpc as official
 import pytest
 
 from mcp_app.protocol import errors
+from mcp_app.protocol.asking import UrlRequired
 from mcp_app.protocol.errors import McpAppError, RequestError
 from mcp_app.protocol.rpc_error import RPC_CODES, Code, RpcError, error, rpc_error
 
@@ -88,7 +89,7 @@ def test_every_error_has_its_row(kind: type[McpAppError]) -> None:
 
 
 def test_the_table_knows_nothing_else() -> None:
-    assert set(RPC_CODES) == {*ALL, RequestError, McpAppError}
+    assert set(RPC_CODES) == {*ALL, RequestError, McpAppError, UrlRequired}
 
 
 @pytest.mark.parametrize("kind", ALL)

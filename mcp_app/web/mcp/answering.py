@@ -7,14 +7,12 @@ everybody); which policy holds was decided before. No method and no revision is 
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 
 from ...middleware import Batch, Batches, Mark
 from ...middleware.heartbeat import Heartbeat
 from ...middleware.time_cap import TimeCap
-from ...protocol import sse
 from ...protocol.accept import Representation, quality
 from ...protocol.errors import McpAppError, NotAcceptable
 from ...protocol.event import Entry, EventType
@@ -26,12 +24,18 @@ from ...runs import Reader, Run
 from ...settings import Settings
 from ..calls import STREAM_HEADERS
 from ..exchange import Answer, Request, json_answer
-from ..frames import Frames, Rendering
+from ..frames import Frames
 from ..metrics import Metrics
+from .rendering import Resumable, RpcRendering
 
 GRACE_SECONDS = 0.1
 """How long an answer may take to be JSON if nothing is said before it: long enough for a database, too short to be felt
 by whoever waits for the first byte."""
+
+
+Promote = Callable[[Reader], bytes | None]
+"""Lets the run of a reader go on without it, and makes the response that says how to follow it: None for a run that has
+ended, whose own response is about to come."""
 
 
 class Answering:
@@ -42,14 +46,19 @@ class Answering:
         self._metrics = metrics
         self._clock = clock
 
-    async def answer(self, request: Request, run: Run, exchange: Exchange) -> Answer:
-        """The run's answer. Whoever leaves while it is being worked on closes the reader."""
+    async def answer(self, request: Request, run: Run, exchange: Exchange, promote: Promote | None = None) -> Answer:
+        """The run's answer. Whoever leaves while it is being worked on closes the reader.
+
+        `promote` is for runs whose policy says so: it makes the last message of one that goes on after it.
+        """
         acceptable_now = acceptable(request.headers.get("accept"))
         reader = run.attach()
         stream = self._stream(run)
         # Who takes only JSON gets one answer, and cannot come back for the rest of a stream.
-        on_cap = OnCap.END_RUN if acceptable_now is Representation.JSON else run.policy.on_cap
-        wanted = self._wanted(reader, run, exchange, stream, on_cap)
+        on_cap = run.policy.on_cap
+        if on_cap is OnCap.END_STREAM and acceptable_now is Representation.JSON:
+            on_cap = OnCap.END_RUN
+        wanted = self._wanted(reader, run, exchange, stream, on_cap, promote=promote)
         handed_over = False
         try:
             last = await wanted.quick(self._patience(acceptable_now))
@@ -81,25 +90,34 @@ class Answering:
         finally:
             reader.close()
 
-    async def whole(self, run: Run, exchange: Exchange) -> bytes:
-        """The response alone."""
-        last: deque[bytes] = deque(maxlen=1)  # what is said before it is not kept
-        await self.relay(run, exchange, last.append)
-        return last[0]
-
     def _stream(self, run: Run) -> Stream:
         return Stream(
             self._clock(),
             heartbeat=self._settings.heartbeat_seconds,
-            cap=self._settings.cap_seconds,
+            cap=run.policy.stream_seconds(self._settings.cap_seconds),
             ends_by=run.deadline if run.policy.on_cap is OnCap.END_RUN else None,
         )
 
     def _wanted(
-        self, reader: Reader, run: Run, exchange: Exchange, stream: Stream, on_cap: OnCap, *, past: int = 0
+        self,
+        reader: Reader,
+        run: Run,
+        exchange: Exchange,
+        stream: Stream,
+        on_cap: OnCap,
+        *,
+        past: int = 0,
+        promote: Promote | None = None,
     ) -> Wanted:
-        end_run = lambda: run.stop(run.cap_error(self._settings.cap_seconds))  # noqa: E731
-        return Wanted(TimeCap(reader, stream, self._clock, on_cap, end_run), exchange, self._clock, past)
+        def at_cap() -> bool:
+            if on_cap is OnCap.PROMOTE and promote is not None:
+                wanted.handle = promote(reader)
+            else:
+                run.stop(run.cap_error(self._settings.cap_seconds))
+            return wanted.handle is not None
+
+        wanted = Wanted(TimeCap(reader, stream, self._clock, on_cap, at_cap), exchange, self._clock, past)
+        return wanted
 
     def _streamed(self, wanted: Wanted, run: Run, exchange: Exchange, stream: Stream, after: int) -> Answer:
         self._metrics.streams.add()
@@ -157,6 +175,8 @@ class Wanted:
         self.rendered: dict[int, bytes] = {}
         self.status = 200
         """Of the response, once it is rendered."""
+        self.handle: bytes | None = None
+        """The response, when it does not tell what became of the run but how to follow it."""
 
     async def quick(self, until: float) -> bytes | None:
         """The response, if it comes before anything else is to be said and before `until`; else None."""
@@ -165,6 +185,8 @@ class Wanted:
             if batch is None:
                 return None
             said = self._said(batch)
+            if self.handle is not None and until == math.inf:
+                return self.handle
             last = said[-1] if said else None
             if isinstance(last, Entry) and last.event.last and (len(said) == 1 or until == math.inf):
                 return self.rendered.pop(last.number)
@@ -201,6 +223,7 @@ class Wanted:
         said: list[Entry | Mark] = []
         for item in batch:
             if not isinstance(item, Entry):
+                said.append(item)
                 continue
             event = item.event
             if event.type is EventType.LET_GO and item.number > self._past:
@@ -219,81 +242,3 @@ class Wanted:
             return self._again.notification(entry.event)
         self._exchange.counted = entry.number
         return self._exchange.notification(entry.event)
-
-
-class RpcRendering:
-    """JSON-RPC messages as events; with a progress token, a heartbeat brings a sign of life that the client counts.
-
-    So does any other message `often` seconds after the last progress: to many clients a log is no life.
-    """
-
-    def __init__(self, wanted: Wanted, exchange: Exchange, age: Callable[[], float], cap: float, often: float) -> None:
-        self._wanted = wanted
-        self._exchange = exchange
-        self._age = age
-        self._cap = cap
-        self._often = often
-        self._progress_at = 0.0
-
-    def opening(self) -> bytes:
-        return sse.OPEN
-
-    def entry(self, entry: Entry) -> bytes:
-        said = sse.frame(self._wanted.rendered.pop(entry.number))
-        if entry.event.type is EventType.PROGRESS:
-            self._progress_at = self._age()
-        elif not entry.event.last and self._age() - self._progress_at >= self._often:
-            said += self._silent_progress()
-        return said
-
-    def heartbeat(self) -> bytes:
-        return sse.HEARTBEAT + self._silent_progress()
-
-    def _silent_progress(self) -> bytes:
-        self._progress_at = self._age()
-        progress = self._exchange.silent_progress(self._progress_at, self._cap)
-        return b"" if progress is None else sse.frame(progress)
-
-    def cap(self) -> bytes:
-        return sse.comment("cap")
-
-    def error(self, error: McpAppError) -> bytes:
-        return sse.frame(rpc_error(error, self._exchange.id).encode())
-
-
-class Resumable:
-    """A rendering whose events have ids, "as a cursor within that particular stream" (2025-11-25, Resumability).
-
-    With `retry_ms` the stream may end early and be polled: it is primed "with an event ID and an empty data field", and
-    ends with another of those (2025-11-25, Sending Messages to the Server, 6). Older clients would parse that.
-    """
-
-    def __init__(self, rendering: Rendering, stream: str, after: int, retry_ms: int | None) -> None:
-        self._rendering = rendering
-        self._stream = stream
-        self._last = after
-        self._retry_ms = retry_ms
-
-    def opening(self) -> bytes:
-        return self._rendering.opening() + self._primer()
-
-    def entry(self, entry: Entry) -> bytes:
-        self._last = entry.number
-        return b"id: %b\n%b" % (self._id(), self._rendering.entry(entry))
-
-    def heartbeat(self) -> bytes:
-        return self._rendering.heartbeat()
-
-    def cap(self) -> bytes:
-        return self._rendering.cap() + self._primer()
-
-    def error(self, error: McpAppError) -> bytes:
-        return self._rendering.error(error)
-
-    def _primer(self) -> bytes:
-        if self._retry_ms is None:
-            return b""
-        return sse.frame(b"", id=self._id().decode(), retry=self._retry_ms)
-
-    def _id(self) -> bytes:
-        return b"%b/%d" % (self._stream.encode(), self._last)

@@ -19,7 +19,8 @@ from .answering import Answering
 from .failures import as_rpc_error
 from .legacy import Legacy
 from .listening import Listening
-from .sessions import Session, Sessions
+from .session import Session
+from .sessions import Sessions
 
 
 class HttpSse:

@@ -10,21 +10,22 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...asks import Live
+from ...asks import URL, Asker, Live, Referred, declared
 from ...protocol import jsonrpc
 from ...protocol.accept import Representation
-from ...protocol.errors import InvalidParams, Overloaded
+from ...protocol.errors import InvalidParams
 from ...protocol.event import encode
 from ...protocol.jsonrpc import Code, RpcError
 from ...protocol.mcp import Exchange
-from ...protocol.revision import MCP_2024_11_05, OnCap
+from ...protocol.revision import MCP_2024_11_05, OnCap, Policy
+from ...protocol.seal import digest
 from ...protocol.session_revision import negotiated
 from ...protocol.uri_template import normal
 from ...resources import UnknownResource
 from ...runs import Runs
 from .answering import acceptable
 from .offer import Offer
-from .sessions import MAX_SUBSCRIPTIONS, Session, Working
+from .session import Session, Working
 from .validation import validate
 
 _BEFORE_INITIALIZE = frozenset({"initialize", "ping"})
@@ -74,10 +75,11 @@ class Legacy:
         if session.capabilities is None and message.method not in _BEFORE_INITIALIZE:
             raise RpcError(Code.INVALID_REQUEST, "This session is not initialized: initialize comes first.")
         validate(message.method, message.params, session.revision.version)
-        begun = await method(Asked(session, message, headers))
-        if isinstance(begun, Working):
-            session.begin(message.id, begun)
-            return begun
+        with session.claim(message.id):
+            begun = await method(Asked(session, message, headers))
+            if isinstance(begun, Working):
+                session.begin(message.id, begun)
+                return begun
         return jsonrpc.result(message.id, encode(begun))
 
     def notified(self, session: Session, message: jsonrpc.Notification) -> None:
@@ -114,15 +116,11 @@ class Legacy:
 
     async def _subscribe(self, asked: Asked) -> dict[str, Any]:
         self._match(asked.params["uri"])
-        uri = _normal(asked)
-        subscribed = asked.session.subscribed
-        if len(subscribed) >= MAX_SUBSCRIPTIONS and uri not in subscribed:
-            raise Overloaded(f"A session is told of at most {MAX_SUBSCRIPTIONS} resources.")
-        subscribed.add(uri)
+        asked.session.subscribe(asked.params["uri"], _normal(asked))
         return {}
 
     async def _unsubscribe(self, asked: Asked) -> dict[str, Any]:
-        asked.session.subscribed.discard(_normal(asked))
+        asked.session.unsubscribe(asked.params["uri"], _normal(asked))
         return {}
 
     # --- lists -------------------------------------------------------------------------------------------------------
@@ -171,14 +169,23 @@ class Legacy:
     async def _run(self, asked: Asked, callee: Any, arguments: dict[str, Any], exchange: Exchange) -> Working:
         session = asked.session
         policy = session.policy or session.revision.policy
-        # Who takes no stream cannot be sent a question; the oldest transport has one whatever this request accepts.
-        hears = policy is MCP_2024_11_05 or acceptable(asked.headers.get("accept")) is not Representation.JSON
-        polled = policy.on_cap is OnCap.END_STREAM
-        asker = Live(session.expect, session.capabilities or {}, polled=polled) if hears else None
+        asker = self._asker(asked, policy)
         run = await self._runs.start(
             callee, arguments, policy, principal=session.principal, headers=asked.headers, asker=asker
         )
         return Working(run, exchange)
+
+    def _asker(self, asked: Asked, policy: Policy) -> Asker | None:
+        """Who takes no stream cannot be sent a question; the oldest transport has one whatever this request accepts."""
+        session = asked.session
+        capabilities = session.capabilities or {}
+        if policy is MCP_2024_11_05 or acceptable(asked.headers.get("accept")) is not Representation.JSON:
+            polled = policy.on_cap is OnCap.END_STREAM
+            return Live(session.expect, capabilities, tell=session.completed, polled=polled)
+        if declared(URL, capabilities):
+            call = f"{asked.message.method} {digest(asked.params).hex()}"
+            return Referred(session.referrals, call, session.completed)
+        return None
 
     def _exchange(
         self, asked: Asked, *, has_output_schema: bool = False, raw: dict[str, Any] | None = None

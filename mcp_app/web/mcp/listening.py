@@ -20,9 +20,9 @@ from ..calls import STREAM_HEADERS
 from ..exchange import Answer
 from ..frames import Frames, Rendering
 from ..metrics import Metrics
-from .answering import Resumable
 from .outbox import Listener
-from .sessions import Session
+from .rendering import Resumable
+from .session import Session
 
 UNCAPPED_SECONDS = 86400.0
 """Of a 2024-11-05 stream, which cannot be come back to: its session's idle time ends it, and a day in any case."""

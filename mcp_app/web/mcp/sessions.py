@@ -1,138 +1,22 @@
-"""Sessions of MCP 2025-11-25 and older: what a client and the server have agreed on, and for how long it holds.
+"""The sessions of this process: how many there may be, for how long, and what is told to many of them.
 
-A session is what a client can be asked for, what it subscribed to, and its requests being worked on. No method and no
-HTTP is known here.
+What one session is, is session.py's. No method and no HTTP is known here.
 """
 
 from __future__ import annotations
 
 import asyncio
-import secrets
-import weakref
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
 
 from ...eventlog import EventLog
-from ...protocol import jsonrpc
-from ...protocol.errors import Cancelled, Draining, Overloaded
-from ...protocol.event import encode
-from ...protocol.jsonrpc import Id
-from ...protocol.mcp import Exchange
+from ...protocol.errors import Draining, Overloaded
 from ...protocol.revision import Policy
-from ...protocol.session_revision import SessionRevision, negotiated
-from ...runs import Run
 from ...runs.register import RETRY_AFTER
 from ...settings import Settings
 from ..metrics import Pair
 from .outbox import Outbox
-
-MAX_SUBSCRIPTIONS = 1000
-"""Resources that one session is told of: a list that a client can make as long as it likes is kept for as long."""
-
-DEFAULT_LEVEL = "info"
-"""Of log messages, until a client says otherwise: "the server MAY decide which messages to send automatically"
-(2025-11-25, Logging)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Working:
-    """A request that became a run."""
-
-    run: Run
-    exchange: Exchange
-
-
-@dataclass(eq=False, slots=True)
-class Session:
-    """One client's session. `policy` is that of its requests; None until `initialize` for the 2024-11-05 transport."""
-
-    principal: str
-    outbox: Outbox
-    revision: SessionRevision = field(default_factory=lambda: negotiated(None))
-    policy: Policy | None = None
-    id: str = field(default_factory=lambda: secrets.token_hex(16))
-    capabilities: dict[str, Any] | None = None
-    """What its client can be asked for; None until `initialize`."""
-    initialized: bool = False
-    level: str = DEFAULT_LEVEL
-    subscribed: set[str] = field(default_factory=set)
-    ended: bool = False
-    touched: float = 0.0
-    streams: int = 0
-    """Responses being sent to it now."""
-    relays: set[asyncio.Task[None]] = field(default_factory=set)
-    """What brings its requests' messages to its own stream (2024-11-05)."""
-    # What the register of runs forgets, a session forgets with it.
-    _exchanges: weakref.WeakKeyDictionary[Run, Exchange] = field(default_factory=weakref.WeakKeyDictionary)
-    _runs: weakref.WeakValueDictionary[str, Run] = field(default_factory=weakref.WeakValueDictionary)
-    _by_request: weakref.WeakValueDictionary[Id, Run] = field(default_factory=weakref.WeakValueDictionary)
-    _asked: dict[Id, asyncio.Future[jsonrpc.Response]] = field(default_factory=dict)
-
-    # --- its requests ------------------------------------------------------------------------------------------------
-
-    def begin(self, request: Id, working: Working) -> None:
-        """A request is being worked on: it can be cancelled by its id, and its stream be come back to by the run's."""
-        self._by_request[request] = working.run
-        self._runs[working.run.id] = working.run
-        self._exchanges[working.run] = working.exchange
-
-    def working(self, run: str) -> Working | None:
-        """The request whose run that is, ended or not; None for one of another session, or that was forgotten."""
-        found = self._runs.get(run)
-        return None if found is None else Working(found, self._exchanges[found])
-
-    @property
-    def busy(self) -> bool:
-        """Whether it is being answered, or worked for."""
-        return self.streams > 0 or self.worked_for
-
-    @property
-    def worked_for(self) -> bool:
-        """Whether something is still to be said to it."""
-        return bool(self.relays) or any(not each.over for each in self._runs.values())
-
-    def cancel(self, request: Id) -> None:
-        """notifications/cancelled; of an unknown request, or one that has ended, "MAY be ignored"."""
-        run = self._by_request.get(request)
-        if run is not None:
-            run.stop(Cancelled("The client cancelled the request."))
-
-    # --- what the server says of itself ------------------------------------------------------------------------------
-
-    def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
-        """A notification that belongs to no request."""
-        self.outbox.send(jsonrpc.notification(method, None if params is None else encode(params)))
-
-    def expect(self) -> tuple[Id, asyncio.Future[jsonrpc.Response]]:
-        """An id for a request of ours, and what its response will be. Ended with the session, the future is cancelled.
-
-        Whoever gives up waiting cancels the future.
-        """
-        request = secrets.token_hex(8)
-        answer: asyncio.Future[jsonrpc.Response] = asyncio.get_running_loop().create_future()
-        self._asked[request] = answer
-        answer.add_done_callback(lambda _: self._asked.pop(request, None))
-        return request, answer
-
-    def answered(self, response: jsonrpc.Response) -> bool:
-        """A response came in; whether anybody waited for it."""
-        answer = None if response.id is None else self._asked.get(response.id)
-        if answer is None or answer.done():
-            return False
-        answer.set_result(response)
-        return True
-
-    def end(self, *, stop_runs: bool) -> None:
-        """Nothing belongs to it any more."""
-        self.ended = True
-        self.outbox.close()
-        for answer in list(self._asked.values()):
-            answer.cancel()
-        if stop_runs:
-            for run in list(self._runs.values()):
-                run.stop(Cancelled("The client's session has ended."))
+from .session import Session
 
 
 class Sessions:
@@ -205,10 +89,10 @@ class Sessions:
                 session.notify(f"notifications/{kind}/list_changed")
 
     def resource_updated(self, uri: str) -> None:
-        """What is at that URI has changed: for whoever subscribed to it."""
+        """What is at that URI, in its normal form, has changed: whoever subscribed to it hears of it by their own."""
         for session in self._sessions.values():
-            if uri in session.subscribed:
-                session.notify("notifications/resources/updated", {"uri": uri})
+            for spelt in session.subscribed.get(uri, ()):
+                session.notify("notifications/resources/updated", {"uri": spelt})
 
     # --- how long they last ------------------------------------------------------------------------------------------
 

@@ -9,10 +9,7 @@ What is wrong with the HTTP of it (no session, one that has ended, a bad header)
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Sequence
-from dataclasses import replace
 
 from ...protocol import jsonrpc
 from ...protocol.accept import Representation
@@ -21,28 +18,33 @@ from ...protocol.jsonrpc import Code, RpcError
 from ...protocol.revision import MCP_2024_11_05
 from ...protocol.session_revision import SESSION_REVISIONS
 from ..calls import PRINCIPAL, STREAM_HEADERS
-from ..exchange import JSON, Answer, Request, json_answer
+from ..exchange import Answer, Request, json_answer
 from .answering import Answering, acceptable
+from .batches import ACCEPTED, NOTHING_LEFT, Batching
 from .failures import as_rpc_error
 from .legacy import Legacy
 from .listening import Listening
-from .sessions import Session, Sessions, Working
+from .session import Session, Working
+from .sessions import Sessions
 
 SESSION_HEADER = "mcp-session-id"
 
-_ACCEPTED = Answer(202, ())
-_NOTHING_LEFT = Answer(204, (("Cache-Control", "no-store"),))
-_EVENT_ID = re.compile(r"([0-9a-f]{32})/(0|[1-9][0-9]{0,14})", re.ASCII)
+_NUMBER = "(?:0|[1-9][0-9]{0,14})"
+_EVENT_ID = re.compile(rf"([0-9a-f]{{32}})/({_NUMBER}(?:\.{_NUMBER}){{0,{jsonrpc.MAX_BATCH - 1}}})", re.ASCII)
+"""The stream, and a position in it: of a batch's, one for each of its calls."""
 
 
 class Streamable:
     """Answers the HTTP requests of sessions."""
 
-    def __init__(self, sessions: Sessions, legacy: Legacy, answering: Answering, listening: Listening) -> None:
+    def __init__(
+        self, sessions: Sessions, legacy: Legacy, answering: Answering, listening: Listening, batching: Batching
+    ) -> None:
         self._sessions = sessions
         self._legacy = legacy
         self._answering = answering
         self._listening = listening
+        self._batching = batching
 
     async def initialize(self, request: Request, message: jsonrpc.Request) -> Answer:
         """A new session. Its id is in the answer's header; if `initialize` fails there is none."""
@@ -60,11 +62,11 @@ class Streamable:
         """One message of a session, or a batch."""
         session = self._session(request)
         if isinstance(message, list):
-            return await self._batch(session, request, message)
+            return await self._batching.answer(session, request, message, self._begin, self._take)
         if isinstance(message, jsonrpc.Request):
             return await self._request(session, request, message)
         self._take(session, message)
-        return _ACCEPTED
+        return ACCEPTED
 
     async def get(self, request: Request) -> Answer:
         """The session's own stream, or the rest of the stream that Last-Event-ID is of."""
@@ -77,7 +79,12 @@ class Streamable:
         match = _EVENT_ID.fullmatch(last_event_id)
         if match is None:
             raise InvalidRequest("Last-Event-ID is none that this server gives out.")
-        stream, after = match[1], int(match[2])
+        stream, (after, *more) = match[1], [int(each) for each in match[2].split(".")]
+        of_batch = self._batching.resume(session, stream, (after, *more))
+        if of_batch is not None:
+            return of_batch
+        if more:
+            raise InvalidRequest("Last-Event-ID is of a batch that this session does not have.")
         if stream == session.outbox.id:
             return self._listening.answer(session, after)
         working = session.working(stream)
@@ -137,36 +144,5 @@ class Streamable:
         if after > run.events:
             raise InvalidRequest(f"Last-Event-ID is {after}; this stream has had {run.events} events.")
         if run.over and after == run.events:
-            return _NOTHING_LEFT
+            return NOTHING_LEFT
         return self._answering.resume(run, working.exchange, after)
-
-    # --- batches -----------------------------------------------------------------------------------------------------
-
-    async def _batch(
-        self, session: Session, request: Request, messages: Sequence[jsonrpc.Message | RpcError]
-    ) -> Answer:
-        """2025-03-26, Sending Messages to the Server: all responses as one JSON array, in the order of the requests."""
-        if not session.revision.batches:
-            raise RpcError(Code.INVALID_REQUEST, "Batches are of revision 2025-03-26 only: send each message alone.")
-        if acceptable(request.headers.get("accept")) is Representation.EVENT_STREAM:
-            raise NotAcceptable("A batch is answered as JSON, which Accept does not take.")
-        for message in messages:
-            if isinstance(message, jsonrpc.Notification | jsonrpc.Response):
-                self._take(session, message)
-        asked = [each for each in messages if isinstance(each, jsonrpc.Request | RpcError)]
-        if not asked:
-            return _ACCEPTED
-        responses = await asyncio.gather(*(self._alone(session, request, each) for each in asked))
-        return json_answer(200, b"[%b]" % b",".join(responses))
-
-    async def _alone(self, session: Session, request: Request, message: jsonrpc.Request | RpcError) -> bytes:
-        if isinstance(message, RpcError):
-            return message.encode()
-        if message.method == "initialize":
-            return RpcError(Code.INVALID_REQUEST, "initialize stands in no batch.", id=message.id).encode()
-        # Nothing but responses goes out, so nothing can be asked on the way: as of a client that takes no stream.
-        takes_json = replace(request, headers={**request.headers, "accept": JSON})
-        begun = await self._begin(session, takes_json, message)
-        if isinstance(begun, bytes):
-            return begun
-        return await self._answering.whole(begun.run, begun.exchange)

@@ -1,0 +1,150 @@
+"""Batches, of MCP 2025-03-26 alone: many messages in one body, and one answer to all of its requests.
+
+A JSON array where nothing but responses is to be said, else one stream with what all of its calls say: each response
+once, the end after the last (2025-03-26, Transports, Sending Messages to the Server, 5 and 6). Which methods there are,
+and what a message does, is legacy.py's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Sequence
+
+from ...middleware.heartbeat import Heartbeat
+from ...middleware.time_cap import TimeCap
+from ...protocol import jsonrpc
+from ...protocol.accept import Representation
+from ...protocol.errors import InvalidRequest, UnknownRun
+from ...protocol.jsonrpc import Code, RpcError
+from ...protocol.stream import Stream
+from ...settings import Settings
+from ..calls import STREAM_HEADERS
+from ..exchange import Answer, Request, json_answer
+from ..frames import Frames
+from ..metrics import Metrics
+from .answering import GRACE_SECONDS, Wanted, acceptable
+from .rendering import RpcRendering
+from .session import Session, Working
+from .together import Call, Together, array
+
+ACCEPTED = Answer(202, ())
+NOTHING_LEFT = Answer(204, (("Cache-Control", "no-store"),))
+
+Begin = Callable[[Session, Request, jsonrpc.Request], Awaitable[bytes | Working]]
+Take = Callable[[Session, jsonrpc.Notification | jsonrpc.Response], None]
+
+
+class Batching:
+    """Answers batches."""
+
+    def __init__(self, settings: Settings, metrics: Metrics, clock: Callable[[], float]) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._clock = clock
+
+    async def answer(
+        self,
+        session: Session,
+        request: Request,
+        messages: Sequence[jsonrpc.Message | RpcError],
+        begin: Begin,
+        take: Take,
+    ) -> Answer:
+        """The messages are taken in their order; the responses stand in that of the requests. Raises RpcError in
+        revisions that have no batches."""
+        if not session.revision.batches:
+            raise RpcError(Code.INVALID_REQUEST, "Batches are of revision 2025-03-26 only: send each message alone.")
+        wanted = acceptable(request.headers.get("accept"))
+        responses: list[bytes | None] = []
+        calls: dict[int, Call] = {}
+        try:
+            for message in messages:
+                if isinstance(message, jsonrpc.Notification | jsonrpc.Response):
+                    take(session, message)
+                    continue
+                begun = await _begun(session, request, message, begin)
+                if isinstance(begun, Working):
+                    calls[len(responses)] = self._call(begun)
+                responses.append(None if isinstance(begun, Working) else begun)
+            if not responses:
+                return ACCEPTED
+            lasts = await asyncio.gather(*(each.quick(self._patience(wanted)) for each in calls.values()))
+            for at, last in zip(list(calls), lasts, strict=True):
+                if last is not None:
+                    responses[at] = last
+                    calls.pop(at).close()
+            said = [each for each in responses if each is not None]
+            if not calls:
+                return json_answer(200, array(said))
+            name = session.keep_batch([each.run.id for each in calls.values()])
+            going_on, calls = list(calls.values()), {}
+            return self._streamed(name, going_on, said)
+        finally:
+            for call in calls.values():
+                call.close()
+
+    def resume(self, session: Session, stream: str, after: Sequence[int]) -> Answer | None:
+        """The rest of a batch's stream; None when the session has none of that name.
+
+        Raises InvalidRequest for positions that are none of it, UnknownRun when its calls are not kept any more.
+        """
+        named = session.batches.get(stream)
+        if named is None:
+            return None
+        working = [found for run in named if (found := session.working(run)) is not None]
+        if len(working) < len(named):
+            raise UnknownRun("The calls of this batch are not kept any more.")
+        if len(after) != len(working) or any(at > each.run.events for at, each in zip(after, working, strict=True)):
+            raise InvalidRequest("Last-Event-ID is none that this server gives out.")
+        if all(each.run.over and at == each.run.events for at, each in zip(after, working, strict=True)):
+            return NOTHING_LEFT
+        return self._streamed(stream, [self._call(each, at) for each, at in zip(working, after, strict=True)], [])
+
+    def _call(self, working: Working, after: int = 0) -> Call:
+        run, began = working.run, self._clock()
+        settings = self._settings
+        reader = run.follow(after) if after else run.attach()
+        stream = Stream(began, heartbeat=settings.heartbeat_seconds, cap=settings.cap_seconds, ends_by=run.deadline)
+        capped = TimeCap(
+            reader, stream, self._clock, run.policy.on_cap, lambda: run.stop(run.cap_error(settings.cap_seconds))
+        )
+        wanted = Wanted(capped, working.exchange, self._clock)
+        rendering = RpcRendering(
+            wanted,
+            working.exchange,
+            lambda: self._clock() - began,
+            stream.cap_at - began,
+            settings.heartbeat_seconds,
+        )
+        return Call(run, working.exchange.id, wanted, rendering, after)
+
+    def _streamed(self, name: str, calls: Sequence[Call], said: Sequence[bytes]) -> Answer:
+        self._metrics.streams.add()
+        stream = Stream(self._clock(), heartbeat=self._settings.heartbeat_seconds, cap=self._settings.cap_seconds)
+        together = Together(name, calls, said, self._clock)
+        frames = Frames(
+            Heartbeat(together, stream, self._clock, self._metrics.heartbeats.add),
+            stream,
+            self._clock,
+            run=name,
+            rendering=together,
+            on_close=self._metrics.streams.ended.add,
+        )
+        return Answer(200, STREAM_HEADERS, frames)
+
+    def _patience(self, wanted: Representation | None) -> float:
+        """Until when all responses are waited for before a stream begins, on the loop's clock."""
+        if wanted is Representation.JSON:
+            return math.inf
+        return -math.inf if wanted is Representation.EVENT_STREAM else self._clock() + GRACE_SECONDS
+
+
+async def _begun(
+    session: Session, request: Request, message: jsonrpc.Request | RpcError, begin: Begin
+) -> bytes | Working:
+    if isinstance(message, RpcError):
+        return message.encode()
+    if message.method == "initialize":  # "The initialize request MUST NOT be part of a JSON-RPC batch" (Lifecycle)
+        return RpcError(Code.INVALID_REQUEST, "initialize stands in no batch.", id=message.id).encode()
+    return await begin(session, request, message)

@@ -1,0 +1,98 @@
+"""How the stream of one request looks: JSON-RPC messages as events, with ids where their reader may come back.
+
+What is sent, and when the stream ends, is answering.py's; the messages themselves are protocol/mcp.py's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ...protocol import sse
+from ...protocol.errors import McpAppError
+from ...protocol.event import Entry, EventType
+from ...protocol.mcp import Exchange
+from ...protocol.rpc_error import rpc_error
+from ..frames import Rendering
+
+if TYPE_CHECKING:
+    from .answering import Wanted
+
+
+class RpcRendering:
+    """JSON-RPC messages as events; with a progress token, a heartbeat brings a sign of life that the client counts.
+
+    So does any other message `often` seconds after the last progress: to many clients a log is no life.
+    """
+
+    def __init__(self, wanted: Wanted, exchange: Exchange, age: Callable[[], float], cap: float, often: float) -> None:
+        self._wanted = wanted
+        self._exchange = exchange
+        self._age = age
+        self._cap = cap
+        self._often = often
+        self._progress_at = 0.0
+
+    def opening(self) -> bytes:
+        return sse.OPEN
+
+    def entry(self, entry: Entry) -> bytes:
+        said = sse.frame(self._wanted.rendered.pop(entry.number))
+        if entry.event.type is EventType.PROGRESS:
+            self._progress_at = self._age()
+        elif not entry.event.last and self._age() - self._progress_at >= self._often:
+            said += self._silent_progress()
+        return said
+
+    def heartbeat(self) -> bytes:
+        return sse.HEARTBEAT + self._silent_progress()
+
+    def _silent_progress(self) -> bytes:
+        self._progress_at = self._age()
+        progress = self._exchange.silent_progress(self._progress_at, self._cap)
+        return b"" if progress is None else sse.frame(progress)
+
+    def cap(self) -> bytes:
+        handle = self._wanted.handle
+        return sse.comment("cap") if handle is None else sse.frame(handle)
+
+    def error(self, error: McpAppError) -> bytes:
+        return sse.frame(rpc_error(error, self._exchange.id).encode())
+
+
+class Resumable:
+    """A rendering whose events have ids, "as a cursor within that particular stream" (2025-11-25, Resumability).
+
+    With `retry_ms` the stream may end early and be polled: it is primed "with an event ID and an empty data field", and
+    ends with another of those (2025-11-25, Sending Messages to the Server, 6). Older clients would parse that.
+    """
+
+    def __init__(self, rendering: Rendering, stream: str, after: int, retry_ms: int | None) -> None:
+        self._rendering = rendering
+        self._stream = stream
+        self._last = after
+        self._retry_ms = retry_ms
+
+    def opening(self) -> bytes:
+        return self._rendering.opening() + self._primer()
+
+    def entry(self, entry: Entry) -> bytes:
+        self._last = entry.number
+        return b"id: %b\n%b" % (self._id(), self._rendering.entry(entry))
+
+    def heartbeat(self) -> bytes:
+        return self._rendering.heartbeat()
+
+    def cap(self) -> bytes:
+        return self._rendering.cap() + self._primer()
+
+    def error(self, error: McpAppError) -> bytes:
+        return self._rendering.error(error)
+
+    def _primer(self) -> bytes:
+        if self._retry_ms is None:
+            return b""
+        return sse.frame(b"", id=self._id().decode(), retry=self._retry_ms)
+
+    def _id(self) -> bytes:
+        return b"%b/%d" % (self._stream.encode(), self._last)
