@@ -50,12 +50,19 @@ class Dialect:
     path: str
     call: Callable[[str, Mapping[str, Any]], Call]
     """(tool, arguments) -> what to send"""
-    check: Callable[[str, Mapping[str, Any], Answer], None]
-    """(tool, arguments, what came): raises WrongAnswer"""
+    expect: Callable[[str, Mapping[str, Any], Answer], None]
+    """(tool, arguments, what came): raises WrongAnswer, or fails over what is not there"""
     last: bytes
     """Only the last event of a stream has these bytes."""
     varies: re.Pattern[bytes] | None = None
     """What may differ in length between two right answers."""
+
+    def check(self, tool: str, arguments: Mapping[str, Any], answer: Answer) -> None:
+        """Raises WrongAnswer unless this is the one right answer."""
+        try:
+            self.expect(tool, arguments, answer)
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
+            raise WrongAnswer(f"{error!r} in {answer.body[:300]!r}") from error
 
     def sizes(self, body: bytes) -> tuple[int, int]:
         """The smallest and the largest number of bytes a right answer may have, from one of them."""
@@ -124,16 +131,9 @@ def _mcp_check(tool: str, arguments: Mapping[str, Any], answer: Answer) -> None:
     else:
         _expect("content type", kind, STREAM)
         *before, last = messages(answer.body) or [None]
-    progress = [
-        (
-            each["params"]["progressToken"],
-            each["params"]["progress"],
-            each["params"]["total"],
-            each["params"]["message"],
-        )
-        for each in before
-        if _expect("method", each.get("method"), "notifications/progress") is None
-    ]
+    _expect("methods", {each.get("method") for each in before} - {"notifications/progress"}, set())
+    fields = ("progressToken", "progress", "total", "message")
+    progress = [tuple(each["params"][name] for name in fields) for each in before]
     _expect("progress", progress, [(TOKEN, *step) for step in steps(tool, arguments)])
     result = (last or {}).get("result")
     if not result or result.get("isError"):

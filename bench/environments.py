@@ -1,4 +1,4 @@
-"""`python -m bench.environments [NAME…]`: what environments.toml lists, built into .venv-bench/ where it is not there yet.
+"""`python -m bench.environments [NAME…]`: what environments.toml lists, built into .venv-bench/ where it is missing.
 
 An environment is built anew when what is wanted of it has changed. What runs in it is none of this module's business.
 """
@@ -64,7 +64,7 @@ def build(name: str) -> None:
 
 
 def ensure(wanted_names: Sequence[str]) -> None:
-    """Build those that are not there. Raises CalledProcessError or TimeoutExpired when the second attempt fails, too."""
+    """Build those that are not there. Raises CalledProcessError or TimeoutExpired when a second attempt fails."""
     for name in wanted_names:
         if is_built(name):
             continue
@@ -101,7 +101,7 @@ def _stamp(name: str) -> list[str]:
 def _python(directory: Path, packages: Sequence[str]) -> None:
     venv.create(directory, with_pip=True, clear=True, symlinks=True)
     arguments = [part for each in packages for part in (["--editable", each] if each.startswith(".") else [each])]
-    command = [directory / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command = [str(directory / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*command, *arguments], check=True, timeout=INSTALL_SECONDS, cwd=ROOT)
 
 

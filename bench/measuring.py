@@ -7,7 +7,6 @@ machine whose speed drifts. The order turns with each round.
 from __future__ import annotations
 
 import json
-import os
 import platform
 import subprocess
 import sys
@@ -138,8 +137,8 @@ def _about(plan: Plan, noise: list[float], seconds: float) -> dict[str, str]:
     pins = [environments.wanted(each) for each in dict.fromkeys(server.environment for server in plan.servers)]
     versions = sorted({pin for wanted in pins for pin in wanted if not pin.startswith(".")})
     return {
-        "Python": f"{platform.python_version()}, {platform.system()}, {os.cpu_count()} cores: one for the server, one for the load",
+        "Python": f"{platform.python_version()}, {platform.system()}; one core for the server, one for the load",
         "versions": ", ".join(versions),
         "rounds": f"{plan.rounds}, of {plan.pace.load_seconds:g} s for each cell; {seconds:.0f} s in all",
-        "noise": f"a fixed loop took {median(noise):.0f} ms ({min(noise):.0f}–{max(noise):.0f})",
+        "noise": f"a fixed loop took {median(noise):.0f} ms ({min(noise):.0f} to {max(noise):.0f})",
     }

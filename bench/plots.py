@@ -1,4 +1,4 @@
-"""`plots.py RESULTS.json DIRECTORY`: the plots of a run, as SVG. Run by the environment that has matplotlib; reads only JSON.
+"""`plots.py RESULTS.json DIRECTORY`: the plots of a run, as SVG. Needs matplotlib; reads only JSON.
 
 The same numbers give the same bytes: no date, no random identifiers.
 """
@@ -55,7 +55,7 @@ def bars(samples: list[list], name: str, directory: Path) -> None:
 
 
 def growth(curves_of: dict[str, dict[str, list[list[float]]]], directory: Path) -> None:
-    """Whole cost against number, both by powers of ten; the dashed line is ten times the cost for ten times the number."""
+    """Whole cost against number, both by powers of ten; dashed: ten times the cost for ten times the number."""
     if not curves_of:
         return
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")

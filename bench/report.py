@@ -83,12 +83,12 @@ def _cell(results: Results, work: Work, cell: str) -> tuple[list[str], list[list
 def _ratio(results: Results, work: Work, cell: str, one: Subject, other: Subject) -> str:
     if one == other:
         return "1"
-    return str(results.ratio(work.name, cell, one, other, work.metrics[0].key) or "–")
+    return str(results.ratio(work.name, cell, one, other, work.metrics[0].key) or "-")
 
 
 def number(value: float | None, metric: Metric) -> str:
     """As the table shows it."""
-    return "–" if value is None else f"{value:,.{metric.digits}f}"
+    return "-" if value is None else f"{value:,.{metric.digits}f}"
 
 
 def _growth(results: Results, plots: bool) -> Iterator[str]:
@@ -99,7 +99,7 @@ def _growth(results: Results, plots: bool) -> Iterator[str]:
     for log, curves in results.growth.items():
         numbers = sorted({count for points in curves.values() for count, _ in points})
         rows = [
-            [f"{log}: {curve}", *(f"{dict(points)[each]:.2f}" if each in dict(points) else "–" for each in numbers)]
+            [f"{log}: {curve}", *(f"{dict(points)[each]:.2f}" if each in dict(points) else "-" for each in numbers)]
             for curve, points in curves.items()
         ]
         yield table(["log", *(f"{each:,}" for each in numbers)], rows)

@@ -1,4 +1,4 @@
-"""What was measured, as data: samples, their medians, and ratios taken round by round. Pure; also the JSON they are kept as.
+"""What was measured, as data: samples, medians, ratios taken round by round. Pure; also the JSON they are kept as.
 
 No path, host name or time of day may be in it: it is committed.
 """
@@ -46,7 +46,7 @@ class Ratio:
     def __str__(self) -> str:
         if self.least == self.most:
             return f"{self.middle:.2f}"
-        return f"{self.middle:.2f} ({self.least:.2f}–{self.most:.2f})"
+        return f"{self.middle:.2f} ({self.least:.2f} to {self.most:.2f})"
 
 
 @dataclass

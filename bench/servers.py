@@ -35,7 +35,7 @@ class Door:
 
 @dataclass(frozen=True)
 class Server:
-    """One entry. In `command`: {run} the environment's interpreter, {port} and {tls_port}, {program} the program's file."""
+    """One entry. In `command`: {run} the interpreter, {port} and {tls_port}, {config} its hypercorn.toml, {program}."""
 
     name: str
     what: str
@@ -52,7 +52,10 @@ class Server:
     """Load before anything is measured."""
 
 
-_UVICORN = "{run} -m uvicorn --host 127.0.0.1 --port {port} --loop uvloop --http httptools --no-access-log --log-level warning "
+_UVICORN = (
+    "{run} -m uvicorn --host 127.0.0.1 --port {port} --loop uvloop --http httptools"
+    " --no-access-log --log-level warning "
+)
 _HYPERCORN = "{run} -m hypercorn -c {config} "
 _OURS = "{run} -m mcp_app serve --bind 127.0.0.1:{tls_port} --insecure-bind 127.0.0.1:{port} {programs}/ours_tools.py"
 _UVLOOP = {"worker_class": '"uvloop"', "accesslog": '""'}
@@ -68,7 +71,7 @@ _LIKE_OURS = {
 """Hypercorn's own default ends a connection after 1,000 requests, which would end the load, too."""
 
 _NODE_WARM = 2.0
-"""For each door and kind of call: Node.js needs some four seconds until its compiler has settled (826 against 341 µs)."""
+"""For each door and kind of call: without it, its compiler still works (826 against 341 µs a call)."""
 
 SERVERS: tuple[Server, ...] = (
     Server(

@@ -188,7 +188,7 @@ def _hypercorn(server: Server, port: int, tls_port: int, certificate: Path, key:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports nobody has now. Taken and given back: the servers have no common way to be told 0 and to say what it became."""
+    """Ports nobody has now. Taken and given back: most servers cannot be told 0 and say what it became."""
     sockets = [socket.create_server((HOST, 0)) for _ in range(count)]
     ports = [int(each.getsockname()[1]) for each in sockets]
     for each in sockets:

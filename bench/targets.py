@@ -90,11 +90,11 @@ def _judged(results: Results, target: Target) -> Verdict:
     number: float | None
     if target.peer is None:
         number = results.value(target.work, target.cell, target.ours, target.metric)
-        shown, against, times = "" if number is None else f"{number:.3g}", "–", ""
+        shown, against, times = "" if number is None else f"{number:.3g}", "-", ""
     else:
         ratio = results.ratio(target.work, target.cell, target.ours, target.peer, target.metric)
         number, shown = (ratio.middle, str(ratio)) if ratio else (None, "")
-        against, times = str(target.peer), " ×"
+        against, times = str(target.peer), " x"
     met = None if number is None else target.met(number)
     return Verdict(target.what, f"{sign} {target.bound:g}{times}", against, number, shown, met)
 
@@ -107,8 +107,8 @@ def _growth(results: Results) -> Iterator[Verdict]:
             shown = "" if worst is None else f"{worst:.1f}"
             yield Verdict(
                 f"ten times the {curve}, {log} log: cost",
-                f"≤ {GROWTH_STEPS} ×, and {GROWTH_NOISE - 1:.0%} for noise",
-                "–",
+                f"≤ {GROWTH_STEPS} x, and {GROWTH_NOISE - 1:.0%} for noise",
+                "-",
                 worst,
                 shown,
                 met,

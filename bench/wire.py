@@ -1,4 +1,4 @@
-"""One client connection that costs its own side little: for latencies, thousands of idle streams and a reader that stops.
+"""One client connection that costs its own side little: for latencies, idle streams and a reader that stops.
 
 HTTP/1.1 by hand and HTTP/2 frames by hand, because a client library's own work would be measured with the server's.
 `peers.py` has the peer that misbehaves in HTTP/2's own terms; h2load makes the load. Only loopback is ever dialled.
@@ -57,16 +57,20 @@ def _tls(ca: Path, protocol: str) -> ssl.SSLContext:
 
 
 def dial(port: int, ca: Path | None, *, reading: bool = True) -> Wire:
-    """HTTP/2 over TLS with `ca`, else plain HTTP/1.1. Without `reading` the receive windows are as small as they start."""
+    """HTTP/2 over TLS with `ca`, else plain HTTP/1.1. Without `reading` its windows stay small."""
     raw = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     if not reading:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
     raw.settimeout(WAIT)
-    raw.connect((HOST, port))
-    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if ca is None:
-        return Http1Wire(raw, port)
-    return Http2Wire(_tls(ca, "h2").wrap_socket(raw, server_hostname=HOST), port, reading=reading)
+    try:
+        raw.connect((HOST, port))
+        raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if ca is None:
+            return Http1Wire(raw, port)
+        return Http2Wire(_tls(ca, "h2").wrap_socket(raw, server_hostname=HOST), port, reading=reading)
+    except BaseException:
+        raw.close()
+        raise
 
 
 def readable(wires: list[Wire], seconds: float) -> list[Wire]:
@@ -147,7 +151,7 @@ class Http2Wire:
     def __init__(self, secured: ssl.SSLSocket, port: int, *, reading: bool) -> None:
         if secured.selected_alpn_protocol() != "h2":
             raise Lost("the server does not speak HTTP/2 here")
-        self.socket = secured
+        self.socket: socket.socket = secured
         self._authority = f"{HOST}:{port}"
         self._decoder = hpack.Decoder()
         self._buffer = bytearray()

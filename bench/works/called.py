@@ -1,4 +1,4 @@
-"""Works that are many calls by h2load: echo as JSON, ten events, one long stream. CPU per call is the figure to trust."""
+"""Works that are many calls by h2load: echo as JSON, ten events, one long stream. CPU is the figure to trust."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def calls_of(
 def warm(running: Running, door: Door, pace: Pace) -> None:
     """Calls of both kinds until a server is what it will be: caches, arenas, compilers."""
     shorter = replace(pace, load_seconds=running.server.warm_seconds * pace.warm_part)
-    kinds = [("echo", ECHO)] if "echo" in door.works else []
+    kinds: list[tuple[str, Mapping[str, object]]] = [("echo", ECHO)] if "echo" in door.works else []
     kinds += [("events", {"count": 10})] if "ten events" in door.works else []
     for tool, arguments in kinds:
         calls_of(running, door, Cell("warm", 32), shorter, tool, arguments)

@@ -71,7 +71,7 @@ def _stalled(running: Running, door: Door, cell: Cell, pace: Pace) -> Values:
 
 
 def _allow_files(count: int) -> None:
-    """Raise this process's limit of open files, which servers started after it inherit. Raises ValueError over the hard one."""
+    """Raise the limit of open files, up to the hard one, of this process and of the servers it starts after this."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < count:
         resource.setrlimit(
@@ -84,7 +84,7 @@ _IDLE_METRICS = (Metric("kib", "KiB per stream", digits=1), Metric("open_us", "C
 IDLE_WORK = Work(
     "idle",
     "A thousand idle streams",
-    "Streams that have sent one event and say nothing more. 1: each on a connection of its own; 100: a hundred on each.",
+    "Streams that have sent one event and say no more, each on a connection of its own, or a hundred on each.",
     _IDLE_METRICS,
     (Cell("1 per connection", 1000), Cell("100 per connection", 1000, 100)),
     _idle,

@@ -20,7 +20,7 @@ def _start(running: Running, door: Door, cell: Cell, pace: Pace) -> Values:
 START_WORK = Work(
     "start",
     "Start, rest, and what is installed",
-    "From starting the process to its first right answer; resident memory after that; installed distributions (npm: packages).",
+    "Until the first right answer; resident memory after that; installed distributions (npm: packages).",
     (
         Metric("first_s", "s to first answer"),
         Metric("cpu_s", "CPU s until then"),
