@@ -82,7 +82,7 @@ class Tool:
     idempotent: bool
     time_limit: float | None
     once: bool
-    task: TaskUse
+    task: TaskUse | None
     mirrors: tuple[Mirror, ...] = field(repr=False)
     """The parameters that MCP clients repeat in header fields: `x-mcp-header` in the input schema."""
 
@@ -172,7 +172,7 @@ def tool(
     idempotent: bool = False,
     time_limit: float | None = None,
     once: bool = False,
-    task: TaskUse = "never",
+    task: TaskUse | None = None,
     parameters: type[BaseModel] | None = None,
     input_schema: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[..., Any]], Tool]: ...
@@ -187,7 +187,8 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Tool 
     time_limit: seconds after which a call of it is ended; the server's cap holds all the same.
     once: a call that asked its user something is not done twice with the same answers.
     task: whether a call from an MCP client that can follow tasks is one: "never"; "may", when it is not done at once;
-        "must", and then other MCP clients of 2026-07-28 cannot call it. Elsewhere it is a call like any other.
+        "must", and then other MCP clients of 2026-07-28 cannot call it. By default it is streamed like any other call,
+        and becomes a task when it nears the cap. Elsewhere it is a call like any other.
     parameters: a pydantic model of all parameters, for what concerns several of them; the function takes one of these.
     input_schema: the JSON Schema that is listed, as it is. Calls are validated by the types all the same: that both say
         the same is the author's to see to.
@@ -213,7 +214,7 @@ def _make(
     idempotent: bool = False,
     time_limit: float | None = None,
     once: bool = False,
-    task: TaskUse = "never",
+    task: TaskUse | None = None,
     parameters: type[BaseModel] | None = None,
     input_schema: Mapping[str, Any] | None = None,
 ) -> Tool:
@@ -224,7 +225,7 @@ def _make(
         raise ToolDefinitionError(f"{name!r} is no name for a tool: 1 to 128 characters of A-Z, a-z, 0-9, _, - and .")
     if time_limit is not None and not (isinstance(time_limit, int | float) and 0 < time_limit < float("inf")):
         raise ToolDefinitionError(f"{name}: time_limit is {time_limit!r}, not a positive number of seconds.")
-    if task not in get_args(TaskUse):
+    if task is not None and task not in get_args(TaskUse):
         raise ToolDefinitionError(f"{name}: task is {task!r}, not one of {', '.join(get_args(TaskUse))}.")
     documented, descriptions = describe(docstring(function))
     kind = Kind.of(function)

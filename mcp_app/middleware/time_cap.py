@@ -1,7 +1,8 @@
 """The cap: no stream grows older than this, whatever its tool does.
 
 What the cap means is the policy row's: the run ends, and its last event `time_cap` is the stream's last; or only the
-stream ends, and its reader comes back for the rest. When it is reached is decided in protocol/stream.py.
+stream ends, and its reader comes back for the rest, or follows what the run has become. When it is reached is decided
+in protocol/stream.py.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from . import Batch, Batches, Mark
 
 
 class TimeCap:
-    """Ends what it wraps at `stream.cap_at`; `end_run` is called for policies that end the run as well."""
+    """Ends what it wraps at `stream.cap_at`; `at_cap` is called for policies that do something to the run as well.
+
+    Of a run that is promoted it says whether it was: one that has just ended has a last event of its own.
+    """
 
     def __init__(
         self,
@@ -23,13 +27,13 @@ class TimeCap:
         stream: Stream,
         clock: Callable[[], float],
         on_cap: OnCap,
-        end_run: Callable[[], None],
+        at_cap: Callable[[], bool | None],
     ) -> None:
         self._batches = batches
         self._stream = stream
         self._clock = clock
         self._on_cap = on_cap
-        self._end_run = end_run
+        self._at_cap = at_cap
         self._ended = False
 
     async def next(self, until: float) -> Batch | None:
@@ -45,10 +49,10 @@ class TimeCap:
 
     async def _reached(self, until: float) -> Batch | None:
         self._stream.cap_at = math.inf
-        if self._on_cap is OnCap.END_STREAM:
+        if self._on_cap is OnCap.END_STREAM or self._at_cap():
             self._ended = True
             return (Mark.CAP,)
-        self._end_run()  # its last event is what comes next from below, behind what was queued before
+        # The run's last event is what comes next from below, behind what was queued before.
         return await self._batches.next(until)
 
     def close(self) -> None:

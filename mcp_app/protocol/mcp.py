@@ -84,6 +84,11 @@ class Exchange:
     _kept_bytes: int = field(default=0, init=False)
     _seen: int = field(default=0, init=False)
 
+    @property
+    def kept_bytes(self) -> int:
+        """Bytes of what was streamed that are kept for the result."""
+        return self._kept_bytes
+
     def notification(self, event: Event) -> bytes | None:
         """The event as a notification; None when the client did not ask for its kind."""
         if event.type is EventType.PROGRESS:

@@ -34,6 +34,7 @@ class OnCap(Enum):
     END_RUN = "last event time_cap, and the run is cancelled"
     END_STREAM = "the stream ends without a last event, so that its reader comes back; the run goes on"
     END_LISTENING = "the empty result with its subscriptionId; the client listens again"
+    PROMOTE = "a little before it the last message is a task, and the run goes on as one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +57,20 @@ class Policy:
     retry_ms: int | None = None
     promised: bool = False
     """Whether its result is kept, once there, for what is left of the run's life: its caller was told so."""
+    becomes: Policy | None = None
+    """The row that a run goes on under when it is promoted. Its life is that row's from the start, so that a tool is
+    not told of an end that will not come."""
+    margin: float = 0.0
+    """Seconds before the cap at which streams end; a tenth of a cap that is too short for it."""
 
     @property
     def waits(self) -> bool:
         """Whether the tool waits when the reader that started the run is a window behind."""
         return self.on_leave is not OnLeave.GO_ON
+
+    def stream_seconds(self, cap: float) -> float:
+        """How old a stream may get where the cap is `cap` seconds."""
+        return cap - min(self.margin, cap / 10)
 
 
 _WINDOW = Keep(entries=WINDOW_ENTRIES + 2, bytes=WINDOW_BYTES + 2 * MAX_EVENT_BYTES)
@@ -104,6 +114,17 @@ MCP_2024_11_05 = Policy("MCP 2024-11-05 request", OnLeave.CANCEL, OnCap.END_RUN,
 # Nobody reads a task as a stream: it is polled, and the cap of a stream says nothing of it.
 MCP_TASK = Policy("MCP task", OnLeave.GO_ON, OnCap.END_STREAM, resumable=True, keep=_REPLAY, promised=True)
 
+# Clients and proxies count the same two minutes, and began earlier: what comes in the last second may come too late.
+MCP_2026_07_28_FOLLOWED = Policy(
+    "MCP 2026-07-28 tools/call, tasks declared",
+    OnLeave.CANCEL,
+    OnCap.PROMOTE,
+    resumable=False,
+    keep=_WINDOW,
+    becomes=MCP_TASK,
+    margin=5.0,
+)
+
 ROWS = (
     PLAIN_POST,
     PLAIN_EVENTSOURCE,
@@ -113,5 +134,6 @@ ROWS = (
     MCP_2025_11_25,
     MCP_2025_06_18,
     MCP_2024_11_05,
+    MCP_2026_07_28_FOLLOWED,
     MCP_TASK,
 )

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import to_json
@@ -31,6 +33,15 @@ RUN_BYTES = 4096
 """What a finished run costs beside its events: so that many small runs are bounded like few large ones."""
 
 
+@dataclass(slots=True)
+class _Finished:
+    """A run that can still be read: until its timer, or until its bytes are needed."""
+
+    run: Run
+    timer: asyncio.TimerHandle
+    bytes: int = 0
+
+
 class Runs:
     """Starts, finds, drains and forgets runs.
 
@@ -48,7 +59,7 @@ class Runs:
         self._runs: dict[str, Run] = {}
         self._working: set[Run] = set()
         self._closing: set[asyncio.Task[None]] = set()
-        self._finished: OrderedDict[str, tuple[Run, asyncio.TimerHandle]] = OrderedDict()
+        self._finished: OrderedDict[str, _Finished] = OrderedDict()
         self._finished_bytes = 0
         self._overdue: set[str] = set()
         self._keys: dict[tuple[str, str], tuple[bytes, str]] = {}
@@ -90,7 +101,7 @@ class Runs:
         if len(self._working) >= self._settings.max_runs:
             raise Overloaded("As many runs as this server takes are being worked on.", headers=RETRY_AFTER)
         call = b"" if key is None else _call(tool, arguments if said is None else said)
-        cap = self._cap(tool, policy, cap_seconds)
+        cap = self._cap(tool, policy.becomes or policy, cap_seconds)
         run = Run(
             tool,
             policy,
@@ -107,6 +118,7 @@ class Runs:
             on_end=self._on_end,
             on_idle=self._on_idle,
             linger=self._settings.linger_seconds,
+            unless_promoted=math.inf if policy.becomes is None else self._settings.cap_seconds,
         )
         self.started += 1
         self._runs[run.id] = run
@@ -159,8 +171,8 @@ class Runs:
 
     def close(self) -> None:
         """Forget the timers: the process is ending."""
-        for _, timer in self._finished.values():
-            timer.cancel()
+        for each in self._finished.values():
+            each.timer.cancel()
 
     def _cap(self, tool: Tool, policy: Policy, asked: float | None) -> float:
         if policy.on_leave is OnLeave.GO_ON:
@@ -179,10 +191,19 @@ class Runs:
             return
         life_left = max(0.0, run.deadline - self._loop.time()) if run.policy.promised else 0.0
         timer = self._loop.call_later(life_left + self._settings.keep_seconds, self._kept_long_enough, run)
-        self._finished[run.id] = (run, timer)
-        self._finished_bytes += run.size + RUN_BYTES
+        self._finished[run.id] = _Finished(run, timer)
+        self.weigh(run)
+
+    def weigh(self, run: Run) -> None:
+        """Count what a finished run takes, again when that has changed; the oldest go where it is too much."""
+        finished = self._finished.get(run.id)
+        if finished is None:
+            return
+        self._finished_bytes -= finished.bytes
+        finished.bytes = run.size + RUN_BYTES
+        self._finished_bytes += finished.bytes
         while self._finished_bytes > self._settings.keep_bytes and len(self._finished) > 1:
-            self._forget(next(iter(self._finished.values()))[0])
+            self._forget(next(iter(self._finished.values())).run)
 
     def _on_idle(self, run: Run) -> None:
         """It has ended and nobody reads it: what nobody can come back to is forgotten at once."""
@@ -200,9 +221,9 @@ class Runs:
 
     def _forget(self, run: Run) -> None:
         self._overdue.discard(run.id)
-        _, timer = self._finished.pop(run.id)
-        timer.cancel()
-        self._finished_bytes -= run.size + RUN_BYTES
+        finished = self._finished.pop(run.id)
+        finished.timer.cancel()
+        self._finished_bytes -= finished.bytes
         self._drop(run)
 
     def _drop(self, run: Run) -> None:

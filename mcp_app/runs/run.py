@@ -23,6 +23,7 @@ from ..protocol.event import MAX_EVENT_BYTES, Event, EventType, encode
 from ..protocol.revision import OnLeave, Policy
 from ..threads import Threads
 from ..tools import Tool
+from .ending import last_event
 from .failure import shown
 from .reader import Reader
 from .writer import Writer, too_large
@@ -44,7 +45,10 @@ class Run:
     """One call of one tool.
 
     `code` is None while the run is being worked on, then "complete", "input_required" or the error's code. `over` is
-    set a little later: when the last event is in the log.
+    set a little later: when the last event is in the log. `stopped_by` is what it was ended with from outside: a tool's
+    own error may have any code. `beside` are bytes that others keep for this run outside of its log.
+    `unless_promoted`: seconds after which it ends unless `promote` was called, also while its reader is stuck in a
+    write; a run that is never promoted has its deadline.
     """
 
     def __init__(
@@ -59,6 +63,7 @@ class Run:
         on_end: Callable[[Run], None],
         on_idle: Callable[[Run], None],
         linger: float,
+        unless_promoted: float = math.inf,
     ) -> None:
         self.id = secrets.token_hex(16)
         self.tool = tool
@@ -68,6 +73,8 @@ class Run:
         self.created = time.time()
         self.code: str | None = None
         self.over = False
+        self.stopped_by: McpAppError | InputRequired | None = None
+        self.beside = 0
         self._caller = caller
         self._threads = threads
         self._on_end = on_end
@@ -80,18 +87,20 @@ class Run:
         self._task: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._began = caller.clock()
+        self._unless_promoted = unless_promoted
+        self._keep = policy.keep
 
     # --- its life ----------------------------------------------------------------------------------------------------
 
     async def begin(self, arguments: dict[str, Any], metadata: dict[str, Any]) -> None:
         """Append `started`, with `metadata` and the run's id, and start the tool."""
         started = Event(EventType.STARTED, encode(self.tool.name), encode({"run": self.id, **metadata}))
-        await self._writer.open(self.policy.keep, started)
+        await self._writer.open(self._keep, started)
         if self.ended:  # while the log was opened
             return
         self._caller.asker.attach(self._writer.emit, self.stop)
         self._task = asyncio.create_task(self._work(arguments), name=f"run {self.id}")
-        self._expire_at(self.deadline, self.cap_error)  # also while its reader is stuck in a write
+        self._expire_at_cap()  # also while its reader is stuck in a write
 
     @property
     def principal(self) -> str:
@@ -118,8 +127,8 @@ class Run:
 
     @property
     def size(self) -> int:
-        """Bytes the run's events take in the log, at most."""
-        return min(self._writer.bytes, self.policy.keep.bytes)
+        """Bytes the run's events take, at most: in the log, and beside it."""
+        return min(self._writer.bytes, self._keep.bytes) + self.beside
 
     @property
     def idle(self) -> bool:
@@ -139,6 +148,7 @@ class Run:
         """End the run now with `end` as its last event, and cancel the tool. Does nothing when it has ended."""
         if self.ended:
             return
+        self.stopped_by = end
         self._end(end.code)
         self._closing = asyncio.create_task(self._close(end), name=f"end of run {self.id}")
 
@@ -159,7 +169,7 @@ class Run:
         reader = Reader(self, after)
         self._readers.insert(0 if after else len(self._readers), reader)
         if self._expiry is not None:
-            self._expire_at(self.deadline, self.cap_error)
+            self._expire_at_cap()
         return reader
 
     def follow(self, after: int = 0) -> Reader:
@@ -167,6 +177,21 @@ class Run:
         reader = Reader(self, after)
         self._followers.add(reader)
         return reader
+
+    def promote(self, reader: Reader) -> Reader:
+        """From now on the run is what its policy lets it become: who reads it as `reader` may leave, and its life is
+        the longer one. The reader that is returned goes on where that one is, and is the one the tool waits for.
+        """
+        if self.policy.becomes is None:
+            raise ValueError(f"a run under {self.policy.name!r} is never promoted")
+        self.policy, self._unless_promoted = self.policy.becomes, math.inf
+        self._readers.remove(reader)
+        self._followers.add(reader)
+        heir = Reader(self, reader.after)
+        heir.end = reader.end
+        self._readers.insert(0, heir)
+        self._expire_at_cap()
+        return heir
 
     def taken_by(self, reader: Reader) -> None:
         """The reader has written all it was given."""
@@ -188,12 +213,18 @@ class Run:
         self._tell_if_idle()
 
     def _left_alone(self) -> None:
-        if self.policy.on_leave is OnLeave.CANCEL:
+        if self.policy.on_leave is OnLeave.GO_ON:
+            self._writer.wait_for_nobody()
+        elif self.policy.on_leave is OnLeave.CANCEL:
             self.stop(Left("The caller left before the run was done."))
         elif self.policy.on_leave is OnLeave.LINGER:
             back_by = self._caller.clock() + self._linger
             if back_by < self.deadline:
                 self._expire_at(back_by, lambda: Left("The caller left and did not come back."))
+
+    def _expire_at_cap(self) -> None:
+        seconds = self._unless_promoted
+        self._expire_at(min(self.deadline, self._began + seconds), lambda: self.cap_error(seconds))
 
     def _expire_at(self, when: float, why: Callable[[], McpAppError]) -> None:
         self._forget_expiry()
@@ -250,21 +281,7 @@ class Run:
     async def _finish(self, end: Outcome | InputRequired | McpAppError) -> None:
         """Append the last event, and say so."""
         milliseconds = round((self._caller.clock() - self._began) * 1000)
-
-        def last(number: int) -> Event:
-            said: dict[str, Any] = {"duration_ms": milliseconds, "events": number}
-            if isinstance(end, McpAppError):
-                return Event(EventType.ERROR, encode(end.object()), encode(said))
-            if isinstance(end, InputRequired):
-                required = {"inputRequests": end.requests, "state": end.state}
-                return Event(EventType.INPUT_REQUIRED, encode(required), encode(said))
-            if end.items is not None:
-                said["items"] = end.items
-            if end.content:
-                said["content"] = True
-            return Event(EventType.COMPLETE, end.data, encode(said))
-
-        await self._writer.finish(last)
+        await self._writer.finish(lambda number: last_event(end, number, milliseconds))
         self.over = True
         self._on_end(self)
         self._tell_if_idle()

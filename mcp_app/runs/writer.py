@@ -89,6 +89,11 @@ class Writer:
         self._window.take(number, end)
         self._room.set()
 
+    def wait_for_nobody(self) -> None:
+        """There is no reader any more whose pace is the tool's."""
+        self._waits = False
+        self._room.set()
+
     def close(self, why: str) -> None:
         """Nothing is appended any more but the last event; who emits, waits."""
         self._closed = why

@@ -79,7 +79,8 @@ class Endpoint:
         answering = Answering(settings, self._metrics, clock)
         self._subscriptions = Subscriptions(settings, self._metrics, clock)
         self._changes = Changes(offer, self._subscriptions, self.sessions)
-        modern = Modern(offer, runs, answering, States(settings), REVISIONS, self._subscriptions, Tasks(settings, runs))
+        self._tasks = Tasks(settings, runs, self._metrics, self._subscriptions.task_changed)
+        modern = Modern(offer, runs, answering, States(settings), REVISIONS, self._subscriptions, self._tasks)
         of_sessions = (self.sessions, Legacy(offer, runs), answering, Listening(settings, self._metrics, clock))
         http_sse = HttpSse(*of_sessions) if settings.legacy_sse else None
         streamable = Streamable(*of_sessions, Batching(settings, self._metrics, clock))
@@ -120,10 +121,15 @@ class Endpoint:
     async def drain(self) -> None:
         """The server is being stopped: every stream gets its last event, and nothing begins."""
         self._changes.close()
-        self._subscriptions.end()
+        self._subscriptions.refuse()
         self.sessions.refuse()
-        await self.runs.drain()
+        await asyncio.gather(self.runs.drain(), self._end_subscriptions())
         await self.sessions.drain()
+
+    async def _end_subscriptions(self) -> None:
+        """Those who listen to a task are told how it ended before their stream ends."""
+        await self._tasks.settled()
+        self._subscriptions.end()
 
     async def post(self, request: Request) -> Answer:
         """A call at the SSE route: the body's shape chooses the dialect."""

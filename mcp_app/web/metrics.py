@@ -46,6 +46,8 @@ class Metrics:
         self.streams = Pair()
         self.sessions = Pair()
         self.heartbeats = Counter()
+        self.tasks = Counter()
+        self.promoted = Counter()
         self.refusals: dict[str, int] = {}
 
     def refused(self, code: str) -> None:
@@ -62,6 +64,8 @@ class Metrics:
         yield from _metric("mcp_app_sessions_total", "counter", "MCP sessions opened.", self.sessions.value)
         yield from _metric("mcp_app_sessions_open", "gauge", "MCP sessions open now.", self.sessions.now)
         yield from _metric("mcp_app_heartbeats_total", "counter", "Heartbeats written.", self.heartbeats.value)
+        yield from _metric("mcp_app_tasks_total", "counter", "Calls that became tasks.", self.tasks.value)
+        yield from _metric("mcp_app_tasks_promoted_total", "counter", "Of those, at the cap.", self.promoted.value)
         yield from _metric("mcp_app_runs_started_total", "counter", "Runs started.", runs.started)
         yield from _labelled("mcp_app_runs_ended_total", "Runs ended, by how.", "code", runs.ended)
         yield from _metric("mcp_app_runs_working", "gauge", "Runs being worked on now.", runs.working)

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mcp_types import CLIENT_CAPABILITIES_META_KEY, LOG_LEVEL_META_KEY, SERVER_INFO_META_KEY
 
-from ...asks import Rounds
+from ...asks import Asker, Rounds
 from ...protocol import jsonrpc, mcp_headers
 from ...protocol.errors import InvalidParams
 from ...protocol.event import encode
 from ...protocol.jsonrpc import Code, RpcError
 from ...protocol.mcp import Exchange, Wire
 from ...protocol.mcp_tasks import EXTENSION, EXTENSION_METHODS, declared, not_declared
-from ...protocol.revision import MCP_2026_07_28
+from ...protocol.revision import MCP_2026_07_28, MCP_2026_07_28_FOLLOWED, Policy
 from ...resources import UnknownResource
-from ...runs import Runs
+from ...runs import Run, Runs
+from ...tools import Tool
 from ..calls import PRINCIPAL
 from ..exchange import Answer, Request, json_answer
 from .answering import Answering
@@ -156,10 +158,18 @@ class Modern:
         return self._result(asked, await self._offer.complete(asked.params, self._runs.threads))
 
     async def _listen(self, asked: Asked) -> Answer:
-        # No task is told of, and so none acknowledged ("MAY push"); asking for it takes the extension all the same.
-        if "taskIds" in asked.params["notifications"] and not declared(asked.capabilities):
+        wanted = asked.params["notifications"].get("taskIds")
+        if wanted is not None and not declared(asked.capabilities):
             raise not_declared()
-        return self._subscriptions.listen(asked.http, asked.message, {SERVER_INFO_META_KEY: self._offer.server_info})
+        if not isinstance(wanted or [], list):
+            raise RpcError(Code.INVALID_PARAMS, '"taskIds": a list of strings is needed.')
+        return self._subscriptions.listen(
+            asked.http,
+            asked.message,
+            {SERVER_INFO_META_KEY: self._offer.server_info},
+            self._tasks.known(wanted or ()),
+            self._tasks.state,
+        )
 
     # --- what runs ---------------------------------------------------------------------------------------------------
 
@@ -174,7 +184,14 @@ class Modern:
         if Tasks.takes(tool, asked.capabilities):
             rounds = self._rounds(asked, tool, exchange)
             return await self._tasks.call(asked.http, tool, arguments, exchange, rounds)
+        if Tasks.promotes(tool, asked.capabilities):
+            return await self._run_promotable(asked, tool, arguments, exchange)
         return await self._run(asked, tool, arguments, exchange)
+
+    async def _run_promotable(self, asked: Asked, tool: Tool, arguments: dict[str, Any], exchange: Exchange) -> Answer:
+        task = self._tasks.prepared(exchange, self._rounds(asked, tool, exchange))
+        run = await self._start(asked, tool, arguments, MCP_2026_07_28_FOLLOWED, task)
+        return await self._answering.answer(asked.http, run, exchange, partial(self._tasks.promote, run, task))
 
     def _task(self, does: Callable[[Mapping[str, Any]], dict[str, Any]]) -> Callable[[Asked], Awaitable[Answer]]:
         async def answer(asked: Asked) -> Answer:
@@ -198,15 +215,13 @@ class Modern:
         return await self._run(asked, reading, arguments, self._exchange(asked, raw=reading.resource.cache_hints()))
 
     async def _run(self, asked: Asked, callee: Any, arguments: dict[str, Any], exchange: Exchange) -> Answer:
-        run = await self._runs.start(
-            callee,
-            arguments,
-            MCP_2026_07_28,
-            principal=PRINCIPAL,
-            headers=asked.http.headers,
-            asker=self._rounds(asked, callee, exchange),
-        )
+        run = await self._start(asked, callee, arguments, MCP_2026_07_28, self._rounds(asked, callee, exchange))
         return await self._answering.answer(asked.http, run, exchange)
+
+    async def _start(self, asked: Asked, callee: Any, arguments: dict[str, Any], policy: Policy, asker: Asker) -> Run:
+        return await self._runs.start(
+            callee, arguments, policy, principal=PRINCIPAL, headers=asked.http.headers, asker=asker
+        )
 
     def _rounds(self, asked: Asked, callee: Any, exchange: Exchange) -> Rounds:
         """How it asks its caller, going on from the request's state. Raises StateRefused."""

@@ -1,22 +1,22 @@
 """Calls that outlive their request: the MCP extension io.modelcontextprotocol/tasks.
 
-A task is a run under the policy row MCP_TASK, its taskId the run's id. Here a call becomes one or is answered at once,
-and a client that polls is told how it stands. The wire's names are protocol/mcp_tasks.py's, what a tool asks in between
-asks/deferred.py's; headers and `_meta` are checked before.
+A task is a run under the policy row MCP_TASK, its taskId the run's id. Here a call becomes one, at its start or near
+the cap, and a client that polls is told how it stands. What one task is stands in task.py, the wire's names in
+protocol/mcp_tasks.py; headers and `_meta` are checked before.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
-from ...asks import Deferred, Rounds
+from ...asks import Rounds
 from ...protocol import jsonrpc
 from ...protocol.errors import Cancelled, Left, UnknownRun
-from ...protocol.event import Event, encode
+from ...protocol.event import encode
 from ...protocol.jsonrpc import Code, RpcError
 from ...protocol.mcp import Exchange
 from ...protocol.mcp_tasks import Handle, not_declared
@@ -27,90 +27,44 @@ from ...settings import Settings
 from ...tools import Tool
 from ..calls import PRINCIPAL
 from ..exchange import Answer, Request, json_answer
+from ..metrics import Metrics
 from .answering import acceptable
-from .failures import as_rpc_error
+from .task import Task
 
 AT_ONCE_SECONDS = 0.5
 """How long a call of a tool that may be a task is waited for before it is one: what is done by then, or asks its caller
 by then, needs no polling; nobody notices half a second before a wait of many."""
 
-_LOOK_SECONDS = 3600.0
-"""How long one read of the log waits; then it is read again."""
-
-_TURN_SECONDS = 0.05
-"""Between two looks at whether a run that is ending has ended."""
-
-
-class Task(Deferred):
-    """One call that may be a task, as the asker of its run: so it is known as long as the run is."""
-
-    def __init__(self, exchange: Exchange, rounds: Rounds, now: Callable[[], float]) -> None:
-        super().__init__(rounds, self._touch)
-        self.exchange = exchange
-        self.updated = now()
-        self._last: Event | None = None  # the log's own: a response that is kept beside it would count nowhere
-        self._lost: bytes | None = None
-        self._now = now
-
-    def _touch(self) -> None:
-        self.updated = self._now()
-
-    async def follow(self, reader: Reader) -> None:
-        """Read the run to its end, for what of it belongs into the result."""
-        try:
-            self._last = await self._end_of(reader)
-        except Exception as error:  # purged, or ours: there is a response all the same
-            self._lost = as_rpc_error(error, self.exchange.id).encode()
-        finally:
-            reader.close()
-        self._touch()
-
-    async def _end_of(self, reader: Reader) -> Event:
-        loop = asyncio.get_running_loop()
-        while (batch := await reader.next(loop.time() + _LOOK_SECONDS)) is not None:
-            for entry in batch:
-                if entry.event.last:
-                    return entry.event
-                self.exchange.notification(entry.event)  # "not supported on tasks": only for what the result repeats
-        raise UnknownRun("This run has no end.")
-
-    @property
-    def response(self) -> bytes | None:
-        """The response to the call, once there is one."""
-        return self._lost if self._last is None else self.exchange.response(self._last)
-
-    def answer_at_once(self) -> Answer:
-        """The response as the call's answer, when there is one."""
-        status = 200 if self._last is None else self.exchange.status(self._last)
-        return json_answer(status, self.response or b"")
-
-    def outcome(self, run: Run) -> tuple[str, dict[str, Any]]:
-        """Its status, and the member that goes with it."""
-        if run.code == Cancelled.code:
-            return "cancelled", {}
-        response = self.response
-        if response is None:
-            asked = self.outstanding
-            return ("input_required", {"inputRequests": asked}) if asked else ("working", {})
-        said = json.loads(response)
-        if "error" in said:
-            return "failed", {"error": said["error"]}
-        return "completed", {"result": said["result"]}
+SETTLE_SECONDS = 1.0
+"""How long a stop waits for tasks to be told of: their last events are there within turns of the loop."""
 
 
 class Tasks:
-    """Starts tasks, and answers for them. `now` counts seconds since the epoch."""
+    """Starts tasks, and answers for them.
 
-    def __init__(self, settings: Settings, runs: Runs, *, now: Callable[[], float] = time.time) -> None:
+    `now` counts seconds since the epoch; `on_change` is told the id of a task that stands otherwise than before.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        runs: Runs,
+        metrics: Metrics,
+        on_change: Callable[[str], None],
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._keep_seconds = settings.keep_seconds
         self._runs = runs
+        self._metrics = metrics
+        self._on_change = on_change
         self._now = now
         self._following: set[asyncio.Task[None]] = set()
 
     @staticmethod
     def takes(tool: Tool, capabilities: Mapping[str, Any]) -> bool:
-        """Whether a call of the tool is for here. Raises RpcError for a tool that must be a task and cannot."""
-        if tool.task == "never":
+        """Whether a call of the tool is for `call`. Raises RpcError for a tool that must be a task and cannot."""
+        if tool.task is None or tool.task == "never":
             return False
         if can_follow(capabilities):
             return True
@@ -123,26 +77,71 @@ class Tasks:
     ) -> Answer:
         """The call's result, or the task that it has become."""
         acceptable(http.headers.get("accept"))
-        task = Task(exchange, rounds, self._now)
+        task = self.prepared(exchange, rounds)
         if tool.task == "must":
             task.defer()
         run = await self._runs.start(tool, arguments, MCP_TASK, principal=PRINCIPAL, headers=http.headers, asker=task)
-        following = asyncio.create_task(task.follow(run.follow()), name=f"task {run.id}")
-        self._following.add(following)
-        following.add_done_callback(self._following.discard)
+        task.created = run.created
+        following = self._follow(run, task, run.follow())
         if not task.deferred and await self._at_once(run, task, following):
             self._runs.forget(run)
             return task.answer_at_once()
         task.defer()
-        created = exchange.typed({"resultType": "task", **self._handle(run, task, "working").wire()})
-        return json_answer(200, jsonrpc.result(exchange.id, encode(created)))
+        self._metrics.tasks.add()
+        return json_answer(200, self._created(run, task))
+
+    # --- near the cap ------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def promotes(tool: Tool, capabilities: Mapping[str, Any]) -> bool:
+        """Whether a call of the tool becomes a task when it nears the cap: the tool says nothing of tasks, and the
+        client can follow one."""
+        return tool.task is None and can_follow(capabilities)
+
+    def prepared(self, exchange: Exchange, rounds: Rounds) -> Task:
+        """What asks the caller of a call that may become a task."""
+        return Task(exchange, rounds, self._now)
+
+    def promote(self, run: Run, task: Task, reader: Reader) -> bytes | None:
+        """Make a task of a run that its caller reads: the response with which the reader ends. None for a run that
+        has ended: its own response is there.
+
+        All of it happens in one turn of the loop: a caller that has left before is known to have left, and one that
+        leaves from now on may have read what its task is.
+        """
+        if run.ended:
+            return None
+        task.created = self._now()
+        task.defer()
+        task.exchange.progress_token = task.exchange.level = None  # nobody is told any more
+        self._follow(run, task, run.promote(reader))
+        self._metrics.tasks.add()
+        self._metrics.promoted.add()
+        return self._created(run, task)
+
+    def _follow(self, run: Run, task: Task, reader: Reader) -> asyncio.Task[None]:
+        async def follow() -> None:
+            await task.follow(reader)
+            run.beside = task.exchange.kept_bytes
+            self._runs.weigh(run)
+
+        task.on_change = partial(self._on_change, run.id)
+        following = asyncio.create_task(follow(), name=f"task {run.id}")
+        self._following.add(following)
+        following.add_done_callback(self._following.discard)
+        return following
+
+    def _created(self, run: Run, task: Task) -> bytes:
+        """CreateTaskResult: from now on the task is found."""
+        created = task.exchange.typed({"resultType": "task", **self._handle(run, task, "working").wire()})
+        return jsonrpc.result(task.exchange.id, encode(created))
 
     async def _at_once(self, run: Run, task: Task, following: asyncio.Task[None]) -> bool:
         """Whether there is a response before the call has to become a task."""
         try:
             await asyncio.wait({following}, timeout=AT_ONCE_SECONDS)
-            while not following.done() and (task.asking or run.ended):
-                await asyncio.wait({following}, timeout=_TURN_SECONDS)
+            if not following.done() and (task.asking or run.ended):
+                await asyncio.wait({following}, timeout=AT_ONCE_SECONDS)
         except asyncio.CancelledError:  # its caller left, who knows of no task
             run.stop(Left("The caller left before the run was done."))
             self._runs.forget(run)
@@ -156,6 +155,29 @@ class Tasks:
         run, task = self._find(params)
         status, more = task.outcome(run)
         return {**self._handle(run, task, status).wire(), **more}
+
+    def known(self, ids: Iterable[Any]) -> list[str]:
+        """Those that are tasks of this caller's, each once."""
+        found = []
+        for each in dict.fromkeys(each for each in ids if isinstance(each, str)):
+            try:
+                self._find({"taskId": each})
+            except RpcError:
+                continue
+            found.append(each)
+        return found
+
+    def state(self, id_: str) -> dict[str, Any] | None:
+        """What `get` says; None for a task that is not known any more."""
+        try:
+            return self.get({"taskId": id_})
+        except RpcError:
+            return None
+
+    async def settled(self) -> None:
+        """Wait until every task whose run has ended has its response."""
+        if self._following:
+            await asyncio.wait(self._following, timeout=SETTLE_SECONDS)
 
     def update(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """tasks/update: answers to what is outstanding. Raises RpcError."""
@@ -185,7 +207,8 @@ class Tasks:
         return run, run.asker
 
     def _handle(self, run: Run, task: Task, status: str) -> Handle:
-        return Handle(run.id, status, run.created, max(task.updated, run.created), run.cap + self._keep_seconds)
+        ttl = run.created + run.cap + self._keep_seconds - task.created
+        return Handle(run.id, status, task.created, max(task.updated, task.created), ttl)
 
 
 def _unknown() -> RpcError:
