@@ -141,34 +141,64 @@ async def test_json_alone_is_one_answer(stage: Stage) -> None:
     assert decoded(answer)["result"]["structuredContent"] == {"n": 1}
 
 
-# --- batches ---------------------------------------------------------------------------------------------------------
+# --- ids -------------------------------------------------------------------------------------------------------------
 
 
-async def test_a_batch_of_2025_03_26(stage: Stage) -> None:
-    client = await stage.client("2025-03-26")
-    add = {"name": "add", "arguments": {"a": 1, "b": 2}}
-    batch = [
-        call("ping", id=1),
-        {"jsonrpc": "2.0", "method": "notifications/unheard"},
-        call("tools/call", add, id="two"),
-        call("nothing/here", id=3),
-        call("initialize", {}, id=4),
-        {"id": 5},
-    ]
-    answer = await client.post(batch)
-    assert answer.status == 200
-    responses = decoded(answer)
-    assert [each.get("id") for each in responses] == [1, "two", 3, 4, 5]
-    assert responses[1]["result"]["content"] == [{"type": "text", "text": "3"}]
-    assert [each["error"]["code"] for each in responses[2:]] == [-32601, -32600, -32600]
+@pytest.mark.parametrize("id_", [7, "7"])
+async def test_an_id_that_is_still_worked_on_is_refused(stage: Stage, id_: int | str) -> None:
+    """ "MUST NOT have been previously used by the requestor within the same session" (2025-11-25, Requests)."""
+    client = await stage.client()
+    params = {"name": "steps", "arguments": {"n": 1}}
+    events = Events(await client.post(call("tools/call", params, id_)))
+    refused = await client.post(call("tools/call", params, id_))
+    assert refused.status == 200
+    assert decoded(refused)["id"] == id_
+    assert decoded(refused)["error"]["code"] == -32600
+    assert "notifications/cancelled" in decoded(refused)["error"]["data"]["hint"]
+    assert "error" in decoded(await client.post(call("ping", id=id_)))
+    other = str(id_) if isinstance(id_, int) else int(id_)
+    assert decoded(await client.post(call("ping", id=other)))["result"] == {}  # 7 and "7" are two ids
+    assert stage.runs.started == 1
+    stage.steps.release()
+    stage.steps.release()
+    assert (await events.rest())[-1]["result"]["structuredContent"] == {"n": 1}
+    # Answered is answered: whoever counts from 1 again is not refused.
+    assert decoded(await client.post(call("ping", id=id_)))["result"] == {}
 
 
-async def test_a_batch_of_notifications_is_202(stage: Stage) -> None:
-    client = await stage.client("2025-03-26")
-    assert (await client.post([{"jsonrpc": "2.0", "method": "notifications/unheard"}])).status == 202
+async def test_an_id_that_was_used_before_cancels_the_request_that_has_it_now(stage: Stage) -> None:
+    client = await stage.client()
+    params = {"name": "steps", "arguments": {"n": 0}}
+    first = Events(await client.post(call("tools/call", params, 1)))
+    stage.steps.release()
+    assert "result" in (await first.rest())[-1]
+    second = Events(await client.post(call("tools/call", params, 1)))
+    third = Events(await client.post(call("tools/call", params, 2)))
+    cancelled = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}}
+    assert (await client.post(cancelled)).status == 202
+    assert (await second.rest())[-1]["error"]["data"]["code"] == "cancelled"
+    stage.steps.release()
+    assert (await third.rest())[-1]["id"] == 2
+    assert stage.runs.ended == {"complete": 2, "cancelled": 1}
 
 
-@pytest.mark.parametrize("version", ["2025-11-25", "2025-06-18", "2024-11-05"])
-async def test_no_other_revision_has_batches(stage: Stage, version: str) -> None:
-    client = await stage.client(version)
-    assert (await client.post([call("ping")])).status == 400
+async def test_a_request_is_cancelled_while_it_is_being_begun(stage: Stage) -> None:
+    """With a log that suspends, the cancellation may be there before the run is."""
+    client = await stage.client()
+    opened, begun = asyncio.Event(), stage.log.open
+
+    async def slowly(*arguments: Any) -> None:
+        await opened.wait()
+        await begun(*arguments)
+
+    stage.log.open = slowly  # type: ignore[method-assign, assignment]
+    asked = asyncio.create_task(client.post(call("tools/call", {"name": "steps", "arguments": {"n": 1}}, 5)))
+    await asyncio.sleep(0.02)
+    refused = await client.post(call("ping", id=5))
+    assert decoded(refused)["error"]["code"] == -32600
+    cancelled = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 5}}
+    assert (await client.post(cancelled)).status == 202
+    opened.set()
+    answer = await asked
+    last = decoded(answer) if isinstance(answer.body, bytes) else (await Events(answer).rest())[-1]
+    assert (last["id"], last["error"]["data"]["code"]) == (5, "cancelled")

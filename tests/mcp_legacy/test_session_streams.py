@@ -221,6 +221,43 @@ async def test_changes_are_told_on_the_sessions_stream(stage: Stage) -> None:
     assert (await events.message())["method"] == "notifications/tools/list_changed"
 
 
+async def test_what_changed_is_told_by_the_uri_that_the_client_wrote(stage: Stage) -> None:
+    """Clients compare it with the one they sent, as text; that "TEST:" and "%74" are the same they do not know."""
+    client, other = await stage.client(), await stage.client()
+    events = Events(await client.get())
+    await events.next()
+    spelt = ["TEST://text", "test://%74ext"]
+    for uri in (*spelt, spelt[0]):
+        await client.result("resources/subscribe", {"uri": uri})
+    await other.result("resources/subscribe", {"uri": "test://text"})
+    stage.resources.updated("test://text")
+    assert [(await events.message())["params"] for _ in spelt] == [{"uri": uri} for uri in spelt]
+    await client.result("resources/unsubscribe", {"uri": spelt[0]})
+    await client.result("resources/unsubscribe", {"uri": "test://text"})  # which it never subscribed to
+    stage.resources.updated("test://text")
+    assert (await events.message())["params"] == {"uri": spelt[1]}
+    await client.result("resources/unsubscribe", {"uri": spelt[1]})
+    stage.resources.updated("test://text")
+    await asyncio.sleep(0)
+    stage.endpoint.sessions.list_changed("tools")
+    assert (await events.message())["method"] == "notifications/tools/list_changed"
+    others = Events(await other.get())
+    await others.next()
+    assert {(await others.message())["params"]["uri"] for _ in range(3)} == {"test://text"}
+
+
+async def test_a_session_is_told_of_so_many_resources_and_not_more(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mcp_app.web.mcp.session.MAX_SUBSCRIPTIONS", 2)
+    client = await stage.client()
+    for uri in ("test://text", "TEST://text"):
+        await client.result("resources/subscribe", {"uri": uri})
+    refused = decoded(await client.request("resources/subscribe", {"uri": "Test://text"}))
+    assert refused["error"]["data"]["code"] == "overloaded"
+    assert await client.result("resources/subscribe", {"uri": "TEST://text"}) == {}
+
+
 async def test_what_nobody_heard_is_kept_and_told_once(stage: Stage) -> None:
     client = await stage.client()
     stage.endpoint.sessions.list_changed("tools")
