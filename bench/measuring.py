@@ -52,15 +52,19 @@ def measured(plan: Plan, say: Say) -> Results:
     results = Results()
     noise: list[float] = []
     began = time.monotonic()
+
+    def at(line: str) -> None:
+        say(f"{time.monotonic() - began:4.0f} s  {line}")
+
     with ground() as place:
         rates: dict[str, dict[str, float]] = {}
         for number in range(1, plan.rounds + 1):
             noise.append(_gauge(place))
-            say(f"round {number} of {plan.rounds}, {time.monotonic() - began:.0f} s")
-            _round(plan, number, place, rates, results, say)
-        _alone(plan, place, results, say)
+            at(f"round {number} of {plan.rounds}")
+            _round(plan, number, place, rates, results, at)
+        _alone(plan, place, results, at)
         if GROWTH in plan.works:
-            say("growth of the event log")
+            at("growth of the event log")
             results.growth = _growth(plan, place)
     results.about = _about(plan, noise, time.monotonic() - began)
     return results

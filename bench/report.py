@@ -5,16 +5,21 @@ What is written by hand stands in the document itself, outside of the two marker
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from . import servers
-from .results import Results, Subject
+from .results import Ratio, Results
 from .targets import BARE_H1, BARE_H2, SDK_JSON, SDK_SSE, Verdict, verdicts
 from .works.table import WORKS, Metric, Work
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 PLOTS = ("echo", "ten-events", "long-stream", "idle", "growth")
 """Files of docs/performance/, without .svg."""
+
+HOW_TO_READ = (
+    "In the tables below, the numbers in brackets are ratios: first to the official SDK's best on uvicorn, then to "
+    "`bare` on the same transport."
+)
 
 
 def inserted(document: str, measured: str) -> str:
@@ -28,7 +33,7 @@ def inserted(document: str, measured: str) -> str:
 
 def rendered(results: Results, plots: bool = True) -> str:
     """All of it."""
-    parts = ["## What was measured", *_about(results), *_targets(verdicts(results))]
+    parts = ["## What was measured", *_about(results), *_targets(verdicts(results)), HOW_TO_READ]
     parts += [part for work in WORKS if results.subjects(work.name) for part in _work(results, work, plots)]
     if results.growth:
         parts += _growth(results, plots)
@@ -64,26 +69,32 @@ def _work(results: Results, work: Work, plots: bool) -> Iterator[str]:
 
 
 def _cell(results: Results, work: Work, cell: str) -> tuple[list[str], list[list[str]]]:
+    """Each number with its ratios to the SDK and to the ceiling; the first metric's once more, with their range."""
     found = results.subjects(work.name, cell)
     sdk = next((each for each in (SDK_JSON, SDK_SSE) if each in found), None)
+    has_ceiling = bool({BARE_H1, BARE_H2} & set(found))
     first = work.metrics[0]
     head = ["server", *(each.title for each in work.metrics)]
     head += [f"{first.title} ÷ {sdk}"] if sdk else []
-    head += [f"{first.title} ÷ bare"] if {BARE_H1, BARE_H2} & set(found) else []
+    head += [f"{first.title} ÷ bare"] if has_ceiling else []
     rows = []
     for subject in found:
-        row = [str(subject), *(number(results.value(work.name, cell, subject, m.key), m) for m in work.metrics)]
-        ceiling = BARE_H2 if subject.door.endswith("h2") else BARE_H1
-        for other in ([sdk] if sdk else []) + ([ceiling] if len(head) > len(row) + bool(sdk) else []):
-            row.append(_ratio(results, work, cell, subject, other))
-        rows.append(row)
+        others = [sdk] if sdk else []
+        others += [BARE_H2 if subject.door.endswith("h2") else BARE_H1] if has_ceiling else []
+        ratios = {m.key: [results.ratio(work.name, cell, subject, o, m.key) for o in others] for m in work.metrics}
+        numbers = [
+            number(results.value(work.name, cell, subject, m.key), m) + _beside(ratios[m.key]) for m in work.metrics
+        ]
+        ranges = ["1" if o == subject else str(r or "-") for o, r in zip(others, ratios[first.key], strict=True)]
+        rows.append([str(subject), *numbers, *ranges])
     return head, rows
 
 
-def _ratio(results: Results, work: Work, cell: str, one: Subject, other: Subject) -> str:
-    if one == other:
-        return "1"
-    return str(results.ratio(work.name, cell, one, other, work.metrics[0].key) or "-")
+def _beside(ratios: Sequence[Ratio | None]) -> str:
+    shown = [
+        "-" if each is None else f"{each.middle:.2f}" if each.middle < 10 else f"{each.middle:.0f}" for each in ratios
+    ]
+    return f" ({', '.join(shown)})" if shown else ""
 
 
 def number(value: float | None, metric: Metric) -> str:

@@ -50,8 +50,8 @@ class Pace:
     """Readers, runs and events at most, in-process."""
 
 
-FULL = Pace(0.6, 1.0, 100, 1.5, 1.0, 1.0, 10_000)
-QUICK = Pace(0.1, 0.05, 10, 0.2, 0.2, 0.1, 100)
+FULL = Pace(0.5, 1.0, 100, 1.5, 1.0, 1.0, 10_000)
+QUICK = Pace(0.1, 0.05, 10, 0.2, 0.4, 0.1, 100)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from . import Cell, Metric, Pace, Values, Work, probed
 
 FLOOD = {"count": 20_000}
 """Events of one call, which is made again and again: some send nothing before a tool is done."""
-FLOOD_BYTES_PER_SECOND = 100_000
+FLOOD_BYTES_PER_SECOND = 50_000
 """What the drinker must have had: otherwise there was no flood to be beside of. The slowest peer sends 4 MB/s alone."""
 ECHOES = 200
 

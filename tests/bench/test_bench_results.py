@@ -80,8 +80,8 @@ def test_a_run_as_a_page() -> None:
     results = run_of([100], [200])
     results.failures = ["Echo, 1 at once, ts-v1 h1: WrongAnswer"]
     text = report.rendered(results)
-    assert "| mcp_app h1 | 100 | 10,000 | 1.00 | 2.00 | 0.50 |" in text
-    assert "| mcp-json h1 | 200 | 5,000 | 1.00 | 2.00 | 1 |" in text
+    assert "| mcp_app h1 | 100 (0.50) | 10,000 (2.00) | 1.00 (1.00) | 2.00 (1.00) | 0.50 |" in text
+    assert "| mcp-json h1 | 200 (1.00) | 5,000 (1.00) | 1.00 (1.00) | 2.00 (1.00) | 1 |" in text
     assert "1 of 1 are met" in text
     assert "- Echo, 1 at once, ts-v1 h1: WrongAnswer" in text
     assert "÷ bare" not in text
