@@ -183,6 +183,7 @@ async def test_failures(client: Callable[..., Client]) -> None:
     late = await peer.until((await peer.call("overdue"))["taskId"])
     assert late["status"] == "failed"
     assert late["error"]["code"] == Code.INTERNAL_ERROR
+    assert late["statusMessage"] == late["error"]["message"]
     assert "result" not in late
 
 

@@ -72,7 +72,7 @@ class Task(Deferred):
         return json_answer(status, self.response or b"")
 
     def outcome(self, run: Run) -> tuple[str, dict[str, Any]]:
-        """Its status, and the member that goes with it."""
+        """Its status, and the members that go with it."""
         if isinstance(run.stopped_by, Cancelled):
             return "cancelled", {}
         response = self.response
@@ -81,5 +81,5 @@ class Task(Deferred):
             return ("input_required", {"inputRequests": asked}) if asked else ("working", {})
         said = json.loads(response)
         if "error" in said:
-            return "failed", {"error": said["error"]}
+            return "failed", {"statusMessage": said["error"]["message"], "error": said["error"]}
         return "completed", {"result": said["result"]}
