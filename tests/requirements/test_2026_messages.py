@@ -7,10 +7,12 @@ import json
 from typing import Any
 
 import pytest
-from modern_client import ABSENT, BOTH, META, TASKS, Stage, headers, meta, request
+from modern_client import ABSENT, BOTH, META, SECONDS, TASKS, Stage, headers, meta, request, said, stage
 from modern_requests import CAN_ALL, FAILURES, REQUESTS
+from modern_served import HELD
 
 from mcp_app.protocol.rpc_error import Code
+from mcp_app.web.frames import Frames
 
 IDS: list[Any] = ["", "a", "7", "ä€\U0001f600", "a\nb", "x" * 256, 0, -1, 7, 2**53 + 1, 2**63 - 1, -(2**63) + 1]
 NO_IDS: list[Any] = [None, True, False, 1.5, 1e300, [], ["a"], {}, {"a": 1}, "x" * 257, 2**63, -(2**200)]
@@ -213,3 +215,32 @@ async def test_a_message_is_read_whatever_the_order_of_its_members(here: Stage) 
     turned = {"params": {"_meta": meta(), **dict(reversed(message["params"].items()))}}
     turned |= {name: message[name] for name in ("method", "id", "jsonrpc")}
     assert (await here.send(turned)).result["structuredContent"] == 4
+
+
+async def test_one_call_too_many_is_refused_under_its_id_and_may_come_again() -> None:
+    async with stage(max_runs=1) as here:
+        message = request("tools/call", {"name": "wait"}, progressToken="t")
+        first = await here.answer("POST", "/mcp", json.dumps(message).encode(), headers(message))
+        await asyncio.wait_for(HELD.began.wait(), SECONDS)
+        answer = await here.ask("tools/call", {"name": "add", "arguments": {"first": 1}}, id="mine")
+        assert answer.refusal == (503, -32603)
+        assert answer.id == "mine"
+        assert int(answer.headers["retry-after"]) > 0
+        assert (await here.ask("tools/list")).status == 200, "lists need no run"
+        assert isinstance(first.body, Frames)
+        first.body.close()
+        await asyncio.wait_for(HELD.stopped.wait(), SECONDS)
+
+
+async def test_while_the_server_stops_what_runs_is_answered_and_nothing_begins(here: Stage) -> None:
+    message = request("tools/call", {"name": "wait"}, id="running", progressToken="t")
+    running = await here.answer("POST", "/mcp", json.dumps(message).encode(), headers(message))
+    await asyncio.wait_for(HELD.began.wait(), SECONDS)
+    ended = asyncio.ensure_future(said(running))
+    await asyncio.wait_for(here.endpoint.drain(), SECONDS)
+    last = await ended
+    assert (last.id, last.error["code"]) == ("running", -32603)
+    for method, params in (("tools/call", {"name": "talk"}), ("subscriptions/listen", {"notifications": {}})):
+        answer = await here.ask(method, params, id="mine")
+        assert answer.refusal == (503, -32603)
+        assert answer.id == "mine"
