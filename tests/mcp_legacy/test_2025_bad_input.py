@@ -44,8 +44,8 @@ GOOD: dict[str, dict[str, Any]] = {
 """Every method that a session has, with parameters that are right."""
 
 MISSING = object()
-NO_TEXT = (MISSING, None, 0, -1, 1.5, True, [], ["x"], {}, {"a": 1})
-NO_OBJECT = (MISSING, None, 0, True, "x", [], [1])
+NO_TEXT: tuple[Any, ...] = (MISSING, None, 0, -1, 1.5, True, [], ["x"], {}, {"a": 1})
+NO_OBJECT: tuple[Any, ...] = (MISSING, None, 0, True, "x", [], [1])
 WRONG: dict[str, dict[str, tuple[Any, ...]]] = {
     "initialize": {
         "protocolVersion": NO_TEXT,

@@ -73,7 +73,7 @@ async def said(answer: Answer) -> list[Any]:
     return await Events(answer).rest()
 
 
-def check(message: dict[str, Any], methods: dict[Any, str], version: str) -> None:
+def check(message: dict[str, Any], methods: dict[Any, Any], version: str) -> None:
     """One message of ours: valid in its revision, and under an id that was sent."""
     assert message["jsonrpc"] == "2.0"
     if "method" in message:
