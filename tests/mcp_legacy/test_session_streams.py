@@ -137,7 +137,7 @@ async def test_at_the_cap_a_stream_of_2025_11_25_ends_and_the_run_goes_on() -> N
     client = await stage.client()
     events = await started(client, n=1)
     assert await events.rest() == []
-    assert events.raw.endswith(b"retry: 1000\ndata: \n\n")
+    assert re.search(rb": cap\n+id: \S+\nretry: 1000\ndata: \n\n\Z", events.raw)
     assert stage.runs.working == 1
     last = re.findall(rb"id: (\S+)", events.raw)[-1].decode()
     again = Events(await client.get(last))
