@@ -11,11 +11,17 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import NamedTuple
 
 # Ranges of one header that are looked at; browsers send about eight. It bounds the work for one request whatever size
 # of header the server lets through.
 MAX_RANGES = 100
+
+# Headers that are remembered with what they say: a client sends the same one with every request. Both numbers bound the
+# memory that strangers can fill; browsers' headers have some 130 characters.
+REMEMBERED = 256
+REMEMBERED_CHARS = 256
 
 # 5.6.2 token; 5.6.6 parameter, whose value is a token or a quoted-string (5.6.4).
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - a grammar rule's name, not a secret
@@ -98,6 +104,12 @@ def quality(accept: str | None, media_type: str) -> Quality:
 
     Raises ValueError when `media_type`, the caller's own, is not one.
     """
+    if accept is None or len(accept) <= REMEMBERED_CHARS:
+        return _remembered_quality(accept, media_type)
+    return _read_quality(accept, media_type)
+
+
+def _read_quality(accept: str | None, media_type: str) -> Quality:
     offered = _media_range(media_type)
     if offered is None or "*" in (offered.type, offered.subtype):
         raise ValueError(f"{media_type!r} is not a media type")
@@ -110,6 +122,12 @@ def choose(accept: str | None) -> Representation | None:
     The higher weight wins; at equal weight the type which the more specific range matched; then, also without a header
     or with wildcards alone, the event stream.
     """
+    if accept is None or len(accept) <= REMEMBERED_CHARS:
+        return _remembered_choice(accept)
+    return _read_choice(accept)
+
+
+def _read_choice(accept: str | None) -> Representation | None:
     ranges = None if accept is None else parse(accept)
     stream = _quality(ranges, _EVENT_STREAM)
     json = _quality(ranges, _JSON)
@@ -117,6 +135,10 @@ def choose(accept: str | None) -> Representation | None:
     if best.q == 0:
         return None
     return Representation.EVENT_STREAM if stream == best else Representation.JSON
+
+
+_remembered_quality = lru_cache(maxsize=REMEMBERED)(_read_quality)
+_remembered_choice = lru_cache(maxsize=REMEMBERED)(_read_choice)
 
 
 def _quality(ranges: Collection[MediaRange] | None, offered: MediaRange) -> Quality:

@@ -32,7 +32,7 @@ def loads(body: bytes, what: str = "The body") -> Any:
 
     Raises InvalidRequest: the message says what is wrong and where.
     """
-    if not body.strip():
+    if not body or body.isspace():
         raise InvalidRequest(f"{what} is empty.")
     try:
         text = body.decode("utf-8")
@@ -40,16 +40,12 @@ def loads(body: bytes, what: str = "The body") -> Any:
         raise InvalidRequest(f"{what} is not UTF-8: byte {error.start} is invalid (RFC 8259, 8.1).") from None
     _bound_depth(text, what)
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_object_of_unique_names,
-            parse_constant=_no_constant,
-            parse_float=_finite,
-            parse_int=_bounded_int,
-        )
+        value = _DECODER.decode(text)
     except _Refused as error:
         raise InvalidRequest(str(error)) from None
     except json.JSONDecodeError as error:
+        if text.startswith("\ufeff"):
+            raise InvalidRequest(f"{what} is not JSON: it begins with a BOM (RFC 8259, 8.1).") from None
         raise InvalidRequest(f"{what} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}.") from None
     if "\\u" in text:  # only an escape can bring in half of a surrogate pair: the decoder above refused the rest
         _no_lone_surrogate(value)
@@ -94,6 +90,14 @@ def _no_lone_surrogate(value: Any) -> None:
         raise InvalidRequest(
             "A string holds half of a surrogate pair, which no UTF-8 can carry (RFC 8259, 8.2)."
         ) from None
+
+
+_DECODER = json.JSONDecoder(  # made once: `json.loads` makes one for each call that has a hook
+    object_pairs_hook=_object_of_unique_names,
+    parse_constant=_no_constant,
+    parse_float=_finite,
+    parse_int=_bounded_int,
+)
 
 
 def _bound_depth(text: str, what: str) -> None:

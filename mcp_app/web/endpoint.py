@@ -80,7 +80,7 @@ class Endpoint:
         self._subscriptions = Subscriptions(settings, self._metrics, clock)
         self._changes = Changes(offer, self._subscriptions, self.sessions)
         self._tasks = Tasks(settings, runs, self._metrics, self._subscriptions.task_changed)
-        modern = Modern(offer, runs, answering, States(settings), REVISIONS, self._subscriptions, self._tasks)
+        modern = Modern(offer, runs, answering, States(settings, log), REVISIONS, self._subscriptions, self._tasks)
         of_sessions = (self.sessions, Legacy(offer, runs), answering, Listening(settings, self._metrics, clock))
         http_sse = HttpSse(*of_sessions) if settings.legacy_sse else None
         streamable = Streamable(*of_sessions, Batching(settings, self._metrics, clock))
@@ -99,7 +99,8 @@ class Endpoint:
         `unread` is why the body could not be read: then that is the answer, unless the guard has one before.
         """
         # A slash at the end means nothing: a redirect would lose a POST's body.
-        request = replace(request, path=request.path.rstrip("/") or "/")
+        if request.path.endswith("/"):
+            request = replace(request, path=request.path.rstrip("/") or "/")
         try:
             answer = await self._dispatch(request, unread)
         except McpAppError as error:
@@ -112,7 +113,7 @@ class Endpoint:
         if request.method == "HEAD" and isinstance(answer.body, bytes) and answer.body:
             # RFC 9110, 8.6: the length that GET would have sent, or none at all.
             return Answer(answer.status, (*headers, ("Content-Length", str(len(answer.body)))))
-        return replace(answer, headers=headers)
+        return Answer(answer.status, headers, answer.body)
 
     def _refused(self, error: McpAppError) -> Answer:
         self._metrics.refused(error.code)

@@ -10,11 +10,18 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from ..protocol.errors import AnonymousNotAllowed, CrossSiteNotAllowed, HostNotAllowed, OriginNotAllowed
 from ..settings import Settings
 from .exchange import Request
+
+MAX_AUTHORITY_CHARS = 260
+"""A name of 253 characters (RFC 1035, 2.3.4), a colon and a port. Longer is no host, and nothing to remember."""
+
+_REMEMBERED = 256
+"""Hosts and origins that are remembered with what they are: clients send the same one with every request."""
 
 Origin = tuple[str, str, int]
 
@@ -112,6 +119,7 @@ class Guard:
         return asked in self._listed or asked == own or asked == self._public_origin
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def _is_loopback(name: str) -> bool:
     try:
         return ipaddress.ip_address(name).is_loopback
@@ -136,6 +144,11 @@ def _origin(scheme: str, netloc: str) -> Origin | None:
 
 def _authority(text: str) -> tuple[str, int | None] | None:
     """Host in lower case, and port: of nothing but those two (RFC 9110, 7.2); None for anything else."""
+    return _read_authority(text) if len(text) <= MAX_AUTHORITY_CHARS else None
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _read_authority(text: str) -> tuple[str, int | None] | None:
     if not _HOST_AND_PORT.fullmatch(text):
         return None
     try:

@@ -169,7 +169,7 @@ class Wanted:
         self._batches = batches
         self._exchange, exchange.heard_by = exchange, self
         self._clock = clock
-        self._again = replace(exchange)  # for entries that a reader before this one has had
+        self._again: Exchange | None = None  # for entries that a reader before this one has had
         self._past, self._let_go = past, False
         self._ready: list[Entry | Mark] = []
         self.rendered: dict[int, bytes] = {}
@@ -239,6 +239,7 @@ class Wanted:
 
     def _notification(self, entry: Entry) -> bytes | None:
         if entry.number <= self._exchange.counted:
+            self._again = self._again or replace(self._exchange)
             return self._again.notification(entry.event)
         self._exchange.counted = entry.number
         return self._exchange.notification(entry.event)
