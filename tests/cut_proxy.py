@@ -6,6 +6,7 @@ Not a test; no test's expectations belong here.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -18,7 +19,13 @@ class Proxy:
         self.port = 0
         self.connections = 0
         self._writers: set[asyncio.StreamWriter] = set()
+        self._said_at = time.monotonic()
         self._tasks: set[asyncio.Task[None]] = set()
+
+    async def quiet(self, seconds: float) -> None:
+        """Until nothing has passed for so long, in any connection and direction."""
+        while (early := self._said_at + seconds - time.monotonic()) > 0:
+            await asyncio.sleep(early)
 
     def cut(self) -> None:
         """Reset every connection, on both sides, as a pulled cable and a restarted router do together."""
@@ -49,6 +56,7 @@ class Proxy:
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while data := await reader.read(65536):
+                self._said_at = time.monotonic()
                 writer.write(data)
                 await writer.drain()
         except OSError:

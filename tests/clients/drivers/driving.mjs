@@ -13,6 +13,9 @@ export async function drive(connect) {
   process.exit(0); // some transports keep a timer
 }
 
+/** The numbers of the parts that were sent as messages; the server's own signs of life are none of them. */
+const parts = (messages) => messages.filter((message) => message?.startsWith("{")).map((message) => JSON.parse(message).step);
+
 /** Both official clients list and call alike; `call(name, arguments, options)` is where they differ. */
 export function steps(client, call) {
   const text = async (name, args) => (await call(name, args)).content[0].text;
@@ -34,6 +37,14 @@ export function steps(client, call) {
       const onprogress = ({ progress, total, message }) => seen.push([progress, total, message]);
       const result = await call("count", { to: 3 }, { onprogress });
       return [seen, result.content[0].text];
+    },
+    work: async () => {
+      const { name, arguments: args } = JSON.parse(process.env.WORK);
+      const seen = [];
+      const onprogress = ({ message }) => seen.push(message);
+      const result = await call(name, args, { onprogress, resetTimeoutOnProgress: true });
+      const kept = Object.entries(result._meta ?? {}).find(([key]) => key.endsWith("/partial"))?.[1];
+      return { seen: parts(seen), kept: kept?.map(({ step }) => step), result: result.structuredContent };
     },
     cancel: async () => {
       const key = randomUUID();

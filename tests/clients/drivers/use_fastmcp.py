@@ -1,10 +1,15 @@
-"""fastmcp's client: `use_fastmcp.py URL STEP…`."""
+"""fastmcp's client: `use_fastmcp.py URL STEP…`. With MODE=tasks it follows tasks (io.modelcontextprotocol/tasks)."""
 
 import asyncio
+import importlib
+import os
 import uuid
 
-from driving import main
+from driving import WORK, kept, main, parts
 from fastmcp import Client
+
+if os.environ.get("MODE") == "tasks":
+    importlib.import_module("fastmcp_tasks")  # which makes every client of fastmcp declare the extension
 
 
 async def answer(message, response_type, params, context):
@@ -66,6 +71,15 @@ class Steps:
                 return True
             await asyncio.sleep(0.1)
         return False
+
+    async def work(self):
+        seen = []
+
+        async def report(done, total, message):
+            seen.append(message)
+
+        result = await self.client.call_tool(WORK["name"], WORK["arguments"], progress_handler=report)
+        return {"seen": parts(seen), "kept": kept(result.meta), "result": result.structured_content}
 
     async def ask(self):
         return await self.text("ask")

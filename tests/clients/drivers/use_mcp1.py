@@ -10,7 +10,7 @@ import json
 import os
 import uuid
 
-from driving import main
+from driving import WORK, kept, main, parts
 from mcp import ClientSession, StdioServerParameters, types
 from mcp.client.sse import sse_client
 from mcp.client.stdio import stdio_client
@@ -90,6 +90,15 @@ class Steps:
 
     async def outlast(self):
         return await self.text("outlast", {"seconds": 2.5})
+
+    async def work(self):
+        seen = []
+
+        async def report(done, total, message):
+            seen.append(message)
+
+        result = await self.session.call_tool(WORK["name"], WORK["arguments"], progress_callback=report)
+        return {"seen": parts(seen), "kept": kept(result.meta), "result": result.structuredContent}
 
     async def ask(self):
         return await self.text("ask")

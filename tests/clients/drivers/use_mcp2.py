@@ -4,7 +4,7 @@ import asyncio
 import os
 import uuid
 
-from driving import main
+from driving import WORK, kept, main, parts
 from mcp import Client, types
 
 
@@ -73,6 +73,15 @@ class Steps:
 
     async def outlast(self):
         return await self.text("outlast", {"seconds": 2.5})
+
+    async def work(self):
+        seen = []
+
+        async def report(done, total, message):
+            seen.append(message)
+
+        result = await self.client.call_tool(WORK["name"], WORK["arguments"], progress_callback=report)
+        return {"seen": parts(seen), "kept": kept(result.meta), "result": result.structured_content}
 
     async def ask(self):
         return await self.text("ask")
