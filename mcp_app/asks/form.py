@@ -15,6 +15,7 @@ from pydantic import BaseModel, GetJsonSchemaHandler
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import CoreSchema
 
+from ..protocol.asking import MissingCapability
 from ..protocol.errors import ToolDefinitionError
 
 FORMATS = frozenset({"email", "uri", "date", "date-time"})
@@ -86,6 +87,25 @@ def requested_schema(model: type[BaseModel]) -> dict[str, Any]:
     if required:
         form["required"] = [name for name in properties if name in required]
     return form
+
+
+def first_form(form: Mapping[str, Any]) -> dict[str, Any]:
+    """The form as clients of 2025-06-18 know forms: titles of a choice beside its values, and no choice of several.
+
+    Raises MissingCapability naming the field that cannot be shown so.
+    """
+    properties: dict[str, Any] = {}
+    for name, declared in form["properties"].items():
+        if declared.get("type") == "array":
+            raise MissingCapability(
+                {"elicitation": {"form": {}}},
+                f"{name} is a choice of several, which the revision that this client speaks cannot show.",
+            )
+        properties[name] = {key: value for key, value in declared.items() if key != "oneOf"}
+        if "oneOf" in declared:
+            properties[name]["enum"] = [each["const"] for each in declared["oneOf"]]
+            properties[name]["enumNames"] = [each["title"] for each in declared["oneOf"]]
+    return {**form, "properties": properties}
 
 
 def _resolved(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from ..protocol.asking import Declined, NoAnswer
 from ..protocol.event import Event, EventType, encode
 from ..protocol.jsonrpc import Id, Response
 from .ask import Ask, Emit, End, problem
+from .form import first_form
 from .once import Once
 from .visits import Visit
 
@@ -37,7 +38,8 @@ Expect = Callable[[], tuple[Id, asyncio.Future[Response]]]
 class Live:
     """The asker for one run of a session whose client declared `capabilities`.
 
-    `expect` is the session's, and `tell` tells its client of a visit that was completed after the call.
+    `expect` is the session's, and `tell` tells its client of a visit that was completed after the call. `first_forms`:
+    whether the client's forms are those of 2025-06-18.
     """
 
     def __init__(
@@ -47,12 +49,14 @@ class Live:
         *,
         tell: Callable[[str], None] = lambda _: None,
         polled: bool = False,
+        first_forms: bool = False,
     ) -> None:
         self.capabilities = capabilities
         self.polled = polled
         self.once = Once({})
         self._expect = expect
         self._tell = tell
+        self._first_forms = first_forms
         self._emit: Emit | None = None
 
     def attach(self, emit: Emit, end: End) -> None:
@@ -84,8 +88,10 @@ class Live:
     async def _result(self, ask: Ask[Any]) -> Mapping[str, Any]:
         if self._emit is None:
             raise AssertionError("the run has not begun")
-        id_, waiting = self._expect()
         params = dict(ask.params)
+        if self._first_forms and "requestedSchema" in params:
+            params["requestedSchema"] = first_form(params["requestedSchema"])
+        id_, waiting = self._expect()
         if params.get("mode") == "url":
             # 2025-11-25, Elicitation, URL Mode: required there
             params["elicitationId"] = secrets.token_hex(16) if ask.visit is None else ask.visit.id

@@ -21,7 +21,8 @@ class SessionRevision:
 
     `policy`: of its requests over Streamable HTTP. `batches`: whether a body may be a list of messages. `polled`:
     whether streams may end early, and begin with an event of empty data. `version_header`: whether requests say their
-    revision. `asks`: what clients can be asked for, in the shape of ClientCapabilities.
+    revision. `asks`: what clients can be asked for, in the shape of ClientCapabilities. `first_forms`: whether forms
+    are those of the first revision that had any.
     """
 
     version: str
@@ -31,6 +32,7 @@ class SessionRevision:
     polled: bool
     version_header: bool
     asks: Mapping[str, Any]
+    first_forms: bool = False
 
     def capabilities(self, declared: Mapping[str, Any]) -> dict[str, Any]:
         """Those of the declared ones that exist in this revision: "Only use capabilities that were successfully
@@ -75,6 +77,7 @@ SESSION_REVISIONS: Mapping[str, SessionRevision] = MappingProxyType(
                 polled=False,
                 version_header=True,
                 asks=_FORMS,
+                first_forms=True,
             ),
             SessionRevision(
                 "2025-03-26",

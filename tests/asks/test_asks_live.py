@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from asks_session import connect, question, result, to_its_end
 from asks_stage import Server, accepted, sampled
 from pydantic import BaseModel
 
-from mcp_app import Context, Declined, NoAnswer
+from mcp_app import Context, Declined, NoAnswer, Titled
 from mcp_app.web.frames import Frames
 
 Make = Callable[..., Server]
@@ -215,3 +215,38 @@ async def test_a_plain_call_is_not_let_go(serve: Make) -> None:
     server = serve(stays)
     assert (await server.plain("stays")).message["data"] == "done"
     assert (await server.call("stays")).text == "done"
+
+
+class Choice(BaseModel):
+    colour: Annotated[Literal["#f00", "#0f0"], Titled({"#f00": "Red", "#0f0": "Green"})]
+
+
+class Choices(BaseModel):
+    colours: list[Literal["red", "green"]]
+
+
+async def pick(ctx: Context) -> str:
+    return (await ctx.ask(Choice, "Which?")).colour
+
+
+async def pick_several(ctx: Context) -> str:
+    return " ".join((await ctx.ask(Choices, "Which?")).colours)
+
+
+async def test_the_forms_of_2025_06_18_say_titles_beside_the_values(serve: Make) -> None:
+    client = await connect(serve(pick), version="2025-06-18")
+    async with client.call("pick") as messages:
+        asked = await question(messages)
+        assert asked["params"]["requestedSchema"]["properties"] == {
+            "colour": {"type": "string", "enum": ["#f00", "#0f0"], "enumNames": ["Red", "Green"]}
+        }
+        await client.respond(asked, accepted(colour="#0f0"))
+        assert (await result(messages))["content"][0]["text"] == "#0f0"
+
+
+async def test_the_forms_of_2025_06_18_have_no_choice_of_several(serve: Make) -> None:
+    client = await connect(serve(pick_several), version="2025-06-18")
+    call = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {"name": "pick_several", "arguments": {}}}
+    said = json.loads((await client.post(call)).body)["result"]
+    assert said["isError"] is True
+    assert "colours is a choice of several" in said["content"][0]["text"]

@@ -181,7 +181,8 @@ class Legacy:
         capabilities = session.capabilities or {}
         if policy is MCP_2024_11_05 or acceptable(asked.headers.get("accept")) is not Representation.JSON:
             polled = policy.on_cap is OnCap.END_STREAM
-            return Live(session.expect, capabilities, tell=session.completed, polled=polled)
+            forms = session.revision.first_forms
+            return Live(session.expect, capabilities, tell=session.completed, polled=polled, first_forms=forms)
         if declared(URL, capabilities):
             call = f"{asked.message.method} {digest(asked.params).hex()}"
             return Referred(session.referrals, call, session.completed)
