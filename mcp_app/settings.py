@@ -10,11 +10,36 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
+from pydantic import AfterValidator, AnyHttpUrl, BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
 """As browsers write it (RFC 6454, 6.1): no user, no path, no wildcard, and an international name in its ASCII form."""
+
+
+MIN_SECRET_CHARACTERS = 16
+"""Of each secret: fewer could be tried out offline, on one sealed state."""
+
+
+def secrets_of(setting: SecretStr | None) -> tuple[str, ...]:
+    """The secrets in MCP_APP_SECRET, in their order."""
+    return () if setting is None else tuple(re.split(r"[\s,]+", setting.get_secret_value().strip(" \t\r\n,")))
+
+
+def _hidden(value: object) -> object:
+    """Hidden before it is looked at (so the last of the annotations): errors of pydantic show what was given."""
+    return SecretStr(value) if isinstance(value, str) else value
+
+
+def _long_enough(value: SecretStr | None) -> SecretStr | None:
+    found = secrets_of(value)
+    for place, each in enumerate(found, 1):
+        if len(each) < MIN_SECRET_CHARACTERS:
+            raise ValueError(
+                f"MCP_APP_SECRET: secret {place} of {len(found)} has {len(each)} characters; each needs"
+                f" {MIN_SECRET_CHARACTERS} (several are separated by commas or spaces)"
+            )
+    return value
 
 
 class Settings(BaseSettings):
@@ -57,9 +82,10 @@ class Settings(BaseSettings):
     keep_bytes: int = Field(default=256 * 1024 * 1024, ge=1024 * 1024)
     """Bytes of events kept in memory for finished runs, all together; the oldest are forgotten first."""
 
-    secret: SecretStr | None = Field(default=None, min_length=16)
-    """Seals what MCP clients carry between the rounds of one call, 16 random bytes or more: the same on every node and
-    after a restart. Without it each process makes its own, and a call cannot be continued elsewhere."""
+    secret: Annotated[SecretStr | None, AfterValidator(_long_enough), BeforeValidator(_hidden)] = None
+    """Seals what MCP clients carry between the rounds of one call: 16 random characters or more, the same on every node
+    and after a restart. Several, separated by commas or spaces, are for changing it: the first seals, all open. Without
+    one each process makes its own, and a call cannot be continued elsewhere."""
 
     session_idle_seconds: float = Field(default=1800.0, gt=0, le=604800)
     """Seconds after which an MCP session that nobody uses is ended: most clients never say that they are done."""

@@ -1,4 +1,4 @@
-"""The event log: every event of every run, numbered, before anybody sees it.
+"""The event log: every event of every run, numbered, before anybody sees it; and what may be done only once.
 
 Here is the one interface; each module of this package is one implementation and imports no other. No implementation
 may know tools, HTTP or what an event means.
@@ -44,3 +44,11 @@ class EventLog(Protocol):
 
     def forget(self, run: str) -> None:
         """Drop the run, at once or soon; those who wait for it get UnknownRun. Unknown runs are forgotten already."""
+
+    async def claim(self, name: str, *, now: float, until: float) -> bool:
+        """Whether this is the first claim of `name`: of any number that are made at once, one is told True.
+
+        `now` and `until`, after which the name is free again, count seconds since the epoch: the clock of whoever
+        claims, as the log may be shared by nodes and outlive them. A claim that is refused changes nothing.
+        Raises Overloaded when more names are claimed than the log holds: none is given up before its time.
+        """

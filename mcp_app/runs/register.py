@@ -96,10 +96,7 @@ class Runs:
         arguments where there is no difference.
         Raises Draining or Overloaded, both with Retry-After.
         """
-        if self.draining:
-            raise Draining("The server is being stopped and takes no new run.", headers=RETRY_AFTER)
-        if len(self._working) >= self._settings.max_runs:
-            raise Overloaded("As many runs as this server takes are being worked on.", headers=RETRY_AFTER)
+        self.check()
         call = b"" if key is None else _call(tool, arguments if said is None else said)
         cap = self._cap(tool, policy.becomes or policy, cap_seconds)
         run = Run(
@@ -133,6 +130,13 @@ class Runs:
             self._drop(run)
             raise
         return run
+
+    def check(self) -> None:
+        """Raises Draining or Overloaded, both with Retry-After, when no run can be started now."""
+        if self.draining:
+            raise Draining("The server is being stopped and takes no new run.", headers=RETRY_AFTER)
+        if len(self._working) >= self._settings.max_runs:
+            raise Overloaded("As many runs as this server takes are being worked on.", headers=RETRY_AFTER)
 
     def find(self, run_id: str, principal: str) -> Run:
         """The run of that id. Raises UnknownRun, for another principal's run as well: ids are no secrets to test."""

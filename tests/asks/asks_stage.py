@@ -26,7 +26,7 @@ from mcp_app.web.frames import Frames
 SECONDS = 20.0
 VERSION = "2026-07-28"
 META = "io.modelcontextprotocol/"
-SECRET = "a secret of the tests, long enough"
+SECRET = "a-secret-of-the-tests-long-enough"
 ALL: dict[str, Any] = {"elicitation": {"form": {}, "url": {}}, "sampling": {"tools": {}}, "roots": {}}
 _NAMES = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
 

@@ -10,6 +10,7 @@ and the tests of this class run against it. Nothing of one implementation may be
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 
 import pytest
@@ -254,6 +255,44 @@ class Contract:
                 assert [entry.event for entry in entries] == written[after:]
         finally:
             log.forget(run)
+
+    # --- claiming ----------------------------------------------------------------------------------------------------
+
+    async def test_the_first_claim_wins_until_its_time_is_over(self, log: EventLog) -> None:
+        assert await log.claim("a", now=1000.0, until=1060.0)
+        assert not await log.claim("a", now=1000.0, until=1060.0)
+        assert not await log.claim("a", now=1059.9, until=9999.0), "a refused claim lengthens nothing"
+        assert await log.claim("b", now=1000.0, until=1010.0)
+        assert await log.claim("a", now=1060.0, until=1120.0)
+        assert not await log.claim("a", now=1119.9, until=1120.0)
+
+    async def test_of_many_claims_at_once_one_wins(self, log: EventLog) -> None:
+        async def one(name: str) -> bool:
+            await asyncio.sleep(0)
+            return await log.claim(name, now=1000.0, until=1060.0)
+
+        names = ["a", "b", "c"] * 100
+        won = await asyncio.wait_for(asyncio.gather(*(one(name) for name in names)), SECONDS)
+        assert sorted(name for name, first in zip(names, won, strict=True) if first) == ["a", "b", "c"]
+
+    async def test_a_claim_is_no_run(self, log: EventLog) -> None:
+        assert await log.claim("a", now=1000.0, until=1060.0)
+        await log.open("a", PLENTY)
+        await log.append("a", events(1))
+        log.forget("a")
+        assert not await log.claim("a", now=1000.0, until=1060.0)
+
+    @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(claims=st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 5), st.integers(1, 20)), max_size=60))
+    async def test_any_claims_are_as_a_table_of_times(self, log: EventLog, claims: list[tuple[str, int, int]]) -> None:
+        space = secrets.token_hex(8)  # the log is the same for all examples
+        now, held = 1000.0, dict[str, float]()
+        for letter, passed, lasting in claims:
+            now += passed
+            first = held.get(letter, now) <= now
+            assert await log.claim(space + letter, now=now, until=now + lasting) is first
+            if first:
+                held[letter] = now + lasting
 
     # --- forgetting --------------------------------------------------------------------------------------------------
 

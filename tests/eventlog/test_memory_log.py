@@ -10,7 +10,9 @@ import pytest
 from contract import PLENTY, Contract, events
 from loop_clock import ClockLoop, on_loop_clock
 
-from mcp_app.eventlog.memory import MemoryLog
+from mcp_app.eventlog import memory
+from mcp_app.eventlog.memory import FREED_AT_ONCE, MemoryLog
+from mcp_app.protocol.errors import Overloaded
 from mcp_app.protocol.revision import Keep
 
 
@@ -22,7 +24,8 @@ class TestMemoryLog(Contract):
 
 async def test_appending_and_reading_what_is_there_never_suspend() -> None:
     log = MemoryLog()
-    for coroutine in (log.open("a", PLENTY), log.append("a", events(3)), log.read("a", 0, 0)):
+    claim = log.claim("a", now=0.0, until=1.0)
+    for coroutine in (log.open("a", PLENTY), log.append("a", events(3)), log.read("a", 0, 0), claim):
         with pytest.raises(StopIteration):
             coroutine.send(None)
 
@@ -64,3 +67,31 @@ async def test_a_reader_leaves_nothing_behind_however_it_ends() -> None:
     assert len(await waiting) == 1
     assert log._runs["a"].waiting == set()
     assert loop.timers == []
+
+
+async def test_claims_whose_time_is_over_take_no_memory_for_long() -> None:
+    log = MemoryLog()
+    for number in range(10 * FREED_AT_ONCE):
+        assert await log.claim(f"old {number}", now=0.0, until=10.0)
+    for number in range(20):
+        assert await log.claim(f"new {number}", now=10.0, until=20.0)
+    assert (len(log._claimed), len(log._by_time)) == (20, 20)
+
+
+async def test_a_name_claimed_again_and_again_takes_no_more_memory() -> None:
+    log = MemoryLog()
+    for second in range(100):
+        assert await log.claim("a", now=float(second), until=second + 1.0)
+    assert (len(log._claimed), len(log._by_time)) == (1, 1)
+
+
+async def test_more_claims_than_are_held_are_refused_and_none_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "MAX_CLAIMS", 3)
+    log = MemoryLog()
+    for number in range(3):
+        assert await log.claim(f"{number}", now=0.0, until=10.0 + number)
+    with pytest.raises(Overloaded) as caught:
+        await log.claim("one more", now=7.5, until=60.0)
+    assert caught.value.headers["Retry-After"] == "3"
+    assert not await log.claim("0", now=7.5, until=60.0)
+    assert await log.claim("one more", now=10.0, until=60.0)

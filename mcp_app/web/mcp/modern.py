@@ -182,14 +182,14 @@ class Modern:
         except InvalidParams as error:  # for the model to mend (SEP-1303)
             return self._result(asked, exchange.failed(error.object()))
         if Tasks.takes(tool, asked.capabilities):
-            rounds = self._rounds(asked, tool, exchange)
+            rounds = await self._rounds(asked, tool, exchange)
             return await self._tasks.call(asked.http, tool, arguments, exchange, rounds)
         if Tasks.promotes(tool, asked.capabilities):
             return await self._run_promotable(asked, tool, arguments, exchange)
         return await self._run(asked, tool, arguments, exchange)
 
     async def _run_promotable(self, asked: Asked, tool: Tool, arguments: dict[str, Any], exchange: Exchange) -> Answer:
-        task = self._tasks.prepared(exchange, self._rounds(asked, tool, exchange))
+        task = self._tasks.prepared(exchange, await self._rounds(asked, tool, exchange))
         run = await self._start(asked, tool, arguments, MCP_2026_07_28_FOLLOWED, task)
         return await self._answering.answer(asked.http, run, exchange, partial(self._tasks.promote, run, task))
 
@@ -215,7 +215,8 @@ class Modern:
         return await self._run(asked, reading, arguments, self._exchange(asked, raw=reading.resource.cache_hints()))
 
     async def _run(self, asked: Asked, callee: Any, arguments: dict[str, Any], exchange: Exchange) -> Answer:
-        run = await self._start(asked, callee, arguments, MCP_2026_07_28, self._rounds(asked, callee, exchange))
+        rounds = await self._rounds(asked, callee, exchange)
+        run = await self._start(asked, callee, arguments, MCP_2026_07_28, rounds)
         return await self._answering.answer(asked.http, run, exchange)
 
     async def _start(self, asked: Asked, callee: Any, arguments: dict[str, Any], policy: Policy, asker: Asker) -> Run:
@@ -223,10 +224,11 @@ class Modern:
             callee, arguments, policy, principal=PRINCIPAL, headers=asked.http.headers, asker=asker
         )
 
-    def _rounds(self, asked: Asked, callee: Any, exchange: Exchange) -> Rounds:
+    async def _rounds(self, asked: Asked, callee: Any, exchange: Exchange) -> Rounds:
         """How it asks its caller, going on from the request's state. Raises StateRefused."""
+        self._runs.check()  # first: a state for one use that is opened for a call that cannot begin would be lost
         bound = Bound(self._states, PRINCIPAL, asked.message.method, asked.params)
-        state = bound.open(once=getattr(callee, "once", False))
+        state = await bound.open(once=getattr(callee, "once", False))
         exchange.seal = bound.seal
         return Rounds(asked.capabilities, state, asked.params.get("inputResponses") or {})
 

@@ -1,7 +1,7 @@
-"""The `requestState` of this server: sealed with the operator's secret, opened once it proves to be of this very call.
+"""The `requestState` of this server: sealed with the operator's secrets, opened once it proves to be of this very call.
 
-How a seal is made is protocol/seal.py's, what is in it asks/rounds.py's. Here are the key, the clock and chance, and
-the memory of the states that are good for one use.
+How a seal is made is protocol/seal.py's, what is in it asks/rounds.py's, and which states were used the event log's.
+Here are the keys, the clock and chance.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...asks import State
+from ...eventlog import EventLog
 from ...protocol import seal
-from ...settings import Settings
+from ...settings import Settings, secrets_of
 
 logger = logging.getLogger("mcp_app.mcp")
 
@@ -30,38 +31,38 @@ class States:
     def __init__(
         self,
         settings: Settings,
+        log: EventLog,
         *,
         clock: Callable[[], float] = time.time,
         random: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self.clock = clock
         self.random = random
-        self._key = None if settings.secret is None else seal.derive_key(settings.secret.get_secret_value())
-        self._used: dict[str, float] = {}
+        self._log = log
+        self._keys = tuple(seal.derive_key(each) for each in secrets_of(settings.secret))
 
     @property
     def keys(self) -> tuple[bytes, ...]:
-        """The key of the setting; without one a random one, which no other process has, and said so once."""
-        if self._key is None:
-            self._key = seal.derive_key(self.random(32))
+        """The keys of the setting: the first seals, all open. Without one a random key, which no other process has,
+        and said so once."""
+        if not self._keys:
+            self._keys = (seal.derive_key(self.random(32)),)
             logger.warning(
                 "MCP_APP_SECRET is not set: a call that asks its caller something cannot be continued after a restart "
                 "or on another node. Set it to a random secret, the same on every node."
             )
-        return (self._key,)
+        return self._keys
 
-    def use(self, text: str) -> None:
+    async def use(self, text: str) -> None:
         """Count a state that is good for one use as used, for as long as it could be brought back.
 
-        Raises StateRefused when it was. It is this process's memory: another node, or a restart, does not know of it.
+        It holds for as many processes as share the event log. Raises StateRefused when it was used before, Overloaded
+        when the log takes no more.
         """
         now = self.clock()
-        while self._used and (oldest := next(iter(self._used.items())))[1] <= now:
-            del self._used[oldest[0]]
-        fingerprint = seal.fingerprint(text)
-        if fingerprint in self._used:
+        name = f"state {seal.fingerprint(text)}"
+        if not await self._log.claim(name, now=now, until=now + STATE_SECONDS):
             raise seal.StateRefused(seal.Reason.USED)
-        self._used[fingerprint] = now + STATE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +86,10 @@ class Bound:
             nonce=self.states.random(seal.NONCE_BYTES),
         )
 
-    def open(self, *, once: bool) -> State | None:
+    async def open(self, *, once: bool) -> State | None:
         """What the request's own state carries; None when it has none. With `once` it opens a single time.
 
-        Raises StateRefused.
+        Raises StateRefused and, with `once`, Overloaded.
         """
         text = self.params.get("requestState")
         if text is None:
@@ -102,5 +103,5 @@ class Bound:
             now=self.states.clock(),
         )
         if once:
-            self.states.use(text)
+            await self.states.use(text)
         return State.opened(payload)
