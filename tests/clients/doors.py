@@ -62,6 +62,8 @@ class Door:
     driver: str | None = None
     mode: str = ""
     program: str | None = None
+    cuts: tuple[int, ...] = (3, 20)
+    """The parts of the work, of 30, after which the connections are cut."""
 
 
 @dataclass
@@ -93,8 +95,8 @@ class Visit:
                 await asyncio.sleep(LOOK_SECONDS)
 
     async def cut(self) -> None:
-        """Reset all connections of this door, early and once more late."""
-        for step in (3, 20):
+        """Reset all connections of this door, whatever goes through them."""
+        for step in self.door.cuts:
             await self.step(step)
             self.proxy.cut()
 
@@ -152,7 +154,7 @@ async def library(visit: Visit) -> dict[str, Any]:
 
 async def _cut_quietly(visit: Visit) -> None:
     """Cut between two polls, not in one: that one's request may fail is the library's own affair."""
-    for step in (12, 24):  # of 30: the first when the call is a task, the second well after
+    for step in visit.door.cuts:
         await visit.step(step)
         await visit.proxy.quiet(2 * LOOK_SECONDS)
         visit.proxy.cut()
@@ -290,16 +292,23 @@ def _followed(events: list[tuple[str, dict[str, Any]]]) -> dict[str, Any]:
     return {"numbers": numbers, "seen": seen, "kept": None, "result": events[-1][1].get("data"), "task": False}
 
 
+# The official Python SDKs come back from a stream that they had resumed, and that was cut, with the id they had resumed
+# it by: what came since comes once more. So they are cut once; the cap ends their streams all the same.
+ONCE = (3,)
+
+AS_TASKS = (16, 24)
+"""When each call is a task, also one that became it near the cap."""
+
 DOORS = (
     Door("2026, by hand, may be a task", task_by_hand, "work_as_task"),
     Door("2026, by hand, near the cap", task_by_hand, "work", "https"),
     Door(
         "2026, fastmcp, the tool may be a task", library, "work_as_task", "http", "fastmcp", "use_fastmcp.py", "tasks"
     ),
-    Door("2026, fastmcp, near the cap", library, "work", "https", "fastmcp", "use_fastmcp.py", "tasks"),
-    Door("2025, mcp 1.x", library, "work", "http", "mcp1", "use_mcp1.py"),
-    Door("2025, mcp 1.x, https", library, "work", "https", "mcp1", "use_mcp1.py"),
-    Door("2025, mcp 2.x", library, "work", "http", "mcp2", "use_mcp2.py", "legacy"),
+    Door("2026, fastmcp, near the cap", library, "work", "https", "fastmcp", "use_fastmcp.py", "tasks", cuts=AS_TASKS),
+    Door("2025, mcp 1.x", library, "work", "http", "mcp1", "use_mcp1.py", cuts=ONCE),
+    Door("2025, mcp 1.x, https", library, "work", "https", "mcp1", "use_mcp1.py", cuts=ONCE),
+    Door("2025, mcp 2.x", library, "work", "http", "mcp2", "use_mcp2.py", "legacy", cuts=ONCE),
     Door("2025, npm sdk 1.x", library, "work", "http", "npm", "use_sdk1.mjs"),
     Door("2025, npm client 2.x, https", library, "work", "https", "npm", "use_client2.mjs", "legacy"),
     Door("browser", browser, "work", "http", program="chromium"),
