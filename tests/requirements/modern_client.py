@@ -130,7 +130,7 @@ class Stage:
     """The server, and the client that asks it."""
 
     def __init__(self, **settings: Any) -> None:
-        self.settings = Settings(**{"secret": SecretStr("a secret of the tests, long enough"), **settings})
+        self.settings = Settings(**{"secret": SecretStr("a-secret-of-the-tests-long-enough"), **settings})
         log = MemoryLog()
         self.runs = Runs(self.settings, log)
         self.tools = Registry(TOOLS)

@@ -85,7 +85,7 @@ async def test_a_state_is_opened_by_another_node_of_the_same_secret_and_by_no_ot
     retry = {**GREET, "inputResponses": ACCEPTED, "requestState": await state_of(here)}
     async with stage() as node:
         assert (await node.ask("tools/call", retry)).result["structuredContent"] == "Hello Ada"
-    async with stage(secret="another secret, long enough") as stranger:
+    async with stage(secret="another-secret-long-enough") as stranger:
         assert (await stranger.ask("tools/call", retry)).refusal == REFUSED
 
 
