@@ -17,6 +17,7 @@ from .asks import Asker, Nobody, Root, Sample, Visits
 from .asks.questions import Questions
 from .content import content_blocks
 from .protocol.event import Event, EventType, encode, number
+from .protocol.trace import UNTRACED, Trace
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
@@ -37,7 +38,7 @@ class Caller:
     the way to ask back.
     """
 
-    __slots__ = ("asker", "clock", "deadline", "headers", "principal", "reason")
+    __slots__ = ("asker", "clock", "deadline", "headers", "principal", "reason", "trace")
 
     def __init__(
         self,
@@ -47,12 +48,14 @@ class Caller:
         deadline: float,
         clock: Callable[[], float],
         asker: Asker | None = None,
+        trace: Trace = UNTRACED,
     ) -> None:
         self.asker: Asker = asker or Nobody()
         self.principal = principal
         self.headers = headers
         self.deadline = deadline
         self.clock = clock
+        self.trace = trace
         self.reason: str | None = None
 
 
@@ -243,6 +246,11 @@ class Context:
     def headers(self) -> Mapping[str, str]:
         """The request's header fields, names in lower case; of a repeated field the values joined by a comma."""
         return self._caller.headers
+
+    @property
+    def trace(self) -> Trace:
+        """The trace that the caller says its call belongs to: `trace_id`, `baggage`, and `headers()` to send along."""
+        return self._caller.trace
 
 
 def _numbers(progress: float | None, total: float | None, *, content: bool = False) -> bytes:

@@ -39,7 +39,7 @@ class Live:
     """The asker for one run of a session whose client declared `capabilities`.
 
     `expect` is the session's, and `tell` tells its client of a visit that was completed after the call. `first_forms`:
-    whether the client's forms are those of 2025-06-18.
+    whether the client's forms are those of 2025-06-18. `meta` stands in the `_meta` of every request.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Live:
         tell: Callable[[str], None] = lambda _: None,
         polled: bool = False,
         first_forms: bool = False,
+        meta: Mapping[str, Any] | None = None,
     ) -> None:
         self.capabilities = capabilities
         self.polled = polled
@@ -57,6 +58,7 @@ class Live:
         self._expect = expect
         self._tell = tell
         self._first_forms = first_forms
+        self._meta = meta
         self._emit: Emit | None = None
 
     def attach(self, emit: Emit, end: End) -> None:
@@ -95,6 +97,8 @@ class Live:
         if params.get("mode") == "url":
             # 2025-11-25, Elicitation, URL Mode: required there
             params["elicitationId"] = secrets.token_hex(16) if ask.visit is None else ask.visit.id
+        if self._meta:
+            params["_meta"] = {**params.get("_meta", {}), **self._meta}
         if ask.visit is not None:
             ask.visit.tell(self._tell)
         try:

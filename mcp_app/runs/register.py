@@ -21,6 +21,7 @@ from ..eventlog import EventLog
 from ..protocol.errors import Draining, Overloaded, RunConflict, Shutdown, UnknownRun
 from ..protocol.event import number
 from ..protocol.revision import OnLeave, Policy
+from ..protocol.trace import Trace, carried
 from ..settings import Settings
 from ..threads import Threads
 from ..tools import Tool
@@ -88,12 +89,14 @@ class Runs:
         said: Mapping[str, Any] | None = None,
         metadata: Mapping[str, Any] | None = None,
         asker: Asker | None = None,
+        trace: Trace | None = None,
     ) -> Run:
         """Start a run; with a `key`, the run can be found by it, and it is the caller's word that there is none yet.
         `asker` is the way in which the tool asks its caller back; without one it cannot.
 
         `said` are the parameters as the caller sent them, by which a repeated key is known for the same call; the
         arguments where there is no difference.
+        `trace` is the caller's; by default what the headers say of it.
         Raises Draining or Overloaded, both with Retry-After.
         """
         self.check()
@@ -108,6 +111,7 @@ class Runs:
                 deadline=self._loop.time() + cap,
                 clock=self._loop.time,
                 asker=asker,
+                trace=carried(headers) if trace is None else trace,
             ),
             cap=cap,
             log=self._log,

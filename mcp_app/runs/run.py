@@ -44,11 +44,10 @@ swallows all and is left to itself."""
 class Run:
     """One call of one tool.
 
-    `code` is None while the run is being worked on, then "complete", "input_required" or the error's code. `over` is
-    set a little later: when the last event is in the log. `stopped_by` is what it was ended with from outside: a tool's
-    own error may have any code. `beside` are bytes that others keep for this run outside of its log.
-    `unless_promoted`: seconds after which it ends unless `promote` was called, also while its reader is stuck in a
-    write; a run that is never promoted has its deadline.
+    `label` names it in the log. `code` is None while the run is being worked on, then "complete", "input_required" or
+    the error's code. `over` is set a little later: when the last event is in the log. `stopped_by` is what it was ended
+    with from outside: a tool's own error may have any code. `beside` are bytes that others keep for this run outside of
+    its log. `unless_promoted`: seconds until it ends unless it is promoted, also while its reader is stuck in a write.
     """
 
     def __init__(
@@ -66,6 +65,7 @@ class Run:
         unless_promoted: float = math.inf,
     ) -> None:
         self.id = secrets.token_hex(16)
+        self.label = self.id if caller.trace.trace_id is None else f"{self.id} [trace_id {caller.trace.trace_id}]"
         self.tool = tool
         self.policy = policy
         self.cap = cap
@@ -247,9 +247,9 @@ class Run:
         except BaseException as error:
             if self.ended:  # by stop: what the tool raises on its way out is for the log alone
                 if not isinstance(error, asyncio.CancelledError | GeneratorExit):
-                    logger.warning("run %s: %s raised while being stopped", self.id, self.tool.name, exc_info=error)
+                    logger.warning("run %s: %s raised while being stopped", self.label, self.tool.name, exc_info=error)
                 return
-            await self._fail(shown(error, self.tool.name, self.id))
+            await self._fail(shown(error, self.tool.name, self.label))
             return
         if self.ended:
             return
@@ -276,7 +276,7 @@ class Run:
             self._writer.release()
             if done:
                 return
-        logger.error("run %s: %s does not stop when it is cancelled", self.id, self.tool.name)
+        logger.error("run %s: %s does not stop when it is cancelled", self.label, self.tool.name)
 
     async def _finish(self, end: Outcome | InputRequired | McpAppError) -> None:
         """Append the last event, and say so."""

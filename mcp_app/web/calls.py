@@ -249,7 +249,7 @@ class Calls:
             batches,
             stream,
             self._clock,
-            run=run.id,
+            run=run.label,
             rendering=PlainRendering(run.id, visible=visible == "event", retry_ms=run.policy.retry_ms),
             on_close=self._metrics.streams.ended.add,
         )

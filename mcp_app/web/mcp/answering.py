@@ -129,7 +129,7 @@ class Answering:
             Heartbeat(wanted, stream, self._clock, self._metrics.heartbeats.add),
             stream,
             self._clock,
-            run=run.id,
+            run=run.label,
             rendering=rendering,
             on_close=self._metrics.streams.ended.add,
         )

@@ -20,6 +20,7 @@ from ...protocol.mcp import Exchange
 from ...protocol.revision import MCP_2024_11_05, OnCap, Policy
 from ...protocol.seal import digest
 from ...protocol.session_revision import negotiated
+from ...protocol.trace import Trace, carried
 from ...protocol.uri_template import normal
 from ...resources import UnknownResource
 from ...runs import Runs
@@ -43,6 +44,11 @@ class Asked:
     @property
     def params(self) -> dict[str, Any]:
         return self.message.params
+
+    @property
+    def trace(self) -> Trace:
+        meta = self.message.params.get("_meta")
+        return carried(self.headers, meta if isinstance(meta, dict) else None)
 
 
 class Legacy:
@@ -171,7 +177,13 @@ class Legacy:
         policy = session.policy or session.revision.policy
         asker = self._asker(asked, policy)
         run = await self._runs.start(
-            callee, arguments, policy, principal=session.principal, headers=asked.headers, asker=asker
+            callee,
+            arguments,
+            policy,
+            principal=session.principal,
+            headers=asked.headers,
+            asker=asker,
+            trace=asked.trace,
         )
         return Working(run, exchange)
 
@@ -182,7 +194,14 @@ class Legacy:
         if policy is MCP_2024_11_05 or acceptable(asked.headers.get("accept")) is not Representation.JSON:
             polled = policy.on_cap is OnCap.END_STREAM
             forms = session.revision.first_forms
-            return Live(session.expect, capabilities, tell=session.completed, polled=polled, first_forms=forms)
+            return Live(
+                session.expect,
+                capabilities,
+                tell=session.completed,
+                polled=polled,
+                first_forms=forms,
+                meta=asked.trace.headers(),  # what the client does for us is of the trace it began
+            )
         if declared(URL, capabilities):
             call = f"{asked.message.method} {digest(asked.params).hex()}"
             return Referred(session.referrals, call, session.completed)

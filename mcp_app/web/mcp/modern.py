@@ -21,6 +21,7 @@ from ...protocol.jsonrpc import Code, RpcError
 from ...protocol.mcp import Exchange, Wire
 from ...protocol.mcp_tasks import EXTENSION, EXTENSION_METHODS, declared, not_declared
 from ...protocol.revision import MCP_2026_07_28, MCP_2026_07_28_FOLLOWED, Policy
+from ...protocol.trace import Trace, carried
 from ...resources import UnknownResource
 from ...runs import Run, Runs
 from ...tools import Tool
@@ -62,6 +63,10 @@ class Asked:
     def meta(self) -> Mapping[str, Any]:
         meta: Mapping[str, Any] = self.message.params.get("_meta", {})
         return meta
+
+    @property
+    def trace(self) -> Trace:
+        return carried(self.http.headers, self.meta)
 
     @property
     def capabilities(self) -> Mapping[str, Any]:
@@ -183,7 +188,7 @@ class Modern:
             return self._result(asked, exchange.failed(error.object()))
         if Tasks.takes(tool, asked.capabilities):
             rounds = await self._rounds(asked, tool, exchange)
-            return await self._tasks.call(asked.http, tool, arguments, exchange, rounds)
+            return await self._tasks.call(asked.http, tool, arguments, exchange, rounds, asked.trace)
         if Tasks.promotes(tool, asked.capabilities):
             return await self._run_promotable(asked, tool, arguments, exchange)
         return await self._run(asked, tool, arguments, exchange)
@@ -221,7 +226,7 @@ class Modern:
 
     async def _start(self, asked: Asked, callee: Any, arguments: dict[str, Any], policy: Policy, asker: Asker) -> Run:
         return await self._runs.start(
-            callee, arguments, policy, principal=PRINCIPAL, headers=asked.http.headers, asker=asker
+            callee, arguments, policy, principal=PRINCIPAL, headers=asked.http.headers, asker=asker, trace=asked.trace
         )
 
     async def _rounds(self, asked: Asked, callee: Any, exchange: Exchange) -> Rounds:

@@ -22,6 +22,7 @@ from ...protocol.mcp import Exchange
 from ...protocol.mcp_tasks import Handle, not_declared
 from ...protocol.mcp_tasks import declared as can_follow
 from ...protocol.revision import MCP_TASK
+from ...protocol.trace import Trace
 from ...runs import Reader, Run, Runs
 from ...settings import Settings
 from ...tools import Tool
@@ -73,14 +74,16 @@ class Tasks:
         return False
 
     async def call(
-        self, http: Request, tool: Tool, arguments: dict[str, Any], exchange: Exchange, rounds: Rounds
+        self, http: Request, tool: Tool, arguments: dict[str, Any], exchange: Exchange, rounds: Rounds, trace: Trace
     ) -> Answer:
         """The call's result, or the task that it has become."""
         acceptable(http.headers.get("accept"))
         task = self.prepared(exchange, rounds)
         if tool.task == "must":
             task.defer()
-        run = await self._runs.start(tool, arguments, MCP_TASK, principal=PRINCIPAL, headers=http.headers, asker=task)
+        run = await self._runs.start(
+            tool, arguments, MCP_TASK, principal=PRINCIPAL, headers=http.headers, asker=task, trace=trace
+        )
         task.created = run.created
         following = self._follow(run, task, run.follow())
         if not task.deferred and await self._at_once(run, task, following):
