@@ -18,10 +18,10 @@ class Reader:
 
     __slots__ = ("_ended", "after", "end", "run")
 
-    def __init__(self, run: Run, after: int) -> None:
+    def __init__(self, run: Run, after: int, end: int = 0) -> None:
         self.run = run
         self.after = after
-        self.end = 0
+        self.end = end
         self._ended = False
 
     async def next(self, until: float) -> list[Entry] | None:

@@ -37,8 +37,7 @@ STOP_GRACE = 5.0
 """Seconds that a cancelled tool has for its cleanup before it is cancelled again."""
 
 STOP_TRIES = 5
-"""Times a tool is cancelled again, a second apart: `asyncio.wait_for` of Python 3.11 can swallow one, a defiant tool
-swallows all and is left to itself."""
+"""Times a tool is cancelled again, a second apart: `asyncio.wait_for` of Python 3.11 can swallow one."""
 
 
 class Run:
@@ -87,8 +86,7 @@ class Run:
         self._task: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._began = caller.clock()
-        self._unless_promoted = unless_promoted
-        self._keep = policy.keep
+        self._unless_promoted, self._keep = unless_promoted, policy.keep
 
     # --- its life ----------------------------------------------------------------------------------------------------
 
@@ -154,10 +152,8 @@ class Run:
 
     async def stopped(self) -> None:
         """Wait until the last event is in the log and the tool's cleanup is over, or was given up."""
-        task = self._closing or self._task
-        while task is not None and not task.done():
+        while (task := self._closing or self._task) is not None and not task.done():
             await asyncio.wait({task})
-            task = self._closing
 
     # --- its readers -------------------------------------------------------------------------------------------------
 
@@ -179,17 +175,14 @@ class Run:
         return reader
 
     def promote(self, reader: Reader) -> Reader:
-        """From now on the run is what its policy lets it become: who reads it as `reader` may leave, and its life is
-        the longer one. The reader that is returned goes on where that one is, and is the one the tool waits for.
-        """
+        """From now on the run is what its policy lets it become: who reads it as `reader` may leave. The reader that is
+        returned goes on where that one is, and is the one the tool waits for."""
         if self.policy.becomes is None:
             raise ValueError(f"a run under {self.policy.name!r} is never promoted")
         self.policy, self._unless_promoted = self.policy.becomes, math.inf
-        self._readers.remove(reader)
+        heir = Reader(self, reader.after, reader.end)
+        self._readers[self._readers.index(reader)] = heir
         self._followers.add(reader)
-        heir = Reader(self, reader.after)
-        heir.end = reader.end
-        self._readers.insert(0, heir)
         self._expire_at_cap()
         return heir
 
@@ -228,7 +221,14 @@ class Run:
 
     def _expire_at(self, when: float, why: Callable[[], McpAppError]) -> None:
         self._forget_expiry()
-        self._expiry = asyncio.get_running_loop().call_at(when, lambda: self.stop(why()))
+        loop = asyncio.get_running_loop()
+        # A turn later than it is due: a reader whose time has come in the same turn is first, and may promote the run.
+        due: asyncio.TimerHandle = loop.call_at(when, lambda: loop.call_soon(self._expire, due, why))
+        self._expiry = due
+
+    def _expire(self, due: asyncio.TimerHandle, why: Callable[[], McpAppError]) -> None:
+        if self._expiry is due:
+            self.stop(why())
 
     def _forget_expiry(self) -> None:
         if self._expiry is not None:

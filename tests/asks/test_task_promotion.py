@@ -12,7 +12,7 @@ from typing import Any
 import asks_stage
 import pytest
 from asks_stage import SECONDS, Said, Server, accepted
-from loop_clock import on_loop_clock
+from loop_clock import ClockLoop, on_loop_clock
 from pydantic import BaseModel
 
 from mcp_app import Context, ToolError, tool
@@ -273,6 +273,23 @@ async def test_a_reader_that_is_stuck_in_a_write_at_the_cap_ends_its_run(stage: 
     assert the_run(server).code == "time_cap"
     assert b"time_cap" in await read_until(frames, b'"error"')
     frames.close()
+    await close(server)
+
+
+@on_loop_clock
+async def test_a_loop_that_stood_still_beyond_the_cap_promotes_all_the_same(stage: Stage) -> None:
+    """Both times have come when it goes on: the one of the promotion was earlier."""
+    server = stage(silent)
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, ClockLoop)
+
+    def stand_still() -> None:
+        loop._jumping.now += 10
+
+    loop.call_at(now() + 114, stand_still)
+    said = await call(server, "silent")
+    assert said.result["resultType"] == "task"
+    assert (await until(server, said.result["taskId"]))["status"] == "completed"
     await close(server)
 
 
