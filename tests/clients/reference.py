@@ -3,8 +3,19 @@
 import asyncio
 import base64
 import sys
+from typing import Annotated
 
-from mcp.server.mcpserver import Context, Image, MCPServer
+from mcp.server.mcpserver import (
+    AcceptedElicitation,
+    Context,
+    Elicit,
+    ElicitationResult,
+    Image,
+    MCPServer,
+    Resolve,
+    Sample,
+)
+from mcp_types import Completion, CreateMessageResult, SamplingMessage, TextContent
 from pydantic import BaseModel
 
 PNG = base64.b64decode(
@@ -68,6 +79,57 @@ async def wait(key: str, ctx: Context) -> str:
 def was_cancelled(key: str) -> str:
     """Whether a `wait` of this key was cancelled."""
     return "true" if key in cancelled else "false"
+
+
+class Name(BaseModel):
+    name: str
+
+
+def name(message: str) -> Elicit[Name]:
+    return Elicit(message, Name)
+
+
+def poem() -> Sample:
+    return Sample([SamplingMessage(role="user", content=TextContent(type="text", text="a poem"))], max_tokens=50)
+
+
+@server.tool()
+def ask(message: str, asked: Annotated[ElicitationResult[Name], Resolve(name)]) -> str:
+    """Ask the user for a name."""
+    return f"Hello, {asked.data.name}!" if isinstance(asked, AcceptedElicitation) else f"no name: {asked.action}"
+
+
+@server.tool()
+def sample(said: Annotated[CreateMessageResult, Resolve(poem)]) -> str:
+    """Ask the client's model."""
+    return f"The model said: {said.content.text}"
+
+
+DAYS = ["monday", "tuesday", "thursday"]
+
+
+@server.resource("note://today", mime_type="text/plain")
+def today() -> str:
+    """What is to be done."""
+    return "buy milk"
+
+
+@server.resource("day://{day}", mime_type="text/plain")
+def day(day: str) -> str:
+    """What is to be done on a day."""
+    return f"on {day}: rest"
+
+
+@server.prompt()
+def plan(day: str) -> str:
+    """Plan a day."""
+    return f"Plan my {day}."
+
+
+@server.completion()
+async def complete(ref, argument, context):
+    found = [each for each in DAYS if each.startswith(argument.value)]
+    return Completion(values=found, total=len(found), has_more=False)
 
 
 server.run("streamable-http", port=int(sys.argv[1]))

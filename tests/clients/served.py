@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from mcp_app import Context, ToolError, tool
+from mcp_app import Context, Declined, ToolError, prompt, resource, tool
 from mcp_app.content import Image
 
 PNG = base64.b64decode(
@@ -89,12 +89,36 @@ async def outlast(seconds: float, ctx: Context) -> str:
 
 
 @tool
-async def ask(ctx: Context) -> str:
+async def ask(message: str, ctx: Context) -> str:
     """Ask the user for a name."""
-    return f"Hello, {(await ctx.ask(Name, 'What is your name?')).name}!"
+    try:
+        return f"Hello, {(await ctx.ask(Name, message)).name}!"
+    except Declined as error:
+        return f"no name: {error.action}"
 
 
 @tool
 async def sample(ctx: Context) -> str:
     """Ask the client's model."""
     return f"The model said: {(await ctx.sample('a poem', max_tokens=50)).text}"
+
+
+Day = Literal["monday", "tuesday", "thursday"]
+
+
+@resource("note://today", mime_type="text/plain")
+def today() -> str:
+    """What is to be done."""
+    return "buy milk"
+
+
+@resource("day://{day}", mime_type="text/plain")
+def day(day: Day) -> str:
+    """What is to be done on a day."""
+    return f"on {day}: rest"
+
+
+@prompt
+def plan(day: Day) -> str:
+    """Plan a day."""
+    return f"Plan my {day}."

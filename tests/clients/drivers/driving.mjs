@@ -25,7 +25,21 @@ export function steps(client, call) {
     spoken: () => text("spoken"),
     picture: async () => (await call("picture")).content[0].mimeType,
     invalid: async () => (await call("add", { a: "two", b: 3 })).isError,
-    ask: () => text("ask"),
+    ask: async () => {
+      const said = [];
+      for (const message of ["accept", "decline", "cancel"]) said.push(await text("ask", { message }));
+      return said;
+    },
+    offer: async () => {
+      const [resource] = (await client.listResources()).resources;
+      const [template] = (await client.listResourceTemplates()).resourceTemplates;
+      const read = [];
+      for (const uri of ["note://today", "day://monday"]) read.push((await client.readResource({ uri })).contents[0].text);
+      const got = await client.getPrompt({ name: "plan", arguments: { day: "monday" } });
+      const ref = { type: "ref/prompt", name: "plan" };
+      const { completion } = await client.complete({ ref, argument: { name: "day", value: "t" } });
+      return [resource.uri, template.uriTemplate, read, got.messages[0].content.text, completion.values];
+    },
     outlast: () => text("outlast", { seconds: 2.5 }),
     sample: () => text("sample"),
     fail: async () => {

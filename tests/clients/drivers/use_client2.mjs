@@ -10,9 +10,9 @@ await drive(async (url) => {
       ...(process.env.MODE === "auto" && { versionNegotiation: { mode: "auto" } }),
     },
   );
-  client.setRequestHandler("elicitation/create", async () => ({
-    action: "accept",
-    content: { name: "Ada" },
+  client.setRequestHandler("elicitation/create", async ({ params }) => ({
+    action: params.message, // as the tool was told to ask
+    ...(params.message === "accept" && { content: { name: "Ada" } }),
   }));
   client.setRequestHandler("sampling/createMessage", async ({ params }) => ({
     role: "assistant",

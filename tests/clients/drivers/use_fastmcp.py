@@ -7,13 +7,16 @@ import uuid
 
 from driving import WORK, kept, main, parts
 from fastmcp import Client
+from fastmcp.client.elicitation import ElicitResult
+from mcp_types import PromptReference
 
 if os.environ.get("MODE") == "tasks":
     importlib.import_module("fastmcp_tasks")  # which makes every client of fastmcp declare the extension
 
 
 async def answer(message, response_type, params, context):
-    return {"name": "Ada"}
+    """As the message says."""
+    return {"name": "Ada"} if message == "accept" else ElicitResult(action=message)
 
 
 async def sample(messages, params, context):
@@ -82,7 +85,16 @@ class Steps:
         return {"seen": parts(seen), "kept": kept(result.meta), "result": result.structured_content}
 
     async def ask(self):
-        return await self.text("ask")
+        return [await self.text("ask", {"message": action}) for action in ("accept", "decline", "cancel")]
+
+    async def offer(self):
+        [resource], [template] = await self.client.list_resources(), await self.client.list_resource_templates()
+        read = [(await self.client.read_resource(uri))[0].text for uri in ("note://today", "day://monday")]
+        got = await self.client.get_prompt("plan", {"day": "monday"})
+        found = await self.client.complete(
+            PromptReference(type="ref/prompt", name="plan"), {"name": "day", "value": "t"}
+        )
+        return [str(resource.uri), template.uri_template, read, got.messages[0].content.text, found.values]
 
     async def sample(self):
         return await self.text("sample")

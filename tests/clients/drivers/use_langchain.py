@@ -2,7 +2,14 @@
 
 from driving import main
 from langchain_core.tools import ToolException
+from langchain_mcp_adapters.callbacks import Callbacks
 from langchain_mcp_adapters.client import MultiServerMCPClient
+from mcp.types import ElicitResult
+
+
+async def answer(context, params, about):
+    """As the message says."""
+    return ElicitResult(action=params.message, content={"name": "Ada"} if params.message == "accept" else None)
 
 
 class Steps:
@@ -32,9 +39,14 @@ class Steps:
     async def picture(self):
         return (await self.call("picture")).content[0]["mime_type"]
 
+    async def ask(self):
+        given = [await self.call("ask", {"message": action}) for action in ("accept", "decline", "cancel")]
+        return [each.content[0]["text"] for each in given]
+
 
 async def connect(url, run):
-    client = MultiServerMCPClient({"served": {"transport": "streamable_http", "url": url}})
+    connections = {"served": {"transport": "streamable_http", "url": url}}
+    client = MultiServerMCPClient(connections, callbacks=Callbacks(on_elicitation=answer))
     await run(Steps(await client.get_tools()))
 
 

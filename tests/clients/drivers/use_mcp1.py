@@ -15,10 +15,12 @@ from mcp import ClientSession, StdioServerParameters, types
 from mcp.client.sse import sse_client
 from mcp.client.stdio import stdio_client
 from mcp.client.streamable_http import streamablehttp_client
+from pydantic import AnyUrl
 
 
 async def answer(context, params):
-    return types.ElicitResult(action="accept", content={"name": "Ada"})
+    """As the message says."""
+    return types.ElicitResult(action=params.message, content={"name": "Ada"} if params.message == "accept" else None)
 
 
 async def sample(context, params):
@@ -101,7 +103,18 @@ class Steps:
         return {"seen": parts(seen), "kept": kept(result.meta), "result": result.structuredContent}
 
     async def ask(self):
-        return await self.text("ask")
+        return [await self.text("ask", {"message": action}) for action in ("accept", "decline", "cancel")]
+
+    async def offer(self):
+        [resource] = (await self.session.list_resources()).resources
+        [template] = (await self.session.list_resource_templates()).resourceTemplates
+        read = [
+            (await self.session.read_resource(AnyUrl(uri))).contents[0].text for uri in ("note://today", "day://monday")
+        ]
+        got = await self.session.get_prompt("plan", {"day": "monday"})
+        plan = types.PromptReference(type="ref/prompt", name="plan")
+        found = await self.session.complete(plan, {"name": "day", "value": "t"})
+        return [str(resource.uri), template.uriTemplate, read, got.messages[0].content.text, found.completion.values]
 
     async def sample(self):
         return await self.text("sample")

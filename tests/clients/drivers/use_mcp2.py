@@ -9,7 +9,8 @@ from mcp import Client, types
 
 
 async def answer(context, params):
-    return types.ElicitResult(action="accept", content={"name": "Ada"})
+    """As the message says."""
+    return types.ElicitResult(action=params.message, content={"name": "Ada"} if params.message == "accept" else None)
 
 
 async def sample(context, params):
@@ -84,7 +85,16 @@ class Steps:
         return {"seen": parts(seen), "kept": kept(result.meta), "result": result.structured_content}
 
     async def ask(self):
-        return await self.text("ask")
+        return [await self.text("ask", {"message": action}) for action in ("accept", "decline", "cancel")]
+
+    async def offer(self):
+        [resource] = (await self.client.list_resources()).resources
+        [template] = (await self.client.list_resource_templates()).resource_templates
+        read = [(await self.client.read_resource(uri)).contents[0].text for uri in ("note://today", "day://monday")]
+        got = await self.client.get_prompt("plan", {"day": "monday"})
+        plan = types.PromptReference(type="ref/prompt", name="plan")
+        found = await self.client.complete(plan, {"name": "day", "value": "t"})
+        return [str(resource.uri), template.uri_template, read, got.messages[0].content.text, found.completion.values]
 
     async def sample(self):
         return await self.text("sample")

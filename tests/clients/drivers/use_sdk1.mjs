@@ -12,9 +12,9 @@ await drive(async (url) => {
     { name: "use_sdk1", version: "1" },
     { capabilities: { elicitation: {}, sampling: {} } },
   );
-  client.setRequestHandler(ElicitRequestSchema, async () => ({
-    action: "accept",
-    content: { name: "Ada" },
+  client.setRequestHandler(ElicitRequestSchema, async ({ params }) => ({
+    action: params.message, // as the tool was told to ask
+    ...(params.message === "accept" && { content: { name: "Ada" } }),
   }));
   client.setRequestHandler(CreateMessageRequestSchema, async ({ params }) => ({
     role: "assistant",
