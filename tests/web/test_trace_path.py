@@ -17,6 +17,7 @@ import pytest
 from live_server import serving
 
 from mcp_app import Context, Settings, Tool, create_app, tool
+from mcp_app.protocol.mcp_tasks import EXTENSION
 
 SECONDS = 20.0
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -27,6 +28,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @tool
 async def told(ctx: Context) -> dict[str, Any]:
+    return {"headers": ctx.trace.headers(), "trace_id": ctx.trace.trace_id, "baggage": ctx.trace.baggage}
+
+
+@tool(task="may")
+async def may_be_a_task(ctx: Context) -> dict[str, Any]:
     return {"headers": ctx.trace.headers(), "trace_id": ctx.trace.trace_id, "baggage": ctx.trace.baggage}
 
 
@@ -54,7 +60,7 @@ def modern(name: str, **meta: Any) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 async def test_every_way_to_call_carries_it() -> None:
-    app = create_app(Settings(), [told])
+    app = create_app(Settings(), [told, may_be_a_task])
     async with serving(app) as server, httpx.AsyncClient(base_url=server.url, timeout=SECONDS) as client:
 
         async def rpc(body: Any, headers: dict[str, str]) -> Any:
@@ -75,6 +81,10 @@ async def test_every_way_to_call_carries_it() -> None:
         assert await rpc(body, headers) == WHOLE
         body, headers = modern("told", traceparent=OTHER)
         assert (await rpc(body, {**headers, **TOLD}))["headers"] == {"traceparent": OTHER, "baggage": "user=ada"}
+        can_follow = {"io.modelcontextprotocol/clientCapabilities": {"extensions": {EXTENSION: {}}}}
+        for name in ("told", "may_be_a_task"):  # one that may be promoted at the cap, and one that may be a task
+            body, headers = modern(name, **TOLD, **can_follow)
+            assert await rpc(body, headers) == WHOLE
         body, headers = modern("told", traceparent="nonsense", tracestate=7, baggage=["x"])
         assert (await rpc(body, headers))["headers"] == {}
 
