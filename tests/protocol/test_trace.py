@@ -179,6 +179,11 @@ def test_baggage_has_room_for_as_much_as_must_go_on_and_no_more() -> None:
     assert carried({"baggage": ",".join(many)}).baggage_text == ",".join(many[:-1])
 
 
+def test_no_more_members_of_baggage_are_looked_at_than_the_grammar_has() -> None:
+    assert carried({"baggage": "wrong," * 179 + "a=1"}).baggage_text == "a=1"
+    assert carried({"baggage": "wrong," * 180 + "a=1"}) is UNTRACED
+
+
 def test_meta_is_asked_before_the_headers_and_a_tracestate_stays_with_its_traceparent() -> None:
     headers = {"traceparent": PARENTED, "tracestate": "foo=1", "baggage": "a=1"}
     other = f"00-{TRACE[::-1]}-{PARENT}-00"
