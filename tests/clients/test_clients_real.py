@@ -205,6 +205,13 @@ def test_a_call_outlasts_its_streams(client: Client, tmp_path: Path) -> None:
     assert len(resumed) > 1  # the session's own stream is one
 
 
+@pytest.mark.parametrize("client", [each for each in CLIENTS if each.environment == "npm"], ids=lambda each: each.name)
+def test_a_silent_tool_outlasts_the_patience_of_its_client(client: Client, tmp_path: Path) -> None:
+    """The server's own progress puts the client's timeout off: 3 s here, of a call that takes 7."""
+    with process(str(HERE / "doors_served.py"), cwd=tmp_path, env={"MCP_APP_HEARTBEAT_SECONDS": "1"}) as server:
+        assert client.drive(f"{server.url}/mcp", "silent") == {"silent": "done in silence"}
+
+
 @clients
 def test_the_official_server_gives_the_same(client: Client, server: LiveServer, reference: str) -> None:
     """But for the words of a failure, the revision, and the names of all tools."""

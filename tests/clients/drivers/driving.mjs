@@ -25,6 +25,10 @@ export function steps(client, call) {
     spoken: () => text("spoken"),
     picture: async () => (await call("picture")).content[0].mimeType,
     invalid: async () => (await call("add", { a: "two", b: 3 })).isError,
+    silent: async () => {
+      const options = { timeout: 3_000, resetTimeoutOnProgress: true, onprogress: () => {} };
+      return (await call("silent", { seconds: 7 }, options)).content[0].text;
+    },
     ask: async () => {
       const said = [];
       for (const message of ["accept", "decline", "cancel"]) said.push(await text("ask", { message }));
