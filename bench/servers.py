@@ -46,7 +46,6 @@ class Server:
     """A file of programs/ that must lie in the environment (Node.js looks for packages from there)."""
     hypercorn: Mapping[str, str] = field(default_factory=dict)
     """What its hypercorn.toml says besides addresses and certificate, as TOML values."""
-    settings: Mapping[str, str] = field(default_factory=dict)
     """Environment variables."""
     warm_seconds: float = 0.4
     """Load before anything is measured."""
@@ -94,15 +93,6 @@ SERVERS: tuple[Server, ...] = (
         _OURS,
         (Door("h1", MCP, BASIC | {"idle"}), Door("h2", MCP, BASIC | {"idle"})),
         hypercorn={**_UVLOOP, "worker_class": '"asyncio"'},
-    ),
-    Server(
-        "mcp_app-no-lane",
-        "the same as mcp_app, every call through Quart's dispatch",
-        "mcp_app",
-        _OURS,
-        (Door("h1", MCP, BASIC), Door("h2", MCP, BASIC)),
-        hypercorn=_UVLOOP,
-        settings={"MCP_APP_FAST_LANE": "false"},
     ),
     Server(
         "mcp-json",
