@@ -46,7 +46,6 @@ class Server:
     """A file of programs/ that must lie in the environment (Node.js looks for packages from there)."""
     hypercorn: Mapping[str, str] = field(default_factory=dict)
     """What its hypercorn.toml says besides addresses and certificate, as TOML values."""
-    """Environment variables."""
     warm_seconds: float = 0.4
     """Load before anything is measured."""
 
