@@ -83,7 +83,7 @@ class Endpoint:
         modern = Modern(offer, runs, answering, States(settings, log), REVISIONS, self._subscriptions, self._tasks)
         of_sessions = (self.sessions, Legacy(offer, runs), answering, Listening(settings, self._metrics, clock))
         http_sse = HttpSse(*of_sessions) if settings.legacy_sse else None
-        streamable = Streamable(*of_sessions, Batching(settings, self._metrics, clock))
+        streamable = Streamable(*of_sessions, Batching(answering, clock))
         mcp = Dispatch(self._guard, modern, streamable, http_sse)
         self._plain, self._mcp = calls, mcp
         parts = {"endpoint": self, "calls": calls, "mcp": mcp, "runs": resource, "documents": documents}

@@ -24,7 +24,7 @@ from ...runs import Reader, Run
 from ...settings import Settings
 from ..calls import STREAM_HEADERS
 from ..exchange import Answer, Request, json_answer
-from ..frames import Frames
+from ..frames import Frames, Rendering
 from ..metrics import Metrics
 from .rendering import Resumable, RpcRendering
 
@@ -61,7 +61,7 @@ class Answering:
         wanted = self._wanted(reader, run, exchange, stream, on_cap, promote=promote)
         handed_over = False
         try:
-            last = await wanted.quick(self._patience(acceptable_now))
+            last = await wanted.quick(self.patience(acceptable_now))
             if last is not None:
                 return json_answer(wanted.status, last)
             handed_over = True
@@ -120,22 +120,42 @@ class Answering:
         return wanted
 
     def _streamed(self, wanted: Wanted, run: Run, exchange: Exchange, stream: Stream, after: int) -> Answer:
-        self._metrics.streams.add()
+        plain = self._rendering(wanted, exchange, stream)
+        rendering = Resumable(plain, run.id, after, run.policy.retry_ms) if run.policy.resumable else plain
+        return self._framed(wanted, stream, rendering, run.label)
+
+    def _rendering(self, wanted: Wanted, exchange: Exchange, stream: Stream) -> RpcRendering:
         began = self._clock()
         age = lambda: self._clock() - began  # noqa: E731
-        plain = RpcRendering(wanted, exchange, age, stream.cap_at - began, self._settings.heartbeat_seconds)
-        rendering = Resumable(plain, run.id, after, run.policy.retry_ms) if run.policy.resumable else plain
+        return RpcRendering(wanted, exchange, age, stream.cap_at - began, self._settings.heartbeat_seconds)
+
+    def _framed(self, batches: Batches, stream: Stream, rendering: Rendering, name: str) -> Answer:
+        self._metrics.streams.add()
         frames = Frames(
-            Heartbeat(wanted, stream, self._clock, self._metrics.heartbeats.add),
+            Heartbeat(batches, stream, self._clock, self._metrics.heartbeats.add),
             stream,
             self._clock,
-            run=run.label,
+            run=name,
             rendering=rendering,
             on_close=self._metrics.streams.ended.add,
         )
         return Answer(200, STREAM_HEADERS, frames)
 
-    def _patience(self, acceptable_now: Representation | None) -> float:
+    # --- several requests in one stream ------------------------------------------------------------------------------
+
+    def one_of_several(self, run: Run, exchange: Exchange, after: int) -> tuple[Wanted, RpcRendering]:
+        """What a request says from number `after` of its run on, and how that looks, for a stream it shares."""
+        stream = self._stream(run)
+        reader = run.follow(after) if after else run.attach()
+        wanted = self._wanted(reader, run, exchange, stream, run.policy.on_cap)
+        return wanted, self._rendering(wanted, exchange, stream)
+
+    def shared(self, batches: Batches, rendering: Rendering, name: str) -> Answer:
+        """The stream that they share."""
+        stream = Stream(self._clock(), heartbeat=self._settings.heartbeat_seconds, cap=self._settings.cap_seconds)
+        return self._framed(batches, stream, rendering, name)
+
+    def patience(self, acceptable_now: Representation | None) -> float:
         """Until when an answer as JSON is waited for, on the loop's clock."""
         match acceptable_now:
             case Representation.JSON:

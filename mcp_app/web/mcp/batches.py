@@ -8,28 +8,18 @@ and what a message does, is legacy.py's.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable, Sequence
 
-from ...middleware.heartbeat import Heartbeat
-from ...middleware.time_cap import TimeCap
 from ...protocol import jsonrpc
-from ...protocol.accept import Representation
 from ...protocol.errors import InvalidRequest, UnknownRun
 from ...protocol.jsonrpc import Code, RpcError
-from ...protocol.stream import Stream
-from ...settings import Settings
-from ..calls import STREAM_HEADERS
+from ..calls import GONE
 from ..exchange import Answer, Request, json_answer
-from ..frames import Frames
-from ..metrics import Metrics
-from .answering import GRACE_SECONDS, Wanted, acceptable
-from .rendering import RpcRendering
+from .answering import Answering, acceptable
 from .session import Session, Working
 from .together import Call, Together, array
 
 ACCEPTED = Answer(202, ())
-NOTHING_LEFT = Answer(204, (("Cache-Control", "no-store"),))
 
 Begin = Callable[[Session, Request, jsonrpc.Request], Awaitable[bytes | Working]]
 Take = Callable[[Session, jsonrpc.Notification | jsonrpc.Response], None]
@@ -38,9 +28,8 @@ Take = Callable[[Session, jsonrpc.Notification | jsonrpc.Response], None]
 class Batching:
     """Answers batches."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, clock: Callable[[], float]) -> None:
-        self._settings = settings
-        self._metrics = metrics
+    def __init__(self, answering: Answering, clock: Callable[[], float]) -> None:
+        self._answering = answering
         self._clock = clock
 
     async def answer(
@@ -69,7 +58,7 @@ class Batching:
                 responses.append(None if isinstance(begun, Working) else begun)
             if not responses:
                 return ACCEPTED
-            lasts = await asyncio.gather(*(each.quick(self._patience(wanted)) for each in calls.values()))
+            lasts = await asyncio.gather(*(each.quick(self._answering.patience(wanted)) for each in calls.values()))
             for at, last in zip(list(calls), lasts, strict=True):
                 if last is not None:
                     responses[at] = last
@@ -98,46 +87,16 @@ class Batching:
         if len(after) != len(working) or any(at > each.run.events for at, each in zip(after, working, strict=True)):
             raise InvalidRequest("Last-Event-ID is none that this server gives out.")
         if all(each.run.over and at == each.run.events for at, each in zip(after, working, strict=True)):
-            return NOTHING_LEFT
+            return GONE
         return self._streamed(stream, [self._call(each, at) for each, at in zip(working, after, strict=True)], [])
 
     def _call(self, working: Working, after: int = 0) -> Call:
-        run, began = working.run, self._clock()
-        settings = self._settings
-        reader = run.follow(after) if after else run.attach()
-        stream = Stream(began, heartbeat=settings.heartbeat_seconds, cap=settings.cap_seconds, ends_by=run.deadline)
-        capped = TimeCap(
-            reader, stream, self._clock, run.policy.on_cap, lambda: run.stop(run.cap_error(settings.cap_seconds))
-        )
-        wanted = Wanted(capped, working.exchange, self._clock)
-        rendering = RpcRendering(
-            wanted,
-            working.exchange,
-            lambda: self._clock() - began,
-            stream.cap_at - began,
-            settings.heartbeat_seconds,
-        )
-        return Call(run, working.exchange.id, wanted, rendering, after)
+        wanted, rendering = self._answering.one_of_several(working.run, working.exchange, after)
+        return Call(working.run, working.exchange.id, wanted, rendering, after)
 
     def _streamed(self, name: str, calls: Sequence[Call], said: Sequence[bytes]) -> Answer:
-        self._metrics.streams.add()
-        stream = Stream(self._clock(), heartbeat=self._settings.heartbeat_seconds, cap=self._settings.cap_seconds)
         together = Together(name, calls, said, self._clock)
-        frames = Frames(
-            Heartbeat(together, stream, self._clock, self._metrics.heartbeats.add),
-            stream,
-            self._clock,
-            run=name,
-            rendering=together,
-            on_close=self._metrics.streams.ended.add,
-        )
-        return Answer(200, STREAM_HEADERS, frames)
-
-    def _patience(self, wanted: Representation | None) -> float:
-        """Until when all responses are waited for before a stream begins, on the loop's clock."""
-        if wanted is Representation.JSON:
-            return math.inf
-        return -math.inf if wanted is Representation.EVENT_STREAM else self._clock() + GRACE_SECONDS
+        return self._answering.shared(together, together, name)
 
 
 async def _begun(

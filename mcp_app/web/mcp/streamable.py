@@ -17,10 +17,10 @@ from ...protocol.errors import InvalidRequest, NotAcceptable
 from ...protocol.jsonrpc import Code, RpcError
 from ...protocol.revision import MCP_2024_11_05
 from ...protocol.session_revision import SESSION_REVISIONS
-from ..calls import PRINCIPAL, STREAM_HEADERS
+from ..calls import GONE, PRINCIPAL, STREAM_HEADERS
 from ..exchange import Answer, Request, json_answer
 from .answering import Answering, acceptable
-from .batches import ACCEPTED, NOTHING_LEFT, Batching
+from .batches import ACCEPTED, Batching
 from .failures import as_rpc_error
 from .legacy import Legacy
 from .listening import Listening
@@ -144,5 +144,5 @@ class Streamable:
         if after > run.events:
             raise InvalidRequest(f"Last-Event-ID is {after}; this stream has had {run.events} events.")
         if run.over and after == run.events:
-            return NOTHING_LEFT
+            return GONE
         return self._answering.resume(run, working.exchange, after)
