@@ -23,6 +23,7 @@ from typing import Any
 
 from .errors import ToolDefinitionError
 from .jsonrpc import Code, Request, RpcError
+from .mcp_tasks import EXTENSION_METHODS
 
 ANNOTATION = "x-mcp-header"
 """The keyword of a property's schema whose value names the header that the argument is repeated in."""
@@ -42,10 +43,6 @@ NAME_FIELDS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Method -> the member of `params` that Mcp-Name repeats ("Standard Request Headers"). Other methods have no name."""
-
-_FORGIVEN = frozenset({"tasks/get", "tasks/update", "tasks/cancel"})
-"""Methods that may come without Mcp-Name. The extension asks it of clients for routing and no server to refuse its
-absence; fastmcp-tasks 4.1.2, the only follower of tasks in Python, leaves it out. One that differs is refused."""
 
 MAX_SAFE_INT = 2**53 - 1
 """A mirrored integer lies between its negative and itself ("Schema Extension"): beyond, a proxy written in JavaScript
@@ -160,7 +157,9 @@ def check_request(headers: Mapping[str, str], request: Request) -> None:
     _check(headers, request, "MCP-Protocol-Version", f"params._meta.{VERSION_KEY}", version, encoded=False)
     _check(headers, request, "Mcp-Method", "method", request.method, encoded=False)
     member = NAME_FIELDS.get(request.method)
-    forgiven = request.method in _FORGIVEN and "mcp-name" not in headers
+    # The extension asks the name of clients, for routing, and no server to refuse its absence; fastmcp-tasks 4.1.2, the
+    # only follower of tasks in Python, leaves it out. One that differs is refused.
+    forgiven = request.method in EXTENSION_METHODS and "mcp-name" not in headers
     if member is not None and isinstance(request.params.get(member), str) and not forgiven:
         _check(headers, request, "Mcp-Name", f"params.{member}", request.params.get(member), encoded=True)
 
