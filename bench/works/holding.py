@@ -79,28 +79,26 @@ def _allow_files(count: int) -> None:
         )
 
 
-_IDLE_METRICS = (Metric("kib", "KiB per stream", digits=1), Metric("open_us", "CPU µs to open one", digits=0))
+def _idle_work(name: str, title: str, what: str, count: int) -> Work:
+    return Work(
+        name,
+        title,
+        what,
+        (Metric("kib", "KiB per stream", digits=1), Metric("open_us", "CPU µs to open one", digits=0)),
+        (Cell("1 per connection", count), Cell("100 per connection", count, 100)),
+        _idle,
+        own_server=True,
+        doors=lambda door, cell: door.tls or cell.per_connection == 1,
+    )
 
-IDLE_WORK = Work(
+
+IDLE_WORK = _idle_work(
     "idle",
     "A thousand idle streams",
     "Streams that have sent one event and say no more, each on a connection of its own, or a hundred on each.",
-    _IDLE_METRICS,
-    (Cell("1 per connection", 1000), Cell("100 per connection", 1000, 100)),
-    _idle,
-    own_server=True,
-    doors=lambda door, cell: door.tls or cell.per_connection == 1,
+    1000,
 )
-IDLE_MANY_WORK = Work(
-    "idle, 4,000",
-    "Four thousand idle streams",
-    "The same, four thousand.",
-    _IDLE_METRICS,
-    (Cell("1 per connection", 4000), Cell("100 per connection", 4000, 100)),
-    _idle,
-    own_server=True,
-    doors=lambda door, cell: door.tls or cell.per_connection == 1,
-)
+IDLE_MANY_WORK = _idle_work("idle, 4,000", "Four thousand idle streams", "The same, four thousand.", 4000)
 STALLED_WORK = Work(
     "stalled reader",
     "A reader that stops",
