@@ -5,6 +5,7 @@ An environment is built anew when what is wanted of it has changed. What runs in
 
 from __future__ import annotations
 
+import compileall
 import hashlib
 import json
 import platform
@@ -65,6 +66,8 @@ def build(name: str) -> None:
 
 def ensure(wanted_names: Sequence[str]) -> None:
     """Build those that are not there. Raises CalledProcessError or TimeoutExpired when a second attempt fails."""
+    # pip compiles what it installs, but not what it installs as editable: each start would compile us again.
+    compileall.compile_dir(ROOT / "mcp_app", quiet=1)
     for name in wanted_names:
         if is_built(name):
             continue
