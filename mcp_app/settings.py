@@ -97,6 +97,9 @@ class Settings(BaseSettings):
     """Whether a GET with nothing else to say opens the HTTP+SSE transport of MCP 2024-11-05, for clients that know no
     other."""
 
+    fast_lane: bool = True
+    """Whether requests for which Quart has nothing to do go to the endpoint without it: the same answers for less."""
+
     fixes: Literal["strict", "warn"] = "strict"
     """What to do when Hypercorn's source is not what our fixes were written for: refuse to start, or log and go on."""
 

@@ -21,6 +21,7 @@ from ..settings import Settings
 from ..tools import Registry, Tool
 from .application import Application
 from .endpoint import Endpoint
+from .fast_lane import FastLane
 from .routes import BODY_SECONDS, MAX_BODY_BYTES, blueprint
 from .table import table
 
@@ -77,6 +78,8 @@ def create_app(
     app.config["BODY_TIMEOUT"] = BODY_SECONDS
     app.extensions["mcp_app"] = server
     app.register_blueprint(blueprint(table(server.manifest), _running(server)))
+    if settings.fast_lane:
+        app.fast_lane = FastLane(app, lambda: server.endpoint)
     lifespan = _Lifespan(server)
     app.before_serving(lifespan.start)
     app.after_serving(lifespan.stop)

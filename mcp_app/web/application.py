@@ -10,6 +10,7 @@ from quart.wrappers.base import BaseRequestWebsocket
 from werkzeug.routing import MapAdapter
 
 from .connection import Connection
+from .fast_lane import FastLane
 from .no_websocket import NoWebsocket
 
 
@@ -19,6 +20,9 @@ class Application(Quart):
 
     asgi_http_class = Connection
     asgi_websocket_class = NoWebsocket
+
+    fast_lane: FastLane | None = None
+    """The way to the endpoint for requests in which Quart has nothing to do; None where the setting is off."""
 
     def create_url_adapter(self, request: BaseRequestWebsocket | None) -> MapAdapter | None:
         if request is None:

@@ -17,8 +17,9 @@ from werkzeug.routing import BaseConverter
 from ..protocol.errors import BodyTimeout, BodyTooLarge, McpAppError
 from .connection import FRAMES
 from .endpoint import Endpoint
-from .exchange import Answer, Request
+from .exchange import Answer
 from .frames import Frames
+from .scope import headers_in, request_in, says_length
 
 MAX_BODY_BYTES = 1024 * 1024
 """Of a request: a call's parameters, not an upload. The official SDKs take 4 MiB, Mercure 1 MiB."""
@@ -72,34 +73,31 @@ def _catch_all(state: BlueprintSetupState, view: Callable[..., Any]) -> None:
     app.view_functions["mcp_app.anything"] = view
 
 
+def too_large() -> BodyTooLarge:
+    """What is said of a body that is too large, in both lanes."""
+    return BodyTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes.")
+
+
+def too_late() -> BodyTimeout:
+    """What is said of a body that did not come."""
+    return BodyTimeout(f"The body did not arrive within {BODY_SECONDS} seconds.")
+
+
 async def _answer(endpoint: Endpoint) -> Answer:
     body = b""
     unread: McpAppError | None = None
     try:
         body = cast(bytes, await request.get_data(cache=False))
     except RequestEntityTooLarge:
-        unread = BodyTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes.")
+        unread = too_large()
     except RequestTimeout:
-        unread = BodyTimeout(f"The body did not arrive within {BODY_SECONDS} seconds.")
-    return await endpoint.answer(
-        Request(
-            method=_method(),
-            path=_path(),
-            query=request.query_string,
-            headers=_headers(),
-            body=body,
-            peer=request.remote_addr or "",
-            scheme=request.scheme,
-            server=_server(request.scope.get("server")),
-            http_version=request.http_version,
-        ),
-        unread,
-    )
+        unread = too_late()
+    scope = _scope()
+    return await endpoint.answer(request_in(scope, _path(), headers_in(scope), body), unread)
 
 
-def _method() -> str:
-    """As the server gives it. (Hypercorn writes it in upper case, although `get` is not GET: RFC 9110, 9.1.)"""
-    return cast(str, cast(dict[str, Any], request.scope)["method"])
+def _scope() -> dict[str, Any]:
+    return cast(dict[str, Any], request.scope)
 
 
 def _path() -> str:
@@ -108,24 +106,10 @@ def _path() -> str:
     return path if path.startswith("//") else request.path
 
 
-def _headers() -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in request.scope["headers"]:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers
-
-
-def _server(server: tuple[str, int | None] | None) -> tuple[str, int]:
-    """Where the connection came in. A Unix socket has a path and no port: who asks is on this machine then."""
-    host, port = server or ("", None)
-    return (host, port) if port else ("localhost", 0)
-
-
 def _response(answer: Answer) -> Response:
     if isinstance(answer.body, Frames):
         # The server type's promise is only that a body is iterated when there is somebody to iterate it for.
-        cast(dict[str, Any], request.scope)[FRAMES] = answer.body
+        _scope()[FRAMES] = answer.body
         response = Response(answer.body, status=answer.status)
         response.timeout = answer.body.seconds_left + BACKSTOP_SECONDS
     else:
@@ -133,6 +117,6 @@ def _response(answer: Answer) -> Response:
     response.headers.clear()
     for name, value in answer.headers:
         response.headers.add(name, value)
-    if _method() != "HEAD" and isinstance(answer.body, bytes) and answer.status not in {204, 304}:
-        response.headers["Content-Length"] = str(len(answer.body))
+    if says_length(answer, _scope()["method"]):
+        response.headers["Content-Length"] = str(len(cast(bytes, answer.body)))
     return response

@@ -51,3 +51,9 @@ async def server(play: Play) -> AsyncIterator[LiveServer]:
     """A real server with the play's tools, where a run that is left alone is cancelled at once."""
     async with serving(create_app(Settings(linger_seconds=0), play.tools())) as live:
         yield live
+
+
+@pytest.fixture(params=[True, False], ids=["lane", "quart"])
+def fast_lane(request: pytest.FixtureRequest) -> bool:
+    """The setting: a test with it runs by the fast lane and by Quart, and must see the same."""
+    return bool(request.param)

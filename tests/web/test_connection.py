@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from web_play import SECONDS
 
-from mcp_app.web import connection
+from mcp_app.web import ending
 from mcp_app.web.application import Application
 from mcp_app.web.connection import Connection
 
@@ -71,14 +71,14 @@ class Deaf:
 
 
 async def test_a_task_that_loses_a_cancellation_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "CANCEL_SECONDS", 0.01)
+    monkeypatch.setattr(ending, "CANCEL_SECONDS", 0.01)
     answer = Deaf(3)
     await asyncio.wait_for(made(answer)(leaves_at_once, send), SECONDS)
     assert answer.cancelled == 4
 
 
 async def test_a_server_that_cancels_twice_is_obeyed_when_the_tasks_are_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "CANCEL_SECONDS", 0.01)
+    monkeypatch.setattr(ending, "CANCEL_SECONDS", 0.01)
     answer = Deaf(3)
     call = asyncio.create_task(made(answer)(nothing_comes, send))
     await asyncio.wait_for(answer.begun.wait(), SECONDS)
@@ -93,8 +93,8 @@ async def test_a_server_that_cancels_twice_is_obeyed_when_the_tasks_are_over(mon
 async def test_a_task_that_will_not_end_is_logged_and_not_waited_for(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(connection, "CANCEL_SECONDS", 0.01)
-    monkeypatch.setattr(connection, "CANCEL_TRIES", 3)
+    monkeypatch.setattr(ending, "CANCEL_SECONDS", 0.01)
+    monkeypatch.setattr(ending, "CANCEL_TRIES", 3)
     answer = Deaf(1000)
     call = asyncio.create_task(made(answer)(leaves_at_once, send))
     await asyncio.wait({call}, timeout=SECONDS)

@@ -1,4 +1,4 @@
-"""The same through Quart: what its routing, its requests and its responses add, and what they must not."""
+"""The same through Quart and by the fast lane: what routing, requests and responses add, and what they must not."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ ACCEPT_JSON = (b"accept", b"application/json")
 
 
 @pytest.fixture
-async def client(play: Play) -> AsyncIterator[Client]:
-    async with running(create_app(Settings(linger_seconds=0), play.tools())) as client:
+async def client(play: Play, fast_lane: bool) -> AsyncIterator[Client]:
+    async with running(create_app(Settings(linger_seconds=0, fast_lane=fast_lane), play.tools())) as client:
         yield client
 
 
@@ -177,8 +177,8 @@ async def test_a_body_of_just_the_bound_is_read(client: Client) -> None:
     assert exchange.status == 200
 
 
-async def test_a_body_that_does_not_come_is_408(play: Play) -> None:
-    app = create_app(Settings(), play.tools())
+async def test_a_body_that_does_not_come_is_408(play: Play, fast_lane: bool) -> None:
+    app = create_app(Settings(fast_lane=fast_lane), play.tools())
     assert app.config["BODY_TIMEOUT"] == routes.BODY_SECONDS
     app.config["BODY_TIMEOUT"] = 0.05
     async with running(app) as client:
@@ -267,8 +267,8 @@ async def test_a_stream_stuck_in_a_write_is_given_up_after_its_own_cap(
 # --- draining and lifespan -------------------------------------------------------------------------------------------
 
 
-async def test_the_end_of_serving_gives_each_stream_its_last_event(play: Play) -> None:
-    app = create_app(Settings(), play.tools())
+async def test_the_end_of_serving_gives_each_stream_its_last_event(play: Play, fast_lane: bool) -> None:
+    app = create_app(Settings(fast_lane=fast_lane), play.tools())
     async with running(app) as client:
         exchange = client.post(EVENTS, WAIT)
         await exchange.until(2)
@@ -280,8 +280,8 @@ async def test_the_end_of_serving_gives_each_stream_its_last_event(play: Play) -
         await eventually(lambda: play.ended.is_set())
 
 
-async def test_an_app_that_is_not_served_says_so(play: Play, caplog: pytest.LogCaptureFixture) -> None:
-    app = create_app(Settings(), play.tools())
+async def test_an_app_that_is_not_served_says_so(play: Play, fast_lane: bool, caplog: pytest.LogCaptureFixture) -> None:
+    app = create_app(Settings(fast_lane=fast_lane), play.tools())
     exchange = await Client(app).open("GET", "/healthz").rest()
     assert exchange.status == 500
     assert "lifespan" in caplog.text

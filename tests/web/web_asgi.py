@@ -91,15 +91,31 @@ class Client:
         host: bytes = b"localhost",
     ) -> Exchange:
         """Send a request; with `body` None the body is left to `send`."""
+        exchange = Exchange(self._app, self.scope(method, target, headers, version=version, host=host))
+        self.exchanges.append(exchange)
+        if body is not None:
+            exchange.send(body)
+        return exchange
+
+    @staticmethod
+    def scope(
+        method: str,
+        target: str,
+        headers: Iterable[tuple[bytes, bytes]] = (),
+        *,
+        version: str = "2",
+        host: bytes = b"localhost",
+    ) -> dict[str, Any]:
+        """What a server says of such a request."""
         path, _, query = target.partition("?")
-        scope = {
+        return {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
             "http_version": version,
             "method": method,
             "scheme": "https",
             "path": path,
-            "raw_path": path.encode(),
+            "raw_path": path.encode(errors="surrogateescape"),
             "root_path": "",
             "query_string": query.encode(errors="surrogateescape"),
             "headers": [(b"host", host), *headers],
@@ -108,11 +124,6 @@ class Client:
             "extensions": {},
             "state": {},
         }
-        exchange = Exchange(self._app, scope)
-        self.exchanges.append(exchange)
-        if body is not None:
-            exchange.send(body)
-        return exchange
 
     def post(self, target: str, body: bytes | None, *headers: tuple[bytes, bytes], **options: Any) -> Exchange:
         return self.open("POST", target, ((b"content-type", b"application/json"), *headers), body=body, **options)

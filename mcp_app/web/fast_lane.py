@@ -1,0 +1,177 @@
+"""The fast lane: the same `endpoint.answer` as the blueprint's view, without Quart's way to it, which costs more.
+
+It is taken only where Quart would have come to that view and nothing else of it would have run. Quart would have run:
+functions before, after and at the end of a request and of an application context, URL processors, error handlers,
+receivers of its signals, a session (with a SECRET_KEY), and every method or class that somebody put in the place of
+Quart's own. With any of these, another rule or view beside ours, a root path or a test client that keeps the context,
+the request goes Quart's way; so does every request while the application is not served. Middleware around `asgi_app`
+is outside of both.
+
+Two things differ, and neither is on the wire: in a tool there is no `quart.request` or `current_app`, and a client that
+leaves within LOOK_SECONDS is found by the write. Routes, Host, Origin and limits are the endpoint's. No policy may be
+in here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
+
+from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, ASGISendEvent
+from quart import signals
+from werkzeug.sansio.utils import get_content_length
+
+from ..protocol.errors import McpAppError
+from . import routes
+from .endpoint import Endpoint
+from .exchange import Answer
+from .frames import Frames
+from .leaving import Leaving
+from .scope import headers_in, request_in, says_length
+
+if TYPE_CHECKING:
+    from .application import Application
+
+_SIGNALS = (
+    signals.request_started,
+    signals.request_finished,
+    signals.request_tearing_down,
+    signals.got_request_exception,
+    signals.appcontext_pushed,
+    signals.appcontext_popped,
+    signals.appcontext_tearing_down,
+)
+
+_WAY_TO_THE_VIEW = frozenset(
+    {
+        *("asgi_http_class", "request_class", "response_class", "session_interface", "app_ctx_globals_class"),
+        *("handle_request", "full_dispatch_request", "preprocess_request", "dispatch_request", "finalize_request"),
+        *("make_response", "process_response", "do_teardown_request", "do_teardown_appcontext", "ensure_async"),
+        *("request_context", "app_context", "create_url_adapter", "handle_exception", "handle_user_exception"),
+        *("handle_http_exception", "log_exception", "raise_routing_exception", "trap_http_exception"),
+    }
+)
+"""What Quart calls on the application for one request: an attribute of the instance in its place is somebody's own."""
+
+_HEADS = 256
+_HEAD_CHARS = 1024
+"""Heads of answers that are kept encoded, and how long the values of one may be: nearly all answers have one of a dozen
+short ones, and what a stranger's preflight is answered with is not kept."""
+
+
+class FastLane:
+    """Of one application, made when all of its own routes are there. `endpoint` gives the running server's."""
+
+    def __init__(self, app: Application, endpoint: Callable[[], Endpoint | None]) -> None:
+        self._app = app
+        self._endpoint = endpoint
+        self._views = dict(app.view_functions)
+        self._rules = list(app.url_map.iter_rules())
+
+    def takes(self, scope: Mapping[str, Any]) -> bool:
+        """Whether Quart would have run our view for this request, and nothing else that anybody could notice."""
+        app = self._app
+        return (
+            self._endpoint() is not None
+            and not scope.get("root_path")
+            and "_quart._preserve_context" not in scope
+            and vars(app).keys().isdisjoint(_WAY_TO_THE_VIEW)
+            and not app.config["SECRET_KEY"]
+            and not any([signal.receivers for signal in _SIGNALS])
+            and not _is_hooked(app)
+            and app.view_functions == self._views
+            and list(app.url_map.iter_rules()) == self._rules
+        )
+
+    async def answer(
+        self, scope: Mapping[str, Any], path: str, receive: ASGIReceiveCallable, send: ASGISendCallable
+    ) -> None:
+        """Answer one request in the task that this is called in. `path` begins with a slash."""
+        endpoint = self._endpoint()
+        assert endpoint is not None  # noqa: S101 - `takes` has said so, and nothing was awaited since
+        headers = headers_in(scope)
+        length = get_content_length(headers.get("content-length"), headers.get("transfer-encoding"))
+        unread: McpAppError | None = None
+        try:
+            body = await self._body(length, receive)
+        except McpAppError as error:
+            body, unread = b"", error
+        if body is None:
+            return  # the client left before it had said what it wants
+        async with Leaving(receive, at_once=unread is not None) as leaving:
+            answer = await endpoint.answer(request_in(scope, path, headers, body), unread)
+            await self._send(answer, scope["method"], send, leaving)
+
+    async def _body(self, length: int | None, receive: ASGIReceiveCallable) -> bytes | None:
+        """The whole body; None when the client left before its end. Raises BodyTooLarge and BodyTimeout."""
+        most = self._app.config["MAX_CONTENT_LENGTH"]
+        if length is not None and most is not None and length > most:
+            raise routes.too_large()
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(self._app.config["BODY_TIMEOUT"]):
+                while True:
+                    message = await receive()
+                    if message["type"] != "http.request":
+                        return None
+                    parts.append(message.get("body", b""))
+                    size += len(parts[-1])
+                    if most is not None and size > most:
+                        raise routes.too_large()
+                    if not message.get("more_body", False):
+                        return b"".join(parts)
+        except TimeoutError:
+            raise routes.too_late() from None
+
+    async def _send(self, answer: Answer, method: str, send: ASGISendCallable, leaving: Leaving) -> None:
+        body = answer.body
+        if isinstance(body, Frames):
+            try:
+                leaving.end_after(body.seconds_left + routes.BACKSTOP_SECONDS)
+                await send(_start(answer, method))
+                async for chunk in body:
+                    await send(_part(chunk, more=True))
+                await send(_part(b"", more=False))
+            finally:
+                body.close()
+        else:
+            leaving.end_after(self._app.config["RESPONSE_TIMEOUT"])
+            await send(_start(answer, method))
+            await send(_part(body, more=False))
+
+
+def _is_hooked(app: Application) -> bool:
+    return (
+        any(app.before_request_funcs.values())
+        or any(app.after_request_funcs.values())
+        or any(app.teardown_request_funcs.values())
+        or any(app.url_value_preprocessors.values())
+        or bool(app.teardown_appcontext_funcs)
+        or any(any(of_code.values()) for of_code in app.error_handler_spec.values())
+    )
+
+
+def _start(answer: Answer, method: str) -> ASGISendEvent:
+    fields = answer.headers
+    short = sum(len(value) for _, value in fields) <= _HEAD_CHARS
+    head = _kept_encoded(fields) if short else _encoded(fields)
+    if says_length(answer, method):
+        head = (*head, (b"content-length", b"%d" % len(cast(bytes, answer.body))))
+    return {"type": "http.response.start", "status": answer.status, "headers": head, "trailers": False}
+
+
+def _part(body: bytes, *, more: bool) -> ASGISendEvent:
+    return {"type": "http.response.body", "body": body, "more_body": more}
+
+
+def _encoded(headers: tuple[tuple[str, str], ...]) -> tuple[tuple[bytes, bytes], ...]:
+    """As ASGI has them. Raises ValueError for what would be another field, as werkzeug does for Quart."""
+    if any("\r" in value or "\n" in value for _, value in headers):
+        raise ValueError("a header field's value has a line break in it")
+    return tuple((name.lower().encode(), value.encode()) for name, value in headers)
+
+
+_kept_encoded = lru_cache(maxsize=_HEADS)(_encoded)

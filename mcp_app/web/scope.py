@@ -1,0 +1,48 @@
+"""ASGI's words for a request and for the head of an answer, as the endpoint's plain values: for Quart's view and the
+fast lane alike, so that both say the same. Nothing is read, sent or decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .exchange import Answer, Request
+
+
+def request_in(scope: Mapping[str, Any], path: str, headers: Mapping[str, str], body: bytes) -> Request:
+    """The request whose ASGI `scope` this is. `path` is without its root path, and begins with a slash.
+
+    The method is as the server gives it. (Hypercorn writes it in upper case, although `get` is not GET: RFC 9110, 9.1.)
+    """
+    return Request(
+        method=scope["method"],
+        path=path,
+        query=scope["query_string"],
+        headers=headers,
+        body=body,
+        peer=(scope.get("client") or ("<local>",))[0],
+        scheme=scope["scheme"],
+        server=_server(scope.get("server")),
+        http_version=scope["http_version"],
+    )
+
+
+def says_length(answer: Answer, method: str) -> bool:
+    """Whether the answer's head says how long its body is: not without one (RFC 9110, 8.6), and not for a stream."""
+    return isinstance(answer.body, bytes) and method != "HEAD" and answer.status not in {204, 304}
+
+
+def headers_in(scope: Mapping[str, Any]) -> dict[str, str]:
+    """Its header fields as a request has them: names in lower case, a repeated field as one (RFC 9110, 5.3)."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    return headers
+
+
+def _server(server: tuple[str, int | None] | None) -> tuple[str, int]:
+    """Where the connection came in. A Unix socket has a path and no port: who asks is on this machine then."""
+    host, port = server or ("", None)
+    return (host, port) if port else ("localhost", 0)

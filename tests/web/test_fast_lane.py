@@ -1,0 +1,391 @@
+"""The fast lane: the same bytes as by Quart, taken only where Quart has nothing else to do, and nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from quart import Blueprint, Quart, request_started, signals
+from quart.sessions import SecureCookieSessionInterface
+from web_asgi import Client, Exchange, running
+from web_direct import EVENTS, RUNS
+from web_play import SECONDS, Play, eventually
+from werkzeug.routing import Rule
+
+from mcp_app import create_app
+from mcp_app.settings import Settings
+from mcp_app.web import ending, leaving
+from mcp_app.web.application import Application
+from mcp_app.web.fast_lane import FastLane
+
+JSON = (b"accept", b"application/json")
+STREAM = (b"accept", b"text/event-stream")
+BOTH = (b"accept", b"application/json, text/event-stream")
+MODERN = (
+    BOTH,
+    (b"mcp-protocol-version", b"2026-07-28"),
+    (b"mcp-method", b"tools/call"),
+    (b"mcp-name", b"echo"),
+)
+
+
+def modern(tool: str = "echo", **arguments: Any) -> bytes:
+    meta = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
+    }
+    params = {"name": tool, "arguments": arguments, "_meta": meta}
+    return json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode()
+
+
+INITIALIZE = json.dumps(
+    {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "initialize",
+        "params": {
+            "protocolVersion": "2025-11-25",
+            "capabilities": {},
+            "clientInfo": {"name": "test", "version": "1"},
+        },
+    }
+).encode()
+
+Asked = tuple[str, str, tuple[tuple[bytes, bytes], ...], bytes]
+
+ORIGIN = (b"origin", b"https://app.example")
+TOO_LONG = (b"content-length", b"1048577")
+TYPE = (b"content-type", b"application/json")
+
+ASKED: tuple[Asked, ...] = (
+    *(
+        (method, path, (), b"")
+        for method in ("GET", "HEAD", "OPTIONS", "DELETE", "FOO", "get")
+        for path in ("/", "/mcp")
+    ),
+    *(("GET", path, (), b"") for path in ("/mcp.json", "/healthz", "/readyz/", "/.well-known/mcp.json", "/nothing")),
+    *(("GET", path, (), b"") for path in ("", "*", "//x", "//mcp", "http://[", "http://localhost/healthz", "/a\x00b")),
+    *(("GET", path, (), b"") for path in ("/\U0001f600", "/mcp/../mcp", "/mcp?x=\udcff", "/mcp;x", f"{RUNS}/x%2Fy")),
+    ("GET", "/mcp.json", ((b"if-none-match", b"*"),), b""),
+    ("GET", "/healthz", ((b"origin", b"https://evil.example"),), b""),
+    ("GET", "/mcp.json", ((b"origin", b"https://evil.example"),), b""),
+    (
+        "OPTIONS",
+        "/mcp",
+        ((b"origin", b"https://app.example"), (b"access-control-request-headers", b"mcp-param-x")),
+        b"",
+    ),
+    ("POST", "/mcp", (TYPE, ORIGIN, *MODERN), modern(text="x")),
+    ("POST", "/mcp", (TYPE, *MODERN), modern(text="x")),
+    ("POST", "/mcp/", (TYPE, *MODERN), modern(text="\u2028\u00e9")),
+    ("POST", "/mcp", (TYPE, *MODERN[1:], STREAM), modern(text="x")),
+    ("POST", "/mcp", (TYPE, *MODERN[1:], JSON), modern(number=1)),
+    ("POST", "/mcp", (TYPE, BOTH), modern()),
+    ("POST", "/mcp", (TYPE, BOTH), b"{"),
+    ("POST", "/mcp", (TYPE, BOTH), b""),
+    ("POST", "/mcp", (), modern()),
+    ("POST", "/mcp", (TYPE, BOTH), INITIALIZE),
+    ("POST", EVENTS, (TYPE, JSON), b'{"tool":"echo"}'),
+    ("POST", EVENTS, (TYPE, STREAM), b'{"tool":"count","params":{"upto":20}}'),
+    ("POST", EVENTS, (TYPE, STREAM), b'{"tool":"fails"}'),
+    ("POST", EVENTS, (TYPE, JSON), b'{"tool":"refuses"}'),
+    ("POST", EVENTS, (TYPE, STREAM), b'{"tool":"brief"}'),
+    ("POST", EVENTS, (TYPE, (b"accept", b"text/html")), b'{"tool":"echo"}'),
+    ("POST", EVENTS, (TYPE, (b"accept", b"text/event-stream;q=0.5"), JSON), b'{"tool":"echo"}'),
+    ("POST", EVENTS, (TYPE, TOO_LONG), b""),
+    ("POST", EVENTS, (TYPE, (b"content-length", b"-1")), b'{"tool":"echo"}'),
+    (
+        "POST",
+        EVENTS,
+        (TYPE, (b"content-length", b"99999999999"), (b"transfer-encoding", b"chunked")),
+        b'{"tool":"echo"}',
+    ),
+    ("POST", EVENTS, (TYPE,), b" " * 1048577),
+    ("GET", f"{EVENTS}?tool=echo&text=a%20b", (STREAM,), b""),
+    ("HEAD", f"{EVENTS}?tool=echo", (STREAM,), b""),
+    ("GET", f"{EVENTS}?tool=echo", (STREAM, (b"last-event-id", b"0123456789abcdef0123456789abcdef/1")), b""),
+    ("POST", RUNS, (TYPE,), b'{"tool":"echo"}'),
+)
+
+_OF_ONE_CALL = re.compile(rb"[0-9a-f]{32}|\"duration_ms\":[0-9]+|error_id\W+[0-9a-f]{16}|\"created\":\"[^\"]+\"")
+
+
+async def told(client: Client, asked: Asked, version: str) -> tuple[int, list[tuple[str, str]], bytes]:
+    """All that the server is told to send, but for what each call has of its own."""
+    method, target, headers, body = asked
+    exchange = await client.open(method, target, headers, body=body, version=version).rest()
+    own = {"location", "mcp-session-id"}
+    if exchange.body and exchange.field("content-length") is not None:
+        assert exchange.field("content-length") == str(len(exchange.body))
+        own.add("content-length")  # a millisecond more has a digit more
+    same = [(name, "-" if name in own else value) for name, value in exchange.headers]
+    return exchange.status, same, _OF_ONE_CALL.sub(b"-", exchange.body)
+
+
+@pytest.fixture
+async def both(play: Play) -> AsyncIterator[tuple[Client, Client]]:
+    """One server whose requests go by the lane, and one whose requests go Quart's way."""
+    settings = {"allowed_origins": ("https://app.example",), "linger_seconds": 0}
+    async with (
+        running(create_app(Settings(**settings, fast_lane=True), play.tools())) as lane,
+        running(create_app(Settings(**settings, fast_lane=False), play.tools())) as quart,
+    ):
+        yield lane, quart
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1", "2"])
+async def test_both_lanes_say_the_same(
+    both: tuple[Client, Client], version: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = 0
+    answer = FastLane.answer
+
+    async def counted(*args: Any) -> None:
+        nonlocal taken
+        taken += 1
+        await answer(*args)
+
+    monkeypatch.setattr(FastLane, "answer", counted)
+    lane, quart = both
+    for asked in ASKED:
+        expected = await told(quart, asked, version)
+        assert await told(lane, asked, version) == expected, asked[:3]
+    assert taken == len(ASKED)
+
+
+async def test_a_body_in_pieces_is_the_same_body(both: tuple[Client, Client]) -> None:
+    answers = []
+    for client in both:
+        exchange = client.post(EVENTS, None, JSON)
+        for piece in (b'{"to', b"", b'ol":"ec'):
+            exchange.send(piece, more=True)
+        exchange.send(b'ho"}')
+        answers.append((await exchange.rest()).body)
+    assert _OF_ONE_CALL.sub(b"-", answers[0]) == _OF_ONE_CALL.sub(b"-", answers[1])
+    assert json.loads(answers[0])["data"] == "hello"
+
+
+# --- when it is taken ------------------------------------------------------------------------------------------------
+
+
+async def view() -> str:
+    return "theirs"
+
+
+def other_session(app: Quart) -> None:
+    class Own(SecureCookieSessionInterface):
+        pass
+
+    app.session_interface = Own()
+
+
+def own_method(app: Quart) -> None:
+    app.make_response = app.make_response  # type: ignore[method-assign]
+
+
+def own_view(app: Quart) -> None:
+    name = next(iter(app.view_functions))
+    app.view_functions[name] = view
+
+
+def own_blueprint(app: Quart) -> None:
+    theirs = Blueprint("theirs", __name__)
+    theirs.add_url_rule("/theirs", view_func=view)
+    app.register_blueprint(theirs)
+
+
+async def nothing(*_: Any) -> None:
+    """What a hook does here."""
+
+
+HOOKS: dict[str, Callable[[Any], Any]] = {
+    "before_request": lambda app: app.before_request(nothing),
+    "after_request": lambda app: app.after_request(view),
+    "teardown_request": lambda app: app.teardown_request(nothing),
+    "teardown_appcontext": lambda app: app.teardown_appcontext(nothing),
+    "url_value_preprocessor": lambda app: app.url_value_preprocessor(lambda *_: None),
+    "errorhandler by code": lambda app: app.errorhandler(500)(nothing),
+    "errorhandler by class": lambda app: app.errorhandler(KeyError)(nothing),
+    "a hook of our blueprint": lambda app: app.before_request_funcs["mcp_app"].append(nothing),
+    "a rule": lambda app: app.add_url_rule("/theirs", view_func=view),
+    "a redirect": lambda app: app.url_map.add(Rule("/theirs", redirect_to="/")),
+    "a blueprint": own_blueprint,
+    "a view in the place of ours": own_view,
+    "a session": lambda app: app.config.update(SECRET_KEY="x" * 32),
+    "another session interface": other_session,
+    "another request class": lambda app: setattr(app, "request_class", type("Own", (app.request_class,), {})),
+    "a method": own_method,
+}
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+async def test_where_quart_would_run_something_it_does(play: Play, hook: str) -> None:
+    app = create_app(Settings(), play.tools())
+    assert isinstance(app, Application)
+    HOOKS[hook](app)
+    async with app.test_app():
+        assert app.fast_lane is not None
+        assert not app.fast_lane.takes({"root_path": ""})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("request_started", "request_finished", "request_tearing_down", "got_request_exception"),
+        *("appcontext_pushed", "appcontext_popped", "appcontext_tearing_down"),
+    ],
+)
+async def test_a_receiver_of_a_signal_is_told(play: Play, name: str) -> None:
+    app = create_app(Settings(), play.tools())
+    assert isinstance(app, Application)
+    async with app.test_app():
+        assert app.fast_lane is not None
+        assert app.fast_lane.takes({"root_path": ""})
+        with getattr(signals, name).connected_to(nothing, app):
+            assert not app.fast_lane.takes({"root_path": ""})
+        assert app.fast_lane.takes({"root_path": ""})
+
+
+async def test_a_hook_that_comes_later_is_run_from_then_on(play: Play) -> None:
+    app = create_app(Settings(), play.tools())
+    seen: list[Quart] = []
+
+    async def started(sender: Quart) -> None:
+        seen.append(sender)
+
+    async with running(app) as client:
+        await client.open("GET", "/healthz").rest()
+        with request_started.connected_to(started, app):
+            await client.open("GET", "/healthz").rest()
+        await client.open("GET", "/healthz").rest()
+    assert seen == [app]
+
+
+async def test_not_below_a_root_path_nor_before_it_is_served_nor_when_it_is_off(play: Play) -> None:
+    app = create_app(Settings(), play.tools())
+    assert isinstance(app, Application)
+    assert app.fast_lane is not None
+    assert not app.fast_lane.takes({"root_path": ""})
+    async with app.test_app():
+        assert not app.fast_lane.takes({"root_path": "/below"})
+        assert not app.fast_lane.takes({"root_path": "", "_quart._preserve_context": True})
+    off = create_app(Settings(fast_lane=False), play.tools())
+    assert isinstance(off, Application)
+    assert off.fast_lane is None
+
+
+# --- leaving ---------------------------------------------------------------------------------------------------------
+
+
+class Deaf:
+    """An endpoint's answer that goes on through so many cancellations."""
+
+    def __init__(self, times: int) -> None:
+        self._times = times
+        self.cancelled = 0
+        self.begun = asyncio.Event()
+        self.over = asyncio.Event()
+
+    async def __call__(self, *_: Any) -> None:
+        self.begun.set()
+        while self.cancelled <= self._times:
+            try:
+                await self.over.wait()
+                return
+            except asyncio.CancelledError:
+                self.cancelled += 1
+        raise asyncio.CancelledError
+
+
+Deafened = Callable[[int], Awaitable[tuple[Deaf, Exchange]]]
+
+
+@pytest.fixture
+async def deafened(play: Play, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Deafened]:
+    """An exchange by the lane whose answer is deaf."""
+    monkeypatch.setattr(ending, "CANCEL_SECONDS", 0.01)
+    monkeypatch.setattr(leaving, "LOOK_SECONDS", 0.001)
+    app = create_app(Settings(), play.tools())
+    async with running(app) as client:
+
+        async def one(times: int) -> tuple[Deaf, Exchange]:
+            deaf = Deaf(times)
+            monkeypatch.setattr(app.extensions["mcp_app"].endpoint, "answer", deaf)
+            exchange = client.open("GET", "/healthz")
+            await asyncio.wait_for(deaf.begun.wait(), SECONDS)
+            return deaf, exchange
+
+        yield one
+
+
+async def test_a_cancellation_that_is_lost_is_repeated(deafened: Deafened) -> None:
+    deaf, exchange = await deafened(3)
+    exchange.disconnect()
+    await exchange.over()
+    assert deaf.cancelled == 4
+    assert not exchange.task.cancelled(), "a client that left is no failure of the server's call"
+
+
+async def test_the_servers_own_cancellation_is_passed_on(deafened: Deafened) -> None:
+    deaf, exchange = await deafened(0)
+    exchange.task.cancel()
+    await asyncio.wait({exchange.task}, timeout=SECONDS)
+    assert exchange.task.cancelled()
+    assert deaf.cancelled == 1
+
+
+async def test_both_cancellations_at_once_are_the_servers(deafened: Deafened) -> None:
+    deaf, exchange = await deafened(1)
+    exchange.disconnect()
+    await eventually(lambda: deaf.cancelled == 1)
+    exchange.task.cancel()
+    await asyncio.wait({exchange.task}, timeout=SECONDS)
+    assert exchange.task.cancelled()
+
+
+async def test_an_answer_that_cannot_be_cancelled_is_logged(
+    deafened: Deafened, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(ending, "CANCEL_TRIES", 3)
+    deaf, exchange = await deafened(1000)
+    exchange.disconnect()
+    await eventually(lambda: "does not end" in caplog.text)
+    assert deaf.cancelled == 3
+    deaf.over.set()
+    await asyncio.wait({exchange.task}, timeout=SECONDS)
+
+
+async def test_an_answer_that_nobody_takes_is_given_up(play: Play) -> None:
+    app = create_app(Settings(), play.tools())
+    app.config["RESPONSE_TIMEOUT"] = 0.05
+    async with running(app) as client:
+        exchange = client.open("GET", "/healthz", body=None)
+        exchange.writable.clear()
+        exchange.send()
+        await exchange.over()
+        assert exchange.status == 0
+
+
+async def test_a_server_that_fails_to_receive_is_heard(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leaving, "LOOK_SECONDS", 0.001)
+    app = create_app(Settings(linger_seconds=0), play.tools())
+    messages = [{"type": "http.request", "body": b'{"tool":"wait"}', "more_body": False}]
+
+    async def receive() -> Any:
+        if messages:
+            return messages.pop()
+        raise LookupError("here")
+
+    async def send(_: Any) -> None:
+        """Nothing is looked at."""
+
+    async with running(app) as client:
+        scope = client.scope("POST", EVENTS, (TYPE, STREAM))
+        with pytest.raises(LookupError, match="here"):
+            await asyncio.wait_for(app(scope, receive, send), SECONDS)  # type: ignore[arg-type]
+        await play.over()
