@@ -79,7 +79,7 @@ class FastLane:
             and "_quart._preserve_context" not in scope
             and vars(app).keys().isdisjoint(_WAY_TO_THE_VIEW)
             and not app.config["SECRET_KEY"]
-            and not any([signal.receivers for signal in _SIGNALS])
+            and not any(signal.receivers for signal in _SIGNALS)
             and not _is_hooked(app)
             and app.view_functions == self._views
             and list(app.url_map.iter_rules()) == self._rules
