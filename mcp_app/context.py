@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeGuard, TypeVar
 
 from pydantic import BaseModel
 
@@ -69,6 +69,12 @@ class _Nothing(Awaitable[None]):
 
 _NOTHING = _Nothing()
 
+_PROGRESS = EventType.PROGRESS  # looked up once: an enum's metaclass does it, slowly
+_NOTHING_SAID = encode({})
+
+_EXACT = 2**53
+"""From here on integers are rounded, as in every binary64 (RFC 8259, 6)."""
+
 
 class Context:
     """Handed to a tool that has a parameter annotated `Context`, under whatever name."""
@@ -86,13 +92,8 @@ class Context:
 
         Raises ValueError for what is no finite number.
         """
-        return self._send(
-            Event(
-                EventType.PROGRESS,
-                encode({} if message is None else {"message": message}),
-                _numbers(done, total),
-            )
-        )
+        said = _NOTHING_SAID if message is None else encode({"message": message})
+        return self._send(Event(_PROGRESS, said, _numbers(done, total)))
 
     def partial(self, data: Any, *, progress: float | None = None, total: float | None = None) -> Awaitable[None]:
         """Send a part of the result now; with numbers, say how far the work is as well.
@@ -102,8 +103,8 @@ class Context:
         numbers = b"" if progress is None and total is None else _numbers(progress, total)
         blocks = content_blocks(data)
         if blocks is not None:
-            return self._send(Event(EventType.PROGRESS, encode(blocks), _numbers(progress, total, content=True)))
-        return self._send(Event(EventType.PROGRESS, encode(data), numbers))
+            return self._send(Event(_PROGRESS, encode(blocks), _numbers(progress, total, content=True)))
+        return self._send(Event(_PROGRESS, encode(data), numbers))
 
     def log(self, level: Level, message: str, data: Any = None) -> Awaitable[None]:
         """Send a line for the caller's log.
@@ -254,9 +255,15 @@ class Context:
 
 
 def _numbers(progress: float | None, total: float | None, *, content: bool = False) -> bytes:
+    if not content and _is_exact(progress) and _is_exact(total):  # what nearly all are
+        return b'{"progress":%d,"total":%d}' % (progress, total)
     numbers = {"progress": progress, "total": total}
     said: dict[str, Any] = {name: _number(name, value) for name, value in numbers.items() if value is not None}
     return encode({**said, "content": True} if content else said)
+
+
+def _is_exact(value: Any) -> TypeGuard[int]:
+    return type(value) is int and -_EXACT < value < _EXACT
 
 
 def _number(name: str, value: Any) -> float | int:

@@ -45,19 +45,13 @@ async def work(tool: Tool, arguments: dict[str, Any], caller: Caller, emit: Emit
 
 
 async def _coroutine(tool: Tool, arguments: dict[str, Any], caller: Caller, emit: Emit) -> Outcome:
-    async def send(event: Event) -> None:
-        await emit((event,))
-
-    value = await tool.function(**_with_context(tool, arguments, Context(send, caller)))
+    value = await tool.function(**_with_context(tool, arguments, _context(caller, emit)))
     return _outcome(tool, value)
 
 
 async def _async_generator(tool: Tool, arguments: dict[str, Any], caller: Caller, emit: Emit) -> Outcome:
-    async def send(event: Event) -> None:
-        await emit((event,))
-
     items = _Items(tool)
-    generator: AsyncGenerator[Any, None] = tool.function(**_with_context(tool, arguments, Context(send, caller)))
+    generator: AsyncGenerator[Any, None] = tool.function(**_with_context(tool, arguments, _context(caller, emit)))
     async with aclosing(generator):
         async for value in generator:
             event = items.take(value)
@@ -137,6 +131,10 @@ class _Items:
         if self._result is None:
             return Outcome(b"null", items=self._count)
         return _outcome(self._tool, self._result.value)
+
+
+def _context(caller: Caller, emit: Emit) -> Context:
+    return Context(lambda event: emit((event,)), caller)
 
 
 def _outcome(tool: Tool, value: Any) -> Outcome:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import deque
+from bisect import bisect_right
 from collections.abc import Sequence
 from heapq import heappop, heappush
-from itertools import islice
+from operator import attrgetter
 
 from ..protocol.errors import Overloaded, Purged, UnknownRun
 from ..protocol.event import Entry, Event
@@ -26,26 +26,42 @@ FREED_AT_ONCE = 16
 """Names whose time is over that one claim takes the time to forget: more than it adds, and microseconds."""
 
 
-class _Run:
-    """One run's entries: `entries[0].number` is the oldest kept."""
+_end = attrgetter("end")
 
-    __slots__ = ("end", "entries", "keep", "kept_bytes", "last", "waiting")
+
+class _Run:
+    """One run's entries: `entries[0].number` is the oldest kept, and `start` the sum of the sizes of all before it.
+
+    They are a list, though it is cut at its front: that moves a few kilobytes, and a reader's share is one slice of it.
+    From a deque each entry would be counted off, from its nearer end.
+    """
+
+    __slots__ = ("end", "entries", "keep", "last", "start", "waiting")
 
     def __init__(self, keep: Keep) -> None:
         self.keep = keep
-        self.entries: deque[Entry] = deque()
-        self.kept_bytes = 0
+        self.entries: list[Entry] = []
+        self.start = 0
         self.last = 0
         self.end = 0
         self.waiting: set[asyncio.Future[bool]] = set()
 
     def wake(self) -> None:
-        for future in self.waiting:
+        """Tell whoever waits, once: not again for all that is appended before it comes to read."""
+        waiting, self.waiting = self.waiting, set()
+        for future in waiting:
             _resolve(future, True)
 
     def trim(self) -> None:
-        while len(self.entries) > self.keep.entries or (self.kept_bytes > self.keep.bytes and len(self.entries) > 1):
-            self.kept_bytes -= self.entries.popleft().event.size
+        """Drop the oldest, but never the last."""
+        entries, keep = self.entries, self.keep
+        gone = max(0, len(entries) - keep.entries)
+        if gone:
+            self.start = entries[gone - 1].end
+        while self.end - self.start > keep.bytes and gone < len(entries) - 1:
+            self.start = entries[gone].end
+            gone += 1
+        del entries[:gone]
 
 
 class MemoryLog:
@@ -67,14 +83,17 @@ class MemoryLog:
 
     async def append(self, run: str, events: Sequence[Event]) -> Entry:
         log = self._run(run)
+        entries, number, end = log.entries, log.last, log.end
         for event in events:
-            log.last += 1
-            log.end += event.size
-            log.kept_bytes += event.size
-            log.entries.append(Entry(log.last, event, log.end))
-        log.trim()
-        log.wake()
-        return log.entries[-1]
+            number += 1
+            end += event.size
+            entries.append(Entry(number, event, end))
+        log.last, log.end = number, end
+        if len(entries) > log.keep.entries or end - log.start > log.keep.bytes:
+            log.trim()
+        if log.waiting:
+            log.wake()
+        return entries[-1]
 
     async def read(self, run: str, after: int, until: float) -> list[Entry]:
         log = self._run(run)
@@ -83,16 +102,15 @@ class MemoryLog:
             log = self._run(run)
             if not woken and log.last <= after:
                 return []
-        skip = after + 1 - log.entries[0].number
+        entries = log.entries
+        skip = after + 1 - entries[0].number
         if skip < 0:
-            raise Purged(f"Events {after + 1} to {log.entries[0].number - 1} of this run are no longer kept.")
-        batch: list[Entry] = []
-        size = 0
-        for entry in islice(log.entries, skip, skip + READ_ENTRIES):
-            size += entry.event.size
-            if batch and size > READ_BYTES:
-                break
-            batch.append(entry)
+            raise Purged(f"Events {after + 1} to {entries[0].number - 1} of this run are no longer kept.")
+        batch = entries[skip : skip + READ_ENTRIES]
+        most = batch[0].end - batch[0].event.size + READ_BYTES
+        if batch[-1].end > most:
+            # The first is given out whatever its size.
+            del batch[max(1, bisect_right(batch, most, key=_end)) :]
         return batch
 
     def forget(self, run: str) -> None:

@@ -31,9 +31,9 @@ class EventType(StrEnum):
     ERROR = "error"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, init=False)
 class Event:
-    """One thing that happened in a run.
+    """One thing that happened in a run. Nobody changes it; it is not frozen only because that is three times as dear.
 
     `data` is one encoded JSON value: the tool's name for `started`, the error object for `error`, else the event's
     data. `metadata` is an encoded JSON object, or empty when there is none.
@@ -41,12 +41,15 @@ class Event:
 
     type: EventType
     data: bytes
-    metadata: bytes = b""
+    metadata: bytes
+    size: int
+    """Bytes that this event counts against a window, a log's bound and `MAX_EVENT_BYTES`."""
 
-    @property
-    def size(self) -> int:
-        """Bytes that this event counts against a window, a log's bound and `MAX_EVENT_BYTES`."""
-        return len(self.data) + len(self.metadata)
+    def __init__(self, type: EventType, data: bytes, metadata: bytes = b"") -> None:  # noqa: A002 - the field's name
+        self.type = type
+        self.data = data
+        self.metadata = metadata
+        self.size = len(data) + len(metadata)
 
     @property
     def last(self) -> bool:
@@ -57,9 +60,9 @@ class Event:
 _LAST = frozenset({EventType.COMPLETE, EventType.INPUT_REQUIRED, EventType.ERROR})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Entry:
-    """One numbered line of the event log: `number` counts from 1 without holes.
+    """One numbered line of the event log: `number` counts from 1 without holes. Nobody changes it either.
 
     `end` is the sum of the sizes of all entries up to and with this one, in bytes: the difference of two of them is
     how far a reader is behind.

@@ -41,6 +41,10 @@ class Window:
         """How many of the events may be appended now. The one that fills the window is among them."""
         entries = WINDOW_ENTRIES - (self.appended - self.taken)
         room = WINDOW_BYTES - (self.appended_bytes - self.taken_bytes)
+        if entries <= 0 or room <= 0:
+            return 0
+        if len(events) == 1:
+            return 1
         count = 0
         for event in events:
             if count >= entries or room <= 0:

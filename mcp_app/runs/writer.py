@@ -12,6 +12,7 @@ from ..eventlog import EventLog
 from ..protocol.errors import EventTooLarge
 from ..protocol.event import MAX_EVENT_BYTES, Event
 from ..protocol.revision import Keep
+from .turnstile import Turnstile
 from .window import Window
 
 TURN_EVENTS = 16
@@ -31,7 +32,7 @@ class Writer:
         self._waits = waits
         self._window = Window()
         self._room = asyncio.Event()
-        self._writing = asyncio.Lock()  # a log that suspends must not get two appends of one run at once
+        self._writing = Turnstile()  # a log that suspends must not get two appends of one run at once
         self._closed: str | None = None
         self._refusing = False
         self._released = asyncio.Event()
@@ -49,9 +50,12 @@ class Writer:
 
     async def open(self, keep: Keep, first: Event) -> None:
         """Begin the log with its first event."""
-        async with self._writing:
+        await self._writing.enter()
+        try:
             await self._log.open(self._run, keep)
             await self._append((first,))
+        finally:
+            self._writing.leave()
 
     async def emit(self, events: Sequence[Event]) -> None:
         """Append events, waiting for room.
@@ -61,28 +65,35 @@ class Writer:
         """
         if self._refusing:
             raise self._cancelled()
-        sound = next((at for at, event in enumerate(events) if event.size > MAX_EVENT_BYTES), len(events))
-        rest = events[:sound]
-        while rest:
-            rest = await self._emit_what_fits(rest)
-        if sound < len(events):
-            raise too_large("An event", events[sound].size)
-
-    async def _emit_what_fits(self, events: Sequence[Event]) -> Sequence[Event]:
-        async with self._writing:
-            closed = self._closed is not None
-            count = 0 if closed else self._window.fitting(events) if self._waits else len(events)
+        for event in events:
+            if event.size > MAX_EVENT_BYTES:
+                await self.emit(events[: events.index(event)])
+                raise too_large("An event", event.size)
+        while events:
+            if self._writing.shut:
+                await self._writing.enter()
+            else:
+                self._writing.shut = True
+            try:
+                closed = self._closed is not None
+                count = 0 if closed else self._window.fitting(events) if self._waits else len(events)
+                if count:
+                    entry = await self._log.append(self._run, events[:count])
+                    self._window.append(entry.number, entry.end)
+            finally:
+                self._writing.leave()
+            events = events[count:]
             if count:
-                await self._append(events[:count])
-        if closed:
-            await self._released.wait()
-            raise self._cancelled()
-        if count:
-            await self._give_a_turn(count)
-        else:
-            self._room.clear()
-            await self._room.wait()
-        return events[count:]
+                self._since_turn += count
+                if self._since_turn >= TURN_EVENTS:
+                    self._since_turn = 0
+                    await asyncio.sleep(0)
+            elif closed:
+                await self._released.wait()
+                raise self._cancelled()
+            else:
+                self._room.clear()
+                await self._room.wait()
 
     def taken(self, number: int, end: int) -> None:
         """The reader that is waited for has taken all up to and with that entry."""
@@ -117,18 +128,15 @@ class Writer:
 
     async def finish(self, last: Callable[[int], Event]) -> None:
         """Append the last event, made with its number. It waits for no reader."""
-        async with self._writing:
+        await self._writing.enter()
+        try:
             await self._append((last(self._window.appended + 1),))
+        finally:
+            self._writing.leave()
 
     async def _append(self, events: Sequence[Event]) -> None:
         entry = await self._log.append(self._run, events)
         self._window.append(entry.number, entry.end)
-
-    async def _give_a_turn(self, count: int) -> None:
-        self._since_turn += count
-        if self._since_turn >= TURN_EVENTS:
-            self._since_turn = 0
-            await asyncio.sleep(0)
 
 
 def too_large(what: str, size: int) -> EventTooLarge:

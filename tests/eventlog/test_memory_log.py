@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import weakref
 
 import pytest
 from contract import PLENTY, Contract, events
@@ -13,6 +12,7 @@ from loop_clock import ClockLoop, on_loop_clock
 from mcp_app.eventlog import memory
 from mcp_app.eventlog.memory import FREED_AT_ONCE, MemoryLog
 from mcp_app.protocol.errors import Overloaded
+from mcp_app.protocol.event import Entry, Event
 from mcp_app.protocol.revision import Keep
 
 
@@ -33,12 +33,17 @@ async def test_appending_and_reading_what_is_there_never_suspend() -> None:
 async def test_what_is_forgotten_is_freed() -> None:
     log = MemoryLog()
     await log.open("a", PLENTY)
-    await log.append("a", events(1))
-    freed = weakref.ref(log._runs["a"].entries)
-    assert len(log) == 1
+    (event,) = events(1)
+    await log.append("a", [event])
+    assert (len(log), held(event)) == (1, 1)
     log.forget("a")
+    assert (len(log), held(event)) == (0, 0)
+
+
+def held(event: Event) -> int:
+    """Entries of that event that are still there."""
     gc.collect()
-    assert (len(log), freed()) == (0, None)
+    return sum(isinstance(each, Entry) and each.event is event for each in gc.get_objects())
 
 
 async def test_what_is_trimmed_is_not_counted() -> None:
@@ -46,7 +51,10 @@ async def test_what_is_trimmed_is_not_counted() -> None:
     await log.open("a", Keep(entries=3, bytes=10**6))
     await log.append("a", events(100, size=100))
     assert len(log._runs["a"].entries) == 3
-    assert log._runs["a"].kept_bytes == 3 * 102
+    assert log._runs["a"].end - log._runs["a"].start == 3 * 102
+    await log.append("a", events(2, size=10**6))
+    assert len(log._runs["a"].entries) == 1
+    assert log._runs["a"].end - log._runs["a"].start == 10**6 + 2
 
 
 @on_loop_clock
