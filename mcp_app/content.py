@@ -2,8 +2,8 @@
 
 Each class is what an author writes; `block` is the content block that it is on MCP's wire (2026-07-28, Tools, Tool
 Result; the same in 2025-11-25). Files are read when the content is made, so that what is wrong with one is raised in
-the author's line. The blocks are plain dicts: `mcp_types` would triple the time that importing a file of tools takes,
-and the tests hold them against it. No run, no reader and no policy of what a client can show is in here.
+the author's line. The blocks are plain dicts: the models of mcp-types would triple the time that importing a file of
+tools takes, and the tests hold them against it. No run, no reader and no policy of what a client can show is in here.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
+from ..protocol import mcp_answers
 from ..protocol.asking import Declined
 from ..protocol.errors import McpAppError
 from ..protocol.event import Event, encode, number
@@ -188,14 +189,12 @@ def sampling(messages: Any, options: Mapping[str, Any]) -> Ask[Sample]:
 
     Raises ValueError for messages that are none, and for parameters that are not MCP's.
     """
-    from mcp_types import CreateMessageRequestParams  # not at the start of every file of tools: it takes 0.2 s
-
     said = {name: value for name, value in options.items() if value is not None}
     inner: dict[str, Any] = {"tools": {}} if "tools" in said or "toolChoice" in said else {}
     if said.get("includeContext", "none") != "none":  # 2026-07-28, client/sampling: only of who declares it
         inner["context"] = {}
     params = {"messages": _messages(messages), **said}
-    CreateMessageRequestParams.model_validate(params)  # raises ValidationError, a ValueError
+    mcp_answers.sampling_params().validate_python(params)  # raises ValidationError, a ValueError
     check_balance(params["messages"])
     return Ask(SAMPLING, params, {"sampling": inner}, _sample)
 
@@ -220,9 +219,7 @@ def _messages(messages: Any) -> list[dict[str, Any]]:
 
 
 def _sample(result: Mapping[str, Any]) -> Sample:
-    from mcp_types import CreateMessageResultWithTools  # as above
-
-    CreateMessageResultWithTools.model_validate(result)  # raises ValidationError, a ValueError
+    mcp_answers.sampling_result().validate_python(result)  # raises ValidationError, a ValueError
     content = result["content"]
     blocks = content if isinstance(content, list) else [content]
     return Sample(result["role"], tuple(blocks), result["model"], result.get("stopReason"))
@@ -245,10 +242,8 @@ def roots() -> Ask[list[Root]]:
 
 
 def _roots(result: Mapping[str, Any]) -> list[Root]:
-    from mcp_types import ListRootsResult  # as above
-
-    listed = ListRootsResult.model_validate(result)
-    return [Root(str(root.uri), root.name) for root in listed.roots]
+    listed = mcp_answers.roots_result().validate_python(result)
+    return [Root(str(root["uri"]), root.get("name")) for root in listed["roots"]]
 
 
 def problem(error: ValueError) -> str:

@@ -72,7 +72,6 @@ FOREIGN: dict[str, str] = {
     "pydantic_core": "*",
     "pydantic_settings": "settings builtin",
     "typing_extensions": "*",
-    "mcp_types": "protocol asks web tools resources prompts",
     "quart": "web web.app",
     "werkzeug": "web web.app",
     "hypercorn": "server web web.app cli",

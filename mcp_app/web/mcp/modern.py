@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from mcp_types import CLIENT_CAPABILITIES_META_KEY, LOG_LEVEL_META_KEY, SERVER_INFO_META_KEY
-
 from ...asks import Asker, Rounds
 from ...protocol import jsonrpc, mcp_headers
 from ...protocol.errors import InvalidParams
 from ...protocol.event import encode
 from ...protocol.jsonrpc import Code, RpcError
 from ...protocol.mcp import Exchange, Wire
+from ...protocol.mcp_params import CLIENT_CAPABILITIES_KEY, LOG_LEVEL_KEY, SERVER_INFO_KEY
 from ...protocol.mcp_tasks import EXTENSION, EXTENSION_METHODS, declared, not_declared
 from ...protocol.revision import MCP_2026_07_28, MCP_2026_07_28_FOLLOWED, Policy
 from ...protocol.trace import Trace, carried
@@ -71,7 +70,7 @@ class Asked:
     @property
     def capabilities(self) -> Mapping[str, Any]:
         """What the client declared that it can do, with this very request."""
-        capabilities: Mapping[str, Any] = self.meta[CLIENT_CAPABILITIES_META_KEY]
+        capabilities: Mapping[str, Any] = self.meta[CLIENT_CAPABILITIES_KEY]
         return capabilities
 
 
@@ -116,10 +115,10 @@ class Modern:
         self._check_version(request, message)
         mcp_headers.check_request(request.headers, message)
         meta = message.params.get("_meta")
-        if not isinstance(meta, dict) or not isinstance(meta.get(CLIENT_CAPABILITIES_META_KEY), dict):
+        if not isinstance(meta, dict) or not isinstance(meta.get(CLIENT_CAPABILITIES_KEY), dict):
             raise RpcError(
                 Code.INVALID_PARAMS,
-                f"params._meta has no object {CLIENT_CAPABILITIES_META_KEY}, which every request says.",
+                f"params._meta has no object {CLIENT_CAPABILITIES_KEY}, which every request says.",
             )
         method = self._methods.get(message.method)
         if method is None:
@@ -171,7 +170,7 @@ class Modern:
         return self._subscriptions.listen(
             asked.http,
             asked.message,
-            {SERVER_INFO_META_KEY: self._offer.server_info},
+            {SERVER_INFO_KEY: self._offer.server_info},
             self._tasks.known(wanted or ()),
             self._tasks.state,
         )
@@ -245,14 +244,14 @@ class Modern:
             WIRE,
             self._offer.namespace,
             progress_token=asked.meta.get("progressToken"),
-            level=asked.meta.get(LOG_LEVEL_META_KEY),
+            level=asked.meta.get(LOG_LEVEL_KEY),
             has_output_schema=has_output_schema,
             raw=raw,
-            meta={SERVER_INFO_META_KEY: self._offer.server_info},
+            meta={SERVER_INFO_KEY: self._offer.server_info},
         )
 
     def _result(self, asked: Asked, result: dict[str, Any]) -> Answer:
-        meta = {SERVER_INFO_META_KEY: self._offer.server_info, **result.get("_meta", {})}
+        meta = {SERVER_INFO_KEY: self._offer.server_info, **result.get("_meta", {})}
         typed = {"resultType": "complete", **result, "_meta": meta}
         return json_answer(200, jsonrpc.result(asked.message.id, encode(typed)))
 

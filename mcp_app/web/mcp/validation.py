@@ -9,10 +9,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mcp_types.methods import validate_client_request
 from pydantic import ValidationError
 
 from ...protocol.jsonrpc import MAX_ID_CHARS, Code, RpcError, is_id
+from ...protocol.mcp_params import validator
 from ...protocol.plain import problems
 
 
@@ -22,11 +22,11 @@ def validate(method: str, params: Mapping[str, Any], version: str) -> None:
     An optional field that is null counts as left out: clients write it so whose language knows no other way.
     """
     try:
-        validate_client_request(method, version, params)
+        validator(method, version).validate_python(params)
     except ValidationError as error:
-        raise _refusal(problems(error)) from None
+        raise _refusal(problems(error, "params.")) from None
     token = (params.get("_meta") or {}).get("progressToken")
-    if token is not None and not is_id(token):  # the models take true for 1; and it is sent back like an id
+    if token is not None and not is_id(token):  # the shapes take true for 1; and it is sent back like an id
         problem = f"Input should be a string of at most {MAX_ID_CHARS} characters or a 64-bit integer"
         raise _refusal([{"field": "params._meta.progressToken", "problem": problem}])
 

@@ -1,0 +1,162 @@
+"""The parameters of each request that a client can make, in every revision: their shapes, and nothing that is done.
+
+Methods of an extension are not here: a revision's schema says nothing of them. `mcp_shapes.py` has what their shapes
+are made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+
+from pydantic_core import SchemaValidator
+from pydantic_core.core_schema import CoreSchema
+
+from .mcp_answers import ELICITED, ROOTS, SAMPLED
+from .mcp_headers import VERSION_KEY
+from .mcp_shapes import (
+    BOOLEAN,
+    IMPLEMENTATION,
+    INTEGER,
+    LEVEL,
+    OBJECT,
+    STRING,
+    Shapes,
+    list_of,
+    object_of,
+    one_of,
+    record,
+    word,
+)
+
+CLIENT_INFO_KEY = "io.modelcontextprotocol/clientInfo"
+CLIENT_CAPABILITIES_KEY = "io.modelcontextprotocol/clientCapabilities"
+LOG_LEVEL_KEY = "io.modelcontextprotocol/logLevel"
+SERVER_INFO_KEY = "io.modelcontextprotocol/serverInfo"
+"""The last is in results. These and VERSION_KEY are members of `_meta` (2026-07-28, basic, `_meta`)."""
+
+_TOKEN = one_of({"str": STRING, "int": INTEGER})
+_OBJECTS = object_of(OBJECT)
+_TEXTS = object_of(STRING)
+_FORM_AND_URL = record({}, {"form": OBJECT, "url": OBJECT})
+_SAMPLING = record({}, {"context": OBJECT, "tools": OBJECT})
+
+# --- what every request can have -------------------------------------------------------------------------------------
+
+_CAPABILITIES = record(
+    {},
+    {
+        "elicitation": _FORM_AND_URL,
+        "experimental": _OBJECTS,
+        "extensions": _OBJECTS,
+        "roots": OBJECT,
+        "sampling": _SAMPLING,
+    },
+)
+_META = record(
+    {VERSION_KEY: STRING, CLIENT_CAPABILITIES_KEY: _CAPABILITIES},
+    {CLIENT_INFO_KEY: IMPLEMENTATION, LOG_LEVEL_KEY: LEVEL, "progressToken": _TOKEN},
+)
+
+_SESSION_TASKS = record(
+    {},
+    {
+        "cancel": OBJECT,
+        "list": OBJECT,
+        "requests": record(
+            {}, {"elicitation": record({}, {"create": OBJECT}), "sampling": record({}, {"createMessage": OBJECT})}
+        ),
+    },
+)
+_SESSION_CAPABILITIES = record(
+    {},
+    {
+        "elicitation": _FORM_AND_URL,
+        "experimental": _OBJECTS,
+        "roots": record({}, {"listChanged": BOOLEAN}),
+        "sampling": _SAMPLING,
+        "tasks": _SESSION_TASKS,
+    },
+)
+_SESSION_META = record({}, {"progressToken": _TOKEN})
+
+
+def _params(required: Shapes | None = None, optional: Shapes | None = None) -> CoreSchema:
+    return record({"_meta": _META, **(required or {})}, optional)
+
+
+def _session_params(required: Shapes | None = None, optional: Shapes | None = None) -> CoreSchema:
+    return record(required or {}, {"_meta": _SESSION_META, **(optional or {})})
+
+
+# --- the methods -----------------------------------------------------------------------------------------------------
+
+_PAGE = {"cursor": STRING}
+_COMPLETE = {
+    "argument": record({"name": STRING, "value": STRING}),
+    "ref": one_of(
+        {
+            "PromptReference": record({"type": word("ref/prompt"), "name": STRING}, {"title": STRING}),
+            "ResourceTemplateReference": record({"type": word("ref/resource"), "uri": STRING}),
+        }
+    ),
+}
+_CONTEXT = {"context": record({}, {"arguments": _TEXTS})}
+_AGAIN = {
+    "inputResponses": object_of(
+        one_of({"CreateMessageResult": SAMPLED, "ListRootsResult": ROOTS, "ElicitResult": ELICITED})
+    ),
+    "requestState": STRING,
+}
+"""What a request that was answered with questions has when it is made again."""
+
+_CHANGES = record(
+    {},
+    {
+        "promptsListChanged": BOOLEAN,
+        "resourceSubscriptions": list_of(STRING),
+        "resourcesListChanged": BOOLEAN,
+        "toolsListChanged": BOOLEAN,
+    },
+)
+
+MODERN: Shapes = {
+    "completion/complete": _params(_COMPLETE, _CONTEXT),
+    "prompts/get": _params({"name": STRING}, {"arguments": _TEXTS, **_AGAIN}),
+    "prompts/list": _params(optional=_PAGE),
+    "resources/list": _params(optional=_PAGE),
+    "resources/read": _params({"uri": STRING}, _AGAIN),
+    "resources/templates/list": _params(optional=_PAGE),
+    "server/discover": _params(),
+    "subscriptions/listen": _params({"notifications": _CHANGES}),
+    "tools/call": _params({"name": STRING}, {"arguments": OBJECT, **_AGAIN}),
+    "tools/list": _params(optional=_PAGE),
+}
+"""Of 2026-07-28."""
+
+OF_SESSIONS: Shapes = {
+    "completion/complete": _session_params(_COMPLETE, _CONTEXT),
+    "initialize": _session_params(
+        {"capabilities": _SESSION_CAPABILITIES, "clientInfo": IMPLEMENTATION, "protocolVersion": STRING}
+    ),
+    "logging/setLevel": _session_params({"level": LEVEL}),
+    "ping": _session_params(),
+    "prompts/get": _session_params({"name": STRING}, {"arguments": _TEXTS}),
+    "prompts/list": _session_params(optional=_PAGE),
+    "resources/list": _session_params(optional=_PAGE),
+    "resources/read": _session_params({"uri": STRING}),
+    "resources/subscribe": _session_params({"uri": STRING}),
+    "resources/templates/list": _session_params(optional=_PAGE),
+    "resources/unsubscribe": _session_params({"uri": STRING}),
+    "tools/call": _session_params({"name": STRING}, {"arguments": OBJECT, "task": record({}, {"ttl": INTEGER})}),
+    "tools/list": _session_params(optional=_PAGE),
+}
+"""Of 2025-11-25. The older revisions have the same methods, and less in them; what is more is no harm."""
+
+_MODERN_VERSIONS: Mapping[str, Shapes] = {"2026-07-28": MODERN}
+
+
+@cache
+def validator(method: str, version: str) -> SchemaValidator:
+    """Of a method's `params`. Raises KeyError for a method that the revision does not have."""
+    return SchemaValidator(_MODERN_VERSIONS.get(version, OF_SESSIONS)[method])
