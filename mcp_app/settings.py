@@ -103,6 +103,9 @@ class Settings(BaseSettings):
     fixes: Literal["strict", "warn"] = "strict"
     """What to do when Hypercorn's source is not what our fixes were written for: refuse to start, or log and go on."""
 
+    speedups: bool = True
+    """Whether Hypercorn does less per request and per write than it was released to do."""
+
     @field_validator("allowed_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

@@ -64,7 +64,7 @@ def create_app(
     is not the one that our fixes were written for.
     """
     settings = settings or Settings()
-    fixes.install(settings.fixes)
+    fixes.install(settings.fixes, speedups=settings.speedups)
     tools = builtin_tools() if tools is None else tools
     server = Server(
         settings,

@@ -5,23 +5,24 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from mcp_app.server import fixes
 
+with_speedups = True
+"""Whether `fixed()` is Hypercorn as shipped."""
+
 
 @contextmanager
-def without(*names: str) -> Iterator[None]:
-    """Hypercorn with every fix but those named, for the block; as found afterwards."""
+def _applied(chosen: Sequence[fixes.Fix]) -> Iterator[None]:
+    """Hypercorn with the chosen fixes, for the block; as found afterwards."""
     was_installed = fixes._installed
     fixes.uninstall()
-    assert set(names) <= {fix.name for fix in fixes.ALL}
     try:
-        for fix in fixes.ALL:
-            if fix.name not in names:
-                fix.apply()
+        for fix in chosen:
+            fix.apply()
         yield
     finally:
         gc.collect()  # what a defect left unfinished complains now, not in some later test
@@ -30,11 +31,21 @@ def without(*names: str) -> Iterator[None]:
             fixes.install()
 
 
-@contextmanager
-def fixed() -> Iterator[None]:
-    """Hypercorn with every fix, for the block."""
-    with without():
-        yield
+def without(*names: str) -> AbstractContextManager[None]:
+    """Hypercorn with every fix but those named, and without speed-ups: a defect is upstream's own."""
+    assert set(names) <= {fix.name for fix in fixes.FIXES}
+    return _applied([fix for fix in fixes.FIXES if fix.name not in names])
+
+
+def without_speedup(name: str) -> AbstractContextManager[None]:
+    """Hypercorn with every fix, and with every speed-up but one."""
+    assert name in {speedup.name for speedup in fixes.SPEEDUPS}
+    return _applied([*fixes.FIXES, *(speedup for speedup in fixes.SPEEDUPS if speedup.name != name)])
+
+
+def fixed() -> AbstractContextManager[None]:
+    """Hypercorn with every fix, and with the speed-ups unless `with_speedups` was set to False."""
+    return _applied([*fixes.FIXES, *(fixes.SPEEDUPS if with_speedups else ())])
 
 
 class Provoking:

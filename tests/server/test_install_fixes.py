@@ -8,11 +8,14 @@ import re
 from pathlib import Path
 
 import pytest
+from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.protocol.h2 import H2Protocol, StreamBuffer
 
 from mcp_app.server import fixes
 from mcp_app.server.errors import StartError
 from mcp_app.server.fixes.replacing import fingerprint
+
+EVERY = (*fixes.FIXES, *fixes.SPEEDUPS)
 
 
 @pytest.fixture(autouse=True)
@@ -36,22 +39,51 @@ def changed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_pinned_hypercorn_is_what_every_fix_was_written_for() -> None:
-    assert {fix.name: fix.mismatch() for fix in fixes.ALL} == dict.fromkeys((fix.name for fix in fixes.ALL), None)
+    assert {fix.name: fix.mismatch() for fix in EVERY} == dict.fromkeys((fix.name for fix in EVERY), None)
 
 
 def test_each_fix_is_a_file_of_its_name_and_says_what_it_fixes() -> None:
     folder = Path(fixes.__file__).parent
-    assert {fix.name for fix in fixes.ALL} | {"__init__", "replacing", "dropping", "well_formed"} == {
+    assert {fix.name for fix in fixes.FIXES} | {"__init__", "replacing", "dropping", "well_formed"} == {
         path.stem for path in folder.glob("*.py")
     }
-    for fix in fixes.ALL:
+    for fix in fixes.FIXES:
         assert fix.defect
+        assert not fix.gain
         assert all(re.fullmatch(r"https://github\.com/[\w-]+/[\w-]+/(issues|pull)/\d+", url) for url in fix.upstream)
+
+
+def test_each_speedup_is_a_file_of_its_name_and_says_what_it_gained() -> None:
+    folder = Path(fixes.__file__).parent / "speedups"
+    assert {fix.name for fix in fixes.SPEEDUPS} | {"__init__"} == {path.stem for path in folder.glob("*.py")}
+    assert all(fix.gain and fix.defect and not fix.upstream for fix in fixes.SPEEDUPS)
+
+
+def test_the_speedups_can_be_left_out() -> None:
+    released = fingerprint(TCPServer.__init__)
+    fixes.install(speedups=False)
+    assert fingerprint(TCPServer.__init__) == released
+    fixes.uninstall()
+    fixes.install()
+    assert fingerprint(TCPServer.__init__) != released
+
+
+def test_a_speedup_that_does_not_fit_is_left_out_and_the_start_goes_on(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def __init__(self: TCPServer, *args: object) -> None:  # noqa: N807 - it replaces one
+        """Another version."""
+
+    monkeypatch.setattr(TCPServer, "__init__", __init__)
+    with caplog.at_level(logging.WARNING, "mcp_app.server"):
+        fixes.install()
+    assert TCPServer.__init__ is __init__
+    assert "speed-up 'one_write'" in caplog.text
 
 
 def test_installing_twice_wraps_once() -> None:
     fixes.install()
-    once = {(each.owner, each.name): getattr(each.owner, each.name) for fix in fixes.ALL for each in fix.replacements}
+    once = {(each.owner, each.name): getattr(each.owner, each.name) for fix in EVERY for each in fix.replacements}
     fixes.install()
     assert once == {key: getattr(*key) for key in once}
 
@@ -89,6 +121,6 @@ def test_as_a_warning_the_one_fix_is_left_out_and_the_others_are_applied(caplog:
 
 
 def test_a_method_that_is_gone_is_a_mismatch() -> None:
-    fix = fixes.ALL[0]
+    fix = fixes.FIXES[0]
     gone = dataclasses.replace(fix, replacements=(dataclasses.replace(fix.replacements[0], name="no_such_method"),))
     assert gone.mismatch() == "hypercorn.protocol.h2.StreamBuffer.no_such_method"

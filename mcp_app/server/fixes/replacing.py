@@ -39,12 +39,16 @@ class Replacement:
 
 @dataclass(frozen=True)
 class Fix:
-    """One upstream defect: `defect` completes the sentence 'without this fix …'; `upstream` are its threads."""
+    """One upstream defect: `defect` completes the sentence 'without this fix …'; `upstream` are its threads.
+
+    A speed-up repairs nothing: its `gain` is what was measured, as a ratio to the same without it.
+    """
 
     name: str
     defect: str
     replacements: tuple[Replacement, ...]
     upstream: tuple[str, ...] = ()
+    gain: str = ""
 
     def mismatch(self) -> str | None:
         """The first method whose source differs from what the fix was written for, or None. Look before any fix is
@@ -80,6 +84,11 @@ def fingerprint(function: object) -> str:
 
 def explain(fix: Fix, path: str) -> str:
     """One line: which fix, which function, which version, what is therefore not fixed, and the way out."""
+    if fix.gain:
+        return (
+            f"hypercorn {version('hypercorn')} is not what mcp_app's speed-up {fix.name!r} was written for "
+            f"({path} differs); without it {fix.defect}"
+        )
     return (
         f"hypercorn {version('hypercorn')} is not what mcp_app's fix {fix.name!r} was written for ({path} differs); "
         f"without it {fix.defect}. Install hypercorn 0.18.0, or set MCP_APP_FIXES=warn to start without this fix"
