@@ -22,6 +22,7 @@ class Mark(Enum):
 
 
 Batch = Sequence[Entry | Mark]
+"""Entries; or a mark, which is the last of its batch."""
 
 
 class Batches(Protocol):

@@ -7,16 +7,18 @@ and what leaving or the cap mean is not decided here, and nothing is validated.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
+from pydantic_core import from_json
+
 from . import jsonrpc, mcp_content
 from .asking import MissingCapability
 from .event import Event, EventType, encode
 from .jsonrpc import Code, Id
+from .mcp_progress import Progress, message_in
 from .rpc_error import RPC_CODES
 
 MESSAGE_CHARS = 200
@@ -33,6 +35,7 @@ LEVELS = ("debug", "info", "notice", "warning", "error", "critical", "alert", "e
 # say that there is no result, and are JSON-RPC errors.
 _FOR_THE_MODEL = frozenset({"tool_failed", "event_too_large", "invalid_params"})
 _NOTHING_THERE = "unknown_resource"  # said by the function of a resource; it is no error of the protocol's own
+_PROGRESS, _LOG = EventType.PROGRESS, EventType.LOG  # looked up once: an enum's metaclass does it, slowly
 _CODES = {kind.code: code for kind, (code, _) in RPC_CODES.items() if hasattr(kind, "code")}
 
 
@@ -79,7 +82,7 @@ class Exchange:
     """The number of the last entry that was rendered: one that is rendered again must not count twice."""
     heard_by: object = field(default=None, init=False)
     """Whoever gives its messages out now: each goes to one stream only."""
-    _progress: float = field(default=-math.inf, init=False)
+    _progress: Progress | None = field(default=None, init=False)
     _kept: list[tuple[bytes, bool]] = field(default_factory=list, init=False)
     _kept_bytes: int = field(default=0, init=False)
     _seen: int = field(default=0, init=False)
@@ -91,9 +94,9 @@ class Exchange:
 
     def notification(self, event: Event) -> bytes | None:
         """The event as a notification; None when the client did not ask for its kind."""
-        if event.type is EventType.PROGRESS:
+        if event.type is _PROGRESS:
             return self._progress_notification(event)
-        if event.type is EventType.LOG:
+        if event.type is _LOG:
             return self._log_notification(event)
         if event.type is EventType.ASK:  # no notification but a request of ours: it goes the same way
             asked = json.loads(event.data)
@@ -109,7 +112,8 @@ class Exchange:
         """
         if self.progress_token is None:
             return None
-        return self._numbered(None, None, f"working, {seconds:.0f} of at most {cap:.0f} s", None)
+        progress = self._progress or self._begun(self.progress_token)
+        return progress.told(encode(f"working, {seconds:.0f} of at most {cap:.0f} s"), b"")
 
     def response(self, event: Event) -> bytes:
         """The run's last event as the response to the request."""
@@ -153,39 +157,23 @@ class Exchange:
     # --- progress and log --------------------------------------------------------------------------------------------
 
     def _progress_notification(self, event: Event) -> bytes | None:
-        data = json.loads(event.data)
-        numbers: dict[str, Any] = json.loads(event.metadata) if event.metadata else {}
-        told = _told(data)
-        is_content = numbers.get("content") is True
-        if told is None:
+        message = message_in(event.data)
+        if message is None:
+            is_content = bool(event.metadata) and from_json(event.metadata).get("content") is True
             self._keep(event.data, is_content)
         if self.progress_token is None:
             return None
-        if told is not None:
-            return self._numbered(numbers.get("progress"), numbers.get("total"), told or None, None)
-        message = _named(data) if is_content else data if isinstance(data, str) else event.data.decode()
-        return self._numbered(numbers.get("progress"), numbers.get("total"), message[:MESSAGE_CHARS], event.data)
+        progress = self._progress or self._begun(self.progress_token)
+        if message is None:
+            return progress.partial(_line(event.data, is_content), event.metadata, event.data)
+        return progress.told(message, event.metadata)
 
-    def _numbered(self, progress: float | None, total: float | None, message: str | None, data: bytes | None) -> bytes:
-        params: dict[str, Any] = {"progressToken": self.progress_token, "progress": self._next(progress)}
-        if total is not None:
-            params["total"] = total
-        if message:
-            params["message"] = message
-        if data is None:
-            return jsonrpc.notification("notifications/progress", encode(params))
-        meta = b'"_meta":{%s:%s}' % (encode(f"{self.namespace}partial"), data)
-        return jsonrpc.notification("notifications/progress", b"%s,%s}" % (encode(params)[:-1], meta))
-
-    def _next(self, progress: float | None) -> float:
-        """ "The progress value MUST increase with each notification": by the tool's number, else by next to nothing."""
-        if progress is None or progress <= self._progress:
-            progress = 0.0 if self._progress == -math.inf else math.nextafter(self._progress, math.inf)
-        self._progress = progress
-        return progress
+    def _begun(self, token: str | int) -> Progress:
+        self._progress = Progress(token, self.namespace)
+        return self._progress
 
     def _log_notification(self, event: Event) -> bytes | None:
-        line: dict[str, Any] = json.loads(event.data)
+        line: dict[str, Any] = from_json(event.data)
         if self.level is None or LEVELS.index(line["level"]) < LEVELS.index(self.level):
             return None
         data = line["message"] if "data" not in line else {"message": line["message"], "data": line["data"]}
@@ -243,13 +231,14 @@ class Exchange:
         return self.typed(mcp_content.known(result, self.wire.lacking))
 
 
-def _told(data: Any) -> str | None:
-    """The message of `ctx.progress`, empty when it had none; None for data of a tool's own."""
-    if data == {}:
-        return ""
-    if isinstance(data, dict) and data.keys() == {"message"} and isinstance(data["message"], str):
-        return data["message"]
-    return None
+def _line(data: bytes, is_content: bool) -> str:
+    """Data of a tool's own, for a person."""
+    if is_content:
+        return _named(from_json(data))[:MESSAGE_CHARS]
+    if data.startswith(b'"'):
+        text: str = from_json(data)
+        return text[:MESSAGE_CHARS]
+    return data[: 4 * MESSAGE_CHARS].decode(errors="ignore")[:MESSAGE_CHARS]  # a character has four bytes at most
 
 
 def _named(blocks: list[dict[str, Any]]) -> str:

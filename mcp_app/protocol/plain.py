@@ -240,9 +240,24 @@ def event_json(event: Event) -> bytes:
     return b"%s%s}" % (_PREFIX[event.type], event.data)
 
 
-def frame(run: str, entry: Entry, retry_ms: int | None = None) -> bytes:
-    """The entry as one frame of an event stream (WHATWG HTML 9.2.5). No `event:`, so that `onmessage` sees it."""
-    return sse.frame(event_json(entry.event), id=f"{run}/{entry.number}", retry=retry_ms)
+# What frame() makes of each kind of event, with holes for the run, the number, and the JSON, which is one line.
+_FRAME = {kind: sse.frame(b"%b%%b}" % prefix, id="%b/%d") for kind, prefix in _PREFIX.items()}
+_FRAME_WITH_METADATA = {
+    kind: sse.frame(b'%b%%b,"metadata":%%b}' % prefix, id="%b/%d") for kind, prefix in _PREFIX.items()
+}
+
+
+def frame(run: bytes, entry: Entry, retry_ms: int | None = None) -> bytes:
+    """The entry as one frame of an event stream (WHATWG HTML 9.2.5). No `event:`, so that `onmessage` sees it.
+
+    `run` is an id of ours: hexadecimal digits.
+    """
+    event = entry.event
+    if retry_ms is not None:
+        return sse.frame(event_json(event), id=f"{run.decode()}/{entry.number}", retry=retry_ms)
+    if event.metadata:
+        return _FRAME_WITH_METADATA[event.type] % (run, entry.number, event.data, event.metadata)
+    return _FRAME[event.type] % (run, entry.number, event.data)
 
 
 def json_answer(tool: str, end: Event, progress: Sequence[Event], metadata: dict[str, Any]) -> bytes:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import math
 import secrets
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol, cast
 
 from ..middleware import Batch, Batches, Mark
 from ..protocol import plain, sse
@@ -24,12 +24,14 @@ _CAP = sse.comment("cap")
 
 
 class Rendering(Protocol):
-    """How one dialect looks on the wire: each answer is whole frames, or comment lines."""
+    """How one dialect looks on the wire: whole frames, or comment lines."""
 
     def opening(self) -> bytes:
         """The first bytes, at once."""
 
-    def entry(self, entry: Entry) -> bytes: ...
+    def entries(self, entries: Sequence[Entry]) -> list[bytes]:
+        """What each of them looks like."""
+
     def heartbeat(self) -> bytes: ...
     def cap(self) -> bytes:
         """What ends a stream whose run goes on."""
@@ -42,17 +44,19 @@ class PlainRendering:
     """The plain dialect: `visible` heartbeats are events, which a page can watch; `retry_ms` goes with the first."""
 
     def __init__(self, run: str, *, visible: bool, retry_ms: int | None) -> None:
-        self._run = run
+        self._run = run.encode()
         self._heartbeat = plain.HEARTBEAT_EVENT if visible else sse.HEARTBEAT
         self._retry_ms = retry_ms
 
     def opening(self) -> bytes:
         return sse.OPEN
 
-    def entry(self, entry: Entry) -> bytes:
-        frame = plain.frame(self._run, entry, self._retry_ms)
-        self._retry_ms = None
-        return frame
+    def entries(self, entries: Sequence[Entry]) -> list[bytes]:
+        frames = [plain.frame(self._run, entry) for entry in entries]
+        if self._retry_ms is not None:
+            frames[0] = plain.frame(self._run, entries[0], self._retry_ms)
+            self._retry_ms = None
+        return frames
 
     def heartbeat(self) -> bytes:
         return self._heartbeat
@@ -134,15 +138,13 @@ class Frames:
                 return batch
 
     def _bytes(self, batch: Batch) -> bytes:
-        rendering = self._rendering
-        frames: list[bytes] = []
-        for item in batch:
-            if item is Mark.HEARTBEAT:
-                frames.append(rendering.heartbeat())
-            elif item is Mark.CAP:
-                frames.append(rendering.cap())
-            else:
-                frames.append(rendering.entry(item))
+        if not batch:
+            return b""
+        mark = batch[-1]
+        if not isinstance(mark, Mark):
+            return b"".join(self._rendering.entries(cast(Sequence[Entry], batch)))
+        frames = self._rendering.entries(cast(Sequence[Entry], batch[:-1])) if len(batch) > 1 else []
+        frames.append(self._rendering.heartbeat() if mark is Mark.HEARTBEAT else self._rendering.cap())
         return b"".join(frames)
 
     def _last_word(self, error: McpAppError) -> bytes:

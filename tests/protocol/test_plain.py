@@ -192,7 +192,7 @@ def test_what_is_no_run_key(key: str) -> None:
 
 def test_event_ids_come_back() -> None:
     entry = Entry(7, Event(EventType.PROGRESS, b"1"), 1)
-    given_out = plain.frame(RUN, entry).split(b"\n")[0].removeprefix(b"id: ").decode()
+    given_out = plain.frame(RUN.encode(), entry).split(b"\n")[0].removeprefix(b"id: ").decode()
     assert plain.parse_event_id(given_out) == (RUN, 7)
     assert plain.parse_event_id(f"{RUN}/{10**15 - 1}") == (RUN, 10**15 - 1)
 
@@ -262,12 +262,12 @@ def test_what_is_no_event_id_of_ours(value: str) -> None:
     ids=lambda value: value.type.value if isinstance(value, Event) else "",
 )
 def test_frames_are_as_the_design_says(event: Event, frame: str) -> None:
-    written = plain.frame(RUN, Entry(9, event, event.size)).decode()
+    written = plain.frame(RUN.encode(), Entry(9, event, event.size)).decode()
     assert written == f"id: {RUN}/9\ndata: {frame}\n\n".replace("RUN", RUN)
 
 
 def test_the_reconnection_time_stands_in_an_event_that_has_data() -> None:
-    written = plain.frame(RUN, Entry(1, Event(EventType.PROGRESS, b"5"), 1), 1000).decode()
+    written = plain.frame(RUN.encode(), Entry(1, Event(EventType.PROGRESS, b"5"), 1), 1000).decode()
     assert written.count("\n\n") == 1
     assert {line.split(":")[0] for line in written.strip().split("\n")} == {"id", "retry", "data"}
     assert "retry: 1000\n" in written

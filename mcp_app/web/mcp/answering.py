@@ -33,6 +33,8 @@ GRACE_SECONDS = 0.1
 by whoever waits for the first byte."""
 
 
+_PROGRESS = EventType.PROGRESS
+
 Promote = Callable[[Reader], bytes | None]
 """Lets the run of a reader go on without it, and makes the response that says how to follow it: None for a run that has
 ended, whose own response is about to come."""
@@ -246,12 +248,16 @@ class Wanted:
                 said.append(item)
                 continue
             event = item.event
-            if event.type is EventType.LET_GO and item.number > self._past:
+            if event.type is _PROGRESS:  # nearly all are
+                message = self._notification(item)
+            elif event.type is EventType.LET_GO and item.number > self._past:
                 self._let_go = True
                 return [*said, Mark.CAP]  # the end of a stream, as at the cap
-            if event.last:
+            elif event.last:
                 self.status = self._exchange.status(event)
-            message = self._exchange.response(event) if event.last else self._notification(item)
+                message = self._exchange.response(event)
+            else:
+                message = self._notification(item)
             if message is not None:
                 self.rendered[item.number] = message
                 said.append(item)

@@ -5,7 +5,7 @@ Who may listen, and what is said, is decided elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ...middleware.heartbeat import Heartbeat
 from ...middleware.time_cap import TimeCap
@@ -77,8 +77,8 @@ class Messages:
     def opening(self) -> bytes:
         return self._opening
 
-    def entry(self, entry: Entry) -> bytes:
-        return sse.frame(entry.event.data, event="message")
+    def entries(self, entries: Sequence[Entry]) -> list[bytes]:
+        return [sse.frame(each.event.data, event="message") for each in entries]
 
     def heartbeat(self) -> bytes:
         return sse.HEARTBEAT

@@ -5,7 +5,7 @@ What is sent, and when the stream ends, is answering.py's; the messages themselv
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ...protocol import sse
@@ -17,6 +17,11 @@ from ..frames import Rendering
 
 if TYPE_CHECKING:
     from .answering import Wanted
+
+
+_PROGRESS = EventType.PROGRESS
+_FRAME = sse.frame(b"%b")  # a message has one line
+_ID = b"id: %b/%d\n%b"  # before a frame
 
 
 class RpcRendering:
@@ -36,13 +41,17 @@ class RpcRendering:
     def opening(self) -> bytes:
         return sse.OPEN
 
-    def entry(self, entry: Entry) -> bytes:
-        said = sse.frame(self._wanted.rendered.pop(entry.number))
-        if entry.event.type is EventType.PROGRESS:
-            self._progress_at = self._age()
-        elif not entry.event.last and self._age() - self._progress_at >= self._often:
-            said += self._silent_progress()
-        return said
+    def entries(self, entries: Sequence[Entry]) -> list[bytes]:
+        rendered, now = self._wanted.rendered, self._age()
+        frames = []
+        for entry in entries:
+            frame = _FRAME % rendered.pop(entry.number)
+            if entry.event.type is _PROGRESS:
+                self._progress_at = now
+            elif now - self._progress_at >= self._often and not entry.event.last:
+                frame += self._silent_progress()
+            frames.append(frame)
+        return frames
 
     def heartbeat(self) -> bytes:
         return sse.HEARTBEAT + self._silent_progress()
@@ -69,16 +78,17 @@ class Resumable:
 
     def __init__(self, rendering: Rendering, stream: str, after: int, retry_ms: int | None) -> None:
         self._rendering = rendering
-        self._stream = stream
+        self._stream = stream.encode()
         self._last = after
         self._retry_ms = retry_ms
 
     def opening(self) -> bytes:
         return self._rendering.opening() + self._primer()
 
-    def entry(self, entry: Entry) -> bytes:
-        self._last = entry.number
-        return b"id: %b\n%b" % (self._id(), self._rendering.entry(entry))
+    def entries(self, entries: Sequence[Entry]) -> list[bytes]:
+        self._last = entries[-1].number
+        frames = self._rendering.entries(entries)
+        return [_ID % (self._stream, entry.number, frame) for entry, frame in zip(entries, frames, strict=True)]
 
     def heartbeat(self) -> bytes:
         return self._rendering.heartbeat()
@@ -92,7 +102,4 @@ class Resumable:
     def _primer(self) -> bytes:
         if self._retry_ms is None:
             return b""
-        return sse.frame(b"", id=self._id().decode(), retry=self._retry_ms)
-
-    def _id(self) -> bytes:
-        return b"%b/%d" % (self._stream.encode(), self._last)
+        return sse.frame(b"", id=f"{self._stream.decode()}/{self._last}", retry=self._retry_ms)

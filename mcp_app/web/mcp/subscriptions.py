@@ -204,8 +204,8 @@ class Messages:
     def opening(self) -> bytes:
         return sse.OPEN
 
-    def entry(self, entry: Entry) -> bytes:
-        return sse.frame(entry.event.data)
+    def entries(self, entries: Sequence[Entry]) -> list[bytes]:
+        return [sse.frame(each.event.data) for each in entries]
 
     def heartbeat(self) -> bytes:
         return sse.HEARTBEAT

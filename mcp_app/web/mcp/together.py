@@ -59,9 +59,9 @@ class Call:
         if batch is None:
             return [], True
         entries = [each for each in batch if isinstance(each, Entry)]
-        return [(each.number, self._rendering.entry(each)) for each in entries], any(
-            each.event.last for each in entries
-        )
+        frames = self._rendering.entries(entries)
+        said = [(entry.number, frame) for entry, frame in zip(entries, frames, strict=True)]
+        return said, any(each.event.last for each in entries)
 
     def heartbeat(self) -> bytes:
         return self._rendering.heartbeat()
@@ -133,8 +133,8 @@ class Together:
             return sse.OPEN
         return sse.OPEN + b"id: %b\n%b" % (self._cursor(), sse.frame(array(self._said)))
 
-    def entry(self, entry: Entry) -> bytes:
-        return b"id: %b\n%b" % (self._cursors.pop(entry.number), entry.event.data)
+    def entries(self, entries: Sequence[Entry]) -> list[bytes]:
+        return [b"id: %b\n%b" % (self._cursors.pop(each.number), each.event.data) for each in entries]
 
     def heartbeat(self) -> bytes:
         return b"".join(each.heartbeat() for each in self._open) or sse.HEARTBEAT
