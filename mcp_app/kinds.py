@@ -45,13 +45,13 @@ async def work(tool: Tool, arguments: dict[str, Any], caller: Caller, emit: Emit
 
 
 async def _coroutine(tool: Tool, arguments: dict[str, Any], caller: Caller, emit: Emit) -> Outcome:
-    value = await tool.function(**_with_context(tool, arguments, _context(caller, emit)))
+    value = await tool.function(**_with_context(tool, arguments, caller, emit))
     return _outcome(tool, value)
 
 
 async def _async_generator(tool: Tool, arguments: dict[str, Any], caller: Caller, emit: Emit) -> Outcome:
     items = _Items(tool)
-    generator: AsyncGenerator[Any, None] = tool.function(**_with_context(tool, arguments, _context(caller, emit)))
+    generator: AsyncGenerator[Any, None] = tool.function(**_with_context(tool, arguments, caller, emit))
     async with aclosing(generator):
         async for value in generator:
             event = items.take(value)
@@ -63,10 +63,12 @@ async def _async_generator(tool: Tool, arguments: dict[str, Any], caller: Caller
 async def _in_thread(tool: Tool, arguments: dict[str, Any], caller: Caller, emit: Emit, threads: Threads) -> Outcome:
     channel: Channel[Item] = Channel(asyncio.get_running_loop(), lambda item: item.size)
     waits = Waits(channel)
-    context = Context(channel.send, caller, waits.wait)
+    name = tool.signature.context
+    if name is not None:
+        arguments = {**arguments, name: Context(channel.send, caller, waits.wait)}
     work_there = _generate if tool.kind is Kind.GENERATOR else _call
     async with (
-        threads.run(work_there, tool, _with_context(tool, arguments, context), channel) as outcome,
+        threads.run(work_there, tool, arguments, channel) as outcome,
         waits.answered(),
     ):
         while items := await channel.take():
@@ -133,15 +135,11 @@ class _Items:
         return _outcome(self._tool, self._result.value)
 
 
-def _context(caller: Caller, emit: Emit) -> Context:
-    return Context(lambda event: emit((event,)), caller)
-
-
 def _outcome(tool: Tool, value: Any) -> Outcome:
     is_content = getattr(tool, "is_content", None)  # only a tool's result may be content: a prompt's is its messages
     return Outcome(tool.encode_result(value), content=bool(is_content and is_content(value)))
 
 
-def _with_context(tool: Tool, arguments: dict[str, Any], context: Context) -> dict[str, Any]:
+def _with_context(tool: Tool, arguments: dict[str, Any], caller: Caller, emit: Emit) -> dict[str, Any]:
     name = tool.signature.context
-    return arguments if name is None else {**arguments, name: context}
+    return arguments if name is None else {**arguments, name: Context(lambda event: emit((event,)), caller)}

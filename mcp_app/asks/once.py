@@ -18,11 +18,13 @@ class Once:
     out as JSON brings it back, in the first round as in every other.
     """
 
+    __slots__ = ("_idle", "_known", "_locks", "_making")
+
     def __init__(self, known: dict[str, Any]) -> None:
         self._known = known
         self._locks: dict[str, asyncio.Lock] = {}
         self._making = 0
-        self._idle = asyncio.Event()
+        self._idle: asyncio.Event | None = None  # made when it is waited for, which few calls do
 
     async def value(self, key: str, make: Callable[[], Any]) -> Any:
         """The value under `key`. Raises what `make` raises, and then nothing is kept; ValueError for no JSON value."""
@@ -34,6 +36,7 @@ class Once:
     async def idle(self) -> None:
         """Wait until nothing is being made: a round that ended meanwhile would forget it, and the next do it again."""
         while self._making:
+            self._idle = self._idle or asyncio.Event()
             self._idle.clear()
             await self._idle.wait()
 
@@ -44,4 +47,5 @@ class Once:
             return json.loads(encode(await made if inspect.isawaitable(made) else made))
         finally:
             self._making -= 1
-            self._idle.set()
+            if self._idle is not None:
+                self._idle.set()

@@ -81,7 +81,9 @@ class Exchange:
     counted: int = field(default=0, init=False)
     """The number of the last entry that was rendered: one that is rendered again must not count twice."""
     heard_by: object = field(default=None, init=False)
-    """Whoever gives its messages out now: each goes to one stream only."""
+    """The token of whoever gives its messages out now: each goes to one stream only."""
+    handle: bytes | None = field(default=None, init=False)
+    """The response, when it does not tell what became of the run but how to follow it."""
     _progress: Progress | None = field(default=None, init=False)
     _kept: list[tuple[bytes, bool]] = field(default_factory=list, init=False)
     _kept_bytes: int = field(default=0, init=False)

@@ -11,7 +11,9 @@ import logging
 import math
 import secrets
 import time
+import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ..asks import Asker, InputRequired
@@ -24,6 +26,7 @@ from ..protocol.revision import OnLeave, Policy
 from ..threads import Threads
 from ..tools import Tool
 from .ending import last_event
+from .expiry import Expiry
 from .failure import shown
 from .reader import Reader
 from .writer import Writer, too_large
@@ -82,7 +85,8 @@ class Run:
         self._writer = Writer(log, self.id, waits=policy.waits)
         self._readers: list[Reader] = []
         self._followers: set[Reader] = set()
-        self._expiry: asyncio.TimerHandle | None = None
+        self._expiry = Expiry()
+        self._lingers = False
         self._task: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._began = caller.clock()
@@ -96,7 +100,8 @@ class Run:
         await self._writer.open(self._keep, started)
         if self.ended:  # while the log was opened
             return
-        self._caller.asker.attach(self._writer.emit, self.stop)
+        # Weakly: an asker that held its run would be a circle, which only the collector opens.
+        self._caller.asker.attach(self._writer.emit, partial(_stop, weakref.ref(self)))
         self._task = asyncio.create_task(self._work(arguments), name=f"run {self.id}")
         self._expire_at_cap()  # also while its reader is stuck in a write
 
@@ -164,7 +169,8 @@ class Run:
         """
         reader = Reader(self, after)
         self._readers.insert(0 if after else len(self._readers), reader)
-        if self._expiry is not None:
+        if self._lingers and not self.ended:
+            self._lingers = False
             self._expire_at_cap()
         return reader
 
@@ -213,27 +219,12 @@ class Run:
         elif self.policy.on_leave is OnLeave.LINGER:
             back_by = self._caller.clock() + self._linger
             if back_by < self.deadline:
-                self._expire_at(back_by, lambda: Left("The caller left and did not come back."))
+                self._lingers = True
+                self._expiry.at(back_by, lambda: self.stop(Left("The caller left and did not come back.")))
 
     def _expire_at_cap(self) -> None:
         seconds = self._unless_promoted
-        self._expire_at(min(self.deadline, self._began + seconds), lambda: self.cap_error(seconds))
-
-    def _expire_at(self, when: float, why: Callable[[], McpAppError]) -> None:
-        self._forget_expiry()
-        loop = asyncio.get_running_loop()
-        # A turn later than it is due: a reader whose time has come in the same turn is first, and may promote the run.
-        due: asyncio.TimerHandle = loop.call_at(when, lambda: loop.call_soon(self._expire, due, why))
-        self._expiry = due
-
-    def _expire(self, due: asyncio.TimerHandle, why: Callable[[], McpAppError]) -> None:
-        if self._expiry is due:
-            self.stop(why())
-
-    def _forget_expiry(self) -> None:
-        if self._expiry is not None:
-            self._expiry.cancel()
-            self._expiry = None
+        self._expiry.at(min(self.deadline, self._began + seconds), lambda: self.stop(self.cap_error(seconds)))
 
     # --- its end -----------------------------------------------------------------------------------------------------
 
@@ -291,9 +282,15 @@ class Run:
         self.code = code
         if code != "complete":
             self._caller.reason = code
-        self._forget_expiry()
+        self._expiry.never()
         self._writer.close(code)
 
     def _tell_if_idle(self) -> None:
         if self.over and self.idle:
             self._on_idle(self)
+
+
+def _stop(run: weakref.ref[Run], end: McpAppError | InputRequired) -> None:
+    found = run()
+    if found is not None:
+        found.stop(end)

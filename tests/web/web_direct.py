@@ -66,8 +66,12 @@ class Direct:
         """POST a call."""
         return await self.post(EVENTS, {"tool": tool, "params": params}, accept=accept)
 
-    async def close(self) -> None:
+    def forget(self) -> None:
+        """Close the bodies that were answered so far."""
         self._opened.close()
+
+    async def close(self) -> None:
+        self.forget()
         await asyncio.wait_for(self.runs.drain(), SECONDS)
         self.runs.close()
 

@@ -6,6 +6,7 @@ everybody); which policy holds was decided before. No method and no revision is 
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -113,13 +114,12 @@ class Answering:
     ) -> Wanted:
         def at_cap() -> bool:
             if on_cap is OnCap.PROMOTE and promote is not None:
-                wanted.handle = promote(reader)
+                exchange.handle = promote(reader)
             else:
                 run.stop(run.cap_error(self._settings.cap_seconds))
-            return wanted.handle is not None
+            return exchange.handle is not None
 
-        wanted = Wanted(TimeCap(reader, stream, self._clock, on_cap, at_cap), exchange, self._clock, past)
-        return wanted
+        return Wanted(TimeCap(reader, stream, self._clock, on_cap, at_cap), exchange, self._clock, past)
 
     def _streamed(self, wanted: Wanted, run: Run, exchange: Exchange, stream: Stream, after: int) -> Answer:
         plain = self._rendering(wanted, exchange, stream)
@@ -189,7 +189,8 @@ class Wanted:
 
     def __init__(self, batches: Batches, exchange: Exchange, clock: Callable[[], float], past: int = 0) -> None:
         self._batches = batches
-        self._exchange, exchange.heard_by = exchange, self
+        self._exchange = exchange
+        self._ear = exchange.heard_by = object()
         self._clock = clock
         self._again: Exchange | None = None  # for entries that a reader before this one has had
         self._past, self._let_go = past, False
@@ -197,18 +198,18 @@ class Wanted:
         self.rendered: dict[int, bytes] = {}
         self.status = 200
         """Of the response, once it is rendered."""
-        self.handle: bytes | None = None
-        """The response, when it does not tell what became of the run but how to follow it."""
 
     async def quick(self, until: float) -> bytes | None:
         """The response, if it comes before anything else is to be said and before `until`; else None."""
+        if self._clock() < until:
+            await asyncio.sleep(0)  # the tool's first turn: most have ended after it, and need nobody to wait for them
         while self._clock() < until:
             batch = await self._batches.next(until)
             if batch is None:
                 return None
             said = self._said(batch)
-            if self.handle is not None and until == math.inf:
-                return self.handle
+            if self._exchange.handle is not None and until == math.inf:
+                return self._exchange.handle
             last = said[-1] if said else None
             if isinstance(last, Entry) and last.event.last and (len(said) == 1 or until == math.inf):
                 return self.rendered.pop(last.number)
@@ -239,7 +240,7 @@ class Wanted:
         self._batches.close()
 
     def _over(self) -> bool:
-        return self._let_go or self._exchange.heard_by is not self
+        return self._let_go or self._exchange.heard_by is not self._ear
 
     def _said(self, batch: Batch) -> list[Entry | Mark]:
         said: list[Entry | Mark] = []

@@ -62,7 +62,7 @@ class RpcRendering:
         return b"" if progress is None else sse.frame(progress)
 
     def cap(self) -> bytes:
-        handle = self._wanted.handle
+        handle = self._exchange.handle
         return sse.comment("cap") if handle is None else sse.frame(handle)
 
     def error(self, error: McpAppError) -> bytes:
