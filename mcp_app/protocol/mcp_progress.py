@@ -14,6 +14,7 @@ from pydantic_core import from_json
 from . import jsonrpc
 from .event import encode
 
+_MOST = math.nextafter(math.inf, 0.0)  # a tool that says this has come to the end of numbers
 _METHOD = "notifications/progress"
 _MESSAGE = b'{"message":"'
 
@@ -47,7 +48,7 @@ class Progress:
         said: dict[str, Any] = from_json(metadata) if metadata else {}
         progress, total = said.get("progress"), said.get("total")
         if progress is None or progress <= self._at:
-            progress = 0.0 if self._at == -math.inf else math.nextafter(self._at, math.inf)
+            progress = 0.0 if self._at == -math.inf else math.nextafter(self._at, _MOST)
         elif len(said) == 1 + (total is not None):
             self._at = progress
             return metadata[1:-1]
