@@ -8,7 +8,8 @@ response's generator. No routing and no policy may be in here.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
@@ -33,11 +34,13 @@ class Connection(ASGIHTTPConnection):
     """One request. By the fast lane, where there is nothing for Quart to do; else a task that reads messages, and a
     task that answers: when one is done, or we are, so is the other."""
 
-    async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+    def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> Coroutine[Any, Any, None]:
         lane: FastLane | None = getattr(self.app, "fast_lane", None)
         if lane is not None and type(self) is Connection and lane.takes(self.scope):
-            await lane.answer(self.scope, _path(self.scope["path"]), receive, send)
-            return
+            return lane.answer(self.scope, _path(self.scope["path"]), receive, send)
+        return self._by_quart(receive, send)
+
+    async def _by_quart(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         request = self._create_request_from_scope(send)
         tasks = {
             asyncio.ensure_future(self.handle_messages(request, receive)),

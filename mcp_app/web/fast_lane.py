@@ -7,28 +7,28 @@ Quart's own. With any of these, another rule or view beside ours, a root path or
 the request goes Quart's way; so does every request while the application is not served. Middleware around `asgi_app`
 is outside of both.
 
-Two things differ, and neither is on the wire: in a tool there is no `quart.request` or `current_app`, and a client that
-leaves within LOOK_SECONDS is found by the write. Routes, Host, Origin and limits are the endpoint's. No policy may be
-in here.
+One thing differs, and it is not on the wire: in a tool there is no `quart.request` or `current_app`. Routes, Host,
+Origin and limits are the endpoint's. No policy may be in here.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
-from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, ASGISendEvent
+from hypercorn.typing import ASGIReceiveCallable, ASGIReceiveEvent, ASGISendCallable, ASGISendEvent
 from quart import signals
 from werkzeug.sansio.utils import get_content_length
 
 from ..protocol.errors import McpAppError
 from . import routes
 from .endpoint import Endpoint
-from .exchange import Answer
+from .exchange import Answer, Request
 from .frames import Frames
-from .leaving import Leaving
+from .leaving import QUEUE, Leaving, Queue
 from .scope import headers_in, request_in, says_length
 
 if TYPE_CHECKING:
@@ -89,42 +89,39 @@ class FastLane:
         self, scope: Mapping[str, Any], path: str, receive: ASGIReceiveCallable, send: ASGISendCallable
     ) -> None:
         """Answer one request in the task that this is called in. `path` begins with a slash."""
-        endpoint = self._endpoint()
-        assert endpoint is not None  # noqa: S101 - `takes` has said so, and nothing was awaited since
-        headers = headers_in(scope)
-        length = get_content_length(headers.get("content-length"), headers.get("transfer-encoding"))
-        unread: McpAppError | None = None
-        try:
-            body = await self._body(length, receive)
-        except McpAppError as error:
-            body, unread = b"", error
-        if body is None:
+        queue: Queue | None = scope.get("extensions", {}).get(QUEUE)
+        asked, unread = await self._asked(scope, path, queue, receive)
+        if asked is None:
             return  # the client left before it had said what it wants
-        async with Leaving(receive, at_once=unread is not None) as leaving:
-            answer = await endpoint.answer(request_in(scope, path, headers, body), unread)
+        endpoint = self._endpoint()
+        assert endpoint is not None  # noqa: S101 - `takes` has said so
+        async with Leaving(receive, queue, at_once=unread is not None) as leaving:
+            answer = await endpoint.answer(asked, unread)
+            del asked  # a stream lives longer than what it was asked for with
             await self._send(answer, scope["method"], send, leaving)
 
-    async def _body(self, length: int | None, receive: ASGIReceiveCallable) -> bytes | None:
-        """The whole body; None when the client left before its end. Raises BodyTooLarge and BodyTimeout."""
-        most = self._app.config["MAX_CONTENT_LENGTH"]
-        if length is not None and most is not None and length > most:
-            raise routes.too_large()
-        parts: list[bytes] = []
-        size = 0
+    async def _asked(
+        self, scope: Mapping[str, Any], path: str, queue: Queue | None, receive: ASGIReceiveCallable
+    ) -> tuple[Request | None, McpAppError | None]:
+        """The request, or None when the client left before its end; and why its body could not be read."""
+        headers = headers_in(scope)
+        body = _Body(self._app.config["MAX_CONTENT_LENGTH"])
+        unread: McpAppError | None = None
         try:
-            async with asyncio.timeout(self._app.config["BODY_TIMEOUT"]):
-                while True:
-                    message = await receive()
-                    if message["type"] != "http.request":
-                        return None
-                    parts.append(message.get("body", b""))
-                    size += len(parts[-1])
-                    if most is not None and size > most:
-                        raise routes.too_large()
-                    if not message.get("more_body", False):
-                        return b"".join(parts)
+            body.announce(get_content_length(headers.get("content-length"), headers.get("transfer-encoding")))
+            while queue is not None and not body.whole and (message := queue.ready()) is not None:
+                body.take(message)
+            if not body.whole:
+                async with asyncio.timeout(self._app.config["BODY_TIMEOUT"]):
+                    while not body.whole:
+                        body.take(await receive())
         except TimeoutError:
-            raise routes.too_late() from None
+            unread = routes.too_late()
+        except McpAppError as error:
+            unread = error
+        if body.given_up:
+            return None, None
+        return request_in(scope, path, headers, b"" if unread else b"".join(body.parts)), unread
 
     async def _send(self, answer: Answer, method: str, send: ASGISendCallable, leaving: Leaving) -> None:
         body = answer.body
@@ -141,6 +138,35 @@ class FastLane:
             leaving.end_after(self._app.config["RESPONSE_TIMEOUT"])
             await send(_start(answer, method))
             await send(_part(body, more=False))
+
+
+class _Body:
+    """A request's body, of `most` bytes at most. Raises BodyTooLarge as soon as it says, or is, more."""
+
+    __slots__ = ("_most", "_size", "given_up", "parts", "whole")
+
+    def __init__(self, most: int | None) -> None:
+        self._most = math.inf if most is None else most
+        self._size = 0
+        self.parts: list[bytes] = []
+        self.whole = False
+        """Nothing more of it will come."""
+        self.given_up = False
+        """The client left before its end."""
+
+    def announce(self, length: int | None) -> None:
+        if length is not None and length > self._most:
+            raise routes.too_large()
+
+    def take(self, message: ASGIReceiveEvent) -> None:
+        if message["type"] != "http.request":
+            self.whole = self.given_up = True
+            return
+        self.parts.append(message.get("body", b""))
+        self._size += len(self.parts[-1])
+        if self._size > self._most:
+            raise routes.too_large()
+        self.whole = not message.get("more_body", False)
 
 
 def _is_hooked(app: Application) -> bool:

@@ -1,7 +1,7 @@
 """A request that is answered in its own task ends when its client leaves, or when its time is over.
 
-While an answer is made quickly nothing of this costs a task: only one that is still being made after LOOK_SECONDS has
-somebody who listens for its client. What is answered is not known here.
+A server that tells who has left costs nothing. With another, a task listens for the client, but only when the answer is
+still being made after LOOK_SECONDS. What is answered is not known here.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+from collections.abc import Callable
 from types import TracebackType
+from typing import Protocol
 
-from hypercorn.typing import ASGIReceiveCallable
+from hypercorn.typing import ASGIReceiveCallable, ASGIReceiveEvent
 
 from . import ending
 
@@ -22,6 +24,20 @@ LOOK_SECONDS = 0.02
 within it costs no more than the rest of its call, and is found by the write."""
 
 
+QUEUE = "mcp_app.queue"
+"""The ASGI extension by which our own server gives a request's queue: server/fixes/speedups/app_queue.py."""
+
+
+class Queue(Protocol):
+    """What it can do besides `receive`."""
+
+    def ready(self) -> ASGIReceiveEvent | None:
+        """The next message, if it is there."""
+
+    def on_disconnect(self, callback: Callable[[], object]) -> None:
+        """Call it when the client has left, which may be now."""
+
+
 class Leaving:
     """A block that is left early, without an exception, when the client has gone or `until` has come.
 
@@ -29,28 +45,40 @@ class Leaving:
     cancellation that arrives together with a result), and tells that from a cancellation by anybody else.
     """
 
-    __slots__ = ("_before", "_cancels", "_listener", "_loop", "_over", "_receive", "_task", "_timer", "_until")
+    __slots__ = ("_before", "_cancels", "_listener", "_loop", "_over", "_task", "_timer", "_told", "_until")
 
-    def __init__(self, receive: ASGIReceiveCallable, *, at_once: bool = False) -> None:
-        """`at_once`: the client is still sending, and what it sends has to be taken: a queue that nobody empties
-        holds up all of its HTTP/2 connection."""
+    def __init__(
+        self,
+        receive: ASGIReceiveCallable,
+        queue: Queue | None = None,
+        *,
+        at_once: bool = False,
+    ) -> None:
+        """`queue` tells when the client has left, where the server has such a one.
+
+        `at_once`: the client is still sending, and what it sends has to be taken: a queue that nobody empties holds up
+        all of its HTTP/2 connection.
+        """
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine is run by a task
         self._task = task
         self._loop = asyncio.get_running_loop()
         self._before = task.cancelling()
-        self._receive = receive
         self._listener: asyncio.Task[None] | None = None
         self._cancels = 0
         self._until = math.inf
         self._over = False
-        self._timer = self._loop.call_later(0 if at_once else LOOK_SECONDS, self._look)
+        self._timer: asyncio.TimerHandle | None = None
+        self._told = queue is not None and not at_once
+        if queue is not None and self._told:
+            queue.on_disconnect(self._end)
+        else:
+            self._timer = self._loop.call_later(0 if at_once else LOOK_SECONDS, self._look, receive)
 
     def end_after(self, seconds: float | None) -> None:
         """Be over `seconds` from now, None for never."""
         self._until = math.inf if seconds is None else self._loop.time() + seconds
-        if self._listener is not None:
-            self._timer.cancel()
+        if self._told or self._listener is not None:
             self._set_end()
 
     async def __aenter__(self) -> Leaving:
@@ -60,7 +88,7 @@ class Leaving:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         self._over = True
-        self._timer.cancel()
+        self._forget_timer()
         for _ in range(self._cancels):
             self._task.uncancel()
         ours = self._cancels > 0 and kind is asyncio.CancelledError and self._task.cancelling() <= self._before
@@ -70,17 +98,23 @@ class Leaving:
                 raise failed
         return ours
 
-    def _look(self) -> None:
-        self._listener = self._loop.create_task(self._listen())
+    def _look(self, receive: ASGIReceiveCallable) -> None:
+        self._listener = self._loop.create_task(self._listen(receive))
         self._set_end()
 
     def _set_end(self) -> None:
+        self._forget_timer()
         if self._until < math.inf:
             self._timer = self._loop.call_at(self._until, self._end)
 
-    async def _listen(self) -> None:
+    def _forget_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    async def _listen(self, receive: ASGIReceiveCallable) -> None:
         try:
-            while (await self._receive())["type"] != "http.disconnect":
+            while (await receive())["type"] != "http.disconnect":
                 pass
         except Exception:
             self._end()
@@ -90,7 +124,7 @@ class Leaving:
     def _end(self) -> None:
         if self._over:
             return
-        self._timer.cancel()
+        self._forget_timer()
         if self._cancels == ending.CANCEL_TRIES:
             logger.error("a request does not end when it is cancelled: %s", self._task)
             return

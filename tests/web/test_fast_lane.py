@@ -127,12 +127,18 @@ async def told(client: Client, asked: Asked, version: str) -> tuple[int, list[tu
     return exchange.status, same, _OF_ONE_CALL.sub(b"-", exchange.body)
 
 
+@pytest.fixture(params=[True, False], ids=["told", "listening"])
+def tells(request: pytest.FixtureRequest) -> bool:
+    """Whether the server tells that the client has left, or somebody has to listen for it."""
+    return bool(request.param)
+
+
 @pytest.fixture
-async def both(play: Play) -> AsyncIterator[tuple[Client, Client]]:
+async def both(play: Play, tells: bool) -> AsyncIterator[tuple[Client, Client]]:
     """One server whose requests go by the lane, and one whose requests go Quart's way."""
     settings = {"allowed_origins": ("https://app.example",), "linger_seconds": 0}
     async with (
-        running(create_app(Settings(**settings, fast_lane=True), play.tools())) as lane,
+        running(create_app(Settings(**settings, fast_lane=True), play.tools()), tells=tells) as lane,
         running(create_app(Settings(**settings, fast_lane=False), play.tools())) as quart,
     ):
         yield lane, quart
@@ -306,12 +312,12 @@ Deafened = Callable[[int], Awaitable[tuple[Deaf, Exchange]]]
 
 
 @pytest.fixture
-async def deafened(play: Play, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Deafened]:
+async def deafened(play: Play, tells: bool, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Deafened]:
     """An exchange by the lane whose answer is deaf."""
     monkeypatch.setattr(ending, "CANCEL_SECONDS", 0.01)
     monkeypatch.setattr(leaving, "LOOK_SECONDS", 0.001)
     app = create_app(Settings(), play.tools())
-    async with running(app) as client:
+    async with running(app, tells=tells) as client:
 
         async def one(times: int) -> tuple[Deaf, Exchange]:
             deaf = Deaf(times)
@@ -360,15 +366,42 @@ async def test_an_answer_that_cannot_be_cancelled_is_logged(
     await asyncio.wait({exchange.task}, timeout=SECONDS)
 
 
-async def test_an_answer_that_nobody_takes_is_given_up(play: Play) -> None:
+async def test_an_answer_that_nobody_takes_is_given_up(play: Play, tells: bool) -> None:
     app = create_app(Settings(), play.tools())
     app.config["RESPONSE_TIMEOUT"] = 0.05
-    async with running(app) as client:
+    async with running(app, tells=tells) as client:
         exchange = client.open("GET", "/healthz", body=None)
         exchange.writable.clear()
         exchange.send()
         await exchange.over()
         assert exchange.status == 0
+
+
+async def test_where_the_server_tells_nobody_listens(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leaving, "LOOK_SECONDS", 0)
+    app = create_app(Settings(linger_seconds=0), play.tools())
+    async with running(app, tells=True) as client:
+        exchange = client.post(EVENTS, b'{"tool":"wait"}', STREAM)
+        await exchange.until(2)
+        for _ in range(5):  # in which a listener would have come
+            await asyncio.sleep(0)
+        assert not [task for task in asyncio.all_tasks() if "Leaving._listen" in repr(task.get_coro())]
+        exchange.disconnect()
+        await exchange.over()
+        await play.over()
+
+
+async def test_a_body_too_large_is_taken_to_its_end_while_the_answer_is_written(play: Play, tells: bool) -> None:
+    app = create_app(Settings(), play.tools())
+    async with running(app, tells=tells) as client:
+        exchange = client.post(EVENTS, None, JSON, (b"content-length", b"1048577"))
+        exchange.writable.clear()
+        for _ in range(20):
+            exchange.send(b"x" * 1000, more=True)
+        await eventually(lambda: exchange._incoming.empty())
+        exchange.writable.set()
+        await exchange.rest()
+        assert exchange.status == 413
 
 
 async def test_a_server_that_fails_to_receive_is_heard(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from web_play import SECONDS
 from web_wire import Wire
 
+from mcp_app.server.fixes.speedups.app_queue import EXTENSION
+
+
+class TellingQueue(asyncio.Queue[dict[str, Any]]):
+    """What our own server gives its application beside `receive`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[Callable[[], object]] = []
+
+    def ready(self) -> dict[str, Any] | None:
+        return None if self.empty() else self.get_nowait()
+
+    def on_disconnect(self, callback: Callable[[], object]) -> None:
+        self.told.append(callback)
+
 
 class Exchange:
     """One request: what the application sent so far, and the client's own moves."""
 
-    def __init__(self, app: Any, scope: dict[str, Any]) -> None:
-        self._incoming: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    def __init__(self, app: Any, scope: dict[str, Any], *, tells: bool = False) -> None:
+        """With `tells` the application can have itself told when the client leaves, as by our own server."""
+        self._incoming = TellingQueue()
+        if tells:
+            scope["extensions"][EXTENSION] = self._incoming
         self._outgoing: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.status = 0
         self.headers: list[tuple[str, str]] = []
@@ -37,6 +56,8 @@ class Exchange:
         self._incoming.put_nowait({"type": "http.request", "body": body, "more_body": more})
 
     def disconnect(self) -> None:
+        for callback in self._incoming.told:
+            callback()
         self._incoming.put_nowait({"type": "http.disconnect"})
 
     async def receive(self) -> bytes:
@@ -76,8 +97,9 @@ class Exchange:
 class Client:
     """Makes exchanges with one application."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, *, tells: bool = False) -> None:
         self._app = app
+        self._tells = tells
         self.exchanges: list[Exchange] = []
 
     def open(
@@ -91,7 +113,8 @@ class Client:
         host: bytes = b"localhost",
     ) -> Exchange:
         """Send a request; with `body` None the body is left to `send`."""
-        exchange = Exchange(self._app, self.scope(method, target, headers, version=version, host=host))
+        scope = self.scope(method, target, headers, version=version, host=host)
+        exchange = Exchange(self._app, scope, tells=self._tells)
         self.exchanges.append(exchange)
         if body is not None:
             exchange.send(body)
@@ -130,10 +153,10 @@ class Client:
 
 
 @asynccontextmanager
-async def running(app: Any) -> AsyncIterator[Client]:
+async def running(app: Any, *, tells: bool = False) -> AsyncIterator[Client]:
     """The application with its lifespan; exchanges that a test left open are disconnected."""
     async with app.test_app():
-        client = Client(app)
+        client = Client(app, tells=tells)
         try:
             yield client
         finally:
