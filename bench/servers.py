@@ -44,6 +44,8 @@ class Server:
     doors: tuple[Door, ...]
     program: str = ""
     """A file of programs/ that must lie in the environment (Node.js looks for packages from there)."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables."""
     hypercorn: Mapping[str, str] = field(default_factory=dict)
     """What its hypercorn.toml says besides addresses and certificate, as TOML values."""
     warm_seconds: float = 0.4
@@ -92,6 +94,24 @@ SERVERS: tuple[Server, ...] = (
         _OURS,
         (Door("h1", MCP, BASIC | {"idle"}), Door("h2", MCP, BASIC | {"idle"})),
         hypercorn={**_UVLOOP, "worker_class": '"asyncio"'},
+    ),
+    Server(
+        "mcp_app-quart",
+        "the same without the fast lane: every request goes Quart's way",
+        "mcp_app",
+        _OURS,
+        (Door("h1", MCP, BASIC), Door("h2", MCP, BASIC)),
+        settings={"MCP_APP_FAST_LANE": "false"},
+        hypercorn=_UVLOOP,
+    ),
+    Server(
+        "mcp_app-slow",
+        "the same without the speed-ups for Hypercorn",
+        "mcp_app",
+        _OURS,
+        (Door("h1", MCP, BASIC), Door("h2", MCP, BASIC)),
+        settings={"MCP_APP_SPEEDUPS": "false"},
+        hypercorn=_UVLOOP,
     ),
     Server(
         "mcp-json",

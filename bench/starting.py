@@ -135,7 +135,7 @@ def started(server: Server, place: Ground) -> Iterator[Running]:
         child = subprocess.Popen(
             ["taskset", "-c", str(place.cores.server), *shlex.split(command)],
             cwd=directory,
-            env={**os.environ, "PYTHONPATH": str(PROGRAMS), "NO_COLOR": "1"},
+            env={**os.environ, "PYTHONPATH": str(PROGRAMS), "NO_COLOR": "1", **server.settings},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
