@@ -57,13 +57,15 @@ def _beside_flood(running: Running, door: Door, cell: Cell, pace: Pace) -> Value
     try:
         if not drinker.stdout.readline():
             raise WrongAnswer("there was no flood to be beside of")
+        began = time.monotonic()
         values = _spread(_echoes(running, door, pace.flood_seconds))
+        seconds = time.monotonic() - began
         left, _ = drinker.communicate(b"stop\n", WAIT)
     finally:
         drinker.kill()
         drinker.wait(WAIT)
         drinker.stdout.close()
-    if not left.strip().isdigit() or int(left) < FLOOD_BYTES_PER_SECOND * pace.flood_seconds:
+    if not left.strip().isdigit() or int(left) < FLOOD_BYTES_PER_SECOND * seconds:
         raise WrongAnswer(f"the flood had {left!r} bytes: it was none")
     return values
 
