@@ -122,7 +122,7 @@ async def test_a_write_that_fails_after_its_writer_went_on_ends_the_connection(t
         server.writer.write(b"another")  # the task group takes no more tasks: that is no error
         await asyncio.sleep(0)
         assert handled == [Closed()]
-        server.context.terminated._event.set()
+        await server.context.terminated.set()
         await server.idle_task.stop()
         transport.closed = True
 

@@ -7,10 +7,17 @@ may repair anything, or change what a client or an application sees; a speed-up 
 from __future__ import annotations
 
 from mcp_app.server.fixes.replacing import Fix
-from mcp_app.server.fixes.speedups import app_queue, idle_clock, one_write
+from mcp_app.server.fixes.speedups import app_queue, idle_clock, last_frame, lean_event, one_write, round_robin
 
 __all__ = ["SPEEDUPS"]
 
-SPEEDUPS: tuple[Fix, ...] = (one_write.SPEEDUP, idle_clock.SPEEDUP, app_queue.SPEEDUP)
+SPEEDUPS: tuple[Fix, ...] = (
+    one_write.SPEEDUP,
+    idle_clock.SPEEDUP,
+    app_queue.SPEEDUP,
+    last_frame.SPEEDUP,
+    round_robin.SPEEDUP,
+    lean_event.SPEEDUP,
+)
 """In the order of their application, after the fixes. Of those that wrap the same method, the later ones see its events
 first."""
