@@ -61,7 +61,7 @@ class AppQueue:
             self._left = True
             if self._on_disconnect is not None:
                 self._on_disconnect()
-        while len(self._messages) >= self._bound:
+        while 0 < self._bound <= len(self._messages):  # a bound of 0 is none, as upstream
             if self._putting is None:
                 self._putting = []
             await self._turn(self._putting)
