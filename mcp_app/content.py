@@ -231,11 +231,17 @@ class ResourceLink(Content):
         )
 
 
+_NEVER_CONTENT = frozenset({str, int, float, bool, dict, type(None)})
+"""What most results are: asked first, as asking an abstract class is dear."""
+
+
 def is_content(value: Any, *, declared: bool = False) -> bool:
     """Whether a value has content blocks: it is content, or a list or tuple with content in it.
 
     Where content is `declared`, a list of text alone has them too, and an empty one.
     """
+    if type(value) in _NEVER_CONTENT:
+        return False
     if not isinstance(value, list | tuple):
         return isinstance(value, Content)
     return any(isinstance(item, Content) for item in value) or (

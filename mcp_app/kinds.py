@@ -23,7 +23,7 @@ from .waits import Item, Waits
 Emit = Callable[[Sequence[Event]], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
     """What a tool ended with: its encoded result, and for a generator without `Result` how many items it yielded."""
 

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -88,9 +89,12 @@ class Asker(Protocol):
 class Nobody:
     """The asker of callers that cannot be asked: no capability is theirs, so that `ask` is never reached."""
 
+    __slots__ = ("once",)
+
+    capabilities: Mapping[str, Any] = MappingProxyType({})
+    polled = False
+
     def __init__(self) -> None:
-        self.capabilities: Mapping[str, Any] = {}
-        self.polled = False
         self.once = Once({})
 
     def attach(self, emit: Emit, end: End) -> None:

@@ -50,9 +50,10 @@ _HINT = 'Send one JSON-RPC 2.0 message: {"jsonrpc":"2.0","id":1,"method":"tools/
 
 
 # --- messages in -----------------------------------------------------------------------------------------------------
+# Nobody changes a message: they are not frozen only because that is three times as dear.
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
     """A call that is to be answered under its `id`."""
 
@@ -61,7 +62,7 @@ class Request:
     params: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Notification:
     """A message that is never answered."""
 
@@ -69,7 +70,7 @@ class Notification:
     params: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Response:
     """What a client of 2025-11-25 or older answers to a request of ours: exactly one of `result` and `error`.
 

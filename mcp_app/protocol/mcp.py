@@ -120,7 +120,7 @@ class Exchange:
     def response(self, event: Event) -> bytes:
         """The run's last event as the response to the request."""
         if event.type is EventType.COMPLETE:
-            return jsonrpc.result(self.id, encode(self._result(event)))
+            return jsonrpc.result(self.id, self._scalar(event) or encode(self._result(event)))
         if event.type is EventType.INPUT_REQUIRED:
             return jsonrpc.result(self.id, encode(self._input_required(event)))
         problem: dict[str, Any] = json.loads(event.data)
@@ -202,6 +202,21 @@ class Exchange:
         return self.typed(
             {"resultType": "input_required", "inputRequests": required["inputRequests"], "requestState": state}
         )
+
+    def _scalar(self, event: Event) -> bytes | None:
+        """The result of a tool that returned a text, a number, a boolean or nothing, and streamed no parts of it: most
+        do, and what they returned is put between bytes as it is. None for all others, which `_result` makes the same.
+        """
+        value, metadata = event.data, event.metadata
+        if value.startswith((b"{", b"[")) or self.raw is not None or self._seen or b'"items"' in metadata:
+            return None
+        type_ = b'"resultType":"complete",' if self.wire.result_type else b""
+        text = value if value.startswith(b'"') else b'"%b"' % value
+        structure = b""
+        if self.has_output_schema and self.wire.structured:
+            structure = b',"structuredContent":%b' % (value if self.wire.any_structure else b'{"result":%b}' % value)
+        meta = b',"_meta":%b' % encode(self.meta) if self.meta else b""
+        return b'{%b"content":[{"type":"text","text":%b}]%b%b}' % (type_, text, structure, meta)
 
     def _result(self, event: Event) -> dict[str, Any]:
         metadata: dict[str, Any] = json.loads(event.metadata) if event.metadata else {}

@@ -5,8 +5,6 @@ Nothing is appended here, and how a run came to its end is not known.
 
 from __future__ import annotations
 
-from typing import Any
-
 from ..asks import InputRequired
 from ..kinds import Outcome
 from ..protocol.errors import McpAppError
@@ -15,14 +13,12 @@ from ..protocol.event import Event, EventType, encode
 
 def last_event(end: Outcome | InputRequired | McpAppError, number: int, milliseconds: int) -> Event:
     """The event, which is the run's `number`th, so many milliseconds after its start."""
-    said: dict[str, Any] = {"duration_ms": milliseconds, "events": number}
+    said = b'"duration_ms":%d,"events":%d' % (milliseconds, number)
+    if isinstance(end, Outcome):
+        items = b"" if end.items is None else b',"items":%d' % end.items
+        content = b',"content":true' if end.content else b""
+        return Event(EventType.COMPLETE, end.data, b"{%b%b%b}" % (said, items, content))
     if isinstance(end, McpAppError):
-        return Event(EventType.ERROR, encode(end.object()), encode(said))
-    if isinstance(end, InputRequired):
-        required = {"inputRequests": end.requests, "state": end.state}
-        return Event(EventType.INPUT_REQUIRED, encode(required), encode(said))
-    if end.items is not None:
-        said["items"] = end.items
-    if end.content:
-        said["content"] = True
-    return Event(EventType.COMPLETE, end.data, encode(said))
+        return Event(EventType.ERROR, encode(end.object()), b"{%b}" % said)
+    required = {"inputRequests": end.requests, "state": end.state}
+    return Event(EventType.INPUT_REQUIRED, encode(required), b"{%b}" % said)

@@ -20,10 +20,7 @@ class Expiry:
     def at(self, when: float, then: Callable[[], None]) -> None:
         """Call `then` at that moment, and not at the one before."""
         self.never()
-        loop = asyncio.get_running_loop()
-        # A turn later than it is due: a reader whose time has come in the same turn is first, and may promote the run.
-        due: asyncio.TimerHandle = loop.call_at(when, lambda: loop.call_soon(self._reached, due, then))
-        self._due = due
+        self._due = asyncio.get_running_loop().call_at(when, self._in_a_turn, then)
 
     def never(self) -> None:
         """Nothing is called any more. Saying so twice does nothing."""
@@ -31,6 +28,10 @@ class Expiry:
             self._due.cancel()
             self._due = None
 
-    def _reached(self, due: asyncio.TimerHandle, then: Callable[[], None]) -> None:
+    def _in_a_turn(self, then: Callable[[], None]) -> None:
+        """A reader whose time has come in the same turn is first, and may put the moment off."""
+        asyncio.get_running_loop().call_soon(self._reached, self._due, then)
+
+    def _reached(self, due: asyncio.TimerHandle | None, then: Callable[[], None]) -> None:
         if self._due is due:
             then()

@@ -183,11 +183,12 @@ class Runs:
             each.timer.cancel()
 
     def _cap(self, tool: Tool, policy: Policy, asked: float | None) -> float:
-        if policy.on_leave is OnLeave.GO_ON:
-            limits = [self._settings.run_life_seconds, tool.time_limit, asked]
-        else:
-            limits = [self._settings.cap_seconds, tool.time_limit, asked]
-        return min(limit for limit in limits if limit is not None)
+        goes_on = policy.on_leave is OnLeave.GO_ON
+        cap = self._settings.run_life_seconds if goes_on else self._settings.cap_seconds
+        for limit in (tool.time_limit, asked):
+            if limit is not None and limit < cap:
+                cap = limit
+        return cap
 
     def _on_end(self, run: Run) -> None:
         self._working.discard(run)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import secrets
+import os
 import time
 import weakref
 from collections.abc import Callable
@@ -66,7 +66,7 @@ class Run:
         linger: float,
         unless_promoted: float = math.inf,
     ) -> None:
-        self.id = secrets.token_hex(16)
+        self.id = os.urandom(16).hex()
         self.label = self.id if caller.trace.trace_id is None else f"{self.id} [trace_id {caller.trace.trace_id}]"
         self.tool = tool
         self.policy = policy

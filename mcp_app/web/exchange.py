@@ -25,9 +25,9 @@ _JSON_HEADERS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Request:
-    """A request whose body has been read.
+    """A request whose body has been read. Nobody changes it: it is not frozen only because that is three times as dear.
 
     `headers` has names in lower case, and the values of a repeated field joined by ", " (RFC 9110, 5.3). `server` is
     the local address of the connection, which no peer can choose; its port is 0 where there is none.

@@ -33,7 +33,7 @@ _BEFORE_INITIALIZE = frozenset({"initialize", "ping"})
 """ "The initialization phase MUST be the first interaction" (Lifecycle, Initialization); a ping is no harm."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Asked:
     """One request of a session, its parameters validated."""
 
@@ -175,7 +175,7 @@ class Legacy:
     async def _run(self, asked: Asked, callee: Any, arguments: dict[str, Any], exchange: Exchange) -> Working:
         session = asked.session
         policy = session.policy or session.revision.policy
-        asker = self._asker(asked, policy)
+        asker = None if callee.signature.context is None else self._asker(asked, policy)
         run = await self._runs.start(
             callee,
             arguments,

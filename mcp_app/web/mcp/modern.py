@@ -47,7 +47,7 @@ _CACHEABLE = {"ttlMs": LIST_TTL_MS, "cacheScope": "public"}
 """Lists are the same for everybody, as nobody is asked who they are."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Asked:
     """One request, its parameters validated."""
 
@@ -94,6 +94,7 @@ class Modern:
         self.supported = supported
         self._subscriptions = subscriptions
         self._tasks = tasks
+        self._meta = {SERVER_INFO_KEY: offer.server_info}
         self._methods: dict[str, Callable[[Asked], Awaitable[Answer]]] = {
             "server/discover": self._discover,
             "tools/list": self._list_tools,
@@ -170,7 +171,7 @@ class Modern:
         return self._subscriptions.listen(
             asked.http,
             asked.message,
-            {SERVER_INFO_KEY: self._offer.server_info},
+            self._meta,
             self._tasks.known(wanted or ()),
             self._tasks.state,
         )
@@ -219,11 +220,15 @@ class Modern:
         return await self._run(asked, reading, arguments, self._exchange(asked, raw=reading.resource.cache_hints()))
 
     async def _run(self, asked: Asked, callee: Any, arguments: dict[str, Any], exchange: Exchange) -> Answer:
-        rounds = await self._rounds(asked, callee, exchange)
-        run = await self._start(asked, callee, arguments, MCP_2026_07_28, rounds)
+        asker = None
+        if callee.signature.context is not None or asked.params.get("requestState") is not None:
+            asker = await self._rounds(asked, callee, exchange)
+        run = await self._start(asked, callee, arguments, MCP_2026_07_28, asker)
         return await self._answering.answer(asked.http, run, exchange)
 
-    async def _start(self, asked: Asked, callee: Any, arguments: dict[str, Any], policy: Policy, asker: Asker) -> Run:
+    async def _start(
+        self, asked: Asked, callee: Any, arguments: dict[str, Any], policy: Policy, asker: Asker | None
+    ) -> Run:
         return await self._runs.start(
             callee, arguments, policy, principal=PRINCIPAL, headers=asked.http.headers, asker=asker, trace=asked.trace
         )
@@ -247,11 +252,11 @@ class Modern:
             level=asked.meta.get(LOG_LEVEL_KEY),
             has_output_schema=has_output_schema,
             raw=raw,
-            meta={SERVER_INFO_KEY: self._offer.server_info},
+            meta=self._meta,
         )
 
     def _result(self, asked: Asked, result: dict[str, Any]) -> Answer:
-        meta = {SERVER_INFO_KEY: self._offer.server_info, **result.get("_meta", {})}
+        meta = {**self._meta, **result.get("_meta", {})}
         typed = {"resultType": "complete", **result, "_meta": meta}
         return json_answer(200, jsonrpc.result(asked.message.id, encode(typed)))
 

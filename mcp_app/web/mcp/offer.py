@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ...completion import completion
@@ -27,7 +28,7 @@ LIST_TTL_MS = 60_000
 changes in between; a minute is short for whoever does not listen."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Offer:
     """Tools, resources and prompts of one server, and who it is."""
 
@@ -36,12 +37,12 @@ class Offer:
     resources: Resources = field(default_factory=Resources)
     prompts: Prompts = field(default_factory=Prompts)
 
-    @property
+    @cached_property
     def namespace(self) -> str:
         """The prefix of our own `_meta` keys: that of mcp.json's own key."""
         return self.manifest.meta_key.rpartition("/")[0] + "/"
 
-    @property
+    @cached_property
     def server_info(self) -> dict[str, Any]:
         """`Implementation`: name and version as the manifest has them."""
         card = self.manifest.card

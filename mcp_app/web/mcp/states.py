@@ -65,7 +65,7 @@ class States:
             raise seal.StateRefused(seal.Reason.USED)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Bound:
     """States of one principal's request: what is sealed here opens only here."""
 
