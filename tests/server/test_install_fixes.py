@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import logging
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from hypercorn.protocol.h2 import H2Protocol, StreamBuffer
 
 from mcp_app.server import fixes
 from mcp_app.server.errors import StartError
-from mcp_app.server.fixes.replacing import fingerprint
+from mcp_app.server.fixes.replacing import fingerprint, source_of
 
 EVERY = (*fixes.FIXES, *fixes.SPEEDUPS)
 
@@ -40,6 +42,20 @@ def changed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_pinned_hypercorn_is_what_every_fix_was_written_for() -> None:
     assert {fix.name: fix.mismatch() for fix in EVERY} == dict.fromkeys((fix.name for fix in EVERY), None)
+
+
+OWNERS = {each.owner for fix in EVERY for each in fix.replacements}
+METHODS = [each for owner in OWNERS for each in vars(owner).values() if inspect.isfunction(each)]
+
+
+@pytest.mark.parametrize("method", [each for each in METHODS if Path(each.__code__.co_filename).is_file()])
+def test_what_is_fingerprinted_is_the_whole_source(method: Callable[..., object]) -> None:
+    assert source_of(method) == inspect.getsource(method)
+
+
+@pytest.mark.parametrize("function", [None, 7, len, H2Protocol, dataclasses.make_dataclass("A", ["a"]).__init__])
+def test_what_has_no_source_has_no_fingerprint(function: object) -> None:
+    assert fingerprint(function) == "no source"
 
 
 def test_each_fix_is_a_file_of_its_name_and_says_what_it_fixes() -> None:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import linecache
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
+from types import CodeType
 from typing import Any
 
 from mcp_app.server.errors import StartError
@@ -75,11 +77,35 @@ def put_back() -> None:
 
 def fingerprint(function: object) -> str:
     """The SHA-256 of a function's source; a text that equals no fingerprint when there is no source to read."""
-    try:
-        source = inspect.getsource(function)  # type: ignore[arg-type]
-    except (OSError, TypeError):
-        return "no source"
-    return hashlib.sha256(source.encode()).hexdigest()
+    source = source_of(function)
+    return hashlib.sha256(source.encode()).hexdigest() if source else "no source"
+
+
+def source_of(function: object) -> str:
+    """What `inspect.getsource` gives for a method, decorators and all, or "".
+
+    By indentation instead of by its tokenizer, which takes 12 ms for the methods of the fixes, 3% of a start. Where
+    that would not do (a line further left in the middle of the body) the text is cut there, and so is not the released
+    one.
+    """
+    code = getattr(inspect.unwrap(function) if callable(function) else None, "__code__", None)
+    if not isinstance(code, CodeType):
+        return ""
+    lines = linecache.getlines(code.co_filename)[code.co_firstlineno - 1 :]
+    defined = False
+    taken = 0
+    for number, line in enumerate(lines, 1):
+        text = line.strip()
+        if defined and text and not text.startswith(")") and _indentation(line) <= _indentation(lines[0]):
+            break
+        defined = defined or text.startswith(("def ", "async def "))
+        if text:
+            taken = number
+    return "".join(lines[:taken])
+
+
+def _indentation(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def explain(fix: Fix, path: str) -> str:
