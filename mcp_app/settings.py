@@ -7,11 +7,24 @@ the package.
 
 from __future__ import annotations
 
+import os
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, AnyHttpUrl, BeforeValidator, Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    AnyHttpUrl,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+
+PREFIX = "MCP_APP_"
+"""Of the variables, which are in capitals by custom, and are found in any case."""
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
 """As browsers write it (RFC 6454, 6.1): no user, no path, no wildcard, and an international name in its ASCII form."""
@@ -42,15 +55,18 @@ def _long_enough(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
-class Settings(BaseSettings):
-    """Each field: a default, a unit, one sentence of why."""
+class Settings(BaseModel):
+    """Each field: a default, a unit, one sentence of why. What is not given is taken from the environment.
 
-    model_config = SettingsConfigDict(env_prefix="MCP_APP_", extra="forbid", frozen=True)
+    Raises pydantic's ValidationError, which names the fields.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
     public_url: AnyHttpUrl | None = None
     """The URL under which callers reach the server, when that is not loopback: allowed Host, links in the manifest."""
 
-    allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    allowed_origins: tuple[str, ...] = ()
     """Origins (scheme://host[:port], comma separated) whose pages may call: none by default, because a page of any
     other site would call with the rights of whoever looks at it."""
 
@@ -105,6 +121,15 @@ class Settings(BaseSettings):
 
     speedups: bool = True
     """Whether Hypercorn does less per request and per write than it was released to do."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_environment(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        set_to = {name.upper(): value for name, value in os.environ.items()}
+        found = {field: set_to.get(PREFIX + field.upper()) for field in cls.model_fields}
+        return {field: value for field, value in found.items() if value is not None} | given
 
     @field_validator("allowed_origins", mode="before")
     @classmethod

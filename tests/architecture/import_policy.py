@@ -70,7 +70,7 @@ EVENT_LOGS = ("memory", "sqlite", "redis")
 FOREIGN: dict[str, str] = {
     "pydantic": "*",
     "pydantic_core": "*",
-    "pydantic_settings": "settings builtin",
+    "pydantic_settings": "builtin",
     "typing_extensions": "*",
     "quart": "web web.app",
     "werkzeug": "web web.app",

@@ -1,0 +1,68 @@
+"""Settings: what the environment says, what is given, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from mcp_app import Settings
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for field in Settings.model_fields:
+        monkeypatch.delenv(f"MCP_APP_{field.upper()}", raising=False)
+
+
+def test_each_is_a_variable_and_text_becomes_what_it_means(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCP_APP_CAP_SECONDS", "12.5")
+    monkeypatch.setenv("MCP_APP_THREADS", "7")
+    monkeypatch.setenv("MCP_APP_LEGACY_SSE", "off")
+    monkeypatch.setenv("MCP_APP_PUBLIC_URL", "https://tools.example.com")
+    monkeypatch.setenv("MCP_APP_ALLOWED_ORIGINS", "https://a.example, https://b.example/")
+    monkeypatch.setenv("MCP_APP_SECRET", "0123456789abcdef")
+    found = Settings()
+    assert (found.cap_seconds, found.threads, found.legacy_sse) == (12.5, 7, False)
+    assert str(found.public_url) == "https://tools.example.com/"
+    assert found.allowed_origins == ("https://a.example", "https://b.example")
+    assert found.secret == SecretStr("0123456789abcdef")
+
+
+def test_a_variable_is_found_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("mcp_app_threads", "5")
+    assert Settings().threads == 5
+
+
+def test_what_is_given_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCP_APP_THREADS", "5")
+    monkeypatch.setenv("MCP_APP_CAP_SECONDS", "not a number")
+    assert Settings(threads=6, cap_seconds=9).threads == 6
+    assert Settings.model_validate({"cap_seconds": 9}).threads == 5
+    copied = Settings(cap_seconds=9)
+    assert Settings.model_validate(copied) is copied
+
+
+def test_a_variable_that_is_no_setting_is_somebody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCP_APP_SCAN_ALLOW_PRIVATE", "1")
+    monkeypatch.setenv("MCP_APP_", "1")
+    monkeypatch.setenv("THREADS", "5")
+    assert Settings() == Settings(threads=32)
+    with pytest.raises(ValidationError, match="scan_allow_private"):
+        Settings(scan_allow_private=True)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("cap_seconds", "0"), ("cap_seconds", ""), ("threads", "many"), ("fixes", "never")]
+)
+def test_a_wrong_one_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"MCP_APP_{name.upper()}", value)
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert [(each["loc"], each["input"]) for each in caught.value.errors()] == [((name,), value)]
+
+
+def test_a_secret_that_is_wrong_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCP_APP_SECRET", "short-one")
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert "short-one" not in str(caught.value)
