@@ -21,7 +21,7 @@ FAILED = 1
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status; argparse exits by itself with 2 for a wrong one."""
     words = list(sys.argv[1:] if argv is None else argv)
-    arguments = _parser().parse_args(words)
+    arguments = _parser(words).parse_args(words)
     arguments.words_given = words
     try:
         return int(arguments.run(arguments))
@@ -32,18 +32,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130  # what a shell expects of a process that Ctrl-C ended: 128 + SIGINT
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """With all commands, or only with the one that is named: `serve` does not load what `call` is made of."""
     parser = argparse.ArgumentParser(
         prog="mcp-app",
         description="Run tools that take time and stream what happens, live, to curl, browsers and agents.",
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"mcp-app {_version()}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    serve.add_parser(commands)
-    certs.add_parser(commands)
-    _add_call(commands)
+    adding = {"serve": serve.add_parser, "certs": certs.add_parser, "call": _add_call}
+    for add in [adding[words[0]]] if words and words[0] in adding else adding.values():
+        add(commands)
     return parser
+
+
+class _Version(argparse.Action):
+    """As argparse's own, but looked up only when it is asked for: that reads files of the installation."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"mcp-app {_version()}")
+        parser.exit()
 
 
 def _add_call(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
