@@ -76,7 +76,7 @@ _NODE_WARM = 2.0
 SERVERS: tuple[Server, ...] = (
     Server(
         "mcp_app",
-        "this server, with uvloop as its peers",
+        "this server as it comes: with uvloop, as its peers",
         "mcp_app",
         _OURS,
         (

@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,8 @@ def load(
     """The configuration to serve with, and where it came from.
 
     `path`, or the hypercorn.toml of the working directory, over the shipped one: keys that the file does not name are
-    as shipped, but for addresses and certificate. `bind` and `insecure_bind` (the command line) replace the file's.
+    as shipped, but for addresses and certificate. The event loop is uvloop's where it is installed and none is named.
+    `bind` and `insecure_bind` (the command line) replace the file's.
     Raises `StartError`.
     """
     source = _find(path, Path.cwd() if working is None else working)
@@ -76,6 +78,7 @@ def load(
         values["bind"] = list(bind)
     if insecure_bind:
         values["insecure_bind"] = list(insecure_bind)
+    values.setdefault("worker_class", "uvloop" if find_spec("uvloop") else "asyncio")
     _check_together(values, source)
     return Config.from_mapping(values), source
 
