@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
-from typing import Any, Literal, TypeGuard, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
@@ -255,15 +255,12 @@ class Context:
 
 
 def _numbers(progress: float | None, total: float | None, *, content: bool = False) -> bytes:
-    if not content and _is_exact(progress) and _is_exact(total):  # what nearly all are
+    if type(progress) is int and type(total) is int and not content and abs(progress) < _EXACT and abs(total) < _EXACT:
+        # What nearly all are.
         return b'{"progress":%d,"total":%d}' % (progress, total)
     numbers = {"progress": progress, "total": total}
     said: dict[str, Any] = {name: _number(name, value) for name, value in numbers.items() if value is not None}
     return encode({**said, "content": True} if content else said)
-
-
-def _is_exact(value: Any) -> TypeGuard[int]:
-    return type(value) is int and -_EXACT < value < _EXACT
 
 
 def _number(name: str, value: Any) -> float | int:

@@ -26,11 +26,15 @@ FREED_AT_ONCE = 16
 """Names whose time is over that one claim takes the time to forget: more than it adds, and microseconds."""
 
 
+TRIM_ENTRIES = 32
+"""Entries that are dropped at once: one by one, each event would pay for it. Until then nobody can read them, and their
+bytes count."""
+
 _end = attrgetter("end")
 
 
 class _Run:
-    """One run's entries: `entries[0].number` is the oldest kept, and `start` the sum of the sizes of all before it.
+    """One run's entries: `entries[0].number` is the oldest there, and `start` the sum of the sizes of all before it.
 
     They are a list, though it is cut at its front: that moves a few kilobytes, and a reader's share is one slice of it.
     From a deque each entry would be counted off, from its nearer end.
@@ -89,7 +93,7 @@ class MemoryLog:
             end += event.size
             entries.append(Entry(number, event, end))
         log.last, log.end = number, end
-        if len(entries) > log.keep.entries or end - log.start > log.keep.bytes:
+        if len(entries) >= log.keep.entries + TRIM_ENTRIES or end - log.start > log.keep.bytes:
             log.trim()
         if log.waiting:
             log.wake()
@@ -103,9 +107,10 @@ class MemoryLog:
             if not woken and log.last <= after:
                 return []
         entries = log.entries
+        oldest = max(entries[0].number, log.last - log.keep.entries + 1)
+        if after + 1 < oldest:
+            raise Purged(f"Events {after + 1} to {oldest - 1} of this run are no longer kept.")
         skip = after + 1 - entries[0].number
-        if skip < 0:
-            raise Purged(f"Events {after + 1} to {entries[0].number - 1} of this run are no longer kept.")
         batch = entries[skip : skip + READ_ENTRIES]
         most = batch[0].end - batch[0].event.size + READ_BYTES
         if batch[-1].end > most:

@@ -17,6 +17,7 @@ from .event import encode
 _MOST = math.nextafter(math.inf, 0.0)  # a tool that says this has come to the end of numbers
 _METHOD = "notifications/progress"
 _MESSAGE = b'{"message":"'
+_NO_MESSAGE = len(b'{"message":""}')
 
 
 class Progress:
@@ -46,23 +47,22 @@ class Progress:
         "The progress value MUST increase with each notification": by the tool's number, else by next to nothing.
         """
         said: dict[str, Any] = from_json(metadata) if metadata else {}
-        progress, total = said.get("progress"), said.get("total")
-        if progress is None or progress <= self._at:
-            progress = 0.0 if self._at == -math.inf else math.nextafter(self._at, _MOST)
-        elif len(said) == 1 + (total is not None):
+        progress = said.get("progress")
+        if progress is not None and progress > self._at:
             self._at = progress
-            return metadata[1:-1]
-        self._at = progress
-        return encode({"progress": progress} if total is None else {"progress": progress, "total": total})[1:-1]
+            if "content" not in said:
+                return metadata[1:-1]
+        else:
+            self._at = 0.0 if self._at == -math.inf else math.nextafter(self._at, _MOST)
+        numbers = {"progress": self._at, "total": said.get("total")}
+        return encode({name: number for name, number in numbers.items() if number is not None})[1:-1]
 
 
 def message_in(data: bytes) -> bytes | None:
     """The message of `ctx.progress` as JSON, empty where there is none; None for data of a tool's own."""
-    if data == b"{}":
-        return b""
-    if not data.startswith(_MESSAGE):
-        return None
-    if data.find(b'"', len(_MESSAGE)) == len(data) - len(b'"}'):  # nothing is escaped, and nothing follows
-        return data[len(_MESSAGE) - 1 : -1] if len(data) > len(_MESSAGE) + len(b'"}') else b""
-    said = from_json(data)
-    return encode(said["message"]) if said.keys() == {"message"} and isinstance(said["message"], str) else None
+    if data.startswith(_MESSAGE):
+        if data.count(b'"') == 4:  # nothing is escaped, and there is no other member
+            return data[len(_MESSAGE) - 1 : -1] if len(data) > _NO_MESSAGE else b""
+        said = from_json(data)
+        return encode(said["message"]) if said.keys() == {"message"} and isinstance(said["message"], str) else None
+    return b"" if data == b"{}" else None

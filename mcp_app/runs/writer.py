@@ -6,6 +6,7 @@ Who reads, what a tool is and why a run ends are not known here.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 
 from ..eventlog import EventLog
@@ -15,18 +16,26 @@ from ..protocol.revision import Keep
 from .turnstile import Turnstile
 from .window import Window
 
-TURN_EVENTS = 16
-"""Events after which a tool that never waits gives the loop a turn. An answer to somebody else takes some ten turns:
-at 64 events a turn its median beside a flood was 12 ms, at 16 it is 4, at 8 it is 3 and HTTP/2 writes cost more."""
+SLICE_SECONDS = 0.0004
+"""How long a tool that never waits may hold the loop. Its reader then has as much to render and to write, and so all
+others wait for a millisecond at most; in half the time there would be half as much in each write."""
+
+LOOK_EVENTS = 16
+"""Events between two looks at the clock: one that is slow itself holds the loop for so many, however long."""
+
+AWAY_TURNS = 6
+"""Turns of the loop that the tool then stays away. A small answer to somebody else takes five, and so it is done before
+the next slice; with one turn it waits for five slices. Where there is nobody else, a turn costs as much as an event."""
 
 
 class Writer:
     """Appends to the log of one run. A tool may have many tasks that all emit at once.
 
-    `waits`: whether `emit` waits when the log is a window ahead of what `taken` was told.
+    `waits`: whether `emit` waits when the log is a window ahead of what `taken` was told. `clock` counts seconds, and
+    goes on within a turn of the loop, which uvloop's own does by whole milliseconds.
     """
 
-    def __init__(self, log: EventLog, run: str, *, waits: bool) -> None:
+    def __init__(self, log: EventLog, run: str, *, waits: bool, clock: Callable[[], float] = time.perf_counter) -> None:
         self._log = log
         self._run = run
         self._waits = waits
@@ -36,7 +45,9 @@ class Writer:
         self._closed: str | None = None
         self._refusing = False
         self._released = asyncio.Event()
-        self._since_turn = 0
+        self._clock = clock
+        self._since = clock()
+        self._unseen = 0
 
     @property
     def events(self) -> int:
@@ -84,10 +95,9 @@ class Writer:
                 self._writing.leave()
             events = events[count:]
             if count:
-                self._since_turn += count
-                if self._since_turn >= TURN_EVENTS:
-                    self._since_turn = 0
-                    await asyncio.sleep(0)
+                self._unseen += count
+                if self._unseen >= LOOK_EVENTS:
+                    await self._give_way()
             elif closed:
                 await self._released.wait()
                 raise self._cancelled()
@@ -133,6 +143,14 @@ class Writer:
             await self._append((last(self._window.appended + 1),))
         finally:
             self._writing.leave()
+
+    async def _give_way(self) -> None:
+        """Let the others have the loop, once the tool has had it for long enough."""
+        self._unseen = 0
+        if self._clock() - self._since >= SLICE_SECONDS:
+            for _ in range(AWAY_TURNS):
+                await asyncio.sleep(0)
+            self._since = self._clock()
 
     async def _append(self, events: Sequence[Event]) -> None:
         entry = await self._log.append(self._run, events)

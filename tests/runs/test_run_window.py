@@ -166,25 +166,6 @@ async def test_a_detached_run_waits_for_nobody() -> None:
             behind.close()
 
 
-@pytest.mark.parametrize("count", [1, 16, 64, 1000])
-@on_loop_clock
-async def test_a_tool_that_never_waits_gives_turns_to_the_others(count: int) -> None:
-    turns = 0
-
-    async def other() -> None:
-        nonlocal turns
-        while True:
-            turns += 1
-            await asyncio.sleep(0)
-
-    async with Stage() as stage:
-        task = asyncio.create_task(other())
-        run = await stage.start(flood(count), PLAIN_DETACHED)
-        await run.stopped()
-        task.cancel()
-        assert turns >= count // 16
-
-
 # --- other readers ---------------------------------------------------------------------------------------------------
 
 

@@ -244,19 +244,21 @@ class Wanted:
 
     def _said(self, batch: Batch) -> list[Entry | Mark]:
         said: list[Entry | Mark] = []
+        exchange = self._exchange
         for item in batch:
             if not isinstance(item, Entry):
                 said.append(item)
                 continue
             event = item.event
-            if event.type is _PROGRESS:  # nearly all are
-                message = self._notification(item)
+            if event.type is _PROGRESS and item.number > exchange.counted:  # nearly all are
+                exchange.counted = item.number
+                message = exchange.notification(event)
             elif event.type is EventType.LET_GO and item.number > self._past:
                 self._let_go = True
                 return [*said, Mark.CAP]  # the end of a stream, as at the cap
             elif event.last:
-                self.status = self._exchange.status(event)
-                message = self._exchange.response(event)
+                self.status = exchange.status(event)
+                message = exchange.response(event)
             else:
                 message = self._notification(item)
             if message is not None:
