@@ -61,7 +61,8 @@ def _is_web_url(value: str) -> bool:
 class _Part(BaseModel):
     """Strict: no text where a number is meant, no unknown names, no change after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=to_camel)
+    # defer_build: an icon's validator is made for the card that has one, and not once more for itself.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=to_camel, defer_build=True)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -78,7 +79,7 @@ class Icon(_Part):
     src: Annotated[str, AfterValidator(_icon_url)] = Field(description="an absolute http(s) URL or a data:image/ URI")
     mime_type: str | None = Field(default=None, min_length=1, description="a MIME type such as image/png")
     # strict=False lets the array of JSON become a tuple; what is in it stays strict.
-    sizes: tuple[Annotated[str, Field(pattern=r"^(\d+x\d+|any)$")], ...] | None = Field(
+    sizes: tuple[Annotated[str, Field(pattern=r"^([0-9]+x[0-9]+|any)$")], ...] | None = Field(
         default=None, strict=False, description='sizes such as "96x96", or "any"'
     )
     theme: Literal["light", "dark"] | None = Field(default=None, description='"light" or "dark"')

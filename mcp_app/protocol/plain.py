@@ -44,7 +44,8 @@ _Body = TypeVar("_Body", bound=BaseModel)
 class Start(BaseModel):
     """What starts a run, as it stands in a body. Strict: an unknown name or a number in a string is refused."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+    # defer_build: with the first call of this dialect, which an MCP client never makes.
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
 
     tool: str
     params: dict[str, Any] = Field(default_factory=dict)
