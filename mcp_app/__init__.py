@@ -11,6 +11,7 @@ from .asks import Declined, MissingCapability, NoAnswer, Root, Sample, Titled, V
 from .completion import complete
 from .content import Annotations, Audio, EmbeddedResource, File, Image, ResourceLink, Text
 from .context import Context
+from .environment import FromEnvironment
 from .prompts import Message, Prompt, Prompts, prompt
 from .protocol import errors
 from .protocol.errors import ToolDefinitionError, ToolError
@@ -28,6 +29,7 @@ __all__ = [
     "Declined",
     "EmbeddedResource",
     "File",
+    "FromEnvironment",
     "Image",
     "Message",
     "MissingCapability",

@@ -1,30 +1,18 @@
 """What an operator may set, all of it: environment variables that start with MCP_APP_.
 
 Hypercorn's own settings (addresses, certificates, HTTP limits) are in hypercorn.toml; the shape of the server's
-routes is in mcp.json; a tool's own settings are the tool's. Nothing here may read a file or import another part of
-the package.
+routes is in mcp.json; a tool's own settings are the tool's. Nothing here may read a file, or import more of the package
+than what reads the environment.
 """
 
 from __future__ import annotations
 
-import os
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import (
-    AfterValidator,
-    AnyHttpUrl,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, AnyHttpUrl, BeforeValidator, Field, SecretStr, field_validator
 
-PREFIX = "MCP_APP_"
-"""Of the variables, which are in capitals by custom, and are found in any case."""
+from .environment import FromEnvironment
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
 """As browsers write it (RFC 6454, 6.1): no user, no path, no wildcard, and an international name in its ASCII form."""
@@ -55,13 +43,10 @@ def _long_enough(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
-class Settings(BaseModel):
-    """Each field: a default, a unit, one sentence of why. What is not given is taken from the environment.
+class Settings(FromEnvironment):
+    """Each field: a default, a unit, one sentence of why."""
 
-    Raises pydantic's ValidationError, which names the fields.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    environment_prefix: ClassVar[str] = "MCP_APP_"
 
     public_url: AnyHttpUrl | None = None
     """The URL under which callers reach the server, when that is not loopback: allowed Host, links in the manifest."""
@@ -121,15 +106,6 @@ class Settings(BaseModel):
 
     speedups: bool = True
     """Whether Hypercorn does less per request and per write than it was released to do."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _of_the_environment(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given
-        set_to = {name.upper(): value for name, value in os.environ.items()}
-        found = {field: set_to.get(PREFIX + field.upper()) for field in cls.model_fields}
-        return {field: value for field, value in found.items() if value is not None} | given
 
     @field_validator("allowed_origins", mode="before")
     @classmethod

@@ -13,7 +13,8 @@ MAY_IMPORT: dict[str, str] = {
     # Pure: bytes and values in, bytes and values out.
     "protocol": "",
     # What stands by itself.
-    "settings": "",
+    "environment": "",
+    "settings": "environment",
     "defaults": "",
     "docstrings": "",
     "threads": "",
@@ -48,7 +49,8 @@ MAY_IMPORT: dict[str, str] = {
     "web.app": "protocol settings defaults context kinds threads tools resources prompts eventlog runs middleware"
     " manifest web server builtin",
     # Doors: what a person or a server starts.
-    "public": "protocol settings asks context kinds tools resources prompts content completion runs web.app",
+    "public": "protocol environment settings asks context kinds tools resources prompts content completion runs"
+    " web.app",
     "asgi": "web.app",
     "call": "protocol",
     "cli": "public protocol settings defaults kinds tools resources prompts manifest web.app server call",
@@ -70,7 +72,6 @@ EVENT_LOGS = ("memory", "sqlite", "redis")
 FOREIGN: dict[str, str] = {
     "pydantic": "*",
     "pydantic_core": "*",
-    "pydantic_settings": "builtin",
     "typing_extensions": "*",
     "quart": "web web.app",
     "werkzeug": "web web.app",

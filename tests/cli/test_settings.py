@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from mcp_app import Settings
+from mcp_app import FromEnvironment, Settings
 
 
 @pytest.fixture(autouse=True)
@@ -66,3 +68,22 @@ def test_a_secret_that_is_wrong_is_not_shown(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(ValidationError) as caught:
         Settings()
     assert "short-one" not in str(caught.value)
+
+
+class Own(FromEnvironment):
+    environment_prefix: ClassVar[str] = "OWN_"
+
+    limit: int = 3
+    hosts: tuple[str, ...] = ()
+
+
+def test_a_tool_has_settings_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OWN_LIMIT", "7")
+    monkeypatch.setenv("MCP_APP_LIMIT", "8")
+    monkeypatch.setenv("OWN_ENVIRONMENT_PREFIX", "x")
+    assert (Own().limit, Own(limit=9).limit) == (7, 9)
+    monkeypatch.setenv("OWN_HOSTS", "a,b")
+    with pytest.raises(ValidationError, match="hosts"):
+        Own()
+    with pytest.raises(ValidationError, match="frozen"):
+        Own(hosts=()).limit = 1  # type: ignore[misc]

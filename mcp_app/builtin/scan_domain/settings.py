@@ -2,11 +2,11 @@
 
 import re
 from ipaddress import ip_address, ip_network
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field, FilePath
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from mcp_app import FromEnvironment
 from mcp_app.builtin.scan_domain.address_policy import Network
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -31,18 +31,18 @@ def _nameserver(value: object) -> object:
     return str(ip_address(host)), int(port)
 
 
-class ScanSettings(BaseSettings):
+class ScanSettings(FromEnvironment):
     """What a scan may reach and how long it may take. Times are in seconds, sizes in bytes."""
 
-    model_config = SettingsConfigDict(env_prefix="MCP_APP_SCAN_", frozen=True)
+    environment_prefix: ClassVar[str] = "MCP_APP_SCAN_"
 
     allow_private: bool = False
     """Opens private, loopback, link-local and carrier-grade NAT addresses: for tests and intranets only."""
 
-    allow_networks: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)] = ()
+    allow_networks: Annotated[tuple[Network, ...], BeforeValidator(_networks)] = ()
     """Opens only these networks (comma separated): an intranet is better named than opened whole."""
 
-    nameserver: Annotated[tuple[str, Port], NoDecode, BeforeValidator(_nameserver)] | None = None
+    nameserver: Annotated[tuple[str, Port], BeforeValidator(_nameserver)] | None = None
     """The DNS resolver to ask, `address[:port]`; without it the system's own (/etc/resolv.conf)."""
 
     ca_file: FilePath | None = None

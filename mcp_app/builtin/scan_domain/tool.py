@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from mcp_app import Context, ToolError, tool
 from mcp_app.builtin.scan_domain.domain_name import Domain
 from mcp_app.builtin.scan_domain.report import Report, Step
+from mcp_app.builtin.scan_domain.settings import ScanSettings
 
-EXTRA = frozenset({"dns", "cryptography", "httpcore", "anyio", "certifi", "h2", "idna", "pydantic_settings"})
+EXTRA = frozenset({"dns", "cryptography", "httpcore", "anyio", "certifi", "h2", "idna"})
 """What `pip install 'mcp-app[scan]'` brings, as import names."""
 
 TIME_LIMIT = 60.0
@@ -30,7 +31,7 @@ async def scan_domain(domain: Domain, ctx: Context) -> Report:
     """
     engine = await _engine()
     try:
-        settings = engine.ScanSettings()
+        settings = ScanSettings()
     except ValidationError as exc:
         names = ", ".join(f"MCP_APP_SCAN_{'.'.join(map(str, each['loc'][:1])).upper()}" for each in exc.errors())
         raise ToolError("The scan's settings on this server are not valid.", hint=f"To correct: {names}.") from exc

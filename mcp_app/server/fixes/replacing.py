@@ -78,7 +78,7 @@ def put_back() -> None:
 
 
 def fingerprint(subject: object) -> str:
-    """The SHA-256 of the source of a function or class; a text that equals no fingerprint when there is none to read."""
+    """The SHA-256 of a function's or class's source; a text that equals no fingerprint when there is none to read."""
     source = source_of(subject)
     return hashlib.sha256(source.encode()).hexdigest() if source else "no source"
 
