@@ -69,6 +69,13 @@ async def test_a_full_queue_makes_the_connection_wait(queue: AppQueue) -> None:
     assert await queue.get() == body(4)
 
 
+async def test_a_bound_of_zero_is_none() -> None:
+    queue = AppQueue(asyncio.get_running_loop(), 0)
+    for number in range(100):
+        await asyncio.wait_for(queue.put(body(number)), SECONDS)
+    assert [queue.ready() for _ in range(100)] == [body(number) for number in range(100)]
+
+
 async def test_whoever_gives_up_takes_nothing_with_it(queue: AppQueue) -> None:
     waiting = [asyncio.create_task(queue.get()) for _ in range(3)]
     await turns()

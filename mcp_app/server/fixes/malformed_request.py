@@ -11,7 +11,7 @@ Errors of the compression, of frames or of their order stay what they must be: e
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from h2.errors import ErrorCodes
@@ -23,12 +23,13 @@ from hypercorn.protocol.h2 import H2Protocol
 
 from mcp_app.server.fixes.dropping import without_streams
 from mcp_app.server.fixes.replacing import Fix, Replacement
-from mcp_app.server.fixes.well_formed import Fields, are_trailers, content_length, is_request
+from mcp_app.server.fixes.well_formed import are_trailers, content_length, is_request
 
 HandleEvents = Callable[[H2Protocol, list[Event]], Awaitable[None]]
 
 _VEIL = b"\0"
-"""Before each name while it passes h2, which ends the connection for a `content-length` or `:status` it dislikes."""
+"""The name of the one field that h2 sees, with all the others behind it: it ends the connection for a
+`content-length` or `:status` it dislikes, and knows no field of this name."""
 
 _missing: WeakKeyDictionary[H2Stream, int] = WeakKeyDictionary()
 """How many bytes of its announced body each stream has yet to bring."""
@@ -38,8 +39,9 @@ class VeilingDecoder(Decoder):
     """Decodes header blocks so that h2 knows no name in them; what cannot be decoded ends the connection as ever."""
 
     def decode(self, data: bytes, raw: bool = False) -> Iterable[HeaderTuple]:
-        """The block's fields as bytes, whatever `raw` says, each name behind a veil."""
-        return [HeaderTuple(_VEIL + name, value) for name, value in super().decode(data, raw=True)]
+        """One field, whose value is the list of the block's fields as bytes, whatever `raw` says."""
+        fields = [(name, value) for name, value in super().decode(data, raw=True)]
+        return [HeaderTuple(_VEIL, fields)]
 
 
 def veil(old: Callable[..., None]) -> Callable[..., None]:
@@ -85,7 +87,7 @@ def _is_sound(protocol: H2Protocol, event: RequestReceived | TrailersReceived | 
     if isinstance(event, DataReceived):
         missing = None if stream is None else _missing.get(stream)
         return missing is None or _comes_out(stream, missing - len(event.data), event.stream_ended is not None)
-    fields = _unveiled(event.headers)
+    [(_, fields)] = cast("list[tuple[bytes, list[tuple[bytes, bytes]]]]", event.headers)
     event.headers = _with_one_cookie(fields)
     if isinstance(event, TrailersReceived):
         return are_trailers(fields) and (stream is None or not _missing.get(stream))
@@ -100,10 +102,6 @@ def _comes_out(stream: H2Stream | None, missing: int, ended: bool) -> bool:
     if stream is not None:
         _missing[stream] = missing
     return missing == 0 if ended else missing >= 0
-
-
-def _unveiled(headers: Fields) -> list[tuple[bytes, bytes]]:
-    return [(name[len(_VEIL) :], value) for name, value in headers]
 
 
 def _with_one_cookie(fields: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

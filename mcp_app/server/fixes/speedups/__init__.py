@@ -7,7 +7,15 @@ may repair anything, or change what a client or an application sees; a speed-up 
 from __future__ import annotations
 
 from mcp_app.server.fixes.replacing import Fix
-from mcp_app.server.fixes.speedups import app_queue, idle_clock, last_frame, lean_event, one_write, round_robin
+from mcp_app.server.fixes.speedups import (
+    app_queue,
+    idle_clock,
+    last_frame,
+    lean_event,
+    one_write,
+    plain_request,
+    round_robin,
+)
 
 __all__ = ["SPEEDUPS"]
 
@@ -18,6 +26,7 @@ SPEEDUPS: tuple[Fix, ...] = (
     last_frame.SPEEDUP,
     round_robin.SPEEDUP,
     lean_event.SPEEDUP,
+    plain_request.SPEEDUP,
 )
 """In the order of their application, after the fixes. Of those that wrap the same method, the later ones see its events
 first."""
