@@ -56,7 +56,7 @@ def are_trailers(fields: Fields) -> bool:
     if not fields:
         return True
     names = [name for name, _ in fields]
-    if not (_are_names(names) and _are_values([value for _, value in fields])):
+    if not (are_names(names) and _are_values([value for _, value in fields])):
         return False
     if not _CONNECTION_SPECIFIC.isdisjoint(names):
         return False
@@ -83,7 +83,7 @@ def _pseudo_fields(fields: Fields) -> dict[bytes, bytes] | None:
     return found
 
 
-def _are_names(names: list[bytes]) -> bool:
+def are_names(names: list[bytes]) -> bool:
     """Tokens in lower case, which no late pseudo-header field is. All in one pass: a request has a dozen and more."""
     joined = _between_separators(names)
     return _is_all(joined, names, _OF_NAMES) and _SEPARATOR * 2 not in joined

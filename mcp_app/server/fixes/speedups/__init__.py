@@ -14,6 +14,7 @@ from mcp_app.server.fixes.speedups import (
     lean_event,
     one_write,
     plain_request,
+    response_head,
     round_robin,
 )
 
@@ -27,6 +28,7 @@ SPEEDUPS: tuple[Fix, ...] = (
     round_robin.SPEEDUP,
     lean_event.SPEEDUP,
     plain_request.SPEEDUP,
+    response_head.SPEEDUP,
 )
 """In the order of their application, after the fixes. Of those that wrap the same method, the later ones see its events
 first."""
