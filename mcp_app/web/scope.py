@@ -5,9 +5,15 @@ fast lane alike, so that both say the same. Nothing is read, sent or decided her
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from .exchange import Answer, Request
+
+_NAMES = 256
+_NAME_BYTES = 64
+"""Names of fields that are kept, and how long one may be: each request brings the same dozen, and a stream that is open
+holds them. What strangers make up takes 32 KiB at most."""
 
 
 def request_in(scope: Mapping[str, Any], path: str, headers: Mapping[str, str], body: bytes) -> Request:
@@ -37,9 +43,17 @@ def headers_in(scope: Mapping[str, Any]) -> dict[str, str]:
     """Its header fields as a request has them: names in lower case, a repeated field as one (RFC 9110, 5.3)."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        name = (_kept_name if len(raw_name) <= _NAME_BYTES else _name)(raw_name)
+        value = raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers
+
+
+def _name(raw: bytes) -> str:
+    return raw.decode("latin-1").lower()
+
+
+_kept_name = lru_cache(maxsize=_NAMES)(_name)
 
 
 def _server(server: tuple[str, int | None] | None) -> tuple[str, int]:
