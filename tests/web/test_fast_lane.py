@@ -231,7 +231,7 @@ HOOKS: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("hook", HOOKS)
 async def test_where_quart_would_run_something_it_does(play: Play, hook: str) -> None:
-    app = create_app(Settings(), play.tools())
+    app = create_app(Settings(fast_lane=True), play.tools())
     assert isinstance(app, Application)
     HOOKS[hook](app)
     async with app.test_app():
@@ -247,7 +247,7 @@ async def test_where_quart_would_run_something_it_does(play: Play, hook: str) ->
     ],
 )
 async def test_a_receiver_of_a_signal_is_told(play: Play, name: str) -> None:
-    app = create_app(Settings(), play.tools())
+    app = create_app(Settings(fast_lane=True), play.tools())
     assert isinstance(app, Application)
     async with app.test_app():
         assert app.fast_lane is not None
@@ -258,7 +258,7 @@ async def test_a_receiver_of_a_signal_is_told(play: Play, name: str) -> None:
 
 
 async def test_a_hook_that_comes_later_is_run_from_then_on(play: Play) -> None:
-    app = create_app(Settings(), play.tools())
+    app = create_app(Settings(fast_lane=True), play.tools())
     seen: list[Quart] = []
 
     async def started(sender: Quart) -> None:
@@ -273,7 +273,7 @@ async def test_a_hook_that_comes_later_is_run_from_then_on(play: Play) -> None:
 
 
 async def test_not_below_a_root_path_nor_before_it_is_served_nor_when_it_is_off(play: Play) -> None:
-    app = create_app(Settings(), play.tools())
+    app = create_app(Settings(fast_lane=True), play.tools())
     assert isinstance(app, Application)
     assert app.fast_lane is not None
     assert not app.fast_lane.takes({"root_path": ""})
@@ -316,7 +316,7 @@ async def deafened(play: Play, tells: bool, monkeypatch: pytest.MonkeyPatch) -> 
     """An exchange by the lane whose answer is deaf."""
     monkeypatch.setattr(ending, "CANCEL_SECONDS", 0.01)
     monkeypatch.setattr(leaving, "LOOK_SECONDS", 0.001)
-    app = create_app(Settings(), play.tools())
+    app = create_app(Settings(fast_lane=True), play.tools())
     async with running(app, tells=tells) as client:
 
         async def one(times: int) -> tuple[Deaf, Exchange]:
@@ -367,7 +367,7 @@ async def test_an_answer_that_cannot_be_cancelled_is_logged(
 
 
 async def test_an_answer_that_nobody_takes_is_given_up(play: Play, tells: bool) -> None:
-    app = create_app(Settings(), play.tools())
+    app = create_app(Settings(fast_lane=True), play.tools())
     app.config["RESPONSE_TIMEOUT"] = 0.05
     async with running(app, tells=tells) as client:
         exchange = client.open("GET", "/healthz", body=None)
@@ -379,7 +379,7 @@ async def test_an_answer_that_nobody_takes_is_given_up(play: Play, tells: bool) 
 
 async def test_where_the_server_tells_nobody_listens(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leaving, "LOOK_SECONDS", 0)
-    app = create_app(Settings(linger_seconds=0), play.tools())
+    app = create_app(Settings(linger_seconds=0, fast_lane=True), play.tools())
     async with running(app, tells=True) as client:
         exchange = client.post(EVENTS, b'{"tool":"wait"}', STREAM)
         await exchange.until(2)
@@ -392,7 +392,7 @@ async def test_where_the_server_tells_nobody_listens(play: Play, monkeypatch: py
 
 
 async def test_a_body_too_large_is_taken_to_its_end_while_the_answer_is_written(play: Play, tells: bool) -> None:
-    app = create_app(Settings(), play.tools())
+    app = create_app(Settings(fast_lane=True), play.tools())
     async with running(app, tells=tells) as client:
         exchange = client.post(EVENTS, None, JSON, (b"content-length", b"1048577"))
         exchange.writable.clear()
@@ -406,7 +406,7 @@ async def test_a_body_too_large_is_taken_to_its_end_while_the_answer_is_written(
 
 async def test_a_server_that_fails_to_receive_is_heard(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leaving, "LOOK_SECONDS", 0.001)
-    app = create_app(Settings(linger_seconds=0), play.tools())
+    app = create_app(Settings(linger_seconds=0, fast_lane=True), play.tools())
     messages = [{"type": "http.request", "body": b'{"tool":"wait"}', "more_body": False}]
 
     async def receive() -> Any:
