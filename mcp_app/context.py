@@ -35,7 +35,7 @@ class Caller:
     """Who called and when that ends; the same for the whole run.
 
     `deadline` is a point on time.monotonic()'s clock, in seconds. `reason` is set when the run is ended. `asker` is
-    the way to ask back.
+    the way to ask back, None where there is none.
     """
 
     __slots__ = ("asker", "clock", "deadline", "headers", "principal", "reason", "trace")
@@ -50,7 +50,7 @@ class Caller:
         asker: Asker | None = None,
         trace: Trace = UNTRACED,
     ) -> None:
-        self.asker: Asker = asker or Nobody()
+        self.asker = asker
         self.principal = principal
         self.headers = headers
         self.deadline = deadline
@@ -79,13 +79,15 @@ _EXACT = 2**53
 class Context:
     """Handed to a tool that has a parameter annotated `Context`, under whatever name."""
 
-    __slots__ = ("_caller", "_questions", "_send", "_wait")
+    __slots__ = ("_caller", "_polled", "_questions", "_send", "_wait")
 
     def __init__(self, send: Send, caller: Caller, wait: Wait | None = None) -> None:
         self._send = send
         self._caller = caller
         self._wait = wait
-        self._questions = Questions(caller.asker)
+        asker = caller.asker or Nobody()
+        self._polled = asker.polled
+        self._questions = Questions(asker)
 
     def progress(self, done: float, total: float | None = None, message: str | None = None) -> Awaitable[None]:
         """Say how far the work is: `done` of `total`, in any unit of the tool's own.
@@ -121,7 +123,7 @@ class Context:
 
         That is so in MCP 2025-11-25, whose streams may be polled; anywhere else nothing happens. The tool goes on.
         """
-        return self._send(Event(EventType.LET_GO, b"null")) if self._caller.asker.polled else _NOTHING
+        return self._send(Event(EventType.LET_GO, b"null")) if self._polled else _NOTHING
 
     # --- asking back -------------------------------------------------------------------------------------------------
 

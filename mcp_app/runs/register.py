@@ -10,7 +10,6 @@ import hashlib
 import math
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import to_json
@@ -25,22 +24,14 @@ from ..protocol.trace import Trace, carried
 from ..settings import Settings
 from ..threads import Threads
 from ..tools import Tool
-from .run import Run
+from .ageing import Ageing
+from .run import Run, Told
 
 RETRY_AFTER = {"Retry-After": "5"}
 """Seconds a refused caller should wait: a deploy's successor is up by then, and a full server has changed."""
 
 RUN_BYTES = 4096
 """What a finished run costs beside its events: so that many small runs are bounded like few large ones."""
-
-
-@dataclass(slots=True)
-class _Finished:
-    """A run that can still be read: until its timer, or until its bytes are needed."""
-
-    run: Run
-    timer: asyncio.TimerHandle
-    bytes: int = 0
 
 
 class Runs:
@@ -56,15 +47,17 @@ class Runs:
         self.ended: Counter[str] = Counter()
         self._settings = settings
         self._log = log
-        self._loop = asyncio.get_running_loop()
+        self._clock = asyncio.get_running_loop().time
         self._runs: dict[str, Run] = {}
         self._working: set[Run] = set()
         self._closing: set[asyncio.Task[None]] = set()
-        self._finished: OrderedDict[str, _Finished] = OrderedDict()
+        self._finished: OrderedDict[str, int] = OrderedDict()  # their bytes, by which the oldest may have to go
+        self._ageing = Ageing(self._kept_long_enough)
         self._finished_bytes = 0
         self._overdue: set[str] = set()
         self._keys: dict[tuple[str, str], tuple[bytes, str]] = {}
         self._key_of: dict[str, tuple[str, str]] = {}
+        self._told = Told(self._on_end, self._on_idle)
 
     @property
     def working(self) -> int:
@@ -108,16 +101,15 @@ class Runs:
             Caller(
                 principal=principal,
                 headers=headers,
-                deadline=self._loop.time() + cap,
-                clock=self._loop.time,
+                deadline=self._clock() + cap,
+                clock=self._clock,
                 asker=asker,
                 trace=carried(headers) if trace is None else trace,
             ),
             cap=cap,
             log=self._log,
             threads=self.threads,
-            on_end=self._on_end,
-            on_idle=self._on_idle,
+            told=self._told,
             linger=self._settings.linger_seconds,
             unless_promoted=math.inf if policy.becomes is None else self._settings.cap_seconds,
         )
@@ -178,9 +170,8 @@ class Runs:
             await asyncio.wait(self._closing)
 
     def close(self) -> None:
-        """Forget the timers: the process is ending."""
-        for each in self._finished.values():
-            each.timer.cancel()
+        """Forget the timer: the process is ending."""
+        self._ageing.close()
 
     def _cap(self, tool: Tool, policy: Policy, asked: float | None) -> float:
         goes_on = policy.on_leave is OnLeave.GO_ON
@@ -198,21 +189,20 @@ class Runs:
             run.closing.add_done_callback(self._closing.discard)
         if not run.policy.resumable:
             return
-        life_left = max(0.0, run.deadline - self._loop.time()) if run.policy.promised else 0.0
-        timer = self._loop.call_later(life_left + self._settings.keep_seconds, self._kept_long_enough, run)
-        self._finished[run.id] = _Finished(run, timer)
+        life_left = max(0.0, run.deadline - self._clock()) if run.policy.promised else 0.0
+        self._ageing.keep(run.id, life_left + self._settings.keep_seconds)
+        self._finished[run.id] = 0
         self.weigh(run)
 
     def weigh(self, run: Run) -> None:
         """Count what a finished run takes, again when that has changed; the oldest go where it is too much."""
-        finished = self._finished.get(run.id)
-        if finished is None:
+        if run.id not in self._finished:
             return
-        self._finished_bytes -= finished.bytes
-        finished.bytes = run.size + RUN_BYTES
-        self._finished_bytes += finished.bytes
+        self._finished_bytes -= self._finished[run.id]
+        self._finished[run.id] = run.size + RUN_BYTES
+        self._finished_bytes += self._finished[run.id]
         while self._finished_bytes > self._settings.keep_bytes and len(self._finished) > 1:
-            self._forget(next(iter(self._finished.values())).run)
+            self._forget(self._runs[next(iter(self._finished))])
 
     def _on_idle(self, run: Run) -> None:
         """It has ended and nobody reads it: what nobody can come back to is forgotten at once."""
@@ -221,8 +211,9 @@ class Runs:
         elif run.id in self._overdue:
             self._forget(run)
 
-    def _kept_long_enough(self, run: Run) -> None:
+    def _kept_long_enough(self, run_id: str) -> None:
         """Whoever reads it now may read it to its end."""
+        run = self._runs[run_id]
         if run.idle:
             self._forget(run)
         else:
@@ -230,9 +221,8 @@ class Runs:
 
     def _forget(self, run: Run) -> None:
         self._overdue.discard(run.id)
-        finished = self._finished.pop(run.id)
-        finished.timer.cancel()
-        self._finished_bytes -= finished.bytes
+        self._ageing.forget(run.id)
+        self._finished_bytes -= self._finished.pop(run.id)
         self._drop(run)
 
     def _drop(self, run: Run) -> None:

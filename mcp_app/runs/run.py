@@ -13,8 +13,7 @@ import os
 import time
 import weakref
 from collections.abc import Callable
-from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..asks import Asker, InputRequired
 from ..context import Caller
@@ -43,6 +42,13 @@ STOP_TRIES = 5
 """Times a tool is cancelled again, a second apart: `asyncio.wait_for` of Python 3.11 can swallow one."""
 
 
+class Told(NamedTuple):
+    """Who is told of every run that it has ended, and that nobody reads it any more."""
+
+    ended: Callable[[Run], None]
+    idle: Callable[[Run], None]
+
+
 class Run:
     """One call of one tool.
 
@@ -61,8 +67,7 @@ class Run:
         cap: float,
         log: EventLog,
         threads: Threads,
-        on_end: Callable[[Run], None],
-        on_idle: Callable[[Run], None],
+        told: Told,
         linger: float,
         unless_promoted: float = math.inf,
     ) -> None:
@@ -79,8 +84,7 @@ class Run:
         self.beside = 0
         self._caller = caller
         self._threads = threads
-        self._on_end = on_end
-        self._on_idle = on_idle
+        self._told = told
         self._linger = linger
         self._writer = Writer(log, self.id, waits=policy.waits)
         self._readers: list[Reader] = []
@@ -100,8 +104,10 @@ class Run:
         await self._writer.open(self._keep, started)
         if self.ended:  # while the log was opened
             return
-        # Weakly: an asker that held its run would be a circle, which only the collector opens.
-        self._caller.asker.attach(self._writer.emit, partial(_stop, weakref.ref(self)))
+        if self.asker is not None:
+            # Weakly: an asker that held its run would be a circle, which only the collector opens.
+            stop = weakref.WeakMethod(self.stop)
+            self.asker.attach(self._writer.emit, lambda end: found(end) if (found := stop()) else None)
         self._task = asyncio.create_task(self._work(arguments), name=f"run {self.id}")
         self._expire_at_cap()  # also while its reader is stuck in a write
 
@@ -110,8 +116,8 @@ class Run:
         return self._caller.principal
 
     @property
-    def asker(self) -> Asker:
-        """How it asks its caller back."""
+    def asker(self) -> Asker | None:
+        """How it asks its caller back; None where it cannot."""
         return self._caller.asker
 
     @property
@@ -240,30 +246,28 @@ class Run:
                 if not isinstance(error, asyncio.CancelledError | GeneratorExit):
                     logger.warning("run %s: %s raised while being stopped", self.label, self.tool.name, exc_info=error)
                 return
-            await self._fail(shown(error, self.tool.name, self.label))
+            await self._conclude(shown(error, self.tool.name, self.label))
             return
-        if self.ended:
-            return
-        if len(outcome.data) > MAX_RESULT_BYTES:
-            await self._fail(too_large("A result", len(outcome.data)))
-            return
-        self._end("complete")
-        await self._finish(outcome)
-        self._writer.release()
+        if not self.ended:
+            size = len(outcome.data)
+            await self._conclude(outcome if size <= MAX_RESULT_BYTES else too_large("A result", size))
 
-    async def _fail(self, error: McpAppError) -> None:
-        self._end(error.code)
-        await self._finish(error)
+    async def _conclude(self, end: Outcome | McpAppError) -> None:
+        """The tool has ended by itself."""
+        self._end("complete" if isinstance(end, Outcome) else end.code)
+        await self._finish(end)
         self._writer.release()
+        self._task = None  # which a run that is kept for minutes need not keep
 
     async def _close(self, end: McpAppError | InputRequired) -> None:
         await self._finish(end)
-        if self._task is None:
+        task = self._task
+        if task is None:
             return
         for seconds in (STOP_GRACE, *[1.0] * STOP_TRIES):
-            self._task.cancel()
+            task.cancel()
             self._writer.refuse()
-            done, _ = await asyncio.wait({self._task}, timeout=seconds)
+            done, _ = await asyncio.wait({task}, timeout=seconds)
             self._writer.release()
             if done:
                 return
@@ -274,7 +278,7 @@ class Run:
         milliseconds = round((self._caller.clock() - self._began) * 1000)
         await self._writer.finish(lambda number: last_event(end, number, milliseconds))
         self.over = True
-        self._on_end(self)
+        self._told.ended(self)
         self._tell_if_idle()
 
     def _end(self, code: str) -> None:
@@ -287,10 +291,4 @@ class Run:
 
     def _tell_if_idle(self) -> None:
         if self.over and self.idle:
-            self._on_idle(self)
-
-
-def _stop(run: weakref.ref[Run], end: McpAppError | InputRequired) -> None:
-    found = run()
-    if found is not None:
-        found.stop(end)
+            self._told.idle(self)

@@ -456,9 +456,9 @@ async def test_what_is_kept_for_results_counts_in_the_memory_for_finished_runs(s
         await until(server, task)
     assert "error" in (await ask(server, "get", tasks[0])).message
     runs = server.runs
-    assert runs._finished_bytes == sum(each.bytes for each in runs._finished.values())
-    assert min(each.bytes for each in runs._finished.values()) > 2 * 900_000
+    assert runs._finished_bytes == sum(runs._finished.values())
+    assert min(runs._finished.values()) > 2 * 900_000
     await close(server)
-    for run_ in list(runs._finished.values()):
-        runs._forget(run_.run)
+    for name in list(runs._finished):
+        runs._forget(runs._runs[name])
     assert runs._finished_bytes == 0

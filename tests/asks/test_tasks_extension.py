@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from mcp_app import Context, ToolError, tool
 from mcp_app.protocol.errors import ToolDefinitionError
 from mcp_app.protocol.jsonrpc import Code
+from mcp_app.runs.ageing import Ageing
 
 Make = Callable[..., Server]
 EXTENSION = "io.modelcontextprotocol/tasks"
@@ -257,15 +258,14 @@ async def test_the_result_is_kept_for_what_is_left_of_the_life(
     client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     peer = client(job)
-    loop = asyncio.get_running_loop()
     delays: list[float] = []
-    later = loop.call_later
+    keep = Ageing.keep
 
-    def noted(delay: float, *more: Any) -> asyncio.TimerHandle:
-        delays.append(delay)
-        return later(delay, *more)
+    def noted(ageing: Ageing, name: str, seconds: float) -> None:
+        delays.append(seconds)
+        keep(ageing, name, seconds)
 
-    monkeypatch.setattr(loop, "call_later", noted)
+    monkeypatch.setattr(Ageing, "keep", noted)
     created = await peer.call("job")
     await peer.until(created["taskId"])
     assert max(delays) == pytest.approx(created["ttlMs"] / 1000, abs=SECONDS)
