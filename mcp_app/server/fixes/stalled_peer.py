@@ -33,18 +33,25 @@ Step = Callable[[TCPServer], Awaitable[None]]
 
 
 def bound_writes(old: ProtocolSend) -> ProtocolSend:
-    """As upstream for everything but bytes; for bytes, `drain` with its bounds."""
+    """As upstream for everything but bytes; for bytes, `drain` with its bounds.
+
+    Bytes are written before the lock is waited for: they keep the order in which they came, and whoever wrote them
+    waits all the same. While the transport has room nobody does.
+    """
 
     async def protocol_send(self: TCPServer, event: Event) -> None:
         if not isinstance(event, RawData):
             await old(self, event)
             return
-        async with self.send_lock:
-            try:
-                self.writer.write(event.data)
-                await _drain(self)
-            except (OSError, RuntimeError):
-                await self.protocol.handle(Closed())
+        try:
+            self.writer.write(event.data)
+            if self.writer.transport.get_write_buffer_size() == 0:
+                await self.writer.drain()  # does not wait, but raises what the transport has to say
+            else:
+                async with self.send_lock:
+                    await _drain(self)
+        except (OSError, RuntimeError):
+            await self.protocol.handle(Closed())
 
     return protocol_send
 
@@ -88,9 +95,6 @@ def _begin_close(server: TCPServer) -> None:
 
 async def _drain(server: TCPServer) -> None:
     """Wait until the transport takes more. Aborts it and raises ConnectionAbortedError when its peer stands still."""
-    if server.writer.transport.get_write_buffer_size() == 0:
-        await server.writer.drain()  # does not wait, but raises what the transport has to say
-        return
     waited = still = 0.0
     while True:
         before = _unsent(server)
