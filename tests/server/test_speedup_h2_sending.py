@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from defects import Provoking, eventually, fixed, without_speedup
 from h2.events import DataReceived
-from hypercorn.protocol.h2 import H2Protocol
+from hypercorn.protocol.h2 import H2Protocol, StreamBuffer
 from live_server import client_tls, serving
 from priority.priority import DeadlockError, DuplicateStreamError, MissingStreamError
 from raw_h2 import RawH2, raw_h2
@@ -161,6 +161,31 @@ def test_a_line_says_what_a_tree_says_of_streams_it_does_not_know_or_knows() -> 
     for step in (line.block, line.unblock, line.remove_stream):
         with pytest.raises(MissingStreamError):
             step(7)
+
+
+async def rounds_for_pieces(hypercorn: AbstractContextManager[None], monkeypatch: pytest.MonkeyPatch) -> int:
+    """How often the sending task looks into the buffer of a stream with two pieces, each in a turn of its own."""
+    rounds = 0
+    with hypercorn:
+        pop = StreamBuffer.pop
+
+        async def counting(self: StreamBuffer, max_length: int) -> bytes:
+            nonlocal rounds
+            rounds += 1
+            return await pop(self, max_length)
+
+        monkeypatch.setattr(StreamBuffer, "pop", counting)
+        async with serving(Answering()) as server, raw_h2(server.tls_port, client_tls()) as client:
+            stream = await client.request("/slow_pieces")
+            await client.until(lambda: client.is_ended(stream))
+            assert client.body(stream) == b"one, two"
+        monkeypatch.undo()
+    return rounds
+
+
+async def test_a_stream_leaves_the_line_with_its_last_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await rounds_for_pieces(fixed(), monkeypatch) == 1  # the second piece goes past the line, with the end
+    assert await rounds_for_pieces(without_speedup("round_robin"), monkeypatch) == 2
 
 
 @pytest.mark.parametrize("hypercorn", [fixed(), without_speedup("round_robin")], ids=["with", "without"])

@@ -2,19 +2,21 @@
 
 Upstream, a tree of weights and dependencies, with a heap in each of its nodes, chooses among them. What it is for was
 deprecated (RFC 9113, 5.3.2), and clients that still say a priority say the same of each of their streams. Here they
-wait in one line. When a stream may send is decided elsewhere.
+wait in one line, and leave it with their last byte. When a stream may send is decided elsewhere.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from hypercorn.protocol.h2 import H2Protocol
 from priority.priority import DeadlockError, DuplicateStreamError, MissingStreamError
 
 from mcp_app.server.fixes.replacing import Fix, Replacement
+
+SendData = Callable[[H2Protocol, int], Awaitable[None]]
 
 
 class Line:
@@ -73,13 +75,31 @@ def in_line(old: Callable[..., None]) -> Callable[..., None]:
     return __init__
 
 
+def leave_when_empty(old: SendData) -> SendData:
+    """As upstream, which learns only in a second round that a stream has sent all it has."""
+
+    async def _send_data(self: H2Protocol, stream_id: int) -> None:
+        await old(self, stream_id)
+        buffer = self.stream_buffers.get(stream_id)
+        if buffer is not None and not buffer.buffer and not buffer._complete:
+            self.priority.block(stream_id)
+
+    return _send_data
+
+
 SPEEDUP = Fix(
     name="round_robin",
     defect="a tree of priorities, which RFC 9113 deprecated, is asked for each HTTP/2 frame and kept for each stream",
-    gain="0.93 x the CPU of an h2 echo",
+    gain="0.93 x the CPU of an h2 echo, 0.94 of ten events in turns of their own",
     replacements=(
         Replacement(
             H2Protocol, "__init__", "d577a96e2eb647a4c3484c2efdeca7ed9f1952d5eb27eeb091ecbc5be5a3bc41", in_line
+        ),
+        Replacement(
+            H2Protocol,
+            "_send_data",
+            "a89ce4286f36982057297d5c3302777cbcdb303c52eeb0936feaf5d95dd88eef",
+            leave_when_empty,
         ),
     ),
 )
