@@ -31,6 +31,7 @@ __all__ = [
     "is_id",
     "notification",
     "parse",
+    "read",
     "request",
     "result",
     "rpc_error",
@@ -95,6 +96,11 @@ def parse(body: bytes) -> Message | list[Message | RpcError]:
         value = strict_json.loads(body)
     except errors.InvalidRequest as problem:
         raise _refused_json(body, problem) from None
+    return read(value)
+
+
+def read(value: Any) -> Message | list[Message | RpcError]:
+    """The same of a body that `strict_json` has parsed. Raises RpcError with INVALID_REQUEST."""
     return _batch(value) if isinstance(value, list) else _message(value)
 
 

@@ -28,7 +28,7 @@ from .guard import Guard
 from .mcp.answering import Answering
 from .mcp.batches import Batching
 from .mcp.changes import Changes
-from .mcp.dispatch import REVISIONS, Dispatch, is_rpc
+from .mcp.dispatch import REVISIONS, Dispatch, rpc_in
 from .mcp.http_sse import HttpSse
 from .mcp.legacy import Legacy
 from .mcp.listening import Listening
@@ -134,7 +134,8 @@ class Endpoint:
 
     async def post(self, request: Request) -> Answer:
         """A call at the SSE route: the body's shape chooses the dialect."""
-        return await (self._mcp if is_rpc(request.body) else self._plain).post(request)
+        parsed = rpc_in(request.body)
+        return await (self._plain.post(request) if parsed is None else self._mcp.post(request, parsed))
 
     async def get(self, request: Request) -> Answer:
         """At the SSE route: a stream of a session, a call by EventSource, or a session of MCP 2024-11-05."""

@@ -7,6 +7,7 @@ session. Nothing is answered here but errors.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from ...protocol import jsonrpc, mcp_headers, strict_json
 from ...protocol.accept import Representation, quality
@@ -41,9 +42,9 @@ class Dispatch:
         self._streamable = streamable
         self._http_sse = http_sse
 
-    async def post(self, request: Request) -> Answer:
-        """One message, or a batch."""
-        return await self._parsed(request, self._dispatch)
+    async def post(self, request: Request, parsed: Any = None) -> Answer:
+        """One message, or a batch; `parsed` is what `rpc_in` found in the body, where it was asked."""
+        return await self._parsed(request, self._dispatch, parsed)
 
     async def messages(self, request: Request) -> Answer:
         """A message of a 2024-11-05 session."""
@@ -89,12 +90,12 @@ class Dispatch:
             raise NotAcceptable("This is an event stream, and Accept does not take it.")
         raise RpcError(Code.INVALID_REQUEST, "Mcp-Session-Id is missing: initialize opens a session and names it.")
 
-    async def _parsed(self, request: Request, answer: _Take) -> Answer:
+    async def _parsed(self, request: Request, answer: _Take, parsed: Any = None) -> Answer:
         known: Id | None = None
         try:
             self._guard.check_start(request)
             check_content_type(request)
-            message = jsonrpc.parse(request.body)
+            message = jsonrpc.parse(request.body) if parsed is None else jsonrpc.read(parsed)
             known = message.id if isinstance(message, jsonrpc.Request) else None
             return await answer(request, message)
         except Exception as error:
@@ -124,15 +125,15 @@ class Dispatch:
         )
 
 
-def is_rpc(body: bytes) -> bool:
-    """Whether a body is a JSON-RPC message, or a batch of them, rather than a call in the plain dialect."""
+def rpc_in(body: bytes) -> Any:
+    """The JSON of a body that is a JSON-RPC message, or a batch of them; None for a call in the plain dialect."""
     if b'"jsonrpc"' not in body:
-        return False
+        return None
     try:
         value = strict_json.loads(body)
     except InvalidRequest:
-        return False  # both dialects refuse it, and the plain one in its own words
-    return isinstance(value, list) or (isinstance(value, dict) and "jsonrpc" in value)
+        return None  # both dialects refuse it, and the plain one in its own words
+    return value if isinstance(value, list) or (isinstance(value, dict) and "jsonrpc" in value) else None
 
 
 def is_modern(request: Request, message: jsonrpc.Request) -> bool:
