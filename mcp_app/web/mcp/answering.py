@@ -56,14 +56,18 @@ class Answering:
         """
         acceptable_now = acceptable(request.headers.get("accept"))
         reader = run.attach()
-        stream = self._stream(run)
-        # Who takes only JSON gets one answer, and cannot come back for the rest of a stream.
-        on_cap = run.policy.on_cap
-        if on_cap is OnCap.END_STREAM and acceptable_now is Representation.JSON:
-            on_cap = OnCap.END_RUN
-        wanted = self._wanted(reader, run, exchange, stream, on_cap, promote=promote)
         handed_over = False
         try:
+            if acceptable_now is not Representation.EVENT_STREAM:
+                await asyncio.sleep(0)  # the tool's first turn: most have ended after it, and need nobody to wait
+                if run.over and run.events == _NOTHING_BETWEEN:
+                    return await _ended(reader, exchange)
+            stream = self._stream(run)
+            # Who takes only JSON gets one answer, and cannot come back for the rest of a stream.
+            on_cap = run.policy.on_cap
+            if on_cap is OnCap.END_STREAM and acceptable_now is Representation.JSON:
+                on_cap = OnCap.END_RUN
+            wanted = self._wanted(reader, run, exchange, stream, on_cap, promote=promote)
             last = await wanted.quick(self.patience(acceptable_now))
             if last is not None:
                 return json_answer(wanted.status, last)
@@ -168,6 +172,21 @@ class Answering:
                 return self._clock() + GRACE_SECONDS
 
 
+_NOTHING_BETWEEN = 2
+"""Events of a run that said nothing: that it started, and how it ended."""
+
+
+async def _ended(reader: Reader, exchange: Exchange) -> Answer:
+    """The answer of a run that is over and said nothing before."""
+    while True:
+        batch = await reader.next(-math.inf)
+        if batch is None:
+            raise AssertionError("a run that is over has a last event")
+        last = batch[-1].event
+        if last.last:
+            return json_answer(exchange.status(last), exchange.response(last))
+
+
 def acceptable(accept: str | None) -> Representation | None:
     """The one representation that may be sent, or None for both. Raises NotAcceptable when there is neither."""
     stream = quality(accept, Representation.EVENT_STREAM.value).q
@@ -201,8 +220,6 @@ class Wanted:
 
     async def quick(self, until: float) -> bytes | None:
         """The response, if it comes before anything else is to be said and before `until`; else None."""
-        if self._clock() < until:
-            await asyncio.sleep(0)  # the tool's first turn: most have ended after it, and need nobody to wait for them
         while self._clock() < until:
             batch = await self._batches.next(until)
             if batch is None:
