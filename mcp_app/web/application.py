@@ -6,12 +6,23 @@ No route is added and no request answered here.
 from __future__ import annotations
 
 from quart import Quart
+from quart.routing import QuartMap
 from quart.wrappers.base import BaseRequestWebsocket
-from werkzeug.routing import MapAdapter
+from werkzeug.routing import MapAdapter, RuleFactory
 
 from .connection import Connection
 from .fast_lane import FastLane
 from .no_websocket import NoWebsocket
+
+
+class CountedMap(QuartMap):
+    """Routes, and how often some were added."""
+
+    additions = 0
+
+    def add(self, rulefactory: RuleFactory) -> None:
+        super().add(rulefactory)
+        self.additions += 1
 
 
 class Application(Quart):
@@ -19,6 +30,8 @@ class Application(Quart):
     is neither raised through to the server. Our routes are paths, and the endpoint looks at host and query itself."""
 
     asgi_http_class = Connection
+    url_map_class = CountedMap
+    url_map: CountedMap
     asgi_websocket_class = NoWebsocket
 
     fast_lane: FastLane | None = None

@@ -68,7 +68,7 @@ class FastLane:
         self._app = app
         self._endpoint = endpoint
         self._views = dict(app.view_functions)
-        self._rules = list(app.url_map.iter_rules())
+        self._additions = app.url_map.additions
 
     def takes(self, scope: Mapping[str, Any]) -> bool:
         """Whether Quart would have run our view for this request, and nothing else that anybody could notice."""
@@ -82,7 +82,7 @@ class FastLane:
             and not any(signal.receivers for signal in _SIGNALS)
             and not _is_hooked(app)
             and app.view_functions == self._views
-            and list(app.url_map.iter_rules()) == self._rules
+            and app.url_map.additions == self._additions
         )
 
     async def answer(
