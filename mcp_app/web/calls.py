@@ -237,6 +237,7 @@ class Calls:
         if representation is Representation.EVENT_STREAM:
             return self._streamed(run, capped, stream, visible)
         try:
+            await asyncio.sleep(0)  # the tool's first turn: most have ended after it, and need nobody to wait
             status, body = await collect(capped, run.tool.name, run.id)
         finally:
             capped.close()  # whoever leaves while the tool works cancels us here
