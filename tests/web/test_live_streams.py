@@ -34,6 +34,18 @@ async def test_heartbeats_the_cap_and_a_clean_end(server: LiveServer, play: Play
         assert (await connection.ask("GET", "/healthz")).status == 200
 
 
+async def test_an_idle_stream_is_two_tasks(server: LiveServer, play: Play) -> None:
+    """The request's, which writes, and the tool's. Without the speed-ups one more listens, and Quart has three more."""
+    settings = Settings()  # as the server was made with
+    async with connected(server, "h2") as connection:
+        await (await connection.send("POST", EVENTS, WAIT, **JSON)).until(2)
+        before = len(asyncio.all_tasks())
+        for _ in range(10):
+            await (await connection.send("POST", EVENTS, WAIT, **JSON)).until(2)
+        most = 2 if settings.fast_lane and settings.speedups else 5
+        assert len(asyncio.all_tasks()) - before <= 10 * most
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_cap_as_json_is_504_with_the_progress_so_far(server: LiveServer, play: Play, protocol: str) -> None:
     async with connected(server, protocol) as connection:
