@@ -7,7 +7,6 @@ time is not known here.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 
 
 class Turnstile:
@@ -17,7 +16,7 @@ class Turnstile:
 
     def __init__(self) -> None:
         self.shut = False
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: list[asyncio.Future[None]] | None = None  # made for the first who waits
 
     async def enter(self) -> None:
         """Wait for one's turn. Whoever is cancelled meanwhile has not entered."""
@@ -25,6 +24,8 @@ class Turnstile:
             self.shut = True
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._waiting is None:
+            self._waiting = []
         self._waiting.append(turn)
         try:
             await turn
@@ -36,7 +37,7 @@ class Turnstile:
     def leave(self) -> None:
         """Let the next one in."""
         while self._waiting:
-            turn = self._waiting.popleft()
+            turn = self._waiting.pop(0)
             if not turn.done():
                 turn.set_result(None)
                 return

@@ -13,6 +13,7 @@ from ..eventlog import EventLog
 from ..protocol.errors import EventTooLarge
 from ..protocol.event import MAX_EVENT_BYTES, Event
 from ..protocol.revision import Keep
+from .signal import Signal
 from .turnstile import Turnstile
 from .window import Window
 
@@ -40,11 +41,11 @@ class Writer:
         self._run = run
         self._waits = waits
         self._window = Window()
-        self._room = asyncio.Event()
+        self._room = Signal()
         self._writing = Turnstile()  # a log that suspends must not get two appends of one run at once
         self._closed: str | None = None
         self._refusing = False
-        self._released = asyncio.Event()
+        self._released = Signal()
         self._clock = clock
         self._since = clock()
         self._unseen = 0
