@@ -6,12 +6,11 @@ Which representation a caller gets is decided in protocol/accept.py, the HTTP st
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
 from ..protocol import asking, errors, plain
-from ..protocol.event import Entry, Event, EventType
+from ..protocol.event import Entry, Event, EventType, decode
 from . import Batches
 
 MAX_ITEMS = 1000
@@ -68,7 +67,7 @@ async def collect(batches: Batches, tool: str, run: str) -> tuple[int, bytes]:
 
 def _status(end: Event) -> int:
     """The status of the error's code; 500 for a code that the tool's author made up."""
-    return _STATUS.get(json.loads(end.data)["code"], errors.ToolError.status)
+    return _STATUS.get(decode(end.data)["code"], errors.ToolError.status)
 
 
 _ENDINGS: tuple[type[errors.McpAppError], ...] = (

@@ -6,17 +6,14 @@ and what leaving or the cap mean is not decided here, and nothing is validated.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from pydantic_core import from_json
-
 from . import jsonrpc, mcp_content
 from .asking import MissingCapability
-from .event import Event, EventType, encode
+from .event import Event, EventType, decode, encode
 from .jsonrpc import Code, Id
 from .mcp_progress import Progress, message_in
 from .rpc_error import RPC_CODES
@@ -101,7 +98,7 @@ class Exchange:
         if event.type is _LOG:
             return self._log_notification(event)
         if event.type is EventType.ASK:  # no notification but a request of ours: it goes the same way
-            asked = json.loads(event.data)
+            asked = decode(event.data)
             if "id" not in asked:  # that what was asked for is done
                 return jsonrpc.notification(asked["method"], encode(asked["params"]))
             return jsonrpc.request(asked["id"], asked["method"], encode(asked["params"]))
@@ -123,7 +120,7 @@ class Exchange:
             return jsonrpc.result(self.id, self._scalar(event) or encode(self._result(event)))
         if event.type is EventType.INPUT_REQUIRED:
             return jsonrpc.result(self.id, encode(self._input_required(event)))
-        problem: dict[str, Any] = json.loads(event.data)
+        problem: dict[str, Any] = decode(event.data)
         code = _CODES.get(problem["code"])
         if problem["code"] == MissingCapability.code and self.wire.capability_error:
             code = Code.MISSING_CLIENT_CAPABILITY
@@ -138,7 +135,7 @@ class Exchange:
     def status(self, event: Event) -> int:
         """The HTTP status of the response, when nothing was sent before it."""
         if event.type is EventType.ERROR and self.wire.capability_error:
-            return MissingCapability.status if json.loads(event.data)["code"] == MissingCapability.code else 200
+            return MissingCapability.status if decode(event.data)["code"] == MissingCapability.code else 200
         return 200
 
     def failed(self, problem: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,7 +158,7 @@ class Exchange:
     def _progress_notification(self, event: Event) -> bytes | None:
         message = message_in(event.data)
         if message is None:
-            is_content = bool(event.metadata) and from_json(event.metadata).get("content") is True
+            is_content = bool(event.metadata) and decode(event.metadata).get("content") is True
             self._keep(event.data, is_content)
         if self.progress_token is None:
             return None
@@ -175,7 +172,7 @@ class Exchange:
         return self._progress
 
     def _log_notification(self, event: Event) -> bytes | None:
-        line: dict[str, Any] = from_json(event.data)
+        line: dict[str, Any] = decode(event.data)
         if self.level is None or LEVELS.index(line["level"]) < LEVELS.index(self.level):
             return None
         data = line["message"] if "data" not in line else {"message": line["message"], "data": line["data"]}
@@ -197,7 +194,7 @@ class Exchange:
         """InputRequiredResult (2026-07-28, basic/patterns/mrtr): what is asked, and the state to come back with."""
         if self.seal is None:
             raise ValueError("a run that nobody can start again asked for input")
-        required = json.loads(event.data)
+        required = decode(event.data)
         state = self.seal(required["state"])
         return self.typed(
             {"resultType": "input_required", "inputRequests": required["inputRequests"], "requestState": state}
@@ -219,11 +216,11 @@ class Exchange:
         return b'{%b"content":[{"type":"text","text":%b}]%b%b}' % (type_, text, structure, meta)
 
     def _result(self, event: Event) -> dict[str, Any]:
-        metadata: dict[str, Any] = json.loads(event.metadata) if event.metadata else {}
-        value = json.loads(event.data)
+        metadata: dict[str, Any] = decode(event.metadata) if event.metadata else {}
+        value = decode(event.data)
         if self.raw is not None:
             return self.typed({**mcp_content.known(value, self.wire.lacking), **self.raw})
-        partial = [json.loads(data) for data, _ in self._kept]
+        partial = [decode(data) for data, _ in self._kept]
         result: dict[str, Any]
         if metadata.get("content"):
             result = {"content": value}
@@ -251,9 +248,9 @@ class Exchange:
 def _line(data: bytes, is_content: bool) -> str:
     """Data of a tool's own, for a person."""
     if is_content:
-        return _named(from_json(data))[:MESSAGE_CHARS]
+        return _named(decode(data))[:MESSAGE_CHARS]
     if data.startswith(b'"'):
-        text: str = from_json(data)
+        text: str = decode(data)
         return text[:MESSAGE_CHARS]
     return data[: 4 * MESSAGE_CHARS].decode(errors="ignore")[:MESSAGE_CHARS]  # a character has four bytes at most
 

@@ -9,10 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pydantic_core import from_json
-
 from . import jsonrpc
-from .event import encode
+from .event import decode, encode
 
 _MOST = math.nextafter(math.inf, 0.0)  # a tool that says this has come to the end of numbers
 _METHOD = "notifications/progress"
@@ -46,7 +44,7 @@ class Progress:
 
         "The progress value MUST increase with each notification": by the tool's number, else by next to nothing.
         """
-        said: dict[str, Any] = from_json(metadata) if metadata else {}
+        said: dict[str, Any] = decode(metadata) if metadata else {}
         progress = said.get("progress")
         if progress is not None and progress > self._at:
             self._at = progress
@@ -63,6 +61,6 @@ def message_in(data: bytes) -> bytes | None:
     if data.startswith(_MESSAGE):
         if data.count(b'"') == 4:  # nothing is escaped, and there is no other member
             return data[len(_MESSAGE) - 1 : -1] if len(data) > _NO_MESSAGE else b""
-        said = from_json(data)
+        said = decode(data)
         return encode(said["message"]) if said.keys() == {"message"} and isinstance(said["message"], str) else None
     return b"" if data == b"{}" else None

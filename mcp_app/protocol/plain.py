@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from . import sse, strict_json
 from .errors import InvalidRequest
-from .event import Entry, Event, EventType, encode
+from .event import Entry, Event, EventType, decode, encode
 
 RESERVED = frozenset({"tool", "run", "heartbeat", "heartbeat_seconds", "cap_seconds", "params"})
 """Names in a GET query that are the dialect's own: a read-only tool must not have a parameter of such a name."""
@@ -266,7 +266,7 @@ def json_answer(tool: str, end: Event, progress: Sequence[Event], metadata: dict
 
     `metadata` goes before what the last event itself says.
     """
-    merged = {**metadata, **(json.loads(end.metadata) if end.metadata else {})}
+    merged = {**metadata, **(decode(end.metadata) if end.metadata else {})}
     return b'{"type":"%s","tool":%s,"%s":%s,"progress":[%s],"metadata":%s}' % (
         end.type.value.encode(),
         encode(tool),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_app.protocol.event import Event, EventType, encode, number
+from mcp_app.protocol.event import Event, EventType, decode, encode, number
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))  # what UTF-8 can carry
 
@@ -73,3 +73,23 @@ def test_what_never_ends_cannot_be_encoded() -> None:
     cycle.append(cycle)
     with pytest.raises(ValueError, match="not serialisable"):
         encode(cycle)
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    lambda inner: st.lists(inner) | st.dictionaries(TEXTS, inner),
+)
+
+
+@given(JSON_VALUES)
+def test_what_was_encoded_is_decoded_as_json_is(value: Any) -> None:
+    encoded = encode(value)
+    assert decode(encoded) == json.loads(encoded)
+
+
+@pytest.mark.parametrize("levels", [1, 199, 200, 210, 250])
+def test_as_deep_as_can_be_encoded_can_be_decoded(levels: int) -> None:
+    value: Any = "x"
+    for _ in range(levels):
+        value = [value]
+    assert decode(encode(value)) == value
