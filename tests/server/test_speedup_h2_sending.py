@@ -203,3 +203,23 @@ async def test_two_big_bodies_come_in_turns_whatever_a_client_says_of_priority(
             halves = order[: len(order) // 2]
             assert set(halves) == set(streams), "one was sent whole before the other began"
             assert [client.body(stream) == BIG for stream in streams] == [True, True]
+
+
+async def test_a_stream_that_ends_while_its_piece_is_being_written_ends_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sending task waits for a peer that reads slowly; the end goes past it, and finds it in that stream."""
+    flush = H2Protocol._flush
+
+    async def slow(self: H2Protocol) -> None:
+        await flush(self)
+        if "send_task" in repr(asyncio.current_task()):
+            await asyncio.sleep(0.3)
+
+    monkeypatch.setattr(H2Protocol, "_flush", slow)
+    with fixed():
+        async with serving(Answering()) as server, raw_h2(server.tls_port, client_tls()) as client:
+            stream = await client.request("/slow_pieces")
+            await client.until(lambda: client.is_ended(stream))
+            await client.read_for(0.5)  # the sending task looks for the stream
+            again = await client.request("/hello")
+            await client.until(lambda: client.is_ended(again))
+            assert (client.body(stream), client.body(again)) == (b"one, two", b"hello")

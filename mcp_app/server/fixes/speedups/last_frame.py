@@ -28,6 +28,7 @@ from mcp_app.server.fixes.replacing import Fix, Replacement
 AppSend = Callable[[HTTPStream, ASGISendEvent | None], Awaitable[None]]
 SendH2 = Callable[[H2Protocol, Event], Awaitable[None]]
 SendH11 = Callable[[H11Protocol, Event], Awaitable[None]]
+SendData = Callable[[H2Protocol, int], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,20 @@ async def _ended(protocol: H2Protocol, stream_id: int, data: bytes) -> bool:
     return True
 
 
+def find_it_ended(old: SendData) -> SendData:
+    """As upstream, whose sending task looks at a stream again after it has waited for its peer to read: by then the
+    stream may have ended here, and nothing is left to be done for it."""
+
+    async def _send_data(self: H2Protocol, stream_id: int) -> None:
+        try:
+            await old(self, stream_id)
+        except KeyError:
+            if stream_id in self.stream_buffers:
+                raise
+
+    return _send_data
+
+
 def end_in_one_piece(old: SendH11) -> SendH11:
     """As upstream, but for the last piece: its bytes and the end are written together."""
 
@@ -126,6 +141,12 @@ SPEEDUP = Fix(
         Replacement(HTTPStream, "app_send", "c806044b997369855904b5496ef44bd2bf273f599e686647500ce507c1b0250b", join),
         Replacement(
             H2Protocol, "stream_send", "d8fc824e2770ba5c7af707fc01e14eb2eaef377064221ec84009fa8d949fe90b", end_at_once
+        ),
+        Replacement(
+            H2Protocol,
+            "_send_data",
+            "a89ce4286f36982057297d5c3302777cbcdb303c52eeb0936feaf5d95dd88eef",
+            find_it_ended,
         ),
         Replacement(
             H11Protocol,
