@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from typing import Any
 
 import pytest
 from defects import Provoking, eventually, fixed, without
@@ -13,6 +16,15 @@ from live_server import LiveServer, client_tls, serving
 from mcp_app.server.fixes import stalled_peer
 
 REQUEST = b"GET /%s HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+LONG = 8 * 1024 * 1024
+"""More than the kernels of both sides take of an answer that nobody reads yet."""
+
+
+class Long(Provoking):
+    async def long(self, receive: Any, send: Any) -> None:
+        await self._open(send)
+        await send({"type": "http.response.body", "body": bytes(LONG) + b"the end"})
 
 
 @pytest.fixture(autouse=True)
@@ -120,3 +132,35 @@ async def test_a_client_that_does_not_read_does_not_delay_the_exit(tls: bool) ->
             _, late = await asyncio.wait({server.task}, timeout=8)
             assert not late
             writer.transport.abort()
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+async def test_an_application_that_is_over_takes_nothing_away_from_a_slow_reader(
+    tls: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is cancelled within its last write, which closes the connection: what is not yet sent is sent all the same."""
+    monkeypatch.setattr(stalled_peer, "SLICE_SECONDS", 2.0)
+    monkeypatch.setattr(stalled_peer, "STALL_SECONDS", 10.0)
+    with fixed():
+        async with serving(Long()) as server:
+            with ThreadPoolExecutor(1) as pool:
+                received = await asyncio.get_running_loop().run_in_executor(pool, long_answer, server, tls)
+    assert received.endswith(b"the end\r\n0\r\n\r\n")
+
+
+def long_answer(server: LiveServer, tls: bool) -> bytes:
+    """All that a client gets that begins late to read, and does it in small pieces. (asyncio's own loses what it holds
+    back when TLS ends.)"""
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+        sock.settimeout(10)
+        sock.connect(("127.0.0.1", server.tls_port if tls else server.port))
+        client = client_tls("http/1.1").wrap_socket(sock, server_hostname="localhost") if tls else sock
+        client.sendall(b"GET /long HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        received = bytearray()
+        time.sleep(0.2)
+        while piece := client.recv(16384):
+            received += piece
+            time.sleep(0.0005)
+        client.close()
+    return bytes(received)

@@ -33,13 +33,16 @@ Step = Callable[[TCPServer], Awaitable[None]]
 
 
 def bound_writes(old: ProtocolSend) -> ProtocolSend:
-    """As upstream for everything but bytes; for bytes, `drain` with its bounds.
+    """As upstream for what is neither bytes nor the end; for bytes, `drain` with its bounds.
 
     Bytes are written before the lock is waited for: they keep the order in which they came, and whoever wrote them
     waits all the same. While the transport has room nobody does.
     """
 
     async def protocol_send(self: TCPServer, event: Event) -> None:
+        if isinstance(event, Closed):
+            await _closed(self)
+            return
         if not isinstance(event, RawData):
             await old(self, event)
             return
@@ -85,6 +88,18 @@ def bound_idle_close(old: Step) -> Step:
         self.loop.call_later(SLICE_SECONDS, self.writer.transport.abort)
 
     return _initiate_server_close
+
+
+async def _closed(server: TCPServer) -> None:
+    """Wait for the close, in a task of the connection's: it is often the application's that asks for it, behind its
+    last byte, and an application that is cancelled then must not take away what its client has yet to read."""
+    closing = server._close()
+    try:
+        task = server._task_group._task_group.create_task(closing)
+    except RuntimeError:
+        await closing  # the connection is being ended already, and takes no more tasks
+    else:
+        await asyncio.shield(task)
 
 
 def _begin_close(server: TCPServer) -> None:
