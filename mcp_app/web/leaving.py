@@ -71,7 +71,7 @@ class Leaving:
         self._timer: asyncio.TimerHandle | None = None
         self._told = queue is not None and not at_once
         if queue is not None and self._told:
-            queue.on_disconnect(self._end)
+            queue.on_disconnect(self._has_left)
         else:
             self._timer = self._loop.call_later(0 if at_once else LOOK_SECONDS, self._look, receive)
 
@@ -120,6 +120,11 @@ class Leaving:
             self._end()
             raise
         self._end()
+
+    def _has_left(self) -> None:
+        """What the server says also at the end of an answer, within the write of its last byte: nobody left there."""
+        if asyncio.current_task() is not self._task:
+            self._end()
 
     def _end(self) -> None:
         if self._over:

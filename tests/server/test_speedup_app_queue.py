@@ -160,3 +160,21 @@ async def test_a_wsgi_application_is_upstreams() -> None:
     await app_queue.spawn_lean(upstream)(group, wsgi, Config(), scope, send)
     assert asked == [(group, wsgi, asked[0][2], scope, send)]
     assert scope["extensions"] == {}
+
+
+async def test_the_end_of_an_answer_is_not_its_client_leaving(queue: AppQueue) -> None:
+    """The server says the same of both, of the first within the application's own last write: that goes on to its end,
+    whatever it still has to wait for."""
+    wrote = False
+
+    async def answer() -> None:
+        nonlocal wrote
+        async with leaving.Leaving(queue.get, queue):
+            await queue.put(DISCONNECT)
+            await turns()
+            wrote = True
+
+    task = asyncio.create_task(answer())
+    await asyncio.wait_for(task, SECONDS)
+    assert wrote
+    assert task.cancelling() == 0
