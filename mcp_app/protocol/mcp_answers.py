@@ -71,11 +71,11 @@ ELICITED = record(
 
 
 def _roots(uri: CoreSchema) -> CoreSchema:
-    return record({"roots": list_of(record({"uri": uri}, {"_meta": META, "name": STRING}))}, {"_meta": META})
+    return list_of(record({"uri": uri}, {"_meta": META, "name": STRING}))
 
 
-ROOTS = _roots(STRING)
-"""`ListRootsResult`, as the schemas have it; its text says more, and `roots_result` has that."""
+ROOTS = record({"roots": _roots(STRING)})
+"""`ListRootsResult` in a request of 2026-07-28, whose schema has no `_meta` of its own there."""
 
 
 @cache
@@ -92,5 +92,6 @@ def sampling_result() -> SchemaValidator:
 
 @cache
 def roots_result() -> SchemaValidator:
-    """Of `ListRootsResult`: "This MUST be a file:// URI" (client/roots, Root)."""
-    return SchemaValidator(_roots(url_schema(allowed_schemes=["file"])), {"title": "ListRootsResult"})
+    """Of `ListRootsResult`, as it is everywhere else: "This MUST be a file:// URI" (client/roots, Root)."""
+    roots = _roots(url_schema(allowed_schemes=["file"]))
+    return SchemaValidator(record({"roots": roots}, {"_meta": META}), {"title": "ListRootsResult"})

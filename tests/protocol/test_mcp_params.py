@@ -188,7 +188,8 @@ ANSWERS: list[tuple[SchemaValidator, type[BaseModel], dict[str, Any]]] = [
     (mcp_answers.sampling_params(), v2026.CreateMessageRequestParams, SAMPLING),
     (mcp_answers.sampling_result(), v2026.CreateMessageResult, SAMPLED),
     (mcp_answers.roots_result(), mcp_types.ListRootsResult, ROOTS),
-    (SchemaValidator(mcp_answers.ROOTS), v2026.ListRootsResult, ROOTS),
+    (mcp_answers.roots_result(), mcp_types.ListRootsResult, {**ROOTS, "_meta": {"a": 1}}),
+    (SchemaValidator(mcp_answers.ROOTS), v2026.ListRootsResult, {**ROOTS, "_meta": {"a": 1}}),
     (SchemaValidator(mcp_answers.ELICITED), v2026.ElicitResult, ELICITED),
 ]
 OF_ANSWERS = pytest.mark.parametrize(
