@@ -1,13 +1,16 @@
-"""An idle connection that its peer resets: gone with the fix, kept for keep_alive_timeout without it."""
+"""An idle connection that its peer resets: gone with the fix, kept for keep_alive_timeout without it. And one with a last
+stream that was reset: closed in its time with the fix, never without it."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
 import struct
+from contextlib import AbstractContextManager
 
 import pytest
 from defects import Provoking, eventually, fixed, without
+from h2.errors import ErrorCodes
 from live_server import LiveServer, serving
 from raw_h2 import raw_h2
 
@@ -39,3 +42,24 @@ async def test_without_the_fix_it_keeps_the_connection() -> None:
             await reset_an_idle_connection(server)
             with pytest.raises(TimeoutError):
                 await eventually(lambda: waiting_connections() == 0, seconds=1.0)
+
+
+async def is_closed_after_a_reset(hypercorn: AbstractContextManager[None]) -> bool:
+    with hypercorn:
+        async with serving(Provoking(), keep_alive_timeout=0.2) as server, raw_h2(server.port) as client:
+            stream = await client.request("/quiet")
+            await client.until(lambda: client.body(stream))
+            await client.read_for(0.5)
+            assert not client.ended, "it works"
+            client.h2.reset_stream(stream, ErrorCodes.CANCEL)
+            await client.flush()
+            await client.read_for(2)
+            return client.ended
+
+
+async def test_a_connection_whose_last_stream_was_reset_is_idle() -> None:
+    assert await is_closed_after_a_reset(fixed())
+
+
+async def test_without_the_fix_it_is_never_closed() -> None:
+    assert not await is_closed_after_a_reset(without("idle_timer"))
