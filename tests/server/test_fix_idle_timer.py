@@ -1,5 +1,5 @@
-"""An idle connection that its peer resets: gone with the fix, kept for keep_alive_timeout without it. And one with a last
-stream that was reset: closed in its time with the fix, never without it."""
+"""An idle connection that its peer resets: gone with the fix, kept for keep_alive_timeout without it. And one with a
+last stream that was reset: closed in its time with the fix, never without it."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def _is_over(server: TCPServer) -> bool:
 
 FIX = Fix(
     name="idle_timer",
-    defect="a connection whose peer is gone stays until keep_alive_timeout, and one whose last stream was reset for ever",
+    defect="a connection whose peer is gone stays until keep_alive_timeout, one whose last stream was reset for ever",
     replacements=(
         Replacement(
             TCPServer,
