@@ -31,6 +31,11 @@ def _applied(chosen: Sequence[fixes.Fix]) -> Iterator[None]:
             fixes.install()
 
 
+def as_released() -> AbstractContextManager[None]:
+    """Hypercorn without any, for a test that puts something of its own below them."""
+    return _applied(())
+
+
 def without(*names: str) -> AbstractContextManager[None]:
     """Hypercorn with every fix but those named, and without speed-ups: a defect is upstream's own."""
     assert set(names) <= {fix.name for fix in fixes.FIXES}

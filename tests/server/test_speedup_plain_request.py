@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from defects import fixed, without_speedup
+from defects import as_released, fixed, without_speedup
 from hypercorn.protocol.h11 import H11Protocol
 from live_server import serving
 
@@ -79,15 +79,16 @@ async def test_the_answer_is_the_same_with_it_and_without(name: str) -> None:
 
 async def test_only_a_request_with_an_upgrade_is_searched(monkeypatch: pytest.MonkeyPatch) -> None:
     searched = []
-    released = H11Protocol._check_protocol
+    with as_released(), monkeypatch.context() as patch:
+        released = H11Protocol._check_protocol
 
-    async def counting(self: H11Protocol, event: Any) -> None:
-        searched.append(event.target)
-        await released(self, event)
+        async def counting(self: H11Protocol, event: Any) -> None:
+            searched.append(event.target)
+            await released(self, event)
 
-    monkeypatch.setattr(H11Protocol, "_check_protocol", counting)
-    with fixed():
-        await answer(REQUESTS["plain"])
-        assert searched == []
-        await answer(REQUESTS["another"])
-        assert searched == [b"/"]
+        patch.setattr(H11Protocol, "_check_protocol", counting)
+        with fixed():
+            await answer(REQUESTS["plain"])
+            assert searched == []
+            await answer(REQUESTS["another"])
+            assert searched == [b"/"]
