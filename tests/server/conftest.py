@@ -12,7 +12,7 @@ import pytest
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.module.__name__.startswith("test_fix_") and "without" not in metafunc.function.__name__:
         metafunc.fixturenames.append("with_speedups")
-        metafunc.parametrize("with_speedups", [True, False], ids=["shipped", "plain"], indirect=True)
+        metafunc.parametrize("with_speedups", [True, False], ids=["shipped", "as_released"], indirect=True)
 
 
 @pytest.fixture
