@@ -131,12 +131,14 @@ class FastLane:
                 await send(_start(answer, method))
                 async for chunk in body:
                     await send(_part(chunk, more=True))
+                leaving.last_word()
                 await send(_part(b"", more=False))
             finally:
                 body.close()
         else:
             leaving.end_after(self._app.config["RESPONSE_TIMEOUT"])
             await send(_start(answer, method))
+            leaving.last_word()
             await send(_part(body, more=False))
 
 

@@ -45,7 +45,7 @@ class Leaving:
     cancellation that arrives together with a result), and tells that from a cancellation by anybody else.
     """
 
-    __slots__ = ("_before", "_cancels", "_listener", "_loop", "_over", "_task", "_timer", "_told", "_until")
+    __slots__ = ("_before", "_cancels", "_ending", "_listener", "_loop", "_over", "_task", "_timer", "_told", "_until")
 
     def __init__(
         self,
@@ -68,6 +68,7 @@ class Leaving:
         self._cancels = 0
         self._until = math.inf
         self._over = False
+        self._ending = False
         self._timer: asyncio.TimerHandle | None = None
         self._told = queue is not None and not at_once
         if queue is not None and self._told:
@@ -121,9 +122,13 @@ class Leaving:
             raise
         self._end()
 
+    def last_word(self) -> None:
+        """What is sent now ends the answer: the server says that nobody is there any more within that very write."""
+        self._ending = True
+
     def _has_left(self) -> None:
-        """What the server says also at the end of an answer, within the write of its last byte: nobody left there."""
-        if asyncio.current_task() is not self._task:
+        """Told by the server: from outside, or by a write of our own that found the client gone."""
+        if not (self._ending and asyncio.current_task() is self._task):
             self._end()
 
     def _end(self) -> None:

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from quart import Blueprint, Quart, request_started, signals
 from quart.sessions import SecureCookieSessionInterface
-from web_asgi import Client, Exchange, running
+from web_asgi import Client, Exchange, TellingQueue, running
 from web_direct import EVENTS, RUNS
 from web_play import SECONDS, Play, eventually
 from werkzeug.routing import Rule
 
 from mcp_app import create_app
+from mcp_app.server.fixes.speedups.app_queue import EXTENSION
 from mcp_app.settings import Settings
 from mcp_app.web import ending, leaving
 from mcp_app.web.application import Application
@@ -421,4 +422,21 @@ async def test_a_server_that_fails_to_receive_is_heard(play: Play, monkeypatch: 
         scope = client.scope("POST", EVENTS, (TYPE, STREAM))
         with pytest.raises(LookupError, match="here"):
             await asyncio.wait_for(app(scope, receive, send), SECONDS)  # type: ignore[arg-type]
+        await play.over()
+
+
+async def test_a_write_that_finds_the_client_gone_ends_the_request(play: Play) -> None:
+    """A flood would go on for ever, into a connection that takes everything as it is lost."""
+    app = create_app(Settings(linger_seconds=0, fast_lane=True), play.tools())
+    queue = TellingQueue()
+    queue.put_nowait({"type": "http.request", "body": b'{"tool":"wait"}', "more_body": False})
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.body":
+            for callback in queue.told:
+                callback()
+
+    async with running(app) as client:
+        scope = client.scope("POST", EVENTS, (TYPE, STREAM)) | {"extensions": {EXTENSION: queue}}
+        await asyncio.wait_for(app(scope, queue.get, send), SECONDS)  # type: ignore[arg-type]
         await play.over()
