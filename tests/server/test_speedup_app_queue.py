@@ -162,19 +162,22 @@ async def test_a_wsgi_application_is_upstreams() -> None:
     assert scope["extensions"] == {}
 
 
-async def test_the_end_of_an_answer_is_not_its_client_leaving(queue: AppQueue) -> None:
+@pytest.mark.parametrize("last", [True, False])
+async def test_the_end_of_an_answer_is_not_its_client_leaving(queue: AppQueue, *, last: bool) -> None:
     """The server says the same of both, of the first within the application's own last write: that goes on to its end,
-    whatever it still has to wait for."""
+    whatever it still has to wait for. Any other write that is told so has lost its client."""
     wrote = False
 
     async def answer() -> None:
         nonlocal wrote
-        async with leaving.Leaving(queue.get, queue):
+        async with leaving.Leaving(queue.get, queue) as request:
+            if last:
+                request.last_word()
             await queue.put(DISCONNECT)
             await turns()
             wrote = True
 
     task = asyncio.create_task(answer())
     await asyncio.wait_for(task, SECONDS)
-    assert wrote
+    assert wrote == last
     assert task.cancelling() == 0
