@@ -77,7 +77,7 @@ def _json(results: Results) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make bench ARGS=…", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3, help="how often everything is measured (3)")
+    parser.add_argument("--rounds", type=int, default=5, help="how often everything is measured (5)")
     parser.add_argument("--quick", action="store_true", help="one round of moments: shows that all works, no figures")
     parser.add_argument("--only", default="", help="works, by the beginning of their names, with commas between")
     parser.add_argument("--servers", default="", help="servers, with commas between")

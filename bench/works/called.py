@@ -13,6 +13,8 @@ from . import Cell, Metric, Pace, Values, Work, probed
 CALIBRATION = 48
 """Calls, at least, that tell how many more fill the time; then as many in every round."""
 LONG = 10_000
+LEAD_SECONDS = 0.1
+"""Of calls right before those that count: the other servers had the core for seconds, and its caches with it."""
 
 
 def calls_of(
@@ -27,7 +29,9 @@ def calls_of(
         least = cell.size if arguments.get("count") == LONG else max(CALIBRATION, cell.size * 2)
         found = load.run(url, call, cell.size, least, sizes)
         running.rates[key] = found.calls / found.seconds
-    count = max(cell.size, round(running.rates[key] * pace.load_seconds / cell.size) * cell.size)
+    if (lead := _calls_in(LEAD_SECONDS, running.rates[key], cell)) > 0:
+        load.run(url, call, cell.size, lead, sizes)
+    count = max(cell.size, _calls_in(pace.load_seconds, running.rates[key], cell))
     before = running.cpu_s()
     done = load.run(url, call, cell.size, count, sizes)
     cpu_us = (running.cpu_s() - before) * 1e6 / done.calls
@@ -37,6 +41,11 @@ def calls_of(
         "p50_ms": done.percentile(0.5),
         "p99_ms": done.percentile(0.99),
     }
+
+
+def _calls_in(seconds: float, per_second: float, cell: Cell) -> int:
+    """As many calls as take that time, each client of the cell making as many as the next."""
+    return round(per_second * seconds / cell.size) * cell.size
 
 
 def warm(running: Running, door: Door, pace: Pace) -> None:
