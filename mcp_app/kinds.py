@@ -13,7 +13,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from .context import Caller, Context
+from .context import Caller, Context, Send, Wait
 from .protocol.errors import ToolFailed
 from .protocol.event import Event, EventType, encode
 from .threads import Channel, Threads
@@ -45,13 +45,15 @@ async def work(tool: Tool, arguments: dict[str, Any], caller: Caller, emit: Emit
 
 
 async def _coroutine(tool: Tool, arguments: dict[str, Any], caller: Caller, emit: Emit) -> Outcome:
-    value = await tool.function(**_with_context(tool, arguments, caller, emit))
+    value = await tool.function(**_with_context(tool, arguments, caller, lambda event: emit((event,))))
     return _outcome(tool, value)
 
 
 async def _async_generator(tool: Tool, arguments: dict[str, Any], caller: Caller, emit: Emit) -> Outcome:
     items = _Items(tool)
-    generator: AsyncGenerator[Any, None] = tool.function(**_with_context(tool, arguments, caller, emit))
+    generator: AsyncGenerator[Any, None] = tool.function(
+        **_with_context(tool, arguments, caller, lambda event: emit((event,)))
+    )
     async with aclosing(generator):
         async for value in generator:
             event = items.take(value)
@@ -63,9 +65,7 @@ async def _async_generator(tool: Tool, arguments: dict[str, Any], caller: Caller
 async def _in_thread(tool: Tool, arguments: dict[str, Any], caller: Caller, emit: Emit, threads: Threads) -> Outcome:
     channel: Channel[Item] = Channel(asyncio.get_running_loop(), lambda item: item.size)
     waits = Waits(channel)
-    name = tool.signature.context
-    if name is not None:
-        arguments = {**arguments, name: Context(channel.send, caller, waits.wait)}
+    arguments = _with_context(tool, arguments, caller, channel.send, waits.wait)
     work_there = _generate if tool.kind is Kind.GENERATOR else _call
     async with (
         threads.run(work_there, tool, arguments, channel) as outcome,
@@ -140,6 +140,8 @@ def _outcome(tool: Tool, value: Any) -> Outcome:
     return Outcome(tool.encode_result(value), content=bool(is_content and is_content(value)))
 
 
-def _with_context(tool: Tool, arguments: dict[str, Any], caller: Caller, emit: Emit) -> dict[str, Any]:
+def _with_context(
+    tool: Tool, arguments: dict[str, Any], caller: Caller, send: Send, wait: Wait | None = None
+) -> dict[str, Any]:
     name = tool.signature.context
-    return arguments if name is None else {**arguments, name: Context(lambda event: emit((event,)), caller)}
+    return arguments if name is None else {**arguments, name: Context(send, caller, wait)}

@@ -14,12 +14,11 @@ Origin and limits are the endpoint's. No policy may be in here.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
-from hypercorn.typing import ASGIReceiveCallable, ASGIReceiveEvent, ASGISendCallable, ASGISendEvent
+from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, ASGISendEvent
 from quart import signals
 from werkzeug.sansio.utils import get_content_length
 
@@ -28,6 +27,7 @@ from . import routes
 from .endpoint import Endpoint
 from .exchange import Answer, Request
 from .frames import Frames
+from .incoming import IncomingBody
 from .leaving import QUEUE, Leaving, Queue
 from .scope import headers_in, request_in, says_length
 
@@ -105,7 +105,7 @@ class FastLane:
     ) -> tuple[Request | None, McpAppError | None]:
         """The request, or None when the client left before its end; and why its body could not be read."""
         headers = headers_in(scope)
-        body = _Body(self._app.config["MAX_CONTENT_LENGTH"])
+        body = IncomingBody(self._app.config["MAX_CONTENT_LENGTH"])
         unread: McpAppError | None = None
         try:
             body.announce(get_content_length(headers.get("content-length"), headers.get("transfer-encoding")))
@@ -140,35 +140,6 @@ class FastLane:
             await send(_start(answer, method))
             leaving.last_word()
             await send(_part(body, more=False))
-
-
-class _Body:
-    """A request's body, of `most` bytes at most. Raises BodyTooLarge as soon as it says, or is, more."""
-
-    __slots__ = ("_most", "_size", "given_up", "parts", "whole")
-
-    def __init__(self, most: int | None) -> None:
-        self._most = math.inf if most is None else most
-        self._size = 0
-        self.parts: list[bytes] = []
-        self.whole = False
-        """Nothing more of it will come."""
-        self.given_up = False
-        """The client left before its end."""
-
-    def announce(self, length: int | None) -> None:
-        if length is not None and length > self._most:
-            raise routes.too_large()
-
-    def take(self, message: ASGIReceiveEvent) -> None:
-        if message["type"] != "http.request":
-            self.whole = self.given_up = True
-            return
-        self.parts.append(message.get("body", b""))
-        self._size += len(self.parts[-1])
-        if self._size > self._most:
-            raise routes.too_large()
-        self.whole = not message.get("more_body", False)
 
 
 def _is_hooked(app: Application) -> bool:

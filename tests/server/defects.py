@@ -53,6 +53,17 @@ def fixed() -> AbstractContextManager[None]:
     return _applied([*fixes.FIXES, *(fixes.SPEEDUPS if with_speedups else ())])
 
 
+async def lifespan(receive: Any, send: Any, on_start: Callable[[], None] = lambda: None) -> None:
+    """What an ASGI application has to say when it is started and stopped; `on_start` is its start."""
+    while True:
+        message = await receive()
+        if message["type"] == "lifespan.startup":
+            on_start()
+        await send({"type": message["type"] + ".complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
 class Provoking:
     """Each path is one behaviour. `running` counts what is being worked on, `produced` the bytes given to send."""
 
@@ -63,7 +74,7 @@ class Provoking:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
-            await self._lifespan(receive, send)
+            await lifespan(receive, send, self.on_start)
             return
         name = scope["path"].strip("/")
         self.running[name] += 1
@@ -78,15 +89,6 @@ class Provoking:
             if gone:
                 gone.cancel()
             self.running[name] -= 1
-
-    async def _lifespan(self, receive: Any, send: Any) -> None:
-        while True:
-            message = await receive()
-            if message["type"] == "lifespan.startup":
-                self.on_start()
-            await send({"type": message["type"] + ".complete"})
-            if message["type"] == "lifespan.shutdown":
-                return
 
     async def _gone(self, receive: Any) -> None:
         while (await receive())["type"] != "http.disconnect":

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from defects import as_released, fixed, without_speedup
+from defects import as_released, fixed, lifespan, without_speedup
 from hypercorn.protocol.h11 import H11Protocol
 from live_server import serving
 
@@ -15,11 +15,8 @@ from live_server import serving
 async def app(scope: Any, receive: Any, send: Any) -> None:
     """Says what it was asked."""
     if scope["type"] == "lifespan":
-        while True:
-            message = await receive()
-            await send({"type": message["type"] + ".complete"})
-            if message["type"] == "lifespan.shutdown":
-                return
+        await lifespan(receive, send)
+        return
     if scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.close"})

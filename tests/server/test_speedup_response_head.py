@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
-from defects import fixed, without_speedup
+from defects import fixed, lifespan, without_speedup
 from h2.connection import H2Connection
 from h2.events import ResponseReceived
 from hpack import Decoder, Encoder
@@ -53,11 +53,8 @@ class Answering:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
-            while True:
-                message = await receive()
-                await send({"type": message["type"] + ".complete"})
-                if message["type"] == "lifespan.shutdown":
-                    return
+            await lifespan(receive, send)
+            return
         head = self.heads[scope["path"]].pop(0)
         await send({"type": "http.response.start", "status": 200, "headers": head})
         await send({"type": "http.response.body", "body": b"x"})

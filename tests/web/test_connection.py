@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from web_deaf import Deaf
 from web_play import SECONDS
 
 from mcp_app.web import ending
@@ -48,26 +49,6 @@ async def leaves_at_once() -> Any:
 
 async def send(_: Any) -> None:
     """Nothing is looked at."""
-
-
-class Deaf:
-    """Answers, and goes on through so many cancellations, as `asyncio.wait_for` of Python 3.11 can make it."""
-
-    def __init__(self, times: int) -> None:
-        self._times = times
-        self.cancelled = 0
-        self.begun = asyncio.Event()
-        self.over = asyncio.Event()
-
-    async def __call__(self) -> None:
-        self.begun.set()
-        while self.cancelled <= self._times:
-            try:
-                await self.over.wait()
-                return
-            except asyncio.CancelledError:
-                self.cancelled += 1
-        raise asyncio.CancelledError
 
 
 async def test_a_task_that_loses_a_cancellation_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:

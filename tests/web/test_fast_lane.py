@@ -12,6 +12,7 @@ import pytest
 from quart import Blueprint, Quart, request_started, signals
 from quart.sessions import SecureCookieSessionInterface
 from web_asgi import Client, Exchange, TellingQueue, running
+from web_deaf import Deaf
 from web_direct import EVENTS, RUNS
 from web_play import SECONDS, Play, eventually
 from werkzeug.routing import Rule
@@ -287,26 +288,6 @@ async def test_not_below_a_root_path_nor_before_it_is_served_nor_when_it_is_off(
 
 
 # --- leaving ---------------------------------------------------------------------------------------------------------
-
-
-class Deaf:
-    """An endpoint's answer that goes on through so many cancellations."""
-
-    def __init__(self, times: int) -> None:
-        self._times = times
-        self.cancelled = 0
-        self.begun = asyncio.Event()
-        self.over = asyncio.Event()
-
-    async def __call__(self, *_: Any) -> None:
-        self.begun.set()
-        while self.cancelled <= self._times:
-            try:
-                await self.over.wait()
-                return
-            except asyncio.CancelledError:
-                self.cancelled += 1
-        raise asyncio.CancelledError
 
 
 Deafened = Callable[[int], Awaitable[tuple[Deaf, Exchange]]]
