@@ -79,15 +79,13 @@ _EXACT = 2**53
 class Context:
     """Handed to a tool that has a parameter annotated `Context`, under whatever name."""
 
-    __slots__ = ("_caller", "_polled", "_questions", "_send", "_wait")
+    __slots__ = ("_caller", "_questions", "_send", "_wait")
 
     def __init__(self, send: Send, caller: Caller, wait: Wait | None = None) -> None:
         self._send = send
         self._caller = caller
         self._wait = wait
-        asker = caller.asker or Nobody()
-        self._polled = asker.polled
-        self._questions = Questions(asker)
+        self._questions: Questions | None = None  # made for the first: few calls ask anything
 
     def progress(self, done: float, total: float | None = None, message: str | None = None) -> Awaitable[None]:
         """Say how far the work is: `done` of `total`, in any unit of the tool's own.
@@ -123,13 +121,14 @@ class Context:
 
         That is so in MCP 2025-11-25, whose streams may be polled; anywhere else nothing happens. The tool goes on.
         """
-        return self._send(Event(EventType.LET_GO, b"null")) if self._polled else _NOTHING
+        asker = self._caller.asker
+        return self._send(Event(EventType.LET_GO, b"null")) if asker is not None and asker.polled else _NOTHING
 
     # --- asking back -------------------------------------------------------------------------------------------------
 
     def can(self, capability: str) -> bool:
         """Whether the caller can be asked: "elicitation", "elicitation.url", "sampling", "sampling.tools", "roots"."""
-        return self._questions.can(capability)
+        return self._asking().can(capability)
 
     def ask(self, model: type[M], message: str, *, key: str | None = None) -> Coroutine[Any, Any, M]:
         """Ask the user to fill in a form with the model's fields; the answer is a validated instance.
@@ -149,7 +148,7 @@ class Context:
         NoAnswer when its client fails; at the call itself ToolDefinitionError for a model that no form can show, and
         ValueError for a key that was used before.
         """
-        return self._questions.form(model, message, key)
+        return self._asking().form(model, message, key)
 
     def ask_url(
         self, url: str, message: str, *, until: Visits | None = None, key: str | None = None
@@ -160,7 +159,7 @@ class Context:
         `until.complete(id)`, where the id stands in the URL as the parameter elicitationId. Put no secret into the
         URL, and let the page find out who opens it. Runs again, and raises, like `ask`.
         """
-        return self._questions.url(url, message, key, until, self._caller.principal)
+        return self._asking().url(url, message, key, until, self._caller.principal)
 
     def sample(
         self,
@@ -189,11 +188,11 @@ class Context:
             "tools": tools,
             "toolChoice": tool_choice,
         }
-        return self._questions.sample(messages, options, key)
+        return self._asking().sample(messages, options, key)
 
     def roots(self, *, key: str | None = None) -> Coroutine[Any, Any, list[Root]]:
         """Ask for the directories and files that the client considers relevant. Runs again, and raises, like `ask`."""
-        return self._questions.roots(key)
+        return self._asking().roots(key)
 
     def once(self, key: str, make: Callable[[], Any]) -> Coroutine[Any, Any, Any]:
         """What `make()`, a coroutine or not, returns: made once in a call, however often the tool runs again.
@@ -202,7 +201,12 @@ class Context:
         sealed against change and not hidden: put no secret into it. A call that is given up is never made good: `make`
         may have run, and nobody come back.
         """
-        return self._questions.once(key, make)
+        return self._asking().once(key, make)
+
+    def _asking(self) -> Questions:
+        if self._questions is None:
+            self._questions = Questions(self._caller.asker or Nobody())
+        return self._questions
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """In a plain function: wait for `ask`, `sample`, `roots` or `once`, as in `ctx.wait(ctx.roots())`.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
@@ -33,15 +33,17 @@ class Outcome:
     """Whether the result is content blocks of MCP, a list, rather than a value of the tool's own."""
 
 
-async def work(tool: Tool, arguments: dict[str, Any], caller: Caller, emit: Emit, threads: Threads) -> Outcome:
+def work(
+    tool: Tool, arguments: dict[str, Any], caller: Caller, emit: Emit, threads: Threads
+) -> Coroutine[Any, Any, Outcome]:
     """Run the tool to its end. Raises whatever it raises, and ToolFailed for what cannot be sent."""
     match tool.kind:
         case Kind.COROUTINE:
-            return await _coroutine(tool, arguments, caller, emit)
+            return _coroutine(tool, arguments, caller, emit)
         case Kind.ASYNC_GENERATOR:
-            return await _async_generator(tool, arguments, caller, emit)
+            return _async_generator(tool, arguments, caller, emit)
         case Kind.FUNCTION | Kind.GENERATOR:
-            return await _in_thread(tool, arguments, caller, emit, threads)
+            return _in_thread(tool, arguments, caller, emit, threads)
 
 
 async def _coroutine(tool: Tool, arguments: dict[str, Any], caller: Caller, emit: Emit) -> Outcome:

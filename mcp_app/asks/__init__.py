@@ -15,6 +15,7 @@ from .live import Live
 from .once import Once
 from .referred import Referrals, Referred
 from .rounds import Rounds, State
+from .unasked import Unasked
 from .visits import Visit, Visits
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "Sample",
     "State",
     "Titled",
+    "Unasked",
     "Visit",
     "Visits",
     "declared",

@@ -34,6 +34,8 @@ _CAPABILITIES: Mapping[str, Mapping[str, Any]] = {
 class Questions:
     """What one run asks."""
 
+    __slots__ = ("_asker", "_keys", "_unnamed")
+
     def __init__(self, asker: Asker) -> None:
         self._asker = asker
         self._keys: set[str] = set()

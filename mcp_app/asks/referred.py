@@ -70,12 +70,12 @@ class Referred(Rounds):
 
     def _required(self) -> UrlRequired:
         elicitations = []
-        for ask in self._pending.values():
+        for ask, _ in self._pending.values():
             id_ = secrets.token_hex(16)
             if ask.visit is not None:
                 id_ = ask.visit.id
                 ask.visit.tell(self._tell)
             elicitations.append({**ask.params, "elicitationId": id_})
-        self._state.asked = {key: ask.digest for key, ask in self._pending.items()}
+        self._state.asked = {key: ask.digest for key, (ask, _) in self._pending.items()}
         self._referrals.keep(self._call, self._state)
         return UrlRequired(elicitations)

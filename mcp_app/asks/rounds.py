@@ -69,13 +69,12 @@ class Rounds:
         self._state = state or State()
         self.once = Once(self._state.known)
         self._responses = responses
-        self._pending: dict[str, Ask[Any]] = {}
-        self._waiting: set[asyncio.Future[Any]] = set()
-        self._end: End | None = None
+        self._pending: dict[str, tuple[Ask[Any], asyncio.Future[Any]]] = {}
+        self.end: End | None = None
         self._ending: asyncio.Task[None] | None = None
 
     def attach(self, emit: Emit, end: End) -> None:
-        self._end = end
+        self.end = end
 
     async def ask(self, ask: Ask[T], key: str) -> T:
         """The answer that came with this round or an earlier one; without one, the round ends."""
@@ -89,15 +88,13 @@ class Rounds:
                 continue
             self._state.answers[key] = (ask.digest, result)
             return answer
-        self._pending[key] = ask
+        never: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._pending[key] = ask, never
         if self._ending is None:
             self._ending = asyncio.create_task(self._end_when_quiet(), name="end of a round")
-        never: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.add(never)
         try:
             return await never
         finally:
-            self._waiting.discard(never)
             self._pending.pop(key, None)  # by a time-out of the tool's own: then it is no question any more
 
     def give_up(self) -> None:
@@ -105,7 +102,7 @@ class Rounds:
         if self._ending is not None:
             self._ending.cancel()
             self._ending = None
-        for waiting in self._waiting:
+        for _, waiting in self._pending.values():
             if not waiting.done():
                 waiting.set_exception(GivenUp())
 
@@ -133,12 +130,12 @@ class Rounds:
             quiet = quiet + 1 if len(self._pending) == count else 0
             count = len(self._pending)
         self._ending = None
-        if self._pending and self._end is not None:
-            self._end(self._required())
+        if self._pending and self.end is not None:
+            self.end(self._required())
 
     def _required(self) -> InputRequired | McpAppError:
-        requests = {key: {"method": ask.method, "params": ask.params} for key, ask in self._pending.items()}
-        state = self._state.payload({key: ask.digest for key, ask in self._pending.items()})
+        requests = {key: {"method": ask.method, "params": ask.params} for key, (ask, _) in self._pending.items()}
+        state = self._state.payload({key: ask.digest for key, (ask, _) in self._pending.items()})
         for what, value, most in (("is asked", requests, MAX_REQUESTS_BYTES), ("is known", state, MAX_PAYLOAD_BYTES)):
             if (size := len(encode(value))) > most:
                 return EventTooLarge(f"What {what} in this round of the call has {size} bytes; it may have {most}.")

@@ -15,6 +15,8 @@ from . import Batch, Batches, Mark
 class Heartbeat:
     """Adds `Mark.HEARTBEAT`, and keeps the stream's state: it sees all that is written."""
 
+    __slots__ = ("_batches", "_clock", "_on_beat", "_stream")
+
     def __init__(
         self, batches: Batches, stream: Stream, clock: Callable[[], float], on_beat: Callable[[], None]
     ) -> None:

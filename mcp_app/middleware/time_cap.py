@@ -21,6 +21,8 @@ class TimeCap:
     Of a run that is promoted it says whether it was: one that has just ended has a last event of its own.
     """
 
+    __slots__ = ("_at_cap", "_batches", "_clock", "_ended", "_on_cap", "_stream")
+
     def __init__(
         self,
         batches: Batches,

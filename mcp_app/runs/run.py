@@ -11,7 +11,6 @@ import logging
 import math
 import os
 import time
-import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -28,6 +27,7 @@ from .ending import last_event
 from .expiry import Expiry
 from .failure import shown
 from .reader import Reader
+from .stop import Stop
 from .writer import Writer, too_large
 
 logger = logging.getLogger("mcp_app.runs")
@@ -88,7 +88,7 @@ class Run:
         self._linger = linger
         self._writer = Writer(log, self.id, waits=policy.waits)
         self._readers: list[Reader] = []
-        self._followers: set[Reader] = set()
+        self._followers: dict[Reader, None] = {}  # an empty set is three times as large
         self._expiry = Expiry()
         self._lingers = False
         self._task: asyncio.Task[None] | None = None
@@ -105,9 +105,7 @@ class Run:
         if self.ended:  # while the log was opened
             return
         if self.asker is not None:
-            # Weakly: an asker that held its run would be a circle, which only the collector opens.
-            stop = weakref.WeakMethod(self.stop)
-            self.asker.attach(self._writer.emit, lambda end: found(end) if (found := stop()) else None)
+            self.asker.attach(self._writer.emit, Stop(self))
         self._task = asyncio.create_task(self._work(arguments), name=f"run {self.id}")
         self._expire_at_cap()  # also while its reader is stuck in a write
 
@@ -149,10 +147,6 @@ class Run:
         """What still ends the tool after `stop`: it may go on after the last event."""
         return self._closing
 
-    def cap_error(self, seconds: float = math.inf) -> TimeCap:
-        """Why the run ends at its cap, or at that of a reader, `seconds`, which a second one may have set lower."""
-        return TimeCap(f"The run reached the cap of {min(self.cap, seconds):g} seconds and was ended.")
-
     def stop(self, end: McpAppError | InputRequired) -> None:
         """End the run now with `end` as its last event, and cancel the tool. Does nothing when it has ended."""
         if self.ended:
@@ -160,6 +154,11 @@ class Run:
         self.stopped_by = end
         self._end(end.code)
         self._closing = asyncio.create_task(self._close(end), name=f"end of run {self.id}")
+
+    def end_at_cap(self, seconds: float = math.inf) -> None:
+        """Stop it at its cap, or at that of a reader, `seconds`, which a second one may have set lower."""
+        seconds = min(self.cap, self._unless_promoted, seconds)
+        self.stop(TimeCap(f"The run reached the cap of {seconds:g} seconds and was ended."))
 
     async def stopped(self) -> None:
         """Wait until the last event is in the log and the tool's cleanup is over, or was given up."""
@@ -183,7 +182,7 @@ class Run:
     def follow(self, after: int = 0) -> Reader:
         """A new reader that the run does not care about: it never holds the tool, and its leaving means nothing."""
         reader = Reader(self, after)
-        self._followers.add(reader)
+        self._followers[reader] = None
         return reader
 
     def promote(self, reader: Reader) -> Reader:
@@ -194,7 +193,7 @@ class Run:
         self.policy, self._unless_promoted = self.policy.becomes, math.inf
         heir = Reader(self, reader.after, reader.end)
         self._readers[self._readers.index(reader)] = heir
-        self._followers.add(reader)
+        self._followers[reader] = None
         self._expire_at_cap()
         return heir
 
@@ -206,7 +205,7 @@ class Run:
     def left_by(self, reader: Reader) -> None:
         """The reader is closed: what that means is the policy's."""
         if reader in self._followers:
-            self._followers.discard(reader)
+            del self._followers[reader]
         elif reader in self._readers:
             self._readers.remove(reader)
             if self._readers:
@@ -226,11 +225,13 @@ class Run:
             back_by = self._caller.clock() + self._linger
             if back_by < self.deadline:
                 self._lingers = True
-                self._expiry.at(back_by, lambda: self.stop(Left("The caller left and did not come back.")))
+                self._expiry.at(back_by, self._not_back)
+
+    def _not_back(self) -> None:
+        self.stop(Left("The caller left and did not come back."))
 
     def _expire_at_cap(self) -> None:
-        seconds = self._unless_promoted
-        self._expiry.at(min(self.deadline, self._began + seconds), lambda: self.stop(self.cap_error(seconds)))
+        self._expiry.at(min(self.deadline, self._began + self._unless_promoted), self.end_at_cap)
 
     # --- its end -----------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ..middleware import Batches
@@ -62,6 +63,8 @@ class Calls:
         self._runs = runs
         self._guard = guard
         self._metrics = metrics
+        self._on_beat = metrics.heartbeats.add
+        self._on_close = metrics.streams.ended.add
         self._clock: Callable[[], float] = asyncio.get_running_loop().time
         self._keyed = asyncio.Lock()
 
@@ -233,7 +236,7 @@ class Calls:
     ) -> Answer:
         cap = _lowered(self._settings.cap_seconds, cap)
         stream = Stream(self._clock(), heartbeat=heartbeat, cap=cap, ends_by=run.deadline)
-        capped = TimeCap(reader, stream, self._clock, run.policy.on_cap, lambda: run.stop(run.cap_error(cap)))
+        capped = TimeCap(reader, stream, self._clock, run.policy.on_cap, partial(run.end_at_cap, cap))
         if representation is Representation.EVENT_STREAM:
             return self._streamed(run, capped, stream, visible)
         try:
@@ -244,7 +247,7 @@ class Calls:
         return json_answer(status, body)
 
     def _streamed(self, run: Run, capped: Batches, stream: Stream, visible: str) -> Answer:
-        batches = Heartbeat(capped, stream, self._clock, self._metrics.heartbeats.add)
+        batches = Heartbeat(capped, stream, self._clock, self._on_beat)
         self._metrics.streams.add()
         frames = Frames(
             batches,
@@ -252,7 +255,7 @@ class Calls:
             self._clock,
             run=run.label,
             rendering=PlainRendering(run.id, visible=visible == "event", retry_ms=run.policy.retry_ms),
-            on_close=self._metrics.streams.ended.add,
+            on_close=self._on_close,
         )
         return Answer(200, STREAM_HEADERS, frames)
 

@@ -71,6 +71,11 @@ class PlainRendering:
 class Frames:
     """An async iterator of chunks. `close` ends it from outside, at any time, and any number of times."""
 
+    __slots__ = (
+        *("_batches", "_clock", "_closed", "_lost", "_on_close"),
+        *("_opened", "_rendering", "_run", "_stream"),
+    )
+
     def __init__(
         self,
         batches: Batches,
@@ -105,7 +110,9 @@ class Frames:
         opening = b"" if self._opened else self._open()
         try:
             # The first byte never waits for a tool: it takes along the events that are there already.
-            batch = await self._batches.next(self._clock()) if opening else await self._next(math.inf)
+            batch = await self._batches.next(self._clock() if opening else math.inf)
+            while batch is not None and not batch and not opening:
+                batch = await self._batches.next(math.inf)
         except McpAppError as error:
             return opening + self._last_word(error)
         except Exception as error:
@@ -130,12 +137,6 @@ class Frames:
         self._opened = True
         self._stream.step(Input.OPEN, self._clock())
         return self._rendering.opening()
-
-    async def _next(self, until: float) -> Batch | None:
-        while True:
-            batch = await self._batches.next(until)
-            if batch is None or batch:
-                return batch
 
     def _bytes(self, batch: Batch) -> bytes:
         if not batch:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 
-from ...middleware import Batch, Batches, Mark
+from ...middleware import Batches
 from ...middleware.heartbeat import Heartbeat
 from ...middleware.time_cap import TimeCap
 from ...protocol.accept import Representation, quality
 from ...protocol.errors import McpAppError, NotAcceptable
-from ...protocol.event import Entry, EventType
+from ...protocol.event import Entry
 from ...protocol.mcp import Exchange
 from ...protocol.revision import OnCap
 from ...protocol.rpc_error import rpc_error
@@ -28,13 +28,11 @@ from ..exchange import Answer, Request, json_answer
 from ..frames import Frames, Rendering
 from ..metrics import Metrics
 from .rendering import Resumable, RpcRendering
+from .wanted import Wanted
 
 GRACE_SECONDS = 0.1
 """How long an answer may take to be JSON if nothing is said before it: long enough for a database, too short to be felt
 by whoever waits for the first byte."""
-
-
-_PROGRESS = EventType.PROGRESS
 
 Promote = Callable[[Reader], bytes | None]
 """Lets the run of a reader go on without it, and makes the response that says how to follow it: None for a run that has
@@ -48,6 +46,8 @@ class Answering:
         self._settings = settings
         self._metrics = metrics
         self._clock = clock
+        self._on_beat = metrics.heartbeats.add
+        self._on_close = metrics.streams.ended.add
 
     async def answer(self, request: Request, run: Run, exchange: Exchange, promote: Promote | None = None) -> Answer:
         """The run's answer. Whoever leaves while it is being worked on closes the reader.
@@ -116,13 +116,11 @@ class Answering:
         past: int = 0,
         promote: Promote | None = None,
     ) -> Wanted:
-        def at_cap() -> bool:
-            if on_cap is OnCap.PROMOTE and promote is not None:
-                exchange.handle = promote(reader)
-            else:
-                run.stop(run.cap_error(self._settings.cap_seconds))
-            return exchange.handle is not None
-
+        at_cap: Callable[[], bool | None]
+        if on_cap is OnCap.PROMOTE and promote is not None:
+            at_cap = partial(_promoted, exchange, promote, reader)
+        else:
+            at_cap = partial(run.end_at_cap, self._settings.cap_seconds)
         return Wanted(TimeCap(reader, stream, self._clock, on_cap, at_cap), exchange, self._clock, past)
 
     def _streamed(self, wanted: Wanted, run: Run, exchange: Exchange, stream: Stream, after: int) -> Answer:
@@ -131,19 +129,17 @@ class Answering:
         return self._framed(wanted, stream, rendering, run.label)
 
     def _rendering(self, wanted: Wanted, exchange: Exchange, stream: Stream) -> RpcRendering:
-        began = self._clock()
-        age = lambda: self._clock() - began  # noqa: E731
-        return RpcRendering(wanted, exchange, age, stream.cap_at - began, self._settings.heartbeat_seconds)
+        return RpcRendering(wanted, exchange, self._clock, stream.cap_at, self._settings.heartbeat_seconds)
 
     def _framed(self, batches: Batches, stream: Stream, rendering: Rendering, name: str) -> Answer:
         self._metrics.streams.add()
         frames = Frames(
-            Heartbeat(batches, stream, self._clock, self._metrics.heartbeats.add),
+            Heartbeat(batches, stream, self._clock, self._on_beat),
             stream,
             self._clock,
             run=name,
             rendering=rendering,
-            on_close=self._metrics.streams.ended.add,
+            on_close=self._on_close,
         )
         return Answer(200, STREAM_HEADERS, frames)
 
@@ -176,6 +172,12 @@ _NOTHING_BETWEEN = 2
 """Events of a run that said nothing: that it started, and how it ended."""
 
 
+def _promoted(exchange: Exchange, promote: Promote, reader: Reader) -> bool:
+    """Whether the run goes on without this reader."""
+    exchange.handle = promote(reader)
+    return exchange.handle is not None
+
+
 async def _ended(reader: Reader, exchange: Exchange) -> Answer:
     """The answer of a run that is over and said nothing before."""
     while True:
@@ -196,96 +198,3 @@ def acceptable(accept: str | None) -> Representation | None:
     if stream and json:
         return Representation.JSON if json > stream else None
     return Representation.JSON if json else Representation.EVENT_STREAM
-
-
-class Wanted:
-    """Batches without the entries that this exchange says nothing of: a stream that writes nothing is quiet, and must
-    get its heartbeats. What an entry became is kept for the rendering, as rendering it counts.
-
-    The stream ends where the tool lets go of it, unless at `past` or before: then that is why the reader is back; and
-    as soon as another comes for the rest: a message goes to one stream only (2025-11-25, Multiple Connections).
-    """
-
-    def __init__(self, batches: Batches, exchange: Exchange, clock: Callable[[], float], past: int = 0) -> None:
-        self._batches = batches
-        self._exchange = exchange
-        self._ear = exchange.heard_by = object()
-        self._clock = clock
-        self._again: Exchange | None = None  # for entries that a reader before this one has had
-        self._past, self._let_go = past, False
-        self._ready: list[Entry | Mark] = []
-        self.rendered: dict[int, bytes] = {}
-        self.status = 200
-        """Of the response, once it is rendered."""
-
-    async def quick(self, until: float) -> bytes | None:
-        """The response, if it comes before anything else is to be said and before `until`; else None."""
-        while self._clock() < until:
-            batch = await self._batches.next(until)
-            if batch is None:
-                return None
-            said = self._said(batch)
-            if self._exchange.handle is not None and until == math.inf:
-                return self._exchange.handle
-            last = said[-1] if said else None
-            if isinstance(last, Entry) and last.event.last and (len(said) == 1 or until == math.inf):
-                return self.rendered.pop(last.number)
-            if until == math.inf:
-                self.rendered.clear()  # to whoever takes only JSON nothing is said before the end
-            elif said:
-                self._ready = said
-                return None
-        return None
-
-    async def next(self, until: float) -> Batch | None:
-        if self._ready:
-            ready, self._ready = self._ready, []
-            return ready
-        while True:
-            batch = None if self._over() else await self._batches.next(until)
-            if not batch:
-                return batch
-            if self._over():  # while it waited: the messages are another's
-                return None
-            said = self._said(batch)
-            if said:
-                return said
-            if self._clock() >= until:
-                return ()
-
-    def close(self) -> None:
-        self._batches.close()
-
-    def _over(self) -> bool:
-        return self._let_go or self._exchange.heard_by is not self._ear
-
-    def _said(self, batch: Batch) -> list[Entry | Mark]:
-        said: list[Entry | Mark] = []
-        exchange = self._exchange
-        for item in batch:
-            if not isinstance(item, Entry):
-                said.append(item)
-                continue
-            event = item.event
-            if event.type is _PROGRESS and item.number > exchange.counted:  # nearly all are
-                exchange.counted = item.number
-                message = exchange.notification(event)
-            elif event.type is EventType.LET_GO and item.number > self._past:
-                self._let_go = True
-                return [*said, Mark.CAP]  # the end of a stream, as at the cap
-            elif event.last:
-                self.status = exchange.status(event)
-                message = exchange.response(event)
-            else:
-                message = self._notification(item)
-            if message is not None:
-                self.rendered[item.number] = message
-                said.append(item)
-        return said
-
-    def _notification(self, entry: Entry) -> bytes | None:
-        if entry.number <= self._exchange.counted:
-            self._again = self._again or replace(self._exchange)
-            return self._again.notification(entry.event)
-        self._exchange.counted = entry.number
-        return self._exchange.notification(entry.event)

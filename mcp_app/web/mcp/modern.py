@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ...asks import Asker, Rounds
+from ...asks import Asker, Rounds, State, Unasked
 from ...protocol import jsonrpc, mcp_headers
 from ...protocol.errors import InvalidParams
 from ...protocol.event import encode
@@ -220,9 +220,11 @@ class Modern:
         return await self._run(asked, reading, arguments, self._exchange(asked, raw=reading.resource.cache_hints()))
 
     async def _run(self, asked: Asked, callee: Any, arguments: dict[str, Any], exchange: Exchange) -> Answer:
-        asker = None
-        if callee.signature.context is not None or asked.params.get("requestState") is not None:
+        asker: Asker | None = None
+        if asked.params.get("requestState") is not None:
             asker = await self._rounds(asked, callee, exchange)
+        elif callee.signature.context is not None:
+            asker = Unasked(asked.capabilities, partial(self._first_round, asked.http.body, exchange))
         run = await self._start(asked, callee, arguments, MCP_2026_07_28, asker)
         return await self._answering.answer(asked.http, run, exchange)
 
@@ -238,8 +240,13 @@ class Modern:
         self._runs.check()  # first: a state for one use that is opened for a call that cannot begin would be lost
         bound = Bound(self._states, PRINCIPAL, asked.message.method, asked.params)
         state = await bound.open(once=getattr(callee, "once", False))
-        exchange.seal = bound.seal
-        return Rounds(asked.capabilities, state, asked.params.get("inputResponses") or {})
+        return _round(bound, exchange, state)
+
+    def _first_round(self, body: bytes, exchange: Exchange) -> Rounds:
+        """Of a call of which its bytes were kept, a third of what they were read as."""
+        message = jsonrpc.parse(body)
+        assert isinstance(message, jsonrpc.Request)  # noqa: S101 - it was one before
+        return _round(Bound(self._states, PRINCIPAL, message.method, message.params), exchange, None)
 
     def _exchange(
         self, asked: Asked, *, has_output_schema: bool = False, raw: dict[str, Any] | None = None
@@ -259,6 +266,12 @@ class Modern:
         meta = {**self._meta, **result.get("_meta", {})}
         typed = {"resultType": "complete", **result, "_meta": meta}
         return json_answer(200, jsonrpc.result(asked.message.id, encode(typed)))
+
+
+def _round(bound: Bound, exchange: Exchange, state: State | None) -> Rounds:
+    exchange.seal = bound.seal
+    params = bound.params
+    return Rounds(params["_meta"][CLIENT_CAPABILITIES_KEY], state, params.get("inputResponses") or {})
 
 
 def _validate(message: jsonrpc.Request) -> None:

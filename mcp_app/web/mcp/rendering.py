@@ -16,7 +16,7 @@ from ...protocol.rpc_error import rpc_error
 from ..frames import Rendering
 
 if TYPE_CHECKING:
-    from .answering import Wanted
+    from .wanted import Wanted
 
 
 _PROGRESS = EventType.PROGRESS
@@ -30,11 +30,16 @@ class RpcRendering:
     So does any other message `often` seconds after the last progress: to many clients a log is no life.
     """
 
-    def __init__(self, wanted: Wanted, exchange: Exchange, age: Callable[[], float], cap: float, often: float) -> None:
+    __slots__ = ("_began", "_cap", "_clock", "_exchange", "_often", "_progress_at", "_wanted")
+
+    def __init__(
+        self, wanted: Wanted, exchange: Exchange, clock: Callable[[], float], cap_at: float, often: float
+    ) -> None:
         self._wanted = wanted
         self._exchange = exchange
-        self._age = age
-        self._cap = cap
+        self._clock = clock
+        self._began = clock()
+        self._cap = cap_at - self._began
         self._often = often
         self._progress_at = 0.0
 
@@ -42,7 +47,7 @@ class RpcRendering:
         return sse.OPEN
 
     def entries(self, entries: Sequence[Entry]) -> list[bytes]:
-        rendered, now = self._wanted.rendered, self._age()
+        rendered, now = self._wanted.rendered, self._clock() - self._began
         frames = []
         for entry in entries:
             frame = _FRAME % rendered.pop(entry.number)
@@ -57,7 +62,7 @@ class RpcRendering:
         return sse.HEARTBEAT + self._silent_progress()
 
     def _silent_progress(self) -> bytes:
-        self._progress_at = self._age()
+        self._progress_at = self._clock() - self._began
         progress = self._exchange.silent_progress(self._progress_at, self._cap)
         return b"" if progress is None else sse.frame(progress)
 

@@ -17,9 +17,9 @@ from ...protocol.event import Entry, Event, EventType
 from ...protocol.jsonrpc import Id
 from ...protocol.rpc_error import rpc_error
 from ...runs import Run
-from .answering import Wanted
 from .failures import as_rpc_error
 from .rendering import RpcRendering
+from .wanted import Wanted
 
 
 class Call:
