@@ -87,7 +87,8 @@ async def sound(answer: Answer, id: Any = ABSENT, *, listens: bool = False) -> i
     if isinstance(answer.body, Frames) and listens:
         first = await asyncio.wait_for(anext(answer.body), SECONDS)
         answer.body.close()  # it does not end by itself
-        assert id is ABSENT or json.dumps(id).encode() in first
+        acknowledged = json.loads(first.partition(b"data: ")[2])
+        assert id is ABSENT or id in acknowledged["params"]["_meta"].values()
         return answer.status
     spoken = await said(answer)
     if spoken.message is None:
