@@ -1,4 +1,4 @@
-"""What holds for every test: a bound on its time, nothing left running behind it, and no silent skip in CI.
+"""What holds for every test: a bound on its time, nothing left running behind it, no silent skip in CI.
 
     @pytest.mark.needs("chromium", "curl")   skipped, with the reason, where a program is missing; a failure in CI
     @pytest.mark.time_bound(120)             another bound than TIME_BOUND, in seconds, for each of the test's phases
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import gc
 import os
 import signal
 import threading
@@ -27,7 +28,7 @@ from programs import NEEDED, Needed, missing, path_of
 TIME_BOUND = 60.0
 # Seconds between further attempts: the first may be swallowed by a callback of the event loop.
 REPEAT = 5.0
-# Seconds after the bound at which the process prints all its stacks and exits, because no attempt got through.
+# Seconds after the bounds of all phases at which the process prints its stacks and exits, as no attempt got through.
 LAST_RESORT = 60.0
 # Seconds in which what a test started may end by itself, once the test is over.
 SETTLE = 5.0
@@ -104,6 +105,15 @@ class TimeBound:
         os.close(self._stderr)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        """The last resort is a thread, which takes its time to come and go: one for all phases."""
+        faulthandler.dump_traceback_later(3 * _seconds(item) + LAST_RESORT, exit=True, file=self._stderr)
+        try:
+            return (yield)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Iterator[None]:
         return (yield from self._bound(item, "its setup"))
 
@@ -116,21 +126,23 @@ class TimeBound:
         return (yield from self._bound(item, "its teardown"))
 
     def _bound(self, item: pytest.Item, phase: str) -> Iterator[None]:
-        marker = item.get_closest_marker("time_bound")
-        seconds = float(marker.args[0]) if marker else TIME_BOUND
+        seconds = _seconds(item)
 
         def fail(signum: int, frame: FrameType | None) -> None:
             raise OutOfTime(f"{phase} took more than {seconds:g} s")
 
         before = signal.signal(signal.SIGALRM, fail)
         signal.setitimer(signal.ITIMER_REAL, seconds, REPEAT)
-        faulthandler.dump_traceback_later(seconds + LAST_RESORT, exit=True, file=self._stderr)
         try:
             return (yield)
         finally:
-            faulthandler.cancel_dump_traceback_later()
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, before)
+
+
+def _seconds(item: pytest.Item) -> float:
+    marker = item.get_closest_marker("time_bound")
+    return float(marker.args[0]) if marker else TIME_BOUND
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -143,6 +155,23 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(TimeBound(), "time-bound")
     if os.environ.get("CI", "").lower() not in ("", "0", "false"):
         config.pluginmanager.register(SkipsAreFailures(), "skips-are-failures")
+    _let_programs_hear()
+
+
+def _let_programs_hear() -> None:
+    """What nohup, or a shell with a background job, has us ignore, the programs that tests start would ignore as well;
+    a function that does nothing is the same for us, and is not handed on to them."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """The modules and the thousands of tests stay until the end. To walk them takes 0.4 s, and hundreds of tests ask
+    for a collection of what they have left."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -172,8 +201,7 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
         left[0].join(until - time.monotonic())
 
 
-@pytest.fixture
-async def no_task_left() -> AsyncIterator[None]:
+async def ended_tasks() -> AsyncIterator[None]:
     """For tests with a loop: every task that was made on it has ended."""
     before = asyncio.all_tasks()  # of fixtures that outlive the test
     yield
@@ -183,3 +211,6 @@ async def no_task_left() -> AsyncIterator[None]:
     stuck = [task for task in left if not task.done()]
     if stuck:
         pytest.fail("tasks left behind: " + ", ".join(f"{each.get_name()} {each.get_coro()!r}" for each in stuck))
+
+
+no_task_left = pytest.fixture(ended_tasks, name="no_task_left")

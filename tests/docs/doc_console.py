@@ -197,6 +197,7 @@ class Session:
             start_new_session=True,
         )
         bound = threading.Timer(COMMAND_SECONDS, os.killpg, (child.pid, signal.SIGKILL))
+        bound.daemon = True  # it is no leak of a test that runs beside this page
         bound.start()
         try:
             output = "".join(self._read(child, expected))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,10 @@ from doc_page import PAGES, ROOT, Block, blocks
 
 SHOWN = [page for page in PAGES if blocks(page, "console")]
 SHELL = [block for page in PAGES for block in blocks(page, "sh")]
+
+
+AT_ONCE = 3
+"""Pages that are played beside each other: on two cores, more would make their commands wait for the machine."""
 
 
 def test_the_pages_that_a_newcomer_reads_show_commands() -> None:
@@ -24,15 +30,35 @@ def shown(page: Path) -> object:
     return pytest.param(page, marks=pytest.mark.needs("curl", *browser), id=str(page.relative_to(ROOT)))
 
 
-@pytest.mark.time_bound(300)
-@pytest.mark.parametrize("page", [shown(page) for page in SHOWN])
-def test_what_a_page_shows_is_what_is_seen(page: Path, tmp_path: Path) -> None:
-    session = Session(tmp_path)
+@pytest.fixture(scope="module")
+def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], None]]:
+    """seen(page) raises what differs. The pages that are asked for are played some at a time, the longest first: they
+    wait for their servers more than they work."""
+    tests = [
+        item
+        for item in request.session.items
+        if getattr(item, "function", None) is test_what_a_page_shows_is_what_is_seen
+    ]
+    asked = {item.callspec.params["page"] for item in tests if isinstance(item, pytest.Function)}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        longest_first = sorted(asked, key=lambda page: -len(page.read_text()))
+        playing = {page: pool.submit(play, page, tmp_path_factory.mktemp("reader")) for page in longest_first}
+        yield lambda page: playing[page].result()
+
+
+def play(page: Path, directory: Path) -> None:
+    session = Session(directory)
     try:
         for block in blocks(page):
             session.play(block)
     finally:
         session.close()
+
+
+@pytest.mark.time_bound(300)
+@pytest.mark.parametrize("page", [shown(page) for page in SHOWN])
+def test_what_a_page_shows_is_what_is_seen(page: Path, seen: Callable[[Path], None]) -> None:
+    seen(page)
 
 
 @pytest.mark.parametrize("block", SHELL, ids=lambda block: block.place)

@@ -1,26 +1,33 @@
-"""A real Chromium, and the application served to it over h2 with tools that take their steps on demand."""
+"""A real Chromium, and the application served to it over h2 with tools that take their steps on demand.
+
+All tests share one Chromium, whose start takes longer than most of them, and so one loop; each page is in a context of
+its own, which knows nothing of the others.
+"""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 
-import pytest
+import pytest_asyncio
 from live_server import serving
 from page_tools import Stage, tools
 from page_visitor import ARGUMENTS, Site, Visitor
 from playwright.async_api import Browser, async_playwright
 
 from mcp_app import Settings, create_app
+from tests.conftest import ended_tasks
+
+no_task_left = pytest_asyncio.fixture(ended_tasks, loop_scope="session", name="no_task_left")
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def site() -> AsyncIterator[Site]:
     stage = Stage()
     async with serving(create_app(Settings(), tools(stage))) as server:
         yield Site(server, stage)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def browser(program: Callable[[str], str]) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(executable_path=program("chromium"), args=ARGUMENTS)
@@ -28,7 +35,7 @@ async def browser(program: Callable[[str], str]) -> AsyncIterator[Browser]:
         await chromium.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def visitor(browser: Browser) -> AsyncIterator[Visitor]:
     """Whatever the browser complains of is a failure, unless the test has forgiven it."""
     one = Visitor(browser)

@@ -13,7 +13,7 @@ from playwright.async_api import Page, expect
 
 from mcp_app.web.pages import HEADERS, pages
 
-pytestmark = pytest.mark.needs("chromium")
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.asyncio(loop_scope="session")]
 
 TABS = 40
 """More than the page has controls: Tab must get anywhere within that."""

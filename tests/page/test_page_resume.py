@@ -11,7 +11,7 @@ from playwright.async_api import Page, expect
 
 from mcp_app import Settings, create_app
 
-pytestmark = pytest.mark.needs("chromium")
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.asyncio(loop_scope="session")]
 
 # Streams that a browser opens to one host over HTTP/1.1; one more waits until another ends.
 HTTP1_LIMIT = 6

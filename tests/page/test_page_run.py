@@ -11,7 +11,7 @@ from page_tools import HOSTILE
 from page_visitor import Site, Visitor, phase, run
 from playwright.async_api import Page, expect
 
-pytestmark = pytest.mark.needs("chromium")
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.asyncio(loop_scope="session")]
 
 
 async def outcome(page: Page) -> dict[str, str]:

@@ -9,7 +9,7 @@ import pytest
 from page_visitor import Site, Visitor
 from playwright.async_api import Page
 
-pytestmark = pytest.mark.needs("chromium")
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.asyncio(loop_scope="session")]
 
 OMIT = {"omit": True}
 BAD = "throws"
