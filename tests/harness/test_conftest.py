@@ -11,15 +11,15 @@ CONFTEST = Path(__file__).parent.parent / "conftest.py"
 PROGRAMS = CONFTEST.with_name("programs.py")
 
 
-def run(folder: Path, source: str, *, ci: bool = False) -> tuple[int, str]:
-    """Run pytest in a process of its own, as our configuration has it, on a test file of this source."""
+def run(folder: Path, source: str, *, ci: bool = False, by: tuple[str, ...] = ()) -> tuple[int, str]:
+    """Run pytest in a process of its own, as our configuration has it, on a test file of this source; `by` starts it."""
     for file in (CONFTEST, PROGRAMS):
         (folder / file.name).write_text(file.read_text())
     (folder / "test_it.py").write_text(source)
     (folder / "pytest.ini").write_text("[pytest]\nasyncio_mode = auto\naddopts = --strict-markers -ra\n")
     environment = {name: value for name, value in os.environ.items() if name != "CI" and not name.startswith("PYTEST")}
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"],
+        [*by, sys.executable, "-m", "pytest", "-p", "no:cacheprovider"],
         cwd=folder,
         env=environment | ({"CI": "true"} if ci else {}),
         capture_output=True,
@@ -144,3 +144,18 @@ def test_what_ends_by_itself_is_no_leak(tmp_path: Path) -> None:
     )
     status, output = run(tmp_path, source)
     assert status == 0, output
+
+
+def test_programs_hear_the_signals_that_the_tests_were_made_to_ignore(tmp_path: Path) -> None:
+    """As by nohup, and by a shell that put the tests into the background."""
+    source = (
+        "import os, pytest, signal, subprocess, sys\n"
+        "@pytest.mark.parametrize('number', [signal.SIGHUP, signal.SIGINT])\n"
+        "def test_it(number):\n"
+        "    command = f'import signal; print(signal.getsignal({int(number)}) is signal.SIG_IGN)'\n"
+        "    assert subprocess.check_output([sys.executable, '-c', command]) == b'False\\n'\n"
+        "    os.kill(os.getpid(), number)\n"
+    )
+    status, output = run(tmp_path, source, by=("sh", "-c", 'trap "" HUP INT; exec "$@"', "sh"))
+    assert status == 0, output
+    assert "2 passed" in output

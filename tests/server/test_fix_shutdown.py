@@ -6,7 +6,6 @@ import asyncio
 import gc
 import logging
 import sys
-import time
 from typing import Any
 
 import pytest
@@ -46,21 +45,22 @@ async def open_stream(client: RawH2, path: str = "/quiet") -> int:
 
 async def test_each_stream_gets_its_last_event_and_a_clean_end() -> None:
     with fixed():
-        async with serving(Farewell()) as server, raw_h2(server.tls_port, client_tls()) as client:
+        async with (
+            serving(Farewell(), graceful_timeout=3600) as server,
+            raw_h2(server.tls_port, client_tls()) as client,
+        ):
             assert server.task is not None
             streams = [await open_stream(client) for _ in range(5)]
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
             writer.write(b"GET /quiet HTTP/1.1\r\nHost: localhost\r\n\r\n")
             await reader.readuntil(b"open\n")
-            started = time.monotonic()
             server.stop.set()
             await client.until(lambda: all(client.is_ended(stream) for stream in streams))
             assert {client.body(stream) for stream in streams} == {b"open\ngoodbye\n"}
             async with asyncio.timeout(10):
                 assert (await reader.read()).endswith(b"goodbye\n\r\n0\r\n\r\n")
-            await asyncio.wait({server.task}, timeout=10)
-            assert server.task.done()
-            assert time.monotonic() - started < 4, "not even the graceful time of 5 s was used up"
+            await asyncio.wait({server.task}, timeout=20)
+            assert server.task.done(), "the graceful time was used up"
             writer.transport.abort()
 
 
@@ -82,9 +82,9 @@ async def test_servers_in_one_loop_are_told_apart() -> None:
             one.stop.set()
             assert first.draining is not None
             assert second.draining is not None
-            await asyncio.wait_for(first.draining.wait(), 5)
+            await asyncio.wait_for(first.draining.wait(), 20)
             assert one.task is not None
-            await asyncio.wait({one.task}, timeout=5)
+            await asyncio.wait({one.task}, timeout=20)
             assert not second.draining.is_set()
             assert client.body(stream) == b"open\n"
             other.stop.set()
@@ -129,7 +129,7 @@ async def test_the_server_answers_until_what_a_callback_waits_for_is_done() -> N
     with fixed():
         async with serving(Committing()) as server:
             server.stop.set()
-            await asyncio.wait_for(asked.wait(), 5)
+            await asyncio.wait_for(asked.wait(), 20)
             async with raw_h2(server.port) as client:  # a new connection, while the server is being stopped
                 stream = await client.request("/hello")
                 await client.until(lambda: client.is_ended(stream))
@@ -156,7 +156,7 @@ async def stops_beside_a_stubborn_stream(**timeouts: float) -> bool:
         await open_stream(client, "/stubborn")
         server.stop.set()
         await client.read_for(4)
-        await asyncio.wait({server.task}, timeout=1)
+        await asyncio.wait({server.task}, timeout=5)
         return server.task.done()
 
 

@@ -45,8 +45,8 @@ async def small_window(server: LiveServer, *, tls: bool) -> tuple[asyncio.Stream
     )
 
 
-async def is_ended_unread(hypercorn: AbstractContextManager[None], *, tls: bool) -> bool:
-    """Whether the application of a client that never reads is ended within a few seconds."""
+async def is_ended_unread(hypercorn: AbstractContextManager[None], seconds: float, *, tls: bool) -> bool:
+    """Whether the application of a client that never reads is ended within so many seconds."""
     app = Provoking()
     with hypercorn:
         async with serving(app) as server:
@@ -55,7 +55,7 @@ async def is_ended_unread(hypercorn: AbstractContextManager[None], *, tls: bool)
             writer.transport.pause_reading()
             await eventually(lambda: app.running["flood"])
             try:
-                await eventually(lambda: not app.running["flood"], seconds=4)
+                await eventually(lambda: not app.running["flood"], seconds=seconds)
             except TimeoutError:
                 return False
             else:
@@ -66,12 +66,12 @@ async def is_ended_unread(hypercorn: AbstractContextManager[None], *, tls: bool)
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 async def test_a_client_that_does_not_read_is_given_up(tls: bool) -> None:
-    assert await is_ended_unread(fixed(), tls=tls)
+    assert await is_ended_unread(fixed(), 20, tls=tls)
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 async def test_the_defect_without_the_fix(tls: bool) -> None:
-    assert not await is_ended_unread(without("stalled_peer"), tls=tls)
+    assert not await is_ended_unread(without("stalled_peer"), 2, tls=tls)
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
@@ -83,7 +83,7 @@ async def test_a_slow_reader_is_not_given_up(tls: bool) -> None:
             reader, writer = await small_window(server, tls=tls)
             writer.write(REQUEST % b"flood")
             await eventually(lambda: app.running["flood"])
-            for _ in range(60):
+            for _ in range(30):
                 assert await reader.read(65536)
                 await asyncio.sleep(0.05)
             assert app.running["flood"] == 1
@@ -91,10 +91,12 @@ async def test_a_slow_reader_is_not_given_up(tls: bool) -> None:
             await eventually(lambda: not app.running["flood"])
 
 
-async def stops_beside_a_silent_tls_client(hypercorn: AbstractContextManager[None], *, alpn: str) -> bool:
-    """Whether the server stops within seconds while an idle TLS client never answers close_notify."""
+async def stops_beside_a_silent_tls_client(
+    hypercorn: AbstractContextManager[None], seconds: float, *, alpn: str
+) -> bool:
+    """Whether the server stops within so many seconds while an idle TLS client never answers close_notify."""
     with hypercorn:
-        async with serving(Provoking(), graceful_timeout=2) as server:
+        async with serving(Provoking(), graceful_timeout=1) as server:
             assert server.task is not None
             reader, writer = await asyncio.open_connection("127.0.0.1", server.tls_port, ssl=client_tls(alpn))
             writer.write(
@@ -103,7 +105,7 @@ async def stops_beside_a_silent_tls_client(hypercorn: AbstractContextManager[Non
             await reader.read(9)
             writer.transport.pause_reading()
             server.stop.set()
-            await asyncio.wait({server.task}, timeout=6)
+            await asyncio.wait({server.task}, timeout=seconds)
             stopped = server.task.done()
             writer.transport.abort()
     return stopped
@@ -111,25 +113,25 @@ async def stops_beside_a_silent_tls_client(hypercorn: AbstractContextManager[Non
 
 @pytest.mark.parametrize("alpn", ["h2", "http/1.1"])
 async def test_an_idle_tls_client_does_not_delay_the_exit(alpn: str) -> None:
-    assert await stops_beside_a_silent_tls_client(fixed(), alpn=alpn)
+    assert await stops_beside_a_silent_tls_client(fixed(), 20, alpn=alpn)
 
 
 async def test_the_delayed_exit_without_the_fixes() -> None:
-    assert not await stops_beside_a_silent_tls_client(without("stalled_peer", "graceful_timeout"), alpn="h2")
+    assert not await stops_beside_a_silent_tls_client(without("stalled_peer", "graceful_timeout"), 3, alpn="h2")
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 async def test_a_client_that_does_not_read_does_not_delay_the_exit(tls: bool) -> None:
     with fixed():
         app = Provoking()
-        async with serving(app, graceful_timeout=2) as server:
+        async with serving(app, graceful_timeout=1) as server:
             assert server.task is not None
             _, writer = await small_window(server, tls=tls)
             writer.write(REQUEST % b"flood")
             writer.transport.pause_reading()
             await eventually(lambda: app.running["flood"])
             server.stop.set()
-            _, late = await asyncio.wait({server.task}, timeout=8)
+            _, late = await asyncio.wait({server.task}, timeout=20)
             assert not late
             writer.transport.abort()
 

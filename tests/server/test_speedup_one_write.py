@@ -193,7 +193,7 @@ async def test_a_client_that_left_is_noticed_by_a_write_although_nothing_is_read
     """A pipelined byte stops Hypercorn from reading on."""
     app = Provoking()
     with fixed():
-        async with serving(app) as server:
+        async with serving(app, graceful_timeout=0.5) as server:
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
             writer.write(b"GET /stubborn HTTP/1.1\r\nHost: localhost\r\n\r\nG")
             await reader.readuntil(b"more\n")
