@@ -12,7 +12,7 @@ PROGRAMS = CONFTEST.with_name("programs.py")
 
 
 def run(folder: Path, source: str, *, ci: bool = False, by: tuple[str, ...] = ()) -> tuple[int, str]:
-    """Run pytest in a process of its own, as our configuration has it, on a test file of this source; `by` starts it."""
+    """Run pytest in a process of its own, which `by` starts, as our configuration has it, on a file of this source."""
     for file in (CONFTEST, PROGRAMS):
         (folder / file.name).write_text(file.read_text())
     (folder / "test_it.py").write_text(source)
