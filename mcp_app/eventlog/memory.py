@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 from operator import attrgetter
 
+from ..deadlines import Deadlines
 from ..protocol.errors import Overloaded, Purged, UnknownRun
 from ..protocol.event import Entry, Event
 from ..protocol.revision import Keep
@@ -54,7 +55,7 @@ class _Run:
         """Tell whoever waits, once: not again for all that is appended before it comes to read."""
         waiting, self.waiting = self.waiting, set()
         for future in waiting:
-            _resolve(future, True)
+            _wake(future)
 
     def trim(self) -> None:
         """Drop the oldest, but never the last."""
@@ -75,6 +76,7 @@ class MemoryLog:
         self._runs: dict[str, _Run] = {}
         self._claimed: dict[str, float] = {}
         self._by_time: list[tuple[float, str]] = []
+        self._waits = Deadlines(_let_go)
 
     def __len__(self) -> int:
         """Runs in the log."""
@@ -102,7 +104,15 @@ class MemoryLog:
     async def read(self, run: str, after: int, until: float) -> list[Entry]:
         log = self._run(run)
         while log.last <= after:
-            woken = await self._wait(log, until)
+            # A future and its moment, no task: a waiting reader costs little, and a cancel finds nothing else.
+            future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+            self._waits.at(future, until)
+            log.waiting.add(future)
+            try:
+                woken = await future
+            finally:
+                self._waits.off(future)
+                log.waiting.discard(future)
             log = self._run(run)
             if not woken and log.last <= after:
                 return []
@@ -149,23 +159,12 @@ class MemoryLog:
         except KeyError:
             raise UnknownRun("This run is not known.") from None
 
-    @staticmethod
-    async def _wait(log: _Run, until: float) -> bool:
-        """Whether something happened before `until`.
 
-        One future and one timer: no task, so that a waiting reader costs little and a cancel finds nothing else.
-        """
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[bool] = loop.create_future()
-        timer = loop.call_at(until, _resolve, future, False)
-        log.waiting.add(future)
-        try:
-            return await future
-        finally:
-            timer.cancel()
-            log.waiting.discard(future)
-
-
-def _resolve(future: asyncio.Future[bool], woken: bool) -> None:
+def _wake(future: asyncio.Future[bool]) -> None:
     if not future.done():
-        future.set_result(woken)
+        future.set_result(True)
+
+
+def _let_go(future: asyncio.Future[bool]) -> None:
+    if not future.done():
+        future.set_result(False)

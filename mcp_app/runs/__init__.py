@@ -2,7 +2,7 @@
 
 HTTP is not mentioned from here down, and no dialect is known: `run.py` is one run, `writer.py` its writing end,
 `expiry.py` when it ends by itself, `failure.py` what is told of one that failed, `reader.py` one follower of it,
-`register.py` all of them, with their limits and keys, `ageing.py` when they are forgotten.
+`register.py` all of them, with their limits and keys, and when they are forgotten.
 """
 
 from .reader import Reader

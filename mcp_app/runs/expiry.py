@@ -1,4 +1,4 @@
-"""The one moment at which a run ends by itself: a timer that is put off, or off altogether.
+"""The one moment at which each run ends by itself: put off, or off altogether.
 
 Which moment that is, and what the end is then, is run.py's.
 """
@@ -6,32 +6,32 @@ Which moment that is, and what the end is then, is run.py's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ..deadlines import Deadlines
+
+if TYPE_CHECKING:
+    from .run import Run
 
 
 class Expiry:
-    """At most one moment at a time, on the loop's clock, in seconds."""
-
-    __slots__ = ("_due",)
+    """At most one moment for each run, on the loop's clock, in seconds. Then its `expire` is called."""
 
     def __init__(self) -> None:
-        self._due: asyncio.TimerHandle | None = None
+        self._moments: Deadlines[Run] = Deadlines(self._in_a_turn)
 
-    def at(self, when: float, then: Callable[[], None]) -> None:
-        """Call `then` at that moment, and not at the one before."""
-        self.never()
-        self._due = asyncio.get_running_loop().call_at(when, self._in_a_turn, then)
+    def at(self, when: float, run: Run) -> None:
+        """The run ends at that moment, and not at the one before."""
+        self._moments.at(run, when)
 
-    def never(self) -> None:
-        """Nothing is called any more. Saying so twice does nothing."""
-        if self._due is not None:
-            self._due.cancel()
-            self._due = None
+    def never(self, run: Run) -> None:
+        """It does not end by itself. Saying so twice does nothing."""
+        self._moments.off(run)
 
-    def _in_a_turn(self, then: Callable[[], None]) -> None:
+    def _in_a_turn(self, run: Run) -> None:
         """A reader whose time has come in the same turn is first, and may put the moment off."""
-        asyncio.get_running_loop().call_soon(self._reached, self._due, then)
+        asyncio.get_running_loop().call_soon(self._reached, run)
 
-    def _reached(self, due: asyncio.TimerHandle | None, then: Callable[[], None]) -> None:
-        if self._due is due:
-            then()
+    def _reached(self, run: Run) -> None:
+        if run not in self._moments:
+            run.expire()

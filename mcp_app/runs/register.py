@@ -16,6 +16,7 @@ from pydantic_core import to_json
 
 from ..asks import Asker
 from ..context import Caller
+from ..deadlines import Deadlines
 from ..eventlog import EventLog
 from ..protocol.errors import Draining, Overloaded, RunConflict, Shutdown, UnknownRun
 from ..protocol.event import number
@@ -24,7 +25,7 @@ from ..protocol.trace import Trace, carried
 from ..settings import Settings
 from ..threads import Threads
 from ..tools import Tool
-from .ageing import Ageing
+from .expiry import Expiry
 from .run import Run, Told
 
 RETRY_AFTER = {"Retry-After": "5"}
@@ -52,7 +53,8 @@ class Runs:
         self._working: set[Run] = set()
         self._closing: set[asyncio.Task[None]] = set()
         self._finished: OrderedDict[str, int] = OrderedDict()  # their bytes, by which the oldest may have to go
-        self._ageing = Ageing(self._kept_long_enough)
+        self._forgetting = Deadlines(self._kept_long_enough)
+        self._expiry = Expiry()
         self._finished_bytes = 0
         self._overdue: set[str] = set()
         self._keys: dict[tuple[str, str], tuple[bytes, str]] = {}
@@ -110,6 +112,7 @@ class Runs:
             log=self._log,
             threads=self.threads,
             told=self._told,
+            expiry=self._expiry,
             linger=self._settings.linger_seconds,
             unless_promoted=math.inf if policy.becomes is None else self._settings.cap_seconds,
         )
@@ -171,7 +174,7 @@ class Runs:
 
     def close(self) -> None:
         """Forget the timer: the process is ending."""
-        self._ageing.close()
+        self._forgetting.close()
 
     def _cap(self, tool: Tool, policy: Policy, asked: float | None) -> float:
         goes_on = policy.on_leave is OnLeave.GO_ON
@@ -190,7 +193,7 @@ class Runs:
         if not run.policy.resumable:
             return
         life_left = max(0.0, run.deadline - self._clock()) if run.policy.promised else 0.0
-        self._ageing.keep(run.id, life_left + self._settings.keep_seconds)
+        self._forgetting.at(run.id, self._clock() + life_left + self._settings.keep_seconds)
         self._finished[run.id] = 0
         self.weigh(run)
 
@@ -221,7 +224,7 @@ class Runs:
 
     def _forget(self, run: Run) -> None:
         self._overdue.discard(run.id)
-        self._ageing.forget(run.id)
+        self._forgetting.off(run.id)
         self._finished_bytes -= self._finished.pop(run.id)
         self._drop(run)
 

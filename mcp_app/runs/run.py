@@ -68,6 +68,7 @@ class Run:
         log: EventLog,
         threads: Threads,
         told: Told,
+        expiry: Expiry,
         linger: float,
         unless_promoted: float = math.inf,
     ) -> None:
@@ -89,8 +90,7 @@ class Run:
         self._writer = Writer(log, self.id, waits=policy.waits)
         self._readers: list[Reader] = []
         self._followers: dict[Reader, None] = {}  # an empty set is three times as large
-        self._expiry = Expiry()
-        self._lingers = False
+        self._expiry, self._lingers = expiry, False
         self._task: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._began = caller.clock()
@@ -225,13 +225,17 @@ class Run:
             back_by = self._caller.clock() + self._linger
             if back_by < self.deadline:
                 self._lingers = True
-                self._expiry.at(back_by, self._not_back)
-
-    def _not_back(self) -> None:
-        self.stop(Left("The caller left and did not come back."))
+                self._expiry.at(back_by, self)
 
     def _expire_at_cap(self) -> None:
-        self._expiry.at(min(self.deadline, self._began + self._unless_promoted), self.end_at_cap)
+        self._expiry.at(min(self.deadline, self._began + self._unless_promoted), self)
+
+    def expire(self) -> None:
+        """Its moment has come: that of its cap, or of a caller that was to come back."""
+        if self._lingers:
+            self.stop(Left("The caller left and did not come back."))
+        else:
+            self.end_at_cap()
 
     # --- its end -----------------------------------------------------------------------------------------------------
 
@@ -287,7 +291,7 @@ class Run:
         self.code = code
         if code != "complete":
             self._caller.reason = code
-        self._expiry.never()
+        self._expiry.never(self)
         self._writer.close(code)
 
     def _tell_if_idle(self) -> None:

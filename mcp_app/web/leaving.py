@@ -12,9 +12,11 @@ import math
 from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 from hypercorn.typing import ASGIReceiveCallable, ASGIReceiveEvent
 
+from ..deadlines import Deadlines
 from . import ending
 
 logger = logging.getLogger("mcp_app.connection")
@@ -45,7 +47,10 @@ class Leaving:
     cancellation that arrives together with a result), and tells that from a cancellation by anybody else.
     """
 
-    __slots__ = ("_before", "_cancels", "_ending", "_listener", "_loop", "_over", "_task", "_timer", "_told", "_until")
+    __slots__ = (
+        *("_before", "_cancels", "_ending", "_ends", "_listener"),
+        *("_loop", "_looking", "_over", "_task", "_told", "_until"),
+    )
 
     def __init__(
         self,
@@ -69,12 +74,13 @@ class Leaving:
         self._until = math.inf
         self._over = False
         self._ending = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._ends = _ends.get(self._loop) or _ends.setdefault(self._loop, Deadlines(Leaving._end))
+        self._looking: asyncio.TimerHandle | None = None
         self._told = queue is not None and not at_once
         if queue is not None and self._told:
             queue.on_disconnect(self._has_left)
         else:
-            self._timer = self._loop.call_later(0 if at_once else LOOK_SECONDS, self._look, receive)
+            self._looking = self._loop.call_later(0 if at_once else LOOK_SECONDS, self._look, receive)
 
     def end_after(self, seconds: float | None) -> None:
         """Be over `seconds` from now, None for never."""
@@ -106,12 +112,13 @@ class Leaving:
     def _set_end(self) -> None:
         self._forget_timer()
         if self._until < math.inf:
-            self._timer = self._loop.call_at(self._until, self._end)
+            self._ends.at(self, self._until)
 
     def _forget_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._ends.off(self)
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
 
     async def _listen(self, receive: ASGIReceiveCallable) -> None:
         try:
@@ -140,4 +147,8 @@ class Leaving:
             return
         self._cancels += 1
         self._task.cancel()
-        self._timer = self._loop.call_later(ending.CANCEL_SECONDS, self._end)
+        self._ends.at(self, self._loop.time() + ending.CANCEL_SECONDS)
+
+
+_ends: WeakKeyDictionary[asyncio.AbstractEventLoop, Deadlines[Leaving]] = WeakKeyDictionary()
+"""When the requests of a loop are over."""

@@ -18,6 +18,7 @@ MAY_IMPORT: dict[str, str] = {
     "defaults": "",
     "docstrings": "",
     "threads": "",
+    "deadlines": "",
     "source": "",
     "returned": "",
     # A typed function as a tool, what it is handed, and how it is worked on.
@@ -38,13 +39,13 @@ MAY_IMPORT: dict[str, str] = {
     "waits": "protocol threads",
     "kinds": "protocol settings context threads tools waits",
     # Calls being worked on, and what they wrote.
-    "eventlog": "protocol settings",
-    "runs": "protocol settings asks context kinds threads tools resources prompts eventlog",
+    "eventlog": "protocol settings deadlines",
+    "runs": "protocol settings deadlines asks context kinds threads tools resources prompts eventlog",
     "middleware": "protocol settings eventlog runs",
     "manifest": "protocol settings defaults",
     # HTTP.
-    "web": "protocol settings defaults asks context kinds threads tools content resources prompts completion eventlog"
-    " runs middleware manifest",
+    "web": "protocol settings defaults deadlines asks context kinds threads tools content resources prompts completion"
+    " eventlog runs middleware manifest",
     "server": "protocol settings defaults",
     "web.app": "protocol settings defaults context kinds threads tools resources prompts eventlog runs middleware"
     " manifest web server builtin",

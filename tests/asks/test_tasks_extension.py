@@ -12,9 +12,9 @@ from asks_stage import SECONDS, Said, Server, accepted
 from pydantic import BaseModel
 
 from mcp_app import Context, ToolError, tool
+from mcp_app.deadlines import Deadlines
 from mcp_app.protocol.errors import ToolDefinitionError
 from mcp_app.protocol.jsonrpc import Code
-from mcp_app.runs.ageing import Ageing
 
 Make = Callable[..., Server]
 EXTENSION = "io.modelcontextprotocol/tasks"
@@ -258,17 +258,17 @@ async def test_the_result_is_kept_for_what_is_left_of_the_life(
     client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     peer = client(job)
-    delays: list[float] = []
-    keep = Ageing.keep
+    delays: dict[object, float] = {}
+    at = Deadlines.at
 
-    def noted(ageing: Ageing, name: str, seconds: float) -> None:
-        delays.append(seconds)
-        keep(ageing, name, seconds)
+    def noted(deadlines: Deadlines[Any], key: object, when: float) -> None:
+        delays[key] = when - asyncio.get_running_loop().time()
+        at(deadlines, key, when)
 
-    monkeypatch.setattr(Ageing, "keep", noted)
+    monkeypatch.setattr(Deadlines, "at", noted)
     created = await peer.call("job")
     await peer.until(created["taskId"])
-    assert max(delays) == pytest.approx(created["ttlMs"] / 1000, abs=SECONDS)
+    assert delays[created["taskId"]] == pytest.approx(created["ttlMs"] / 1000, abs=SECONDS)
 
 
 async def test_listening_to_tasks_takes_the_extension(client: Callable[..., Client]) -> None:
