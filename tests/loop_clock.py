@@ -17,6 +17,8 @@ import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from mcp_app.deadlines import Deadlines
+
 _TURNS = 20  # of the loop, for what was cancelled or closed to end
 
 
@@ -54,8 +56,18 @@ class ClockLoop(asyncio.SelectorEventLoop):
 
     @property
     def timers(self) -> list[asyncio.TimerHandle]:
-        """Those that are still to come."""
-        return [timer for timer in self._timers if not timer.cancelled() and timer.when() > self.time()]
+        """Those that are still to come, and will do something then."""
+        return [
+            timer
+            for timer in self._timers
+            if not timer.cancelled() and timer.when() > self.time() and not _finds_nothing(timer)
+        ]
+
+
+def _finds_nothing(timer: asyncio.TimerHandle) -> bool:
+    """Whether it is that of `Deadlines` which were all called off."""
+    owner = getattr(timer._callback, "__self__", None)  # type: ignore[attr-defined]
+    return isinstance(owner, Deadlines) and not len(owner)
 
 
 def on_loop_clock(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:

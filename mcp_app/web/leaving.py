@@ -74,7 +74,7 @@ class Leaving:
         self._until = math.inf
         self._over = False
         self._ending = False
-        self._ends = _ends.get(self._loop) or _ends.setdefault(self._loop, Deadlines(Leaving._end))
+        self._ends = _ends_of(self._loop)
         self._looking: asyncio.TimerHandle | None = None
         self._told = queue is not None and not at_once
         if queue is not None and self._told:
@@ -152,3 +152,10 @@ class Leaving:
 
 _ends: WeakKeyDictionary[asyncio.AbstractEventLoop, Deadlines[Leaving]] = WeakKeyDictionary()
 """When the requests of a loop are over."""
+
+
+def _ends_of(loop: asyncio.AbstractEventLoop) -> Deadlines[Leaving]:
+    ends = _ends.get(loop)
+    if ends is None:
+        ends = _ends[loop] = Deadlines(Leaving._end)
+    return ends
