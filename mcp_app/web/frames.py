@@ -16,7 +16,7 @@ from ..middleware import Batch, Batches, Mark
 from ..protocol import plain, sse
 from ..protocol.errors import InternalError, McpAppError
 from ..protocol.event import Entry, Event, EventType, encode
-from ..protocol.stream import Input, Stream
+from ..protocol.stream import Input, State, Stream
 
 logger = logging.getLogger("mcp_app.frames")
 
@@ -100,6 +100,11 @@ class Frames:
     def seconds_left(self) -> float:
         """Until the stream ends by itself, if its reader takes what is written."""
         return self._stream.cap_at - self._clock()
+
+    @property
+    def over(self) -> bool:
+        """Whether no chunk follows those that were given out."""
+        return self._stream.state is State.ENDED
 
     def __aiter__(self) -> Frames:
         return self

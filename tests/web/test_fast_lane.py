@@ -421,3 +421,13 @@ async def test_a_write_that_finds_the_client_gone_ends_the_request(play: Play) -
         scope = client.scope("POST", EVENTS, (TYPE, STREAM)) | {"extensions": {EXTENSION: queue}}
         await asyncio.wait_for(app(scope, queue.get, send), SECONDS)  # type: ignore[arg-type]
         await play.over()
+
+
+async def test_the_end_of_a_stream_is_said_with_its_last_bytes(play: Play) -> None:
+    async with running(create_app(Settings(fast_lane=True), play.tools())) as client:
+        exchange = client.open("POST", EVENTS, (TYPE, STREAM), body=b'{"tool":"count","params":{"upto":3}}')
+        last = b""
+        while not exchange.complete:
+            last = await exchange.receive()
+        assert b'"type":"complete"' in last
+        await exchange.over()

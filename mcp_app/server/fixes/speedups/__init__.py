@@ -9,6 +9,7 @@ from __future__ import annotations
 from mcp_app.server.fixes.replacing import Fix
 from mcp_app.server.fixes.speedups import (
     app_queue,
+    first_piece,
     idle_clock,
     last_frame,
     lean_event,
@@ -25,6 +26,7 @@ SPEEDUPS: tuple[Fix, ...] = (
     idle_clock.SPEEDUP,
     app_queue.SPEEDUP,
     last_frame.SPEEDUP,
+    first_piece.SPEEDUP,
     round_robin.SPEEDUP,
     lean_event.SPEEDUP,
     plain_request.SPEEDUP,
