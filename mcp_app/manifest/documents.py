@@ -8,8 +8,7 @@ never from a request. Nothing is promised that the live server does not say it s
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from .explain import ManifestError
@@ -47,8 +46,7 @@ class ToolFacts(Protocol):
     def idempotent(self) -> bool: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveServer:
+class LiveServer(NamedTuple):
     """What the live server knows and mcp.json does not say. Seconds, as they hold for a call that asks for nothing."""
 
     tools: Sequence[ToolFacts]

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from .conditional import entity_tag, matches
 from .documents import CARD_TYPE, CATALOG_TYPE, LiveServer, catalog, listing, plain_manifest, server_card
@@ -31,8 +30,7 @@ REVALIDATE = "no-cache"
 """Kept, and asked for again each time: on a developer's machine the tools change from minute to minute."""
 
 
-@dataclass(frozen=True, slots=True)
-class Door:
+class Door(NamedTuple):
     """One document at one path. `cacheable` says whether others may keep it for an hour without asking."""
 
     path: str

@@ -16,10 +16,9 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from .errors import ToolDefinitionError
 from .jsonrpc import Code, Request, RpcError
@@ -58,8 +57,7 @@ _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,39})(?:\.[0-9]{1,40})?", re.ASCII)  
 # --- a tool's annotations --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Mirror:
+class Mirror(NamedTuple):
     """One annotated property: `name` as annotated, `path` the property names that lead to it from the arguments."""
 
     name: str

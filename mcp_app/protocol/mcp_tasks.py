@@ -6,9 +6,8 @@ What makes a call a task, and what one is while it is worked on, is not known he
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from .jsonrpc import Code, RpcError
 
@@ -21,8 +20,7 @@ POLL_MS = 1000
 less than a millisecond."""
 
 
-@dataclass(frozen=True, slots=True)
-class Handle:
+class Handle(NamedTuple):
     """What stands in every answer about a task. Times are seconds since the epoch; `ttl` counts from `created`."""
 
     id: str

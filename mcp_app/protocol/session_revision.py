@@ -6,17 +6,15 @@ Data, like revision.py's rows: nothing here acts, and nothing is read from a mes
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from .mcp import Wire
 from .mcp_content import AUDIO, RESOURCE_LINK
 from .revision import MCP_2025_06_18, MCP_2025_11_25, Policy
 
 
-@dataclass(frozen=True, slots=True)
-class SessionRevision:
+class SessionRevision(NamedTuple):
     """One row.
 
     `policy`: of its requests over Streamable HTTP. `batches`: whether a body may be a list of messages. `polled`:

@@ -7,7 +7,7 @@ WHATWG HTML 9.2 "Server-sent events". Pure: bytes in, bytes or values out. Nothi
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 # A comment line WITHOUT the blank line that would end an event. A comment followed by a blank line makes lenient
 # clients (httpx-sse, and so many agents) dispatch an empty event once an id has been seen; one line alone never does,
@@ -71,8 +71,7 @@ def _field(name: str, value: str) -> bytes:
     return value.encode()
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(NamedTuple):
     """What a client dispatches. `id` is the last event id, which an event without one inherits (9.2.6).
 
     `retry` is the reconnection time, in milliseconds, that stood in this event's own block.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
 MAX_URI = 8192
@@ -32,8 +33,7 @@ class TemplateError(ValueError):
     """A URI template cannot be used, and the message says which part of it and why. For its author, never a caller."""
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(NamedTuple):
     """`{name}`, or when it is `reserved` `{+name}`: its value may have slashes and all else that a URI may have."""
 
     name: str

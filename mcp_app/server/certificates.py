@@ -11,10 +11,9 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mcp_app.server.errors import StartError
 
@@ -25,8 +24,7 @@ PROJECT_FILES = ("pyproject.toml", "hypercorn.toml", "mcp.json")
 """A directory with one of these is a project: its certificates are kept in its own `certs/`."""
 
 
-@dataclass(frozen=True)
-class Certificates:
+class Certificates(NamedTuple):
     """The four files of one directory. Only `authority` and `certificate` may be shown to anybody."""
 
     directory: Path

@@ -10,10 +10,9 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hypercorn.config import Config
 
@@ -38,8 +37,7 @@ REFUSED: Mapping[str, str] = {
 """Keys that Hypercorn has, and that do harm here or would do nothing."""
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """Where a configuration came from, so that an error can name the line to change."""
 
     name: str

@@ -7,9 +7,9 @@ is touched here. Nothing here may sign a name that other machines can reach: the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import NamedTuple
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -39,8 +39,7 @@ BACKDATED = timedelta(hours=1)
 """Valid from an hour ago, so that a client whose clock is a little behind (a container, a phone) can connect."""
 
 
-@dataclass(frozen=True)
-class Issued:
+class Issued(NamedTuple):
     """A certificate and the private key that belongs to it."""
 
     certificate: x509.Certificate

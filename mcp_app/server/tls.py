@@ -6,8 +6,8 @@ place that `mcp-app certs` writes to. What a certificate contains is not known h
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from hypercorn.config import Config
 
@@ -19,8 +19,7 @@ MADE_HERE = ("certs/cert.pem", "certs/key.pem")
 """certfile and keyfile as shipped: where `mcp-app certs` keeps a project's certificates."""
 
 
-@dataclass(frozen=True)
-class Development:
+class Development(NamedTuple):
     """Development certificates in use, and whether they were made just now."""
 
     files: Certificates

@@ -141,5 +141,5 @@ def test_as_a_warning_the_one_fix_is_left_out_and_the_others_are_applied(caplog:
 
 def test_a_method_that_is_gone_is_a_mismatch() -> None:
     fix = fixes.FIXES[0]
-    gone = dataclasses.replace(fix, replacements=(dataclasses.replace(fix.replacements[0], name="no_such_method"),))
+    gone = fix._replace(replacements=(fix.replacements[0]._replace(name="no_such_method"),))
     assert gone.mismatch() == "hypercorn.protocol.h2.StreamBuffer.no_such_method"

@@ -11,10 +11,9 @@ import linecache
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.metadata import version
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
 from mcp_app.server.errors import StartError
 
@@ -26,8 +25,7 @@ class FixMismatch(StartError):
     """Hypercorn's source is not what a fix was written for, so that the fix could do harm and was not applied."""
 
 
-@dataclass(frozen=True)
-class Replacement:
+class Replacement(NamedTuple):
     """One method: where it is, the SHA-256 of its source as released, and how the new one is made of the old one."""
 
     owner: type[Any]
@@ -41,8 +39,7 @@ class Replacement:
         return f"{self.owner.__module__}.{self.owner.__qualname__}.{self.name}"
 
 
-@dataclass(frozen=True)
-class Fix:
+class Fix(NamedTuple):
     """One upstream defect: `defect` completes the sentence 'without this fix …'; `upstream` are its threads.
 
     A speed-up repairs nothing: its `gain` is what was measured, as a ratio to the same without it.

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...asks import Referrals
 from ...protocol import jsonrpc
@@ -36,8 +36,7 @@ DEFAULT_LEVEL = "info"
 (2025-11-25, Logging)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Working:
+class Working(NamedTuple):
     """A request that became a run."""
 
     run: Run

@@ -10,9 +10,8 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...eventlog import READ_BYTES
 from ...middleware.heartbeat import Heartbeat
@@ -54,8 +53,7 @@ State = Callable[[str], Mapping[str, Any] | None]
 _LISTS = {"tools": "toolsListChanged", "prompts": "promptsListChanged", "resources": "resourcesListChanged"}
 
 
-@dataclass(frozen=True, slots=True)
-class Filter:
+class Filter(NamedTuple):
     """What is told: kinds of lists, resources by the normal form of their URI, as its client wrote it, and tasks."""
 
     lists: frozenset[str]

@@ -9,9 +9,9 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import resources
 from types import MappingProxyType
+from typing import NamedTuple
 
 __all__ = ["CONTENT_SECURITY_POLICY", "HEADERS", "Page", "pages"]
 
@@ -42,8 +42,7 @@ _TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """One file to serve: its Content-Type, its bytes, and its strong ETag with the quotes (RFC 9110, 8.8.3)."""
 
     content_type: str
