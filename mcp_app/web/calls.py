@@ -237,14 +237,16 @@ class Calls:
         cap = _lowered(self._settings.cap_seconds, cap)
         stream = Stream(self._clock(), heartbeat=heartbeat, cap=cap, ends_by=run.deadline)
         capped = TimeCap(reader, stream, self._clock, run.policy.on_cap, partial(run.end_at_cap, cap))
-        if representation is Representation.EVENT_STREAM:
-            return self._streamed(run, capped, stream, visible)
+        handed_over = False
         try:
             await asyncio.sleep(0)  # the tool's first turn: most have ended after it, and need nobody to wait
-            status, body = await collect(capped, run.tool.name, run.id)
+            if representation is Representation.EVENT_STREAM:
+                handed_over = True
+                return self._streamed(run, capped, stream, visible)
+            return json_answer(*await collect(capped, run.tool.name, run.id))
         finally:
-            capped.close()  # whoever leaves while the tool works cancels us here
-        return json_answer(status, body)
+            if not handed_over:
+                capped.close()  # whoever leaves while the tool works cancels us here
 
     def _streamed(self, run: Run, capped: Batches, stream: Stream, visible: str) -> Answer:
         batches = Heartbeat(capped, stream, self._clock, self._on_beat)
