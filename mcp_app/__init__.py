@@ -1,25 +1,25 @@
 """Run tools that take time and stream what happens, live.
 
-The public names, and nothing else. Importing this imports neither Quart nor Hypercorn: a file of tools needs neither.
+The public names, and nothing else. Each is imported when it is first asked for (PEP 562): `mcp-app call` needs none of
+them, `create_app` alone brings Quart and Hypercorn, and a file of tools needs neither.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .asks import Declined, MissingCapability, NoAnswer, Root, Sample, Titled, Visit, Visits
-from .completion import complete
-from .content import Annotations, Audio, EmbeddedResource, File, Image, ResourceLink, Text
-from .context import Context
-from .environment import FromEnvironment
-from .prompts import Message, Prompt, Prompts, prompt
-from .protocol import errors
-from .protocol.errors import ToolDefinitionError, ToolError
-from .resources import Resource, Resources, UnknownResource, resource
-from .settings import Settings
-from .tools import Registry, Result, Tool, tool
-
 if TYPE_CHECKING:
+    from .asks import Declined, MissingCapability, NoAnswer, Root, Sample, Titled, Visit, Visits
+    from .completion import complete
+    from .content import Annotations, Audio, EmbeddedResource, File, Image, ResourceLink, Text
+    from .context import Context
+    from .environment import FromEnvironment
+    from .prompts import Message, Prompt, Prompts, prompt
+    from .protocol import errors
+    from .protocol.errors import ToolDefinitionError, ToolError
+    from .resources import Resource, Resources, UnknownResource, resource
+    from .settings import Settings
+    from .tools import Registry, Result, Tool, tool
     from .web.app import create_app
 
 __all__ = [
@@ -61,15 +61,33 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """`create_app` brings Quart and Hypercorn: imported when it is asked for (PEP 562)."""
-    if name == "create_app":
-        from .web.app import create_app
+_WHERE = {
+    "asks": ("Declined", "MissingCapability", "NoAnswer", "Root", "Sample", "Titled", "Visit", "Visits"),
+    "completion": ("complete",),
+    "content": ("Annotations", "Audio", "EmbeddedResource", "File", "Image", "ResourceLink", "Text"),
+    "context": ("Context",),
+    "environment": ("FromEnvironment",),
+    "prompts": ("Message", "Prompt", "Prompts", "prompt"),
+    "protocol": ("errors",),
+    "protocol.errors": ("ToolDefinitionError", "ToolError"),
+    "resources": ("Resource", "Resources", "UnknownResource", "resource"),
+    "settings": ("Settings",),
+    "tools": ("Registry", "Result", "Tool", "tool"),
+    "web.app": ("create_app",),
+}
+"""Module -> its public names, as above for type checkers."""
 
-        return create_app
+
+def __getattr__(name: str) -> Any:
+    """Import a public name at its first use, and keep it."""
+    for module, names in _WHERE.items():
+        if name in names:
+            # As `from .module import name`, which finds a module of that name, too.
+            value = globals()[name] = getattr(__import__(f"{__name__}.{module}", fromlist=[name]), name)
+            return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    """With `create_app`, for who looks around before it is imported."""
+    """With all public names, for who looks around before they are imported."""
     return sorted({*globals(), *__all__})

@@ -79,7 +79,7 @@ def test_no_exception_outlives_its_import() -> None:
 
 
 def test_the_table_has_no_circle() -> None:
-    # But for one: mcp_app/__init__.py gets create_app at its first use, as the last test of this file shows.
+    # But for one: mcp_app/__init__.py gets create_app at its first use, as a test below shows.
     table = {part: allowed.split() for part, allowed in MAY_IMPORT.items()}
     table["public"].remove("web.app")
     TopologicalSorter(table).prepare()
@@ -155,12 +155,41 @@ def written(folder: Path, file: str, source: str) -> list[str]:
 
 # --- what only running it shows --------------------------------------------------------------------------------------
 
+LIBRARIES = {"quart", "werkzeug", "hypercorn", "h11", "h2", "dns", "httpx", "rich", "cryptography"}
+"""What a file of tools needs none of."""
 
-def test_importing_the_package_imports_no_server() -> None:
-    code = "import sys, mcp_app; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+
+def loaded_by(code: str) -> set[str]:
+    """What a fresh interpreter has loaded in the end: the first parts of the modules' names."""
+    program = f"import sys; {code}; print(*{{name.partition('.')[0] for name in sys.modules}})"
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=50, check=True
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=50, check=True
     )
-    loaded = set(done.stdout.split())
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_or_the_command_line_imports_no_library() -> None:
+    loaded = loaded_by("import mcp_app, mcp_app.cli")
     assert PACKAGE in loaded
-    assert not loaded & {"quart", "werkzeug", "hypercorn", "h11", "h2", "dns", "httpx", "rich", "cryptography"}
+    assert not loaded & {*LIBRARIES, "pydantic"}
+
+
+def test_the_public_names_but_create_app_import_no_server() -> None:
+    loaded = loaded_by("import mcp_app; [getattr(mcp_app, name) for name in mcp_app.__all__ if name != 'create_app']")
+    assert {PACKAGE, "pydantic"} <= loaded
+    assert not loaded & LIBRARIES
+
+
+def test_every_module_can_be_the_first_that_is_imported() -> None:
+    """The package imports nothing by itself that could hide a circle."""
+    program = """
+import importlib, pkgutil, sys
+import mcp_app
+for each in list(pkgutil.walk_packages(mcp_app.__path__, "mcp_app.")):
+    if each.name not in ("mcp_app.__main__", "mcp_app.asgi") and not each.name.startswith("mcp_app.builtin."):
+        for name in [name for name in sys.modules if name.partition(".")[0] == "mcp_app"]:
+            del sys.modules[name]
+        importlib.import_module(each.name)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr

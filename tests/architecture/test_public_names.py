@@ -33,6 +33,11 @@ def test_every_public_name_can_be_listed() -> None:
     assert set(mcp_app.__all__) <= set(dir(mcp_app))
 
 
+def test_a_public_name_is_kept_once_it_was_asked_for() -> None:
+    assert mcp_app.Registry is mcp_app.Registry
+    assert "Registry" in vars(mcp_app)
+
+
 def test_a_name_that_is_not_public_is_an_attribute_error() -> None:
     assert not hasattr(mcp_app, "no_such_name")
 
