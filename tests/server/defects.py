@@ -151,3 +151,8 @@ async def eventually(done: Callable[[], Any], seconds: float = 10.0) -> None:
     async with asyncio.timeout(seconds):
         while not done():  # noqa: ASYNC110 - what is waited for has no event
             await asyncio.sleep(0.01)
+
+
+def connections() -> int:
+    """How many there are, by the tasks of Hypercorn that serve them: the server's callback ends with its connection."""
+    return sum("_server_callback" in repr(task.get_coro()) for task in asyncio.all_tasks())
