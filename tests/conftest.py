@@ -166,10 +166,10 @@ def _let_programs_hear() -> None:
             signal.signal(number, lambda *_: None)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_finish() -> None:
-    """The modules and the thousands of tests stay until the end. To walk them takes 0.4 s, and hundreds of tests ask
-    for a collection of what they have left."""
+@pytest.fixture(scope="module", autouse=True)
+def only_this_module_is_walked() -> None:
+    """What was there before, modules, thousands of tests and reports, stays until the end. To walk it takes half a
+    second, and hundreds of tests ask for a collection of what they have left."""
     gc.collect()
     gc.freeze()
 
