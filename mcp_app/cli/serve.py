@@ -51,7 +51,10 @@ def run(arguments: argparse.Namespace) -> int:
 
         words = [word for word in arguments.words_given if word != "--reload"]
         return supervise([sys.executable, "-m", "mcp_app", *words], _watched(arguments))
-    return _serve(arguments)
+    try:
+        return _serve(arguments)
+    finally:
+        gc.unfreeze()
 
 
 def _serve(arguments: argparse.Namespace) -> int:
@@ -74,20 +77,19 @@ def _serve(arguments: argparse.Namespace) -> int:
 
     # What is there now stays until the end. To walk it takes 30 ms, and every stream would wait for it.
     gc.freeze()
-    try:
-        return serve(app, config, on_ready)
-    finally:
-        gc.unfreeze()
+    return serve(app, config, on_ready)
 
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """While modules are loaded, which stay: looking for garbage among them is 5% of the whole start."""
+    """While modules are loaded, which stay: looking for garbage among them is 5% of the whole start. They are frozen,
+    or the first collection after it would walk all of them at once."""
     was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        gc.freeze()
         if was_on:
             gc.enable()
 
