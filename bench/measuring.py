@@ -28,6 +28,8 @@ from .works.table import GROWTH, WORKS
 
 Say = Callable[[str], None]
 GROWTH_SECONDS = 120
+SETTLE_SECONDS = 1.0
+"""Before a round's first start: the kernel has the sockets and the memory of the last round's servers to clear away."""
 FAILED = (WrongAnswer, Lost, OSError, subprocess.SubprocessError)
 """A cell that fails is reported as not measured; the others count."""
 
@@ -78,14 +80,13 @@ def _round(
         return
     with ExitStack() as stack:
         up: list[Running] = []
-        for server in plan.servers:
+        time.sleep(SETTLE_SECONDS)
+        for server in plan.servers if number % 2 else reversed(plan.servers):
             running = stack.enter_context(started(server, place))
             running.rates = rates.setdefault(server.name, {})
             for door in server.doors if any(each.name != "start" for each in shared) else ():
                 warm(running, door, plan.pace)
             up.append(running)
-        if number % 2 == 0:
-            up.reverse()
         for work in shared:
             for cell in work.cells:
                 for running in up:
