@@ -24,12 +24,11 @@ from .starting import Ground, Running, ground, started
 from .wire import Lost
 from .works import Cell, Pace, Work
 from .works.called import warm
+from .works.starts import START_WORK
 from .works.table import GROWTH, WORKS
 
 Say = Callable[[str], None]
 GROWTH_SECONDS = 120
-SETTLE_SECONDS = 1.0
-"""Before a round's first start: the kernel has the sockets and the memory of the last round's servers to clear away."""
 FAILED = (WrongAnswer, Lost, OSError, subprocess.SubprocessError)
 """A cell that fails is reported as not measured; the others count."""
 
@@ -43,10 +42,9 @@ class Plan:
     rounds: int
     pace: Pace
 
-    def wants(self, work: Work, door: Door, first: bool, cell: Cell) -> bool:
-        """Whether this work is done through this door. A start is measured once, through a server's first door."""
-        offered = first if work.name == "start" else work.name in door.works
-        return work.name in self.works and offered and work.doors(door, cell)
+    def wants(self, work: Work, door: Door, cell: Cell) -> bool:
+        """Whether this work is done through this door."""
+        return work.name in self.works and work.name in door.works and work.doors(door, cell)
 
 
 def measured(plan: Plan, say: Say) -> Results:
@@ -63,6 +61,8 @@ def measured(plan: Plan, say: Say) -> Results:
         for number in range(1, plan.rounds + 1):
             noise.append(_gauge(place))
             at(f"round {number} of {plan.rounds}")
+            if START_WORK.name in plan.works:
+                _starts(plan, number, place, results, at)
             _round(plan, number, place, rates, results, at)
         _alone(plan, place, results, at)
         if GROWTH in plan.works:
@@ -70,6 +70,17 @@ def measured(plan: Plan, say: Say) -> Results:
             results.growth = _growth(plan, place)
     results.about = _about(plan, noise, time.monotonic() - began)
     return results
+
+
+def _starts(plan: Plan, number: int, place: Ground, results: Results, say: Say) -> None:
+    """Each server by itself: beside a dozen others a start takes up to half as long again. The first one is started
+    once more before, as it would pay for a core that had slept."""
+    order = _order(plan, number)
+    with started(order[0], place):
+        pass
+    for server in order:
+        with started(server, place) as running:
+            _sample(plan, number, running, server.doors[0], START_WORK, START_WORK.cells[0], results, say)
 
 
 def _round(
@@ -80,29 +91,32 @@ def _round(
         return
     with ExitStack() as stack:
         up: list[Running] = []
-        time.sleep(SETTLE_SECONDS)
-        for server in plan.servers if number % 2 else reversed(plan.servers):
+        for server in _order(plan, number):
             running = stack.enter_context(started(server, place))
             running.rates = rates.setdefault(server.name, {})
-            for door in server.doors if any(each.name != "start" for each in shared) else ():
+            for door in server.doors:
                 warm(running, door, plan.pace)
             up.append(running)
         for work in shared:
             for cell in work.cells:
                 for running in up:
                     for door in running.server.doors:
-                        if plan.wants(work, door, door == running.server.doors[0], cell):
+                        if plan.wants(work, door, cell):
                             _sample(plan, number, running, door, work, cell, results, say)
+
+
+def _order(plan: Plan, number: int) -> Sequence[Server]:
+    return plan.servers if number % 2 else plan.servers[::-1]
 
 
 def _alone(plan: Plan, place: Ground, results: Results, say: Say) -> None:
     """Works that need a server of their own, in one round: most count memory, which does not drift with the machine."""
-    for work in (each for each in WORKS if each.own_server and each.name in plan.works):
+    for work in (each for each in WORKS if each.own_server and each is not START_WORK and each.name in plan.works):
         say(work.title)
         for cell in work.cells:
             for server in plan.servers:
                 for door in server.doors:
-                    if plan.wants(work, door, False, cell):
+                    if plan.wants(work, door, cell):
                         with started(server, place) as running:
                             _sample(plan, 1, running, door, work, cell, results, say)
 
