@@ -5,10 +5,6 @@ No route is added and no request answered here.
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import Any
-
-from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, Scope
 from quart import Quart
 from quart.routing import QuartMap
 from quart.wrappers.base import BaseRequestWebsocket
@@ -40,12 +36,6 @@ class Application(Quart):
 
     fast_lane: FastLane | None = None
     """The way to the endpoint for requests in which Quart has nothing to do; None where the setting is off."""
-
-    def asgi_app(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> Coroutine[Any, Any, None]:
-        """As released; a request gets the coroutine of its connection, and none around it for as long as it lasts."""
-        if scope["type"] == "http":
-            return self.asgi_http_class(self, scope)(receive, send)
-        return super().asgi_app(scope, receive, send)
 
     def create_url_adapter(self, request: BaseRequestWebsocket | None) -> MapAdapter | None:
         if request is None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+from hypercorn.utils import is_asgi
 from quart import Blueprint, Quart, request_started, signals
 from quart.sessions import SecureCookieSessionInterface
 from web_asgi import Client, Exchange, TellingQueue, running
@@ -285,6 +287,15 @@ async def test_not_below_a_root_path_nor_before_it_is_served_nor_when_it_is_off(
     off = create_app(Settings(fast_lane=False), play.tools())
     assert isinstance(off, Application)
     assert off.fast_lane is None
+
+
+async def test_middleware_wraps_what_quarts_own_is(play: Play) -> None:
+    """By what kind of function it is, middleware tells ASGI 3 from ASGI 2 (asgiref's, and so OpenTelemetry's), and a
+    server an ASGI application from one of WSGI."""
+    app = create_app(Settings(fast_lane=True), play.tools())
+    assert inspect.iscoroutinefunction(app.asgi_app)
+    assert is_asgi(app.asgi_app)
+    assert type(app).asgi_app is Quart.asgi_app, "what is patched there is patched here"
 
 
 # --- leaving ---------------------------------------------------------------------------------------------------------
