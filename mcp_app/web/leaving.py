@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from hypercorn.typing import ASGIReceiveCallable, ASGIReceiveEvent
 
@@ -150,12 +150,15 @@ class Leaving:
         self._ends.at(self, self._loop.time() + ending.CANCEL_SECONDS)
 
 
-_ends: WeakKeyDictionary[asyncio.AbstractEventLoop, Deadlines[Leaving]] = WeakKeyDictionary()
-"""When the requests of a loop are over."""
+_ends: WeakKeyDictionary[asyncio.AbstractEventLoop, ref[Deadlines[Leaving]]] = WeakKeyDictionary()
+"""When the requests of a loop are over. The requests hold it, and its timer, which holds the loop: held here, it would
+keep a closed loop for ever."""
 
 
 def _ends_of(loop: asyncio.AbstractEventLoop) -> Deadlines[Leaving]:
-    ends = _ends.get(loop)
+    known = _ends.get(loop)
+    ends = None if known is None else known()
     if ends is None:
-        ends = _ends[loop] = Deadlines(Leaving._end)
+        ends = Deadlines(Leaving._end)
+        _ends[loop] = ref(ends)
     return ends
