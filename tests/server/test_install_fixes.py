@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import linecache
 import logging
 import re
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from hypercorn.protocol.h2 import H2Protocol, StreamBuffer
 
 from mcp_app.server import fixes
 from mcp_app.server.errors import StartError
-from mcp_app.server.fixes.replacing import fingerprint, source_of
+from mcp_app.server.fixes.replacing import _lines_of, fingerprint, source_of
 
 EVERY = (*fixes.FIXES, *fixes.SPEEDUPS)
 
@@ -98,6 +99,18 @@ def test_a_speedup_that_does_not_fit_is_left_out_and_the_start_goes_on(
         fixes.install()
     assert TCPServer.__init__ is __init__
     assert "speed-up 'one_write'" in caplog.text
+
+
+def test_what_was_read_is_forgotten_and_nobody_elses_sources_are() -> None:
+    """A notebook's are nowhere but in `linecache`, and nothing of Hypercorn is to stay there."""
+    linecache.cache["<cell 1>"] = (12, None, ["import this\n"], "<cell 1>")
+    try:
+        before = dict(linecache.cache)
+        fixes.install()
+        assert linecache.cache == before
+        assert _lines_of.cache_info().currsize == 0
+    finally:
+        linecache.cache.pop("<cell 1>", None)
 
 
 def test_installing_twice_wraps_once() -> None:

@@ -7,7 +7,6 @@ application says or hears on a connection that behaves.
 
 from __future__ import annotations
 
-import linecache
 import logging
 from typing import Literal
 
@@ -28,7 +27,7 @@ from mcp_app.server.fixes import (
     too_many_streams,
 )
 from mcp_app.server.fixes.draining import on_draining
-from mcp_app.server.fixes.replacing import Fix, FixMismatch, explain, put_back
+from mcp_app.server.fixes.replacing import Fix, FixMismatch, explain, forget_sources, put_back
 from mcp_app.server.fixes.speedups import SPEEDUPS
 
 __all__ = ["FIXES", "SPEEDUPS", "Fix", "FixMismatch", "install", "on_draining", "uninstall"]
@@ -76,7 +75,7 @@ def install(mode: Literal["strict", "warn"] = "strict", *, speedups: bool = True
     for fix, path in mismatches:
         if path is None:
             fix.apply()
-    linecache.clearcache()  # an eighth of a MiB of Hypercorn's source, which nobody reads again
+    forget_sources()
     _installed = True
 
 

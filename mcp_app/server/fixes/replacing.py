@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-import linecache
 import re
 import sys
+import tokenize
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import version
 from types import CodeType
 from typing import Any, NamedTuple
@@ -102,14 +103,30 @@ def source_of(subject: object) -> str:
 def _function_lines(function: object) -> list[str]:
     """Of its file, from its first."""
     code = getattr(inspect.unwrap(function) if callable(function) else None, "__code__", None)
-    return linecache.getlines(code.co_filename)[code.co_firstlineno - 1 :] if isinstance(code, CodeType) else []
+    return _lines_of(code.co_filename)[code.co_firstlineno - 1 :] if isinstance(code, CodeType) else []
 
 
 def _class_lines(owner: type) -> list[str]:
     """Of its file, from its first; none for one without a file, or inside of something else."""
-    lines = linecache.getlines(getattr(sys.modules.get(owner.__module__), "__file__", None) or "")
+    lines = _lines_of(getattr(sys.modules.get(owner.__module__), "__file__", None) or "")
     begins = re.compile(rf"class {re.escape(owner.__qualname__)}\b")
     return next((lines[number:] for number, line in enumerate(lines) if begins.match(line)), [])
+
+
+@cache
+def _lines_of(path: str) -> list[str]:
+    """None of what cannot be read. Not by `linecache`: it would keep them, and what else is in it is not ours to clear,
+    as a notebook's or a doctest's sources are nowhere else."""
+    try:
+        with tokenize.open(path) as file:
+            return file.readlines()
+    except (OSError, SyntaxError, UnicodeDecodeError):
+        return []
+
+
+def forget_sources() -> None:
+    """Let go of the files that were read: an eighth of a MiB of Hypercorn's, which nobody reads again."""
+    _lines_of.cache_clear()
 
 
 def _indentation(line: str) -> int:
