@@ -8,6 +8,7 @@ request's headers, as a mapping.
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
 from typing import Any, Literal, TypeVar
 
@@ -71,6 +72,9 @@ _NOTHING = _Nothing()
 
 _PROGRESS = EventType.PROGRESS  # looked up once: an enum's metaclass does it, slowly
 _NOTHING_SAID = encode({})
+
+_ASKING_FIRST = threading.Lock()
+"""Threads of one tool may ask at once, and what is counted and made once is so for all of them."""
 
 _EXACT = 2**53
 """From here on integers are rounded, as in every binary64 (RFC 8259, 6)."""
@@ -205,7 +209,9 @@ class Context:
 
     def _asking(self) -> Questions:
         if self._questions is None:
-            self._questions = Questions(self._caller.asker or Nobody())
+            with _ASKING_FIRST:
+                if self._questions is None:
+                    self._questions = Questions(self._caller.asker or Nobody())
         return self._questions
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import functools
+import threading
 from collections.abc import Callable
 
 import pytest
 from asks_stage import SECONDS, Server
 
-from mcp_app import Context, ToolError
+from mcp_app import Context, ToolError, context
+from mcp_app.asks import Asker
+from mcp_app.asks.questions import Questions
 
 Make = Callable[..., Server]
 
@@ -49,6 +53,27 @@ async def test_threads_of_the_tool_may_wait_too(serve: Make) -> None:
             return list(pool.map(lambda n: ctx.wait(ctx.once(str(n), lambda: n)), range(8)))
 
     assert (await serve(many).plain("many")).message["data"] == list(range(8))
+
+
+async def test_threads_that_are_first_together_make_once_what_is_made_once(
+    serve: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = threading.Barrier(2)
+    made: list[int] = []
+
+    class Slow(Questions):
+        def __init__(self, asker: Asker) -> None:
+            with contextlib.suppress(threading.BrokenBarrierError):
+                both.wait(0.2)  # for the other thread, which is not to come here
+            super().__init__(asker)
+
+    def many(ctx: Context) -> None:
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda n: ctx.wait(ctx.once("k", lambda: made.append(n))), range(2)))
+
+    monkeypatch.setattr(context, "Questions", Slow)
+    assert (await serve(many).plain("many")).status == 200
+    assert len(made) == 1
 
 
 async def test_a_coroutine_awaits_and_does_not_wait(serve: Make) -> None:
