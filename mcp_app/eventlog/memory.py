@@ -55,7 +55,7 @@ class _Run:
         """Tell whoever waits, once: not again for all that is appended before it comes to read."""
         waiting, self.waiting = self.waiting, set()
         for future in waiting:
-            _wake(future)
+            _resolve(future, woken=True)
 
     def trim(self) -> None:
         """Drop the oldest, but never the last."""
@@ -76,7 +76,7 @@ class MemoryLog:
         self._runs: dict[str, _Run] = {}
         self._claimed: dict[str, float] = {}
         self._by_time: list[tuple[float, str]] = []
-        self._waits = Deadlines(_let_go)
+        self._waits = Deadlines(_resolve)
 
     def __len__(self) -> int:
         """Runs in the log."""
@@ -160,11 +160,6 @@ class MemoryLog:
             raise UnknownRun("This run is not known.") from None
 
 
-def _wake(future: asyncio.Future[bool]) -> None:
+def _resolve(future: asyncio.Future[bool], woken: bool = False) -> None:
     if not future.done():
-        future.set_result(True)
-
-
-def _let_go(future: asyncio.Future[bool]) -> None:
-    if not future.done():
-        future.set_result(False)
+        future.set_result(woken)
