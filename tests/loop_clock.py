@@ -17,7 +17,7 @@ import weakref
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from mcp_app.deadlines import Deadlines
+from mcp_app.aio.deadlines import Deadlines
 
 _TURNS = 20  # of the loop, for what was cancelled or closed to end
 

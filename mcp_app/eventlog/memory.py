@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 from operator import attrgetter
 
-from ..deadlines import Deadlines
+from ..aio.deadlines import Deadlines
 from ..protocol.errors import Overloaded, Purged, UnknownRun
 from ..protocol.event import Entry, Event
 from ..protocol.revision import Keep

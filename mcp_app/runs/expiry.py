@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from ..deadlines import Deadlines
+from ..aio.deadlines import Deadlines
 
 if TYPE_CHECKING:
     from .run import Run

@@ -14,9 +14,9 @@ from typing import Any
 
 from pydantic_core import to_json
 
+from ..aio.deadlines import Deadlines
 from ..asks import Asker
 from ..context import Caller
-from ..deadlines import Deadlines
 from ..eventlog import EventLog
 from ..protocol.errors import Draining, Overloaded, RunConflict, Shutdown, UnknownRun
 from ..protocol.event import number

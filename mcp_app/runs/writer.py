@@ -9,12 +9,12 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 
+from ..aio.event import Signal
+from ..aio.mutex import Turnstile
 from ..eventlog import EventLog
 from ..protocol.errors import EventTooLarge
 from ..protocol.event import MAX_EVENT_BYTES, Event
 from ..protocol.revision import Keep
-from .signal import Signal
-from .turnstile import Turnstile
 from .window import Window
 
 SLICE_SECONDS = 0.0004

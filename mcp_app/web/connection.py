@@ -16,7 +16,7 @@ from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
 from quart import Request
 from quart.asgi import ASGIHTTPConnection
 
-from .ending import end
+from ..aio.cancelling import end
 from .frames import Frames
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from weakref import WeakKeyDictionary, ref
 
 from hypercorn.typing import ASGIReceiveCallable, ASGIReceiveEvent
 
-from ..deadlines import Deadlines
-from . import ending
+from ..aio import cancelling as ending
+from ..aio.deadlines import Deadlines
 
 logger = logging.getLogger("mcp_app.connection")
 

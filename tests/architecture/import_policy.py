@@ -10,22 +10,18 @@ PACKAGE = "mcp_app"
 # Part of the package -> parts of the package it may import. A part is a module or package right under mcp_app, or one
 # that is named here with a dot; within a part everything may import everything. "public" is mcp_app/__init__.py.
 MAY_IMPORT: dict[str, str] = {
-    # Pure: bytes and values in, bytes and values out.
     "protocol": "",
-    # What stands by itself.
+    "aio": "",
     "environment": "",
     "settings": "environment",
     "defaults": "",
     "docstrings": "",
     "threads": "",
-    "deadlines": "",
     "source": "",
     "returned": "",
-    # A typed function as a tool, what it is handed, and how it is worked on.
     "context": "protocol asks content",
     "signatures": "protocol context docstrings content source returned",
     "tools": "protocol settings context docstrings signatures catalogue content content_data source",
-    # What a tool, a resource or a prompt may give out, and the typed functions behind URIs and names.
     "content_data": "protocol",
     "content": "protocol content_data",
     "catalogue": "protocol",
@@ -34,29 +30,24 @@ MAY_IMPORT: dict[str, str] = {
     "resources": "protocol signatures tools catalogue content content_data functions resource_contents",
     "prompts": "protocol signatures tools catalogue content functions",
     "completion": "protocol signatures threads",
-    # Asking the caller back, and a thread that waits for the answer.
     "asks": "protocol",
     "waits": "protocol threads",
     "kinds": "protocol settings context threads tools waits",
-    # Calls being worked on, and what they wrote.
-    "eventlog": "protocol settings deadlines",
-    "runs": "protocol settings deadlines asks context kinds threads tools resources prompts eventlog",
+    "eventlog": "protocol settings aio",
+    "runs": "protocol settings aio asks context kinds threads tools resources prompts eventlog",
     "middleware": "protocol settings eventlog runs",
     "manifest": "protocol settings defaults",
-    # HTTP.
-    "web": "protocol settings defaults deadlines asks context kinds threads tools content resources prompts completion"
-    " eventlog runs middleware manifest",
+    "web": "protocol settings defaults aio asks context kinds threads tools content resources prompts completion "
+    "eventlog runs middleware manifest",
     "server": "protocol settings defaults",
-    "web.app": "protocol settings defaults context kinds threads tools resources prompts eventlog runs middleware"
-    " manifest web server builtin",
-    # Doors: what a person or a server starts.
-    "public": "protocol environment settings asks context kinds tools resources prompts content completion runs"
-    " web.app",
+    "web.app": "protocol settings defaults context kinds threads tools resources prompts eventlog runs middleware "
+    "manifest web server builtin",
+    "public": "protocol environment settings asks context kinds tools resources prompts content completion runs "
+    "web.app",
     "asgi": "web.app",
     "call": "protocol",
     "cli": "public protocol settings defaults kinds tools resources prompts manifest web.app server call",
     "__main__": "cli",
-    # The shipped tools, written only with the public names.
     "builtin": "public",
 }
 

@@ -12,7 +12,7 @@ from asks_stage import SECONDS, Said, Server, accepted
 from pydantic import BaseModel
 
 from mcp_app import Context, ToolError, tool
-from mcp_app.deadlines import Deadlines
+from mcp_app.aio.deadlines import Deadlines
 from mcp_app.protocol.errors import ToolDefinitionError
 from mcp_app.protocol.jsonrpc import Code
 

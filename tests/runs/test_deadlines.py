@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from loop_clock import ClockLoop, on_loop_clock
 
-from mcp_app.deadlines import RESOLUTION, SLACK, TICK, Deadlines
+from mcp_app.aio.deadlines import RESOLUTION, SLACK, TICK, Deadlines
 
 
 def timers() -> int:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mcp_app.runs.signal import Signal
+from mcp_app.aio.event import Signal
 
 Either = Signal | asyncio.Event
 

@@ -8,7 +8,7 @@ import itertools
 import pytest
 from loop_clock import on_loop_clock
 
-from mcp_app.runs.turnstile import Turnstile
+from mcp_app.aio.mutex import Turnstile
 
 
 def test_an_open_one_is_entered_without_suspending() -> None:

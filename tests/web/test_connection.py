@@ -10,7 +10,7 @@ import pytest
 from web_deaf import Deaf
 from web_play import SECONDS
 
-from mcp_app.web import ending
+from mcp_app.aio import cancelling as ending
 from mcp_app.web.application import Application
 from mcp_app.web.connection import Connection
 
