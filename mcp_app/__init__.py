@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .asks import Declined, MissingCapability, NoAnswer, Root, Sample, Titled, Visit, Visits
     from .completion import complete
+    from .config.environment import FromEnvironment
+    from .config.settings import Settings
     from .content import Annotations, Audio, EmbeddedResource, File, Image, ResourceLink, Text
     from .context import Context
-    from .environment import FromEnvironment
     from .prompts import Message, Prompt, Prompts, prompt
     from .protocol import errors
     from .protocol.errors import ToolDefinitionError, ToolError
     from .resources import Resource, Resources, UnknownResource, resource
-    from .settings import Settings
     from .tools import Registry, Result, Tool, tool
     from .web.app import create_app
 
@@ -66,12 +66,12 @@ _WHERE = {
     "completion": ("complete",),
     "content": ("Annotations", "Audio", "EmbeddedResource", "File", "Image", "ResourceLink", "Text"),
     "context": ("Context",),
-    "environment": ("FromEnvironment",),
+    "config.environment": ("FromEnvironment",),
     "prompts": ("Message", "Prompt", "Prompts", "prompt"),
     "protocol": ("errors",),
     "protocol.errors": ("ToolDefinitionError", "ToolError"),
     "resources": ("Resource", "Resources", "UnknownResource", "resource"),
-    "settings": ("Settings",),
+    "config.settings": ("Settings",),
     "tools": ("Registry", "Result", "Tool", "tool"),
     "web.app": ("create_app",),
 }

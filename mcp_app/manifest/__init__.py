@@ -1,7 +1,7 @@
 """mcp.json: what its author writes about a server, checked, and the documents that clients find the server by.
 
 `load_manifest` reads the file; `doors` joins it with what the live server knows into the documents that are served.
-Nothing here opens a socket, knows Quart, or asks the clock; only `load` and `mcp_app.defaults` touch the disk.
+Nothing here opens a socket, knows Quart, or asks the clock; only `load` and `mcp_app.config.defaults` touch the disk.
 """
 
 from .card import Card, Icon, Repository, Streaming

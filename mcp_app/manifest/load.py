@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mcp_app.defaults import default_text
+from mcp_app.config.defaults import default_text
 
 from .explain import ManifestError
 from .manifest import MAX_BYTES, Manifest, parse_manifest

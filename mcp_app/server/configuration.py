@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from hypercorn.config import Config
 
-from mcp_app.defaults import default_text
+from mcp_app.config.defaults import default_text
 from mcp_app.server.addresses import unsafe_binds
 from mcp_app.server.errors import StartError
 from mcp_app.server.vocabulary import closest, is_key, problem

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from quart import Quart
 
+from ..config.settings import Settings
 from ..eventlog.memory import MemoryLog
 from ..manifest import Manifest, load_manifest
 from ..prompts import Prompt, Prompts
@@ -17,7 +18,6 @@ from ..resources import Resource, Resources
 from ..runs import Runs
 from ..server import fixes
 from ..server.fixes.draining import READY_SECONDS, on_draining
-from ..settings import Settings
 from ..tools import Registry, Tool
 from .application import Application
 from .endpoint import Endpoint

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from ..config.settings import Settings
 from ..middleware import Batches
 from ..middleware.heartbeat import Heartbeat
 from ..middleware.json_fallback import collect
@@ -29,7 +30,6 @@ from ..protocol.event import number
 from ..protocol.revision import PLAIN_EVENTSOURCE, PLAIN_POST, OnCap, OnLeave, Policy
 from ..protocol.stream import Stream
 from ..runs import Reader, Run, Runs
-from ..settings import Settings
 from ..tools import Registry, Tool
 from .exchange import JSON, Answer, Request, json_answer
 from .frames import Frames, PlainRendering

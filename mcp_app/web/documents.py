@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from .. import manifest as discovery
+from ..config.settings import Settings
 from ..protocol.event import encode
 from ..runs import Runs
-from ..settings import Settings
 from ..tools import Registry, Tool
 from . import metrics, pages
 from .exchange import Answer, Request, json_answer

@@ -13,13 +13,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from ..config.settings import Settings
 from ..eventlog import EventLog
 from ..manifest import CORS, DOOR_PATHS, Manifest
 from ..prompts import Prompts
 from ..protocol.errors import InternalError, McpAppError, MethodNotAllowed, UnknownRoute
 from ..resources import Resources
 from ..runs import Runs
-from ..settings import Settings
 from ..tools import Registry
 from .calls import Calls
 from .documents import Documents

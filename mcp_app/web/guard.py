@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from urllib.parse import urlsplit
 
+from ..config.settings import Settings
 from ..protocol.errors import AnonymousNotAllowed, CrossSiteNotAllowed, HostNotAllowed, OriginNotAllowed
-from ..settings import Settings
 from .exchange import Request
 
 MAX_AUTHORITY_CHARS = 260

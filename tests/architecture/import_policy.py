@@ -11,17 +11,15 @@ PACKAGE = "mcp_app"
 # that is named here with a dot; within a part everything may import everything. "public" is mcp_app/__init__.py.
 MAY_IMPORT: dict[str, str] = {
     "protocol": "",
+    "config": "",
     "aio": "",
-    "environment": "",
-    "settings": "environment",
-    "defaults": "",
     "docstrings": "",
     "threads": "",
     "source": "",
     "returned": "",
     "context": "protocol asks content",
     "signatures": "protocol context docstrings content source returned",
-    "tools": "protocol settings context docstrings signatures catalogue content content_data source",
+    "tools": "protocol config context docstrings signatures catalogue content content_data source",
     "content_data": "protocol",
     "content": "protocol content_data",
     "catalogue": "protocol",
@@ -32,21 +30,20 @@ MAY_IMPORT: dict[str, str] = {
     "completion": "protocol signatures threads",
     "asks": "protocol",
     "waits": "protocol threads",
-    "kinds": "protocol settings context threads tools waits",
-    "eventlog": "protocol settings aio",
-    "runs": "protocol settings aio asks context kinds threads tools resources prompts eventlog",
-    "middleware": "protocol settings eventlog runs",
-    "manifest": "protocol settings defaults",
-    "web": "protocol settings defaults aio asks context kinds threads tools content resources prompts completion "
-    "eventlog runs middleware manifest",
-    "server": "protocol settings defaults",
-    "web.app": "protocol settings defaults context kinds threads tools resources prompts eventlog runs middleware "
-    "manifest web server builtin",
-    "public": "protocol environment settings asks context kinds tools resources prompts content completion runs "
-    "web.app",
+    "kinds": "protocol config context threads tools waits",
+    "eventlog": "protocol config aio",
+    "runs": "protocol config aio asks context kinds threads tools resources prompts eventlog",
+    "middleware": "protocol config eventlog runs",
+    "manifest": "protocol config",
+    "web": "protocol config aio asks context kinds threads tools content resources prompts completion eventlog "
+    "runs middleware manifest",
+    "server": "protocol config",
+    "web.app": "protocol config context kinds threads tools resources prompts eventlog runs middleware manifest web "
+    "server builtin",
+    "public": "protocol config asks context kinds tools resources prompts content completion runs web.app",
     "asgi": "web.app",
     "call": "protocol",
-    "cli": "public protocol settings defaults kinds tools resources prompts manifest web.app server call",
+    "cli": "public protocol config kinds tools resources prompts manifest web.app server call",
     "__main__": "cli",
     "builtin": "public",
 }

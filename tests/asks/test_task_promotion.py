@@ -16,9 +16,9 @@ from loop_clock import ClockLoop, on_loop_clock
 from pydantic import BaseModel
 
 from mcp_app import Context, ToolError, tool
+from mcp_app.config.settings import Settings
 from mcp_app.protocol.revision import MCP_2026_07_28_FOLLOWED
 from mcp_app.runs import Run
-from mcp_app.settings import Settings
 from mcp_app.web.exchange import Answer, Request
 from mcp_app.web.frames import Frames
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from mcp_app import defaults
-from mcp_app.defaults import PACKAGED, default_text
+from mcp_app.config import defaults
+from mcp_app.config.defaults import PACKAGED, default_text
 from mcp_app.manifest import ManifestError, load_manifest
 
 ROOT = Path(__file__).resolve().parents[2]

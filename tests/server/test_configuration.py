@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypercorn.config import Config
 
-from mcp_app.defaults import default_text
+from mcp_app.config.defaults import default_text
 from mcp_app.server import configuration, tls, vocabulary
 from mcp_app.server.addresses import is_loopback, split
 from mcp_app.server.configuration import load, refuse_strangers

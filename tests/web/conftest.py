@@ -11,7 +11,7 @@ from web_direct import Direct, Make
 from web_play import Play
 
 from mcp_app import create_app
-from mcp_app.settings import Settings
+from mcp_app.config.settings import Settings
 
 
 @pytest.fixture(autouse=True)

@@ -21,8 +21,8 @@ from werkzeug.routing import Rule
 
 from mcp_app import create_app
 from mcp_app.aio import cancelling as ending
+from mcp_app.config.settings import Settings
 from mcp_app.server.fixes.speedups.app_queue import EXTENSION
-from mcp_app.settings import Settings
 from mcp_app.web import leaving
 from mcp_app.web.application import Application
 from mcp_app.web.fast_lane import FastLane

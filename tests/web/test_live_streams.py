@@ -12,7 +12,7 @@ from web_direct import EVENTS, RUNS
 from web_play import SECONDS, Play
 
 from mcp_app import Context, create_app, tool
-from mcp_app.settings import Settings
+from mcp_app.config.settings import Settings
 
 JSON = {"content_type": "application/json"}
 AS_JSON = {**JSON, "accept": "application/json"}

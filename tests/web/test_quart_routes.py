@@ -12,7 +12,7 @@ from web_direct import EVENTS, RUNS
 from web_play import SECONDS, Play, eventually
 
 from mcp_app import create_app
-from mcp_app.settings import Settings
+from mcp_app.config.settings import Settings
 from mcp_app.web import routes
 
 HOP_BY_HOP = {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "te", "trailer"}

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from functools import partial
 
+from ...config.settings import Settings
 from ...middleware import Batches
 from ...middleware.heartbeat import Heartbeat
 from ...middleware.time_cap import TimeCap
@@ -22,7 +23,6 @@ from ...protocol.revision import OnCap
 from ...protocol.rpc_error import rpc_error
 from ...protocol.stream import Stream
 from ...runs import Reader, Run
-from ...settings import Settings
 from ..calls import STREAM_HEADERS
 from ..exchange import Answer, Request, json_answer
 from ..frames import Frames, Rendering

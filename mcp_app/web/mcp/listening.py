@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from ...config.settings import Settings
 from ...middleware.heartbeat import Heartbeat
 from ...middleware.time_cap import TimeCap
 from ...protocol import sse
@@ -15,7 +16,6 @@ from ...protocol.event import Entry
 from ...protocol.revision import MCP_2025_11_25, OnCap
 from ...protocol.rpc_error import rpc_error
 from ...protocol.stream import Stream
-from ...settings import Settings
 from ..calls import STREAM_HEADERS
 from ..exchange import Answer
 from ..frames import Frames, Rendering

@@ -9,11 +9,11 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 
+from ...config.settings import Settings
 from ...eventlog import EventLog
 from ...protocol.errors import Draining, Overloaded
 from ...protocol.revision import Policy
 from ...runs.register import RETRY_AFTER
-from ...settings import Settings
 from ..metrics import Pair
 from .outbox import Outbox
 from .session import Session

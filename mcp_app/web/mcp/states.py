@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...asks import State
+from ...config.settings import Settings, secrets_of
 from ...eventlog import EventLog
 from ...protocol import seal
-from ...settings import Settings, secrets_of
 
 logger = logging.getLogger("mcp_app.mcp")
 

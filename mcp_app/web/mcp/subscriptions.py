@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+from ...config.settings import Settings
 from ...eventlog import READ_BYTES
 from ...middleware.heartbeat import Heartbeat
 from ...middleware.time_cap import TimeCap
@@ -26,7 +27,6 @@ from ...protocol.rpc_error import rpc_error
 from ...protocol.stream import Stream
 from ...protocol.uri_template import normal
 from ...runs.register import RETRY_AFTER
-from ...settings import Settings
 from ..calls import STREAM_HEADERS
 from ..exchange import Answer, Request
 from ..frames import Frames

@@ -21,4 +21,4 @@ def default_text(name: str) -> str:
     packaged = files("mcp_app") / PACKAGED / name
     if packaged.is_file():
         return packaged.read_text(encoding="utf-8")
-    return (Path(__file__).resolve().parent.parent / name).read_text(encoding="utf-8")
+    return (Path(__file__).resolve().parent.parent.parent / name).read_text(encoding="utf-8")
