@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .asks import Declined, MissingCapability, NoAnswer, Root, Sample, Titled, Visit, Visits
-    from .completion import complete
+    from .authoring.completion import complete
+    from .authoring.content import Annotations, Audio, EmbeddedResource, File, Image, ResourceLink, Text
+    from .authoring.context import Context
+    from .authoring.prompt import Message, Prompt, Prompts, prompt
+    from .authoring.resource import Resource, Resources, UnknownResource, resource
+    from .authoring.tool import Registry, Result, Tool, tool
     from .config.environment import FromEnvironment
     from .config.settings import Settings
-    from .content import Annotations, Audio, EmbeddedResource, File, Image, ResourceLink, Text
-    from .context import Context
-    from .prompts import Message, Prompt, Prompts, prompt
     from .protocol import errors
     from .protocol.errors import ToolDefinitionError, ToolError
-    from .resources import Resource, Resources, UnknownResource, resource
-    from .tools import Registry, Result, Tool, tool
     from .web.app import create_app
 
 __all__ = [
@@ -63,16 +63,16 @@ __all__ = [
 
 _WHERE = {
     "asks": ("Declined", "MissingCapability", "NoAnswer", "Root", "Sample", "Titled", "Visit", "Visits"),
-    "completion": ("complete",),
-    "content": ("Annotations", "Audio", "EmbeddedResource", "File", "Image", "ResourceLink", "Text"),
-    "context": ("Context",),
+    "authoring.completion": ("complete",),
+    "authoring.content": ("Annotations", "Audio", "EmbeddedResource", "File", "Image", "ResourceLink", "Text"),
+    "authoring.context": ("Context",),
     "config.environment": ("FromEnvironment",),
-    "prompts": ("Message", "Prompt", "Prompts", "prompt"),
+    "authoring.prompt": ("Message", "Prompt", "Prompts", "prompt"),
     "protocol": ("errors",),
     "protocol.errors": ("ToolDefinitionError", "ToolError"),
-    "resources": ("Resource", "Resources", "UnknownResource", "resource"),
+    "authoring.resource": ("Resource", "Resources", "UnknownResource", "resource"),
     "config.settings": ("Settings",),
-    "tools": ("Registry", "Result", "Tool", "tool"),
+    "authoring.tool": ("Registry", "Result", "Tool", "tool"),
     "web.app": ("create_app",),
 }
 """Module -> its public names, as above for type checkers."""

@@ -13,11 +13,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from .context import Caller, Context, Send, Wait
+from .authoring.context import Caller, Context, Send, Wait
+from .authoring.tool import Kind, Result, Tool
 from .protocol.errors import ToolFailed
 from .protocol.event import Event, EventType, encode
 from .threads import Channel, Threads
-from .tools import Kind, Result, Tool
 from .waits import Item, Waits
 
 Emit = Callable[[Sequence[Event]], Awaitable[None]]

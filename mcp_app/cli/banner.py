@@ -7,8 +7,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mcp_app.authoring.tool import Tool
 from mcp_app.server.tls import Development
-from mcp_app.tools import Tool
 
 _BY_NAME = {
     "domain": "example.com",

@@ -14,10 +14,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple, TypeVar
 
-from mcp_app.prompts import Prompt, Prompts
-from mcp_app.resources import Resource, Resources
+from mcp_app.authoring.prompt import Prompt, Prompts
+from mcp_app.authoring.resource import Resource, Resources
+from mcp_app.authoring.tool import Registry, Tool
 from mcp_app.server.errors import StartError
-from mcp_app.tools import Registry, Tool
 
 T = TypeVar("T")
 

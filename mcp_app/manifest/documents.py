@@ -26,7 +26,7 @@ SSE_REVISION = "2024-11-05"
 
 
 class ToolFacts(Protocol):
-    """What is told of a tool; `mcp_app.tools.Tool` has it. The schemas are JSON Schema 2020-12."""
+    """What is told of a tool; `mcp_app.authoring.tool.Tool` has it. The schemas are JSON Schema 2020-12."""
 
     @property
     def name(self) -> str: ...

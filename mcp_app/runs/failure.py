@@ -9,9 +9,9 @@ import logging
 import re
 import secrets
 
+from ..authoring.resource import UnknownResource
 from ..protocol.errors import EventTooLarge, McpAppError, ToolError, ToolFailed
 from ..protocol.event import MAX_EVENT_BYTES, encode
-from ..resources import UnknownResource
 from .writer import too_large
 
 logger = logging.getLogger("mcp_app.runs")

@@ -16,15 +16,15 @@ from pydantic_core import to_json
 
 from ..aio.deadlines import Deadlines
 from ..asks import Asker
+from ..authoring.context import Caller
+from ..authoring.tool import Tool
 from ..config.settings import Settings
-from ..context import Caller
 from ..eventlog import EventLog
 from ..protocol.errors import Draining, Overloaded, RunConflict, Shutdown, UnknownRun
 from ..protocol.event import number
 from ..protocol.revision import OnLeave, Policy
 from ..protocol.trace import Trace, carried
 from ..threads import Threads
-from ..tools import Tool
 from .expiry import Expiry
 from .run import Run, Told
 

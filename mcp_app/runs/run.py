@@ -15,14 +15,14 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ..asks import Asker, InputRequired
-from ..context import Caller
+from ..authoring.context import Caller
+from ..authoring.tool import Tool
 from ..eventlog import EventLog
 from ..kinds import Outcome, work
 from ..protocol.errors import Left, McpAppError, TimeCap
 from ..protocol.event import MAX_EVENT_BYTES, Event, EventType, encode
 from ..protocol.revision import OnLeave, Policy
 from ..threads import Threads
-from ..tools import Tool
 from .ending import last_event
 from .expiry import Expiry
 from .failure import shown

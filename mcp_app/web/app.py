@@ -10,15 +10,15 @@ from pathlib import Path
 
 from quart import Quart
 
+from ..authoring.prompt import Prompt, Prompts
+from ..authoring.resource import Resource, Resources
+from ..authoring.tool import Registry, Tool
 from ..config.settings import Settings
 from ..eventlog.memory import MemoryLog
 from ..manifest import Manifest, load_manifest
-from ..prompts import Prompt, Prompts
-from ..resources import Resource, Resources
 from ..runs import Runs
 from ..server import fixes
 from ..server.fixes.draining import READY_SECONDS, on_draining
-from ..tools import Registry, Tool
 from .application import Application
 from .endpoint import Endpoint
 from .fast_lane import FastLane

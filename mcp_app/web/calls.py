@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from ..authoring.tool import Registry, Tool
 from ..config.settings import Settings
 from ..middleware import Batches
 from ..middleware.heartbeat import Heartbeat
@@ -30,7 +31,6 @@ from ..protocol.event import number
 from ..protocol.revision import PLAIN_EVENTSOURCE, PLAIN_POST, OnCap, OnLeave, Policy
 from ..protocol.stream import Stream
 from ..runs import Reader, Run, Runs
-from ..tools import Registry, Tool
 from .exchange import JSON, Answer, Request, json_answer
 from .frames import Frames, PlainRendering
 from .guard import Guard

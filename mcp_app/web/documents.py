@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from .. import manifest as discovery
+from ..authoring.tool import Registry, Tool
 from ..config.settings import Settings
 from ..protocol.event import encode
 from ..runs import Runs
-from ..tools import Registry, Tool
 from . import metrics, pages
 from .exchange import Answer, Request, json_answer
 from .mcp.dispatch import REVISIONS

@@ -13,14 +13,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from ..authoring.prompt import Prompts
+from ..authoring.resource import Resources
+from ..authoring.tool import Registry
 from ..config.settings import Settings
 from ..eventlog import EventLog
 from ..manifest import CORS, DOOR_PATHS, Manifest
-from ..prompts import Prompts
 from ..protocol.errors import InternalError, McpAppError, MethodNotAllowed, UnknownRoute
-from ..resources import Resources
 from ..runs import Runs
-from ..tools import Registry
 from .calls import Calls
 from .documents import Documents
 from .exchange import Answer, Request, error_answer

@@ -9,13 +9,13 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from ..authoring.tool import Registry
 from ..eventlog import EventLog
 from ..protocol import plain
 from ..protocol.errors import Cancelled
 from ..protocol.event import EventType, encode
 from ..protocol.revision import PLAIN_DETACHED
 from ..runs import Run, Runs
-from ..tools import Registry
 from .calls import PRINCIPAL, Calls, check_content_type
 from .exchange import Answer, Request, json_answer
 from .guard import Guard

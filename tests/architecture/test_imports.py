@@ -107,7 +107,7 @@ BROKEN = {
     "web.routes does not import web.app": ("web/routes.py", "from . import app"),
     "runs imports no middleware": ("runs/run.py", "from ..middleware import wrap"),
     "only web.app imports builtin": ("cli.py", "from .builtin import scan_domain"),
-    "builtin has the public names only": ("builtin/echo.py", "from mcp_app.tools import tool"),
+    "builtin has the public names only": ("builtin/echo.py", "from mcp_app.authoring.tool import tool"),
     "also by way of the package": ("builtin/echo.py", "from mcp_app import tools"),
     "call knows only the protocol": ("call/client.py", "from ..settings import Settings"),
     "server does not import web": ("server/run.py", "from ..web.app import create_app"),

@@ -12,13 +12,13 @@ from typing import Any
 from mcp_types.methods import parse_server_notification, validate_server_result
 from pydantic import SecretStr
 
+from mcp_app.authoring.prompt import Prompts
+from mcp_app.authoring.resource import Resources
+from mcp_app.authoring.tool import Registry, Tool, tool
 from mcp_app.config.settings import Settings
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.manifest import load_manifest
-from mcp_app.prompts import Prompts
-from mcp_app.resources import Resources
 from mcp_app.runs import Runs
-from mcp_app.tools import Registry, Tool, tool
 from mcp_app.web.endpoint import Endpoint
 from mcp_app.web.exchange import Request
 from mcp_app.web.frames import Frames

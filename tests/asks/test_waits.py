@@ -12,9 +12,10 @@ from collections.abc import Callable
 import pytest
 from asks_stage import SECONDS, Server
 
-from mcp_app import Context, ToolError, context
+from mcp_app import Context, ToolError
 from mcp_app.asks import Asker
 from mcp_app.asks.questions import Questions
+from mcp_app.authoring import context
 
 Make = Callable[..., Server]
 

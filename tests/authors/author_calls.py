@@ -10,7 +10,7 @@ from typing import Any
 
 from mcp_types.methods import validate_server_result
 
-from mcp_app.context import Caller
+from mcp_app.authoring.context import Caller
 from mcp_app.kinds import work
 from mcp_app.protocol.event import Event
 from mcp_app.threads import Threads

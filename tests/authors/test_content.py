@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from mcp_app.content import (
+from mcp_app.authoring.content import (
     Annotations,
     Audio,
     Content,
@@ -28,8 +28,8 @@ from mcp_app.content import (
     content_blocks,
     declares_content,
 )
-from mcp_app.content_data import MAX_DATA_BYTES, ContentError
-from mcp_app.prompts import Message
+from mcp_app.authoring.content_data import MAX_DATA_BYTES, ContentError
+from mcp_app.authoring.prompt import Message
 from mcp_app.protocol import media_type
 
 PNG64, WAV64 = base64.b64encode(PNG).decode(), base64.b64encode(WAV).decode()

@@ -13,8 +13,8 @@ from author_calls import PNG, called, valid
 from pydantic import BaseModel, Field
 
 from mcp_app import Context, ToolDefinitionError
-from mcp_app.content import EmbeddedResource, Image, Text
-from mcp_app.prompts import Message, Prompt, Prompts, UnknownPrompt, prompt
+from mcp_app.authoring.content import EmbeddedResource, Image, Text
+from mcp_app.authoring.prompt import Message, Prompt, Prompts, UnknownPrompt, prompt
 from mcp_app.protocol.errors import InvalidParams, ToolFailed
 
 PNG64 = base64.b64encode(PNG).decode()

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcp_app.authoring.tool import tool
 from mcp_app.manifest import CORS, Door, LiveServer, ManifestError, doors, load_manifest, parse_manifest
-from mcp_app.tools import tool
 
 FOLDER = Path(__file__).parent
 CARD = json.loads((FOLDER / "server-card.v1.schema.json").read_text())

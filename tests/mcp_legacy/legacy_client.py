@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mcp_app import Context, Registry, Resources, ToolError, prompt, resource, tool
+from mcp_app.authoring.prompt import Prompts
 from mcp_app.config.settings import Settings
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.manifest import load_manifest
-from mcp_app.prompts import Prompts
 from mcp_app.protocol.sse import Decoder, Event
 from mcp_app.runs import Runs
 from mcp_app.web.endpoint import Endpoint

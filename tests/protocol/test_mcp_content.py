@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mcp_app import Audio, EmbeddedResource, Image, ResourceLink, Text
-from mcp_app.content import Annotations
+from mcp_app.authoring.content import Annotations
 from mcp_app.protocol.mcp_content import known
 from mcp_app.protocol.session_revision import negotiated
 

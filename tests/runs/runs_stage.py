@@ -7,12 +7,12 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from mcp_app.authoring.tool import Tool, tool
 from mcp_app.config.settings import Settings
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.protocol.event import Entry, Event
 from mcp_app.protocol.revision import PLAIN_POST, Keep, Policy
 from mcp_app.runs import Reader, Run, Runs
-from mcp_app.tools import Tool, tool
 
 SECONDS = 3000.0  # of the loop's clock, within which anything must have happened
 

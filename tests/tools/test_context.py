@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 import pytest
 
-from mcp_app.context import Caller, Context, Level
+from mcp_app.authoring.context import Caller, Context, Level
 from mcp_app.protocol.event import Event, EventType
 
 

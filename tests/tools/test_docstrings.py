@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_app.docstrings import describe
+from mcp_app.authoring.docstrings import describe
 
 GOOGLE = """Look at a domain.
 

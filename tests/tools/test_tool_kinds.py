@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from mcp_app import Context, Result, errors, tool
-from mcp_app.context import Caller
+from mcp_app.authoring.context import Caller
 from mcp_app.kinds import Outcome, work
 from mcp_app.protocol.event import Event
 from mcp_app.threads import CHANNEL_ITEMS, Threads

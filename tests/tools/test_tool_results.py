@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field
 
 from mcp_app import Result, Tool, ToolDefinitionError, errors, tool
-from mcp_app.tools import Kind
+from mcp_app.authoring.tool import Kind
 
 
 class Answer(BaseModel):

@@ -10,12 +10,12 @@ from typing import Any
 
 from web_play import SECONDS, Play
 
+from mcp_app.authoring.tool import Registry
 from mcp_app.config.settings import Settings
 from mcp_app.eventlog import EventLog
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.manifest import load_manifest
 from mcp_app.runs import Runs
-from mcp_app.tools import Registry
 from mcp_app.web.endpoint import Endpoint
 from mcp_app.web.exchange import Answer, Request
 from mcp_app.web.frames import Frames

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...asks import URL, Asker, Live, Referred, declared
+from ...authoring.resource import UnknownResource
 from ...protocol import jsonrpc
 from ...protocol.accept import Representation
 from ...protocol.errors import InvalidParams
@@ -22,7 +23,6 @@ from ...protocol.seal import digest
 from ...protocol.session_revision import negotiated
 from ...protocol.trace import Trace, carried
 from ...protocol.uri_template import normal
-from ...resources import UnknownResource
 from ...runs import Runs
 from .answering import acceptable
 from .offer import Offer

@@ -12,6 +12,8 @@ from functools import partial
 from typing import Any
 
 from ...asks import Asker, Rounds, State, Unasked
+from ...authoring.resource import UnknownResource
+from ...authoring.tool import Tool
 from ...protocol import jsonrpc, mcp_headers
 from ...protocol.errors import InvalidParams
 from ...protocol.event import encode
@@ -21,9 +23,7 @@ from ...protocol.mcp_params import CLIENT_CAPABILITIES_KEY, LOG_LEVEL_KEY, SERVE
 from ...protocol.mcp_tasks import EXTENSION, EXTENSION_METHODS, declared, not_declared
 from ...protocol.revision import MCP_2026_07_28, MCP_2026_07_28_FOLLOWED, Policy
 from ...protocol.trace import Trace, carried
-from ...resources import UnknownResource
 from ...runs import Run, Runs
-from ...tools import Tool
 from ..calls import PRINCIPAL
 from ..exchange import Answer, Request, json_answer
 from .answering import Answering

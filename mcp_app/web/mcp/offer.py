@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ...completion import completion
+from ...authoring.completion import completion
+from ...authoring.prompt import Prompts
+from ...authoring.resource import Resources
+from ...authoring.tool import Registry, Tool
 from ...manifest import Manifest
-from ...prompts import Prompts
 from ...protocol.errors import InvalidParams
 from ...protocol.mcp import Wire
 from ...protocol.pagination import paginate
-from ...resources import Resources
 from ...threads import Threads
-from ...tools import Registry, Tool
 
 PAGE_SIZE = 100
 """Things on one page of a list: what most servers have in all, and some 100 KiB at most."""

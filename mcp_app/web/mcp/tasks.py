@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from ...asks import Rounds
+from ...authoring.tool import Tool
 from ...config.settings import Settings
 from ...protocol import jsonrpc
 from ...protocol.errors import Cancelled, Left, UnknownRun
@@ -25,7 +26,6 @@ from ...protocol.mcp_tasks import declared as can_follow
 from ...protocol.revision import MCP_TASK
 from ...protocol.trace import Trace
 from ...runs import Reader, Run, Runs
-from ...tools import Tool
 from ..calls import PRINCIPAL
 from ..exchange import Answer, Request, json_answer
 from ..metrics import Metrics

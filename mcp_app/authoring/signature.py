@@ -18,12 +18,12 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import SchemaError, from_json
 
+from ..protocol import query_text
+from ..protocol.errors import ToolDefinitionError
+from ..protocol.event import encode
 from .content import declares_content
 from .context import Context
-from .protocol import query_text
-from .protocol.errors import ToolDefinitionError
-from .protocol.event import encode
-from .returned import members, outputs
+from .return_annotation import members, outputs
 from .source import implementation
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -9,10 +9,10 @@ import base64
 import os
 from typing import Any
 
+from ..protocol import media_type
+from ..protocol.event import encode
 from .content import Audio, Content, EmbeddedResource, Image, Text
 from .content_data import ContentError
-from .protocol import media_type
-from .protocol.event import encode
 
 _JSON = "application/json"
 

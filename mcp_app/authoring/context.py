@@ -14,11 +14,11 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
-from .asks import Asker, Nobody, Root, Sample, Visits
-from .asks.questions import Questions
+from ..asks import Asker, Nobody, Root, Sample, Visits
+from ..asks.questions import Questions
+from ..protocol.event import Event, EventType, encode, number
+from ..protocol.trace import UNTRACED, Trace
 from .content import content_blocks
-from .protocol.event import Event, EventType, encode, number
-from .protocol.trace import UNTRACED, Trace
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")

@@ -14,13 +14,13 @@ from typing import Any, ClassVar, overload
 
 from pydantic_core import CoreSchema, core_schema
 
+from ..protocol.errors import RequestError, ToolDefinitionError, ToolFailed
+from ..protocol.event import encode
 from .catalogue import Catalogue
 from .content import Content, Role, Text, present
-from .functions import TypedFunction, title_of, typed_function
-from .protocol.errors import RequestError, ToolDefinitionError, ToolFailed
-from .protocol.event import encode
-from .signatures import Signature
-from .tools import Kind, Result
+from .signature import Signature
+from .tool import Kind, Result
+from .typed_function import TypedFunction, title_of, typed_function
 
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,126}[^\s\x00-\x1f\x7f])?")
 

@@ -15,11 +15,11 @@ from enum import Enum
 from itertools import islice
 from typing import Any
 
-from .protocol.errors import InvalidParams, ToolDefinitionError, ToolFailed
-from .protocol.event import encode
-from .protocol.query_text import alternatives
-from .signatures import Signature
-from .threads import Channel, Threads
+from ..protocol.errors import InvalidParams, ToolDefinitionError, ToolFailed
+from ..protocol.event import encode
+from ..protocol.query_text import alternatives
+from ..threads import Channel, Threads
+from .signature import Signature
 
 MAX_VALUES = 100
 """Values of one answer (MCP, Completion Results)."""

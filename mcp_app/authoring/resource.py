@@ -10,16 +10,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from ..protocol.errors import RequestError, ToolDefinitionError, ToolFailed
+from ..protocol.event import encode
+from ..protocol.uri_template import TemplateError, UriTemplate, normal
 from .catalogue import Catalogue, Watchers
 from .content import Annotations, present
 from .content_data import checked_type
-from .functions import TypedFunction, title_of, typed_function
-from .protocol.errors import RequestError, ToolDefinitionError, ToolFailed
-from .protocol.event import encode
-from .protocol.uri_template import TemplateError, UriTemplate, normal
 from .resource_contents import contents
-from .signatures import Signature
-from .tools import Kind, Result
+from .signature import Signature
+from .tool import Kind, Result
+from .typed_function import TypedFunction, title_of, typed_function
 
 _SHOWN = 200  # characters of a wrong URI that are repeated in a message
 

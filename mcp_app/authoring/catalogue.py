@@ -10,7 +10,7 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, ParamSpec, Protocol, TypeVar
 
-from .protocol.errors import ToolDefinitionError
+from ..protocol.errors import ToolDefinitionError
 
 _LOOKED_AT = 128
 """Characters of a wrong key that are compared with those that exist: comparing takes the square of them."""

@@ -15,12 +15,12 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
+from ..protocol.errors import InvalidParams, ToolDefinitionError
+from ..protocol.plain import problems
 from .docstrings import describe
-from .protocol.errors import InvalidParams, ToolDefinitionError
-from .protocol.plain import problems
-from .signatures import Signature, read
+from .signature import Signature, read
 from .source import Scope, docstring, where
-from .tools import Kind, Result
+from .tool import Kind, Result
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,16 +16,16 @@ from typing import Any, Generic, Literal, TypeVar, get_args, overload
 
 from pydantic import BaseModel, ValidationError
 
+from ..protocol import mcp_headers
+from ..protocol.errors import InvalidParams, ToolDefinitionError, ToolFailed, UnknownTool
+from ..protocol.event import encode
+from ..protocol.mcp_headers import Mirror
+from ..protocol.plain import RESERVED, problems
 from .catalogue import Catalogue
 from .content import content_blocks, is_content
 from .content_data import ContentError
 from .docstrings import describe
-from .protocol import mcp_headers
-from .protocol.errors import InvalidParams, ToolDefinitionError, ToolFailed, UnknownTool
-from .protocol.event import encode
-from .protocol.mcp_headers import Mirror
-from .protocol.plain import RESERVED, problems
-from .signatures import Signature, read
+from .signature import Signature, read
 from .source import Scope, docstring, implementation, where
 
 T = TypeVar("T")
