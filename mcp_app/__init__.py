@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .asks import Declined, MissingCapability, NoAnswer, Root, Sample, Titled, Visit, Visits
+    from .asking import Declined, MissingCapability, NoAnswer, Root, Sample, Titled, Visit, Visits
     from .authoring.completion import complete
     from .authoring.content import Annotations, Audio, EmbeddedResource, File, Image, ResourceLink, Text
     from .authoring.context import Context
@@ -62,7 +62,7 @@ __all__ = [
 
 
 _WHERE = {
-    "asks": ("Declined", "MissingCapability", "NoAnswer", "Root", "Sample", "Titled", "Visit", "Visits"),
+    "asking": ("Declined", "MissingCapability", "NoAnswer", "Root", "Sample", "Titled", "Visit", "Visits"),
     "authoring.completion": ("complete",),
     "authoring.content": ("Annotations", "Audio", "EmbeddedResource", "File", "Image", "ResourceLink", "Text"),
     "authoring.context": ("Context",),

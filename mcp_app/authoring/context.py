@@ -14,8 +14,8 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
-from ..asks import Asker, Nobody, Root, Sample, Visits
-from ..asks.questions import Questions
+from ..asking import Asker, Nobody, Root, Sample, Visits
+from ..asking.questions import Questions
 from ..protocol.event import Event, EventType, encode, number
 from ..protocol.trace import UNTRACED, Trace
 from .content import content_blocks

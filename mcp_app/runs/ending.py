@@ -5,7 +5,7 @@ Nothing is appended here, and how a run came to its end is not known.
 
 from __future__ import annotations
 
-from ..asks import InputRequired
+from ..asking import InputRequired
 from ..kinds import Outcome
 from ..protocol.errors import McpAppError
 from ..protocol.event import Event, EventType, encode

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from ..aio.deadlines import Deadlines
-from ..asks import Asker
+from ..asking import Asker
 from ..authoring.context import Caller
 from ..authoring.tool import Tool
 from ..config.settings import Settings

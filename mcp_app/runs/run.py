@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ..asks import Asker, InputRequired
+from ..asking import Asker, InputRequired
 from ..authoring.context import Caller
 from ..authoring.tool import Tool
 from ..eventlog import EventLog

@@ -8,7 +8,7 @@ from __future__ import annotations
 import weakref
 from typing import TYPE_CHECKING
 
-from ..asks import InputRequired
+from ..asking import InputRequired
 from ..protocol.errors import McpAppError
 
 if TYPE_CHECKING:

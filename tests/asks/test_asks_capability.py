@@ -11,8 +11,8 @@ from mcp_types import MissingRequiredClientCapabilityErrorData
 from pydantic import BaseModel
 
 from mcp_app import Context, MissingCapability, prompt
-from mcp_app.asks.ask import declared
-from mcp_app.asks.questions import Questions
+from mcp_app.asking.asker import declared
+from mcp_app.asking.questions import Questions
 
 Make = Callable[..., Server]
 FORM: dict[str, Any] = {"elicitation": {"form": {}}}
@@ -143,7 +143,7 @@ def test_what_was_declared(needs: Any, capabilities: Any, enough: bool) -> None:
 
 
 def test_a_capability_that_is_none() -> None:
-    from mcp_app.asks import Nobody
+    from mcp_app.asking import Nobody
 
     with pytest.raises(ValueError, match=r"elicitation\.url"):
         Questions(Nobody()).can("telepathy")

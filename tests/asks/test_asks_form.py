@@ -12,8 +12,8 @@ import pytest
 from pydantic import BaseModel, Field, SecretStr, create_model
 
 from mcp_app import Message, Titled, ToolDefinitionError
-from mcp_app.asks import ask as asks
-from mcp_app.asks.form import requested_schema
+from mcp_app.asking import asker as asks
+from mcp_app.asking.form import requested_schema
 
 
 class Colour(Enum):

@@ -11,7 +11,7 @@ from asks_stage import ALL, Server, accepted, retry, sampled
 from pydantic import BaseModel, Field
 
 from mcp_app import Context, prompt, resource, tool
-from mcp_app.asks import Declined
+from mcp_app.asking import Declined
 
 Make = Callable[..., Server]
 

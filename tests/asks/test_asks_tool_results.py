@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mcp_app.asks import ask as asks
+from mcp_app.asking import asker as asks
 
 TEXT = {"type": "text", "text": "x"}
 

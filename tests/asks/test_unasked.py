@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from mcp_app.asks import InputRequired, Rounds, State, Unasked
-from mcp_app.asks.ask import Ask, form
+from mcp_app.asking import InputRequired, Rounds, State, Unasked
+from mcp_app.asking.asker import Ask, form
 from mcp_app.protocol.errors import McpAppError
 
 CAPABILITIES = {"elicitation": {"form": {}}}

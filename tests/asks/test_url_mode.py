@@ -17,9 +17,9 @@ from mcp_types.methods import parse_server_notification, parse_server_request
 from pydantic import BaseModel
 
 from mcp_app import Context, ToolDefinitionError, Visits, tool
-from mcp_app.asks import Referrals, State
-from mcp_app.asks.form import requested_schema
-from mcp_app.asks.referred import MAX_REFERRALS, REFERRAL_SECONDS
+from mcp_app.asking import Referrals, State
+from mcp_app.asking.by_url import MAX_REFERRALS, REFERRAL_SECONDS
+from mcp_app.asking.form import requested_schema
 from mcp_app.web.exchange import Request
 from mcp_app.web.frames import Frames
 
@@ -375,7 +375,7 @@ async def test_visits_are_forgotten_after_their_time_and_beyond_their_number(mon
     now = 3600.0
     assert visits.find("1") is None
     assert not visits.complete("1")
-    monkeypatch.setattr("mcp_app.asks.visits.MAX_VISITS", 2)
+    monkeypatch.setattr("mcp_app.asking.visits.MAX_VISITS", 2)
     visits.begin("3", "bob")
     visits.begin("4", "bob")
     assert len(visits) == 2

@@ -13,8 +13,8 @@ import pytest
 from asks_stage import SECONDS, Server
 
 from mcp_app import Context, ToolError
-from mcp_app.asks import Asker
-from mcp_app.asks.questions import Questions
+from mcp_app.asking import Asker
+from mcp_app.asking.questions import Questions
 from mcp_app.authoring import context
 
 Make = Callable[..., Server]

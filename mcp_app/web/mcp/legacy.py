@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...asks import URL, Asker, Live, Referred, declared
+from ...asking import URL, Asker, Live, Referred, declared
 from ...authoring.resource import UnknownResource
 from ...protocol import jsonrpc
 from ...protocol.accept import Representation

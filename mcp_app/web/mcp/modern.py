@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ...asks import Asker, Rounds, State, Unasked
+from ...asking import Asker, Rounds, State, Unasked
 from ...authoring.resource import UnknownResource
 from ...authoring.tool import Tool
 from ...protocol import jsonrpc, mcp_headers

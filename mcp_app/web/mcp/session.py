@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ...asks import Referrals
+from ...asking import Referrals
 from ...protocol import jsonrpc
 from ...protocol.errors import Cancelled, InvalidRequest, Overloaded
 from ...protocol.event import encode

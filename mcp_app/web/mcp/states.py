@@ -1,6 +1,6 @@
 """The `requestState` of this server: sealed with the operator's secrets, opened once it proves to be of this very call.
 
-How a seal is made is protocol/seal.py's, what is in it asks/rounds.py's, and which states were used the event log's.
+How a seal is made is protocol/seal.py's, what is in it asking/by_retry.py's, and which states were used the event log's.
 Here are the keys, the clock and chance.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...asks import State
+from ...asking import State
 from ...config.settings import Settings, secrets_of
 from ...eventlog import EventLog
 from ...protocol import seal

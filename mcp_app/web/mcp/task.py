@@ -1,7 +1,7 @@
 """One task: a call whose response is collected for whoever polls, and how it stands (io.modelcontextprotocol/tasks).
 
 What makes a call a task is tasks.py's, the wire's names are protocol/mcp_tasks.py's, and what a tool asks in between
-asks/deferred.py's.
+asking/by_polling.py's.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ...asks import Deferred, Rounds
+from ...asking import Deferred, Rounds
 from ...protocol.errors import Cancelled, UnknownRun
 from ...protocol.event import Event
 from ...protocol.mcp import Exchange

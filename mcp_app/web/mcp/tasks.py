@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from ...asks import Rounds
+from ...asking import Rounds
 from ...authoring.tool import Tool
 from ...config.settings import Settings
 from ...protocol import jsonrpc

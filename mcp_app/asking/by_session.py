@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from ..protocol.asking import Declined, NoAnswer
 from ..protocol.event import Event, EventType, encode
 from ..protocol.jsonrpc import Id, Response
-from .ask import Ask, Emit, End, problem
+from .asker import Ask, Emit, End, problem
 from .form import first_form
 from .once import Once
 from .visits import Visit

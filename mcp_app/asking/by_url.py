@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from ..protocol.asking import UrlRequired
-from .ask import URL, Ask
-from .rounds import Rounds, State
+from .asker import URL, Ask
+from .by_retry import Rounds, State
 
 T = TypeVar("T")
 

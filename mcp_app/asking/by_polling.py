@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from ..protocol.asking import Declined, NoAnswer
-from .ask import Ask, Emit, End, problem
-from .live import TRIES
-from .rounds import GivenUp, Rounds
+from .asker import Ask, Emit, End, problem
+from .by_retry import GivenUp, Rounds
+from .by_session import TRIES
 
 T = TypeVar("T")
 

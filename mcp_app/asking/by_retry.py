@@ -15,7 +15,7 @@ from ..protocol.asking import Declined
 from ..protocol.errors import EventTooLarge, McpAppError
 from ..protocol.event import encode
 from ..protocol.seal import MAX_PAYLOAD_BYTES
-from .ask import Ask, Emit, End, InputRequired
+from .asker import Ask, Emit, End, InputRequired
 from .once import Once
 
 T = TypeVar("T")

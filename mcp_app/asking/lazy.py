@@ -1,6 +1,6 @@
 """The asker of a call without a session that has asked nothing yet, as most never do.
 
-How such a call asks is rounds.py's; what its round is made of, whoever gives `make` knows.
+How such a call asks is by_retry.py's; what its round is made of, whoever gives `make` knows.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from .ask import Ask, Emit, End
+from .asker import Ask, Emit, End
+from .by_retry import Rounds
 from .once import Once
-from .rounds import Rounds
 
 T = TypeVar("T")
 

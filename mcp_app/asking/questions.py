@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from ..protocol.asking import MissingCapability
-from . import ask as asks
-from .ask import Ask, Asker, Root, Sample
+from . import asker as asks
+from .asker import Ask, Asker, Root, Sample
 from .visits import Visits, address
 
 T = TypeVar("T")
