@@ -1,6 +1,6 @@
 """Resources: a typed function becomes what can be read at a URI, or with `{variables}` at all URIs of a template.
 
-Nothing is run here: a `Reading` is what kinds.py works on. There is no global registry, and no wire but the shapes that
+Nothing is run here: a `Reading` is what runs/execution.py works on. There is no global registry, and no wire but the shapes that
 MCP gives resources (2026-07-28, Resources).
 """
 
@@ -108,7 +108,7 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One resource at one URI: worked on by kinds.py as a tool is."""
+    """One resource at one URI: worked on by runs/execution.py as a tool is."""
 
     resource: Resource
     uri: str

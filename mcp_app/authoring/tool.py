@@ -1,6 +1,6 @@
 """Tools: a typed function becomes a name, two JSON Schemas and a validated call.
 
-Nothing is run here (kinds.py does that), and there is no global registry: `@tool` returns a `Tool`, and whoever serves
+Nothing is run here (runs/execution.py does that), and there is no global registry: `@tool` returns a `Tool`, and whoever serves
 it puts it into a `Registry`.
 """
 

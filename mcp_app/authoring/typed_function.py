@@ -1,7 +1,7 @@
 """A typed function that a resource or a prompt is made of: what it is called, what it takes, from texts to arguments.
 
 Callers of both have texts only: parts of a URI, or the arguments of a prompt, which MCP has as strings. How the
-function is worked on is in kinds.py, and what its result becomes is its owner's.
+function is worked on is in runs/execution.py, and what its result becomes is its owner's.
 """
 
 from __future__ import annotations

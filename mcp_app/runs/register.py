@@ -24,9 +24,9 @@ from ..protocol.errors import Draining, Overloaded, RunConflict, Shutdown, Unkno
 from ..protocol.event import number
 from ..protocol.revision import OnLeave, Policy
 from ..protocol.trace import Trace, carried
-from ..threads import Threads
 from .expiry import Expiry
 from .run import Run, Told
+from .threads import Threads
 
 RETRY_AFTER = {"Retry-After": "5"}
 """Seconds a refused caller should wait: a deploy's successor is up by then, and a full server has changed."""

@@ -18,16 +18,16 @@ from ..asking import Asker, InputRequired
 from ..authoring.context import Caller
 from ..authoring.tool import Tool
 from ..eventlog import EventLog
-from ..kinds import Outcome, work
 from ..protocol.errors import Left, McpAppError, TimeCap
 from ..protocol.event import MAX_EVENT_BYTES, Event, EventType, encode
 from ..protocol.revision import OnLeave, Policy
-from ..threads import Threads
-from .ending import last_event
+from .execution import Outcome, work
 from .expiry import Expiry
 from .failure import shown
+from .last_event import last_event
 from .reader import Reader
 from .stop import Stop
+from .threads import Threads
 from .writer import Writer, too_large
 
 logger = logging.getLogger("mcp_app.runs")

@@ -11,9 +11,9 @@ from typing import Any
 from mcp_types.methods import validate_server_result
 
 from mcp_app.authoring.context import Caller
-from mcp_app.kinds import work
 from mcp_app.protocol.event import Event
-from mcp_app.threads import Threads
+from mcp_app.runs.execution import work
+from mcp_app.runs.threads import Threads
 
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8cfc0000003010100"

@@ -13,11 +13,12 @@ import pytest
 from author_calls import valid
 
 from mcp_app import Context, ToolDefinitionError
-from mcp_app.authoring.completion import MAX_COUNTED, complete, completion
+from mcp_app.authoring.completion import complete
 from mcp_app.authoring.prompt import prompt
 from mcp_app.authoring.resource import resource
 from mcp_app.protocol.errors import InvalidParams, ToolFailed
-from mcp_app.threads import Threads
+from mcp_app.runs.threads import Threads
+from mcp_app.web.mcp.completion import MAX_COUNTED, completion
 
 
 class Colour(Enum):

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from mcp_app import threads
-from mcp_app.threads import CHANNEL_BYTES, CHANNEL_ITEMS, Channel, Threads
+from mcp_app.runs import threads
+from mcp_app.runs.threads import CHANNEL_BYTES, CHANNEL_ITEMS, Channel, Threads
 
 SECONDS = 20.0
 

@@ -13,9 +13,9 @@ import pytest
 
 from mcp_app import Context, Result, errors, tool
 from mcp_app.authoring.context import Caller
-from mcp_app.kinds import Outcome, work
 from mcp_app.protocol.event import Event
-from mcp_app.threads import CHANNEL_ITEMS, Threads
+from mcp_app.runs.execution import Outcome, work
+from mcp_app.runs.threads import CHANNEL_ITEMS, Threads
 
 SECONDS = 20.0
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE", default="unset")

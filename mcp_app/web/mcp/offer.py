@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ...authoring.completion import completion
 from ...authoring.prompt import Prompts
 from ...authoring.resource import Resources
 from ...authoring.tool import Registry, Tool
@@ -18,7 +17,8 @@ from ...manifest import Manifest
 from ...protocol.errors import InvalidParams
 from ...protocol.mcp import Wire
 from ...protocol.pagination import paginate
-from ...threads import Threads
+from ...runs.threads import Threads
+from .completion import completion
 
 PAGE_SIZE = 100
 """Things on one page of a list: what most servers have in all, and some 100 KiB at most."""

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from .protocol.event import Event
+from ..protocol.event import Event
 from .threads import Channel
 
 

@@ -6,9 +6,9 @@ Nothing is appended here, and how a run came to its end is not known.
 from __future__ import annotations
 
 from ..asking import InputRequired
-from ..kinds import Outcome
 from ..protocol.errors import McpAppError
 from ..protocol.event import Event, EventType, encode
+from .execution import Outcome
 
 
 def last_event(end: Outcome | InputRequired | McpAppError, number: int, milliseconds: int) -> Event:

@@ -13,12 +13,12 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from .authoring.context import Caller, Context, Send, Wait
-from .authoring.tool import Kind, Result, Tool
-from .protocol.errors import ToolFailed
-from .protocol.event import Event, EventType, encode
+from ..authoring.context import Caller, Context, Send, Wait
+from ..authoring.tool import Kind, Result, Tool
+from ..protocol.errors import ToolFailed
+from ..protocol.event import Event, EventType, encode
+from .from_thread import Item, Waits
 from .threads import Channel, Threads
-from .waits import Item, Waits
 
 Emit = Callable[[Sequence[Event]], Awaitable[None]]
 
