@@ -19,7 +19,7 @@ from mcp_app.eventlog import EventLog
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.protocol.errors import UnknownRun
 from mcp_app.protocol.event import Event, EventType
-from mcp_app.protocol.revision import PLAIN_DETACHED
+from mcp_app.protocol.policy import PLAIN_DETACHED
 
 from .dialects import WrongAnswer
 

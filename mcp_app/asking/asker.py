@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
-from ..protocol import mcp_answers
 from ..protocol.asking import Declined
 from ..protocol.errors import McpAppError
 from ..protocol.event import Event, encode, number
+from ..protocol.mcp import answers
 from .form import requested_schema
 from .once import Once
 from .tool_results import check_balance
@@ -198,7 +198,7 @@ def sampling(messages: Any, options: Mapping[str, Any]) -> Ask[Sample]:
     if said.get("includeContext", "none") != "none":  # 2026-07-28, client/sampling: only of who declares it
         inner["context"] = {}
     params = {"messages": _messages(messages), **said}
-    mcp_answers.sampling_params().validate_python(params)  # raises ValidationError, a ValueError
+    answers.sampling_params().validate_python(params)  # raises ValidationError, a ValueError
     check_balance(params["messages"])
     return Ask(SAMPLING, params, {"sampling": inner}, _sample)
 
@@ -223,7 +223,7 @@ def _messages(messages: Any) -> list[dict[str, Any]]:
 
 
 def _sample(result: Mapping[str, Any]) -> Sample:
-    mcp_answers.sampling_result().validate_python(result)  # raises ValidationError, a ValueError
+    answers.sampling_result().validate_python(result)  # raises ValidationError, a ValueError
     content = result["content"]
     blocks = content if isinstance(content, list) else [content]
     return Sample(result["role"], tuple(blocks), result["model"], result.get("stopReason"))
@@ -246,7 +246,7 @@ def roots() -> Ask[list[Root]]:
 
 
 def _roots(result: Mapping[str, Any]) -> list[Root]:
-    listed = mcp_answers.roots_result().validate_python(result)
+    listed = answers.roots_result().validate_python(result)
     return [Root(str(root["uri"]), root.get("name")) for root in listed["roots"]]
 
 

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from ..protocol.asking import Declined
 from ..protocol.errors import EventTooLarge, McpAppError
 from ..protocol.event import encode
-from ..protocol.seal import MAX_PAYLOAD_BYTES
+from ..protocol.http.seal import MAX_PAYLOAD_BYTES
 from .asker import Ask, Emit, End, InputRequired
 from .once import Once
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from ..protocol.asking import Declined, NoAnswer
 from ..protocol.event import Event, EventType, encode
-from ..protocol.jsonrpc import Id, Response
+from ..protocol.mcp.jsonrpc import Id, Response
 from .asker import Ask, Emit, End, problem
 from .form import first_form
 from .once import Once

@@ -20,8 +20,8 @@ from urllib.parse import quote
 
 from pydantic_core import CoreSchema, core_schema
 
-from ..protocol import media_type
-from ..protocol.uri_template import normal
+from ..protocol.http import media_type
+from ..protocol.http.uri_template import normal
 from .content_data import ContentError, Data, bytes_and_type, checked_type, read
 
 Role = Literal["user", "assistant"]

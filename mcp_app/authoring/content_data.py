@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 import stat
 
-from ..protocol import media_type
 from ..protocol.event import MAX_EVENT_BYTES
+from ..protocol.http import media_type
 
 Data = bytes | bytearray | memoryview | os.PathLike[str]
 

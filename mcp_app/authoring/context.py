@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from ..asking import Asker, Nobody, Root, Sample, Visits
 from ..asking.questions import Questions
 from ..protocol.event import Event, EventType, encode, number
-from ..protocol.trace import UNTRACED, Trace
+from ..protocol.http.trace import UNTRACED, Trace
 from .content import content_blocks
 
 M = TypeVar("M", bound=BaseModel)

@@ -1,7 +1,7 @@
 """Prompts: a typed function becomes messages that a user picks for a model (MCP 2026-07-28, Prompts).
 
-Nothing is run here (runs/execution.py does that), and there is no global registry. No wire but the shapes that MCP gives
-prompts.
+Nothing is run here (runs/execution.py does that), and there is no global registry. No wire but the shapes that MCP
+gives prompts.
 """
 
 from __future__ import annotations

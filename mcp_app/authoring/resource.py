@@ -1,7 +1,7 @@
 """Resources: a typed function becomes what can be read at a URI, or with `{variables}` at all URIs of a template.
 
-Nothing is run here: a `Reading` is what runs/execution.py works on. There is no global registry, and no wire but the shapes that
-MCP gives resources (2026-07-28, Resources).
+Nothing is run here: a `Reading` is what runs/execution.py works on. There is no global registry, and no wire but the
+shapes that MCP gives resources (2026-07-28, Resources).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 
 from ..protocol.errors import RequestError, ToolDefinitionError, ToolFailed
 from ..protocol.event import encode
-from ..protocol.uri_template import TemplateError, UriTemplate, normal
+from ..protocol.http.uri_template import TemplateError, UriTemplate, normal
 from .catalogue import Catalogue, Watchers
 from .content import Annotations, present
 from .content_data import checked_type

@@ -9,8 +9,8 @@ import base64
 import os
 from typing import Any
 
-from ..protocol import media_type
 from ..protocol.event import encode
+from ..protocol.http import media_type
 from .content import Audio, Content, EmbeddedResource, Image, Text
 from .content_data import ContentError
 

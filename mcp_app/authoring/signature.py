@@ -18,9 +18,9 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import SchemaError, from_json
 
-from ..protocol import query_text
 from ..protocol.errors import ToolDefinitionError
 from ..protocol.event import encode
+from ..protocol.http import query_text
 from .content import declares_content
 from .context import Context
 from .return_annotation import members, outputs

@@ -1,7 +1,7 @@
 """Tools: a typed function becomes a name, two JSON Schemas and a validated call.
 
-Nothing is run here (runs/execution.py does that), and there is no global registry: `@tool` returns a `Tool`, and whoever serves
-it puts it into a `Registry`.
+Nothing is run here (runs/execution.py does that), and there is no global registry: `@tool` returns a `Tool`, and
+whoever serves it puts it into a `Registry`.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from typing import Any, Generic, Literal, TypeVar, get_args, overload
 
 from pydantic import BaseModel, ValidationError
 
-from ..protocol import mcp_headers
 from ..protocol.errors import InvalidParams, ToolDefinitionError, ToolFailed, UnknownTool
 from ..protocol.event import encode
-from ..protocol.mcp_headers import Mirror
+from ..protocol.mcp import headers as mcp_headers
+from ..protocol.mcp.headers import Mirror
 from ..protocol.plain import RESERVED, problems
 from .catalogue import Catalogue
 from .content import content_blocks, is_content

@@ -19,7 +19,7 @@ from mcp_app.call.deadline import Deadline
 from mcp_app.call.display import Display
 from mcp_app.call.failures import lost, not_json, not_ours, refused, silent, unreachable
 from mcp_app.call.outcome import CallFailed, Status, status_of_last_event
-from mcp_app.protocol.sse import Decoder, OversizedEventError
+from mcp_app.protocol.http.sse import Decoder, OversizedEventError
 
 # Seconds until an answer begins, and for one that is no stream: the server answers at once, a proxy may have to wake
 # it first.

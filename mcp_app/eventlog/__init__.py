@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from ..protocol.event import Entry, Event
-from ..protocol.revision import Keep
+from ..protocol.policy import Keep
 
 READ_ENTRIES = 256
 """Entries that one read gives out at most: a window, so that one read catches up with a waiting tool."""

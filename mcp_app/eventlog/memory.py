@@ -16,7 +16,7 @@ from operator import attrgetter
 from ..aio.deadlines import Deadlines
 from ..protocol.errors import Overloaded, Purged, UnknownRun
 from ..protocol.event import Entry, Event
-from ..protocol.revision import Keep
+from ..protocol.policy import Keep
 from . import READ_BYTES, READ_ENTRIES
 
 MAX_CLAIMS = 250_000

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from mcp_app.protocol.errors import InvalidRequest
-from mcp_app.protocol.strict_json import loads
+from mcp_app.protocol.http.strict_json import loads
 
 from .card import Card, Streaming
 from .explain import ManifestError, explained, json_path

@@ -1,7 +1,7 @@
 """The JSON fallback: a whole run as one JSON object, for callers whose Accept does not take an event stream.
 
 It reads as fast as the tool writes and keeps the first that fit: a tool that floods costs its window and this bound.
-Which representation a caller gets is decided in protocol/accept.py, the HTTP status of an error by the error.
+Which representation a caller gets is decided in protocol/http/accept.py, the HTTP status of an error by the error.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from ..protocol.revision import OnCap
+from ..protocol.policy import OnCap
 from ..protocol.stream import Stream
 from . import Batch, Batches, Mark
 

@@ -18,9 +18,9 @@ from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from . import sse, strict_json
 from .errors import InvalidRequest
 from .event import Entry, Event, EventType, decode, encode
+from .http import sse, strict_json
 
 RESERVED = frozenset({"tool", "run", "heartbeat", "heartbeat_seconds", "cap_seconds", "params"})
 """Names in a GET query that are the dialect's own: a read-only tool must not have a parameter of such a name."""

@@ -22,8 +22,8 @@ from ..config.settings import Settings
 from ..eventlog import EventLog
 from ..protocol.errors import Draining, Overloaded, RunConflict, Shutdown, UnknownRun
 from ..protocol.event import number
-from ..protocol.revision import OnLeave, Policy
-from ..protocol.trace import Trace, carried
+from ..protocol.http.trace import Trace, carried
+from ..protocol.policy import OnLeave, Policy
 from .expiry import Expiry
 from .run import Run, Told
 from .threads import Threads

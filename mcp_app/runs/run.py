@@ -20,7 +20,7 @@ from ..authoring.tool import Tool
 from ..eventlog import EventLog
 from ..protocol.errors import Left, McpAppError, TimeCap
 from ..protocol.event import MAX_EVENT_BYTES, Event, EventType, encode
-from ..protocol.revision import OnLeave, Policy
+from ..protocol.policy import OnLeave, Policy
 from .execution import Outcome, work
 from .expiry import Expiry
 from .failure import shown

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..protocol.event import Event
-from ..protocol.revision import WINDOW_BYTES, WINDOW_ENTRIES
+from ..protocol.policy import WINDOW_BYTES, WINDOW_ENTRIES
 
 
 class Window:

@@ -14,7 +14,7 @@ from ..aio.mutex import Turnstile
 from ..eventlog import EventLog
 from ..protocol.errors import EventTooLarge
 from ..protocol.event import MAX_EVENT_BYTES, Event
-from ..protocol.revision import Keep
+from ..protocol.policy import Keep
 from .window import Window
 
 SLICE_SECONDS = 0.0004

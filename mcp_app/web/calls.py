@@ -18,7 +18,6 @@ from ..middleware.heartbeat import Heartbeat
 from ..middleware.json_fallback import collect
 from ..middleware.time_cap import TimeCap
 from ..protocol import plain
-from ..protocol.accept import Representation, choose
 from ..protocol.errors import (
     InvalidRequest,
     NotAcceptable,
@@ -28,7 +27,8 @@ from ..protocol.errors import (
     UnsupportedMediaType,
 )
 from ..protocol.event import number
-from ..protocol.revision import PLAIN_EVENTSOURCE, PLAIN_POST, OnCap, OnLeave, Policy
+from ..protocol.http.accept import Representation, choose
+from ..protocol.policy import PLAIN_EVENTSOURCE, PLAIN_POST, OnCap, OnLeave, Policy
 from ..protocol.stream import Stream
 from ..runs import Reader, Run, Runs
 from .exchange import JSON, Answer, Request, json_answer

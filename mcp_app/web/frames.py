@@ -13,9 +13,10 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
 from ..middleware import Batch, Batches, Mark
-from ..protocol import plain, sse
+from ..protocol import plain
 from ..protocol.errors import InternalError, McpAppError
 from ..protocol.event import Entry, Event, EventType, encode
+from ..protocol.http import sse
 from ..protocol.stream import Input, State, Stream
 
 logger = logging.getLogger("mcp_app.frames")

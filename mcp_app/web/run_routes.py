@@ -14,7 +14,7 @@ from ..eventlog import EventLog
 from ..protocol import plain
 from ..protocol.errors import Cancelled
 from ..protocol.event import EventType, encode
-from ..protocol.revision import PLAIN_DETACHED
+from ..protocol.policy import PLAIN_DETACHED
 from ..runs import Run, Runs
 from .calls import PRINCIPAL, Calls, check_content_type
 from .exchange import Answer, Request, json_answer

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from mcp_app import Context, ToolError, tool
 from mcp_app.aio.deadlines import Deadlines
 from mcp_app.protocol.errors import ToolDefinitionError
-from mcp_app.protocol.jsonrpc import Code
+from mcp_app.protocol.mcp.jsonrpc import Code
 
 Make = Callable[..., Server]
 EXTENSION = "io.modelcontextprotocol/tasks"

@@ -30,7 +30,7 @@ from mcp_app.authoring.content import (
 )
 from mcp_app.authoring.content_data import MAX_DATA_BYTES, ContentError
 from mcp_app.authoring.prompt import Message
-from mcp_app.protocol import media_type
+from mcp_app.protocol.http import media_type
 
 PNG64, WAV64 = base64.b64encode(PNG).decode(), base64.b64encode(WAV).decode()
 

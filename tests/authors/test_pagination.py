@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_app.protocol.pagination import InvalidCursor, Page, paginate
+from mcp_app.protocol.mcp.pagination import InvalidCursor, Page, paginate
 
 
 def page(items: list[str], size: int, cursor: str | None = None, of: str = "tools") -> Page[str]:

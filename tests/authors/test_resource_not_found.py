@@ -8,8 +8,8 @@ import pytest
 
 from mcp_app import UnknownResource
 from mcp_app.protocol.event import Event, EventType, encode
-from mcp_app.protocol.mcp import Exchange, Wire
-from mcp_app.protocol.session_revision import negotiated
+from mcp_app.protocol.mcp.exchange import Exchange, Wire
+from mcp_app.protocol.mcp.revisions import negotiated
 from mcp_app.web.mcp import modern
 
 

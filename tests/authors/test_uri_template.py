@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_app.protocol.uri_template import MAX_URI, TemplateError, UriTemplate, normal
+from mcp_app.protocol.http.uri_template import MAX_URI, TemplateError, UriTemplate, normal
 
 # --- the standard's examples -----------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from live_server import LiveServer, certificates, client_tls
 from playwright.async_api import async_playwright
 from programs import path_of
 
-from mcp_app.protocol.sse import Decoder
+from mcp_app.protocol.http.sse import Decoder
 
 HERE = Path(__file__).parent
 EVENTS, RUNS = "/api/v1/mcp/sse", "/api/v1/mcp/runs"

@@ -11,7 +11,7 @@ import pytest
 from doc_page import ROOT, codes, rows, section
 
 from bench import endurance
-from mcp_app.protocol import revision
+from mcp_app.protocol import policy
 from mcp_app.protocol.stream import TRANSITIONS, Input
 from mcp_app.runs.writer import AWAY_TURNS, SLICE_SECONDS
 from mcp_app.server import fixes
@@ -20,7 +20,7 @@ ARCHITECTURE = ROOT / "docs" / "architecture.md"
 DEFECTS = ROOT / "docs" / "hypercorn-defects.md"
 
 
-def policy() -> ModuleType:
+def import_policy() -> ModuleType:
     path = ROOT / "tests" / "architecture" / "import_policy.py"
     spec = importlib.util.spec_from_file_location("import_policy_as_documented", path)
     assert spec is not None
@@ -52,13 +52,13 @@ def test_the_inputs_are_named_in_their_order() -> None:
 def test_policy_rows() -> None:
     documented = rows(section(ARCHITECTURE, "Policy is data"))
     assert documented == [
-        [row.name, row.on_leave.value, row.on_cap.value, "yes" if row.resumable else "no"] for row in revision.ROWS
+        [row.name, row.on_leave.value, row.on_cap.value, "yes" if row.resumable else "no"] for row in policy.ROWS
     ]
 
 
 def test_who_may_import_whom() -> None:
     documented = {codes(row[0])[0]: set(codes(row[1])) for row in rows(section(ARCHITECTURE, "Who may import whom"))}
-    assert documented == {part: set(may.split()) for part, may in policy().MAY_IMPORT.items()}
+    assert documented == {part: set(may.split()) for part, may in import_policy().MAY_IMPORT.items()}
 
 
 def test_the_files_of_the_journey_exist() -> None:
@@ -76,10 +76,8 @@ def test_numbers_of_the_decisions() -> None:
 
 def test_the_window() -> None:
     text = section(ARCHITECTURE, "The window: who waits for whom")
-    assert f"{revision.WINDOW_ENTRIES} entries or {revision.WINDOW_BYTES // 2**20} MiB" in text
-    assert (
-        f"{revision.PLAIN_DETACHED.keep.entries:,} events and {revision.PLAIN_DETACHED.keep.bytes // 2**20} MiB" in text
-    )
+    assert f"{policy.WINDOW_ENTRIES} entries or {policy.WINDOW_BYTES // 2**20} MiB" in text
+    assert f"{policy.PLAIN_DETACHED.keep.entries:,} events and {policy.PLAIN_DETACHED.keep.bytes // 2**20} MiB" in text
 
 
 def test_every_fix_and_its_threads() -> None:

@@ -153,7 +153,7 @@ def test_header_fields_of_answers() -> None:
 
 
 def test_the_reconnection_time() -> None:
-    from mcp_app.protocol.revision import PLAIN_DETACHED, PLAIN_EVENTSOURCE
+    from mcp_app.protocol.policy import PLAIN_DETACHED, PLAIN_EVENTSOURCE
 
     [said] = re.findall(r"`retry: (\d+)`", section(REFERENCE, "Events"))
     assert int(said) == PLAIN_EVENTSOURCE.retry_ms == PLAIN_DETACHED.retry_ms

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from mcp_app.eventlog import READ_BYTES, READ_ENTRIES, EventLog
 from mcp_app.protocol.errors import Purged, UnknownRun
 from mcp_app.protocol.event import Entry, Event, EventType
-from mcp_app.protocol.revision import Keep
+from mcp_app.protocol.policy import Keep
 
 PLENTY = Keep(entries=100_000, bytes=100_000_000)
 SECONDS = 20.0  # within which anything must have happened

@@ -13,7 +13,7 @@ from mcp_app.eventlog import memory
 from mcp_app.eventlog.memory import FREED_AT_ONCE, MemoryLog
 from mcp_app.protocol.errors import Overloaded
 from mcp_app.protocol.event import Entry, Event
-from mcp_app.protocol.revision import Keep
+from mcp_app.protocol.policy import Keep
 
 
 class TestMemoryLog(Contract):

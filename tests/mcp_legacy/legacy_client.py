@@ -16,7 +16,7 @@ from mcp_app.authoring.prompt import Prompts
 from mcp_app.config.settings import Settings
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.manifest import load_manifest
-from mcp_app.protocol.sse import Decoder, Event
+from mcp_app.protocol.http.sse import Decoder, Event
 from mcp_app.runs import Runs
 from mcp_app.web.endpoint import Endpoint
 from mcp_app.web.exchange import Answer, Request

@@ -13,7 +13,7 @@ from mcp_app.middleware import Batch, Batches, Mark
 from mcp_app.middleware.heartbeat import Heartbeat
 from mcp_app.middleware.time_cap import TimeCap
 from mcp_app.protocol.event import Entry, Event, EventType
-from mcp_app.protocol.revision import OnCap
+from mcp_app.protocol.policy import OnCap
 from mcp_app.protocol.stream import IllegalTransition, Input, State, Stream
 
 PROGRESS, COMPLETE, ERROR = (

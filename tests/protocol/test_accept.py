@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_app.protocol.accept import MAX_RANGES, MediaRange, Quality, Representation, choose, parse, quality
+from mcp_app.protocol.http.accept import MAX_RANGES, MediaRange, Quality, Representation, choose, parse, quality
 
 STREAM, JSON, NEITHER = Representation.EVENT_STREAM, Representation.JSON, None
 

@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from mcp_types.jsonrpc import jsonrpc_message_adapter
 
-from mcp_app.protocol import jsonrpc
-from mcp_app.protocol.jsonrpc import (
+from mcp_app.protocol.mcp import jsonrpc
+from mcp_app.protocol.mcp.jsonrpc import (
     MAX_BATCH,
     MAX_ID_CHARS,
     MAX_ID_INT,

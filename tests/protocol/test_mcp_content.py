@@ -8,8 +8,8 @@ import pytest
 
 from mcp_app import Audio, EmbeddedResource, Image, ResourceLink, Text
 from mcp_app.authoring.content import Annotations
-from mcp_app.protocol.mcp_content import known
-from mcp_app.protocol.session_revision import negotiated
+from mcp_app.protocol.mcp.content import known
+from mcp_app.protocol.mcp.revisions import negotiated
 
 SOUND = Audio(b"abc", "audio/wav", annotations=Annotations(priority=1)).block()
 LINK = ResourceLink(uri="test://x", name="x", title="The X", description="All of it").block()

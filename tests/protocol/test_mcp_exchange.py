@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mcp_types.methods import parse_server_notification, parse_server_request, validate_server_result
 
 from mcp_app.protocol.event import Event, EventType, encode
-from mcp_app.protocol.mcp import LEVELS, MAX_ITEMS, MESSAGE_CHARS, Exchange, Wire
+from mcp_app.protocol.mcp.exchange import LEVELS, MAX_ITEMS, MESSAGE_CHARS, Exchange, Wire
 
 NEW = Wire(result_type=True, structured=True, any_structure=True, capability_error=True)
 OLD = Wire(result_type=False, structured=True, any_structure=False)

@@ -10,8 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_app.protocol.errors import ToolDefinitionError
-from mcp_app.protocol.jsonrpc import Code, Request, RpcError
-from mcp_app.protocol.mcp_headers import (
+from mcp_app.protocol.mcp.headers import (
     MAX_SAFE_INT,
     NAME_FIELDS,
     VERSION_KEY,
@@ -21,6 +20,7 @@ from mcp_app.protocol.mcp_headers import (
     decode_value,
     mirrors,
 )
+from mcp_app.protocol.mcp.jsonrpc import Code, Request, RpcError
 
 VERSION = "2026-07-28"
 

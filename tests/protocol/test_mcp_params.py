@@ -20,7 +20,9 @@ from mcp_types.methods import CLIENT_REQUESTS, validate_client_request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import SchemaValidator
 
-from mcp_app.protocol import mcp_answers, mcp_headers, mcp_params
+from mcp_app.protocol.mcp import answers as mcp_answers
+from mcp_app.protocol.mcp import headers as mcp_headers
+from mcp_app.protocol.mcp import params as mcp_params
 
 OLDER = ("2025-06-18", "2025-03-26", "2024-11-05")
 WRONG: list[Any] = [

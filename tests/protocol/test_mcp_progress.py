@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
 from mcp_app.protocol.event import encode, number
-from mcp_app.protocol.mcp_progress import Progress, message_in
+from mcp_app.protocol.mcp.progress import Progress, message_in
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 NUMBERS = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False).map(number)

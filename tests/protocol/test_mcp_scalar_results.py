@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_app.protocol.event import encode
-from mcp_app.protocol.mcp import Exchange
-from mcp_app.protocol.session_revision import SESSION_REVISIONS, negotiated
+from mcp_app.protocol.mcp.exchange import Exchange
+from mcp_app.protocol.mcp.revisions import SESSION_REVISIONS, negotiated
 from mcp_app.runs.execution import Outcome
 from mcp_app.runs.last_event import last_event
 from mcp_app.web.mcp.modern import WIRE

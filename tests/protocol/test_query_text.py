@@ -2,7 +2,7 @@
 
 import pytest
 
-from mcp_app.protocol.query_text import Schema, choices, lists
+from mcp_app.protocol.http.query_text import Schema, choices, lists
 
 ARRAY = {"type": "array", "items": {"type": "integer"}}
 

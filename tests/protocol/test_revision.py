@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mcp_app.protocol.event import MAX_EVENT_BYTES
-from mcp_app.protocol.revision import (
+from mcp_app.protocol.policy import (
     PLAIN_DETACHED,
     PLAIN_EVENTSOURCE,
     PLAIN_POST,

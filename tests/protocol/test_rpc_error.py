@@ -11,7 +11,7 @@ import pytest
 from mcp_app.protocol import errors
 from mcp_app.protocol.asking import UrlRequired
 from mcp_app.protocol.errors import McpAppError, RequestError
-from mcp_app.protocol.rpc_error import RPC_CODES, Code, RpcError, error, rpc_error
+from mcp_app.protocol.mcp.rpc_error import RPC_CODES, Code, RpcError, error, rpc_error
 
 
 def ours(root: type[McpAppError] = McpAppError) -> Iterator[type[McpAppError]]:

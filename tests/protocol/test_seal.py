@@ -13,9 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mcp_app.protocol import seal as sealing
-from mcp_app.protocol.rpc_error import Code
-from mcp_app.protocol.seal import (
+from mcp_app.protocol.http import seal as sealing
+from mcp_app.protocol.http.seal import (
     MAX_PAYLOAD_BYTES,
     MIN_SECRET_BYTES,
     NONCE_BYTES,
@@ -27,6 +26,7 @@ from mcp_app.protocol.seal import (
     seal,
     unseal,
 )
+from mcp_app.protocol.mcp.rpc_error import Code
 
 KEY, OLDER, FOREIGN = (derive_key(name * MIN_SECRET_BYTES) for name in "kof")
 NONCE = bytes(range(NONCE_BYTES))

@@ -6,15 +6,8 @@ from typing import Any
 
 import pytest
 
-from mcp_app.protocol.revision import (
-    MCP_2024_11_05,
-    MCP_2025_06_18,
-    MCP_2025_11_25,
-    OnCap,
-    OnLeave,
-    Policy,
-)
-from mcp_app.protocol.session_revision import SESSION_REVISIONS, negotiated
+from mcp_app.protocol.mcp.revisions import SESSION_REVISIONS, negotiated
+from mcp_app.protocol.policy import MCP_2024_11_05, MCP_2025_06_18, MCP_2025_11_25, OnCap, OnLeave, Policy
 
 
 @pytest.mark.parametrize("version", SESSION_REVISIONS)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mcp_app.protocol.sse import (
+from mcp_app.protocol.http.sse import (
     HEARTBEAT,
     MAX_EVENT_BYTES,
     MAX_RETRY,

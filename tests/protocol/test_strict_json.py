@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mcp_app.protocol.errors import InvalidRequest
-from mcp_app.protocol.strict_json import MAX_DEPTH, loads
+from mcp_app.protocol.http.strict_json import MAX_DEPTH, loads
 
 
 def refused(body: bytes) -> str:

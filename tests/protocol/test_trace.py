@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_app.protocol.trace import (
+from mcp_app.protocol.http.trace import (
     MAX_BAGGAGE_CHARS,
     MAX_BAGGAGE_MEMBERS,
     MAX_TRACEPARENT_CHARS,

@@ -11,7 +11,7 @@ from modern_client import ABSENT, BOTH, META, SECONDS, TASKS, Stage, headers, me
 from modern_requests import CAN_ALL, FAILURES, REQUESTS
 from modern_served import HELD
 
-from mcp_app.protocol.rpc_error import Code
+from mcp_app.protocol.mcp.rpc_error import Code
 from mcp_app.web.frames import Frames
 
 IDS: list[Any] = ["", "a", "7", "ä€\U0001f600", "a\nb", "x" * 256, 0, -1, 7, 2**53 + 1, 2**63 - 1, -(2**63) + 1]

@@ -11,7 +11,7 @@ from mcp_app.authoring.tool import Tool, tool
 from mcp_app.config.settings import Settings
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.protocol.event import Entry, Event
-from mcp_app.protocol.revision import PLAIN_POST, Keep, Policy
+from mcp_app.protocol.policy import PLAIN_POST, Keep, Policy
 from mcp_app.runs import Reader, Run, Runs
 
 SECONDS = 3000.0  # of the loop's clock, within which anything must have happened

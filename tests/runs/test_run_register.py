@@ -15,7 +15,7 @@ from mcp_app import Context, tool
 from mcp_app.protocol import errors
 from mcp_app.protocol.errors import Cancelled, Draining, Overloaded, RunConflict, UnknownRun
 from mcp_app.protocol.event import MAX_EVENT_BYTES
-from mcp_app.protocol.revision import PLAIN_DETACHED, PLAIN_EVENTSOURCE, PLAIN_POST, Policy
+from mcp_app.protocol.policy import PLAIN_DETACHED, PLAIN_EVENTSOURCE, PLAIN_POST, Policy
 
 KEY = "k" * 16
 BY_POLICY = pytest.mark.parametrize("policy", [PLAIN_EVENTSOURCE, PLAIN_DETACHED], ids=lambda row: row.name[:14])

@@ -12,7 +12,7 @@ from runs_stage import SECONDS, Stage
 
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.protocol.event import Event, EventType
-from mcp_app.protocol.revision import PLAIN_DETACHED, Keep
+from mcp_app.protocol.policy import PLAIN_DETACHED, Keep
 from mcp_app.runs.writer import AWAY_TURNS, LOOK_EVENTS, SLICE_SECONDS, Writer
 
 EVENT = Event(EventType.LOG, b"1")

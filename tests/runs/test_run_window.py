@@ -14,7 +14,7 @@ from runs_stage import SlowLog, Stage, now, read_to_end, settle, shown, take
 from mcp_app import Context
 from mcp_app.protocol.errors import Cancelled, Purged
 from mcp_app.protocol.event import MAX_EVENT_BYTES, Event, EventType
-from mcp_app.protocol.revision import (
+from mcp_app.protocol.policy import (
     PLAIN_DETACHED,
     PLAIN_EVENTSOURCE,
     PLAIN_POST,

@@ -11,7 +11,7 @@ from web_play import eventually
 from web_wire import Following, Wire, decoded, refused, stream
 
 from mcp_app.eventlog.memory import MemoryLog
-from mcp_app.protocol.revision import Keep
+from mcp_app.protocol.policy import Keep
 
 KEY = "k" * 16
 WALK = f"{EVENTS}?tool=walk&count=3&run={KEY}"

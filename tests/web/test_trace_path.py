@@ -17,7 +17,7 @@ import pytest
 from live_server import serving
 
 from mcp_app import Context, Settings, Tool, create_app, tool
-from mcp_app.protocol.mcp_tasks import EXTENSION
+from mcp_app.protocol.mcp.tasks import EXTENSION
 
 SECONDS = 20.0
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -15,12 +15,12 @@ from ...config.settings import Settings
 from ...middleware import Batches
 from ...middleware.heartbeat import Heartbeat
 from ...middleware.time_cap import TimeCap
-from ...protocol.accept import Representation, quality
 from ...protocol.errors import McpAppError, NotAcceptable
 from ...protocol.event import Entry
-from ...protocol.mcp import Exchange
-from ...protocol.revision import OnCap
-from ...protocol.rpc_error import rpc_error
+from ...protocol.http.accept import Representation, quality
+from ...protocol.mcp.exchange import Exchange
+from ...protocol.mcp.rpc_error import rpc_error
+from ...protocol.policy import OnCap
 from ...protocol.stream import Stream
 from ...runs import Reader, Run
 from ..calls import STREAM_HEADERS

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from ...protocol import jsonrpc
 from ...protocol.errors import InvalidRequest, UnknownRun
-from ...protocol.jsonrpc import Code, RpcError
+from ...protocol.mcp import jsonrpc
+from ...protocol.mcp.jsonrpc import Code, RpcError
 from ..calls import GONE
 from ..exchange import Answer, Request, json_answer
 from .answering import Answering, acceptable

@@ -1,8 +1,8 @@
 """Answers `completion/complete`: the values that an argument of a prompt or of a resource template may have.
 
-By the argument's type, or by the function of an `Annotated[str, complete(function)]` (MCP 2026-07-28, Completion). Which
-prompt or template is meant is looked up by the caller, and so is how long all this may take: a function that hangs is
-cancelled by it.
+By the argument's type, or by the function of an `Annotated[str, complete(function)]` (MCP 2026-07-28, Completion).
+Which prompt or template is meant is looked up by the caller, and so is how long all this may take: a function that
+hangs is cancelled by it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ...authoring.completion import Complete, Function, Values
 from ...authoring.signature import Signature
 from ...protocol.errors import InvalidParams, ToolFailed
 from ...protocol.event import encode
-from ...protocol.query_text import alternatives
+from ...protocol.http.query_text import alternatives
 from ...runs.threads import Channel, Threads
 
 MAX_VALUES = 100

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ...protocol import jsonrpc, mcp_headers, strict_json
-from ...protocol.accept import Representation, quality
 from ...protocol.errors import InvalidRequest, MethodNotAllowed, NotAcceptable, UnknownRoute
-from ...protocol.jsonrpc import Code, Id, RpcError
-from ...protocol.session_revision import SESSION_REVISIONS
+from ...protocol.http import strict_json
+from ...protocol.http.accept import Representation, quality
+from ...protocol.mcp import headers as mcp_headers
+from ...protocol.mcp import jsonrpc
+from ...protocol.mcp.jsonrpc import Code, Id, RpcError
+from ...protocol.mcp.revisions import SESSION_REVISIONS
 from ..calls import STREAM_HEADERS, check_content_type
 from ..exchange import Answer, Request, json_answer
 from ..guard import Guard

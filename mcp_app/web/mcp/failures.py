@@ -6,8 +6,8 @@ import logging
 import secrets
 
 from ...protocol.errors import InternalError, McpAppError
-from ...protocol.jsonrpc import Id, RpcError
-from ...protocol.rpc_error import rpc_error
+from ...protocol.mcp.jsonrpc import Id, RpcError
+from ...protocol.mcp.rpc_error import rpc_error
 
 logger = logging.getLogger("mcp_app.mcp")
 

@@ -10,9 +10,10 @@ import asyncio
 from collections.abc import Mapping
 from urllib.parse import parse_qs
 
-from ...protocol import jsonrpc, sse
-from ...protocol.jsonrpc import Code, RpcError
-from ...protocol.revision import MCP_2024_11_05
+from ...protocol.http import sse
+from ...protocol.mcp import jsonrpc
+from ...protocol.mcp.jsonrpc import Code, RpcError
+from ...protocol.policy import MCP_2024_11_05
 from ..calls import PRINCIPAL
 from ..exchange import Answer, Request
 from .answering import Answering

@@ -1,7 +1,7 @@
 """What a client of a session can ask for: the methods of MCP 2025-11-25 and older.
 
 A request becomes a result at once, or a run. Which transport it came by, and how its answer goes out, is not known
-here; the lists are offer.py's, what differs between the revisions stands in protocol/session_revision.py.
+here; the lists are offer.py's, what differs between the revisions stands in protocol/mcp/revisions.py.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from typing import Any
 
 from ...asking import URL, Asker, Live, Referred, declared
 from ...authoring.resource import UnknownResource
-from ...protocol import jsonrpc
-from ...protocol.accept import Representation
 from ...protocol.errors import InvalidParams
 from ...protocol.event import encode
-from ...protocol.jsonrpc import Code, RpcError
-from ...protocol.mcp import Exchange
-from ...protocol.revision import MCP_2024_11_05, OnCap, Policy
-from ...protocol.seal import digest
-from ...protocol.session_revision import negotiated
-from ...protocol.trace import Trace, carried
-from ...protocol.uri_template import normal
+from ...protocol.http.accept import Representation
+from ...protocol.http.seal import digest
+from ...protocol.http.trace import Trace, carried
+from ...protocol.http.uri_template import normal
+from ...protocol.mcp import jsonrpc
+from ...protocol.mcp.exchange import Exchange
+from ...protocol.mcp.jsonrpc import Code, RpcError
+from ...protocol.mcp.revisions import negotiated
+from ...protocol.policy import MCP_2024_11_05, OnCap, Policy
 from ...runs import Runs
 from .answering import acceptable
 from .offer import Offer

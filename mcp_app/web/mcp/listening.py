@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from ...config.settings import Settings
 from ...middleware.heartbeat import Heartbeat
 from ...middleware.time_cap import TimeCap
-from ...protocol import sse
 from ...protocol.errors import McpAppError
 from ...protocol.event import Entry
-from ...protocol.revision import MCP_2025_11_25, OnCap
-from ...protocol.rpc_error import rpc_error
+from ...protocol.http import sse
+from ...protocol.mcp.rpc_error import rpc_error
+from ...protocol.policy import MCP_2025_11_25, OnCap
 from ...protocol.stream import Stream
 from ..calls import STREAM_HEADERS
 from ..exchange import Answer

@@ -14,15 +14,16 @@ from typing import Any
 from ...asking import Asker, Rounds, State, Unasked
 from ...authoring.resource import UnknownResource
 from ...authoring.tool import Tool
-from ...protocol import jsonrpc, mcp_headers
 from ...protocol.errors import InvalidParams
 from ...protocol.event import encode
-from ...protocol.jsonrpc import Code, RpcError
-from ...protocol.mcp import Exchange, Wire
-from ...protocol.mcp_params import CLIENT_CAPABILITIES_KEY, LOG_LEVEL_KEY, SERVER_INFO_KEY
-from ...protocol.mcp_tasks import EXTENSION, EXTENSION_METHODS, declared, not_declared
-from ...protocol.revision import MCP_2026_07_28, MCP_2026_07_28_FOLLOWED, Policy
-from ...protocol.trace import Trace, carried
+from ...protocol.http.trace import Trace, carried
+from ...protocol.mcp import headers as mcp_headers
+from ...protocol.mcp import jsonrpc
+from ...protocol.mcp.exchange import Exchange, Wire
+from ...protocol.mcp.jsonrpc import Code, RpcError
+from ...protocol.mcp.params import CLIENT_CAPABILITIES_KEY, LOG_LEVEL_KEY, SERVER_INFO_KEY
+from ...protocol.mcp.tasks import EXTENSION, EXTENSION_METHODS, declared, not_declared
+from ...protocol.policy import MCP_2026_07_28, MCP_2026_07_28_FOLLOWED, Policy
 from ...runs import Run, Runs
 from ..calls import PRINCIPAL
 from ..exchange import Answer, Request, json_answer

@@ -15,8 +15,8 @@ from ...authoring.resource import Resources
 from ...authoring.tool import Registry, Tool
 from ...manifest import Manifest
 from ...protocol.errors import InvalidParams
-from ...protocol.mcp import Wire
-from ...protocol.pagination import paginate
+from ...protocol.mcp.exchange import Wire
+from ...protocol.mcp.pagination import paginate
 from ...runs.threads import Threads
 from .completion import completion
 

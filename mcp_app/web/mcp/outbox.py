@@ -14,7 +14,7 @@ import secrets
 from ...eventlog import EventLog
 from ...protocol.errors import InvalidRequest, Purged, UnknownRun
 from ...protocol.event import Entry, Event, EventType
-from ...protocol.revision import WINDOW_BYTES, WINDOW_ENTRIES, Keep
+from ...protocol.policy import WINDOW_BYTES, WINDOW_ENTRIES, Keep
 
 logger = logging.getLogger("mcp_app.mcp")
 

@@ -1,6 +1,6 @@
 """How the stream of one request looks: JSON-RPC messages as events, with ids where their reader may come back.
 
-What is sent, and when the stream ends, is answering.py's; the messages themselves are protocol/mcp.py's.
+What is sent, and when the stream ends, is answering.py's; the messages themselves are protocol/mcp/exchange.py's.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ...protocol import sse
 from ...protocol.errors import McpAppError
 from ...protocol.event import Entry, EventType
-from ...protocol.mcp import Exchange
-from ...protocol.rpc_error import rpc_error
+from ...protocol.http import sse
+from ...protocol.mcp.exchange import Exchange
+from ...protocol.mcp.rpc_error import rpc_error
 from ..frames import Rendering
 
 if TYPE_CHECKING:

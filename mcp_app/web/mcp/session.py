@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ...asking import Referrals
-from ...protocol import jsonrpc
 from ...protocol.errors import Cancelled, InvalidRequest, Overloaded
 from ...protocol.event import encode
-from ...protocol.jsonrpc import Id
-from ...protocol.mcp import Exchange
-from ...protocol.revision import Policy
-from ...protocol.session_revision import SessionRevision, negotiated
+from ...protocol.mcp import jsonrpc
+from ...protocol.mcp.exchange import Exchange
+from ...protocol.mcp.jsonrpc import Id
+from ...protocol.mcp.revisions import SessionRevision, negotiated
+from ...protocol.policy import Policy
 from ...runs import Run
 from .outbox import Outbox
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from ...config.settings import Settings
 from ...eventlog import EventLog
 from ...protocol.errors import Draining, Overloaded
-from ...protocol.revision import Policy
+from ...protocol.policy import Policy
 from ...runs.register import RETRY_AFTER
 from ..metrics import Pair
 from .outbox import Outbox

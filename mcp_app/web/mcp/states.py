@@ -1,7 +1,7 @@
 """The `requestState` of this server: sealed with the operator's secrets, opened once it proves to be of this very call.
 
-How a seal is made is protocol/seal.py's, what is in it asking/by_retry.py's, and which states were used the event log's.
-Here are the keys, the clock and chance.
+How a seal is made is protocol/http/seal.py's, what is in it asking/by_retry.py's, and which states were used the event
+log's. Here are the keys, the clock and chance.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from ...asking import State
 from ...config.settings import Settings, secrets_of
 from ...eventlog import EventLog
-from ...protocol import seal
+from ...protocol.http import seal
 
 logger = logging.getLogger("mcp_app.mcp")
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import re
 
-from ...protocol import jsonrpc
-from ...protocol.accept import Representation
 from ...protocol.errors import InvalidRequest, NotAcceptable
-from ...protocol.jsonrpc import Code, RpcError
-from ...protocol.revision import MCP_2024_11_05
-from ...protocol.session_revision import SESSION_REVISIONS
+from ...protocol.http.accept import Representation
+from ...protocol.mcp import jsonrpc
+from ...protocol.mcp.jsonrpc import Code, RpcError
+from ...protocol.mcp.revisions import SESSION_REVISIONS
+from ...protocol.policy import MCP_2024_11_05
 from ..calls import GONE, PRINCIPAL, STREAM_HEADERS
 from ..exchange import Answer, Request, json_answer
 from .answering import Answering, acceptable

@@ -17,15 +17,16 @@ from ...config.settings import Settings
 from ...eventlog import READ_BYTES
 from ...middleware.heartbeat import Heartbeat
 from ...middleware.time_cap import TimeCap
-from ...protocol import jsonrpc, sse
-from ...protocol.accept import Representation, quality
 from ...protocol.errors import Draining, McpAppError, NotAcceptable, Overloaded
 from ...protocol.event import Entry, Event, EventType, encode
-from ...protocol.jsonrpc import Id
-from ...protocol.revision import MCP_2026_07_28_LISTEN
-from ...protocol.rpc_error import rpc_error
+from ...protocol.http import sse
+from ...protocol.http.accept import Representation, quality
+from ...protocol.http.uri_template import normal
+from ...protocol.mcp import jsonrpc
+from ...protocol.mcp.jsonrpc import Id
+from ...protocol.mcp.rpc_error import rpc_error
+from ...protocol.policy import MCP_2026_07_28_LISTEN
 from ...protocol.stream import Stream
-from ...protocol.uri_template import normal
 from ...runs.register import RETRY_AFTER
 from ..calls import STREAM_HEADERS
 from ..exchange import Answer, Request

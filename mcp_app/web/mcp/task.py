@@ -1,6 +1,6 @@
 """One task: a call whose response is collected for whoever polls, and how it stands (io.modelcontextprotocol/tasks).
 
-What makes a call a task is tasks.py's, the wire's names are protocol/mcp_tasks.py's, and what a tool asks in between
+What makes a call a task is tasks.py's, the wire's names are protocol/mcp/tasks.py's, and what a tool asks in between
 asking/by_polling.py's.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 from ...asking import Deferred, Rounds
 from ...protocol.errors import Cancelled, UnknownRun
 from ...protocol.event import Event
-from ...protocol.mcp import Exchange
+from ...protocol.mcp.exchange import Exchange
 from ...runs import Reader, Run
 from ..exchange import Answer, json_answer
 from .failures import as_rpc_error

@@ -2,7 +2,7 @@
 
 A task is a run under the policy row MCP_TASK, its taskId the run's id. Here a call becomes one, at its start or near
 the cap, and a client that polls is told how it stands. What one task is stands in task.py, the wire's names in
-protocol/mcp_tasks.py; headers and `_meta` are checked before.
+protocol/mcp/tasks.py; headers and `_meta` are checked before.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import Any
 from ...asking import Rounds
 from ...authoring.tool import Tool
 from ...config.settings import Settings
-from ...protocol import jsonrpc
 from ...protocol.errors import Cancelled, Left, UnknownRun
 from ...protocol.event import encode
-from ...protocol.jsonrpc import Code, RpcError
-from ...protocol.mcp import Exchange
-from ...protocol.mcp_tasks import Handle, not_declared
-from ...protocol.mcp_tasks import declared as can_follow
-from ...protocol.revision import MCP_TASK
-from ...protocol.trace import Trace
+from ...protocol.http.trace import Trace
+from ...protocol.mcp import jsonrpc
+from ...protocol.mcp.exchange import Exchange
+from ...protocol.mcp.jsonrpc import Code, RpcError
+from ...protocol.mcp.tasks import Handle, not_declared
+from ...protocol.mcp.tasks import declared as can_follow
+from ...protocol.policy import MCP_TASK
 from ...runs import Reader, Run, Runs
 from ..calls import PRINCIPAL
 from ..exchange import Answer, Request, json_answer

@@ -11,11 +11,11 @@ import math
 from collections.abc import Callable, Sequence
 
 from ...middleware import Batch
-from ...protocol import sse
 from ...protocol.errors import McpAppError, UnknownRun
 from ...protocol.event import Entry, Event, EventType
-from ...protocol.jsonrpc import Id
-from ...protocol.rpc_error import rpc_error
+from ...protocol.http import sse
+from ...protocol.mcp.jsonrpc import Id
+from ...protocol.mcp.rpc_error import rpc_error
 from ...runs import Run
 from .failures import as_rpc_error
 from .rendering import RpcRendering

@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ...protocol.jsonrpc import MAX_ID_CHARS, Code, RpcError, is_id
-from ...protocol.mcp_params import validator
+from ...protocol.mcp.jsonrpc import MAX_ID_CHARS, Code, RpcError, is_id
+from ...protocol.mcp.params import validator
 from ...protocol.plain import problems
 
 

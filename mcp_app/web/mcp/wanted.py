@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ...middleware import Batch, Batches, Mark
 from ...protocol.event import Entry, EventType
-from ...protocol.mcp import Exchange
+from ...protocol.mcp.exchange import Exchange
 
 _PROGRESS = EventType.PROGRESS  # looked up once: an enum's metaclass does it, slowly
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ..event import decode, encode
 from . import jsonrpc
-from .event import decode, encode
 
 _MOST = math.nextafter(math.inf, 0.0)  # a tool that says this has come to the end of numbers
 _METHOD = "notifications/progress"

@@ -1,6 +1,6 @@
 """The revisions with sessions, one row each: what they have on the wire, and which policy their requests follow.
 
-Data, like revision.py's rows: nothing here acts, and nothing is read from a message.
+Data, like policy.py's rows: nothing here acts, and nothing is read from a message.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from .mcp import Wire
-from .mcp_content import AUDIO, RESOURCE_LINK
-from .revision import MCP_2025_06_18, MCP_2025_11_25, Policy
+from ..policy import MCP_2025_06_18, MCP_2025_11_25, Policy
+from .content import AUDIO, RESOURCE_LINK
+from .exchange import Wire
 
 
 class SessionRevision(NamedTuple):

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from . import jsonrpc, mcp_content
-from .asking import MissingCapability
-from .event import Event, EventType, decode, encode
+from ..asking import MissingCapability
+from ..event import Event, EventType, decode, encode
+from . import content, jsonrpc
 from .jsonrpc import Code, Id
-from .mcp_progress import Progress, message_in
+from .progress import Progress, message_in
 from .rpc_error import RPC_CODES
 
 MESSAGE_CHARS = 200
@@ -219,7 +219,7 @@ class Exchange:
         metadata: dict[str, Any] = decode(event.metadata) if event.metadata else {}
         value = decode(event.data)
         if self.raw is not None:
-            return self.typed({**mcp_content.known(value, self.wire.lacking), **self.raw})
+            return self.typed({**content.known(value, self.wire.lacking), **self.raw})
         partial = [decode(data) for data, _ in self._kept]
         result: dict[str, Any]
         if metadata.get("content"):
@@ -242,7 +242,7 @@ class Exchange:
             meta[f"{self.namespace}truncated"] = {"truncated": True, "items": self._seen}
         if meta:
             result["_meta"] = meta
-        return self.typed(mcp_content.known(result, self.wire.lacking))
+        return self.typed(content.known(result, self.wire.lacking))
 
 
 def _line(data: bytes, is_content: bool) -> str:

@@ -22,8 +22,8 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
-from .event import encode, number
-from .rpc_error import Code, RpcError
+from ..event import encode, number
+from ..mcp.rpc_error import Code, RpcError
 
 MIN_SECRET_BYTES = 16
 """Of the setting's secret: 128 bits, if it is random. Less can be tried out on one sealed state, offline."""

@@ -15,8 +15,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, TypeGuard
 
-from . import errors, strict_json
-from .event import encode
+from .. import errors
+from ..event import encode
+from ..http import strict_json
 from .rpc_error import Code, Id, RpcError, error, id_json, rpc_error
 
 __all__ = [

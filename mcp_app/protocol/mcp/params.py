@@ -1,6 +1,6 @@
 """The parameters of each request that a client can make, in every revision: their shapes, and nothing that is done.
 
-Methods of an extension are not here: a revision's schema says nothing of them. `mcp_shapes.py` has what their shapes
+Methods of an extension are not here: a revision's schema says nothing of them. `shapes.py` has what their shapes
 are made of.
 """
 
@@ -12,9 +12,9 @@ from functools import cache
 from pydantic_core import SchemaValidator
 from pydantic_core.core_schema import CoreSchema
 
-from .mcp_answers import ELICITED, ROOTS, SAMPLED
-from .mcp_headers import VERSION_KEY
-from .mcp_shapes import (
+from .answers import ELICITED, ROOTS, SAMPLED
+from .headers import VERSION_KEY
+from .shapes import (
     BOOLEAN,
     IMPLEMENTATION,
     INTEGER,

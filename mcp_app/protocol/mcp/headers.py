@@ -20,9 +20,9 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from .errors import ToolDefinitionError
+from ..errors import ToolDefinitionError
 from .jsonrpc import Code, Request, RpcError
-from .mcp_tasks import EXTENSION_METHODS
+from .tasks import EXTENSION_METHODS
 
 ANNOTATION = "x-mcp-header"
 """The keyword of a property's schema whose value names the header that the argument is repeated in."""

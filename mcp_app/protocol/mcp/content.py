@@ -1,6 +1,6 @@
 """Content blocks for a revision that does not know their kind: said in the kinds that it does know, so nothing is lost.
 
-Pure: blocks in, blocks out. Which kinds a revision lacks stands in session_revision.py; how an author's value becomes
+Pure: blocks in, blocks out. Which kinds a revision lacks stands in revisions.py; how an author's value becomes
 blocks is content.py's.
 """
 

@@ -13,7 +13,7 @@ import re
 from itertools import accumulate
 from typing import Any, NoReturn
 
-from .errors import InvalidRequest
+from ..errors import InvalidRequest
 
 MAX_DEPTH = 64
 """Levels of arrays and objects. Parsers and validators recurse: a thousand levels would meet Python's own limit inside

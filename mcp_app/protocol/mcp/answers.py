@@ -11,7 +11,7 @@ from functools import cache
 from pydantic_core import SchemaValidator
 from pydantic_core.core_schema import CoreSchema, nullable_schema, url_schema
 
-from .mcp_shapes import (
+from .shapes import (
     BOOLEAN,
     ICON,
     INTEGER,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .event import encode
+from ..event import encode
 
 Schema = Mapping[str, Any]
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Generic, TypeVar
 
-from .errors import RequestError
+from ..errors import RequestError
 
 T = TypeVar("T")
 

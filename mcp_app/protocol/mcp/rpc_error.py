@@ -12,8 +12,8 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Any
 
-from . import asking, errors
-from .event import encode
+from .. import asking, errors
+from ..event import encode
 
 Id = str | int
 """A request's id (MCP, Requests: "MUST include a string or integer ID", "MUST NOT be null")."""

@@ -1,6 +1,6 @@
 """The shapes that MCP's messages are made of, and what is common to several: schemas for pydantic-core, as data.
 
-`mcp_params.py` makes requests of them, `mcp_answers.py` what a client is asked and answers. They are written out, as
+`params.py` makes requests of them, `answers.py` what a client is asked and answers. They are written out, as
 the models of mcp-types cost 0.2 s of every start and 15 MiB; the tests compare the verdicts of both. A shape says what
 is wrong with a value, and makes nothing of it. No method is known here.
 """
