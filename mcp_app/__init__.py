@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .app import create_app
     from .asking import Declined, MissingCapability, NoAnswer, Root, Sample, Titled, Visit, Visits
     from .authoring.completion import complete
     from .authoring.content import Annotations, Audio, EmbeddedResource, File, Image, ResourceLink, Text
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from .config.settings import Settings
     from .protocol import errors
     from .protocol.errors import ToolDefinitionError, ToolError
-    from .web.app import create_app
 
 __all__ = [
     "Annotations",
@@ -73,7 +73,7 @@ _WHERE = {
     "authoring.resource": ("Resource", "Resources", "UnknownResource", "resource"),
     "config.settings": ("Settings",),
     "authoring.tool": ("Registry", "Result", "Tool", "tool"),
-    "web.app": ("create_app",),
+    "app": ("create_app",),
 }
 """Module -> its public names, as above for type checkers."""
 

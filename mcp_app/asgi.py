@@ -1,6 +1,6 @@
 """The application that `hypercorn -c hypercorn.toml mcp_app.asgi:app` serves: settings from the environment, the
 built-in tools, the manifest of the working directory. Nothing else may be in here."""
 
-from .web.app import create_app
+from .app import create_app
 
 app = create_app()

@@ -8,4 +8,4 @@ than a server which does not start, and than a tool which is silently not there.
 from mcp_app.builtin.scan_domain import tool as scan_domain_tool
 
 TOOLS = (scan_domain_tool.scan_domain,)
-"""What `mcp_app.web.app` serves where no tools are given."""
+"""What `mcp_app.app` serves where no tools are given."""

@@ -15,7 +15,7 @@ from mcp_app.server.errors import StartError
 if TYPE_CHECKING:
     from hypercorn.typing import ASGIFramework
 
-    from mcp_app.web.app import Server
+    from mcp_app.app import Server
 
 _EPILOG = """\
 Without FILE.py the built-in tools are served. Addresses, certificate and limits are those of hypercorn.toml (of the
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _serve(arguments: argparse.Namespace) -> int:
     with _uncollected():
         # Imported here: `mcp-app call` and `mcp-app certs` do without Hypercorn and Quart.
-        import mcp_app.web.app  # noqa: F401 - used below, and this is most of what there is to load
+        import mcp_app.app  # noqa: F401 - used below, and this is most of what there is to load
         from mcp_app.cli.banner import banner
         from mcp_app.server import configuration, tls
         from mcp_app.server.run import serve
@@ -99,10 +99,10 @@ def _application(arguments: argparse.Namespace) -> tuple[ASGIFramework, Server]:
     from pydantic import ValidationError
 
     from mcp_app import Settings
+    from mcp_app.app import builtin_tools, create_app
     from mcp_app.cli.toolfile import nothing, offered_by
     from mcp_app.manifest import ManifestError
     from mcp_app.protocol.errors import ToolDefinitionError
-    from mcp_app.web.app import builtin_tools, create_app
 
     try:
         tools, resources, prompts = nothing() if arguments.tools is None else offered_by(arguments.tools)

@@ -31,9 +31,9 @@ from ..protocol.http.accept import Representation, choose
 from ..protocol.policy import PLAIN_EVENTSOURCE, PLAIN_POST, OnCap, OnLeave, Policy
 from ..protocol.stream import Stream
 from ..runs import Reader, Run, Runs
-from .exchange import JSON, Answer, Request, json_answer
 from .frames import Frames, PlainRendering
 from .guard import Guard
+from .messages import JSON, Answer, Request, json_answer
 from .metrics import Metrics
 
 PRINCIPAL = "anonymous"

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from ..config.settings import Settings
 from ..protocol.errors import AnonymousNotAllowed, CrossSiteNotAllowed, HostNotAllowed, OriginNotAllowed
-from .exchange import Request
+from .messages import Request
 
 MAX_AUTHORITY_CHARS = 260
 """A name of 253 characters (RFC 1035, 2.3.4), a colon and a port. Longer is no host, and nothing to remember."""

@@ -17,8 +17,8 @@ from ..protocol.event import EventType, encode
 from ..protocol.policy import PLAIN_DETACHED
 from ..runs import Run, Runs
 from .calls import PRINCIPAL, Calls, check_content_type
-from .exchange import Answer, Request, json_answer
 from .guard import Guard
+from .messages import Answer, Request, json_answer
 
 
 class RunRoutes:

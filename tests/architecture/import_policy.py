@@ -21,11 +21,11 @@ MAY_IMPORT: dict[str, str] = {
     "manifest": "protocol config",
     "web": "protocol config aio asking authoring runs eventlog middleware manifest",
     "server": "protocol config",
-    "web.app": "protocol config authoring runs eventlog middleware manifest web server builtin",
-    "public": "protocol config asking authoring runs web.app",
-    "asgi": "web.app",
+    "app": "protocol config authoring runs eventlog middleware manifest web server builtin",
+    "public": "protocol config asking authoring runs app",
+    "asgi": "app",
     "call": "protocol",
-    "cli": "public protocol config runs authoring manifest web.app server call",
+    "cli": "public protocol config runs authoring manifest app server call",
     "__main__": "cli",
     "builtin": "public",
 }
@@ -44,9 +44,9 @@ FOREIGN: dict[str, str] = {
     "pydantic": "*",
     "pydantic_core": "*",
     "typing_extensions": "*",
-    "quart": "web web.app",
-    "werkzeug": "web web.app",
-    "hypercorn": "server web web.app cli",
+    "quart": "web app",
+    "werkzeug": "web app",
+    "hypercorn": "server web app cli",
     "h11": "server call",
     "h2": "server call",
     "hyperframe": "server",
@@ -66,7 +66,7 @@ FOREIGN: dict[str, str] = {
 }
 
 # Modules that know neither Quart nor Hypercorn though their part may: a function of plain values.
-PLAIN_MODULES = ("mcp_app.web.endpoint",)
+PLAIN_MODULES = ("mcp_app.endpoint",)
 FRAMEWORKS = ("quart", "werkzeug", "hypercorn")
 
 # What `protocol` may not have of the standard library: a clock, chance, a loop, a thread, a file, a socket, a log.

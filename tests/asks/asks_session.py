@@ -11,8 +11,8 @@ from typing import Any
 from asks_stage import ALL, SECONDS, Server
 from mcp_types.methods import parse_server_notification, parse_server_request, validate_server_result
 
-from mcp_app.web.exchange import Answer, Request
 from mcp_app.web.frames import Frames
+from mcp_app.web.messages import Answer, Request
 
 VERSION = "2025-11-25"
 

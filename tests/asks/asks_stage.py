@@ -16,12 +16,12 @@ from mcp_app.authoring.prompt import Prompts
 from mcp_app.authoring.resource import Resources
 from mcp_app.authoring.tool import Registry, Tool, tool
 from mcp_app.config.settings import Settings
+from mcp_app.endpoint import Endpoint
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.manifest import load_manifest
 from mcp_app.runs import Runs
-from mcp_app.web.endpoint import Endpoint
-from mcp_app.web.exchange import Request
 from mcp_app.web.frames import Frames
+from mcp_app.web.messages import Request
 
 SECONDS = 20.0
 VERSION = "2026-07-28"

@@ -19,8 +19,8 @@ from mcp_app import Context, ToolError, tool
 from mcp_app.config.settings import Settings
 from mcp_app.protocol.policy import MCP_2026_07_28_FOLLOWED
 from mcp_app.runs import Run
-from mcp_app.web.exchange import Answer, Request
 from mcp_app.web.frames import Frames
+from mcp_app.web.messages import Answer, Request
 
 EXTENSION = "io.modelcontextprotocol/tasks"
 CAN: dict[str, Any] = {"elicitation": {}, "extensions": {EXTENSION: {}}}

@@ -20,8 +20,8 @@ from mcp_app import Context, ToolDefinitionError, Visits, tool
 from mcp_app.asking import Referrals, State
 from mcp_app.asking.by_url import MAX_REFERRALS, REFERRAL_SECONDS
 from mcp_app.asking.form import requested_schema
-from mcp_app.web.exchange import Request
 from mcp_app.web.frames import Frames
+from mcp_app.web.messages import Request
 
 Make = Callable[..., Server]
 PAGE = "https://example.com/connect?from=mcp"

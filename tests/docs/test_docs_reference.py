@@ -20,8 +20,8 @@ from mcp_app.manifest import load_manifest
 from mcp_app.protocol import plain
 from mcp_app.protocol.errors import McpAppError, RunError, ToolError
 from mcp_app.protocol.event import EventType
+from mcp_app.routes import table
 from mcp_app.web import pages
-from mcp_app.web.table import table
 
 REFERENCE = ROOT / "docs" / "reference.md"
 

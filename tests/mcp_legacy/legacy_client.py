@@ -14,13 +14,13 @@ from typing import Any
 from mcp_app import Context, Registry, Resources, ToolError, prompt, resource, tool
 from mcp_app.authoring.prompt import Prompts
 from mcp_app.config.settings import Settings
+from mcp_app.endpoint import Endpoint
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.manifest import load_manifest
 from mcp_app.protocol.http.sse import Decoder, Event
 from mcp_app.runs import Runs
-from mcp_app.web.endpoint import Endpoint
-from mcp_app.web.exchange import Answer, Request
 from mcp_app.web.frames import Frames
+from mcp_app.web.messages import Answer, Request
 
 SECONDS = 10.0
 MCP = "/mcp"

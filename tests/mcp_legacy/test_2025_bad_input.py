@@ -15,7 +15,7 @@ import pytest
 from legacy_client import Client, Events, Stage, call, decoded
 from mcp_types.methods import validate_server_result
 
-from mcp_app.web.exchange import Answer
+from mcp_app.web.messages import Answer
 
 VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 each_version = pytest.mark.parametrize("version", VERSIONS)

@@ -16,7 +16,7 @@ from legacy_client import Client, Events, Stage, call, decoded
 from mcp_types.methods import parse_server_notification, parse_server_request, validate_server_result
 from test_2025_bad_input import GOOD, VERSIONS
 
-from mcp_app.web.exchange import Answer
+from mcp_app.web.messages import Answer
 
 # One session for all examples: what one leaves behind must not harm the next.
 many = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))

@@ -12,7 +12,7 @@ import pytest
 from legacy_client import BOTH, STREAM, Client, Events, Stage, call, decoded
 
 from mcp_app import Audio, Context, ResourceLink, tool
-from mcp_app.web.exchange import Answer
+from mcp_app.web.messages import Answer
 
 VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 each_version = pytest.mark.parametrize("version", VERSIONS)

@@ -20,12 +20,12 @@ from modern_served import HELD, PROMPTS, RESOURCES, TOOLS
 from pydantic import SecretStr
 
 from mcp_app import Prompts, Registry, Resources, Settings
+from mcp_app.endpoint import Endpoint
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.manifest import load_manifest
 from mcp_app.runs import Runs
-from mcp_app.web.endpoint import Endpoint
-from mcp_app.web.exchange import Answer, Request
 from mcp_app.web.frames import Frames
+from mcp_app.web.messages import Answer, Request
 
 SECONDS = 20.0
 VERSION = "2026-07-28"

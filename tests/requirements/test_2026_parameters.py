@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from modern_client import ABSENT, META, SECONDS, Stage, headers, request, said
 from modern_requests import ADD, CAN_ALL
 
-from mcp_app.web.exchange import Answer
 from mcp_app.web.frames import Frames
+from mcp_app.web.messages import Answer
 
 WHOLE: dict[str, dict[str, Any]] = {
     "server/discover": {},

@@ -13,8 +13,8 @@ from modern_client import ABSENT, SECONDS, Stage, headers, request, said
 from modern_served import HELD
 
 from mcp_app import Context, tool
-from mcp_app.web.exchange import Answer
 from mcp_app.web.frames import Frames
+from mcp_app.web.messages import Answer
 
 TALK = {"name": "talk"}
 STREAM = {"accept": "text/event-stream"}

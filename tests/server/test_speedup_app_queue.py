@@ -15,7 +15,7 @@ from hypercorn.config import Config
 
 from mcp_app.server.fixes.speedups import app_queue
 from mcp_app.server.fixes.speedups.app_queue import EXTENSION, AppQueue
-from mcp_app.web import leaving
+from mcp_app.web.asgi import leaving
 
 SECONDS = 5
 DISCONNECT: Any = {"type": "http.disconnect"}

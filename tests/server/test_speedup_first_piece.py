@@ -14,7 +14,7 @@ from hypercorn.events import RawData
 from live_server import serving
 
 from mcp_app.server.fixes.speedups import first_piece
-from mcp_app.web import fast_lane
+from mcp_app.web.asgi import lane as fast_lane
 
 Fields = list[tuple[bytes, bytes]]
 

@@ -11,13 +11,13 @@ from typing import Any
 from mcp_types.methods import parse_server_notification, validate_server_result
 
 from mcp_app import Prompts, Registry, Resources, Settings, prompt, resource, tool
+from mcp_app.endpoint import Endpoint
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.manifest import load_manifest
 from mcp_app.protocol.http.sse import Decoder
 from mcp_app.runs import Runs
-from mcp_app.web.endpoint import Endpoint
-from mcp_app.web.exchange import Answer, Request
 from mcp_app.web.frames import Frames
+from mcp_app.web.messages import Answer, Request
 
 SECONDS = 10.0
 VERSION = "2026-07-28"

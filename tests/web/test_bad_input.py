@@ -14,8 +14,8 @@ from web_direct import EVENTS, RUNS, Direct
 from web_wire import decoded, headers
 
 from mcp_app.protocol import errors
-from mcp_app.web.exchange import Answer
 from mcp_app.web.frames import Frames
+from mcp_app.web.messages import Answer
 
 # The endpoint is the same for all examples: what one leaves behind must not harm the next.
 many = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))

@@ -11,8 +11,8 @@ from web_deaf import Deaf
 from web_play import SECONDS
 
 from mcp_app.aio import cancelling as ending
-from mcp_app.web.application import Application
-from mcp_app.web.connection import Connection
+from mcp_app.web.quart.application import Application
+from mcp_app.web.quart.connection import Connection
 
 SCOPE: dict[str, Any] = {
     "type": "http",

@@ -7,7 +7,7 @@ from web_direct import EVENTS, RUNS, Direct, Make
 from web_wire import headers, refused, stream
 
 from mcp_app.manifest import CORS, DOOR_PATHS
-from mcp_app.web.exchange import Request
+from mcp_app.web.messages import Request
 
 LISTED = "https://app.example.com"
 ROUTES = ("/", "/healthz", "/metrics", "/mcp.json", "/nothing", EVENTS, RUNS, f"{RUNS}/x", f"{RUNS}/x/events")

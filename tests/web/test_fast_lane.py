@@ -23,9 +23,9 @@ from mcp_app import create_app
 from mcp_app.aio import cancelling as ending
 from mcp_app.config.settings import Settings
 from mcp_app.server.fixes.speedups.app_queue import EXTENSION
-from mcp_app.web import leaving
-from mcp_app.web.application import Application
-from mcp_app.web.fast_lane import FastLane
+from mcp_app.web.asgi import leaving
+from mcp_app.web.asgi.lane import FastLane
+from mcp_app.web.quart.application import Application
 
 JSON = (b"accept", b"application/json")
 STREAM = (b"accept", b"text/event-stream")

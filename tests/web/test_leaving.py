@@ -11,7 +11,7 @@ import pytest
 import uvloop
 
 from mcp_app.server.fixes.speedups.app_queue import AppQueue
-from mcp_app.web.leaving import Leaving
+from mcp_app.web.asgi.leaving import Leaving
 
 
 async def requests() -> None:

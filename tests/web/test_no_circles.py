@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Callable, Iterator
 import pytest
 from web_direct import EVENTS, Direct
 
-from mcp_app.web.exchange import Answer
 from mcp_app.web.frames import Frames
+from mcp_app.web.messages import Answer
 
 META = "io.modelcontextprotocol/"
 VERSION = "2026-07-28"

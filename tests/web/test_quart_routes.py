@@ -13,7 +13,7 @@ from web_play import SECONDS, Play, eventually
 
 from mcp_app import create_app
 from mcp_app.config.settings import Settings
-from mcp_app.web import routes
+from mcp_app.web.quart import blueprint as routes
 
 HOP_BY_HOP = {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "te", "trailer"}
 WAIT = b'{"tool":"wait"}'

@@ -12,13 +12,13 @@ from web_play import SECONDS, Play
 
 from mcp_app.authoring.tool import Registry
 from mcp_app.config.settings import Settings
+from mcp_app.endpoint import Endpoint
 from mcp_app.eventlog import EventLog
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.manifest import load_manifest
 from mcp_app.runs import Runs
-from mcp_app.web.endpoint import Endpoint
-from mcp_app.web.exchange import Answer, Request
 from mcp_app.web.frames import Frames
+from mcp_app.web.messages import Answer, Request
 
 EVENTS = "/api/v1/mcp/sse"
 RUNS = "/api/v1/mcp/runs"

@@ -10,8 +10,8 @@ from typing import Any
 from web_play import SECONDS
 
 from mcp_app.protocol.http import sse
-from mcp_app.web.exchange import Answer
 from mcp_app.web.frames import Frames
+from mcp_app.web.messages import Answer
 
 
 class Wire:

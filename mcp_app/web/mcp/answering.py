@@ -24,8 +24,8 @@ from ...protocol.policy import OnCap
 from ...protocol.stream import Stream
 from ...runs import Reader, Run
 from ..calls import STREAM_HEADERS
-from ..exchange import Answer, Request, json_answer
 from ..frames import Frames, Rendering
+from ..messages import Answer, Request, json_answer
 from ..metrics import Metrics
 from .rendering import Resumable, RpcRendering
 from .wanted import Wanted

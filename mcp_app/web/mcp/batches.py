@@ -14,7 +14,7 @@ from ...protocol.errors import InvalidRequest, UnknownRun
 from ...protocol.mcp import jsonrpc
 from ...protocol.mcp.jsonrpc import Code, RpcError
 from ..calls import GONE
-from ..exchange import Answer, Request, json_answer
+from ..messages import Answer, Request, json_answer
 from .answering import Answering, acceptable
 from .session import Session, Working
 from .together import Call, Together, array

@@ -17,8 +17,8 @@ from ...protocol.mcp import jsonrpc
 from ...protocol.mcp.jsonrpc import Code, Id, RpcError
 from ...protocol.mcp.revisions import SESSION_REVISIONS
 from ..calls import STREAM_HEADERS, check_content_type
-from ..exchange import Answer, Request, json_answer
 from ..guard import Guard
+from ..messages import Answer, Request, json_answer
 from .failures import as_rpc_error
 from .http_sse import HttpSse
 from .modern import Modern

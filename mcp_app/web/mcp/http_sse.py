@@ -15,7 +15,7 @@ from ...protocol.mcp import jsonrpc
 from ...protocol.mcp.jsonrpc import Code, RpcError
 from ...protocol.policy import MCP_2024_11_05
 from ..calls import PRINCIPAL
-from ..exchange import Answer, Request
+from ..messages import Answer, Request
 from .answering import Answering
 from .failures import as_rpc_error
 from .legacy import Legacy

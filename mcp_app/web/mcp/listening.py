@@ -17,8 +17,8 @@ from ...protocol.mcp.rpc_error import rpc_error
 from ...protocol.policy import MCP_2025_11_25, OnCap
 from ...protocol.stream import Stream
 from ..calls import STREAM_HEADERS
-from ..exchange import Answer
 from ..frames import Frames, Rendering
+from ..messages import Answer
 from ..metrics import Metrics
 from .outbox import Listener
 from .rendering import Resumable

@@ -26,7 +26,7 @@ from ...protocol.mcp.tasks import EXTENSION, EXTENSION_METHODS, declared, not_de
 from ...protocol.policy import MCP_2026_07_28, MCP_2026_07_28_FOLLOWED, Policy
 from ...runs import Run, Runs
 from ..calls import PRINCIPAL
-from ..exchange import Answer, Request, json_answer
+from ..messages import Answer, Request, json_answer
 from .answering import Answering
 from .offer import LIST_TTL_MS, Offer
 from .states import Bound, States

@@ -18,7 +18,7 @@ from ...protocol.mcp.jsonrpc import Code, RpcError
 from ...protocol.mcp.revisions import SESSION_REVISIONS
 from ...protocol.policy import MCP_2024_11_05
 from ..calls import GONE, PRINCIPAL, STREAM_HEADERS
-from ..exchange import Answer, Request, json_answer
+from ..messages import Answer, Request, json_answer
 from .answering import Answering, acceptable
 from .batches import ACCEPTED, Batching
 from .failures import as_rpc_error

@@ -29,8 +29,8 @@ from ...protocol.policy import MCP_2026_07_28_LISTEN
 from ...protocol.stream import Stream
 from ...runs.register import RETRY_AFTER
 from ..calls import STREAM_HEADERS
-from ..exchange import Answer, Request
 from ..frames import Frames
+from ..messages import Answer, Request
 from ..metrics import Metrics
 
 SUBSCRIPTION_ID = "io.modelcontextprotocol/subscriptionId"

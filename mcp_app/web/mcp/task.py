@@ -16,7 +16,7 @@ from ...protocol.errors import Cancelled, UnknownRun
 from ...protocol.event import Event
 from ...protocol.mcp.exchange import Exchange
 from ...runs import Reader, Run
-from ..exchange import Answer, json_answer
+from ..messages import Answer, json_answer
 from .failures import as_rpc_error
 
 _LOOK_SECONDS = 3600.0

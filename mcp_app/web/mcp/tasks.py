@@ -27,7 +27,7 @@ from ...protocol.mcp.tasks import declared as can_follow
 from ...protocol.policy import MCP_TASK
 from ...runs import Reader, Run, Runs
 from ..calls import PRINCIPAL
-from ..exchange import Answer, Request, json_answer
+from ..messages import Answer, Request, json_answer
 from ..metrics import Metrics
 from .answering import acceptable
 from .task import Task

@@ -19,7 +19,7 @@ from hypercorn.typing import AppWrapper, ASGIReceiveEvent, ASGISendEvent, Scope
 from mcp_app.server.fixes.replacing import Fix, Replacement
 
 EXTENSION = "mcp_app.queue"
-"""An ASGI extension: the `AppQueue` of the request, beside its `receive`. Ours looks for it in web/leaving.py."""
+"""An ASGI extension: the `AppQueue` of the request, beside its `receive`. Ours looks for it in web/asgi/leaving.py."""
 
 Send = Callable[[ASGISendEvent | None], Awaitable[None]]
 SpawnApp = Callable[[TaskGroup, AppWrapper, Config, Scope, Send], Awaitable[Callable[[ASGIReceiveEvent], Any]]]

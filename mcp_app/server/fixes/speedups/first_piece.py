@@ -31,7 +31,7 @@ Fields = list[tuple[bytes, bytes]]
 
 BODY_FOLLOWS = "mcp_app.body_follows"
 """In a message `http.response.start`: the next message is a part of the body, and is sent without waiting for anything.
-Ours says so in web/fast_lane.py."""
+Ours says so in web/asgi/lane.py."""
 
 _LINES = 512
 _VALUE_BYTES = 256

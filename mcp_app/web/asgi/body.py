@@ -9,7 +9,7 @@ import math
 
 from hypercorn.typing import ASGIReceiveEvent
 
-from . import routes
+from ..quart import blueprint as routes
 
 
 class IncomingBody:

@@ -22,17 +22,17 @@ from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, ASGISendEven
 from quart import signals
 from werkzeug.sansio.utils import get_content_length
 
-from ..protocol.errors import McpAppError
-from . import routes
-from .endpoint import Endpoint
-from .exchange import Answer, Request
-from .frames import Frames
-from .incoming import IncomingBody
+from ...endpoint import Endpoint
+from ...protocol.errors import McpAppError
+from ..frames import Frames
+from ..messages import Answer, Request
+from ..quart import blueprint as routes
+from .body import IncomingBody
 from .leaving import QUEUE, Leaving, Queue
 from .scope import headers_in, request_in, says_length
 
 if TYPE_CHECKING:
-    from .application import Application
+    from ..quart.application import Application
 
 _SIGNALS = (
     signals.request_started,

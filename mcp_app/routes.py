@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..manifest import DOOR_PATHS, Manifest
-from . import pages
+from .manifest import DOOR_PATHS, Manifest
+from .web import pages
 
 Methods = Mapping[str, str]
 

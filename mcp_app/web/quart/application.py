@@ -10,9 +10,9 @@ from quart.routing import QuartMap
 from quart.wrappers.base import BaseRequestWebsocket
 from werkzeug.routing import MapAdapter, RuleFactory
 
+from ..asgi.lane import FastLane
+from ..asgi.no_websocket import NoWebsocket
 from .connection import Connection
-from .fast_lane import FastLane
-from .no_websocket import NoWebsocket
 
 
 class CountedMap(QuartMap):

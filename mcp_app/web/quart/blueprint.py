@@ -14,12 +14,12 @@ from quart.blueprints import BlueprintSetupState
 from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout
 from werkzeug.routing import BaseConverter
 
-from ..protocol.errors import BodyTimeout, BodyTooLarge, McpAppError
+from ...endpoint import Endpoint
+from ...protocol.errors import BodyTimeout, BodyTooLarge, McpAppError
+from ..asgi.scope import headers_in, request_in, says_length
+from ..frames import Frames
+from ..messages import Answer
 from .connection import FRAMES
-from .endpoint import Endpoint
-from .exchange import Answer
-from .frames import Frames
-from .scope import headers_in, request_in, says_length
 
 MAX_BODY_BYTES = 1024 * 1024
 """Of a request: a call's parameters, not an upload. The official SDKs take 4 MiB, Mercure 1 MiB."""

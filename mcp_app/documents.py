@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import manifest as discovery
-from ..authoring.tool import Registry, Tool
-from ..config.settings import Settings
-from ..protocol.event import encode
-from ..runs import Runs
-from . import metrics, pages
-from .exchange import Answer, Request, json_answer
-from .mcp.dispatch import REVISIONS
+from . import manifest as discovery
+from .authoring.tool import Registry, Tool
+from .config.settings import Settings
+from .protocol.event import encode
+from .runs import Runs
+from .web import metrics, pages
+from .web.mcp.dispatch import REVISIONS
+from .web.messages import Answer, Request, json_answer
 
 _MAX_BASES = 16  # addresses of this machine that the server listens on; each keeps its own few documents
 

@@ -13,35 +13,35 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..authoring.prompt import Prompts
-from ..authoring.resource import Resources
-from ..authoring.tool import Registry
-from ..config.settings import Settings
-from ..eventlog import EventLog
-from ..manifest import CORS, DOOR_PATHS, Manifest
-from ..protocol.errors import InternalError, McpAppError, MethodNotAllowed, UnknownRoute
-from ..runs import Runs
-from .calls import Calls
+from .authoring.prompt import Prompts
+from .authoring.resource import Resources
+from .authoring.tool import Registry
+from .config.settings import Settings
 from .documents import Documents
-from .exchange import Answer, Request, error_answer
-from .guard import Guard
-from .mcp.answering import Answering
-from .mcp.batches import Batching
-from .mcp.changes import Changes
-from .mcp.dispatch import REVISIONS, Dispatch, rpc_in
-from .mcp.http_sse import HttpSse
-from .mcp.legacy import Legacy
-from .mcp.listening import Listening
-from .mcp.modern import Modern
-from .mcp.offer import Offer
-from .mcp.sessions import Sessions
-from .mcp.states import States
-from .mcp.streamable import SESSION_HEADER, Streamable
-from .mcp.subscriptions import Subscriptions
-from .mcp.tasks import Tasks
-from .metrics import Metrics
-from .run_routes import RunRoutes
-from .table import RUN, table
+from .eventlog import EventLog
+from .manifest import CORS, DOOR_PATHS, Manifest
+from .protocol.errors import InternalError, McpAppError, MethodNotAllowed, UnknownRoute
+from .routes import RUN, table
+from .runs import Runs
+from .web.calls import Calls
+from .web.guard import Guard
+from .web.mcp.answering import Answering
+from .web.mcp.batches import Batching
+from .web.mcp.changes import Changes
+from .web.mcp.dispatch import REVISIONS, Dispatch, rpc_in
+from .web.mcp.http_sse import HttpSse
+from .web.mcp.legacy import Legacy
+from .web.mcp.listening import Listening
+from .web.mcp.modern import Modern
+from .web.mcp.offer import Offer
+from .web.mcp.sessions import Sessions
+from .web.mcp.states import States
+from .web.mcp.streamable import SESSION_HEADER, Streamable
+from .web.mcp.subscriptions import Subscriptions
+from .web.mcp.tasks import Tasks
+from .web.messages import Answer, Request, error_answer
+from .web.metrics import Metrics
+from .web.run_routes import RunRoutes
 
 logger = logging.getLogger("mcp_app.endpoint")
 

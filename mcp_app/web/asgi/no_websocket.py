@@ -10,8 +10,8 @@ from typing import cast
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, ASGISendEvent, WebsocketScope
 from quart import Quart
 
-from ..protocol.errors import InvalidRequest
-from .exchange import error_answer
+from ...protocol.errors import InvalidRequest
+from ..messages import error_answer
 
 
 class NoWebsocket:

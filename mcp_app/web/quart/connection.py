@@ -16,11 +16,11 @@ from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
 from quart import Request
 from quart.asgi import ASGIHTTPConnection
 
-from ..aio.cancelling import end
-from .frames import Frames
+from ...aio.cancelling import end
+from ..frames import Frames
 
 if TYPE_CHECKING:
-    from .fast_lane import FastLane
+    from ..asgi.lane import FastLane
 
 FRAMES = "mcp_app.frames"
 """Where in the ASGI scope the view leaves a body of frames, so that it is closed even if nobody ever iterates it."""

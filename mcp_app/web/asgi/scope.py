@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from .exchange import Answer, Request
+from ..messages import Answer, Request
 
 _NAMES = 256
 _NAME_BYTES = 64

@@ -10,20 +10,20 @@ from pathlib import Path
 
 from quart import Quart
 
-from ..authoring.prompt import Prompt, Prompts
-from ..authoring.resource import Resource, Resources
-from ..authoring.tool import Registry, Tool
-from ..config.settings import Settings
-from ..eventlog.memory import MemoryLog
-from ..manifest import Manifest, load_manifest
-from ..runs import Runs
-from ..server import fixes
-from ..server.fixes.draining import READY_SECONDS, on_draining
-from .application import Application
+from .authoring.prompt import Prompt, Prompts
+from .authoring.resource import Resource, Resources
+from .authoring.tool import Registry, Tool
+from .config.settings import Settings
 from .endpoint import Endpoint
-from .fast_lane import FastLane
-from .routes import BODY_SECONDS, MAX_BODY_BYTES, blueprint
-from .table import table
+from .eventlog.memory import MemoryLog
+from .manifest import Manifest, load_manifest
+from .routes import table
+from .runs import Runs
+from .server import fixes
+from .server.fixes.draining import READY_SECONDS, on_draining
+from .web.asgi.lane import FastLane
+from .web.quart.application import Application
+from .web.quart.blueprint import BODY_SECONDS, MAX_BODY_BYTES, blueprint
 
 logger = logging.getLogger("mcp_app")
 
@@ -137,6 +137,6 @@ def _running(server: Server) -> Callable[[], Endpoint]:
 
 def builtin_tools() -> Iterable[Tool]:
     """The tools that come with the package."""
-    from ..builtin import TOOLS
+    from .builtin import TOOLS
 
     return TOOLS

@@ -16,8 +16,8 @@ from weakref import WeakKeyDictionary, ref
 
 from hypercorn.typing import ASGIReceiveCallable, ASGIReceiveEvent
 
-from ..aio import cancelling as ending
-from ..aio.deadlines import Deadlines
+from ...aio import cancelling as ending
+from ...aio.deadlines import Deadlines
 
 logger = logging.getLogger("mcp_app.connection")
 
