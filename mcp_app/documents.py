@@ -10,10 +10,10 @@ from typing import Any
 from . import manifest as discovery
 from .authoring.tool import Registry, Tool
 from .config.settings import Settings
+from .dialects.mcp.dispatch import REVISIONS
 from .protocol.event import encode
 from .runs import Runs
 from .web import metrics, pages
-from .web.mcp.dispatch import REVISIONS
 from .web.messages import Answer, Request, json_answer
 
 _MAX_BASES = 16  # addresses of this machine that the server listens on; each keeps its own few documents

@@ -17,31 +17,31 @@ from .authoring.prompt import Prompts
 from .authoring.resource import Resources
 from .authoring.tool import Registry
 from .config.settings import Settings
+from .dialects.mcp.answering import Answering
+from .dialects.mcp.changes import Changes
+from .dialects.mcp.dispatch import REVISIONS, Dispatch, rpc_in
+from .dialects.mcp.offer import Offer
+from .dialects.mcp.sessions.batches import Batching
+from .dialects.mcp.sessions.http_sse import HttpSse
+from .dialects.mcp.sessions.listening import Listening
+from .dialects.mcp.sessions.register import Sessions
+from .dialects.mcp.sessions.requests import Legacy
+from .dialects.mcp.sessions.streamable import SESSION_HEADER, Streamable
+from .dialects.mcp.stateless.request_state import States
+from .dialects.mcp.stateless.requests import Modern
+from .dialects.mcp.stateless.subscriptions import Subscriptions
+from .dialects.mcp.stateless.tasks import Tasks
+from .dialects.plain.calls import Calls
+from .dialects.plain.runs import RunRoutes
 from .documents import Documents
 from .eventlog import EventLog
 from .manifest import CORS, DOOR_PATHS, Manifest
 from .protocol.errors import InternalError, McpAppError, MethodNotAllowed, UnknownRoute
 from .routes import RUN, table
 from .runs import Runs
-from .web.calls import Calls
 from .web.guard import Guard
-from .web.mcp.answering import Answering
-from .web.mcp.batches import Batching
-from .web.mcp.changes import Changes
-from .web.mcp.dispatch import REVISIONS, Dispatch, rpc_in
-from .web.mcp.http_sse import HttpSse
-from .web.mcp.legacy import Legacy
-from .web.mcp.listening import Listening
-from .web.mcp.modern import Modern
-from .web.mcp.offer import Offer
-from .web.mcp.sessions import Sessions
-from .web.mcp.states import States
-from .web.mcp.streamable import SESSION_HEADER, Streamable
-from .web.mcp.subscriptions import Subscriptions
-from .web.mcp.tasks import Tasks
 from .web.messages import Answer, Request, error_answer
 from .web.metrics import Metrics
-from .web.run_routes import RunRoutes
 
 logger = logging.getLogger("mcp_app.endpoint")
 

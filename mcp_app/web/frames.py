@@ -13,15 +13,11 @@ from collections.abc import Callable, Sequence
 from typing import Protocol, cast
 
 from ..middleware import Batch, Batches, Mark
-from ..protocol import plain
 from ..protocol.errors import InternalError, McpAppError
-from ..protocol.event import Entry, Event, EventType, encode
-from ..protocol.http import sse
+from ..protocol.event import Entry
 from ..protocol.stream import Input, State, Stream
 
 logger = logging.getLogger("mcp_app.frames")
-
-_CAP = sse.comment("cap")
 
 
 class Rendering(Protocol):
@@ -39,34 +35,6 @@ class Rendering(Protocol):
 
     def error(self, error: McpAppError) -> bytes:
         """What ends a stream that lost its place."""
-
-
-class PlainRendering:
-    """The plain dialect: `visible` heartbeats are events, which a page can watch; `retry_ms` goes with the first."""
-
-    def __init__(self, run: str, *, visible: bool, retry_ms: int | None) -> None:
-        self._run = run.encode()
-        self._heartbeat = plain.HEARTBEAT_EVENT if visible else sse.HEARTBEAT
-        self._retry_ms = retry_ms
-
-    def opening(self) -> bytes:
-        return sse.OPEN
-
-    def entries(self, entries: Sequence[Entry]) -> list[bytes]:
-        frames = [plain.frame(self._run, entry) for entry in entries]
-        if self._retry_ms is not None:
-            frames[0] = plain.frame(self._run, entries[0], self._retry_ms)
-            self._retry_ms = None
-        return frames
-
-    def heartbeat(self) -> bytes:
-        return self._heartbeat
-
-    def cap(self) -> bytes:
-        return _CAP
-
-    def error(self, error: McpAppError) -> bytes:
-        return sse.frame(plain.event_json(Event(EventType.ERROR, encode(error.object()))))
 
 
 class Frames:

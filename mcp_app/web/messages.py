@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..protocol.errors import McpAppError
+from ..protocol.errors import McpAppError, UnsupportedMediaType
 from ..protocol.event import encode
 
 if TYPE_CHECKING:
@@ -23,6 +23,17 @@ _JSON_HEADERS = (
     ("Cache-Control", "no-store"),  # RFC 9111, 5.2.2.5: an answer about a run is of its moment
     ("X-Content-Type-Options", "nosniff"),
 )
+
+STREAM_HEADERS = (
+    ("Content-Type", "text/event-stream"),
+    # no-transform: a proxy that compresses also buffers (RFC 9111, 5.2.2.6).
+    ("Cache-Control", "no-cache, no-transform"),
+    ("X-Accel-Buffering", "no"),  # nginx: pass each write on
+    ("X-Content-Type-Options", "nosniff"),
+)
+
+PRINCIPAL = "anonymous"
+"""Who calls, as long as nobody is asked for credentials."""
 
 
 @dataclass(slots=True)
@@ -53,6 +64,10 @@ class Answer:
     body: bytes | Frames = b""
 
 
+GONE = Answer(204, (("Cache-Control", "no-store"),))
+"""The one answer after which an EventSource does not come back (WHATWG HTML 9.2.3)."""
+
+
 def json_answer(status: int, body: bytes, *headers: tuple[str, str]) -> Answer:
     """JSON that no cache may keep."""
     return Answer(status, (*_JSON_HEADERS, *headers), body)
@@ -62,3 +77,12 @@ def error_answer(error: McpAppError) -> Answer:
     """A refusal as JSON, with the status and the header fields that the error knows."""
     body = b'{"type":"error","error":%s}' % encode(error.object())
     return json_answer(error.status, body, *error.headers.items())
+
+
+def check_content_type(request: Request) -> None:
+    """Raises UnsupportedMediaType for a body that does not say it is JSON, which a form of another site cannot say."""
+    given = request.headers.get("content-type", "")
+    if given.partition(";")[0].strip().lower() != JSON:
+        raise UnsupportedMediaType(
+            f"The Content-Type is {given[:100]!r}, not {JSON}." if given else f"There is no Content-Type; it is {JSON}."
+        )

@@ -14,10 +14,10 @@ from asks_stage import SECRET, Server, accepted, retry
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from mcp_app import Context, Settings, prompt, tool
+from mcp_app.dialects.mcp.stateless.request_state import STATE_SECONDS, Bound, States
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.protocol.http.seal import MAX_PAYLOAD_BYTES, Reason, StateRefused, digest
-from mcp_app.web.calls import PRINCIPAL
-from mcp_app.web.mcp.states import STATE_SECONDS, Bound, States
+from mcp_app.web.messages import PRINCIPAL
 
 Make = Callable[..., Server]
 

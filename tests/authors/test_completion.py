@@ -16,9 +16,9 @@ from mcp_app import Context, ToolDefinitionError
 from mcp_app.authoring.completion import complete
 from mcp_app.authoring.prompt import prompt
 from mcp_app.authoring.resource import resource
+from mcp_app.dialects.mcp.completion import MAX_COUNTED, completion
 from mcp_app.protocol.errors import InvalidParams, ToolFailed
 from mcp_app.runs.threads import Threads
-from mcp_app.web.mcp.completion import MAX_COUNTED, completion
 
 
 class Colour(Enum):

@@ -7,10 +7,10 @@ import json
 import pytest
 
 from mcp_app import UnknownResource
+from mcp_app.dialects.mcp.stateless import requests as modern
 from mcp_app.protocol.event import Event, EventType, encode
 from mcp_app.protocol.mcp.exchange import Exchange, Wire
 from mcp_app.protocol.mcp.revisions import negotiated
-from mcp_app.web.mcp import modern
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import pytest
 from author_calls import PNG, called, valid
 
 from mcp_app import File, Image, Result, Text, Tool, errors, tool
+from mcp_app.dialects.mcp.stateless import requests as modern
 from mcp_app.protocol.event import Event, EventType, encode
 from mcp_app.protocol.mcp.exchange import Exchange
-from mcp_app.web.mcp import modern
 
 IMAGE_BLOCK = Image(PNG).block()
 

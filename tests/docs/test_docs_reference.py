@@ -142,7 +142,7 @@ def test_exit_status_of_call() -> None:
 
 def test_header_fields_of_answers() -> None:
     from mcp_app.runs.register import RETRY_AFTER
-    from mcp_app.web.calls import STREAM_HEADERS
+    from mcp_app.web.messages import STREAM_HEADERS
 
     given = [(codes(row[0]), row[2]) for row in rows(section(REFERENCE, "Of an answer"))]
     named = {name: value for names, value in given for name in names}

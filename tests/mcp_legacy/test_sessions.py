@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from mcp_app.config.settings import Settings
+from mcp_app.dialects.mcp.sessions.outbox import KEEP, Listener, Outbox
+from mcp_app.dialects.mcp.sessions.register import Sessions
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.protocol.errors import InvalidRequest, Purged
 from mcp_app.protocol.mcp.jsonrpc import Response
-from mcp_app.web.mcp.outbox import KEEP, Listener, Outbox
-from mcp_app.web.mcp.sessions import Sessions
 from mcp_app.web.metrics import Pair
 
 

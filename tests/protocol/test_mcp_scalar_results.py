@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mcp_app.dialects.mcp.stateless.requests import WIRE
 from mcp_app.protocol.event import encode
 from mcp_app.protocol.mcp.exchange import Exchange
 from mcp_app.protocol.mcp.revisions import SESSION_REVISIONS, negotiated
 from mcp_app.runs.execution import Outcome
 from mcp_app.runs.last_event import last_event
-from mcp_app.web.mcp.modern import WIRE
 
 WIRES = {"2026-07-28": WIRE, **{version: negotiated(version).wire for version in SESSION_REVISIONS}}
 META = {"io.modelcontextprotocol/serverInfo": {"name": "é/x", "version": "1"}}

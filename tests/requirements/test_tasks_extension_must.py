@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from mcp_app import Registry, Settings, ToolError, tool
+from mcp_app.dialects.mcp.stateless import tasks
 from mcp_app.endpoint import Endpoint
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.manifest import load_manifest
 from mcp_app.runs import Runs
 from mcp_app.web.frames import Frames
-from mcp_app.web.mcp import tasks
 from mcp_app.web.messages import Answer, Request
 
 SECONDS = 20.0

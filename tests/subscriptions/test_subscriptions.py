@@ -23,7 +23,7 @@ from listening_client import (
 from loop_clock import on_loop_clock
 
 from mcp_app import UnknownResource
-from mcp_app.web.mcp import subscriptions
+from mcp_app.dialects.mcp.stateless import subscriptions
 from mcp_app.web.messages import Answer
 
 ACKNOWLEDGED = "notifications/subscriptions/acknowledged"

@@ -11,7 +11,7 @@ from listening_client import SECONDS, SUBSCRIPTION_ID, VERSION, Listened, Stage,
 from pydantic import BaseModel
 
 from mcp_app import Context, tool
-from mcp_app.web.mcp import subscriptions, tasks
+from mcp_app.dialects.mcp.stateless import subscriptions, tasks
 
 EXTENSION = "io.modelcontextprotocol/tasks"
 CAN: dict[str, Any] = {"elicitation": {}, "extensions": {EXTENSION: {}}}

@@ -11,47 +11,41 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ..authoring.tool import Registry, Tool
-from ..config.settings import Settings
-from ..middleware import Batches
-from ..middleware.heartbeat import Heartbeat
-from ..middleware.json_fallback import collect
-from ..middleware.time_cap import TimeCap
-from ..protocol import plain
-from ..protocol.errors import (
+from ...authoring.tool import Registry, Tool
+from ...config.settings import Settings
+from ...middleware import Batches
+from ...middleware.heartbeat import Heartbeat
+from ...middleware.json_fallback import collect
+from ...middleware.time_cap import TimeCap
+from ...protocol import plain
+from ...protocol.errors import (
     InvalidRequest,
     NotAcceptable,
     NotReadOnly,
     RunConflict,
     UnknownRun,
-    UnsupportedMediaType,
 )
-from ..protocol.event import number
-from ..protocol.http.accept import Representation, choose
-from ..protocol.policy import PLAIN_EVENTSOURCE, PLAIN_POST, OnCap, OnLeave, Policy
-from ..protocol.stream import Stream
-from ..runs import Reader, Run, Runs
-from .frames import Frames, PlainRendering
-from .guard import Guard
-from .messages import JSON, Answer, Request, json_answer
-from .metrics import Metrics
-
-PRINCIPAL = "anonymous"
-"""Who calls, as long as nobody is asked for credentials."""
+from ...protocol.event import number
+from ...protocol.http.accept import Representation, choose
+from ...protocol.policy import PLAIN_EVENTSOURCE, PLAIN_POST, OnCap, OnLeave, Policy
+from ...protocol.stream import Stream
+from ...runs import Reader, Run, Runs
+from ...web.frames import Frames
+from ...web.guard import Guard
+from ...web.messages import (
+    GONE,
+    PRINCIPAL,
+    STREAM_HEADERS,
+    Answer,
+    Request,
+    check_content_type,
+    json_answer,
+)
+from ...web.metrics import Metrics
+from .rendering import PlainRendering
 
 MIN_HEARTBEAT_SECONDS = 0.1
 """A request may ask for more heartbeats than the server's; ten a second are a load, not a sign of life."""
-
-STREAM_HEADERS = (
-    ("Content-Type", "text/event-stream"),
-    # no-transform: a proxy that compresses also buffers (RFC 9111, 5.2.2.6).
-    ("Cache-Control", "no-cache, no-transform"),
-    ("X-Accel-Buffering", "no"),  # nginx: pass each write on
-    ("X-Content-Type-Options", "nosniff"),
-)
-
-GONE = Answer(204, (("Cache-Control", "no-store"),))
-"""The one answer after which an EventSource does not come back (WHATWG HTML 9.2.3)."""
 
 
 class Calls:
@@ -260,15 +254,6 @@ class Calls:
             on_close=self._on_close,
         )
         return Answer(200, STREAM_HEADERS, frames)
-
-
-def check_content_type(request: Request) -> None:
-    """Raises UnsupportedMediaType for a body that does not say it is JSON, which a form of another site cannot say."""
-    given = request.headers.get("content-type", "")
-    if given.partition(";")[0].strip().lower() != JSON:
-        raise UnsupportedMediaType(
-            f"The Content-Type is {given[:100]!r}, not {JSON}." if given else f"There is no Content-Type; it is {JSON}."
-        )
 
 
 def _representation(request: Request) -> Representation:

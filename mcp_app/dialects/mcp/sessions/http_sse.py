@@ -10,18 +10,17 @@ import asyncio
 from collections.abc import Mapping
 from urllib.parse import parse_qs
 
-from ...protocol.http import sse
-from ...protocol.mcp import jsonrpc
-from ...protocol.mcp.jsonrpc import Code, RpcError
-from ...protocol.policy import MCP_2024_11_05
-from ..calls import PRINCIPAL
-from ..messages import Answer, Request
-from .answering import Answering
-from .failures import as_rpc_error
-from .legacy import Legacy
+from ....protocol.http import sse
+from ....protocol.mcp import jsonrpc
+from ....protocol.mcp.jsonrpc import Code, RpcError
+from ....protocol.policy import MCP_2024_11_05
+from ....web.messages import PRINCIPAL, Answer, Request
+from ..answering import Answering
+from ..failures import as_rpc_error
 from .listening import Listening
+from .register import Sessions
+from .requests import Legacy
 from .session import Session
-from .sessions import Sessions
 
 
 class HttpSse:

@@ -11,21 +11,20 @@ from __future__ import annotations
 
 import re
 
-from ...protocol.errors import InvalidRequest, NotAcceptable
-from ...protocol.http.accept import Representation
-from ...protocol.mcp import jsonrpc
-from ...protocol.mcp.jsonrpc import Code, RpcError
-from ...protocol.mcp.revisions import SESSION_REVISIONS
-from ...protocol.policy import MCP_2024_11_05
-from ..calls import GONE, PRINCIPAL, STREAM_HEADERS
-from ..messages import Answer, Request, json_answer
-from .answering import Answering, acceptable
+from ....protocol.errors import InvalidRequest, NotAcceptable
+from ....protocol.http.accept import Representation
+from ....protocol.mcp import jsonrpc
+from ....protocol.mcp.jsonrpc import Code, RpcError
+from ....protocol.mcp.revisions import SESSION_REVISIONS
+from ....protocol.policy import MCP_2024_11_05
+from ....web.messages import GONE, PRINCIPAL, STREAM_HEADERS, Answer, Request, json_answer
+from ..answering import Answering, acceptable
+from ..failures import as_rpc_error
 from .batches import ACCEPTED, Batching
-from .failures import as_rpc_error
-from .legacy import Legacy
 from .listening import Listening
+from .register import Sessions
+from .requests import Legacy
 from .session import Session, Working
-from .sessions import Sessions
 
 SESSION_HEADER = "mcp-session-id"
 

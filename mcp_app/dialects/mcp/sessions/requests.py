@@ -10,24 +10,24 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...asking import URL, Asker, Live, Referred, declared
-from ...authoring.resource import UnknownResource
-from ...protocol.errors import InvalidParams
-from ...protocol.event import encode
-from ...protocol.http.accept import Representation
-from ...protocol.http.seal import digest
-from ...protocol.http.trace import Trace, carried
-from ...protocol.http.uri_template import normal
-from ...protocol.mcp import jsonrpc
-from ...protocol.mcp.exchange import Exchange
-from ...protocol.mcp.jsonrpc import Code, RpcError
-from ...protocol.mcp.revisions import negotiated
-from ...protocol.policy import MCP_2024_11_05, OnCap, Policy
-from ...runs import Runs
-from .answering import acceptable
-from .offer import Offer
+from ....asking import URL, Asker, Live, Referred, declared
+from ....authoring.resource import UnknownResource
+from ....protocol.errors import InvalidParams
+from ....protocol.event import encode
+from ....protocol.http.accept import Representation
+from ....protocol.http.seal import digest
+from ....protocol.http.trace import Trace, carried
+from ....protocol.http.uri_template import normal
+from ....protocol.mcp import jsonrpc
+from ....protocol.mcp.exchange import Exchange
+from ....protocol.mcp.jsonrpc import Code, RpcError
+from ....protocol.mcp.revisions import negotiated
+from ....protocol.policy import MCP_2024_11_05, OnCap, Policy
+from ....runs import Runs
+from ..answering import acceptable
+from ..offer import Offer
+from ..validation import validate
 from .session import Session, Working
-from .validation import validate
 
 _BEFORE_INITIALIZE = frozenset({"initialize", "ping"})
 """ "The initialization phase MUST be the first interaction" (Lifecycle, Initialization); a ping is no harm."""

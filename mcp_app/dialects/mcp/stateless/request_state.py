@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...asking import State
-from ...config.settings import Settings, secrets_of
-from ...eventlog import EventLog
-from ...protocol.http import seal
+from ....asking import State
+from ....config.settings import Settings, secrets_of
+from ....eventlog import EventLog
+from ....protocol.http import seal
 
 logger = logging.getLogger("mcp_app.mcp")
 

@@ -14,15 +14,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ...asking import Referrals
-from ...protocol.errors import Cancelled, InvalidRequest, Overloaded
-from ...protocol.event import encode
-from ...protocol.mcp import jsonrpc
-from ...protocol.mcp.exchange import Exchange
-from ...protocol.mcp.jsonrpc import Id
-from ...protocol.mcp.revisions import SessionRevision, negotiated
-from ...protocol.policy import Policy
-from ...runs import Run
+from ....asking import Referrals
+from ....protocol.errors import Cancelled, InvalidRequest, Overloaded
+from ....protocol.event import encode
+from ....protocol.mcp import jsonrpc
+from ....protocol.mcp.exchange import Exchange
+from ....protocol.mcp.jsonrpc import Id
+from ....protocol.mcp.revisions import SessionRevision, negotiated
+from ....protocol.policy import Policy
+from ....runs import Run
 from .outbox import Outbox
 
 MAX_SUBSCRIPTIONS = 1000

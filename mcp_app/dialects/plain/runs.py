@@ -9,16 +9,16 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from ..authoring.tool import Registry
-from ..eventlog import EventLog
-from ..protocol import plain
-from ..protocol.errors import Cancelled
-from ..protocol.event import EventType, encode
-from ..protocol.policy import PLAIN_DETACHED
-from ..runs import Run, Runs
-from .calls import PRINCIPAL, Calls, check_content_type
-from .guard import Guard
-from .messages import Answer, Request, json_answer
+from ...authoring.tool import Registry
+from ...eventlog import EventLog
+from ...protocol import plain
+from ...protocol.errors import Cancelled
+from ...protocol.event import EventType, encode
+from ...protocol.policy import PLAIN_DETACHED
+from ...runs import Run, Runs
+from ...web.guard import Guard
+from ...web.messages import PRINCIPAL, Answer, Request, check_content_type, json_answer
+from .calls import Calls
 
 
 class RunRoutes:

@@ -11,28 +11,27 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ...asking import Asker, Rounds, State, Unasked
-from ...authoring.resource import UnknownResource
-from ...authoring.tool import Tool
-from ...protocol.errors import InvalidParams
-from ...protocol.event import encode
-from ...protocol.http.trace import Trace, carried
-from ...protocol.mcp import headers as mcp_headers
-from ...protocol.mcp import jsonrpc
-from ...protocol.mcp.exchange import Exchange, Wire
-from ...protocol.mcp.jsonrpc import Code, RpcError
-from ...protocol.mcp.params import CLIENT_CAPABILITIES_KEY, LOG_LEVEL_KEY, SERVER_INFO_KEY
-from ...protocol.mcp.tasks import EXTENSION, EXTENSION_METHODS, declared, not_declared
-from ...protocol.policy import MCP_2026_07_28, MCP_2026_07_28_FOLLOWED, Policy
-from ...runs import Run, Runs
-from ..calls import PRINCIPAL
-from ..messages import Answer, Request, json_answer
-from .answering import Answering
-from .offer import LIST_TTL_MS, Offer
-from .states import Bound, States
+from ....asking import Asker, Rounds, State, Unasked
+from ....authoring.resource import UnknownResource
+from ....authoring.tool import Tool
+from ....protocol.errors import InvalidParams
+from ....protocol.event import encode
+from ....protocol.http.trace import Trace, carried
+from ....protocol.mcp import headers as mcp_headers
+from ....protocol.mcp import jsonrpc
+from ....protocol.mcp.exchange import Exchange, Wire
+from ....protocol.mcp.jsonrpc import Code, RpcError
+from ....protocol.mcp.params import CLIENT_CAPABILITIES_KEY, LOG_LEVEL_KEY, SERVER_INFO_KEY
+from ....protocol.mcp.tasks import EXTENSION, EXTENSION_METHODS, declared, not_declared
+from ....protocol.policy import MCP_2026_07_28, MCP_2026_07_28_FOLLOWED, Policy
+from ....runs import Run, Runs
+from ....web.messages import PRINCIPAL, Answer, Request, json_answer
+from ..answering import Answering
+from ..offer import LIST_TTL_MS, Offer
+from ..validation import validate
+from .request_state import Bound, States
 from .subscriptions import Subscriptions
 from .tasks import Tasks
-from .validation import validate
 
 VERSION = "2026-07-28"
 

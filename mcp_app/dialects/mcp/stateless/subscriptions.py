@@ -13,25 +13,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from ...config.settings import Settings
-from ...eventlog import READ_BYTES
-from ...middleware.heartbeat import Heartbeat
-from ...middleware.time_cap import TimeCap
-from ...protocol.errors import Draining, McpAppError, NotAcceptable, Overloaded
-from ...protocol.event import Entry, Event, EventType, encode
-from ...protocol.http import sse
-from ...protocol.http.accept import Representation, quality
-from ...protocol.http.uri_template import normal
-from ...protocol.mcp import jsonrpc
-from ...protocol.mcp.jsonrpc import Id
-from ...protocol.mcp.rpc_error import rpc_error
-from ...protocol.policy import MCP_2026_07_28_LISTEN
-from ...protocol.stream import Stream
-from ...runs.register import RETRY_AFTER
-from ..calls import STREAM_HEADERS
-from ..frames import Frames
-from ..messages import Answer, Request
-from ..metrics import Metrics
+from ....config.settings import Settings
+from ....eventlog import READ_BYTES
+from ....middleware.heartbeat import Heartbeat
+from ....middleware.time_cap import TimeCap
+from ....protocol.errors import Draining, McpAppError, NotAcceptable, Overloaded
+from ....protocol.event import Entry, Event, EventType, encode
+from ....protocol.http import sse
+from ....protocol.http.accept import Representation, quality
+from ....protocol.http.uri_template import normal
+from ....protocol.mcp import jsonrpc
+from ....protocol.mcp.jsonrpc import Id
+from ....protocol.mcp.rpc_error import rpc_error
+from ....protocol.policy import MCP_2026_07_28_LISTEN
+from ....protocol.stream import Stream
+from ....runs.register import RETRY_AFTER
+from ....web.frames import Frames
+from ....web.messages import STREAM_HEADERS, Answer, Request
+from ....web.metrics import Metrics
 
 SUBSCRIPTION_ID = "io.modelcontextprotocol/subscriptionId"
 """The member of `_meta` that is in every message of a subscription: the id of the request that opened it."""

@@ -10,16 +10,16 @@ import asyncio
 import math
 from collections.abc import Callable, Sequence
 
-from ...middleware import Batch
-from ...protocol.errors import McpAppError, UnknownRun
-from ...protocol.event import Entry, Event, EventType
-from ...protocol.http import sse
-from ...protocol.mcp.jsonrpc import Id
-from ...protocol.mcp.rpc_error import rpc_error
-from ...runs import Run
-from .failures import as_rpc_error
-from .rendering import RpcRendering
-from .wanted import Wanted
+from ....middleware import Batch
+from ....protocol.errors import McpAppError, UnknownRun
+from ....protocol.event import Entry, Event, EventType
+from ....protocol.http import sse
+from ....protocol.mcp.jsonrpc import Id
+from ....protocol.mcp.rpc_error import rpc_error
+from ....runs import Run
+from ..failures import as_rpc_error
+from ..filtering import Wanted
+from ..rendering import RpcRendering
 
 
 class Call:

@@ -13,10 +13,10 @@ from ...protocol.event import Entry, EventType
 from ...protocol.http import sse
 from ...protocol.mcp.exchange import Exchange
 from ...protocol.mcp.rpc_error import rpc_error
-from ..frames import Rendering
+from ...web.frames import Rendering
 
 if TYPE_CHECKING:
-    from .wanted import Wanted
+    from .filtering import Wanted
 
 
 _PROGRESS = EventType.PROGRESS

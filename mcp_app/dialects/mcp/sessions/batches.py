@@ -10,14 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from ...protocol.errors import InvalidRequest, UnknownRun
-from ...protocol.mcp import jsonrpc
-from ...protocol.mcp.jsonrpc import Code, RpcError
-from ..calls import GONE
-from ..messages import Answer, Request, json_answer
-from .answering import Answering, acceptable
+from ....protocol.errors import InvalidRequest, UnknownRun
+from ....protocol.mcp import jsonrpc
+from ....protocol.mcp.jsonrpc import Code, RpcError
+from ....web.messages import GONE, Answer, Request, json_answer
+from ..answering import Answering, acceptable
+from .merged_stream import Call, Together, array
 from .session import Session, Working
-from .together import Call, Together, array
 
 ACCEPTED = Answer(202, ())
 

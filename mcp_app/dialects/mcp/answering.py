@@ -23,12 +23,11 @@ from ...protocol.mcp.rpc_error import rpc_error
 from ...protocol.policy import OnCap
 from ...protocol.stream import Stream
 from ...runs import Reader, Run
-from ..calls import STREAM_HEADERS
-from ..frames import Frames, Rendering
-from ..messages import Answer, Request, json_answer
-from ..metrics import Metrics
+from ...web.frames import Frames, Rendering
+from ...web.messages import STREAM_HEADERS, Answer, Request, json_answer
+from ...web.metrics import Metrics
+from .filtering import Wanted
 from .rendering import Resumable, RpcRendering
-from .wanted import Wanted
 
 GRACE_SECONDS = 0.1
 """How long an answer may take to be JSON if nothing is said before it: long enough for a database, too short to be felt

@@ -11,13 +11,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ...asking import Deferred, Rounds
-from ...protocol.errors import Cancelled, UnknownRun
-from ...protocol.event import Event
-from ...protocol.mcp.exchange import Exchange
-from ...runs import Reader, Run
-from ..messages import Answer, json_answer
-from .failures import as_rpc_error
+from ....asking import Deferred, Rounds
+from ....protocol.errors import Cancelled, UnknownRun
+from ....protocol.event import Event
+from ....protocol.mcp.exchange import Exchange
+from ....runs import Reader, Run
+from ....web.messages import Answer, json_answer
+from ..failures import as_rpc_error
 
 _LOOK_SECONDS = 3600.0
 """How long one read of the log waits; then it is read again."""

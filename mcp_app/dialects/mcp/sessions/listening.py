@@ -7,21 +7,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ...config.settings import Settings
-from ...middleware.heartbeat import Heartbeat
-from ...middleware.time_cap import TimeCap
-from ...protocol.errors import McpAppError
-from ...protocol.event import Entry
-from ...protocol.http import sse
-from ...protocol.mcp.rpc_error import rpc_error
-from ...protocol.policy import MCP_2025_11_25, OnCap
-from ...protocol.stream import Stream
-from ..calls import STREAM_HEADERS
-from ..frames import Frames, Rendering
-from ..messages import Answer
-from ..metrics import Metrics
+from ....config.settings import Settings
+from ....middleware.heartbeat import Heartbeat
+from ....middleware.time_cap import TimeCap
+from ....protocol.errors import McpAppError
+from ....protocol.event import Entry
+from ....protocol.http import sse
+from ....protocol.mcp.rpc_error import rpc_error
+from ....protocol.policy import MCP_2025_11_25, OnCap
+from ....protocol.stream import Stream
+from ....web.frames import Frames, Rendering
+from ....web.messages import STREAM_HEADERS, Answer
+from ....web.metrics import Metrics
+from ..rendering import Resumable
 from .outbox import Listener
-from .rendering import Resumable
 from .session import Session
 
 UNCAPPED_SECONDS = 86400.0

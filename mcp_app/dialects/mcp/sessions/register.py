@@ -9,12 +9,12 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 
-from ...config.settings import Settings
-from ...eventlog import EventLog
-from ...protocol.errors import Draining, Overloaded
-from ...protocol.policy import Policy
-from ...runs.register import RETRY_AFTER
-from ..metrics import Pair
+from ....config.settings import Settings
+from ....eventlog import EventLog
+from ....protocol.errors import Draining, Overloaded
+from ....protocol.policy import Policy
+from ....runs.register import RETRY_AFTER
+from ....web.metrics import Pair
 from .outbox import Outbox
 from .session import Session
 

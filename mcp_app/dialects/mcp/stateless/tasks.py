@@ -13,23 +13,22 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from ...asking import Rounds
-from ...authoring.tool import Tool
-from ...config.settings import Settings
-from ...protocol.errors import Cancelled, Left, UnknownRun
-from ...protocol.event import encode
-from ...protocol.http.trace import Trace
-from ...protocol.mcp import jsonrpc
-from ...protocol.mcp.exchange import Exchange
-from ...protocol.mcp.jsonrpc import Code, RpcError
-from ...protocol.mcp.tasks import Handle, not_declared
-from ...protocol.mcp.tasks import declared as can_follow
-from ...protocol.policy import MCP_TASK
-from ...runs import Reader, Run, Runs
-from ..calls import PRINCIPAL
-from ..messages import Answer, Request, json_answer
-from ..metrics import Metrics
-from .answering import acceptable
+from ....asking import Rounds
+from ....authoring.tool import Tool
+from ....config.settings import Settings
+from ....protocol.errors import Cancelled, Left, UnknownRun
+from ....protocol.event import encode
+from ....protocol.http.trace import Trace
+from ....protocol.mcp import jsonrpc
+from ....protocol.mcp.exchange import Exchange
+from ....protocol.mcp.jsonrpc import Code, RpcError
+from ....protocol.mcp.tasks import Handle, not_declared
+from ....protocol.mcp.tasks import declared as can_follow
+from ....protocol.policy import MCP_TASK
+from ....runs import Reader, Run, Runs
+from ....web.messages import PRINCIPAL, Answer, Request, json_answer
+from ....web.metrics import Metrics
+from ..answering import acceptable
 from .task import Task
 
 AT_ONCE_SECONDS = 0.5

@@ -11,10 +11,10 @@ import asyncio
 import logging
 import secrets
 
-from ...eventlog import EventLog
-from ...protocol.errors import InvalidRequest, Purged, UnknownRun
-from ...protocol.event import Entry, Event, EventType
-from ...protocol.policy import WINDOW_BYTES, WINDOW_ENTRIES, Keep
+from ....eventlog import EventLog
+from ....protocol.errors import InvalidRequest, Purged, UnknownRun
+from ....protocol.event import Entry, Event, EventType
+from ....protocol.policy import WINDOW_BYTES, WINDOW_ENTRIES, Keep
 
 logger = logging.getLogger("mcp_app.mcp")
 

@@ -16,13 +16,12 @@ from ...protocol.mcp import headers as mcp_headers
 from ...protocol.mcp import jsonrpc
 from ...protocol.mcp.jsonrpc import Code, Id, RpcError
 from ...protocol.mcp.revisions import SESSION_REVISIONS
-from ..calls import STREAM_HEADERS, check_content_type
-from ..guard import Guard
-from ..messages import Answer, Request, json_answer
+from ...web.guard import Guard
+from ...web.messages import STREAM_HEADERS, Answer, Request, check_content_type, json_answer
 from .failures import as_rpc_error
-from .http_sse import HttpSse
-from .modern import Modern
-from .streamable import SESSION_HEADER, Streamable
+from .sessions.http_sse import HttpSse
+from .sessions.streamable import SESSION_HEADER, Streamable
+from .stateless.requests import Modern
 
 REVISIONS = ("2026-07-28", *SESSION_REVISIONS)
 """Those this server speaks, newest first: what discovery lists and an unknown one is answered with."""

@@ -1,0 +1,1 @@
+"""The plain dialect: `{"tool": …, "params": {…}}` by POST, EventSource by GET, detached runs."""

@@ -1,0 +1,43 @@
+"""How a plain stream looks: events as the tutorial has them, their ids, and heartbeats that a page can watch.
+
+What is sent, and when the stream ends, is not decided here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...protocol import plain
+from ...protocol.errors import McpAppError
+from ...protocol.event import Entry, Event, EventType, encode
+from ...protocol.http import sse
+
+_CAP = sse.comment("cap")
+
+
+class PlainRendering:
+    """The plain dialect: `visible` heartbeats are events, which a page can watch; `retry_ms` goes with the first."""
+
+    def __init__(self, run: str, *, visible: bool, retry_ms: int | None) -> None:
+        self._run = run.encode()
+        self._heartbeat = plain.HEARTBEAT_EVENT if visible else sse.HEARTBEAT
+        self._retry_ms = retry_ms
+
+    def opening(self) -> bytes:
+        return sse.OPEN
+
+    def entries(self, entries: Sequence[Entry]) -> list[bytes]:
+        frames = [plain.frame(self._run, entry) for entry in entries]
+        if self._retry_ms is not None:
+            frames[0] = plain.frame(self._run, entries[0], self._retry_ms)
+            self._retry_ms = None
+        return frames
+
+    def heartbeat(self) -> bytes:
+        return self._heartbeat
+
+    def cap(self) -> bytes:
+        return _CAP
+
+    def error(self, error: McpAppError) -> bytes:
+        return sse.frame(plain.event_json(Event(EventType.ERROR, encode(error.object()))))
