@@ -56,7 +56,7 @@ class _Version(argparse.Action):
 
 
 def _add_call(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    from mcp_app.call import add_parser  # its libraries are an extra, which it imports (or names) when it runs
+    from mcp_app.client import add_parser
 
     add_parser(commands)
 

@@ -10,29 +10,49 @@ PACKAGE = "mcp_app"
 # Part of the package -> parts of the package it may import. A part is a module or package right under mcp_app, or one
 # that is named here with a dot; within a part everything may import everything. "public" is mcp_app/__init__.py.
 MAY_IMPORT: dict[str, str] = {
+    # What all may use, and what uses nothing of ours. Pure: bytes and values in, bytes and values out.
     "protocol": "",
-    "config": "",
+    # What the loop lacks, and what an operator sets.
     "aio": "",
-    "authoring": "protocol asking config",
-    "runs": "protocol config aio asking authoring eventlog",
+    "config": "",
+    # Somebody writes: a typed function as a tool, what it is handed, and how it asks its caller back.
     "asking": "protocol",
+    "authoring": "protocol asking",
+    # It runs: calls being worked on, and what they wrote.
     "eventlog": "protocol config aio",
-    "middleware": "protocol config eventlog runs",
-    "manifest": "protocol config",
-    "web": "protocol config aio asking authoring runs eventlog middleware manifest",
+    "runs": "protocol config aio asking authoring eventlog",
+    "middleware": "protocol eventlog runs",
+    # Over a wire: what a request and an answer are, and the two ways by which they come.
+    "manifest": "protocol config authoring",
+    "web": "protocol config runs middleware",
+    "web.pages": "manifest",
+    "web.asgi": "protocol aio web endpoint",
+    "web.quart": "protocol aio web web.asgi endpoint",
     "server": "protocol config",
-    "app": "protocol config authoring runs eventlog middleware manifest web server builtin",
-    "public": "protocol config asking authoring runs app",
+    # It is spoken of: a request to a run, an entry to a message. No dialect imports the other.
+    "dialects.plain": "protocol config authoring runs eventlog middleware web",
+    "dialects.mcp": "protocol config asking authoring runs eventlog middleware manifest web",
+    # Where all parts meet.
+    "routes": "manifest web.pages",
+    "documents": "protocol config authoring runs manifest web web.pages dialects.mcp",
+    "endpoint": "protocol config authoring runs eventlog manifest web dialects.plain dialects.mcp routes documents",
+    "app": "protocol config authoring runs eventlog manifest web web.asgi web.quart routes endpoint server builtin",
+    # Doors: what a person or a server starts.
+    "public": "protocol config asking authoring app",
     "asgi": "app",
-    "call": "protocol",
-    "cli": "public protocol config runs authoring manifest app server call",
+    "client": "protocol",
+    "cli": "public protocol config authoring runs manifest app server client",
     "__main__": "cli",
+    # The shipped tools, written only with the public names.
     "builtin": "public",
 }
 
 # What the table forbids and is right all the same, and why.
 EXCEPTIONS: dict[tuple[str, str], str] = {
-    ("mcp_app.call.trust", "mcp_app.server.certificates"): "where the development authority is that `call` believes",
+    ("mcp_app.client.trust", "mcp_app.server.certificates"): "where the development authority is that `call` believes",
+    ("mcp_app.web.asgi.body", "mcp_app.web.quart.blueprint"): "one bound for both ways",
+    ("mcp_app.web.asgi.lane", "mcp_app.web.quart.blueprint"): "the same bounds",
+    ("mcp_app.web.asgi.lane", "mcp_app.web.quart.application"): "whose hooks it looks at",
 }
 
 # "One eventlog never imports another": these are its implementations.
@@ -44,11 +64,11 @@ FOREIGN: dict[str, str] = {
     "pydantic": "*",
     "pydantic_core": "*",
     "typing_extensions": "*",
-    "quart": "web app",
-    "werkzeug": "web app",
-    "hypercorn": "server web app cli",
-    "h11": "server call",
-    "h2": "server call",
+    "quart": "web.quart web.asgi app",
+    "werkzeug": "web.quart web.asgi",
+    "hypercorn": "server web.asgi web.quart cli",
+    "h11": "server client",
+    "h2": "server client",
     "hyperframe": "server",
     "hpack": "server",
     "wsproto": "server",
@@ -58,10 +78,10 @@ FOREIGN: dict[str, str] = {
     "dns": "builtin",
     "idna": "builtin",
     "certifi": "builtin",
-    "httpx": "builtin call",
-    "httpcore": "builtin call",
-    "anyio": "builtin call",
-    "rich": "call cli",
+    "httpx": "builtin client",
+    "httpcore": "builtin client",
+    "anyio": "builtin client",
+    "rich": "client cli",
     "redis": "eventlog",
 }
 

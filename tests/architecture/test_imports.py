@@ -97,7 +97,7 @@ BROKEN = {
     "nor of Quart": ("protocol/event.py", "import quart"),
     "nor a clock": ("protocol/stream.py", "def now():\n    from time import monotonic"),
     "nor a loop": ("protocol/stream.py", "import asyncio.events"),
-    "tools never imports web": ("tools.py", "from .web import guard"),
+    "authoring never imports web": ("authoring/tool.py", "from ..web import guard"),
     "runs never imports web": ("runs/run.py", "from mcp_app.app import create_app"),
     "eventlog never imports web": ("eventlog/memory.py", "import mcp_app.web.guard"),
     "nor under TYPE_CHECKING": ("eventlog/memory.py", "if TYPE_CHECKING:\n    from mcp_app import web"),
@@ -108,10 +108,10 @@ BROKEN = {
     "runs imports no middleware": ("runs/run.py", "from ..middleware import wrap"),
     "only app imports builtin": ("cli.py", "from .builtin import scan_domain"),
     "builtin has the public names only": ("builtin/echo.py", "from mcp_app.authoring.tool import tool"),
-    "also by way of the package": ("builtin/echo.py", "from mcp_app import tools"),
-    "call knows only the protocol": ("call/client.py", "from ..settings import Settings"),
+    "also by way of the package": ("builtin/echo.py", "from mcp_app import authoring"),
+    "call knows only the protocol": ("client/client.py", "from ..config.settings import Settings"),
     "server does not import web": ("server/run.py", "from ..app import create_app"),
-    "nothing imports cli": ("app.py", "from ..cli import main"),
+    "nothing imports cli": ("app.py", "from .cli import main"),
     "the endpoint does not know Quart": ("endpoint.py", "from quart import request"),
     "runs does not know Quart": ("runs/run.py", "from quart import request"),
     "dnspython stays in its tool": ("web/quart/blueprint.py", "import dns.resolver"),
@@ -131,7 +131,7 @@ def test_a_broken_arrow_is_found(tmp_path: Path, file: str, source: str) -> None
 ALLOWED = {
     "relative, from a package itself": ("runs/__init__.py", "from ..eventlog import Log\nfrom .run import Run"),
     "the public names in a tool": ("builtin/echo.py", "from mcp_app import tool, Result\nimport dns.resolver"),
-    "the application joins the parts": ("app.py", "from ..builtin import echo\nfrom ..server import fixes"),
+    "the application joins the parts": ("app.py", "from .builtin import echo\nfrom .server import configuration"),
 }
 
 
@@ -142,7 +142,14 @@ def test_an_allowed_import_is_not(tmp_path: Path, file: str, source: str) -> Non
 
 def written(folder: Path, file: str, source: str) -> list[str]:
     """What is said of a package like ours with one more file."""
-    for name in ("eventlog/memory.py", "eventlog/redis.py", "runs/run.py", "tools.py", "app.py", "web/guard.py"):
+    for name in (
+        "eventlog/memory.py",
+        "eventlog/redis.py",
+        "runs/run.py",
+        "authoring/tool.py",
+        "app.py",
+        "web/guard.py",
+    ):
         (folder / PACKAGE / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / PACKAGE / name).touch()
     (folder / PACKAGE / file).parent.mkdir(parents=True, exist_ok=True)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from mcp_app.call.address import event_route, parse_address
-from mcp_app.call.outcome import CallFailed, Status
+from mcp_app.client.address import event_route, parse_address
+from mcp_app.client.outcome import CallFailed, Status
 
 
 @pytest.mark.parametrize(

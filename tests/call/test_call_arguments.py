@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from mcp_app.call.arguments import params_of, parse_object, parse_word
-from mcp_app.call.outcome import CallFailed, Status
+from mcp_app.client.arguments import params_of, parse_object, parse_word
+from mcp_app.client.outcome import CallFailed, Status
 
 SCHEMA: dict[str, Any] = {
     "type": "object",

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_app.call.lines import Lines, line_of
-from mcp_app.call.message import Message, error_of, input_schema, max_stream_seconds, parse_message
-from mcp_app.call.outcome import Status, status_of_answer, status_of_last_event
-from mcp_app.call.printable import harmless, many_lines, one_line
+from mcp_app.client.lines import Lines, line_of
+from mcp_app.client.message import Message, error_of, input_schema, max_stream_seconds, parse_message
+from mcp_app.client.outcome import Status, status_of_answer, status_of_last_event
+from mcp_app.client.printable import harmless, many_lines, one_line
 
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 

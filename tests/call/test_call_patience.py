@@ -9,13 +9,13 @@ from command_line import ROOT, environment
 from live_server import LiveServer
 from wire_app import PATH, RUN
 
-from mcp_app.call import exchange
-from mcp_app.call.address import parse_address
-from mcp_app.call.client import Connection, Request, open_client
-from mcp_app.call.deadline import Deadline
-from mcp_app.call.exchange import Exchange
-from mcp_app.call.message import Message
-from mcp_app.call.outcome import CallFailed
+from mcp_app.client import exchange
+from mcp_app.client.address import parse_address
+from mcp_app.client.client import Connection, Request, open_client
+from mcp_app.client.deadline import Deadline
+from mcp_app.client.exchange import Exchange
+from mcp_app.client.message import Message
+from mcp_app.client.outcome import CallFailed
 
 
 class Seen:
@@ -125,7 +125,7 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
 
 def test_registering_the_command_imports_nothing_of_its_extra() -> None:
     done = run(
-        "import sys, mcp_app.call\n"
+        "import sys, mcp_app.client\n"
         "print([name for name in ('httpx', 'rich', 'h2', 'quart', 'hypercorn', 'cryptography') if name in sys.modules])"
     )
 

@@ -14,8 +14,8 @@ from doc_page import ROOT, codes, rows, section
 
 import mcp_app
 from mcp_app import Settings
-from mcp_app.call.outcome import Status
 from mcp_app.cli import _parser
+from mcp_app.client.outcome import Status
 from mcp_app.manifest import load_manifest
 from mcp_app.protocol import plain
 from mcp_app.protocol.errors import McpAppError, RunError, ToolError

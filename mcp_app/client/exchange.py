@@ -12,13 +12,13 @@ from typing import Any
 
 import httpx
 
-from mcp_app.call import message as wire
-from mcp_app.call.address import Address, event_route
-from mcp_app.call.client import CONNECT_SECONDS, Request, content_type, whole_body
-from mcp_app.call.deadline import Deadline
-from mcp_app.call.display import Display
-from mcp_app.call.failures import lost, not_json, not_ours, refused, silent, unreachable
-from mcp_app.call.outcome import CallFailed, Status, status_of_last_event
+from mcp_app.client import message as wire
+from mcp_app.client.address import Address, event_route
+from mcp_app.client.client import CONNECT_SECONDS, Request, content_type, whole_body
+from mcp_app.client.deadline import Deadline
+from mcp_app.client.display import Display
+from mcp_app.client.failures import lost, not_json, not_ours, refused, silent, unreachable
+from mcp_app.client.outcome import CallFailed, Status, status_of_last_event
 from mcp_app.protocol.http.sse import Decoder, OversizedEventError
 
 # Seconds until an answer begins, and for one that is no stream: the server answers at once, a proxy may have to wake

@@ -15,9 +15,9 @@ from rich.highlighter import JSONHighlighter
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID
 from rich.text import Text
 
-from mcp_app.call.lines import steps
-from mcp_app.call.message import Message
-from mcp_app.call.printable import harmless, many_lines, one_line
+from mcp_app.client.lines import steps
+from mcp_app.client.message import Message
+from mcp_app.client.printable import harmless, many_lines, one_line
 
 # A step is meant to be read as it goes by: a longer one is cut here, and the full text is what --json and pipes give.
 _STEP_CHARACTERS = 1000

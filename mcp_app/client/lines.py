@@ -18,8 +18,8 @@ from __future__ import annotations
 import re
 from typing import Any, TextIO
 
-from mcp_app.call.message import Message
-from mcp_app.call.printable import harmless, one_line
+from mcp_app.client.message import Message
+from mcp_app.client.printable import harmless, one_line
 
 
 def line_of(message: Message) -> str:

@@ -14,16 +14,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mcp_app.call.address import Address, parse_address
-from mcp_app.call.arguments import params_of, parse_object, parse_word
-from mcp_app.call.display import display_for, missing_extra
-from mcp_app.call.interrupt import Interrupt, interrupt_handled
-from mcp_app.call.message import error_of
-from mcp_app.call.outcome import CallFailed, Status, status_of_answer
-from mcp_app.call.printable import harmless, many_lines, one_line
+from mcp_app.client.address import Address, parse_address
+from mcp_app.client.arguments import params_of, parse_object, parse_word
+from mcp_app.client.display import display_for, missing_extra
+from mcp_app.client.interrupt import Interrupt, interrupt_handled
+from mcp_app.client.message import error_of
+from mcp_app.client.outcome import CallFailed, Status, status_of_answer
+from mcp_app.client.printable import harmless, many_lines, one_line
 
 if TYPE_CHECKING:
-    from mcp_app.call.exchange import Exchange
+    from mcp_app.client.exchange import Exchange
 
 _EPILOG = """\
 exit status: 0 done, 1 the tool failed, 2 wrong command line or refused by the server, 3 server unreachable, not
@@ -103,13 +103,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     try:
-        from mcp_app.call import client, exchange
+        from mcp_app.client import client, exchange
     except ModuleNotFoundError as error:
         raise missing_extra(error) from None
     address = parse_address(arguments.url)
     words = [parse_word(word) for word in arguments.words]
     given = _given(arguments.params)
-    from mcp_app.call.trust import trust_for
+    from mcp_app.client.trust import trust_for
 
     connection = client.Connection(arguments.header, trust_for(address, arguments.cacert), not arguments.http1)
     display = None if arguments.json else display_for(arguments.tool, sys.stdout)
@@ -148,7 +148,7 @@ def _run(arguments: argparse.Namespace) -> int:
 async def _call(
     work: Exchange, address: Address, arguments: argparse.Namespace, words: list[Any], given: dict[str, Any]
 ) -> int:
-    from mcp_app.call.client import Request
+    from mcp_app.client.client import Request
 
     route, cap = await work.find_route(address)
     schema = await work.read_schema(route, arguments.tool) if words else None

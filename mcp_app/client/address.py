@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from mcp_app.call.outcome import CallFailed, Status
+from mcp_app.client.outcome import CallFailed, Status
 
 # The key of the manifest's `_meta` is a name of the server's own with this ending (design.md, discovery).
 _STREAMING = "/streaming"

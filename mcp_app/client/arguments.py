@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from mcp_app.call.outcome import CallFailed, Status
+from mcp_app.client.outcome import CallFailed, Status
 
 # How many $ref may lead to one another: a schema that refers to itself ends here.
 _MAX_REFERENCES = 16

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import httpx
 
-from mcp_app.call.address import Address
-from mcp_app.call.outcome import CallFailed, Status
+from mcp_app.client.address import Address
+from mcp_app.client.outcome import CallFailed, Status
 
 
 def trust_for(address: Address, ca_file: Path | None) -> ssl.SSLContext | None:

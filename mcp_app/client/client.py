@@ -15,8 +15,8 @@ from typing import Any
 
 import httpx
 
-from mcp_app.call.address import Address
-from mcp_app.call.outcome import CallFailed, Status
+from mcp_app.client.address import Address
+from mcp_app.client.outcome import CallFailed, Status
 
 # Seconds for name, TCP and TLS: three lost SYNs (1 + 2 + 4 s) still fit.
 CONNECT_SECONDS = 10.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import Protocol, TextIO
 
-from mcp_app.call.lines import Lines
-from mcp_app.call.message import Message
-from mcp_app.call.outcome import CallFailed, Status
+from mcp_app.client.lines import Lines
+from mcp_app.client.message import Message
+from mcp_app.client.outcome import CallFailed, Status
 
 
 class Display(Protocol):
@@ -42,7 +42,7 @@ def display_for(tool: str, output: TextIO) -> Display:
     if not is_live(output, os.environ):
         return Lines(output)
     try:
-        from mcp_app.call.bar import Bar
+        from mcp_app.client.bar import Bar
     except ModuleNotFoundError as error:
         raise missing_extra(error) from None
     return Bar(tool, output)

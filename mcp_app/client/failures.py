@@ -12,8 +12,8 @@ from typing import TypeVar
 
 import httpx
 
-from mcp_app.call import message as wire
-from mcp_app.call.outcome import CallFailed, Status, status_of_answer
+from mcp_app.client import message as wire
+from mcp_app.client.outcome import CallFailed, Status, status_of_answer
 
 # Characters of a strange answer that are quoted: enough to recognise a proxy's or another server's page.
 _QUOTED = 80

@@ -21,6 +21,6 @@ the command is a client like any other, and works with every server that speaks 
 imported only when a call is made.
 """
 
-from mcp_app.call.command import add_parser
+from mcp_app.client.command import add_parser
 
 __all__ = ["add_parser"]
