@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from .authoring.completion import complete
     from .authoring.content import Annotations, Audio, EmbeddedResource, File, Image, ResourceLink, Text
     from .authoring.context import Context
+    from .authoring.kind import Result
     from .authoring.prompt import Message, Prompt, Prompts, prompt
     from .authoring.resource import Resource, Resources, UnknownResource, resource
-    from .authoring.tool import Registry, Result, Tool, tool
+    from .authoring.tool import Registry, Tool, tool
     from .config.environment import FromEnvironment
     from .config.settings import Settings
     from .protocol import errors
@@ -72,7 +73,8 @@ _WHERE = {
     "protocol.errors": ("ToolDefinitionError", "ToolError"),
     "authoring.resource": ("Resource", "Resources", "UnknownResource", "resource"),
     "config.settings": ("Settings",),
-    "authoring.tool": ("Registry", "Result", "Tool", "tool"),
+    "authoring.kind": ("Result",),
+    "authoring.tool": ("Registry", "Tool", "tool"),
     "app": ("create_app",),
 }
 """Module -> its public names, as above for type checkers."""

@@ -18,9 +18,10 @@ from ..protocol.errors import RequestError, ToolDefinitionError, ToolFailed
 from ..protocol.event import encode
 from .catalogue import Catalogue
 from .content import Content, Role, Text, present
+from .kind import Encoded, Kind
 from .signature import Signature
-from .tool import Kind, Result
-from .typed_function import TypedFunction, title_of, typed_function
+from .source import title_of
+from .typed_function import TypedFunction, typed_function
 
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,126}[^\s\x00-\x1f\x7f])?")
 
@@ -77,6 +78,8 @@ class Prompt:
     description: str
     typed: TypedFunction = field(repr=False)
     time_limit: ClassVar[float | None] = None
+    encode_item: ClassVar[None] = None
+    """Its function returns, and yields nothing."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.typed.function(*args, **kwargs)
@@ -101,6 +104,10 @@ class Prompt:
     def signature(self) -> Signature:
         return self.typed.signature
 
+    @property
+    def context(self) -> str | None:
+        return self.signature.context
+
     def wire(self) -> dict[str, Any]:
         """As in `prompts/list`."""
         required = self.typed.required
@@ -119,17 +126,12 @@ class Prompt:
         """The function's keyword arguments, of the strings that MCP has. Raises InvalidParams naming each at fault."""
         return self.typed.arguments(texts, hint="prompts/list names the arguments of every prompt.")
 
-    def encode_item(self, value: Any) -> bytes:
-        """Never asked for: the function does not yield."""
-        raise ToolFailed(f"The prompt {self.name} yielded, which no prompt does.")
-
-    def encode_result(self, value: Any) -> bytes:
+    def encode_result(self, value: Any) -> Encoded:
         """What the function returned, as `{"description": …, "messages": […]}`. Raises ToolFailed for anything else."""
-        value = value.value if isinstance(value, Result) else value
         items = value if isinstance(value, list | tuple) else [value]
         messages = [message for item in items for message in self._message(item).wire()]
         try:
-            return encode(present(description=self.description or None, messages=messages))
+            return Encoded(encode(present(description=self.description or None, messages=messages)))
         except ValueError as error:
             raise ToolFailed(f"The prompt {self.name} returned what cannot be sent as JSON: {error}.") from error
 

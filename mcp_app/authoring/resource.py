@@ -16,10 +16,11 @@ from ..protocol.http.uri_template import TemplateError, UriTemplate, normal
 from .catalogue import Catalogue, Watchers
 from .content import Annotations, present
 from .content_data import checked_type
+from .kind import Encoded, Kind
 from .resource_contents import contents
 from .signature import Signature
-from .tool import Kind, Result
-from .typed_function import TypedFunction, title_of, typed_function
+from .source import title_of
+from .typed_function import TypedFunction, typed_function
 
 _SHOWN = 200  # characters of a wrong URI that are repeated in a message
 
@@ -113,6 +114,8 @@ class Reading:
     resource: Resource
     uri: str
     time_limit: ClassVar[float | None] = None
+    encode_item: ClassVar[None] = None
+    """Its function returns, and yields nothing."""
 
     @property
     def name(self) -> str:
@@ -127,24 +130,19 @@ class Reading:
         return self.resource.typed.function
 
     @property
-    def signature(self) -> Signature:
-        return self.resource.signature
+    def context(self) -> str | None:
+        return self.resource.signature.context
 
-    def encode_item(self, value: Any) -> bytes:
-        """Never asked for: the function does not yield."""
-        raise ToolFailed(f"The resource {self.name} yielded, which no resource does.")
-
-    def encode_result(self, value: Any) -> bytes:
+    def encode_result(self, value: Any) -> Encoded:
         """What the function returned, as `{"contents": […]}`.
 
         Raises UnknownResource when that is None, and ToolFailed for what cannot be contents. A list of none is
         contents that are JSON: MCP forbids `contents` without any.
         """
-        value = value.value if isinstance(value, Result) else value
         if value is None:
             raise UnknownResource(self.uri)
         try:
-            return encode({"contents": contents(value, self.uri, self.resource.mime_type)})
+            return Encoded(encode({"contents": contents(value, self.uri, self.resource.mime_type)}))
         except ValueError as error:
             raise ToolFailed(f"The resource {self.name} returned what cannot be read: {error}.") from error
 

@@ -10,6 +10,8 @@ import types
 import typing
 from typing import Any
 
+from .kind import Result
+
 _GENERATORS = {
     collections.abc.AsyncGenerator,
     collections.abc.AsyncIterator,
@@ -20,27 +22,27 @@ _GENERATORS = {
 }
 
 
-def outputs(annotation: Any, marker: type, *, generates: bool) -> tuple[Any, Any]:
-    """(what is yielded, what is the result), Any where nothing is declared. `marker` is the class of results."""
+def outputs(annotation: Any, *, generates: bool) -> tuple[Any, Any]:
+    """(what is yielded, what is the result), Any where nothing is declared."""
     if not generates:
-        return Any, _union([_unmarked(member, marker) for member in members(annotation)])
+        return Any, _union([_unmarked(member) for member in members(annotation)])
     if typing.get_origin(annotation) not in _GENERATORS:
         return Any, Any
     arguments = typing.get_args(annotation)
     items = members(arguments[0]) if arguments else (Any,)
-    results = [_unmarked(member, marker) for member in items if _is_marked(member, marker)]
+    results = [_unmarked(member) for member in items if _is_marked(member)]
     if len(arguments) == 3 and arguments[2] is not None and arguments[2] is not types.NoneType:
-        results += [_unmarked(member, marker) for member in members(arguments[2])]
-    return _union([member for member in items if not _is_marked(member, marker)]), _union(results)
+        results += [_unmarked(member) for member in members(arguments[2])]
+    return _union([member for member in items if not _is_marked(member)]), _union(results)
 
 
-def _is_marked(annotation: Any, marker: type) -> bool:
-    return annotation is marker or typing.get_origin(annotation) is marker
+def _is_marked(annotation: Any) -> bool:
+    return annotation is Result or typing.get_origin(annotation) is Result
 
 
-def _unmarked(annotation: Any, marker: type) -> Any:
+def _unmarked(annotation: Any) -> Any:
     """`Result[int]` is int; a bare `Result` is anything."""
-    if not _is_marked(annotation, marker):
+    if not _is_marked(annotation):
         return annotation
     return next(iter(typing.get_args(annotation)), Any)
 

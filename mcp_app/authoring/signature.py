@@ -46,8 +46,8 @@ class Signature:
     `parameters` validates; `attributes` maps each of the function's parameters to the model's attribute; `context` is
     the parameter that wants the `Context`; `lists` are the parameters for which a repeated name in a query is a list,
     `choices` the values of those that take one of a few, by how they are written in a query. `item` and `result` are
-    None where nothing is declared, or content is: `content` says that the result is declared as content. `whole` is the
-    parameter that is given the model itself, where there is one.
+    None where nothing is declared; `item_content` and `content` say that what is declared has content among it. `whole`
+    is the parameter that is given the model itself, where there is one.
     """
 
     parameters: type[BaseModel]
@@ -60,6 +60,7 @@ class Signature:
     input_schema: Mapping[str, Any]
     output_schema: Mapping[str, Any] | None
     content: bool
+    item_content: bool
     whole: str | None = None
 
     def meant(self, name: str, texts: list[str]) -> Any:
@@ -81,12 +82,11 @@ def read(
     scope: Mapping[str, Any],
     descriptions: Mapping[str, str],
     *,
-    result_marker: type,
     generates: bool,
     whole: type[BaseModel] | None = None,
     listed: Mapping[str, Any] | None = None,
 ) -> Signature:
-    """The signature of `function`, which `generates` items or returns; `result_marker` is the class of its results.
+    """The signature of `function`, which `generates` items or returns.
 
     `whole` is a model that its one parameter is annotated with, and that has the fields which callers give; `listed` is
     a JSON Schema that takes the place of the one made of the types. Raises ToolDefinitionError.
@@ -119,21 +119,21 @@ def read(
         input_schema = {"$schema": _DIALECT, **_schema(name, "parameters", lambda: _input_schema(model))}
     else:
         input_schema = _verbatim(name, listed)
-    item, result = outputs(hints.get("return", Any), result_marker, generates=generates)
+    item, result = outputs(hints.get("return", Any), generates=generates)
     content = declares_content(result)
-    item_adapter = None if declares_content(item) else _adapter(name, "yields", item)
-    result_adapter = None if content else _adapter(name, "returns", result)
+    result_adapter = _adapter(name, "returns", result)
     return Signature(
         parameters=model,
         attributes=types.MappingProxyType({} if alone else attributes),
         context=context,
         lists=query_text.lists(input_schema),
         choices=query_text.choices(input_schema),
-        item=item_adapter,
+        item=_adapter(name, "yields", item),
         result=result_adapter,
         input_schema=types.MappingProxyType(input_schema),
-        output_schema=_output_schema(name, result_adapter),
+        output_schema=None if content else _output_schema(name, result_adapter),
         content=content,
+        item_content=declares_content(item),
         whole=alone,
     )
 

@@ -26,6 +26,11 @@ def docstring(function: Callable[..., Any]) -> str | None:
     return implementation(function).__doc__ or (None if isinstance(function, functools.partial) else function.__doc__)
 
 
+def title_of(name: str) -> str:
+    """For people, made from a name for programs."""
+    return name.replace("_", " ").replace("-", " ").strip().capitalize()
+
+
 def where(function: Callable[..., Any], name: str) -> str:
     """Module, qualified name and line, for messages to the author; `name` for what has no name of its own."""
     written = typing.cast(Any, inspect.unwrap(function))

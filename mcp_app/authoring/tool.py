@@ -11,10 +11,9 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum, auto
-from typing import Any, Generic, Literal, TypeVar, get_args, overload
+from typing import Any, Literal, get_args, overload
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from ..protocol.errors import InvalidParams, ToolDefinitionError, ToolFailed, UnknownTool
 from ..protocol.event import encode
@@ -22,47 +21,18 @@ from ..protocol.mcp import headers as mcp_headers
 from ..protocol.mcp.headers import Mirror
 from ..protocol.plain import RESERVED, problems
 from .catalogue import Catalogue
-from .content import content_blocks, is_content
+from .content import content_blocks
 from .content_data import ContentError
 from .docstrings import describe
+from .kind import Encoded, Kind
 from .signature import Signature, read
-from .source import Scope, docstring, implementation, where
-
-T = TypeVar("T")
+from .source import Scope, docstring, title_of, where
 
 TaskUse = Literal["never", "may", "must"]
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)  # what MCP asks of tool names (2025-11-25, Tools)
 
 _SHOWN = 128  # characters of a wrong name that are repeated in a message
-
-
-@dataclass(frozen=True, slots=True)
-class Result(Generic[T]):
-    """Yielded last by a generator: `value` is the result of the run. What was yielded before is progress.
-
-    Whoever returns one returns its `value`.
-    """
-
-    value: T
-
-
-class Kind(Enum):
-    """The four kinds of function a tool can be."""
-
-    COROUTINE = auto()
-    ASYNC_GENERATOR = auto()
-    FUNCTION = auto()
-    GENERATOR = auto()
-
-    @classmethod
-    def of(cls, function: Callable[..., Any]) -> Kind:
-        function = implementation(function)
-        if inspect.isasyncgenfunction(function):
-            return cls.ASYNC_GENERATOR
-        if inspect.iscoroutinefunction(function):
-            return cls.COROUTINE
-        return cls.GENERATOR if inspect.isgeneratorfunction(function) else cls.FUNCTION
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,31 +90,31 @@ class Tool:
             raise self._invalid(error) from None
         return self.signature.keywords(model)
 
-    def is_content(self, value: Any) -> bool:
-        """Whether what the tool returned is encoded as MCP's content blocks: it is content, or declared as such."""
-        return is_content(value.value if isinstance(value, Result) else value, declared=self.signature.content)
+    @property
+    def context(self) -> str | None:
+        """The parameter that is given the `Context`."""
+        return self.signature.context
 
-    def is_content_item(self, value: Any) -> bool:
-        """The same of what the tool yielded."""
-        return is_content(value)
-
-    def encode_item(self, value: Any) -> bytes:
+    def encode_item(self, value: Any) -> Encoded:
         """What the tool yields, validated against its declaration and encoded. Raises ToolFailed."""
-        return self._encode(self.signature.item, value, "yielded", declared=False)
+        return self._encode(self.signature.item, value, "yielded", content=self.signature.item_content)
 
-    def encode_result(self, value: Any) -> bytes:
+    def encode_result(self, value: Any) -> Encoded:
         """What the tool returns, validated against its declaration and encoded. Raises ToolFailed."""
-        value = value.value if isinstance(value, Result) else value
-        return self._encode(self.signature.result, value, "returned", declared=self.signature.content)
+        return self._encode(self.signature.result, value, "returned", content=self.signature.content)
 
-    def _encode(self, adapter: Any, value: Any, did: str, *, declared: bool) -> bytes:
+    def _encode(self, adapter: TypeAdapter[Any] | None, value: Any, did: str, *, content: bool) -> Encoded:
+        """`content`: what is declared has content among it. Only there, and where nothing is declared, can it be."""
         try:
-            blocks = content_blocks(value, declared=declared)
+            if adapter is None:
+                blocks = content_blocks(value)
+                return Encoded(encode(value)) if blocks is None else Encoded(encode(blocks), content=True)
+            blocks = content_blocks(value, declared=True) if content else None
+            value = adapter.validate_python(value)
             if blocks is not None:
-                return encode(blocks)
-            if adapter is not None:  # by_alias: the names that the output schema has
-                value = adapter.dump_python(adapter.validate_python(value), mode="json", by_alias=True)
-            return encode(value)
+                return Encoded(encode(blocks), content=True)
+            # by_alias: the names that the output schema has
+            return Encoded(encode(adapter.dump_python(value, mode="json", by_alias=True)))
         except ValidationError as error:
             found = problems(error)[0]
             what = f"{found['field'] or 'value'}: {found['problem']}"
@@ -233,8 +203,7 @@ def _make(
         function,
         scope.of(function),
         descriptions,
-        result_marker=Result,
-        generates=kind in {Kind.ASYNC_GENERATOR, Kind.GENERATOR},
+        generates=kind.yields,
         whole=parameters,
         listed=input_schema,
     )
@@ -245,7 +214,7 @@ def _make(
         )
     return Tool(
         name=name,
-        title=title or name.replace("_", " ").replace("-", " ").strip().capitalize(),
+        title=title or title_of(name),
         description=description if description is not None else documented,
         function=function,
         kind=kind,

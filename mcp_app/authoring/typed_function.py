@@ -18,9 +18,9 @@ from pydantic_core import from_json
 from ..protocol.errors import InvalidParams, ToolDefinitionError
 from ..protocol.plain import problems
 from .docstrings import describe
+from .kind import Kind
 from .signature import Signature, read
 from .source import Scope, docstring, where
-from .tool import Kind, Result
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +91,7 @@ def typed_function(function: Any, decorator: str, *, depth: int) -> TypedFunctio
             "Of another callable, write a function that calls it."
         )
     kind = Kind.of(function)
-    if kind in {Kind.ASYNC_GENERATOR, Kind.GENERATOR}:
+    if kind.yields:
         raise ToolDefinitionError(f"{name}: {decorator} goes on a function that returns; this one yields.")
     frame = sys._getframe(depth + 1)
     description, parameters = describe(docstring(function))
@@ -99,15 +99,9 @@ def typed_function(function: Any, decorator: str, *, depth: int) -> TypedFunctio
         function,
         Scope(frame.f_locals, frame.f_globals).of(function),
         parameters,
-        result_marker=Result,
         generates=False,
     )
     return TypedFunction(function, kind, signature, name, description)
-
-
-def title_of(name: str) -> str:
-    """For people, made from a name for programs."""
-    return name.replace("_", " ").replace("-", " ").strip().capitalize()
 
 
 def _json(text: str) -> Any:

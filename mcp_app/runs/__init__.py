@@ -1,12 +1,13 @@
-"""Runs: one run is one call of one tool, one task, one id; a reader follows what it appends to the event log.
+"""Runs: one run is one call of one callee, one task, one id; a reader follows what it appends to the event log.
 
-HTTP is not mentioned from here down, and no dialect is known: `run.py` is one run, `writer.py` its writing end,
-`expiry.py` when it ends by itself, `stop.py` how an asker ends it, `failure.py` what is told of one that failed,
-`reader.py` one follower of it, `register.py` all of them, with their limits and keys, and when they are forgotten.
+HTTP is not mentioned from here down, and no dialect is known: `callee.py` is what can be run, `execution.py` how each
+kind of function is worked on (`threads.py`, `from_thread.py`), `run.py` one run with its readers and its end,
+`writer.py` its writing end, `failure.py` what is told of one that failed, `register.py` all of them, with their limits
+and keys, and when they are forgotten.
 """
 
-from .reader import Reader
+from .callee import Callee
 from .register import Runs
-from .run import Run
+from .run import Reader, Run
 
-__all__ = ["Reader", "Run", "Runs"]
+__all__ = ["Callee", "Reader", "Run", "Runs"]

@@ -1,6 +1,6 @@
 """How each of the four kinds of function is worked on: what it yields becomes events, what it returns the result.
 
-A tool's own exceptions pass through untouched; whoever runs the tool says what they mean. Nothing here knows of logs,
+A function's own exceptions pass through untouched; whoever runs it says what they mean. Nothing here knows of logs,
 readers or the caps.
 """
 
@@ -10,51 +10,55 @@ import asyncio
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..authoring.context import Caller, Context, Send, Wait
-from ..authoring.tool import Kind, Result, Tool
+from ..authoring.kind import Encoded, Kind, Result
 from ..protocol.errors import ToolFailed
-from ..protocol.event import Event, EventType, encode
+from ..protocol.event import MAX_EVENT_BYTES, Event, EventType, encode
+from .callee import Callee
 from .from_thread import Item, Waits
 from .threads import Channel, Threads
+from .writer import too_large
+
+MAX_RESULT_BYTES = MAX_EVENT_BYTES - 256
+"""Of a result: with what is said about it in the last event's metadata, that is an event of the largest size."""
 
 Emit = Callable[[Sequence[Event]], Awaitable[None]]
 
 
-@dataclass(slots=True)
-class Outcome:
-    """What a tool ended with: its encoded result, and for a generator without `Result` how many items it yielded."""
+class Outcome(NamedTuple):
+    """What a function ended with: its result, and for a generator without `Result` how many items it yielded."""
 
-    data: bytes
+    result: Encoded
     items: int | None = None
-    content: bool = False
-    """Whether the result is content blocks of MCP, a list, rather than a value of the tool's own."""
 
 
 def work(
-    tool: Tool, arguments: dict[str, Any], caller: Caller, emit: Emit, threads: Threads
+    callee: Callee, arguments: dict[str, Any], caller: Caller, emit: Emit, threads: Threads
 ) -> Coroutine[Any, Any, Outcome]:
-    """Run the tool to its end. Raises whatever it raises, and ToolFailed for what cannot be sent."""
-    match tool.kind:
+    """Run the function to its end.
+
+    Raises whatever it raises, ToolFailed for what cannot be sent, and EventTooLarge.
+    """
+    match callee.kind:
         case Kind.COROUTINE:
-            return _coroutine(tool, arguments, caller, emit)
+            return _coroutine(callee, arguments, caller, emit)
         case Kind.ASYNC_GENERATOR:
-            return _async_generator(tool, arguments, caller, emit)
+            return _async_generator(callee, arguments, caller, emit)
         case Kind.FUNCTION | Kind.GENERATOR:
-            return _in_thread(tool, arguments, caller, emit, threads)
+            return _in_thread(callee, arguments, caller, emit, threads)
 
 
-async def _coroutine(tool: Tool, arguments: dict[str, Any], caller: Caller, emit: Emit) -> Outcome:
-    value = await tool.function(**_with_context(tool, arguments, caller, lambda event: emit((event,))))
-    return _outcome(tool, value)
+async def _coroutine(callee: Callee, arguments: dict[str, Any], caller: Caller, emit: Emit) -> Outcome:
+    value = await callee.function(**_with_context(callee, arguments, caller, lambda event: emit((event,))))
+    return _outcome(callee, value)
 
 
-async def _async_generator(tool: Tool, arguments: dict[str, Any], caller: Caller, emit: Emit) -> Outcome:
-    items = _Items(tool)
-    generator: AsyncGenerator[Any, None] = tool.function(
-        **_with_context(tool, arguments, caller, lambda event: emit((event,)))
+async def _async_generator(callee: Callee, arguments: dict[str, Any], caller: Caller, emit: Emit) -> Outcome:
+    items = _Items(callee)
+    generator: AsyncGenerator[Any, None] = callee.function(
+        **_with_context(callee, arguments, caller, lambda event: emit((event,)))
     )
     async with aclosing(generator):
         async for value in generator:
@@ -64,13 +68,15 @@ async def _async_generator(tool: Tool, arguments: dict[str, Any], caller: Caller
     return items.outcome()
 
 
-async def _in_thread(tool: Tool, arguments: dict[str, Any], caller: Caller, emit: Emit, threads: Threads) -> Outcome:
+async def _in_thread(
+    callee: Callee, arguments: dict[str, Any], caller: Caller, emit: Emit, threads: Threads
+) -> Outcome:
     channel: Channel[Item] = Channel(asyncio.get_running_loop(), lambda item: item.size)
     waits = Waits(channel)
-    arguments = _with_context(tool, arguments, caller, channel.send, waits.wait)
-    work_there = _generate if tool.kind is Kind.GENERATOR else _call
+    arguments = _with_context(callee, arguments, caller, channel.send, waits.wait)
+    work_there = _generate if callee.kind is Kind.GENERATOR else _call
     async with (
-        threads.run(work_there, tool, arguments, channel) as outcome,
+        threads.run(work_there, callee, arguments, channel) as outcome,
         waits.answered(),
     ):
         while items := await channel.take():
@@ -79,20 +85,21 @@ async def _in_thread(tool: Tool, arguments: dict[str, Any], caller: Caller, emit
         return await outcome
 
 
-def _call(tool: Tool, arguments: dict[str, Any], _: Channel[Item]) -> Outcome:
-    value = tool.function(**arguments)
+def _call(callee: Callee, arguments: dict[str, Any], _: Channel[Item]) -> Outcome:
+    value = callee.function(**arguments)
     if inspect.isawaitable(value):
         if inspect.iscoroutine(value):
             value.close()
         raise ToolFailed(
-            f"The tool {tool.name} returned what has to be awaited: declare it, and what decorates it, with async def."
+            f"The tool {callee.name} returned what has to be awaited: "
+            "declare it, and what decorates it, with async def."
         )
-    return _outcome(tool, value)
+    return _outcome(callee, value)
 
 
-def _generate(tool: Tool, arguments: dict[str, Any], channel: Channel[Item]) -> Outcome:
-    items = _Items(tool)
-    generator = tool.function(**arguments)
+def _generate(callee: Callee, arguments: dict[str, Any], channel: Channel[Item]) -> Outcome:
+    items = _Items(callee)
+    generator = callee.function(**arguments)
     try:
         while True:
             try:
@@ -115,35 +122,45 @@ _CONTENT = encode({"content": True})
 class _Items:
     """What a generator yields, in order: items, then perhaps a `Result`, then nothing."""
 
-    def __init__(self, tool: Tool) -> None:
-        self._tool = tool
+    def __init__(self, callee: Callee) -> None:
+        assert callee.encode_item is not None  # noqa: S101 - a callee of a kind that yields can encode what it yields
+        self._callee = callee
+        self._encode = callee.encode_item
         self._count = 0
         self._result: Result[Any] | None = None
 
     def take(self, value: Any) -> Event | None:
         if self._result is not None:
-            raise ToolFailed(f"The tool {self._tool.name} went on after its Result: Result is the last thing to yield.")
+            raise ToolFailed(
+                f"The tool {self._callee.name} went on after its Result: Result is the last thing to yield."
+            )
         if isinstance(value, Result):
             self._result = value
             return None
         self._count += 1
-        return Event(
-            EventType.PROGRESS, self._tool.encode_item(value), _CONTENT if self._tool.is_content_item(value) else b""
-        )
+        data, content = self._encode(value)
+        return Event(EventType.PROGRESS, data, _CONTENT if content else b"")
 
     def outcome(self) -> Outcome:
-        if self._result is None:
-            return Outcome(b"null", items=self._count)
-        return _outcome(self._tool, self._result.value)
+        if self._result is not None:
+            return _outcome(self._callee, self._result.value)
+        try:
+            return Outcome(self._callee.encode_result(None), items=self._count)
+        except ToolFailed as error:
+            raise ToolFailed(
+                f"The tool {self._callee.name} ended without the Result that it declares: yield it last."
+            ) from error
 
 
-def _outcome(tool: Tool, value: Any) -> Outcome:
-    is_content = getattr(tool, "is_content", None)  # only a tool's result may be content: a prompt's is its messages
-    return Outcome(tool.encode_result(value), content=bool(is_content and is_content(value)))
+def _outcome(callee: Callee, value: Any) -> Outcome:
+    result = callee.encode_result(value.value if isinstance(value, Result) else value)
+    if len(result.data) > MAX_RESULT_BYTES:
+        raise too_large("A result", len(result.data))
+    return Outcome(result)
 
 
 def _with_context(
-    tool: Tool, arguments: dict[str, Any], caller: Caller, send: Send, wait: Wait | None = None
+    callee: Callee, arguments: dict[str, Any], caller: Caller, send: Send, wait: Wait | None = None
 ) -> dict[str, Any]:
-    name = tool.signature.context
+    name = callee.context
     return arguments if name is None else {**arguments, name: Context(send, caller, wait)}

@@ -17,15 +17,14 @@ from pydantic_core import to_json
 from ..aio.deadlines import Deadlines
 from ..asking import Asker
 from ..authoring.context import Caller
-from ..authoring.tool import Tool
 from ..config.settings import Settings
 from ..eventlog import EventLog
 from ..protocol.errors import Draining, Overloaded, RunConflict, Shutdown, UnknownRun
 from ..protocol.event import number
 from ..protocol.http.trace import Trace, carried
 from ..protocol.policy import OnLeave, Policy
-from .expiry import Expiry
-from .run import Run, Told
+from .callee import Callee
+from .run import Host, Run, expiries
 from .threads import Threads
 
 RETRY_AFTER = {"Retry-After": "5"}
@@ -54,12 +53,11 @@ class Runs:
         self._closing: set[asyncio.Task[None]] = set()
         self._finished: OrderedDict[str, int] = OrderedDict()  # their bytes, by which the oldest may have to go
         self._forgetting = Deadlines(self._kept_long_enough)
-        self._expiry = Expiry()
         self._finished_bytes = 0
         self._overdue: set[str] = set()
         self._keys: dict[tuple[str, str], tuple[bytes, str]] = {}
         self._key_of: dict[str, tuple[str, str]] = {}
-        self._told = Told(self._on_end, self._on_idle)
+        self._host = Host(log, self.threads, expiries(), settings.linger_seconds, self._on_end, self._on_idle)
 
     @property
     def working(self) -> int:
@@ -73,7 +71,7 @@ class Runs:
 
     async def start(
         self,
-        tool: Tool,
+        callee: Callee,
         arguments: dict[str, Any],
         policy: Policy,
         *,
@@ -95,27 +93,18 @@ class Runs:
         Raises Draining or Overloaded, both with Retry-After.
         """
         self.check()
-        call = b"" if key is None else _call(tool, arguments if said is None else said)
-        cap = self._cap(tool, policy.becomes or policy, cap_seconds)
-        run = Run(
-            tool,
-            policy,
-            Caller(
-                principal=principal,
-                headers=headers,
-                deadline=self._clock() + cap,
-                clock=self._clock,
-                asker=asker,
-                trace=carried(headers) if trace is None else trace,
-            ),
-            cap=cap,
-            log=self._log,
-            threads=self.threads,
-            told=self._told,
-            expiry=self._expiry,
-            linger=self._settings.linger_seconds,
-            unless_promoted=math.inf if policy.becomes is None else self._settings.cap_seconds,
+        call = b"" if key is None else _call(callee, arguments if said is None else said)
+        cap = self._cap(callee, policy.becomes or policy, cap_seconds)
+        caller = Caller(
+            principal=principal,
+            headers=headers,
+            deadline=self._clock() + cap,
+            clock=self._clock,
+            asker=asker,
+            trace=carried(headers) if trace is None else trace,
         )
+        unless_promoted = math.inf if policy.becomes is None else self._settings.cap_seconds
+        run = Run(callee, policy, caller, self._host, cap=cap, unless_promoted=unless_promoted)
         self.started += 1
         self._runs[run.id] = run
         self._working.add(run)
@@ -144,13 +133,13 @@ class Runs:
             raise UnknownRun("This run is not known.")
         return run
 
-    def find_by_key(self, key: str, principal: str, tool: Tool | None, said: Mapping[str, Any]) -> Run | None:
+    def find_by_key(self, key: str, principal: str, callee: Callee | None, said: Mapping[str, Any]) -> Run | None:
         """The run that was started with that key. Raises RunConflict when `said` makes it another call's."""
         known = self._keys.get((principal, key))
         if known is None:
             return None
         call, run_id = known
-        if tool is not None and call != _call(tool, said):
+        if callee is not None and call != _call(callee, said):
             raise RunConflict("This run key belongs to a call of another tool or with other parameters.")
         return self._runs[run_id]
 
@@ -176,10 +165,10 @@ class Runs:
         """Forget the timer: the process is ending."""
         self._forgetting.close()
 
-    def _cap(self, tool: Tool, policy: Policy, asked: float | None) -> float:
+    def _cap(self, callee: Callee, policy: Policy, asked: float | None) -> float:
         goes_on = policy.on_leave is OnLeave.GO_ON
         cap = self._settings.run_life_seconds if goes_on else self._settings.cap_seconds
-        for limit in (tool.time_limit, asked):
+        for limit in (callee.time_limit, asked):
             if limit is not None and limit < cap:
                 cap = limit
         return cap
@@ -236,8 +225,8 @@ class Runs:
         self._log.forget(run.id)
 
 
-def _call(tool: Tool, arguments: Mapping[str, Any]) -> bytes:
-    """What makes two calls the same: tool and parameters, as a digest, since parameters can be large."""
+def _call(callee: Callee, arguments: Mapping[str, Any]) -> bytes:
+    """What makes two calls the same: callee and parameters, as a digest, since parameters can be large."""
     # What JSON cannot carry, a tool may take all the same: bytes out of base64, a number that is none.
-    said = to_json([tool.name, arguments], bytes_mode="base64", inf_nan_mode="strings", fallback=repr)
+    said = to_json([callee.name, arguments], bytes_mode="base64", inf_nan_mode="strings", fallback=repr)
     return hashlib.sha256(said).digest()

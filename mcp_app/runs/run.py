@@ -1,7 +1,7 @@
-"""One run: one asyncio task that appends every event to the event log before anybody sees it.
+"""One run: one asyncio task that appends every event to the event log before anybody sees it, and whoever reads it.
 
-A run ends once: by the tool's own end, or by `stop`, whichever is first. The last event is appended at that moment; a
-tool that is slow to stop, or will not, holds nobody up. No HTTP, no dialect and no other run is known here.
+A run ends once: by its function's own end, or by `stop`, whichever is first. The last event is appended at that moment;
+a function that is slow to stop, or will not, holds nobody up. No HTTP, no dialect and no other run is known here.
 """
 
 from __future__ import annotations
@@ -11,101 +11,139 @@ import logging
 import math
 import os
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from ..aio.deadlines import Deadlines
 from ..asking import Asker, InputRequired
 from ..authoring.context import Caller
-from ..authoring.tool import Tool
 from ..eventlog import EventLog
 from ..protocol.errors import Left, McpAppError, TimeCap
-from ..protocol.event import MAX_EVENT_BYTES, Event, EventType, encode
+from ..protocol.event import Entry, Event, EventType, encode
 from ..protocol.policy import OnLeave, Policy
+from .callee import Callee
 from .execution import Outcome, work
-from .expiry import Expiry
 from .failure import shown
 from .last_event import last_event
-from .reader import Reader
-from .stop import Stop
 from .threads import Threads
-from .writer import Writer, too_large
+from .writer import Writer
 
 logger = logging.getLogger("mcp_app.runs")
 
-MAX_RESULT_BYTES = MAX_EVENT_BYTES - 256
-"""Of a result: with what is said about it in the last event's metadata, that is an event of the largest size."""
-
 STOP_GRACE = 5.0
-"""Seconds that a cancelled tool has for its cleanup before it is cancelled again."""
+"""Seconds that a cancelled function has for its cleanup before it is cancelled again."""
 
 STOP_TRIES = 5
-"""Times a tool is cancelled again, a second apart: `asyncio.wait_for` of Python 3.11 can swallow one."""
+"""Times it is cancelled again, a second apart: `asyncio.wait_for` of Python 3.11 can swallow one."""
 
 
-class Told(NamedTuple):
-    """Who is told of every run that it has ended, and that nobody reads it any more."""
+class Host(NamedTuple):
+    """What all runs of one register share.
 
-    ended: Callable[[Run], None]
-    idle: Callable[[Run], None]
+    `expiries` are the moments at which runs end by themselves. `on_end` is called with a run whose last event is in the
+    log, `on_idle` with one that has ended and that nobody reads any more.
+    """
+
+    log: EventLog
+    threads: Threads
+    expiries: Deadlines[Run]
+    linger_seconds: float
+    on_end: Callable[[Run], None]
+    on_idle: Callable[[Run], None]
+
+
+def expiries() -> Deadlines[Run]:
+    """One timer for the ends of all runs. A reader whose deadline is in the same turn of the loop goes first, as it may
+    put the run's off."""
+    return Deadlines(lambda run: asyncio.get_running_loop().call_soon(run.expire))
+
+
+class Reader:
+    """Follows a run's log from number `after` on, in batches: one response. It knows no heartbeat, cap or format: those
+    are the middleware around it, which has the same two methods."""
+
+    __slots__ = ("_ended", "after", "end", "run")
+
+    def __init__(self, run: Run, after: int, end: int = 0) -> None:
+        self.run = run
+        self.after = after
+        self.end = end
+        self._ended = False
+
+    async def next(self, until: float) -> list[Entry] | None:
+        """The next entries; an empty list when there are none before the loop's clock says `until`; None at the end.
+
+        Asking for the next batch acknowledges the one before as written: only then may the function go on.
+        Raises Purged when the entries to come are no longer kept, UnknownRun when the run was forgotten.
+        """
+        if self._ended:
+            return None
+        self.run.acknowledge(self)
+        batch = await self.run.log.read(self.run.id, self.after, until)
+        if batch:
+            self.after = batch[-1].number
+            self.end = batch[-1].end
+            self._ended = batch[-1].event.last
+        return batch
+
+    def close(self) -> None:
+        """The response is over, however it ended. Closing twice does nothing."""
+        self._ended = True
+        self.run.detach(self)
 
 
 class Run:
-    """One call of one tool.
+    """One call of one callee.
 
     `label` names it in the log. `code` is None while the run is being worked on, then "complete", "input_required" or
     the error's code. `over` is set a little later: when the last event is in the log. `stopped_by` is what it was ended
-    with from outside: a tool's own error may have any code. `beside` are bytes that others keep for this run outside of
-    its log. `unless_promoted`: seconds until it ends unless it is promoted, also while its reader is stuck in a write.
+    with from outside: a tool's own error may have any code. `closing` is the task that still ends the function after
+    `stop`: it may go on after the last event. `beside` are bytes that others keep for this run outside of its log.
     """
 
     def __init__(
         self,
-        tool: Tool,
+        callee: Callee,
         policy: Policy,
         caller: Caller,
+        host: Host,
         *,
         cap: float,
-        log: EventLog,
-        threads: Threads,
-        told: Told,
-        expiry: Expiry,
-        linger: float,
         unless_promoted: float = math.inf,
     ) -> None:
+        """`cap`: seconds until it ends whatever it does. `unless_promoted`: the same, unless it is promoted before."""
         self.id = os.urandom(16).hex()
         self.label = self.id if caller.trace.trace_id is None else f"{self.id} [trace_id {caller.trace.trace_id}]"
-        self.tool = tool
+        self.callee = callee
         self.policy = policy
         self.cap = cap
-        self.log = log
+        self.log = host.log
         self.created = time.time()
         self.code: str | None = None
         self.over = False
         self.stopped_by: McpAppError | InputRequired | None = None
+        self.closing: asyncio.Task[None] | None = None
         self.beside = 0
-        self._caller = caller
-        self._threads = threads
-        self._told = told
-        self._linger = linger
-        self._writer = Writer(log, self.id, waits=policy.waits)
+        self._caller, self._host = caller, host
+        self._writer = Writer(host.log, self.id, waits=policy.waits)
         self._readers: list[Reader] = []
         self._followers: dict[Reader, None] = {}  # an empty set is three times as large
-        self._expiry, self._lingers = expiry, False
+        self._lingers = False
         self._task: asyncio.Task[None] | None = None
-        self._closing: asyncio.Task[None] | None = None
         self._began = caller.clock()
         self._unless_promoted, self._keep = unless_promoted, policy.keep
 
     # --- its life ----------------------------------------------------------------------------------------------------
 
     async def begin(self, arguments: dict[str, Any], metadata: dict[str, Any]) -> None:
-        """Append `started`, with `metadata` and the run's id, and start the tool."""
-        started = Event(EventType.STARTED, encode(self.tool.name), encode({"run": self.id, **metadata}))
+        """Append `started`, with `metadata` and the run's id, and start the function."""
+        started = Event(EventType.STARTED, encode(self.callee.name), encode({"run": self.id, **metadata}))
         await self._writer.open(self._keep, started)
         if self.ended:  # while the log was opened
             return
         if self.asker is not None:
-            self.asker.attach(self._writer.emit, Stop(self))
+            self.asker.attach(self._writer.emit, self._weak_stop())
         self._task = asyncio.create_task(self._work(arguments), name=f"run {self.id}")
         self._expire_at_cap()  # also while its reader is stuck in a write
 
@@ -142,33 +180,10 @@ class Run:
         """Whether nobody reads it."""
         return not self._readers and not self._followers
 
-    @property
-    def closing(self) -> asyncio.Task[None] | None:
-        """What still ends the tool after `stop`: it may go on after the last event."""
-        return self._closing
-
-    def stop(self, end: McpAppError | InputRequired) -> None:
-        """End the run now with `end` as its last event, and cancel the tool. Does nothing when it has ended."""
-        if self.ended:
-            return
-        self.stopped_by = end
-        self._end(end.code)
-        self._closing = asyncio.create_task(self._close(end), name=f"end of run {self.id}")
-
-    def end_at_cap(self, seconds: float = math.inf) -> None:
-        """Stop it at its cap, or at that of a reader, `seconds`, which a second one may have set lower."""
-        seconds = min(self.cap, self._unless_promoted, seconds)
-        self.stop(TimeCap(f"The run reached the cap of {seconds:g} seconds and was ended."))
-
-    async def stopped(self) -> None:
-        """Wait until the last event is in the log and the tool's cleanup is over, or was given up."""
-        while (task := self._closing or self._task) is not None and not task.done():
-            await asyncio.wait({task})
-
     # --- its readers -------------------------------------------------------------------------------------------------
 
     def attach(self, after: int = 0) -> Reader:
-        """A new reader from number `after` on. The first of those attached is the one the tool waits for.
+        """A new reader from number `after` on. The function waits for the first of those attached.
 
         One that comes back is the first: nobody may have noticed yet that the stream it had before is dead.
         """
@@ -180,14 +195,14 @@ class Run:
         return reader
 
     def follow(self, after: int = 0) -> Reader:
-        """A new reader that the run does not care about: it never holds the tool, and its leaving means nothing."""
+        """A new reader that the run does not care about: it never holds the function, and its leaving means nothing."""
         reader = Reader(self, after)
         self._followers[reader] = None
         return reader
 
     def promote(self, reader: Reader) -> Reader:
         """From now on the run is what its policy lets it become: who reads it as `reader` may leave. The reader that is
-        returned goes on where that one is, and is the one the tool waits for."""
+        returned goes on where that one is, and is the one the function waits for."""
         if self.policy.becomes is None:
             raise ValueError(f"a run under {self.policy.name!r} is never promoted")
         self.policy, self._unless_promoted = self.policy.becomes, math.inf
@@ -197,72 +212,99 @@ class Run:
         self._expire_at_cap()
         return heir
 
-    def taken_by(self, reader: Reader) -> None:
+    def acknowledge(self, reader: Reader) -> None:
         """The reader has written all it was given."""
         if self._readers and self._readers[0] is reader:
-            self._writer.taken(reader.after, reader.end)
+            self._writer.acknowledge(reader.after, reader.end)
 
-    def left_by(self, reader: Reader) -> None:
+    def detach(self, reader: Reader) -> None:
         """The reader is closed: what that means is the policy's."""
         if reader in self._followers:
             del self._followers[reader]
         elif reader in self._readers:
             self._readers.remove(reader)
             if self._readers:
-                self.taken_by(self._readers[0])  # the tool may be waiting for the one that left
+                self.acknowledge(self._readers[0])  # the function may be waiting for the one that left
             elif not self.ended:
-                self._left_alone()
+                self._last_reader_left()
         else:
             return
-        self._tell_if_idle()
+        self._report_idle()
 
-    def _left_alone(self) -> None:
+    def _last_reader_left(self) -> None:
         if self.policy.on_leave is OnLeave.GO_ON:
-            self._writer.wait_for_nobody()
+            self._writer.stop_waiting()
         elif self.policy.on_leave is OnLeave.CANCEL:
             self.stop(Left("The caller left before the run was done."))
         elif self.policy.on_leave is OnLeave.LINGER:
-            back_by = self._caller.clock() + self._linger
+            back_by = self._caller.clock() + self._host.linger_seconds
             if back_by < self.deadline:
                 self._lingers = True
-                self._expiry.at(back_by, self)
+                self._host.expiries.at(self, back_by)
 
-    def _expire_at_cap(self) -> None:
-        self._expiry.at(min(self.deadline, self._began + self._unless_promoted), self)
+    # --- its end -----------------------------------------------------------------------------------------------------
+
+    def stop(self, end: McpAppError | InputRequired) -> None:
+        """End the run now with `end` as its last event, and cancel the function. Does nothing when it has ended."""
+        if self.ended:
+            return
+        self.stopped_by = end
+        self._end(end.code)
+        self.closing = asyncio.create_task(self._close(end), name=f"end of run {self.id}")
+
+    def end_at_cap(self, seconds: float = math.inf) -> None:
+        """Stop it at its cap, or at that of a reader, `seconds`, which a second one may have set lower."""
+        seconds = min(self.cap, self._unless_promoted, seconds)
+        self.stop(TimeCap(f"The run reached the cap of {seconds:g} seconds and was ended."))
 
     def expire(self) -> None:
-        """Its moment has come: that of its cap, or of a caller that was to come back."""
+        """Its moment has come, and was not put off: that of its cap, or of a caller that was to come back."""
+        if self in self._host.expiries:
+            return
         if self._lingers:
             self.stop(Left("The caller left and did not come back."))
         else:
             self.end_at_cap()
 
-    # --- its end -----------------------------------------------------------------------------------------------------
+    async def stopped(self) -> None:
+        """Wait until the last event is in the log and the function's cleanup is over, or was given up."""
+        while (task := self.closing or self._task) is not None and not task.done():
+            await asyncio.wait({task})
+
+    def _expire_at_cap(self) -> None:
+        self._host.expiries.at(self, min(self.deadline, self._began + self._unless_promoted))
+
+    def _weak_stop(self) -> Callable[[McpAppError | InputRequired], None]:
+        """`stop` for an asker, which the run holds: a method would be a circle, which only the collector opens."""
+        weak = weakref.ref(self)
+
+        def stop(end: McpAppError | InputRequired) -> None:
+            if (run := weak()) is not None:
+                run.stop(end)
+
+        return stop
 
     async def _work(self, arguments: dict[str, Any]) -> None:
         if self.ended:  # before it began
             return
+        name = self.callee.name
         try:
-            outcome = await work(self.tool, arguments, self._caller, self._writer.emit, self._threads)
+            end: Outcome | McpAppError = await work(
+                self.callee, arguments, self._caller, self._writer.emit, self._host.threads
+            )
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            if self.ended:  # by stop: what the tool raises on its way out is for the log alone
+            if self.ended:  # by stop: what the function raises on its way out is for the log alone
                 if not isinstance(error, asyncio.CancelledError | GeneratorExit):
-                    logger.warning("run %s: %s raised while being stopped", self.label, self.tool.name, exc_info=error)
+                    logger.warning("run %s: %s raised while being stopped", self.label, name, exc_info=error)
                 return
-            await self._conclude(shown(error, self.tool.name, self.label))
-            return
+            end = shown(error, name, self.label)
         if not self.ended:
-            size = len(outcome.data)
-            await self._conclude(outcome if size <= MAX_RESULT_BYTES else too_large("A result", size))
-
-    async def _conclude(self, end: Outcome | McpAppError) -> None:
-        """The tool has ended by itself."""
-        self._end("complete" if isinstance(end, Outcome) else end.code)
-        await self._finish(end)
-        self._writer.release()
-        self._task = None  # which a run that is kept for minutes need not keep
+            self._end("complete" if isinstance(end, Outcome) else end.code)
+            await self._finish(end)
+            self._writer.release()
+            self._task = None  # which a run that is kept for minutes need not keep
 
     async def _close(self, end: McpAppError | InputRequired) -> None:
         await self._finish(end)
@@ -276,24 +318,24 @@ class Run:
             self._writer.release()
             if done:
                 return
-        logger.error("run %s: %s does not stop when it is cancelled", self.label, self.tool.name)
-
-    async def _finish(self, end: Outcome | InputRequired | McpAppError) -> None:
-        """Append the last event, and say so."""
-        milliseconds = round((self._caller.clock() - self._began) * 1000)
-        await self._writer.finish(lambda number: last_event(end, number, milliseconds))
-        self.over = True
-        self._told.ended(self)
-        self._tell_if_idle()
+        logger.error("run %s: %s does not stop when it is cancelled", self.label, self.callee.name)
 
     def _end(self, code: str) -> None:
         """The run ends here: from now on nothing is appended but its last event."""
         self.code = code
         if code != "complete":
             self._caller.reason = code
-        self._expiry.never(self)
+        self._host.expiries.off(self)
         self._writer.close(code)
 
-    def _tell_if_idle(self) -> None:
+    async def _finish(self, end: Outcome | InputRequired | McpAppError) -> None:
+        """Append the last event, and report it."""
+        milliseconds = round((self._caller.clock() - self._began) * 1000)
+        await self._writer.finish(lambda number: last_event(end, number, milliseconds))
+        self.over = True
+        self._host.on_end(self)
+        self._report_idle()
+
+    def _report_idle(self) -> None:
         if self.over and self.idle:
-            self._told.idle(self)
+            self._host.on_idle(self)

@@ -106,12 +106,12 @@ class Writer:
                 self._room.clear()
                 await self._room.wait()
 
-    def taken(self, number: int, end: int) -> None:
+    def acknowledge(self, number: int, end: int) -> None:
         """The reader that is waited for has taken all up to and with that entry."""
         self._window.take(number, end)
         self._room.set()
 
-    def wait_for_nobody(self) -> None:
+    def stop_waiting(self) -> None:
         """There is no reader any more whose pace is the tool's."""
         self._waits = False
         self._room.set()

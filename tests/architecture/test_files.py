@@ -17,6 +17,12 @@ ROOT = Path(__file__).parent.parent.parent
 # Lines of a module, from which on it has more than one reason to change.
 MAX_LINES = 300
 
+# The few that have one reason all the same, and it: they stay under 400.
+LONG = {
+    "mcp_app.runs.run": "a run, its readers, its moment and its stop are one thought; apart they imported each other"
+}
+MAX_LINES_WITH_REASON = 400
+
 # Words that say of a module or class only that it is one.
 EMPTY_WORDS = frozenset(
     ["base", "common", "core", "handler", "helper", "helpers", "manager", "processor", "service", "util", "utils"]
@@ -40,8 +46,15 @@ FOREIGN_TO_THE_READER = re.compile(
 def long_files(modules: Mapping[str, str]) -> Iterator[str]:
     for module, source in modules.items():
         lines = len(source.splitlines())
-        if lines >= MAX_LINES:
-            yield f"{module} has {lines} lines; less than {MAX_LINES} are allowed: what is its second reason to change?"
+        most = MAX_LINES_WITH_REASON if module in LONG else MAX_LINES
+        if lines >= most:
+            yield f"{module} has {lines} lines; less than {most} are allowed: what is its second reason to change?"
+
+
+def reasons_without_a_file(modules: Mapping[str, str]) -> Iterator[str]:
+    for module in LONG:
+        if module in modules and len(modules[module].splitlines()) < MAX_LINES:
+            yield f"{module} is short enough without its reason"
 
 
 def without_docstring(modules: Mapping[str, str]) -> Iterator[str]:
@@ -64,7 +77,7 @@ def _with_empty_word(where: str, name: str) -> Iterator[str]:
         yield f"{where}: {word!r} says nothing; what does it do?"
 
 
-RULES = [long_files, without_docstring, empty_names]
+RULES = [long_files, reasons_without_a_file, without_docstring, empty_names]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -77,6 +90,8 @@ def test_source_files(rule: Callable[[Mapping[str, str]], Iterator[str]]) -> Non
     ("rule", "module", "source"),
     [
         (long_files, "a", "pass\n" * MAX_LINES),
+        (long_files, next(iter(LONG)), "pass\n" * MAX_LINES_WITH_REASON),
+        (reasons_without_a_file, next(iter(LONG)), "pass\n"),
         (without_docstring, "a", "# a comment is none\n"),
         (without_docstring, "a", '""" """'),
         (empty_names, "mcp_app.utils", ""),
@@ -93,7 +108,7 @@ def test_the_rules_find_what_they_forbid(
 
 def test_the_rules_leave_alone_what_they_do_not_mean() -> None:
     source = '"""A docstring."""\nclass DatabaseScore: pass\nclass Corelation: pass\n'
-    assert [list(rule({"mcp_app.baseline": source})) for rule in RULES] == [[], [], []]
+    assert [list(rule({"mcp_app.baseline": source})) for rule in RULES] == [[], [], [], []]
 
 
 # --- every file that is committed ------------------------------------------------------------------------------------

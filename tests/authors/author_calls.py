@@ -35,7 +35,7 @@ async def called(callee: Any, arguments: dict[str, Any]) -> tuple[dict[str, Any]
     caller = Caller(principal="somebody", headers={}, deadline=time.monotonic() + 10, clock=time.monotonic)
     async with asyncio.timeout(10):
         outcome = await work(callee, arguments, caller, emit, Threads(4))
-    return json.loads(outcome.data), events
+    return json.loads(outcome.result.data), events
 
 
 def valid(method: str, result: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from author_calls import PNG, called, valid
 
 from mcp_app import File, Image, Result, Text, Tool, errors, tool
+from mcp_app.authoring.kind import Encoded
 from mcp_app.dialects.mcp.stateless import requests as modern
 from mcp_app.protocol.event import Event, EventType, encode
 from mcp_app.protocol.mcp.exchange import Exchange
@@ -60,16 +61,15 @@ def test_what_declares_content_has_no_output_schema(each: Tool) -> None:
 async def test_content_is_its_blocks(each: Tool, expected: list[dict[str, Any]]) -> None:
     data, _ = await called(each, {})
     assert data == expected
-    assert each.is_content(each())
-    assert each.is_content(Result(each()))
+    assert each.encode_result(each()).content
     valid("tools/call", {"content": data})
 
 
 async def test_one_tool_may_return_content_or_a_value() -> None:
     assert (await called(maybe, {"full": True}))[0] == [IMAGE_BLOCK]
     assert (await called(maybe, {"full": False}))[0] == {"a": 1}
-    assert maybe.is_content(maybe(full=True))
-    assert not maybe.is_content(maybe(full=False))
+    assert maybe.encode_result(maybe(full=True)).content
+    assert not maybe.encode_result(maybe(full=False)).content
 
 
 def test_a_plain_list_is_no_content() -> None:
@@ -78,8 +78,7 @@ def test_a_plain_list_is_no_content() -> None:
         return [1]
 
     assert numbers.output_schema is not None
-    assert not numbers.is_content(numbers())
-    assert numbers.encode_result([1]) == b"[1]"
+    assert numbers.encode_result([1]) == Encoded(b"[1]", content=False)
 
 
 async def test_what_is_yielded_may_be_content() -> None:
@@ -99,9 +98,8 @@ def test_what_cannot_stand_beside_content_is_the_tools_failure() -> None:
 
 
 def test_no_content_is_content_where_it_is_declared() -> None:
-    assert words.is_content([])
-    assert words.encode_result([]) == b"[]"
-    assert not undeclared.is_content([])
+    assert words.encode_result([]) == Encoded(b"[]", content=True)
+    assert not undeclared.encode_result([]).content
 
 
 async def test_pictures_that_are_yielded_are_pictures_in_the_end() -> None:

@@ -16,7 +16,7 @@ from mcp_app import Context, ToolError, errors
 from mcp_app.protocol.errors import Cancelled, McpAppError, Shutdown
 from mcp_app.protocol.event import MAX_EVENT_BYTES
 from mcp_app.protocol.policy import PLAIN_DETACHED, PLAIN_EVENTSOURCE, PLAIN_POST
-from mcp_app.runs.run import MAX_RESULT_BYTES
+from mcp_app.runs.execution import MAX_RESULT_BYTES
 
 LOGS = pytest.mark.parametrize("slow", [False, True], ids=["memory", "slow"])
 

@@ -6,16 +6,19 @@ import asyncio
 import contextvars
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from typing import Any
 
 import pytest
 
-from mcp_app import Context, Result, errors, tool
+from mcp_app import Context, Image, Result, errors, tool
 from mcp_app.authoring.context import Caller
+from mcp_app.authoring.kind import Encoded
 from mcp_app.protocol.event import Event
 from mcp_app.runs.execution import Outcome, work
 from mcp_app.runs.threads import CHANNEL_ITEMS, Threads
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
 
 SECONDS = 20.0
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE", default="unset")
@@ -85,7 +88,7 @@ def generator(n: int, ctx: Context) -> Iterator[Any]:
 @pytest.mark.parametrize("kind", [coroutine, function, async_generator, generator], ids=lambda each: each.__name__)
 async def test_every_kind_says_the_same_in_order(worked: Worked, kind: Callable[..., Any]) -> None:
     VARIABLE.set("seen")
-    assert await worked.on(kind, n=5) == Outcome(b"5")
+    assert await worked.on(kind, n=5) == Outcome(Encoded(b"5"))
     assert worked.said == [
         ("progress", b"{}"),
         ("progress", b'{"n":5}'),
@@ -108,9 +111,9 @@ async def test_generators_without_result_end_with_their_count(worked: Worked) ->
     def nothing() -> Iterator[int]:
         yield from ()
 
-    assert await worked.on(items) == Outcome(b"null", items=3)
-    assert await worked.on(plain_items) == Outcome(b"null", items=3)
-    assert await worked.on(nothing) == Outcome(b"null", items=0)
+    assert await worked.on(items) == Outcome(Encoded(b"null"), items=3)
+    assert await worked.on(plain_items) == Outcome(Encoded(b"null"), items=3)
+    assert await worked.on(nothing) == Outcome(Encoded(b"null"), items=0)
 
 
 async def test_what_a_generator_returns_is_its_result(worked: Worked) -> None:
@@ -126,9 +129,52 @@ async def test_what_a_generator_returns_is_its_result(worked: Worked) -> None:
         yield 1
         yield Result(None)
 
-    assert await worked.on(returns) == Outcome(b"5")
-    assert await worked.on(returns_result) == Outcome(b"[5]")
-    assert await worked.on(result_of_none) == Outcome(b"null")
+    async def result_of_a_coroutine() -> int:
+        return Result(5)  # type: ignore[return-value]
+
+    async def result_of_a_result() -> Any:
+        return Result(Result(5))
+
+    assert await worked.on(result_of_a_coroutine) == Outcome(Encoded(b"5"))
+    assert await worked.on(result_of_a_result) == Outcome(Encoded(b'{"value":5}'))
+    assert await worked.on(returns) == Outcome(Encoded(b"5"))
+    assert await worked.on(returns_result) == Outcome(Encoded(b"[5]"))
+    assert await worked.on(result_of_none) == Outcome(Encoded(b"null"))
+
+
+async def test_a_result_that_is_declared_is_owed(worked: Worked) -> None:
+    async def owes() -> AsyncIterator[int | Result[str]]:
+        yield 1
+
+    def plain_owes() -> Generator[int, None, str]:
+        yield 1
+        return None  # type: ignore[return-value]
+
+    def owes_content() -> Iterator[int | Result[Image]]:
+        yield 1
+
+    async def may_have_none() -> AsyncIterator[int | Result[str | None]]:
+        yield 1
+
+    for each in (owes, plain_owes, owes_content):
+        with pytest.raises(errors.ToolFailed, match=f"The tool {each.__name__} ended without the Result that it"):
+            await worked.on(each)
+    assert await worked.on(may_have_none) == Outcome(Encoded(b"null"), items=1)
+
+
+async def test_content_is_no_value_of_another_type(worked: Worked) -> None:
+    async def number() -> int:
+        return Image(PNG)  # type: ignore[return-value]
+
+    def numbers() -> Iterator[int]:
+        yield Image(PNG)  # type: ignore[misc]
+
+    async def picture() -> Image:
+        return None  # type: ignore[return-value]
+
+    for each, did in ((number, "returned"), (numbers, "yielded"), (picture, "returned")):
+        with pytest.raises(errors.ToolFailed, match=f"The tool {each.__name__} {did} what it does not declare"):
+            await worked.on(each)
 
 
 async def test_nothing_comes_after_a_result(worked: Worked) -> None:
@@ -158,7 +204,7 @@ async def test_work_between_the_result_and_the_end_is_done(worked: Worked) -> No
         await asyncio.sleep(0)
         done.append(1)
 
-    assert await worked.on(tidy) == Outcome(b"1")
+    assert await worked.on(tidy) == Outcome(Encoded(b"1"))
     assert done == [1]
 
 
@@ -169,7 +215,7 @@ async def test_a_result_of_a_function_is_its_value(worked: Worked) -> None:
     def plain_returns() -> Result[int]:
         return Result(5)
 
-    assert await worked.on(returns) == await worked.on(plain_returns) == Outcome(b"5")
+    assert await worked.on(returns) == await worked.on(plain_returns) == Outcome(Encoded(b"5"))
 
 
 async def test_a_plain_function_that_returns_what_must_be_awaited(worked: Worked) -> None:
@@ -302,7 +348,7 @@ async def test_a_slow_reader_holds_up_a_thread(worked: Worked) -> None:
     await asyncio.sleep(0.04)
     assert CHANNEL_ITEMS < len(yielded) + 1 <= 2 * CHANNEL_ITEMS + 2
     worked.gate.set()
-    assert await task == Outcome(b"null", items=1000)
+    assert await task == Outcome(Encoded(b"null"), items=1000)
     assert [data for _, data in worked.said] == [b"%d" % each for each in range(1000)]
     assert max(worked.batches) <= CHANNEL_ITEMS
 
@@ -320,7 +366,7 @@ async def test_large_items_of_a_thread_are_bounded_by_their_bytes(worked: Worked
     await asyncio.sleep(0.04)
     assert len(yielded) <= 4
     worked.gate.set()
-    assert await task == Outcome(b"null", items=12)
+    assert await task == Outcome(Encoded(b"null"), items=12)
 
 
 async def test_an_async_generator_is_closed_when_it_is_left(worked: Worked) -> None:

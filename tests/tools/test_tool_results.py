@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field
 
 from mcp_app import Result, Tool, ToolDefinitionError, errors, tool
-from mcp_app.authoring.tool import Kind
+from mcp_app.authoring.kind import Encoded, Kind
 
 
 class Answer(BaseModel):
@@ -182,12 +182,11 @@ def test_what_cannot_be_returned_is_refused_at_registration(annotation: Any) -> 
     ("annotation", "value", "encoded"),
     [
         (int, 5, b"5"),
-        (int, Result(5), b"5"),
         (Answer, Answer(theNumber=5), b'{"theNumber":5}'),
         (Any, Answer(theNumber=5), b'{"theNumber":5}'),
         (list[Answer], [{"theNumber": 5}], b'[{"theNumber":5}]'),
         (Any, Point(5), b'{"x":5}'),
-        (Any, Result(Result(5)), b'{"value":5}'),
+        (Any, Result(5), b'{"value":5}'),
         (float, float("nan"), b"null"),
         (Any, {"a": {1}}, b'{"a":[1]}'),
         (datetime.date, datetime.date(2026, 1, 2), b'"2026-01-02"'),
@@ -196,14 +195,14 @@ def test_what_cannot_be_returned_is_refused_at_registration(annotation: Any) -> 
     ],
 )
 def test_what_a_result_is_encoded_to(annotation: Any, value: Any, encoded: bytes) -> None:
-    assert typed(annotation).encode_result(value) == encoded
+    assert typed(annotation).encode_result(value) == Encoded(encoded)
 
 
 def test_the_encoded_result_fits_the_output_schema() -> None:
     made = typed(Answer)
     assert made.output_schema is not None
     Draft202012Validator(dict(made.output_schema)).validate({"theNumber": 5})
-    assert made.encode_result(Answer(theNumber=5)) == b'{"theNumber":5}'
+    assert made.encode_result(Answer(theNumber=5)) == Encoded(b'{"theNumber":5}')
 
 
 CYCLE: list[Any] = []

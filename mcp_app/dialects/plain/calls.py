@@ -176,7 +176,7 @@ class Calls:
         if query.key is not None:
             known = self._runs.find_by_key(query.key, PRINCIPAL, tool, query.said)
             return run if known is run else None
-        if tool is not None and run.tool is not tool:
+        if tool is not None and run.callee is not tool:
             raise RunConflict("Last-Event-ID is of a run of another tool.")
         return run
 
@@ -237,7 +237,7 @@ class Calls:
             if representation is Representation.EVENT_STREAM:
                 handed_over = True
                 return self._streamed(run, capped, stream, visible)
-            return json_answer(*await collect(capped, run.tool.name, run.id))
+            return json_answer(*await collect(capped, run.callee.name, run.id))
         finally:
             if not handed_over:
                 capped.close()  # whoever leaves while the tool works cancels us here

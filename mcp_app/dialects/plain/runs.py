@@ -75,7 +75,7 @@ class RunRoutes:
     async def _state(self, run: Run) -> dict[str, Any]:
         state: dict[str, Any] = {
             "id": run.id,
-            "tool": run.tool.name,
+            "tool": run.callee.name,
             "state": "working" if not run.over else "complete" if run.code == "complete" else "error",
             "created": datetime.fromtimestamp(run.created, UTC).isoformat(timespec="milliseconds"),
             "url": self._url(run),

@@ -23,7 +23,7 @@ from ....protocol.mcp.exchange import Exchange
 from ....protocol.mcp.jsonrpc import Code, RpcError
 from ....protocol.mcp.revisions import negotiated
 from ....protocol.policy import MCP_2024_11_05, OnCap, Policy
-from ....runs import Runs
+from ....runs import Callee, Runs
 from ..answering import acceptable
 from ..offer import Offer
 from ..validation import validate
@@ -172,10 +172,10 @@ class Legacy:
         except UnknownResource as error:
             raise RpcError(Code.RESOURCE_NOT_FOUND, error.message, data={**error.object(), "uri": uri}) from None
 
-    async def _run(self, asked: Asked, callee: Any, arguments: dict[str, Any], exchange: Exchange) -> Working:
+    async def _run(self, asked: Asked, callee: Callee, arguments: dict[str, Any], exchange: Exchange) -> Working:
         session = asked.session
         policy = session.policy or session.revision.policy
-        asker = None if callee.signature.context is None else self._asker(asked, policy)
+        asker = None if callee.context is None else self._asker(asked, policy)
         run = await self._runs.start(
             callee,
             arguments,

@@ -24,7 +24,7 @@ from ....protocol.mcp.jsonrpc import Code, RpcError
 from ....protocol.mcp.params import CLIENT_CAPABILITIES_KEY, LOG_LEVEL_KEY, SERVER_INFO_KEY
 from ....protocol.mcp.tasks import EXTENSION, EXTENSION_METHODS, declared, not_declared
 from ....protocol.policy import MCP_2026_07_28, MCP_2026_07_28_FOLLOWED, Policy
-from ....runs import Run, Runs
+from ....runs import Callee, Run, Runs
 from ....web.messages import PRINCIPAL, Answer, Request, json_answer
 from ..answering import Answering
 from ..offer import LIST_TTL_MS, Offer
@@ -219,23 +219,23 @@ class Modern:
             raise RpcError(Code.INVALID_PARAMS, error.message, data=error.object()) from None
         return await self._run(asked, reading, arguments, self._exchange(asked, raw=reading.resource.cache_hints()))
 
-    async def _run(self, asked: Asked, callee: Any, arguments: dict[str, Any], exchange: Exchange) -> Answer:
+    async def _run(self, asked: Asked, callee: Callee, arguments: dict[str, Any], exchange: Exchange) -> Answer:
         asker: Asker | None = None
         if asked.params.get("requestState") is not None:
             asker = await self._rounds(asked, callee, exchange)
-        elif callee.signature.context is not None:
+        elif callee.context is not None:
             asker = Unasked(asked.capabilities, partial(self._first_round, asked.http.body, exchange))
         run = await self._start(asked, callee, arguments, MCP_2026_07_28, asker)
         return await self._answering.answer(asked.http, run, exchange)
 
     async def _start(
-        self, asked: Asked, callee: Any, arguments: dict[str, Any], policy: Policy, asker: Asker | None
+        self, asked: Asked, callee: Callee, arguments: dict[str, Any], policy: Policy, asker: Asker | None
     ) -> Run:
         return await self._runs.start(
             callee, arguments, policy, principal=PRINCIPAL, headers=asked.http.headers, asker=asker, trace=asked.trace
         )
 
-    async def _rounds(self, asked: Asked, callee: Any, exchange: Exchange) -> Rounds:
+    async def _rounds(self, asked: Asked, callee: Callee, exchange: Exchange) -> Rounds:
         """How it asks its caller, going on from the request's state. Raises StateRefused."""
         self._runs.check()  # first: a state for one use that is opened for a call that cannot begin would be lost
         bound = Bound(self._states, PRINCIPAL, asked.message.method, asked.params)

@@ -1,0 +1,41 @@
+"""What can be run: a tool, a prompt, the reading of a resource; whatever has these members.
+
+Who offers it, and by which name callers reach it, is not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ..authoring.kind import Encoded, Kind
+
+
+class Callee(Protocol):
+    """One typed function, and how what it gives is validated and encoded."""
+
+    @property
+    def name(self) -> str:
+        """For messages, the log and the `started` event."""
+
+    @property
+    def kind(self) -> Kind: ...
+
+    @property
+    def function(self) -> Callable[..., Any]: ...
+
+    @property
+    def context(self) -> str | None:
+        """The parameter that is given the run's `Context`; None where the function wants none."""
+
+    @property
+    def time_limit(self) -> float | None:
+        """Seconds after which a run of it is ended, where that is earlier than the cap."""
+
+    @property
+    def encode_item(self) -> Callable[[Any], Encoded] | None:
+        """Of what it yields; None for a function that only returns. Raises ToolFailed for what it does not declare."""
+
+    @property
+    def encode_result(self) -> Callable[[Any], Encoded]:
+        """Of what it returns, or yields as its `Result`. Raises ToolFailed for what it does not declare."""
