@@ -38,10 +38,10 @@ _QUERY_HINT = "GET ?tool=NAME&run=KEY&param=value…; objects go into params= as
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-_Body = TypeVar("_Body", bound=BaseModel)
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
-class Start(BaseModel):
+class StartBody(BaseModel):
     """What starts a run, as it stands in a body. Strict: an unknown name or a number in a string is refused."""
 
     # defer_build: with the first call of this dialect, which an MCP client never makes.
@@ -52,7 +52,7 @@ class Start(BaseModel):
     cap_seconds: _Seconds | None = None
 
 
-class Call(Start):
+class CallBody(StartBody):
     """A call of one tool: what starts the run, and how it is to be answered."""
 
     stream: bool = True
@@ -73,31 +73,31 @@ class Query:
     texts: dict[str, list[str]] = field(default_factory=dict)
 
     @property
-    def said(self) -> dict[str, str]:
+    def identity(self) -> dict[str, str]:
         """All parameters as texts, in the order of their names: what makes two queries the same call, however each
         parameter came. What a tool makes of them is not in it: that can be anything, and a secret."""
-        said = {
+        texts_by_name = {
             name: value if isinstance(value, str) else encode(value).decode() for name, value in self.params.items()
         }
         for name, texts in self.texts.items():
-            said[name] = texts[0] if len(texts) == 1 else encode(texts).decode()
-        return dict(sorted(said.items()))
+            texts_by_name[name] = texts[0] if len(texts) == 1 else encode(texts).decode()
+        return dict(sorted(texts_by_name.items()))
 
 
-def parse_call(body: bytes) -> Call:
+def parse_call(body: bytes) -> CallBody:
     """The call in a POST's body.
 
     Raises InvalidRequest naming the field and what is expected there.
     """
-    return _parsed(body, Call)
+    return _parsed(body, CallBody)
 
 
-def parse_start(body: bytes) -> Start:
+def parse_start(body: bytes) -> StartBody:
     """The same for a run that nobody waits for: how it is to be answered is then no question. Raises InvalidRequest."""
-    return _parsed(body, Start)
+    return _parsed(body, StartBody)
 
 
-def _parsed(body: bytes, model: type[_Body]) -> _Body:
+def _parsed(body: bytes, model: type[_Model]) -> _Model:
     value = strict_json.loads(body)
     if not isinstance(value, dict):
         raise InvalidRequest("The body is not a JSON object.")

@@ -16,7 +16,7 @@ from ..protocol.event import Event
 from .threads import Channel
 
 
-class Call:
+class Pending:
     """A coroutine to be worked on, and what comes of it."""
 
     __slots__ = ("begun", "coroutine", "future")
@@ -30,7 +30,7 @@ class Call:
         self.future: concurrent.futures.Future[Any] = concurrent.futures.Future()
 
 
-Item = Event | Call
+Item = Event | Pending
 
 
 class Waits:
@@ -39,13 +39,13 @@ class Waits:
     def __init__(self, channel: Channel[Item]) -> None:
         self._channel = channel
         self._lock = threading.Lock()
-        self._open: set[Call] = set()
+        self._open: set[Pending] = set()
         self._over = False
         self._tasks: set[asyncio.Task[None]] = set()
 
     def wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         """In a thread: what the coroutine returns or raises; CancelledError when the run was ended."""
-        call = Call(coroutine)
+        call = Pending(coroutine)
         with self._lock:
             if not self._over:
                 self._open.add(call)
@@ -92,7 +92,7 @@ class Waits:
                 call.future.cancel()
 
 
-async def _work(call: Call) -> None:
+async def _work(call: Pending) -> None:
     try:
         value = await call.coroutine
     except asyncio.CancelledError:

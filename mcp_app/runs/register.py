@@ -79,7 +79,7 @@ class Runs:
         headers: Mapping[str, str],
         cap_seconds: float | None = None,
         key: str | None = None,
-        said: Mapping[str, Any] | None = None,
+        identity: Mapping[str, Any] | None = None,
         metadata: Mapping[str, Any] | None = None,
         asker: Asker | None = None,
         trace: Trace | None = None,
@@ -87,13 +87,13 @@ class Runs:
         """Start a run; with a `key`, the run can be found by it, and it is the caller's word that there is none yet.
         `asker` is the way in which the tool asks its caller back; without one it cannot.
 
-        `said` are the parameters as the caller sent them, by which a repeated key is known for the same call; the
+        `identity` are the parameters as the caller sent them, by which a repeated key is known for the same call; the
         arguments where there is no difference.
         `trace` is the caller's; by default what the headers say of it.
         Raises Draining or Overloaded, both with Retry-After.
         """
         self.check()
-        call = b"" if key is None else _call(callee, arguments if said is None else said)
+        call = b"" if key is None else _digest(callee, arguments if identity is None else identity)
         cap = self._cap(callee, policy.becomes or policy, cap_seconds)
         caller = Caller(
             principal=principal,
@@ -133,13 +133,13 @@ class Runs:
             raise UnknownRun("This run is not known.")
         return run
 
-    def find_by_key(self, key: str, principal: str, callee: Callee | None, said: Mapping[str, Any]) -> Run | None:
-        """The run that was started with that key. Raises RunConflict when `said` makes it another call's."""
+    def find_by_key(self, key: str, principal: str, callee: Callee | None, identity: Mapping[str, Any]) -> Run | None:
+        """The run that was started with that key. Raises RunConflict when `identity` makes it another call's."""
         known = self._keys.get((principal, key))
         if known is None:
             return None
         call, run_id = known
-        if callee is not None and call != _call(callee, said):
+        if callee is not None and call != _digest(callee, identity):
             raise RunConflict("This run key belongs to a call of another tool or with other parameters.")
         return self._runs[run_id]
 
@@ -225,8 +225,8 @@ class Runs:
         self._log.forget(run.id)
 
 
-def _call(callee: Callee, arguments: Mapping[str, Any]) -> bytes:
+def _digest(callee: Callee, arguments: Mapping[str, Any]) -> bytes:
     """What makes two calls the same: callee and parameters, as a digest, since parameters can be large."""
     # What JSON cannot carry, a tool may take all the same: bytes out of base64, a number that is none.
-    said = to_json([callee.name, arguments], bytes_mode="base64", inf_nan_mode="strings", fallback=repr)
-    return hashlib.sha256(said).digest()
+    call = to_json([callee.name, arguments], bytes_mode="base64", inf_nan_mode="strings", fallback=repr)
+    return hashlib.sha256(call).digest()

@@ -85,7 +85,7 @@ def test_events() -> None:
 
 
 def test_what_stands_in_a_call() -> None:
-    assert [row[0].strip("`") for row in rows(section(REFERENCE, "By POST"))] == list(plain.Call.model_fields)
+    assert [row[0].strip("`") for row in rows(section(REFERENCE, "By POST"))] == list(plain.CallBody.model_fields)
     assert {row[0].strip("`") for row in rows(section(REFERENCE, "By GET"))} == plain.RESERVED
 
 

@@ -41,7 +41,7 @@ def refused_query(query: bytes) -> str:
 
 def test_the_tutorials_call() -> None:
     call = plain.parse_call(b'{"tool": "scan_domain", "params": {"domain": "example.com"}}')
-    assert call == plain.Call(tool="scan_domain", params={"domain": "example.com"})
+    assert call == plain.CallBody(tool="scan_domain", params={"domain": "example.com"})
     assert (call.stream, call.heartbeat, call.heartbeat_seconds, call.cap_seconds) == (True, "comment", None, None)
 
 
@@ -312,5 +312,5 @@ def test_a_json_answer_of_a_failure() -> None:
 def test_what_two_queries_say_is_compared_as_text_in_the_order_of_names() -> None:
     one = plain.parse_query(b"tool=t&b=2&a=1&c=x&c=y")
     other = plain.parse_query(b"tool=t&a=1&params=%7B%22c%22%3A%5B%22x%22%2C%22y%22%5D%2C%22b%22%3A2%7D")
-    assert one.said == other.said == {"a": "1", "b": "2", "c": '["x","y"]'}
-    assert list(one.said) == ["a", "b", "c"]
+    assert one.identity == other.identity == {"a": "1", "b": "2", "c": '["x","y"]'}
+    assert list(one.identity) == ["a", "b", "c"]

@@ -1,7 +1,6 @@
 """The SSE route: a tool called by POST, or by a browser's EventSource with GET, answered as stream or as JSON.
 
-Which dialect and revision a call is of was decided before; what leaving, resuming and the cap mean stands in the policy
-row. Nothing of Quart or ASGI is known here.
+What leaving, resuming and the cap mean stands in the policy row. How a request is read is call.py's.
 """
 
 from __future__ import annotations
@@ -9,43 +8,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
-from ...authoring.tool import Registry, Tool
+from ...authoring.tool import Registry
 from ...config.settings import Settings
 from ...middleware import Batches
 from ...middleware.heartbeat import Heartbeat
 from ...middleware.json_fallback import collect
 from ...middleware.time_cap import TimeCap
 from ...protocol import plain
-from ...protocol.errors import (
-    InvalidRequest,
-    NotAcceptable,
-    NotReadOnly,
-    RunConflict,
-    UnknownRun,
-)
+from ...protocol.errors import InvalidRequest, RunConflict, UnknownRun
 from ...protocol.event import number
-from ...protocol.http.accept import Representation, choose
+from ...protocol.http.accept import Representation
 from ...protocol.policy import PLAIN_EVENTSOURCE, PLAIN_POST, OnCap, OnLeave, Policy
 from ...protocol.stream import Stream
 from ...runs import Reader, Run, Runs
 from ...web.frames import Frames
 from ...web.guard import Guard
-from ...web.messages import (
-    GONE,
-    PRINCIPAL,
-    STREAM_HEADERS,
-    Answer,
-    Request,
-    check_content_type,
-    json_answer,
-)
+from ...web.messages import GONE, PRINCIPAL, STREAM_HEADERS, Answer, Request, check_content_type, json_answer
 from ...web.metrics import Metrics
+from .call import PlainCall, check_stream, followed, lowered, posted, queried
 from .rendering import PlainRendering
-
-MIN_HEARTBEAT_SECONDS = 0.1
-"""A request may ask for more heartbeats than the server's; ten a second are a load, not a sign of life."""
 
 
 class Calls:
@@ -66,183 +48,114 @@ class Calls:
         """One call, in the body."""
         self._guard.check_start(request)
         check_content_type(request)
-        call = plain.parse_call(request.body)
-        representation = _representation(request) if call.stream else Representation.JSON
-        tool = self._registry.get(call.tool)
-        arguments = tool.arguments(call.params)
-        heartbeat = self._heartbeat(call.heartbeat_seconds)
-        run = await self._runs.start(
-            tool,
-            arguments,
-            PLAIN_POST,
-            principal=PRINCIPAL,
-            headers=request.headers,
-            cap_seconds=call.cap_seconds,
-            metadata={"heartbeat_seconds": number(heartbeat)},
-        )
-        return await self._answer(run, run.attach(), representation, heartbeat, call.heartbeat)
+        call = posted(request, self._registry, self._settings)
+        run = await self._start(call, PLAIN_POST)
+        return await self._answer(run, run.attach(), call, self._settings.cap_seconds)
 
     async def get(self, request: Request) -> Answer:
         """A call of a read-only tool, or the way back to one, in the query."""
-        query, tool, arguments, representation = self._asked(request)
-        heartbeat = self._heartbeat(query.heartbeat_seconds)
-        last_event_id = request.headers.get("last-event-id")
-        if representation is Representation.JSON and query.key is None and not last_event_id and tool is not None:
+        call = queried(request, self._registry, self._settings)
+        if call.representation is Representation.JSON and call.key is None and call.last_event is None:
             # Nobody can come back to it: there is no key, and no event whose id could be sent.
-            run = await self._start(request, query, tool, arguments, heartbeat, PLAIN_POST)
-            return await self._answer(run, run.attach(), representation, heartbeat, query.heartbeat)
+            self._guard.check_start(request)
+            run = await self._start(call, PLAIN_POST)
+            return await self._answer(run, run.attach(), call, self._settings.cap_seconds)
         async with self._keyed:  # two requests with one key start one run
-            after = 0
-            if last_event_id:
-                run_id, after = plain.parse_event_id(last_event_id)
-                resumed = self._resumed(run_id, query, tool)
-                if resumed is None or (resumed.over and after == resumed.events):
-                    return GONE
-                if after > resumed.events:
-                    raise _beyond(after, resumed)
-                run = resumed
+            if call.last_event is None:
+                run, after = await self._known_or_started(request, call), 0
             else:
-                run = await self._known_or_started(request, query, tool, arguments, heartbeat)
+                after = call.last_event[1]
+                resumed = self._resumed(call, call.last_event[0])
+                if resumed is None or _is_read(resumed, after):
+                    return GONE
+                run = resumed
             if run.policy.on_leave is not OnLeave.LINGER:
-                return await self.follow(run, request)  # not a run of an EventSource: its life is not this reader's
+                check_stream(call)  # not a run of an EventSource: its life is not this reader's
+                return self._followed(run, call)
             reader = run.attach(after)
-        return await self._answer(run, reader, representation, heartbeat, query.heartbeat, query.cap_seconds)
+        return await self._answer(run, reader, call, lowered(self._settings.cap_seconds, call.cap))
 
     async def head(self, request: Request) -> Answer:
         """What GET would answer with, without starting a tool (RFC 9110, 9.3.2)."""
-        _, _, _, representation = self._asked(request)
-        if representation is Representation.EVENT_STREAM:
-            return Answer(200, STREAM_HEADERS)
-        return json_answer(200, b"")
+        call = queried(request, self._registry, self._settings)
+        return _stream_head() if call.representation is Representation.EVENT_STREAM else json_answer(200, b"")
 
     async def follow(self, run: Run, request: Request) -> Answer:
         """The events of a run that somebody else may have started, from the start or after Last-Event-ID."""
-        query, after = self._place(run, request)
-        if run.over and after == run.events:
-            return GONE
-        stream = Stream(
-            self._clock(),
-            heartbeat=self._heartbeat(query.heartbeat_seconds),
-            cap=_lowered(self._settings.cap_seconds, query.cap_seconds),
-        )
-        capped = TimeCap(run.follow(after), stream, self._clock, OnCap.END_STREAM, _nothing)
-        return self._streamed(run, capped, stream, query.heartbeat)
+        return self._followed(run, followed(request, self._settings))
 
     async def follow_head(self, run: Run, request: Request) -> Answer:
         """What following would answer with."""
-        _, after = self._place(run, request)
-        return GONE if run.over and after == run.events else Answer(200, STREAM_HEADERS)
+        return GONE if _is_read(run, _place(run, followed(request, self._settings))) else _stream_head()
 
-    # --- what is asked for -------------------------------------------------------------------------------------------
+    # --- which run ---------------------------------------------------------------------------------------------------
 
-    def _asked(self, request: Request) -> tuple[plain.Query, Tool | None, dict[str, Any], Representation]:
-        query = plain.parse_query(request.query)
-        if query.tool is None and query.key is None:
-            raise InvalidRequest(
-                "The query names neither a tool nor a run.",
-                hint="GET ?tool=NAME&run=KEY&param=value… with Accept: text/event-stream, or POST the call.",
-            )
-        representation = _representation(request)
-        tool = None if query.tool is None else self._registry.get(query.tool)
-        if tool is None:
-            return query, None, {}, representation
-        if not tool.read_only:
-            raise NotReadOnly(
-                f"The tool {tool.name} may change something and is not started by GET.", headers={"Allow": "POST"}
-            )
-        return query, tool, tool.coerced(query.params, query.texts), representation
-
-    def _place(self, run: Run, request: Request) -> tuple[plain.Query, int]:
-        """How the run is to be followed, and after which of its events."""
-        query = plain.parse_query(request.query)
-        if _representation(request) is not Representation.EVENT_STREAM:
-            raise NotAcceptable("A run's events are an event stream.", hint="GET the run itself for its state as JSON.")
-        last_event_id = request.headers.get("last-event-id")
-        if not last_event_id:
-            return query, 0
-        run_id, after = plain.parse_event_id(last_event_id)
-        if run_id != run.id:
-            raise InvalidRequest("Last-Event-ID is of another run.", hint=plain.ID_HINT)
-        if after > run.events:
-            raise _beyond(after, run)
-        return query, after
-
-    def _resumed(self, run_id: str, query: plain.Query, tool: Tool | None) -> Run | None:
+    def _resumed(self, call: PlainCall, run_id: str) -> Run | None:
         """The run of a Last-Event-ID; None when there is nothing to come back to, which never starts a new one."""
         try:
             run = self._runs.find(run_id, PRINCIPAL)
         except UnknownRun:
             return None
-        if query.key is not None:
-            known = self._runs.find_by_key(query.key, PRINCIPAL, tool, query.said)
-            return run if known is run else None
-        if tool is not None and run.callee is not tool:
+        if call.key is not None:
+            return run if self._known(call) is run else None
+        if call.tool is not None and run.callee is not call.tool:
             raise RunConflict("Last-Event-ID is of a run of another tool.")
         return run
 
-    async def _known_or_started(
-        self, request: Request, query: plain.Query, tool: Tool | None, arguments: dict[str, Any], heartbeat: float
-    ) -> Run:
-        if query.key is not None:
-            known = self._runs.find_by_key(query.key, PRINCIPAL, tool, query.said)
-            if known is not None:
-                return known
-        if tool is None:
-            raise UnknownRun("No run of this key is known, and the query names no tool to start.")
-        return await self._start(request, query, tool, arguments, heartbeat, PLAIN_EVENTSOURCE)
+    def _known(self, call: PlainCall) -> Run | None:
+        if call.key is None:
+            return None
+        return self._runs.find_by_key(call.key, PRINCIPAL, call.tool, call.identity or {})
 
-    async def _start(
-        self,
-        request: Request,
-        query: plain.Query,
-        tool: Tool,
-        arguments: dict[str, Any],
-        heartbeat: float,
-        policy: Policy,
-    ) -> Run:
+    async def _known_or_started(self, request: Request, call: PlainCall) -> Run:
+        known = self._known(call)
+        if known is not None:
+            return known
+        if call.tool is None:
+            raise UnknownRun("No run of this key is known, and the query names no tool to start.")
         self._guard.check_start(request)
+        return await self._start(call, PLAIN_EVENTSOURCE)
+
+    async def _start(self, call: PlainCall, policy: Policy) -> Run:
+        assert call.tool is not None  # noqa: S101 - what is read without a tool has a key
         return await self._runs.start(
-            tool,
-            arguments,
+            call.tool,
+            call.arguments,
             policy,
             principal=PRINCIPAL,
-            headers=request.headers,
-            cap_seconds=query.cap_seconds,
-            key=query.key,
-            said=query.said,
-            metadata={"heartbeat_seconds": number(heartbeat)},
+            headers=call.headers,
+            cap_seconds=call.cap,
+            key=call.key,
+            identity=call.identity,
+            metadata={"heartbeat_seconds": number(call.heartbeat)},
         )
-
-    def _heartbeat(self, asked: float | None) -> float:
-        server = self._settings.heartbeat_seconds
-        return server if asked is None else _lowered(server, max(MIN_HEARTBEAT_SECONDS, asked))
 
     # --- what is answered --------------------------------------------------------------------------------------------
 
-    async def _answer(
-        self,
-        run: Run,
-        reader: Reader,
-        representation: Representation,
-        heartbeat: float,
-        visible: str,
-        cap: float | None = None,
-    ) -> Answer:
-        cap = _lowered(self._settings.cap_seconds, cap)
-        stream = Stream(self._clock(), heartbeat=heartbeat, cap=cap, ends_by=run.deadline)
+    async def _answer(self, run: Run, reader: Reader, call: PlainCall, cap: float) -> Answer:
+        stream = Stream(self._clock(), heartbeat=call.heartbeat, cap=cap, ends_by=run.deadline)
         capped = TimeCap(reader, stream, self._clock, run.policy.on_cap, partial(run.end_at_cap, cap))
         handed_over = False
         try:
             await asyncio.sleep(0)  # the tool's first turn: most have ended after it, and need nobody to wait
-            if representation is Representation.EVENT_STREAM:
+            if call.representation is Representation.EVENT_STREAM:
                 handed_over = True
-                return self._streamed(run, capped, stream, visible)
+                return self._streamed(run, capped, stream, call)
             return json_answer(*await collect(capped, run.callee.name, run.id))
         finally:
             if not handed_over:
                 capped.close()  # whoever leaves while the tool works cancels us here
 
-    def _streamed(self, run: Run, capped: Batches, stream: Stream, visible: str) -> Answer:
+    def _followed(self, run: Run, call: PlainCall) -> Answer:
+        after = _place(run, call)
+        if _is_read(run, after):
+            return GONE
+        cap = lowered(self._settings.cap_seconds, call.cap)
+        stream = Stream(self._clock(), heartbeat=call.heartbeat, cap=cap)
+        capped = TimeCap(run.follow(after), stream, self._clock, OnCap.END_STREAM, _nothing)
+        return self._streamed(run, capped, stream, call)
+
+    def _streamed(self, run: Run, capped: Batches, stream: Stream, call: PlainCall) -> Answer:
         batches = Heartbeat(capped, stream, self._clock, self._on_beat)
         self._metrics.streams.add()
         frames = Frames(
@@ -250,26 +163,32 @@ class Calls:
             stream,
             self._clock,
             run=run.label,
-            rendering=PlainRendering(run.id, visible=visible == "event", retry_ms=run.policy.retry_ms),
+            rendering=PlainRendering(run.id, visible=call.visible, retry_ms=run.policy.retry_ms),
             on_close=self._on_close,
         )
         return Answer(200, STREAM_HEADERS, frames)
 
 
-def _representation(request: Request) -> Representation:
-    chosen = choose(request.headers.get("accept"))
-    if chosen is None:
-        raise NotAcceptable("Accept takes neither text/event-stream nor application/json.")
-    return chosen
+def _stream_head() -> Answer:
+    return Answer(200, STREAM_HEADERS)
 
 
-def _beyond(after: int, run: Run) -> InvalidRequest:
-    return InvalidRequest(f"Last-Event-ID is {after}; this run has had {run.events} events.", hint=plain.ID_HINT)
+def _is_read(run: Run, after: int) -> bool:
+    """Whether whoever had the run's events up to number `after` has had them all. Raises InvalidRequest for a number
+    that is still to come."""
+    if after > run.events:
+        raise InvalidRequest(f"Last-Event-ID is {after}; this run has had {run.events} events.", hint=plain.ID_HINT)
+    return run.over and after == run.events
 
 
-def _lowered(server: float, asked: float | None) -> float:
-    """What holds: a request may lower the server's number, never raise it."""
-    return server if asked is None else min(server, asked)
+def _place(run: Run, call: PlainCall) -> int:
+    """After which of the run's events to go on."""
+    if call.last_event is None:
+        return 0
+    run_id, after = call.last_event
+    if run_id != run.id:
+        raise InvalidRequest("Last-Event-ID is of another run.", hint=plain.ID_HINT)
+    return after
 
 
 def _nothing() -> None:
