@@ -12,6 +12,7 @@ from .authoring.tool import Registry, Tool
 from .config.settings import Settings
 from .dialects.mcp.dispatch import REVISIONS
 from .protocol.event import encode
+from .protocol.http.conditional import matches
 from .runs import Runs
 from .web import metrics, pages
 from .web.messages import Answer, Request, json_answer
@@ -42,7 +43,7 @@ class Documents:
         """The demo page, or one of its files."""
         page = pages.pages()[request.path]
         headers = (*pages.HEADERS, ("etag", page.etag))
-        if discovery.matches(page.etag, request.headers.get("if-none-match")):
+        if matches(page.etag, request.headers.get("if-none-match")):
             return Answer(304, headers)
         return Answer(200, (("content-type", page.content_type), *headers), page.body)
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, GetJsonSchemaHandler
-from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import CoreSchema
 
 from ..protocol.asking import MissingCapability
 from ..protocol.errors import ToolDefinitionError
+from ..protocol.untitled import Untitled
 
 FORMATS = frozenset({"email", "uri", "date", "date-time"})
 """The formats of a string that clients know."""
@@ -60,18 +60,11 @@ class Titled:
         return {"type": "string", "oneOf": one_of}
 
 
-class _Plain(GenerateJsonSchema):
-    """Without the titles that pydantic makes of names: a client makes its own."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        return False
-
-
 def requested_schema(model: type[BaseModel]) -> dict[str, Any]:
     """`requestedSchema` for the model. Raises ToolDefinitionError naming the field that no form can show."""
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         raise ToolDefinitionError(f"{model!r} is no pydantic model: a form is asked for with a class of fields.")
-    schema = model.model_json_schema(schema_generator=_Plain, by_alias=True)
+    schema = model.model_json_schema(schema_generator=Untitled, by_alias=True)
     definitions: Mapping[str, Any] = schema.get("$defs", {})
     properties: dict[str, Any] = {}
     required = set(schema.get("required", ()))

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
+from ..aio.done import DONE
 from ..asking import Asker, Nobody, Root, Sample, Visits
 from ..asking.questions import Questions
 from ..protocol.event import Event, EventType, encode, number
@@ -59,16 +60,6 @@ class Caller:
         self.trace = trace
         self.reason: str | None = None
 
-
-class _Nothing(Awaitable[None]):
-    """Done already, and with no complaint when nobody awaits it, as in a plain function."""
-
-    def __await__(self) -> Generator[Any, None, None]:
-        return
-        yield
-
-
-_NOTHING = _Nothing()
 
 _PROGRESS = EventType.PROGRESS  # looked up once: an enum's metaclass does it, slowly
 _NOTHING_SAID = encode({})
@@ -126,7 +117,7 @@ class Context:
         That is so in MCP 2025-11-25, whose streams may be polled; anywhere else nothing happens. The tool goes on.
         """
         asker = self._caller.asker
-        return self._send(Event(EventType.LET_GO, b"null")) if asker is not None and asker.polled else _NOTHING
+        return self._send(Event(EventType.LET_GO, b"null")) if asker is not None and asker.polled else DONE
 
     # --- asking back -------------------------------------------------------------------------------------------------
 

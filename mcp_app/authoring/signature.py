@@ -15,12 +15,12 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, create_model
 from pydantic.errors import PydanticUndefinedAnnotation
 from pydantic.fields import FieldInfo
-from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import SchemaError, from_json
 
 from ..protocol.errors import ToolDefinitionError
 from ..protocol.event import encode
 from ..protocol.http import query_text
+from ..protocol.untitled import Untitled
 from .content import declares_content
 from .context import Context
 from .return_annotation import members, outputs
@@ -30,13 +30,6 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _REFUSALS = (PydanticUserError, PydanticUndefinedAnnotation, SchemaError, TypeError, AttributeError)
 """What pydantic raises for an annotation that is no type, or none that it can validate."""
-
-
-class _Untitled(GenerateJsonSchema):
-    """Without the titles that pydantic makes of names: they say nothing and double the size of a tools list."""
-
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +222,7 @@ def _adapter(name: str, does: str, annotation: Any) -> TypeAdapter[Any] | None:
 
 
 def _input_schema(model: type[BaseModel]) -> dict[str, Any]:
-    schema = model.model_json_schema(schema_generator=_Untitled)
+    schema = model.model_json_schema(schema_generator=Untitled)
     schema.pop("title", None)
     schema.setdefault("properties", {})
     return schema
@@ -238,7 +231,7 @@ def _input_schema(model: type[BaseModel]) -> dict[str, Any]:
 def _output_schema(name: str, adapter: TypeAdapter[Any] | None) -> Mapping[str, Any] | None:
     if adapter is None:
         return None
-    schema = _schema(name, "result", lambda: adapter.json_schema(mode="serialization", schema_generator=_Untitled))
+    schema = _schema(name, "result", lambda: adapter.json_schema(mode="serialization", schema_generator=Untitled))
     return types.MappingProxyType({"$schema": _DIALECT, **schema})
 
 

@@ -18,9 +18,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from mcp_app.client.outcome import CallFailed, Status
-
-# How many $ref may lead to one another: a schema that refers to itself ends here.
-_MAX_REFERENCES = 16
+from mcp_app.protocol.json_schema import alternatives
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +75,14 @@ def params_of(words: Iterable[Word], schema: Mapping[str, Any] | None, given: Ma
     for key, same in grouped.items():
         if key in given:
             raise _usage(f"{key!r} stands in --params and as {key}=…", "Give it once.")
-        params[key] = _value(same, _property(schema, key))
+        params[key] = _value(same, schema or {}, key)
     return params
 
 
-def _value(words: Sequence[Word], shapes: list[Mapping[str, Any]]) -> Any:
-    """The value of one key. `shapes` are the alternatives that the schema allows; empty when it says nothing."""
+def _value(words: Sequence[Word], root: Mapping[str, Any], key: str) -> Any:
+    """The value of one key, of which the schema `root` may say nothing."""
+    properties = root.get("properties")
+    shapes = list(alternatives(properties.get(key), root)) if isinstance(properties, Mapping) else []
     types = _types(shapes)
     lists = [shape for shape in shapes if "array" in _types([shape])]
     if len(words) == 1:
@@ -94,8 +94,7 @@ def _value(words: Sequence[Word], shapes: list[Mapping[str, Any]]) -> Any:
             return value
         if value is None and "null" in types:
             return None
-    items = [alternative for shape in lists for alternative in _alternatives(shape.get("items"), shape)]
-    item_types = _types(items)
+    item_types = _types(item for shape in lists for item in alternatives(shape.get("items"), root))
     return [parse_json(word.value, f"{word.key}:=") if word.raw else _one(word.value, item_types) for word in words]
 
 
@@ -106,31 +105,6 @@ def _one(text: str, types: set[str]) -> Any:
         return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
     except (ValueError, RecursionError):
         return text
-
-
-def _property(schema: Mapping[str, Any] | None, key: str) -> list[Mapping[str, Any]]:
-    if schema is None:
-        return []
-    properties = schema.get("properties")
-    shape = properties.get(key) if isinstance(properties, Mapping) else None
-    return _alternatives(shape, schema)
-
-
-def _alternatives(shape: object, root: Mapping[str, Any], depth: int = 0) -> list[Mapping[str, Any]]:
-    """The schemas among which a value may choose: `$ref`, `anyOf`, `oneOf` and `allOf` opened (JSON Schema 2020-12)."""
-    if not isinstance(shape, Mapping) or depth > _MAX_REFERENCES:
-        return []
-    # What a nested schema's items refer to stands at the root, so the root's definitions travel with each alternative.
-    found: list[Mapping[str, Any]] = [{"$defs": root.get("$defs", {}), **shape}]
-    reference = shape.get("$ref")
-    definitions = root.get("$defs")
-    if isinstance(reference, str) and isinstance(definitions, Mapping):
-        found += _alternatives(definitions.get(reference.removeprefix("#/$defs/")), root, depth + 1)
-    for word in ("anyOf", "oneOf", "allOf"):
-        choices = shape.get(word)
-        for choice in choices if isinstance(choices, list) else []:
-            found += _alternatives(choice, root, depth + 1)
-    return found
 
 
 def _types(shapes: Iterable[Mapping[str, Any]]) -> set[str]:

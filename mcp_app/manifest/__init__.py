@@ -5,7 +5,6 @@ Nothing here opens a socket, knows Quart, or asks the clock; only `load` and `mc
 """
 
 from .card import Card, Icon, Repository, Streaming
-from .conditional import entity_tag, matches
 from .documents import LiveServer, ToolFacts
 from .doors import CORS, Door, doors
 from .explain import ManifestError
@@ -28,8 +27,6 @@ __all__ = [
     "Streaming",
     "ToolFacts",
     "doors",
-    "entity_tag",
     "load_manifest",
-    "matches",
     "parse_manifest",
 ]

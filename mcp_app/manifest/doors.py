@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from .conditional import entity_tag, matches
+from ..protocol.http.conditional import entity_tag, matches
 from .documents import CARD_TYPE, CATALOG_TYPE, LiveServer, catalog, listing, plain_manifest, server_card
 from .manifest import Manifest
 from .paths import CARD_PATH, CATALOG_PATH, LISTING_PATH, PLAIN_PATHS

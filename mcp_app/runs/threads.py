@@ -10,9 +10,11 @@ import asyncio
 import contextvars
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Generic, TypeVar
+
+from ..aio.done import DONE
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -28,17 +30,6 @@ way to a slow reader."""
 ABANDON_AFTER = 5.0
 """Seconds after which a thread that was told to stop and did not counts as abandoned: it can only be counted, as
 Python cannot end it. A request of urllib with a time-out of its own has usually given up by then."""
-
-
-class _Done(Awaitable[None]):
-    """Already done: what a thread gets back from a call that a coroutine would await."""
-
-    def __await__(self) -> Generator[Any, None, None]:
-        return
-        yield
-
-
-_DONE = _Done()
 
 
 class Channel(Generic[T]):
@@ -78,7 +69,7 @@ class Channel(Generic[T]):
     def send(self, item: T) -> Awaitable[None]:
         """`put`, with the signature of a coroutine's `send`."""
         self.put(item)
-        return _DONE
+        return DONE
 
     def close(self) -> None:
         """In the thread: nothing more will come."""

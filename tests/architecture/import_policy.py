@@ -17,7 +17,7 @@ MAY_IMPORT: dict[str, str] = {
     "config": "",
     # Somebody writes: a typed function as a tool, what it is handed, and how it asks its caller back.
     "asking": "protocol",
-    "authoring": "protocol asking",
+    "authoring": "protocol aio asking",
     # It runs: calls being worked on, and what they wrote.
     "eventlog": "protocol config aio",
     "runs": "protocol config aio asking authoring eventlog",
@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, str] = {
     # Over a wire: what a request and an answer are, and the two ways by which they come.
     "manifest": "protocol config authoring",
     "web": "protocol config runs middleware",
-    "web.pages": "manifest",
+    "web.pages": "protocol",
     "web.asgi": "protocol aio web endpoint",
     "web.quart": "protocol aio web web.asgi endpoint",
     "server": "protocol config",

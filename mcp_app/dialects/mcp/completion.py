@@ -19,7 +19,7 @@ from ...authoring.completion import Complete, Function, Values
 from ...authoring.signature import Signature
 from ...protocol.errors import InvalidParams, ToolFailed
 from ...protocol.event import encode
-from ...protocol.http.query_text import alternatives
+from ...protocol.json_schema import alternatives
 from ...runs.threads import Channel, Threads
 
 MAX_VALUES = 100

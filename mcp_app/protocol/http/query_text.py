@@ -6,12 +6,11 @@ of a few values of another type than text is meant by `1`, is read from the sche
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ..event import encode
-
-Schema = Mapping[str, Any]
+from ..json_schema import Schema, alternatives
 
 
 def lists(schema: Schema) -> frozenset[str]:
@@ -41,19 +40,3 @@ def _choices(parameter: Schema, root: Schema) -> dict[str, Any]:
                 return {}
             values.update({encode(value).decode(): value for value in allowed or () if not isinstance(value, str)})
     return values
-
-
-def alternatives(schema: Schema, root: Schema, seen: frozenset[str] = frozenset()) -> Iterator[Schema]:
-    """The schema's alternatives, references followed; a reference to itself is followed once. `true` and `false`, which
-    are schemas too, have none."""
-    if not isinstance(schema, Mapping):
-        return
-    reference = schema.get("$ref")
-    if isinstance(reference, str) and reference not in seen:
-        definition = root.get("$defs", {}).get(reference.removeprefix("#/$defs/"), {})
-        yield from alternatives(definition, root, seen | {reference})
-    elif "anyOf" in schema or "oneOf" in schema:
-        for alternative in [*schema.get("anyOf", ()), *schema.get("oneOf", ())]:
-            yield from alternatives(alternative, root, seen)
-    else:
-        yield schema

@@ -7,11 +7,12 @@ the page learns the server's paths from the manifest, so its files are the same 
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Mapping
 from importlib import resources
 from types import MappingProxyType
 from typing import NamedTuple
+
+from ...protocol.http.conditional import entity_tag
 
 __all__ = ["CONTENT_SECURITY_POLICY", "HEADERS", "Page", "pages"]
 
@@ -63,5 +64,5 @@ def pages() -> Mapping[str, Page]:
             continue
         body = entry.read_bytes()
         path = "/" if entry.name == "index.html" else f"/page/{entry.name}"
-        found[path] = Page(content_type, body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+        found[path] = Page(content_type, body, entity_tag(body))
     return MappingProxyType(found)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_app.manifest import entity_tag, matches
+from mcp_app.protocol.http.conditional import entity_tag, matches
 
 TAG = '"xyzzy"'
 
