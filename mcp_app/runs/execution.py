@@ -1,7 +1,6 @@
-"""How each of the four kinds of function is worked on: what it yields becomes events, what it returns the result.
+"""Runs each of the four kinds of function: yielded items become events, the returned value the result.
 
-A function's own exceptions pass through untouched; whoever runs it says what they mean. Nothing here knows of logs,
-readers or the caps.
+Exceptions of the function pass through; run.py maps them to errors. Logs, readers and caps are not known here.
 """
 
 from __future__ import annotations
@@ -120,7 +119,7 @@ _CONTENT = encode({"content": True})
 
 
 class _Items:
-    """What a generator yields, in order: items, then perhaps a `Result`, then nothing."""
+    """Encodes what a generator yields, and checks the order: items, then at most one `Result`, last."""
 
     def __init__(self, callee: Callee) -> None:
         assert callee.encode_item is not None  # noqa: S101 - a callee of a kind that yields can encode what it yields

@@ -1,4 +1,4 @@
-"""What a caller is told when a tool fails: the author's own word if meant for the caller, else an id to ask about.
+"""The error that callers see when a function fails: the author's ToolError as it is, anything else masked by an id.
 
 Nothing is appended or ended here.
 """
@@ -20,8 +20,8 @@ _CODE = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
 _NO_ERROR = "complete"  # it would make a success of a failure
 
 
-def shown(error: BaseException, tool: str, run: str) -> McpAppError:
-    """The error as the run's last event has it; all that is not shown is in the log."""
+def public_error(error: BaseException, tool: str, run: str) -> McpAppError:
+    """The error for the run's last event; what it hides is logged under its `error_id`."""
     cause = _only_cause(error)
     if isinstance(cause, EventTooLarge | UnknownResource):
         return cause
@@ -46,7 +46,7 @@ def _sendable(error: ToolError) -> McpAppError:
 
 
 def _only_cause(error: BaseException) -> BaseException:
-    """A task group raises its tasks' errors as a group: a group of one is that one, and of many words the first."""
+    """The error in a task group's exception group: the only one, or the first of several that are meant for callers."""
     while isinstance(error, BaseExceptionGroup):
         meant, rest = error.split((ToolError, EventTooLarge, ToolFailed, UnknownResource))
         if meant is None or rest is not None:

@@ -1,6 +1,6 @@
-"""A thread that waits for a coroutine: the coroutine works on the loop, in its place among what the thread has said.
+"""Coroutines that a thread waits for: each runs on the event loop, in order with the events that the thread sent.
 
-Nothing of tools is known here.
+Tools are not known here.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from .threads import Channel
 
 
 class Pending:
-    """A coroutine to be worked on, and what comes of it."""
+    """A coroutine to be run on the loop, and its outcome."""
 
     __slots__ = ("begun", "coroutine", "future")
 
     size = 0
-    """Bytes it counts in a channel: it is none of its traffic."""
+    """Bytes that it counts in a channel: it carries no event."""
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         self.coroutine = coroutine
@@ -34,7 +34,7 @@ Item = Event | Pending
 
 
 class Waits:
-    """The coroutines that the threads of one run wait for."""
+    """The coroutines that the threads of one run wait for. `wait` is called in threads, all else on the loop."""
 
     def __init__(self, channel: Channel[Item]) -> None:
         self._channel = channel
@@ -44,7 +44,7 @@ class Waits:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
-        """In a thread: what the coroutine returns or raises; CancelledError when the run was ended."""
+        """Run the coroutine on the loop and return its result. Raises CancelledError once the run ended."""
         call = Pending(coroutine)
         with self._lock:
             if not self._over:
@@ -62,7 +62,7 @@ class Waits:
                 call.coroutine.close()
 
     def begin(self, items: Sequence[Item]) -> Iterator[list[Event]]:
-        """On the loop: the events among the items, in order; between them the calls begin, each in its place."""
+        """Yield the events among the items, in order, and start each coroutine in its place between them."""
         events: list[Event] = []
         for item in items:
             if isinstance(item, Event):
@@ -80,7 +80,7 @@ class Waits:
 
     @asynccontextmanager
     async def answered(self) -> AsyncIterator[None]:
-        """On the loop: at the end of the block nothing is worked on, and no thread waits any more."""
+        """At the end of the block every coroutine is cancelled, and no thread waits any more."""
         try:
             yield
         finally:

@@ -1,6 +1,6 @@
-"""All runs of this process: how many at once, by which keys they are found again, when they are forgotten.
+"""All runs of this process: how many at once, the keys that find them again, when they are forgotten.
 
-Time is the loop's clock. What a run does is its own; HTTP is not mentioned here.
+Time is the event loop's clock. HTTP is not known here.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from .run import Host, Run, expiries
 from .threads import Threads
 
 RETRY_AFTER = {"Retry-After": "5"}
-"""Seconds a refused caller should wait: a deploy's successor is up by then, and a full server has changed."""
+"""Seconds that a refused caller should wait: by then a deploy's new process is up, and a full server may have room."""
 
 RUN_BYTES = 4096
-"""What a finished run costs beside its events: so that many small runs are bounded like few large ones."""
+"""What a finished run takes beside its events: it bounds many small runs as `keep_bytes` bounds few large ones."""
 
 
 class Runs:
@@ -51,7 +51,7 @@ class Runs:
         self._runs: dict[str, Run] = {}
         self._working: set[Run] = set()
         self._closing: set[asyncio.Task[None]] = set()
-        self._finished: OrderedDict[str, int] = OrderedDict()  # their bytes, by which the oldest may have to go
+        self._finished: OrderedDict[str, int] = OrderedDict()  # their bytes, oldest first
         self._forgetting = Deadlines(self._kept_long_enough)
         self._finished_bytes = 0
         self._overdue: set[str] = set()
@@ -84,12 +84,14 @@ class Runs:
         asker: Asker | None = None,
         trace: Trace | None = None,
     ) -> Run:
-        """Start a run; with a `key`, the run can be found by it, and it is the caller's word that there is none yet.
-        `asker` is the way in which the tool asks its caller back; without one it cannot.
+        """Start a run.
 
-        `identity` are the parameters as the caller sent them, by which a repeated key is known for the same call; the
-        arguments where there is no difference.
-        `trace` is the caller's; by default what the headers say of it.
+        key: finds the run again (`find_by_key`); the caller has made sure that no run has it yet.
+        identity: the parameters as they were sent, which a request with the same key must repeat; by default the
+            arguments.
+        asker: how the function asks its caller back; None where it cannot.
+        trace: the caller's trace context; by default that of the headers.
+
         Raises Draining or Overloaded, both with Retry-After.
         """
         self.check()
@@ -120,21 +122,21 @@ class Runs:
         return run
 
     def check(self) -> None:
-        """Raises Draining or Overloaded, both with Retry-After, when no run can be started now."""
+        """Raises Draining or Overloaded, both with Retry-After, if no run can be started now."""
         if self.draining:
             raise Draining("The server is being stopped and takes no new run.", headers=RETRY_AFTER)
         if len(self._working) >= self._settings.max_runs:
             raise Overloaded("As many runs as this server takes are being worked on.", headers=RETRY_AFTER)
 
     def find(self, run_id: str, principal: str) -> Run:
-        """The run of that id. Raises UnknownRun, for another principal's run as well: ids are no secrets to test."""
+        """The run of that id. Raises UnknownRun, also for another principal's run, so that ids cannot be probed."""
         run = self._runs.get(run_id)
         if run is None or run.principal != principal:
             raise UnknownRun("This run is not known.")
         return run
 
     def find_by_key(self, key: str, principal: str, callee: Callee | None, identity: Mapping[str, Any]) -> Run | None:
-        """The run that was started with that key. Raises RunConflict when `identity` makes it another call's."""
+        """The run that was started with that key; None if there is none. Raises RunConflict if `identity` differs."""
         known = self._keys.get((principal, key))
         if known is None:
             return None
@@ -144,15 +146,18 @@ class Runs:
         return self._runs[run_id]
 
     def forget(self, run: Run) -> None:
-        """Nobody can come back to the run, though its policy says so: it is not kept, once it has ended."""
+        """Do not keep the run once it has ended, although its policy says so: no caller can come back to it."""
         if run.id in self._finished:
             self._forget(run)
         elif run.id in self._runs:
             self._overdue.add(run.id)
 
     async def drain(self) -> None:
-        """Take no new run, and end all with `shutdown`; returns when their last events are in the log and their
-        tools have cleaned up or were given up. Callers bound the wait."""
+        """Refuse new runs and end all with `shutdown`.
+
+        Returns when their last events are in the log and their functions have cleaned up or were abandoned. The caller
+        bounds the wait.
+        """
         self.draining = True
         working = list(self._working)
         for run in working:
@@ -162,7 +167,7 @@ class Runs:
             await asyncio.wait(self._closing)
 
     def close(self) -> None:
-        """Forget the timer: the process is ending."""
+        """Cancel the timer: the process is exiting."""
         self._forgetting.close()
 
     def _cap(self, callee: Callee, policy: Policy, asked: float | None) -> float:
@@ -187,7 +192,7 @@ class Runs:
         self.weigh(run)
 
     def weigh(self, run: Run) -> None:
-        """Count what a finished run takes, again when that has changed; the oldest go where it is too much."""
+        """Count the bytes of a finished run, or count them again, and forget the oldest runs beyond `keep_bytes`."""
         if run.id not in self._finished:
             return
         self._finished_bytes -= self._finished[run.id]
@@ -197,14 +202,14 @@ class Runs:
             self._forget(self._runs[next(iter(self._finished))])
 
     def _on_idle(self, run: Run) -> None:
-        """It has ended and nobody reads it: what nobody can come back to is forgotten at once."""
+        """The run has ended and has no reader: forget it now if it cannot be resumed."""
         if not run.policy.resumable:
             self._drop(run)
         elif run.id in self._overdue:
             self._forget(run)
 
     def _kept_long_enough(self, run_id: str) -> None:
-        """Whoever reads it now may read it to its end."""
+        """Its `keep_seconds` are over. A reader that is reading it may read to its end."""
         run = self._runs[run_id]
         if run.idle:
             self._forget(run)
@@ -227,6 +232,6 @@ class Runs:
 
 def _digest(callee: Callee, arguments: Mapping[str, Any]) -> bytes:
     """What makes two calls the same: callee and parameters, as a digest, since parameters can be large."""
-    # What JSON cannot carry, a tool may take all the same: bytes out of base64, a number that is none.
+    # Arguments may be what JSON cannot carry: bytes decoded from base64, NaN.
     call = to_json([callee.name, arguments], bytes_mode="base64", inf_nan_mode="strings", fallback=repr)
     return hashlib.sha256(call).digest()

@@ -24,7 +24,7 @@ from ..protocol.event import Entry, Event, EventType, encode
 from ..protocol.policy import OnLeave, Policy
 from .callee import Callee
 from .execution import Outcome, work
-from .failure import shown
+from .failure import public_error
 from .last_event import last_event
 from .threads import Threads
 from .writer import Writer
@@ -299,7 +299,7 @@ class Run:
                 if not isinstance(error, asyncio.CancelledError | GeneratorExit):
                     logger.warning("run %s: %s raised while being stopped", self.label, name, exc_info=error)
                 return
-            end = shown(error, name, self.label)
+            end = public_error(error, name, self.label)
         if not self.ended:
             self._end("complete" if isinstance(end, Outcome) else end.code)
             await self._finish(end)

@@ -1,7 +1,7 @@
-"""Threads for plain functions: bounded in number, daemons all, each with a bounded channel to the loop.
+"""Daemon threads for plain functions: bounded in number, each with a bounded channel to the event loop.
 
-The default executor will not do: its threads hold up the interpreter's exit until the last one is done, and a
-generator pulled through it is neither stopped nor closed. Nothing here knows what a tool is.
+The default executor will not do: its threads delay the interpreter's exit until the last one is done, and a generator
+iterated in it is neither stopped nor closed. Tools are not known here.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 CHANNEL_ITEMS = 64
-"""Items a thread may be ahead of the loop: enough that neither waits for the other at each item, few enough that a
-stopped thread has little left that nobody will see."""
+"""Items a thread may be ahead of the loop: enough that neither waits for the other at each item, few enough that little
+is discarded when a thread is stopped."""
 
 CHANNEL_BYTES = 256 * 1024
 """The same in bytes, whichever comes first: 64 large items would be as many megabytes, once here and once more on the
 way to a slow reader."""
 
 ABANDON_AFTER = 5.0
-"""Seconds after which a thread that was told to stop and did not counts as abandoned: it can only be counted, as
-Python cannot end it. A request of urllib with a time-out of its own has usually given up by then."""
+"""Seconds after which a thread that was asked to stop and still runs counts as abandoned: Python cannot end a thread,
+only count it. A urllib request with a timeout of its own has usually failed by then."""
 
 
 class Channel(Generic[T]):
-    """From one thread to the loop: `put` blocks the thread while the channel is full, `take` waits on the loop.
+    """A bounded queue from threads to the event loop: `put` blocks its thread while it is full, `take` is awaited.
 
-    `size` says how many bytes an item counts; one item is taken in whatever its size. The work may have threads of its
+    `size` gives the bytes that an item counts; one item fits whatever its size. The function may start threads of its
     own: any number of them may `put`.
 
     After `stop` every `put` raises CancelledError in the thread: it derives from BaseException, so that an
-    `except Exception` in the thread's work does not swallow it.
+    `except Exception` in the function does not swallow it.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, size: Callable[[T], int]) -> None:
@@ -53,7 +53,7 @@ class Channel(Generic[T]):
         self._ready = asyncio.Event()
 
     def put(self, item: T) -> None:
-        """In the thread: hand one item over."""
+        """In a thread: append one item."""
         with self._changed:
             self._changed.wait_for(
                 lambda: self._stopped or (len(self._items) < CHANNEL_ITEMS and self._bytes < CHANNEL_BYTES)
@@ -63,7 +63,7 @@ class Channel(Generic[T]):
             self._items.append(item)
             self._bytes += self._size(item)
             first = len(self._items) == 1
-        if first:  # the loop is woken once for all that it finds when it comes
+        if first:  # one wake-up for all items that the loop will find
             self._wake()
 
     def send(self, item: T) -> Awaitable[None]:
@@ -72,13 +72,13 @@ class Channel(Generic[T]):
         return DONE
 
     def close(self) -> None:
-        """In the thread: nothing more will come."""
+        """In the thread: no item follows."""
         with self._changed:
             self._closed = True
         self._wake()
 
     async def take(self) -> list[T]:
-        """On the loop: all that is there, at least one item; empty once the channel is closed and drained."""
+        """On the loop: all queued items, at least one; an empty list once the channel is closed and drained."""
         while True:
             with self._changed:
                 items, closed = list(self._items), self._closed
@@ -91,7 +91,7 @@ class Channel(Generic[T]):
             await self._ready.wait()
 
     def stop(self) -> None:
-        """On the loop: nobody takes any more."""
+        """On the loop: no item will be taken any more."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -100,11 +100,11 @@ class Channel(Generic[T]):
         try:
             self._loop.call_soon_threadsafe(self._ready.set)
         except RuntimeError:
-            pass  # the loop is closed: the process is ending, and nobody waits
+            pass  # the loop is closed: the process is exiting
 
 
 class Threads:
-    """At most `limit` threads at once; `abandoned` of them were told to stop and have not."""
+    """At most `limit` threads at once; `abandoned` of them were asked to stop and still run."""
 
     def __init__(self, limit: int) -> None:
         self._free = asyncio.Semaphore(limit)
@@ -115,7 +115,7 @@ class Threads:
     async def run(self, function: Callable[..., R], *args: Any) -> AsyncIterator[asyncio.Future[R]]:
         """Call `function(*args)` in a thread of its own; its last argument is the `Channel` it writes to.
 
-        The future is its outcome. Leaving the block stops the channel; it does not wait for the thread.
+        The future is the function's outcome. Leaving the block stops the channel, and does not wait for the thread.
         """
         channel: Channel[Any] = args[-1]
         loop = asyncio.get_running_loop()
@@ -147,7 +147,7 @@ class Threads:
 
 
 class _Ended:
-    """Gives a thread's place back when it has really ended, and counts it as abandoned while it does not."""
+    """Releases a thread's slot when the thread has really ended; counts it as abandoned until then."""
 
     def __init__(self, threads: Threads, loop: asyncio.AbstractEventLoop) -> None:
         self._threads = threads
@@ -160,7 +160,7 @@ class _Ended:
         try:
             self._loop.call_soon_threadsafe(self.now)
         except RuntimeError:
-            pass  # the loop is closed, and with it the count
+            pass  # the loop is closed: there is no count any more
 
     def now(self) -> None:
         self._over = True
@@ -190,16 +190,16 @@ def _settle(
         elif isinstance(error, asyncio.CancelledError):
             future.cancel()
         elif isinstance(error, StopIteration | KeyboardInterrupt):
-            # The one no future takes (PEP 479); the other would end the server, and nobody has pressed a key here.
+            # A future refuses the one (PEP 479); the other would stop the server, though no key was pressed here.
             wrapped = RuntimeError(f"the function raised {type(error).__name__}")
             wrapped.__cause__ = error
             future.set_exception(wrapped)
             future.exception()
         else:
             future.set_exception(error)
-            future.exception()  # marked as seen: after a stop nobody asks any more
+            future.exception()  # marked as retrieved: after a stop nothing awaits it
 
     try:
         loop.call_soon_threadsafe(settle)
     except RuntimeError:
-        pass  # the loop is closed: the process is ending
+        pass  # the loop is closed: the process is exiting

@@ -1,6 +1,6 @@
-"""How far a tool may be ahead of the reader it waits for: pure arithmetic on entry numbers and byte offsets.
+"""The back-pressure window: how far a tool may be ahead of its reader, in entries and bytes.
 
-Nobody waits here, and no entry is stored.
+Pure arithmetic on entry numbers and byte offsets. Nothing waits here, and no entry is stored.
 """
 
 from __future__ import annotations
@@ -12,35 +12,35 @@ from ..protocol.policy import WINDOW_BYTES, WINDOW_ENTRIES
 
 
 class Window:
-    """What was appended, and how much of it the reader has taken, in entries and in bytes."""
+    """What was appended, and how much of it the reader acknowledged, in entries and in bytes."""
 
-    __slots__ = ("appended", "appended_bytes", "taken", "taken_bytes")
+    __slots__ = ("acknowledged", "acknowledged_bytes", "appended", "appended_bytes")
 
     def __init__(self) -> None:
         self.appended = 0
         self.appended_bytes = 0
-        self.taken = 0
-        self.taken_bytes = 0
+        self.acknowledged = 0
+        self.acknowledged_bytes = 0
 
     def append(self, number: int, end: int) -> None:
-        """All up to and with that entry is in the log; a reader may have been quicker to see it."""
+        """All entries up to and including this one are in the log; the reader may have acknowledged it already."""
         self.appended, self.appended_bytes = number, end
-        if self.taken >= number:
-            self.taken_bytes = end
+        if self.acknowledged >= number:
+            self.acknowledged_bytes = end
 
-    def take(self, number: int, end: int) -> None:
-        """The reader has taken all up to and with that entry, whose `Entry.end` is `end`.
+    def acknowledge(self, number: int, end: int) -> None:
+        """The reader has written all entries up to and including this one, whose `Entry.end` is `end`.
 
-        A reader that came back knows its number, and its offset only with the next entry: there is none to come when
-        it has them all.
+        A reader that resumes knows the entry's number, and its offset only from the next entry on. When it has read
+        them all there is no next entry, and the offset is that of the last one appended.
         """
-        self.taken = number
-        self.taken_bytes = self.appended_bytes if number >= self.appended else end
+        self.acknowledged = number
+        self.acknowledged_bytes = self.appended_bytes if number >= self.appended else end
 
     def fitting(self, events: Sequence[Event]) -> int:
-        """How many of the events may be appended now. The one that fills the window is among them."""
-        entries = WINDOW_ENTRIES - (self.appended - self.taken)
-        room = WINDOW_BYTES - (self.appended_bytes - self.taken_bytes)
+        """How many of the events may be appended now, including the one that fills the window."""
+        entries = WINDOW_ENTRIES - (self.appended - self.acknowledged)
+        room = WINDOW_BYTES - (self.appended_bytes - self.acknowledged_bytes)
         if entries <= 0 or room <= 0:
             return 0
         if len(events) == 1:

@@ -1,6 +1,6 @@
-"""The writing end of a run's log: one append at a time, each event in its place, the window kept, and one last event.
+"""The writing end of a run's log: appends in order, one at a time, with back-pressure from the reader.
 
-Who reads, what a tool is and why a run ends are not known here.
+Readers, tools and the reasons for which a run ends are not known here.
 """
 
 from __future__ import annotations
@@ -18,22 +18,23 @@ from ..protocol.policy import Keep
 from .window import Window
 
 SLICE_SECONDS = 0.0004
-"""How long a tool that never waits may hold the loop. Its reader then has as much to render and to write, and so all
-others wait for a millisecond at most; in half the time there would be half as much in each write."""
+"""How long a tool that never awaits may hold the event loop. Its reader then takes as long to render and write what was
+appended, so that all other tasks wait for a millisecond at most. Half the time would halve the size of each write."""
 
-LOOK_EVENTS = 16
-"""Events between two looks at the clock: one that is slow itself holds the loop for so many, however long."""
+CLOCK_EVENTS = 16
+"""Events appended between two reads of the clock. A tool that is slow between events holds the loop for this many."""
 
-AWAY_TURNS = 6
-"""Turns of the loop that the tool then stays away. A small answer to somebody else takes five, and so it is done before
-the next slice; with one turn it waits for five slices. Where there is nobody else, a turn costs as much as an event."""
+YIELD_TURNS = 6
+"""Iterations of the event loop that the tool then yields for. A small request of another client takes five, and so is
+answered before the next slice; with one iteration it would wait for five slices. On an idle server an iteration costs
+as much as an event."""
 
 
 class Writer:
-    """Appends to the log of one run. A tool may have many tasks that all emit at once.
+    """Appends to the log of one run. Many tasks of a tool may emit at the same time.
 
-    `waits`: whether `emit` waits when the log is a window ahead of what `taken` was told. `clock` counts seconds, and
-    goes on within a turn of the loop, which uvloop's own does by whole milliseconds.
+    `waits`: whether `emit` waits while the log is a window ahead of what the reader acknowledged. `clock` counts
+    seconds; it must advance within one iteration of the loop, as uvloop's own, in whole milliseconds, does not.
     """
 
     def __init__(self, log: EventLog, run: str, *, waits: bool, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -42,13 +43,13 @@ class Writer:
         self._waits = waits
         self._window = Window()
         self._room = Signal()
-        self._writing = Turnstile()  # a log that suspends must not get two appends of one run at once
+        self._writing = Turnstile()  # a log that awaits must not get two concurrent appends of one run
         self._closed: str | None = None
         self._refusing = False
         self._released = Signal()
         self._clock = clock
-        self._since = clock()
-        self._unseen = 0
+        self._slice_began = clock()
+        self._since_clock = 0
 
     @property
     def events(self) -> int:
@@ -70,10 +71,10 @@ class Writer:
             self._writing.leave()
 
     async def emit(self, events: Sequence[Event]) -> None:
-        """Append events, waiting for room.
+        """Append events, waiting for room in the window.
 
-        Raises EventTooLarge, after the events before the one that is; CancelledError when the writer refuses, so that
-        a tool that was told to stop does so at its next word.
+        Raises EventTooLarge, after the events before it were appended; CancelledError once the writer refuses, so that
+        a cancelled tool stops at its next event.
         """
         if self._refusing:
             raise self._cancelled()
@@ -96,9 +97,9 @@ class Writer:
                 self._writing.leave()
             events = events[count:]
             if count:
-                self._unseen += count
-                if self._unseen >= LOOK_EVENTS:
-                    await self._give_way()
+                self._since_clock += count
+                if self._since_clock >= CLOCK_EVENTS:
+                    await self._yield_to_loop()
             elif closed:
                 await self._released.wait()
                 raise self._cancelled()
@@ -107,29 +108,29 @@ class Writer:
                 await self._room.wait()
 
     def acknowledge(self, number: int, end: int) -> None:
-        """The reader that is waited for has taken all up to and with that entry."""
-        self._window.take(number, end)
+        """The reader that the tool waits for has written all entries up to and including this one."""
+        self._window.acknowledge(number, end)
         self._room.set()
 
     def stop_waiting(self) -> None:
-        """There is no reader any more whose pace is the tool's."""
+        """The last reader has left: `emit` no longer waits."""
         self._waits = False
         self._room.set()
 
-    def close(self, why: str) -> None:
-        """Nothing is appended any more but the last event; who emits, waits."""
-        self._closed = why
+    def close(self, code: str) -> None:
+        """From now on only the last event is appended; `emit` blocks until `refuse` or `release`. `code` says why."""
+        self._closed = code
 
     def refuse(self) -> None:
-        """The tool's task was cancelled: who emits now gets CancelledError at once.
+        """The tool's task was cancelled: from now on `emit` raises CancelledError at once.
 
-        Not earlier, and not yet who waits there: cancelled by both, a task would be told twice, the second time in its
-        cleanup.
+        Not before that, and not in calls of `emit` that already wait: a task that both cancel would get a second
+        CancelledError, in the middle of its cleanup.
         """
         self._refusing = True
 
     def release(self) -> None:
-        """The tool's task has ended, or does not care: who still waits in `emit` gets CancelledError."""
+        """The tool's task has ended or ignores its cancellation: calls that still wait in `emit` get CancelledError."""
         self._refusing = True
         self._released.set()
         self._room.set()
@@ -138,20 +139,20 @@ class Writer:
         return asyncio.CancelledError(f"the run was ended: {self._closed}")
 
     async def finish(self, last: Callable[[int], Event]) -> None:
-        """Append the last event, made with its number. It waits for no reader."""
+        """Append the last event, made by `last` from its number, without waiting for the reader."""
         await self._writing.enter()
         try:
             await self._append((last(self._window.appended + 1),))
         finally:
             self._writing.leave()
 
-    async def _give_way(self) -> None:
-        """Let the others have the loop, once the tool has had it for long enough."""
-        self._unseen = 0
-        if self._clock() - self._since >= SLICE_SECONDS:
-            for _ in range(AWAY_TURNS):
+    async def _yield_to_loop(self) -> None:
+        """Yield to other tasks, once the tool has held the loop for a slice."""
+        self._since_clock = 0
+        if self._clock() - self._slice_began >= SLICE_SECONDS:
+            for _ in range(YIELD_TURNS):
                 await asyncio.sleep(0)
-            self._since = self._clock()
+            self._slice_began = self._clock()
 
     async def _append(self, events: Sequence[Event]) -> None:
         entry = await self._log.append(self._run, events)
@@ -159,5 +160,5 @@ class Writer:
 
 
 def too_large(what: str, size: int) -> EventTooLarge:
-    """The error for an event of that size."""
+    """The error for an event, or a result, of `size` bytes."""
     return EventTooLarge(f"{what} of {size} bytes is larger than {MAX_EVENT_BYTES} bytes.")

@@ -13,7 +13,7 @@ from doc_page import ROOT, codes, rows, section
 from bench import endurance
 from mcp_app.protocol import policy
 from mcp_app.protocol.stream import TRANSITIONS, Input
-from mcp_app.runs.writer import AWAY_TURNS, SLICE_SECONDS
+from mcp_app.runs.writer import SLICE_SECONDS, YIELD_TURNS
 from mcp_app.server import fixes
 
 ARCHITECTURE = ROOT / "docs" / "architecture.md"
@@ -70,7 +70,7 @@ def test_the_files_of_the_journey_exist() -> None:
 def test_numbers_of_the_decisions() -> None:
     text = section(ARCHITECTURE, "Decisions, and what was measured")
     assert re.findall(r"has the loop for (\S+) ms, then stays away for (\d+) turns", text) == [
-        (f"{SLICE_SECONDS * 1000:g}", str(AWAY_TURNS))
+        (f"{SLICE_SECONDS * 1000:g}", str(YIELD_TURNS))
     ]
 
 

@@ -13,7 +13,7 @@ from runs_stage import SECONDS, Stage
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.protocol.event import Event, EventType
 from mcp_app.protocol.policy import PLAIN_DETACHED, Keep
-from mcp_app.runs.writer import AWAY_TURNS, LOOK_EVENTS, SLICE_SECONDS, Writer
+from mcp_app.runs.writer import CLOCK_EVENTS, SLICE_SECONDS, YIELD_TURNS, Writer
 
 EVENT = Event(EventType.LOG, b"1")
 
@@ -70,41 +70,41 @@ async def opened() -> AsyncIterator[Slices]:
         yield stage
 
 
-@pytest.mark.parametrize("events", [LOOK_EVENTS, 2 * LOOK_EVENTS, 5 * LOOK_EVENTS])
+@pytest.mark.parametrize("events", [CLOCK_EVENTS, 2 * CLOCK_EVENTS, 5 * CLOCK_EVENTS])
 @on_loop_clock
 async def test_after_a_slice_the_others_have_their_turns(events: int) -> None:
     async with opened() as stage:
         turns = await stage.turns(3 * events, 1.001 * SLICE_SECONDS / events)
-    assert turns == 3 * [*(events - 1) * [0], AWAY_TURNS]
+    assert turns == 3 * [*(events - 1) * [0], YIELD_TURNS]
 
 
 @on_loop_clock
 async def test_a_tool_that_is_slow_itself_gives_way_each_time_it_is_looked_at() -> None:
     async with opened() as stage:
-        turns = await stage.turns(3 * LOOK_EVENTS, 10 * SLICE_SECONDS)
-    assert turns == 3 * [*(LOOK_EVENTS - 1) * [0], AWAY_TURNS]
+        turns = await stage.turns(3 * CLOCK_EVENTS, 10 * SLICE_SECONDS)
+    assert turns == 3 * [*(CLOCK_EVENTS - 1) * [0], YIELD_TURNS]
 
 
 @on_loop_clock
 async def test_a_few_events_cost_no_turn() -> None:
     async with opened() as stage:
-        assert await stage.turns(LOOK_EVENTS - 1, 10 * SLICE_SECONDS) == (LOOK_EVENTS - 1) * [0]
+        assert await stage.turns(CLOCK_EVENTS - 1, 10 * SLICE_SECONDS) == (CLOCK_EVENTS - 1) * [0]
 
 
 @on_loop_clock
 async def test_time_that_the_others_had_is_not_the_tools() -> None:
     async with opened() as stage:
-        await stage.turns(LOOK_EVENTS, SLICE_SECONDS)
+        await stage.turns(CLOCK_EVENTS, SLICE_SECONDS)
         # While it was away the clock has gone on: by nothing here, and by whatever they did in a server.
-        assert await stage.turns(LOOK_EVENTS, 0.9 * SLICE_SECONDS / LOOK_EVENTS) == LOOK_EVENTS * [0]
+        assert await stage.turns(CLOCK_EVENTS, 0.9 * SLICE_SECONDS / CLOCK_EVENTS) == CLOCK_EVENTS * [0]
 
 
 @on_loop_clock
 async def test_a_batch_counts_by_its_events() -> None:
     async with opened() as stage:
         stage.now += SLICE_SECONDS
-        await stage.writer.emit((EVENT,) * LOOK_EVENTS)
-        assert stage.others.since_the_last() == AWAY_TURNS
+        await stage.writer.emit((EVENT,) * CLOCK_EVENTS)
+        assert stage.others.since_the_last() == YIELD_TURNS
 
 
 async def test_a_flood_that_waits_for_nobody_holds_nobody_up() -> None:
@@ -114,6 +114,6 @@ async def test_a_flood_that_waits_for_nobody_holds_nobody_up() -> None:
 
     async with Stage() as stage:
         run = await stage.start(flood, PLAIN_DETACHED)
-        for _ in range(10 * AWAY_TURNS):
+        for _ in range(10 * YIELD_TURNS):
             await asyncio.wait_for(asyncio.sleep(0), SECONDS)
-        assert run.events > 2 * LOOK_EVENTS
+        assert run.events > 2 * CLOCK_EVENTS

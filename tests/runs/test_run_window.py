@@ -51,26 +51,26 @@ def test_a_window_is_never_overrun_by_more_than_the_event_that_fills_it(
     for sizes, taken in steps:
         events = [Event(EventType.LOG, b"x" * size) for size in sizes]
         count = window.fitting(events)
-        behind = window.appended_bytes - window.taken_bytes
-        room = behind < WINDOW_BYTES and window.appended - window.taken < WINDOW_ENTRIES
+        behind = window.appended_bytes - window.acknowledged_bytes
+        room = behind < WINDOW_BYTES and window.appended - window.acknowledged < WINDOW_ENTRIES
         assert (count > 0) == (room and bool(events))
         for event in events[:count]:
-            assert ends[-1] - window.taken_bytes < WINDOW_BYTES
+            assert ends[-1] - window.acknowledged_bytes < WINDOW_BYTES
             ends.append(ends[-1] + event.size)
         window.append(len(ends) - 1, ends[-1])
-        assert window.appended - window.taken <= WINDOW_ENTRIES
+        assert window.appended - window.acknowledged <= WINDOW_ENTRIES
         if count < len(events):
-            full = window.appended_bytes - window.taken_bytes >= WINDOW_BYTES
-            assert full or window.appended - window.taken == WINDOW_ENTRIES
-        number = min(window.taken + taken, window.appended)
-        window.take(number, ends[number])
-        assert window.taken_bytes == ends[number]
+            full = window.appended_bytes - window.acknowledged_bytes >= WINDOW_BYTES
+            assert full or window.appended - window.acknowledged == WINDOW_ENTRIES
+        number = min(window.acknowledged + taken, window.appended)
+        window.acknowledge(number, ends[number])
+        assert window.acknowledged_bytes == ends[number]
 
 
 def test_a_reader_may_see_an_entry_before_the_writer_knows_it_is_there() -> None:
     window = Window()
     window.append(1, 100)
-    window.take(2, 100 + WINDOW_BYTES)
+    window.acknowledge(2, 100 + WINDOW_BYTES)
     window.append(2, 100 + WINDOW_BYTES)
     assert window.fitting([Event(EventType.LOG, b"x")]) == 1
 
