@@ -120,10 +120,10 @@ def ground() -> Iterator[Ground]:
 def started(server: Server, place: Ground) -> Iterator[Running]:
     """Start it; it has given one right answer when this yields. It is killed in the end, however long it would take."""
     certificate, key, ca = place.certificates
-    port, tls_port = _free_ports(2)
+    port, tls_port = free_ports(2)
     directory = Path(tempfile.mkdtemp(dir=place.directory, prefix=f"{server.name}-"))
     config = directory / "hypercorn.toml"
-    config.write_text(_hypercorn(server, port, tls_port, certificate, key))
+    config.write_text(hypercorn_toml(server, port, tls_port, certificate, key))
     program = PROGRAMS / server.program
     if server.program and environments.is_npm(server.environment):
         program = Path(shutil.copy(program, environments.path(server.environment)))
@@ -176,7 +176,8 @@ def _first_answer(running: Running, child: subprocess.Popen[bytes]) -> None:
         wire.close()
 
 
-def _hypercorn(server: Server, port: int, tls_port: int, certificate: Path, key: Path) -> str:
+def hypercorn_toml(server: Server, port: int, tls_port: int, certificate: Path, key: Path) -> str:
+    """What its hypercorn.toml says."""
     values = {
         "bind": f'["{HOST}:{tls_port}"]',
         "insecure_bind": f'["{HOST}:{port}"]',
@@ -187,7 +188,7 @@ def _hypercorn(server: Server, port: int, tls_port: int, certificate: Path, key:
     return "".join(f"{name} = {value}\n" for name, value in values.items())
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports nobody has now. Taken and given back: most servers cannot be told 0 and say what it became."""
     sockets = [socket.create_server((HOST, 0)) for _ in range(count)]
     ports = [int(each.getsockname()[1]) for each in sockets]

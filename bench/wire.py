@@ -56,8 +56,11 @@ def _tls(ca: Path, protocol: str) -> ssl.SSLContext:
     return context
 
 
-def dial(port: int, ca: Path | None, *, reading: bool = True) -> Wire:
-    """HTTP/2 over TLS with `ca`, else plain HTTP/1.1. Without `reading` its windows stay small."""
+def dial(port: int, ca: Path | None, *, reading: bool = True, http2: bool = False) -> Wire:
+    """HTTP/2 over TLS with `ca`; in the clear without it: HTTP/1.1, or `http2` by prior knowledge (RFC 9113, 3.3).
+
+    Without `reading` its windows stay small.
+    """
     raw = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     if not reading:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
@@ -66,8 +69,11 @@ def dial(port: int, ca: Path | None, *, reading: bool = True) -> Wire:
         raw.connect((HOST, port))
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if ca is None:
-            return Http1Wire(raw, port)
-        return Http2Wire(_tls(ca, "h2").wrap_socket(raw, server_hostname=HOST), port, reading=reading)
+            return Http2Wire(raw, port, "http", reading=reading) if http2 else Http1Wire(raw, port)
+        secured = _tls(ca, "h2").wrap_socket(raw, server_hostname=HOST)
+        if secured.selected_alpn_protocol() != "h2":
+            raise Lost("the server does not speak HTTP/2 here")
+        return Http2Wire(secured, port, "https", reading=reading)
     except BaseException:
         raw.close()
         raise
@@ -148,10 +154,9 @@ class _Stream:
 class Http2Wire:
     """HTTP/2, many calls at once (RFC 9113). It sends what is always right to send, and reads what servers send."""
 
-    def __init__(self, secured: ssl.SSLSocket, port: int, *, reading: bool) -> None:
-        if secured.selected_alpn_protocol() != "h2":
-            raise Lost("the server does not speak HTTP/2 here")
-        self.socket: socket.socket = secured
+    def __init__(self, connected: socket.socket, port: int, scheme: str, *, reading: bool) -> None:
+        self.socket = connected
+        self._scheme = scheme
         self._authority = f"{HOST}:{port}"
         self._decoder = hpack.Decoder()
         self._buffer = bytearray()
@@ -161,12 +166,12 @@ class Http2Wire:
         start = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _frame(_SETTINGS, 0, 0, struct.pack("!HI", 4, window))
         if reading:
             start += _frame(_WINDOW_UPDATE, 0, 0, struct.pack("!I", OPEN_WINDOW - 65_535))
-        secured.sendall(start)
+        connected.sendall(start)
 
     def post(self, call: Call) -> int:
         number, self._next = self._next, self._next + 2
         self._streams[number] = _Stream()
-        head = _header_block(self._authority, call)
+        head = _header_block(self._scheme, self._authority, call)
         frames = _frame(_HEADERS, _END_HEADERS, number, head) + _frame(_DATA, _END_STREAM, number, call.body)
         self.socket.sendall(frames)
         return number
@@ -244,9 +249,9 @@ def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
 
 
 @cache
-def _header_block(authority: str, call: Call) -> bytes:
+def _header_block(scheme: str, authority: str, call: Call) -> bytes:
     """Literals that no table remembers (RFC 7541, 6.2.3): the same bytes are right for every stream."""
-    fields = [(":method", "POST"), (":path", call.path), (":scheme", "https"), (":authority", authority), *call.headers]
+    fields = [(":method", "POST"), (":path", call.path), (":scheme", scheme), (":authority", authority), *call.headers]
     fields.append(("content-length", str(len(call.body))))
     return b"".join(b"\x10" + _text(name) + _text(value) for name, value in fields)
 
