@@ -48,6 +48,10 @@ clients: $(DEV_READY) ## test with real MCP clients, installed into .venv-client
 bench: $(DEV_READY) ## measure beside other servers, installed into .venv-bench: docs/performance.md (needs npm, h2load)
 	$(IN)/python -m bench $(ARGS)
 
+.PHONY: cost
+cost: $(DEV_READY) ## count the instructions of a call, beside those of a commit: ARGS="--base COMMIT" (perf or valgrind)
+	$(IN)/python -m bench.cost $(ARGS)
+
 .PHONY: format
 format: $(DEV_READY) ## write what ruff would have written
 	$(IN)/ruff check --fix-only .

@@ -22,13 +22,13 @@ HOW_TO_READ = (
 )
 
 
-def inserted(document: str, measured: str) -> str:
-    """The document with this as its measured part. Raises ValueError when the markers are not there."""
-    head, begin, rest = document.partition(BEGIN)
-    _, end, tail = rest.partition(END)
+def inserted(document: str, measured: str, first: str = BEGIN, last: str = END) -> str:
+    """The document with this between two markers. Raises ValueError when they are not there."""
+    head, begin, rest = document.partition(first)
+    _, end, tail = rest.partition(last)
     if not begin or not end:
-        raise ValueError(f"the document has not both of {BEGIN} and {END}")
-    return f"{head}{BEGIN}\n{measured.strip()}\n{END}{tail}"
+        raise ValueError(f"the document has not both of {first} and {last}")
+    return f"{head}{begin}\n{measured.strip()}\n{end}{tail}"
 
 
 def rendered(results: Results, plots: bool = True) -> str:

@@ -39,6 +39,7 @@ NEEDED: Mapping[str, Needed] = {
     "node": Needed("apt-get install nodejs", ("node", "nodejs")),
     "openssl": Needed("apt-get install openssl", ("openssl",)),
     "redis-server": Needed("apt-get install redis-server", ("redis-server",)),
+    "valgrind": Needed("apt-get install valgrind", ("valgrind",)),
     "ipv6": Needed("give the loopback interface the address ::1", check=_ipv6_loopback),
 }
 

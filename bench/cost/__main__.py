@@ -1,0 +1,118 @@
+"""`python -m bench.cost`, which is `make cost`: the instructions of a call in a commit, and beside them in this tree.
+
+Options: --help.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import platform
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
+from pathlib import Path
+
+from mcp_app.server.certificates import ensure
+
+from .. import environments, report
+from .calls import DOORS, Process, instructions
+from .counters import Counter, best
+from .figures import BEGIN, END, Counts, Side, rendered
+
+DOCUMENT = environments.ROOT / "docs" / "performance.md"
+GIT_SECONDS = 60
+AT_ONCE = 2
+"""Servers: counts are the same on a busy machine, and two cores do it in half of the time."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns the exit status: 2 when nothing can count here, or git does not know the commit."""
+    asked = _parser().parse_args(arguments)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="mcp-app-cost-") as temporary:
+        # Both are copies, at paths of one length: where an object lies in memory moves a count by up to 0.4%.
+        scratch = Path(temporary)
+        old, new = scratch / "old", scratch / "new"
+        try:
+            counter = best()
+            commit = check_out(asked.base, old)
+        except OSError as error:
+            print(error, file=sys.stderr)
+            return 2
+        shutil.copytree(asked.vs_dir, new, symlinks=True, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+        name = "this tree" if asked.vs_dir.samefile(environments.ROOT) else asked.vs_dir.resolve().name
+        before, after = counted({commit: old, name: new}, asked.processes, scratch, counter)
+    about = (
+        f"Instructions per call, counted by {counter.name} over {counter.calls} calls, on Python "
+        f"{platform.python_version()} and uvloop {version('uvloop')}; the run took {time.monotonic() - began:.0f} s."
+    )
+    text = rendered(before, after, about)
+    print(text)
+    if asked.write:
+        DOCUMENT.write_text(report.inserted(DOCUMENT.read_text(encoding="utf-8"), text, BEGIN, END), encoding="utf-8")
+        print(f"written: {DOCUMENT.relative_to(environments.ROOT)}", file=sys.stderr)
+    return 0
+
+
+def counted(trees: Mapping[str, Path], processes: int, scratch: Path, counter: Counter) -> list[Side]:
+    """Every tree by every door, in so many processes. Raises what `instructions` raises."""
+    made = ensure(scratch / "certs")[0]
+
+    def one(process: Process) -> Counts:
+        directory = Path(tempfile.mkdtemp(dir=scratch, prefix="process-"))
+        found = instructions(process, (made.certificate, made.key), directory, counter)
+        print(f"counted: {process.tree.name}, {process.door}, {process.hash_seed}", file=sys.stderr, flush=True)
+        return found
+
+    # A process of the old tree and one of the new have the same seed, as the order of a set may cost or save a little.
+    seeds = range(1, processes + 1)
+    wanted = [Process(tree, door, seed) for seed in seeds for door in DOORS for tree in trees.values()]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = dict(zip(wanted, pool.map(one, wanted), strict=True))
+    sides = []
+    for name, tree in trees.items():
+        by_door = [[found[Process(tree, door, seed)] for door in DOORS] for seed in seeds]
+        sides.append(Side(name, [lane | quart for lane, quart in by_door]))
+    return sides
+
+
+def check_out(commit: str, directory: Path) -> str:
+    """Write the files of a commit of this repository; returns its short name. Raises OSError for no such commit."""
+    git = ["git", "-C", str(environments.ROOT)]
+    parsed = subprocess.run(
+        [*git, "rev-parse", "--verify", "--short", f"{commit}^{{commit}}"],
+        capture_output=True,
+        text=True,
+        timeout=GIT_SECONDS,
+        check=False,
+    )
+    if parsed.returncode:
+        raise OSError(f"git does not know the commit {commit}: {parsed.stderr.strip()}")
+    short = parsed.stdout.strip()
+    packed = subprocess.run([*git, "archive", short], capture_output=True, timeout=GIT_SECONDS, check=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        archive.extractall(directory, filter="data")
+    return short
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="make cost ARGS=…", description=__doc__)
+    add = parser.add_argument
+    add(
+        "--base", default="HEAD", metavar="COMMIT", help="the old tree (HEAD, so that the new is what is not committed)"
+    )
+    add("--vs-dir", type=Path, default=environments.ROOT, metavar="DIR", help="the new tree (this checkout)")
+    add("--processes", type=int, default=3, help="server processes for each tree and door (3)")
+    add("--write", action="store_true", help="write the table into docs/performance.md")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
