@@ -13,23 +13,22 @@ from quart import Quart
 from .authoring.prompt import Prompt, Prompts
 from .authoring.resource import Resource, Resources
 from .authoring.tool import Registry, Tool
+from .config.retired import still_set
 from .config.settings import Settings
 from .endpoint import Endpoint
 from .eventlog.memory import MemoryLog
 from .manifest import Manifest, load_manifest
 from .routes import table
 from .runs import Runs
-from .server import fixes
-from .server.fixes.draining import READY_SECONDS, on_draining
 from .web.asgi.lane import FastLane
 from .web.quart.application import Application
 from .web.quart.blueprint import BODY_SECONDS, MAX_BODY_BYTES, blueprint
 
 logger = logging.getLogger("mcp_app")
 
-DRAIN_SECONDS = READY_SECONDS
+DRAIN_SECONDS = 4.0
 """For tools to clean up when the server stops, while it still answers: less than hypercorn.toml's shutdown_timeout,
-more than a last commit."""
+more than a last commit. Our own server waits as long for them (server/engine/draining.py)."""
 
 
 @dataclass(slots=True)
@@ -60,11 +59,10 @@ def create_app(
         A Registry, Resources or Prompts is served as it is, so that what is added or removed later is seen.
     manifest: mcp.json, or where it is; the working directory's by default, else the one that comes with the package.
 
-    Raises ToolDefinitionError, ManifestError, pydantic's ValidationError for settings, and FixMismatch when Hypercorn
-    is not the one that our fixes were written for.
+    Nothing outside of it is changed. Raises ToolDefinitionError, ManifestError, and pydantic's ValidationError for
+    settings.
     """
     settings = settings or Settings()
-    fixes.install(settings.fixes, speedups=settings.speedups)
     tools = builtin_tools() if tools is None else tools
     server = Server(
         settings,
@@ -80,7 +78,7 @@ def create_app(
     app.register_blueprint(blueprint(table(server.manifest), _running(server)))
     if settings.fast_lane:
         app.fast_lane = FastLane(app, lambda: server.endpoint)
-    lifespan = _Lifespan(server)
+    lifespan = _Lifespan(app, server)
     app.before_serving(lifespan.start)
     app.after_serving(lifespan.stop)
     return app
@@ -89,13 +87,16 @@ def create_app(
 class _Lifespan:
     """Begins and ends with the process's serving: what needs the loop is made here."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, app: Application, server: Server) -> None:
+        self._app = app
         self._server = server
         self._draining: asyncio.Task[None] | None = None
         self._drained_by = 0.0
         self._forget: Callable[[], None] = lambda: None
 
     async def start(self) -> None:
+        for line in still_set():
+            logger.warning(line)
         log = MemoryLog()
         server = self._server
         runs = Runs(server.settings, log)
@@ -103,7 +104,8 @@ class _Lifespan:
             server.settings, server.registry, server.manifest, runs, log, server.resources, server.prompts
         )
         self._draining = None
-        self._forget = on_draining(self._drain)
+        if self._app.on_draining is not None:
+            self._forget = self._app.on_draining(self._drain)
 
     async def stop(self) -> None:
         self._drain()

@@ -8,7 +8,7 @@ than what reads the environment.
 from __future__ import annotations
 
 import re
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, AnyHttpUrl, BeforeValidator, Field, SecretStr, field_validator
 
@@ -100,12 +100,6 @@ class Settings(FromEnvironment):
 
     fast_lane: bool = True
     """Whether requests for which Quart has nothing to do go to the endpoint without it: the same answers for less."""
-
-    fixes: Literal["strict", "warn"] = "strict"
-    """What to do when Hypercorn's source is not what our fixes were written for: refuse to start, or log and go on."""
-
-    speedups: bool = True
-    """Whether Hypercorn does less per request and per write than it was released to do."""
 
     @field_validator("allowed_origins", mode="before")
     @classmethod

@@ -13,7 +13,7 @@ import time
 
 from hypercorn.config import Config
 
-from mcp_app.server.fixes import draining
+from mcp_app.server.engine.draining import READY_SECONDS
 
 FAILED = 1
 """The exit status: something did not stop, and whoever looks after the process should know."""
@@ -28,7 +28,7 @@ REFUSAL_SECONDS = 2.0
 def bound(config: Config) -> float:
     """Seconds an orderly stop can take: the last events, streams (twice: told to end, then cancelled), the application,
     the rest."""
-    return draining.READY_SECONDS + 2 * config.graceful_timeout + config.shutdown_timeout + MARGIN_SECONDS
+    return READY_SECONDS + 2 * config.graceful_timeout + config.shutdown_timeout + MARGIN_SECONDS
 
 
 def exit_after(seconds: float) -> None:

@@ -15,14 +15,13 @@ import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from hypercorn.asyncio.run import worker_serve
 from hypercorn.config import Config, Sockets
-from hypercorn.logging import Logger
 from hypercorn.typing import ASGIFramework
 from hypercorn.utils import LifespanFailureError, LifespanTimeoutError, wrap_app
 
 from mcp_app.server import binding, overdue
 from mcp_app.server.addresses import urls
+from mcp_app.server.engine import worker
 from mcp_app.server.errors import StartError
 
 Ready = Callable[[list[str]], None]
@@ -62,14 +61,17 @@ async def serve_async(
 
     Raises `StartError` when the application refuses to start.
     """
-    config.logger_class = _announcer(sockets, on_ready or (lambda found: None))
     try:
         config.log  # noqa: B018 - opens the log files, which Hypercorn does with its first line
     except (OSError, ValueError) as error:
         raise StartError(f"the log cannot be written as configured (accesslog, errorlog, loglevel): {error}") from error
-    wrapped = wrap_app(app, config.wsgi_max_body_size, "asgi")
+
+    async def ready() -> None:
+        if on_ready is not None:
+            on_ready(urls(sockets))
+
     try:
-        await worker_serve(wrapped, config, sockets=sockets, shutdown_trigger=shutdown)
+        await worker.serve(wrap_app(app, config.wsgi_max_body_size, "asgi"), config, sockets, shutdown, ready)
     except (LifespanFailureError, LifespanTimeoutError) as error:
         raise StartError(f"the application did not start: {error}") from error
 
@@ -107,24 +109,3 @@ def _log_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> 
     """A handshake that failed is the peer's affair (a plain HTTP request to the TLS port): not worth a traceback."""
     if not isinstance(context.get("exception"), ssl.SSLError):
         loop.default_exception_handler(context)
-
-
-def _announcer(sockets: Sockets, on_ready: Ready) -> type[Logger]:
-    """A logger that turns Hypercorn's line per listening socket into one call of `on_ready`, after the last of them.
-
-    Those lines are the only sign Hypercorn gives that a socket accepts connections.
-    """
-    expected = len(sockets.secure_sockets) + len(sockets.insecure_sockets)
-
-    class Announcer(Logger):
-        listening = 0
-
-        async def info(self, message: str, *args: Any, **kwargs: Any) -> None:
-            if not message.startswith("Running on "):
-                await super().info(message, *args, **kwargs)
-                return
-            self.listening += 1
-            if self.listening == expected:
-                on_ready(urls(sockets))
-
-    return Announcer

@@ -36,10 +36,10 @@ MAY_IMPORT: dict[str, str] = {
     "routes": "manifest web.pages",
     "documents": "protocol config authoring runs manifest web web.pages dialects.mcp",
     "endpoint": "protocol config authoring runs eventlog manifest web dialects.plain dialects.mcp routes documents",
-    "app": "protocol config authoring runs eventlog manifest web web.asgi web.quart routes endpoint server builtin",
+    "app": "protocol config authoring runs eventlog manifest web web.asgi web.quart routes endpoint builtin",
     # Doors: what a person or a server starts.
     "public": "protocol config asking authoring app",
-    "asgi": "app",
+    "asgi": "app server",
     "client": "protocol",
     "cli": "public protocol config authoring runs manifest app server client",
     "__main__": "cli",

@@ -1,56 +1,15 @@
-"""Hypercorn with all fixes, without one of them, and a small ASGI application that provokes the defects."""
+"""A small ASGI application that provokes the defects of Hypercorn as released. Which are gone, each test says."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
 from typing import Any
 
-from mcp_app.server import fixes
+from mcp_app.server.engine.draining import STATE_KEY
 
-with_speedups = True
-"""Whether `fixed()` is Hypercorn as shipped."""
-
-
-@contextmanager
-def _applied(chosen: Sequence[fixes.Fix]) -> Iterator[None]:
-    """Hypercorn with the chosen fixes, for the block; as found afterwards."""
-    was_installed = fixes._installed
-    fixes.uninstall()
-    try:
-        for fix in chosen:
-            fix.apply()
-        yield
-    finally:
-        gc.collect()  # what a defect left unfinished complains now, not in some later test
-        fixes.uninstall()
-        if was_installed:
-            fixes.install()
-
-
-def as_released() -> AbstractContextManager[None]:
-    """Hypercorn without any, for a test that puts something of its own below them."""
-    return _applied(())
-
-
-def without(*names: str) -> AbstractContextManager[None]:
-    """Hypercorn with every fix but those named, and without speed-ups: a defect is upstream's own."""
-    assert set(names) <= {fix.name for fix in fixes.FIXES}
-    return _applied([fix for fix in fixes.FIXES if fix.name not in names])
-
-
-def without_speedup(name: str) -> AbstractContextManager[None]:
-    """Hypercorn with every fix, and with every speed-up but one."""
-    assert name in {speedup.name for speedup in fixes.SPEEDUPS}
-    return _applied([*fixes.FIXES, *(speedup for speedup in fixes.SPEEDUPS if speedup.name != name)])
-
-
-def fixed() -> AbstractContextManager[None]:
-    """Hypercorn with every fix, and with the speed-ups unless `with_speedups` was set to False."""
-    return _applied([*fixes.FIXES, *(fixes.SPEEDUPS if with_speedups else ())])
+OnDraining = Callable[[Callable[[], object]], Callable[[], None]]
 
 
 async def lifespan(receive: Any, send: Any, on_start: Callable[[], None] = lambda: None) -> None:
@@ -64,6 +23,11 @@ async def lifespan(receive: Any, send: Any, on_start: Callable[[], None] = lambd
             return
 
 
+def nobody_tells(callback: Callable[[], object]) -> Callable[[], None]:
+    """What an application has to make do with where its server does not say that it begins to stop."""
+    return lambda: None
+
+
 class Provoking:
     """Each path is one behaviour. `running` counts what is being worked on, `produced` the bytes given to send."""
 
@@ -71,9 +35,11 @@ class Provoking:
         self.running: Counter[str] = Counter()
         self.produced = 0
         self.on_start: Callable[[], None] = lambda: None
+        self.on_draining: OnDraining = nobody_tells
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
+            self.on_draining = scope["state"].get(STATE_KEY, nobody_tells)
             await lifespan(receive, send, self.on_start)
             return
         name = scope["path"].strip("/")
@@ -154,5 +120,6 @@ async def eventually(done: Callable[[], Any], seconds: float = 10.0) -> None:
 
 
 def connections() -> int:
-    """How many there are, by the tasks of Hypercorn that serve them: the server's callback ends with its connection."""
-    return sum("_server_callback" in repr(task.get_coro()) for task in asyncio.all_tasks())
+    """How many there are, by the tasks that serve them: a server's callback ends with its connection."""
+    names = ("serve_connection", "_server_callback")
+    return sum(any(name in repr(task.get_coro()) for name in names) for task in asyncio.all_tasks())

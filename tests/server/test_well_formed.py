@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from malformed_requests import FIELDS, HEADS, LET_THROUGH, Fields, request
 
-from mcp_app.server.fixes.well_formed import are_trailers, content_length, is_request
+from mcp_app.server.engine.well_formed import are_trailers, content_length, is_request
 
 octets = st.integers(0, 255).map(lambda number: bytes([number]))
 short = st.lists(octets, max_size=3).map(b"".join)

@@ -22,7 +22,7 @@ from werkzeug.routing import Rule
 from mcp_app import create_app
 from mcp_app.aio import cancelling as ending
 from mcp_app.config.settings import Settings
-from mcp_app.server.fixes.speedups.app_queue import EXTENSION
+from mcp_app.server.engine.waiting import QUEUE_KEY
 from mcp_app.web.asgi import leaving
 from mcp_app.web.asgi.lane import FastLane
 from mcp_app.web.quart.application import Application
@@ -430,7 +430,7 @@ async def test_a_write_that_finds_the_client_gone_ends_the_request(play: Play) -
                 callback()
 
     async with running(app) as client:
-        scope = client.scope("POST", EVENTS, (TYPE, STREAM)) | {"extensions": {EXTENSION: queue}}
+        scope = client.scope("POST", EVENTS, (TYPE, STREAM)) | {"extensions": {QUEUE_KEY: queue}}
         await asyncio.wait_for(app(scope, queue.get, send), SECONDS)  # type: ignore[arg-type]
         await play.over()
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 import uvloop
 
-from mcp_app.server.fixes.speedups.app_queue import AppQueue
+from mcp_app.server.engine.waiting import AppQueue
 from mcp_app.web.asgi.leaving import Leaving
 
 

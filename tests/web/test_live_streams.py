@@ -41,7 +41,7 @@ async def test_an_idle_stream_is_two_tasks(server: LiveServer, play: Play) -> No
         before = len(asyncio.all_tasks())
         for _ in range(10):
             await (await connection.send("POST", EVENTS, WAIT, **JSON)).until(2)
-        most = 2 if settings.fast_lane and settings.speedups else 5
+        most = 2 if settings.fast_lane else 5
         assert len(asyncio.all_tasks()) - before <= 10 * most
 
 

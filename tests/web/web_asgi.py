@@ -10,7 +10,7 @@ from typing import Any
 from web_play import SECONDS
 from web_wire import Wire
 
-from mcp_app.server.fixes.speedups.app_queue import EXTENSION
+from mcp_app.server.engine.waiting import QUEUE_KEY
 
 
 class TellingQueue(asyncio.Queue[dict[str, Any]]):
@@ -34,7 +34,7 @@ class Exchange:
         """With `tells` the application can have itself told when the client leaves, as by our own server."""
         self._incoming = TellingQueue()
         if tells:
-            scope["extensions"][EXTENSION] = self._incoming
+            scope["extensions"][QUEUE_KEY] = self._incoming
         self._outgoing: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.status = 0
         self.headers: list[tuple[str, str]] = []

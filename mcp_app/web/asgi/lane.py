@@ -62,7 +62,7 @@ short ones, and what a stranger's preflight is answered with is not kept."""
 
 
 BODY_FOLLOWS = "mcp_app.body_follows"
-"""Said to a server that knows it: server/fixes/speedups/first_piece.py. Others pass over what they do not know."""
+"""Said to a server that knows it: server/engine/streams.py. Others pass over what they do not know."""
 
 
 class FastLane:

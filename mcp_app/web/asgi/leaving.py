@@ -27,7 +27,7 @@ within it costs no more than the rest of its call, and is found by the write."""
 
 
 QUEUE = "mcp_app.queue"
-"""The ASGI extension by which our own server gives a request's queue: server/fixes/speedups/app_queue.py."""
+"""The ASGI extension by which our own server gives a request's queue: server/engine/waiting.py."""
 
 
 class Queue(Protocol):
