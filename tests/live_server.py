@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import functools
-import gc
 import os
 import re
 import shutil
@@ -127,8 +126,6 @@ async def serving(app: Any, *, released: bool = False, **settings: Any) -> Async
         server.stop.set()
         _, late = await asyncio.wait({server.task}, timeout=START_SECONDS)
         binding.close(sockets)
-        if released:
-            gc.collect()  # what a defect left unfinished complains now, not in some later test
         if late:
             server.task.cancel()
             raise AssertionError("the server did not stop")

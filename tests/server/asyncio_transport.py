@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from typing import Any
 
 
@@ -14,8 +15,12 @@ class Transport(asyncio.Transport):
         self.asked: list[Any] = []
         self.broken, self.closes, self.closed = broken, closes, False
 
-    def get_protocol(self) -> asyncio.BaseProtocol:
-        return asyncio.Protocol()
+    @functools.cached_property
+    def _protocol(self) -> asyncio.StreamReaderProtocol:
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader())
+
+    def get_protocol(self) -> asyncio.StreamReaderProtocol:
+        return self._protocol
 
     def write(self, data: Any) -> None:
         if self.broken is not None:
@@ -38,3 +43,4 @@ class Transport(asyncio.Transport):
     def close(self) -> None:
         self.asked.append("close")
         self.closed = True
+        self._protocol.connection_lost(None)

@@ -6,7 +6,6 @@ import asyncio
 import gc
 
 import psutil
-import pytest
 from defects import Provoking, eventually
 from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated
@@ -14,9 +13,6 @@ from live_server import client_tls, serving
 from raw_h2 import RawH2, raw_h2
 
 BELOW_MEMORY_NOISE = 8 * 2**20
-
-unhandled = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::RuntimeWarning")
-"""For tests of a defect that is an unhandled error of Hypercorn's."""
 
 
 def open_at_once(client: RawH2, count: int, path: str = "/quiet") -> list[int]:
@@ -120,7 +116,6 @@ async def test_resets_one_packet_later_leave_no_task_either() -> None:
         await eventually(lambda: app.running["quiet"] == 0 and len(asyncio.all_tasks()) <= tasks)
 
 
-@unhandled
 async def test_rapid_resets_the_defect_as_released() -> None:
     app = Provoking()
     async with serving(app, released=True) as server, raw_h2(server.tls_port, client_tls()) as client:

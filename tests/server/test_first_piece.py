@@ -138,7 +138,7 @@ async def writes(app: Answering, *, released: bool) -> list[bytes]:
     send = owner.protocol_send
 
     async def watched(self: Any, event: Any) -> None:
-        if isinstance(event, RawData):
+        if isinstance(event, RawData) and event.data:
             pieces.append(bytes(event.data))
         await send(self, event)
 

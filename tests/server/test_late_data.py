@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from defects import Provoking, eventually
 from h2.errors import ErrorCodes
 from h2.events import DataReceived
@@ -80,8 +79,6 @@ async def test_dropped_data_gives_the_connection_its_window_back() -> None:
         assert len(client.body(stream)) == 10_000
 
 
-# What is shown is an unhandled error of Hypercorn's: its task dies with it, and says so when it is collected.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_the_defect_as_released() -> None:
     app = Provoking()
     async with serving(app, released=True) as server, raw_h2(server.tls_port, client_tls()) as client:

@@ -15,9 +15,6 @@ from live_server import client_tls, serving
 from malformed_requests import FIELDS, HEADS, LET_THROUGH, Fields, request
 from raw_h2 import RawH2, raw_h2
 
-unhandled = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::RuntimeWarning")
-"""For tests of a defect that is an unhandled error of Hypercorn's."""
-
 
 class Listening(Provoking):
     """Keeps what it hears: the header fields of each request, and the messages that /hear received."""
@@ -123,7 +120,6 @@ async def test_each_is_answered_400_alone() -> None:
         await client.lives()
 
 
-@unhandled
 @each_head
 async def test_it_ends_the_connection_as_released(name: str) -> None:
     async with connected(released=True) as client:
@@ -133,7 +129,6 @@ async def test_it_ends_the_connection_as_released(name: str) -> None:
         assert client.app.scopes == []
 
 
-@unhandled
 @each_let_through
 async def test_it_reaches_the_application_as_released(name: str) -> None:
     async with connected(released=True) as client:

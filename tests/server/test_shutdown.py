@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import sys
 from typing import Any
@@ -14,9 +13,6 @@ from live_server import client_tls, serving
 from raw_h2 import RawH2, raw_h2
 
 from mcp_app.server.engine import http2
-
-unhandled = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::RuntimeWarning")
-"""For tests of a defect that is an unhandled error of Hypercorn's."""
 
 
 class Farewell(Provoking):
@@ -65,7 +61,6 @@ async def test_each_stream_gets_its_last_event_and_a_clean_end() -> None:
         writer.transport.abort()
 
 
-@unhandled
 async def test_nobody_says_goodbye_as_released() -> None:
     async with (
         serving(Farewell(), graceful_timeout=1, released=True) as server,
@@ -166,7 +161,6 @@ async def test_a_stream_that_goes_on_is_ended_after_the_graceful_time() -> None:
     assert await stops_beside_a_stubborn_stream(graceful_timeout=1)
 
 
-@unhandled
 async def test_the_graceful_time_as_released() -> None:
     """Python 3.11 does not wait for the connections before it applies the time."""
     assert await stops_beside_a_stubborn_stream(graceful_timeout=1, released=True) is (sys.version_info < (3, 12))
@@ -211,8 +205,5 @@ async def test_an_error_of_one_connection_is_not_the_servers(
     assert "a connection was ended by an error in the server" in caplog.text
 
 
-@unhandled
-async def test_the_error_of_one_connection_as_released(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.CRITICAL, "asyncio")  # a record of the error would keep it alive beyond this test
+async def test_the_error_of_one_connection_as_released() -> None:
     assert isinstance(await error_while_stopping(released=True), BaseExceptionGroup)
-    gc.collect()  # the timer nobody awaited complains here, where it is expected

@@ -22,7 +22,7 @@ from .http1 import Http1
 from .http2 import Http2
 from .idle import IdleClock
 from .waiting import TaskGroup
-from .writer import SLICE_SECONDS, Writer
+from .writer import Writer
 
 log = logging.getLogger("mcp_app.server")
 
@@ -151,11 +151,9 @@ class Connection(TCPServer):
             self.close_if_idle()
 
     async def _close_idle(self) -> None:
-        """Close it, and abort it when the peer does not answer: nothing is left to be sent on it."""
         if self.idle.is_idle:
             await self.protocol.handle(Closed())
-            self.writer.close()
-            self.loop.call_later(SLICE_SECONDS, self.writer.abort)
+            await self._close()
 
     async def _close_shielded(self) -> None:
         """In a task of the connection's: it is often the application's that asks for it, behind its last byte, and an
