@@ -54,7 +54,7 @@ def test_a_variable_that_is_no_setting_is_somebody_elses(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("cap_seconds", "0"), ("cap_seconds", ""), ("threads", "many"), ("fixes", "never")]
+    ("name", "value"), [("cap_seconds", "0"), ("cap_seconds", ""), ("threads", "many"), ("fast_lane", "never")]
 )
 def test_a_wrong_one_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"MCP_APP_{name.upper()}", value)
