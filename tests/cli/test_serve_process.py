@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import compileall
 import contextlib
 import importlib.util
 import json
 import os
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from live_server import START_SECONDS, LiveServer, process
 
@@ -198,6 +201,74 @@ def test_hypercorn_itself_serves_the_same_with_the_same_safety(tmp_path: Path) -
             while chunk := plain.recv(65536):
                 answer += chunk
             assert b"connection: close" in answer.lower()
+
+
+OWN_APP = """
+from mcp_app import create_app
+from mcp_app.server import engine
+from my_tools import count
+
+engine.install()
+app = create_app(tools=[count])
+"""
+
+
+@contextlib.contextmanager
+def by_hypercorn(folder: Path, *words: str, text: str = OWN_APP) -> Iterator[LiveServer]:
+    """An application of one's own, served by Hypercorn's command as docs/how-to-deploy.md says."""
+    settings = (ROOT / "hypercorn.toml").read_text().replace("127.0.0.1:8443", "127.0.0.1:0")
+    (folder / "hypercorn.toml").write_text(settings.replace("127.0.0.1:8000", "127.0.0.1:0"))
+    (folder / "my_app.py").write_text(text)
+    assert run(folder, "certs").returncode == 0
+    command = [sys.executable, "-m", "hypercorn", "-c", "hypercorn.toml", *words, "my_app:app"]
+    with process(command=command, cwd=folder) as server:
+        yield server
+
+
+@pytest.mark.parametrize("workers", ["0", "1", "2"])
+@pytest.mark.parametrize("whom", ["the process", "its group"])
+def test_hypercorn_serves_an_application_of_ones_own_with_the_same_safety(
+    folder: Path, workers: str, whom: str
+) -> None:
+    """Its open streams get their last event, also from a worker that is signalled by its parent or by a manager."""
+    with by_hypercorn(folder, "-w", workers) as server, contextlib.ExitStack() as calls:
+        assert server.process is not None
+        answers = [calls.enter_context(call(server, 10_000)) for _ in range(4)]
+        streams = [answer.iter_lines() for answer in answers]
+        for lines in streams:
+            assert any("progress" in line for line in lines)
+        asked = psutil.Process(server.process.pid)
+        for each in [asked, *(asked.children() if whom == "its group" else ())]:
+            each.send_signal(signal.SIGTERM)
+        for lines in streams:
+            rest = [json.loads(line[6:]) for line in lines if line.startswith("data: ")]
+            assert rest[-1]["error"]["code"] == "shutdown"
+        assert server.process.wait(WITHIN_SECONDS) == 0
+    assert not any("Traceback" in line for line in server.output)
+
+
+def test_hypercorns_sources_are_not_needed(folder: Path) -> None:
+    import hypercorn
+
+    bare = folder / "site" / "hypercorn"
+    shutil.copytree(Path(hypercorn.__file__).parent, bare, ignore=shutil.ignore_patterns("__pycache__"))
+    assert compileall.compile_dir(bare, legacy=True, quiet=2)
+    for source in bare.rglob("*.py"):
+        source.unlink()
+    path = {"PYTHONPATH": f"{bare.parent}{os.pathsep}{ROOT}"}
+    with process("my_tools.py", cwd=folder, env=path) as server, call(server, 1) as answer:
+        assert '"type":"complete"' in answer.read().decode()
+    shown = [sys.executable, "-c", "import hypercorn; print(hypercorn.__file__)"]
+    done = subprocess.run(
+        shown, env=surroundings(folder, **path), capture_output=True, text=True, timeout=START_SECONDS
+    )
+    assert done.stdout.strip() == str(bare / "__init__.pyc")
+
+
+def test_an_application_that_hypercorn_serves_without_our_engine_says_so(folder: Path) -> None:
+    with by_hypercorn(folder, text=OWN_APP.replace("engine.install()\n", "")) as server:
+        pass
+    assert sum("mcp_app.server.engine.install()" in line for line in server.output) == 1
 
 
 @pytest.mark.parametrize(

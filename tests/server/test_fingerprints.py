@@ -1,9 +1,9 @@
 """The source of Hypercorn, h11, h2 and hpack that our engine overrides, copies or counts on, as it was read.
 
-When this fails Hypercorn, or a library below it, has moved. For each method that is named: read its difference from the
-version in `worker.TESTED`, then what stands in its place in mcp_app/server/engine; run tests/server, where each defect is
-shown as released beside its absence. One that upstream has fixed goes, with its tests ("as_released" fails then) and its
-row in docs/hypercorn-defects.md. Then write the new fingerprint here and the new version into `worker.TESTED`.
+When this fails Hypercorn, or a library below it, has moved. For each method that is named: read its difference from
+the version in `worker.TESTED`, then what stands in its place in mcp_app/server/engine; run tests/server, where each
+defect is shown as released beside its absence. One that upstream has fixed goes, with its tests ("as_released" fails
+then) and its row in docs/hypercorn-defects.md. Then write the new fingerprint here and the new version there.
 """
 
 from __future__ import annotations

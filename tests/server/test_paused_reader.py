@@ -50,3 +50,44 @@ async def test_requests_that_were_sent_together_are_answered_one_after_the_other
                 assert (await reader.readuntil(b"0\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
         writer.transport.abort()
         await eventually(lambda: not connections())
+
+
+async def is_noticed_behind_an_upgrade(seconds: float, *, released: bool) -> bool:
+    """Whether the application of a POST that offers h2c (`curl --http2`) is ended within so many seconds after its
+    client has left, although it writes nothing."""
+    app = Provoking()
+    async with serving(app, graceful_timeout=0.5, released=released) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(
+            b"POST /quiet HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+            b"HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\nContent-Length: 2\r\n\r\n{}"
+        )
+        await reader.readuntil(b"open\n")
+        writer.transport.abort()
+        try:
+            await eventually(lambda: not app.running["quiet"], seconds)
+        except TimeoutError:
+            return False
+        return True
+
+
+async def test_that_a_client_has_left_which_offered_an_upgrade_is_noticed_at_once() -> None:
+    assert await is_noticed_behind_an_upgrade(20, released=False)
+
+
+async def test_it_is_not_noticed_as_released() -> None:
+    assert not await is_noticed_behind_an_upgrade(1, released=True)
+
+
+async def test_requests_behind_one_that_offered_an_upgrade_are_answered_in_their_order() -> None:
+    head = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 4\r\n\r\n"
+    upgrade = head + b"body"
+    async with serving(Provoking()) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        for together in (2, 1, 1):
+            writer.write(upgrade * together)
+            for _ in range(together):
+                async with asyncio.timeout(20):
+                    assert (await reader.readuntil(b"0\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+        writer.transport.abort()
+        await eventually(lambda: not connections())

@@ -16,6 +16,7 @@ import logging
 import signal
 from collections.abc import Awaitable, Callable
 from importlib.metadata import version
+from multiprocessing import parent_process
 from random import randint
 from typing import Any
 
@@ -97,6 +98,12 @@ async def worker_serve(
 ) -> None:
     """As Hypercorn's, which `install()` replaces by it: until SIGTERM or SIGINT where nothing else ends it."""
     bound = config.create_sockets() if sockets is None else sockets
+    if shutdown_trigger is None:
+        shutdown = _signal(signal.SIGTERM, signal.SIGINT)
+    elif _is_a_worker():
+        shutdown = _either(shutdown_trigger, _signal(signal.SIGTERM))
+    else:
+        shutdown = shutdown_trigger
 
     async def announce() -> None:
         for scheme, of_scheme in (("https", bound.secure_sockets), ("http", bound.insecure_sockets)):
@@ -105,17 +112,34 @@ async def worker_serve(
                 await config.log.info(f"Running on {scheme}://{address} (CTRL + C to quit)")
 
     try:
-        await serve(app, config, bound, _signal() if shutdown_trigger is None else shutdown_trigger, announce)
+        await serve(app, config, bound, shutdown, announce)
     finally:
         if sockets is None:
             binding.close(bound)
 
 
-def _signal() -> Callable[[], Awaitable[object]]:
+def _signal(*numbers: int) -> Callable[[], Awaitable[object]]:
+    """Waits for the first of these signals."""
     asked = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in numbers:
         asyncio.get_running_loop().add_signal_handler(number, asked.set)
     return asked.wait
+
+
+def _is_a_worker() -> bool:
+    """Whether this is a worker process of Hypercorn's, which as released SIGTERM kills with all of its streams.
+
+    Each gets one: from its parent, as soon as the first of the workers has stopped, and from a service manager that
+    signals the whole group.
+    """
+    return parent_process() is not None and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+def _either(*triggers: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
+    async def shutdown() -> None:
+        await _first_of(*(trigger() for trigger in triggers))
+
+    return shutdown
 
 
 def _max_requests(config: Config) -> int | None:
