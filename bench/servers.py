@@ -142,15 +142,6 @@ SERVERS: tuple[Server, ...] = (
         hypercorn=_UVLOOP,
     ),
     Server(
-        "mcp_app-slow",
-        "the same without the speed-ups for Hypercorn",
-        "mcp_app",
-        _OURS,
-        (Door("h1", MCP, BASIC), Door("h2", MCP, BASIC)),
-        settings={"MCP_APP_SPEEDUPS": "false"},
-        hypercorn=_UVLOOP,
-    ),
-    Server(
         "mcp_app-asyncio",
         "the same on asyncio's own loop",
         "mcp_app",

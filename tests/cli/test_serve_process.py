@@ -7,6 +7,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -203,14 +204,11 @@ def test_hypercorn_itself_serves_the_same_with_the_same_safety(tmp_path: Path) -
             assert b"connection: close" in answer.lower()
 
 
-OWN_APP = """
-from mcp_app import create_app
-from mcp_app.server import engine
-from my_tools import count
-
-engine.install()
-app = create_app(tools=[count])
-"""
+OWN_APP = next(
+    block
+    for block in re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "how-to-deploy.md").read_text(), re.DOTALL)
+    if "engine.install()" in block
+)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import hypercorn.asyncio
 import hypercorn.asyncio.run
 import pytest
 from defects import Provoking, eventually, lifespan
-from live_server import loopback_config, serving
+from live_server import loopback_config, released_worker, serving
 from raw_h2 import raw_h2
 
 import mcp_app
@@ -25,10 +25,16 @@ from mcp_app.web.quart import lifespan as our_lifespan
 
 
 @pytest.fixture(autouse=True)
-def _as_found() -> Iterator[None]:
-    before = hypercorn.asyncio.run.worker_serve
+def _as_released() -> Iterator[None]:
+    """Before, as something else in this process may have asked for it, and after."""
+
+    def put(function: Any) -> None:
+        hypercorn.asyncio.run.worker_serve = function
+        hypercorn.asyncio.worker_serve = function  # type: ignore[attr-defined]
+
+    put(released_worker)
     yield
-    hypercorn.asyncio.run.worker_serve = hypercorn.asyncio.worker_serve = before  # type: ignore[attr-defined]
+    put(released_worker)
 
 
 def everything_of_hypercorn() -> dict[str, object]:
