@@ -13,7 +13,7 @@ from .results import Results, Subject
 ONE, MANY = "1 at once", "32 at once"
 H1, H2 = Subject("mcp_app", "h1"), Subject("mcp_app", "h2")
 PLAIN_H1, PLAIN_H2 = Subject("mcp_app", "plain h1"), Subject("mcp_app", "plain h2")
-SLOW_LANE_H1, SLOW_LANE_H2 = Subject("mcp_app-quart", "h1"), Subject("mcp_app-quart", "h2")
+BY_QUART_H1, BY_QUART_H2 = Subject("mcp_app-quart", "h1"), Subject("mcp_app-quart", "h2")
 SDK_JSON, SDK_SSE = Subject("mcp-json", "h1"), Subject("mcp-sse", "h1")
 SDK_H2 = Subject("mcp-hypercorn-json", "h2")
 TUTORIAL = Subject("tutorial", "h1")
@@ -45,8 +45,8 @@ TARGETS: tuple[Target, ...] = (
     Target("echo, HTTP/1.1, CPU", "echo", MANY, "cpu_us", H1, 0.8, SDK_JSON),
     Target("echo, h2 + TLS, CPU, same Hypercorn", "echo", MANY, "cpu_us", H2, 0.4, SDK_H2),
     Target("echo, h2 + TLS, CPU, the SDK's best", "echo", MANY, "cpu_us", H2, 0.8, SDK_JSON),
-    Target("echo, HTTP/1.1, CPU, what the fast lane gains", "echo", MANY, "cpu_us", H1, 0.7, SLOW_LANE_H1),
-    Target("echo, h2 + TLS, CPU, what the fast lane gains", "echo", MANY, "cpu_us", H2, 0.7, SLOW_LANE_H2),
+    Target("echo, HTTP/1.1, CPU, what the lane gains", "echo", MANY, "cpu_us", H1, 0.7, BY_QUART_H1),
+    Target("echo, h2 + TLS, CPU, what the lane gains", "echo", MANY, "cpu_us", H2, 0.7, BY_QUART_H2),
     Target("ten events, HTTP/1.1, CPU", "ten events", MANY, "cpu_us", H1, 0.3, SDK_SSE),
     Target("ten events, h2 + TLS, CPU", "ten events", MANY, "cpu_us", H2, 0.3, SDK_SSE),
     Target("ten events, plain, HTTP/1.1, CPU", "ten events", MANY, "cpu_us", PLAIN_H1, 0.8, TUTORIAL),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +14,16 @@ from quart import Quart
 from .authoring.prompt import Prompt, Prompts
 from .authoring.resource import Resource, Resources
 from .authoring.tool import Registry, Tool
-from .config.retired import still_set
+from .config.retired import retired
 from .config.settings import Settings
 from .endpoint import Endpoint
 from .eventlog.memory import MemoryLog
 from .manifest import Manifest, load_manifest
 from .routes import table
 from .runs import Runs
-from .web.asgi.lane import FastLane
+from .web.messages import Respond
 from .web.quart.application import Application
-from .web.quart.blueprint import BODY_SECONDS, MAX_BODY_BYTES, blueprint
+from .web.quart.lane import LaneApplication
 
 logger = logging.getLogger("mcp_app")
 
@@ -50,6 +51,7 @@ def create_app(
     resources: Iterable[Resource] = (),
     prompts: Iterable[Prompt] = (),
     manifest: Manifest | Path | None = None,
+    lane: bool = True,
 ) -> Quart:
     """The application, to be served by Hypercorn.
 
@@ -58,6 +60,9 @@ def create_app(
     resources, prompts: what MCP clients can read and ask for besides.
         A Registry, Resources or Prompts is served as it is, so that what is added or removed later is seen.
     manifest: mcp.json, or where it is; the working directory's by default, else the one that comes with the package.
+    lane: whether requests for our paths go past Quart, for about half of the cost. An application that takes the lane
+        refuses what Quart would run for them (functions before and after a request, error handlers, signal receivers,
+        sessions, ...): RuntimeError, where it is added or at the start. Without the lane every hook of Quart's runs.
 
     Nothing outside of it is changed. Raises ToolDefinitionError, ManifestError, and pydantic's ValidationError for
     settings.
@@ -71,13 +76,8 @@ def create_app(
         resources if isinstance(resources, Resources) else Resources(resources),
         prompts if isinstance(prompts, Prompts) else Prompts(prompts),
     )
-    app = Application("mcp_app", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
-    app.config["BODY_TIMEOUT"] = BODY_SECONDS
+    app = (LaneApplication if lane else Application)(table(server.manifest), _running(server))
     app.extensions["mcp_app"] = server
-    app.register_blueprint(blueprint(table(server.manifest), _running(server)))
-    if settings.fast_lane:
-        app.fast_lane = FastLane(app, lambda: server.endpoint)
     lifespan = _Lifespan(app, server)
     app.before_serving(lifespan.start)
     app.after_serving(lifespan.stop)
@@ -95,8 +95,8 @@ class _Lifespan:
         self._forget: Callable[[], None] = lambda: None
 
     async def start(self) -> None:
-        for line in still_set():
-            logger.warning(line)
+        for each in retired(os.environ):
+            logger.warning("%s", each)
         log = MemoryLog()
         server = self._server
         runs = Runs(server.settings, log)
@@ -128,13 +128,13 @@ class _Lifespan:
         return self._draining
 
 
-def _running(server: Server) -> Callable[[], Endpoint]:
-    def endpoint() -> Endpoint:
+def _running(server: Server) -> Callable[[], Respond]:
+    def respond() -> Respond:
         if server.endpoint is None:
             raise RuntimeError("the app is not being served: its lifespan has not started")
-        return server.endpoint
+        return server.endpoint.answer
 
-    return endpoint
+    return respond
 
 
 def builtin_tools() -> Iterable[Tool]:

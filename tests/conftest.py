@@ -40,6 +40,12 @@ def needed() -> Mapping[str, Needed]:
     return NEEDED
 
 
+@pytest.fixture(params=[True, False], ids=["lane", "quart"])
+def lane(request: pytest.FixtureRequest) -> bool:
+    """For `create_app(lane=lane)`: a test with it runs by the lane and by Quart, and must see the same."""
+    return bool(request.param)
+
+
 @pytest.fixture(scope="session")
 def program() -> Callable[[str], str]:
     """program("nginx") is its path; the test is skipped where it is not installed."""

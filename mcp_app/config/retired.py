@@ -1,20 +1,25 @@
-"""Settings that there were, and that do nothing any more: one that is still set is named at start.
+"""Settings that are gone: one that is still set is named when the server starts, as nobody else would notice.
 
-A variable that never was one of ours is somebody else's, and not looked at.
+Nothing is read from the environment here, and nothing is logged.
 """
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 
 RETIRED = {
-    "MCP_APP_FIXES": "0.2",
-    "MCP_APP_SPEEDUPS": "0.2",
+    "MCP_APP_FAST_LANE": ("0.1.0", "create_app(lane=False) is what it was set to false for"),
+    "MCP_APP_FIXES": ("0.1.0", "the engine is the same for every setting"),
+    "MCP_APP_SPEEDUPS": ("0.1.0", "the engine is the same for every setting"),
 }
-"""Each with the version since which it has no effect."""
+"""Variable -> the first version in which it has no effect, and what there is instead."""
 
 
-def still_set() -> list[str]:
-    """A line for each of them that the environment has, in any case."""
-    there = {name.upper() for name in os.environ}
-    return [f"{name} has no effect since {version}" for name, version in RETIRED.items() if name in there]
+def retired(environ: Mapping[str, str]) -> list[str]:
+    """A sentence for each that is set, in any case of letters."""
+    there = {name.upper() for name in environ}
+    return [
+        f"{name} has no effect since {since}: {instead}"
+        for name, (since, instead) in RETIRED.items()
+        if name in there
+    ]

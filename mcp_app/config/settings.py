@@ -98,8 +98,6 @@ class Settings(FromEnvironment):
     """Whether a GET with nothing else to say opens the HTTP+SSE transport of MCP 2024-11-05, for clients that know no
     other."""
 
-    fast_lane: bool = True
-    """Whether requests for which Quart has nothing to do go to the endpoint without it: the same answers for less."""
 
     @field_validator("allowed_origins", mode="before")
     @classmethod

@@ -1,12 +1,12 @@
 """One HTTP exchange as plain values: what the endpoint is given, and what it gives back.
 
-Neither Quart nor ASGI is known here: the blueprint's view makes a `Request` and writes an `Answer`, and so could
-anything else that speaks HTTP.
+Neither Quart nor ASGI is known here: the lane and the blueprint's view make a `Request` and write an `Answer`, and so
+could anything else that speaks HTTP.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -63,6 +63,9 @@ class Answer:
     headers: tuple[tuple[str, str], ...]
     body: bytes | Frames = b""
 
+
+Respond = Callable[[Request, McpAppError | None], Awaitable[Answer]]
+"""What both ways in know of the server: `Endpoint.answer`. The error is why the request's body could not be read."""
 
 GONE = Answer(204, (("Cache-Control", "no-store"),))
 """The one answer after which an EventSource does not come back (WHATWG HTML 9.2.3)."""

@@ -26,8 +26,8 @@ MAY_IMPORT: dict[str, str] = {
     "manifest": "protocol config authoring",
     "web": "protocol config runs middleware",
     "web.pages": "protocol",
-    "web.asgi": "protocol aio web endpoint",
-    "web.quart": "protocol aio web web.asgi endpoint",
+    "web.asgi": "protocol aio web",
+    "web.quart": "protocol aio web web.asgi",
     "server": "protocol config",
     # It is spoken of: a request to a run, an entry to a message. No dialect imports the other.
     "dialects.plain": "protocol config authoring runs eventlog middleware web",
@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, str] = {
     "routes": "manifest web.pages",
     "documents": "protocol config authoring runs manifest web web.pages dialects.mcp",
     "endpoint": "protocol config authoring runs eventlog manifest web dialects.plain dialects.mcp routes documents",
-    "app": "protocol config authoring runs eventlog manifest web web.asgi web.quart routes endpoint builtin",
+    "app": "protocol config authoring runs eventlog manifest web web.quart routes endpoint builtin",
     # Doors: what a person or a server starts.
     "public": "protocol config asking authoring app",
     "asgi": "app server",
@@ -50,9 +50,6 @@ MAY_IMPORT: dict[str, str] = {
 # What the table forbids and is right all the same, and why.
 EXCEPTIONS: dict[tuple[str, str], str] = {
     ("mcp_app.client.trust", "mcp_app.server.certificates"): "where the development authority is that `call` believes",
-    ("mcp_app.web.asgi.body", "mcp_app.web.quart.blueprint"): "one bound for both ways",
-    ("mcp_app.web.asgi.lane", "mcp_app.web.quart.blueprint"): "the same bounds",
-    ("mcp_app.web.asgi.lane", "mcp_app.web.quart.application"): "whose hooks it looks at",
 }
 
 # "One eventlog never imports another": these are its implementations.
@@ -64,8 +61,8 @@ FOREIGN: dict[str, str] = {
     "pydantic": "*",
     "pydantic_core": "*",
     "typing_extensions": "*",
-    "quart": "web.quart web.asgi app",
-    "werkzeug": "web.quart web.asgi",
+    "quart": "web.quart app",
+    "werkzeug": "web.quart",
     "hypercorn": "server web.asgi web.quart cli",
     "h11": "server client",
     "h2": "server client",

@@ -7,7 +7,8 @@ from typing import ClassVar
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from mcp_app import FromEnvironment, Settings
+from mcp_app import FromEnvironment, Settings, create_app
+from mcp_app.config.retired import RETIRED, retired
 
 
 @pytest.fixture(autouse=True)
@@ -87,3 +88,21 @@ def test_a_tool_has_settings_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None
         Own()
     with pytest.raises(ValidationError, match="frozen"):
         Own(hosts=()).limit = 1  # type: ignore[misc]
+
+
+def test_a_setting_that_is_gone_is_named_with_what_there_is_instead() -> None:
+    assert retired({"MCP_APP_CAP_SECONDS": "1", "PATH": "/bin"}) == []
+    for name in RETIRED:
+        [sentence] = retired({name: "", "PATH": "/bin"})
+        assert sentence.startswith(f"{name} has no effect since 0.")
+        assert name.removeprefix("MCP_APP_").lower() not in Settings.model_fields
+
+
+async def test_it_is_named_when_serving_starts(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("MCP_APP_FAST_LANE", "false")
+    app = create_app(Settings(), [])
+    assert caplog.text == ""
+    async with app.test_app():
+        assert "MCP_APP_FAST_LANE has no effect since 0.2: create_app(lane=False)" in caplog.text

@@ -78,9 +78,9 @@ CALL = call("tools/call", {"name": "waits", "arguments": {}, "_meta": {"progress
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_a_client_that_was_cut_comes_back_for_the_rest(version: str) -> None:
+async def test_a_client_that_was_cut_comes_back_for_the_rest(version: str, lane: bool) -> None:
     gate = Gate()
-    async with serving(create_app(Settings(), gate.tools())) as server, connected(server, version) as client:
+    async with serving(create_app(Settings(), gate.tools(), lane=lane)) as server, connected(server, version) as client:
         await session(client)
         async with client.stream("POST", "/mcp", json=CALL) as answer:
             lines = answer.aiter_lines()
@@ -98,9 +98,9 @@ async def test_a_client_that_was_cut_comes_back_for_the_rest(version: str) -> No
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_delete_ends_the_streams_of_a_session(version: str) -> None:
+async def test_delete_ends_the_streams_of_a_session(version: str, lane: bool) -> None:
     gate = Gate()
-    async with serving(create_app(Settings(), gate.tools())) as server, connected(server, version) as client:
+    async with serving(create_app(Settings(), gate.tools(), lane=lane)) as server, connected(server, version) as client:
         await session(client)
         async with client.stream("GET", "/mcp", headers={"accept": STREAM}) as own:
             lines = own.aiter_lines()
@@ -115,9 +115,9 @@ async def test_delete_ends_the_streams_of_a_session(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_http_sse_and_leaving_it(version: str) -> None:
+async def test_http_sse_and_leaving_it(version: str, lane: bool) -> None:
     gate = Gate()
-    async with serving(create_app(Settings(heartbeat_seconds=1), gate.tools())) as server:
+    async with serving(create_app(Settings(heartbeat_seconds=1), gate.tools(), lane=lane)) as server:
         # It leaves with its whole connection: over HTTP/2 httpx resets no stream that it has closed.
         async with (
             connected(server, version) as client,
@@ -138,9 +138,12 @@ async def posted(client: httpx.AsyncClient, address: str, message: Any) -> None:
     assert (await client.post(address, json=message)).status_code == 202
 
 
-async def test_a_stopping_server_ends_the_streams_of_sessions() -> None:
+async def test_a_stopping_server_ends_the_streams_of_sessions(lane: bool) -> None:
     gate = Gate()
-    async with serving(create_app(Settings(), gate.tools())) as server, connected(server, "HTTP/1.1") as client:
+    async with (
+        serving(create_app(Settings(), gate.tools(), lane=lane)) as server,
+        connected(server, "HTTP/1.1") as client,
+    ):
         await session(client)
         async with client.stream("GET", "/mcp", headers={"accept": STREAM}) as own:
             lines = own.aiter_lines()

@@ -162,7 +162,7 @@ def test_a_question_that_nobody_answers_ends_with_its_call(version: str, seconds
     test()
 
 
-async def test_a_client_whose_server_was_restarted_is_told_404_and_begins_again() -> None:
+async def test_a_client_whose_server_was_restarted_is_told_404_and_begins_again(lane: bool) -> None:
     @tool
     async def waits(ctx: Context) -> str:
         """Says one word and waits."""
@@ -171,7 +171,7 @@ async def test_a_client_whose_server_was_restarted_is_told_404_and_begins_again(
         return ""
 
     headers = {"accept": BOTH}
-    app = create_app(Settings(), Registry([waits]))
+    app = create_app(Settings(), Registry([waits]), lane=lane)
     async with serving(app) as server, httpx.AsyncClient(timeout=SECONDS, headers=headers) as client:
         opened = await client.post(f"{server.url}/mcp", json=call("initialize", INITIALIZE))
         session = {"mcp-session-id": opened.headers["mcp-session-id"], "mcp-protocol-version": "2025-11-25"}
@@ -186,7 +186,7 @@ async def test_a_client_whose_server_was_restarted_is_told_404_and_begins_again(
                 if line.startswith("data: {"):
                     break
     assert last.endswith("/2")
-    app = create_app(Settings(), Registry([waits]))
+    app = create_app(Settings(), Registry([waits]), lane=lane)
     async with serving(app) as server, httpx.AsyncClient(timeout=SECONDS, headers=headers) as client:
         url = f"{server.url}/mcp"
         resumed = await client.get(url, headers={**session, "accept": STREAM, "last-event-id": last})

@@ -21,9 +21,9 @@ no_task_left = pytest_asyncio.fixture(ended_tasks, loop_scope="session", name="n
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def site() -> AsyncIterator[Site]:
+async def site(lane: bool) -> AsyncIterator[Site]:
     stage = Stage()
-    async with serving(create_app(Settings(), tools(stage))) as server:
+    async with serving(create_app(Settings(), tools(stage), lane=lane)) as server:
         yield Site(server, stage)
 
 

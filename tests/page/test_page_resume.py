@@ -72,9 +72,14 @@ async def test_a_pulled_connection_comes_back_and_what_came_twice_is_recognised(
     assert site.stage.begun == 1
 
 
-async def test_a_server_that_forgot_the_run_is_not_made_to_start_it_again(site: Site, visitor: Visitor) -> None:
+async def test_a_server_that_forgot_the_run_is_not_made_to_start_it_again(
+    site: Site, visitor: Visitor, lane: bool
+) -> None:
     other = Stage()
-    async with serving(create_app(Settings(), tools(other))) as second, proxying(site.server.tls_port) as proxy:
+    async with (
+        serving(create_app(Settings(), tools(other), lane=lane)) as second,
+        proxying(site.server.tls_port) as proxy,
+    ):
         page = await visitor.open(f"https://127.0.0.1:{proxy.port}")
         await run(page, "walk")
         await phase(page, "running")
@@ -91,9 +96,14 @@ async def test_a_server_that_forgot_the_run_is_not_made_to_start_it_again(site: 
     visitor.forgive("net::ERR_")
 
 
-async def test_a_run_that_was_started_anew_is_not_taken_for_the_old_one(site: Site, visitor: Visitor) -> None:
+async def test_a_run_that_was_started_anew_is_not_taken_for_the_old_one(
+    site: Site, visitor: Visitor, lane: bool
+) -> None:
     other = Stage()
-    async with serving(create_app(Settings(), tools(other))) as second, proxying(site.server.tls_port) as proxy:
+    async with (
+        serving(create_app(Settings(), tools(other), lane=lane)) as second,
+        proxying(site.server.tls_port) as proxy,
+    ):
         page = await visitor.open(f"https://127.0.0.1:{proxy.port}")
         await run(page, "walk")
         await phase(page, "running")

@@ -14,7 +14,7 @@ from live_server import serving
 
 from mcp_app.server.engine import http1, http1_lines, streams
 from mcp_app.server.engine.connection import Connection
-from mcp_app.web.asgi import lane as fast_lane
+from mcp_app.web.asgi.answer import BODY_FOLLOWS
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -211,4 +211,4 @@ async def test_a_line_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_both_sides_mean_the_same() -> None:
-    assert fast_lane.BODY_FOLLOWS == streams.BODY_FOLLOWS
+    assert BODY_FOLLOWS == streams.BODY_FOLLOWS

@@ -45,9 +45,9 @@ async def open_streams(server: LiveServer) -> int:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_a_change_is_told_and_leaving_ends_it(version: str) -> None:
+async def test_a_change_is_told_and_leaving_ends_it(version: str, lane: bool) -> None:
     tools = Registry([first])
-    async with serving(create_app(Settings(heartbeat_seconds=1), tools)) as server:
+    async with serving(create_app(Settings(heartbeat_seconds=1), tools, lane=lane)) as server:
         async with listening(server, version) as lines:
             assert await told(lines) == "notifications/subscriptions/acknowledged"
             tools.add(second)
@@ -59,8 +59,8 @@ async def test_a_change_is_told_and_leaving_ends_it(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_a_server_that_is_stopped_says_so(version: str) -> None:
-    async with serving(create_app(Settings(), [first])) as server, listening(server, version) as lines:
+async def test_a_server_that_is_stopped_says_so(version: str, lane: bool) -> None:
+    async with serving(create_app(Settings(), [first], lane=lane)) as server, listening(server, version) as lines:
         assert await told(lines) == "notifications/subscriptions/acknowledged"
         server.stop.set()
         assert await told(lines) == "result"

@@ -12,6 +12,9 @@ from web_play import Play
 
 from mcp_app import create_app
 from mcp_app.config.settings import Settings
+from mcp_app.web.quart.connection import QUART
+
+collect_ignore = [] if QUART < (0, 23) else ["test_connection.py"]
 
 
 @pytest.fixture(autouse=True)
@@ -47,13 +50,7 @@ async def direct(make: Make) -> Direct:
 
 
 @pytest.fixture
-async def server(play: Play) -> AsyncIterator[LiveServer]:
+async def server(play: Play, lane: bool) -> AsyncIterator[LiveServer]:
     """A real server with the play's tools, where a run that is left alone is cancelled at once."""
-    async with serving(create_app(Settings(linger_seconds=0), play.tools())) as live:
+    async with serving(create_app(Settings(linger_seconds=0), play.tools(), lane=lane)) as live:
         yield live
-
-
-@pytest.fixture(params=[True, False], ids=["lane", "quart"])
-def fast_lane(request: pytest.FixtureRequest) -> bool:
-    """The setting: a test with it runs by the fast lane and by Quart, and must see the same."""
-    return bool(request.param)

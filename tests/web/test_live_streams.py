@@ -33,7 +33,7 @@ async def test_heartbeats_the_cap_and_a_clean_end(server: LiveServer, play: Play
         assert (await connection.ask("GET", "/healthz")).status == 200
 
 
-async def test_an_idle_stream_is_two_tasks(server: LiveServer, play: Play) -> None:
+async def test_an_idle_stream_is_two_tasks(server: LiveServer, play: Play, lane: bool) -> None:
     """The request's, which writes, and the tool's. Without the speed-ups one more listens, and Quart has three more."""
     settings = Settings()  # as the server was made with
     async with connected(server, "h2") as connection:
@@ -41,7 +41,7 @@ async def test_an_idle_stream_is_two_tasks(server: LiveServer, play: Play) -> No
         before = len(asyncio.all_tasks())
         for _ in range(10):
             await (await connection.send("POST", EVENTS, WAIT, **JSON)).until(2)
-        most = 2 if settings.fast_lane else 5
+        most = 2 if lane else 5
         assert len(asyncio.all_tasks()) - before <= 10 * most
 
 
@@ -146,9 +146,9 @@ async def test_one_stream_of_a_connection_leaves_and_the_others_stay(server: Liv
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-async def test_an_eventsource_comes_back_on_a_new_connection(protocol: str) -> None:
+async def test_an_eventsource_comes_back_on_a_new_connection(protocol: str, lane: bool) -> None:
     play = Play()
-    async with serving(create_app(Settings(), play.tools())) as server:
+    async with serving(create_app(Settings(), play.tools(), lane=lane)) as server:
         target = f"{EVENTS}?tool=walk&run={'k' * 20}"
         async with connected(server, protocol) as connection:
             reply = await connection.send("GET", target, accept="text/event-stream")
@@ -176,7 +176,7 @@ async def test_a_follower_of_a_detached_run_is_sent_away_at_the_cap_with_a_clean
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-async def test_a_server_that_stops_gives_each_stream_its_last_event_and_a_clean_end(protocol: str) -> None:
+async def test_a_server_that_stops_gives_each_stream_its_last_event_and_a_clean_end(protocol: str, lane: bool) -> None:
     cleaning, cleaned = asyncio.Event(), asyncio.Event()
     play = Play()
 
@@ -190,7 +190,7 @@ async def test_a_server_that_stops_gives_each_stream_its_last_event_and_a_clean_
             cleaning.set()
             await cleaned.wait()
 
-    async with serving(create_app(Settings(), [*play.tools(), tidy])) as server:
+    async with serving(create_app(Settings(), [*play.tools(), tidy], lane=lane)) as server:
         async with connected(server, protocol) as connection, connected(server, protocol) as other:
             reply = await connection.send("POST", EVENTS, b'{"tool":"tidy"}', **JSON)
             await reply.until(2)

@@ -1,4 +1,4 @@
-"""The same through Quart and by the fast lane: what routing, requests and responses add, and what they must not."""
+"""The same through Quart and by the lane: what routing, requests and responses add, and what they must not."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from web_play import SECONDS, Play, eventually
 
 from mcp_app import create_app
 from mcp_app.config.settings import Settings
-from mcp_app.web.quart import blueprint as routes
+from mcp_app.web.asgi import answer, body
 
 HOP_BY_HOP = {"connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "te", "trailer"}
 WAIT = b'{"tool":"wait"}'
@@ -21,8 +21,8 @@ ACCEPT_JSON = (b"accept", b"application/json")
 
 
 @pytest.fixture
-async def client(play: Play, fast_lane: bool) -> AsyncIterator[Client]:
-    async with running(create_app(Settings(linger_seconds=0, fast_lane=fast_lane), play.tools())) as client:
+async def client(play: Play, lane: bool) -> AsyncIterator[Client]:
+    async with running(create_app(Settings(linger_seconds=0), play.tools(), lane=lane)) as client:
         yield client
 
 
@@ -160,7 +160,7 @@ async def test_repeated_fields_are_read_as_one(client: Client) -> None:
 
 @pytest.mark.parametrize("told", [True, False])
 async def test_a_body_over_the_bound_is_413_at_once_guarded_and_varied(client: Client, told: bool) -> None:
-    size = routes.MAX_BODY_BYTES + 1
+    size = body.MAX_BODY_BYTES + 1
     length = [(b"content-length", str(size).encode())] if told else []
     exchange = client.post(EVENTS, None, *length)
     if not told:
@@ -172,14 +172,14 @@ async def test_a_body_over_the_bound_is_413_at_once_guarded_and_varied(client: C
 
 
 async def test_a_body_of_just_the_bound_is_read(client: Client) -> None:
-    padding = b" " * (routes.MAX_BODY_BYTES - 15)
+    padding = b" " * (body.MAX_BODY_BYTES - 15)
     exchange = await client.post(EVENTS, b'{"tool":"echo"}' + padding, ACCEPT_JSON).rest()
     assert exchange.status == 200
 
 
-async def test_a_body_that_does_not_come_is_408(play: Play, fast_lane: bool) -> None:
-    app = create_app(Settings(fast_lane=fast_lane), play.tools())
-    assert app.config["BODY_TIMEOUT"] == routes.BODY_SECONDS
+async def test_a_body_that_does_not_come_is_408(play: Play, lane: bool) -> None:
+    app = create_app(Settings(), play.tools(), lane=lane)
+    assert app.config["BODY_TIMEOUT"] == body.BODY_SECONDS
     app.config["BODY_TIMEOUT"] = 0.05
     async with running(app) as client:
         exchange = client.post(EVENTS, None)
@@ -255,7 +255,7 @@ async def test_leaving_before_the_body_has_come_starts_nothing(client: Client, p
 async def test_a_stream_stuck_in_a_write_is_given_up_after_its_own_cap(
     client: Client, play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(routes, "BACKSTOP_SECONDS", 0.1)
+    monkeypatch.setattr(answer, "BACKSTOP_SECONDS", 0.1)
     exchange = client.post(EVENTS, b'{"tool":"wait","cap_seconds":0.2}')
     await exchange.until(1)
     exchange.writable.clear()
@@ -267,8 +267,8 @@ async def test_a_stream_stuck_in_a_write_is_given_up_after_its_own_cap(
 # --- draining and lifespan -------------------------------------------------------------------------------------------
 
 
-async def test_the_end_of_serving_gives_each_stream_its_last_event(play: Play, fast_lane: bool) -> None:
-    app = create_app(Settings(fast_lane=fast_lane), play.tools())
+async def test_the_end_of_serving_gives_each_stream_its_last_event(play: Play, lane: bool) -> None:
+    app = create_app(Settings(), play.tools(), lane=lane)
     async with running(app) as client:
         exchange = client.post(EVENTS, WAIT)
         await exchange.until(2)
@@ -280,8 +280,8 @@ async def test_the_end_of_serving_gives_each_stream_its_last_event(play: Play, f
         await eventually(lambda: play.ended.is_set())
 
 
-async def test_an_app_that_is_not_served_says_so(play: Play, fast_lane: bool, caplog: pytest.LogCaptureFixture) -> None:
-    app = create_app(Settings(fast_lane=fast_lane), play.tools())
+async def test_an_app_that_is_not_served_says_so(play: Play, lane: bool, caplog: pytest.LogCaptureFixture) -> None:
+    app = create_app(Settings(), play.tools(), lane=lane)
     exchange = await Client(app).open("GET", "/healthz").rest()
     assert exchange.status == 500
     assert "lifespan" in caplog.text

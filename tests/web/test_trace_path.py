@@ -59,8 +59,8 @@ def modern(name: str, **meta: Any) -> tuple[dict[str, Any], dict[str, str]]:
     return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}, headers
 
 
-async def test_every_way_to_call_carries_it() -> None:
-    app = create_app(Settings(), [told, may_be_a_task])
+async def test_every_way_to_call_carries_it(lane: bool) -> None:
+    app = create_app(Settings(), [told, may_be_a_task], lane=lane)
     async with serving(app) as server, httpx.AsyncClient(base_url=server.url, timeout=SECONDS) as client:
 
         async def rpc(body: Any, headers: dict[str, str]) -> Any:
@@ -89,8 +89,8 @@ async def test_every_way_to_call_carries_it() -> None:
         assert (await rpc(body, headers))["headers"] == {}
 
 
-async def test_a_session_carries_it_to_the_tool_and_back_to_the_client() -> None:
-    app = create_app(Settings(), [told, asking])
+async def test_a_session_carries_it_to_the_tool_and_back_to_the_client(lane: bool) -> None:
+    app = create_app(Settings(), [told, asking], lane=lane)
     async with serving(app) as server, httpx.AsyncClient(base_url=server.url, timeout=SECONDS) as client:
         hello = {
             "protocolVersion": "2025-11-25",
@@ -123,8 +123,8 @@ async def test_a_session_carries_it_to_the_tool_and_back_to_the_client() -> None
         assert asked == [TOLD]
 
 
-async def test_what_is_masked_has_the_trace_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    app = create_app(Settings(), [broken])
+async def test_what_is_masked_has_the_trace_in_the_log(caplog: pytest.LogCaptureFixture, lane: bool) -> None:
+    app = create_app(Settings(), [broken], lane=lane)
     async with serving(app) as server, httpx.AsyncClient(base_url=server.url, timeout=SECONDS) as client:
         for headers in (TOLD, {}):
             answer = await client.post(
@@ -158,7 +158,7 @@ def warehouse(seen: list[dict[str, str]]) -> Iterator[str]:
             thread.join(SECONDS)
 
 
-async def test_the_example_of_the_how_to_sends_it_on() -> None:
+async def test_the_example_of_the_how_to_sends_it_on(lane: bool) -> None:
     text = (ROOT / "docs/how-to-trace.md").read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
     module = ModuleType("trace_example")
     exec(compile(text, "docs/how-to-trace.md", "exec"), module.__dict__)
@@ -166,7 +166,10 @@ async def test_the_example_of_the_how_to_sends_it_on() -> None:
     assert isinstance(stock, Tool)
     seen: list[dict[str, str]] = []
     with warehouse(seen) as url:
-        async with serving(create_app(Settings(), [stock])) as server, httpx.AsyncClient(base_url=server.url) as client:
+        async with (
+            serving(create_app(Settings(), [stock], lane=lane)) as server,
+            httpx.AsyncClient(base_url=server.url) as client,
+        ):
             call = {"tool": "stock", "params": {"article": "4711", "url": url}}
             headers = {"Accept": "application/json", **TOLD}
             answer = await asyncio.wait_for(client.post("/api/v1/mcp/sse", json=call, headers=headers), SECONDS)

@@ -50,6 +50,8 @@ class Exchange:
     async def _send(self, message: dict[str, Any]) -> None:
         await self.writable.wait()
         self._outgoing.put_nowait(message)
+        if message["type"] == "http.response.body" and not message.get("more_body", False):
+            self._incoming.put_nowait({"type": "http.disconnect"})  # as ASGI has it: Quart 0.23 waits for it
 
     def send(self, body: bytes = b"", more: bool = False) -> None:
         """A part of the request's body."""
@@ -84,6 +86,11 @@ class Exchange:
             await self.receive()
         await self.over()
         return self
+
+    async def answered(self) -> Exchange:
+        """Send an empty body, and read all there is."""
+        self.send()
+        return await self.rest()
 
     async def over(self) -> None:
         """Wait until the application is done with the request; what it raised is raised here."""

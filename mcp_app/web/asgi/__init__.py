@@ -1,1 +1,1 @@
-"""The same endpoint as an ASGI application of our own: a request's body, its leaving, its answer. No Quart in here."""
+"""The ASGI application that answers our paths: a request's body, its leaving, its answer. No Quart in here."""

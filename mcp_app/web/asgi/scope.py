@@ -1,5 +1,5 @@
-"""ASGI's words for a request and for the head of an answer, as the endpoint's plain values: for Quart's view and the
-fast lane alike, so that both say the same. Nothing is read, sent or decided here.
+"""ASGI's words for a request and for the head of an answer, as plain values: for the lane and for Quart's view alike,
+so that both say the same. Nothing is read, sent or decided here.
 """
 
 from __future__ import annotations
@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..messages import Answer, Request
 
@@ -16,8 +17,34 @@ _NAME_BYTES = 64
 holds them. What strangers make up takes 32 KiB at most."""
 
 
+NO_PATH = "/*"
+"""Where a target without a path leads (`*`, `?x`, `http://[`). No route can be here: mcp.json's own must be made of
+letters, digits and a few marks."""
+
+
+def path_in(scope: Mapping[str, Any]) -> str:
+    """The path of the request, without the root path that its server is mounted at."""
+    path = target_path(scope["path"])
+    root: str = scope.get("root_path", "")
+    if root:
+        below = path.removeprefix(root)
+        return below if below != path and below.startswith("/") else NO_PATH
+    return path
+
+
+def target_path(target: str) -> str:
+    """The path in a request target (RFC 9112, 3.2). It begins with a slash."""
+    if target.startswith("/"):
+        return target
+    try:
+        parts = urlsplit(target)
+    except ValueError:
+        return NO_PATH
+    return (parts.path or "/") if parts.scheme and parts.netloc else NO_PATH
+
+
 def request_in(scope: Mapping[str, Any], path: str, headers: Mapping[str, str], body: bytes) -> Request:
-    """The request whose ASGI `scope` this is. `path` is without its root path, and begins with a slash.
+    """The request whose ASGI `scope` this is, with the path that `path_in` says.
 
     The method is as the server gives it. (Hypercorn writes it in upper case, although `get` is not GET: RFC 9110, 9.1.)
     """

@@ -1,1 +1,1 @@
-"""The same endpoint behind Quart: the application, its connection, the blueprint. No policy in here."""
+"""The same answers behind Quart: the application, its hooks, its connection, the blueprint. No policy in here."""

@@ -1,46 +1,47 @@
-"""Quart's ASGI connection, with a cancellation that reaches the view and leaves no task behind.
+"""Quart's ASGI connection: a target without a path has one, what was begun ends, and no body stays open.
 
-As released, `ASGIHTTPConnection` waits for its two tasks with `asyncio.wait`, which does not cancel them when it is
-cancelled itself: an aborted HTTP/2 connection, a rapid reset or a shutdown left both of them running to the end of the
-response's generator. No routing and no policy may be in here.
+No routing and no policy may be in here.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
-from quart import Request
 from quart.asgi import ASGIHTTPConnection
 
 from ...aio.cancelling import end
+from ..asgi.scope import target_path
 from ..frames import Frames
-
-if TYPE_CHECKING:
-    from ..asgi.lane import FastLane
 
 FRAMES = "mcp_app.frames"
 """Where in the ASGI scope the view leaves a body of frames, so that it is closed even if nobody ever iterates it."""
 
-NO_PATH = "/*"
-"""Where a target without a path leads (`*`, `?x`, `http://[`). No route can be here: mcp.json's own must be made of
-letters, digits and a few marks."""
+QUART = tuple(int(part) for part in version("quart").split(".")[:2])
 
 
-class Connection(ASGIHTTPConnection):
-    """One request. By the fast lane, where there is nothing for Quart to do; else a task that reads messages, and a
-    task that answers: when one is done, or we are, so is the other."""
+class _WithTaskGroup(ASGIHTTPConnection):
+    """Quart 0.23 and newer. As released it waits for the client to leave when the answer is over, too: one that was
+    given up because nobody read it was never reset."""
 
-    def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> Coroutine[Any, Any, None]:
-        lane: FastLane | None = getattr(self.app, "fast_lane", None)
-        if lane is not None and type(self) is Connection and lane.takes(self.scope):
-            return lane.answer(self.scope, _path(self.scope["path"]), receive, send)
-        return self._by_quart(receive, send)
+    # mypy reads 0.22, which hands over no task.
+    async def handle_messages(  # type: ignore[override]
+        self, request: Any, receive: Any, request_task: asyncio.Task[None]
+    ) -> None:
+        reading = asyncio.current_task()
+        assert reading is not None  # noqa: S101 - a coroutine is run by a task
+        request_task.add_done_callback(lambda _: reading.cancel())
+        await super().handle_messages(request, receive, request_task)  # type: ignore[call-arg]
 
-    async def _by_quart(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+
+class _WithTwoTasks(ASGIHTTPConnection):
+    """Quart 0.22. As released it waits for its two tasks with `asyncio.wait`, which does not cancel them when it is
+    cancelled itself: an aborted HTTP/2 connection, a rapid reset or a shutdown left both of them running to the end of
+    the response's generator."""
+
+    async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         request = self._create_request_from_scope(send)
         tasks = {
             asyncio.ensure_future(self.handle_messages(request, receive)),
@@ -49,25 +50,27 @@ class Connection(ASGIHTTPConnection):
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            frames = self.scope.get(FRAMES)
-            if isinstance(frames, Frames):
-                frames.close()
             await end(tasks)
         for task in tasks:
             if not task.cancelled() and (error := task.exception()) is not None:
                 raise error
 
-    def _create_request_from_scope(self, send: ASGISendCallable) -> Request:
-        self.scope["path"] = _path(self.scope["path"])
-        return super()._create_request_from_scope(send)
+
+if TYPE_CHECKING:
+    _Ending = ASGIHTTPConnection
+else:
+    _Ending = _WithTwoTasks if QUART < (0, 23) else _WithTaskGroup
 
 
-def _path(target: str) -> str:
-    """The path in a request target (RFC 9112, 3.2), of which Quart itself expects that there is one."""
-    if target.startswith("/"):
-        return target
-    try:
-        parts = urlsplit(target)
-    except ValueError:
-        return NO_PATH
-    return (parts.path or "/") if parts.scheme and parts.netloc else NO_PATH
+class Connection(_Ending):
+    """One request by Quart: when it has been answered, or its client or we are gone, nothing of it is left."""
+
+    async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+        # Quart itself expects that there is a path.
+        self.scope["path"] = target_path(self.scope["path"])
+        try:
+            await super().__call__(receive, send)
+        finally:
+            frames = self.scope.get(FRAMES)
+            if isinstance(frames, Frames):
+                frames.close()

@@ -1,31 +1,31 @@
-"""The fast lane: the same bytes as by Quart, taken only where Quart has nothing else to do, and nothing left behind."""
+"""The lane: the same bytes as by Quart, also by itself, and nothing left behind.
+
+What it refuses is in test_lane_hooks.py.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import json
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from hypercorn.utils import is_asgi
-from quart import Blueprint, Quart, request_started, signals
-from quart.sessions import SecureCookieSessionInterface
 from web_asgi import Client, Exchange, TellingQueue, running
 from web_deaf import Deaf
 from web_direct import EVENTS, RUNS
 from web_play import SECONDS, Play, eventually
-from werkzeug.routing import Rule
 
 from mcp_app import create_app
 from mcp_app.aio import cancelling as ending
 from mcp_app.config.settings import Settings
+from mcp_app.protocol.errors import McpAppError
 from mcp_app.server.engine.waiting import QUEUE_KEY
 from mcp_app.web.asgi import leaving
-from mcp_app.web.asgi.lane import FastLane
-from mcp_app.web.quart.application import Application
+from mcp_app.web.asgi.application import Lane, Limits
+from mcp_app.web.messages import Answer, Request
+from mcp_app.web.quart.lane import LaneApplication
 
 JSON = (b"accept", b"application/json")
 STREAM = (b"accept", b"text/event-stream")
@@ -143,30 +143,67 @@ async def both(play: Play, tells: bool) -> AsyncIterator[tuple[Client, Client]]:
     """One server whose requests go by the lane, and one whose requests go Quart's way."""
     settings = {"allowed_origins": ("https://app.example",), "linger_seconds": 0}
     async with (
-        running(create_app(Settings(**settings, fast_lane=True), play.tools()), tells=tells) as lane,
-        running(create_app(Settings(**settings, fast_lane=False), play.tools())) as quart,
+        running(create_app(Settings(**settings), play.tools()), tells=tells) as lane,
+        running(create_app(Settings(**settings), play.tools(), lane=False)) as quart,
     ):
         yield lane, quart
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1", "2"])
-async def test_both_lanes_say_the_same(
+async def test_both_ways_say_the_same(
     both: tuple[Client, Client], version: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    taken = 0
-    answer = FastLane.answer
+    taken: list[str] = []
+    answer = Lane.answer
 
-    async def counted(*args: Any) -> None:
-        nonlocal taken
-        taken += 1
-        await answer(*args)
+    async def counted(self: Lane, scope: Any, path: str, *args: Any) -> None:
+        taken.append(scope["path"])
+        await answer(self, scope, path, *args)
 
-    monkeypatch.setattr(FastLane, "answer", counted)
+    monkeypatch.setattr(Lane, "answer", counted)
     lane, quart = both
     for asked in ASKED:
         expected = await told(quart, asked, version)
         assert await told(lane, asked, version) == expected, asked[:3]
-    assert taken == len(ASKED)
+    others = {"", "*", "//x", "//mcp", "http://[", "/nothing", "/a\x00b", "/\U0001f600", "/mcp/../mcp", "/mcp;x"}
+    assert taken == [path for _, target, _, _ in ASKED if (path := target.partition("?")[0]) not in others]
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1", "2"])
+async def test_by_itself_it_says_the_same_at_every_path(play: Play, tells: bool, version: str) -> None:
+    settings = Settings(allowed_origins=("https://app.example",), linger_seconds=0)
+    app = create_app(settings, play.tools())
+    assert isinstance(app, LaneApplication)
+    async with running(app), running(create_app(settings, play.tools(), lane=False)) as quart:
+        lane = Client(app.lane, tells=tells)
+        for asked in ASKED:
+            assert await told(lane, asked, version) == await told(quart, asked, version), asked[:3]
+
+
+async def test_by_itself_it_is_an_asgi_application_of_any_function() -> None:
+    async def respond(request: Request, unread: McpAppError | None) -> Answer:
+        return Answer(200, (("X-Unread", str(unread)),), f"{request.method} {request.path} {request.body!r}".encode())
+
+    client = Client(Lane(respond, Limits(body_bytes=5)))
+    exchange = await client.post("http://h/x", b"12345").rest()
+    assert (exchange.status, exchange.body) == (200, b"POST /x b'12345'")
+    exchange = await client.post("/x", b"123456").rest()
+    assert (exchange.field("x-unread") or "").startswith("The body is larger")
+    below = client.scope("GET", "/below/x") | {"root_path": "/below"}
+    assert (await Exchange(client._app, below).answered()).body == b"GET /x b''"
+    with pytest.raises(ValueError, match="lifespan"):
+        await Lane(respond)({"type": "lifespan"}, no_message, no_message)  # type: ignore[arg-type]
+
+
+async def no_message(*_: Any) -> Any:
+    raise AssertionError("nothing is received or sent")
+
+
+@pytest.mark.parametrize(("prefix", "status"), [("/below", 200), ("", 404), ("/other", 404), ("/belowhealthz", 404)])
+async def test_below_a_root_path_both_ways_find_the_same(both: tuple[Client, Client], prefix: str, status: int) -> None:
+    for client in both:
+        scope = client.scope("GET", f"{prefix}/healthz") | {"root_path": "/below"}
+        assert (await Exchange(client._app, scope).answered()).status == status
 
 
 async def test_a_body_in_pieces_is_the_same_body(both: tuple[Client, Client]) -> None:
@@ -181,124 +218,6 @@ async def test_a_body_in_pieces_is_the_same_body(both: tuple[Client, Client]) ->
     assert json.loads(answers[0])["data"] == "hello"
 
 
-# --- when it is taken ------------------------------------------------------------------------------------------------
-
-
-async def view() -> str:
-    return "theirs"
-
-
-def other_session(app: Quart) -> None:
-    class Own(SecureCookieSessionInterface):
-        pass
-
-    app.session_interface = Own()
-
-
-def own_method(app: Quart) -> None:
-    app.make_response = app.make_response  # type: ignore[method-assign]
-
-
-def own_view(app: Quart) -> None:
-    name = next(iter(app.view_functions))
-    app.view_functions[name] = view
-
-
-def own_blueprint(app: Quart) -> None:
-    theirs = Blueprint("theirs", __name__)
-    theirs.add_url_rule("/theirs", view_func=view)
-    app.register_blueprint(theirs)
-
-
-async def nothing(*_: Any) -> None:
-    """What a hook does here."""
-
-
-HOOKS: dict[str, Callable[[Any], Any]] = {
-    "before_request": lambda app: app.before_request(nothing),
-    "after_request": lambda app: app.after_request(view),
-    "teardown_request": lambda app: app.teardown_request(nothing),
-    "teardown_appcontext": lambda app: app.teardown_appcontext(nothing),
-    "url_value_preprocessor": lambda app: app.url_value_preprocessor(lambda *_: None),
-    "errorhandler by code": lambda app: app.errorhandler(500)(nothing),
-    "errorhandler by class": lambda app: app.errorhandler(KeyError)(nothing),
-    "a hook of our blueprint": lambda app: app.before_request_funcs["mcp_app"].append(nothing),
-    "a rule": lambda app: app.add_url_rule("/theirs", view_func=view),
-    "a redirect": lambda app: app.url_map.add(Rule("/theirs", redirect_to="/")),
-    "a blueprint": own_blueprint,
-    "a view in the place of ours": own_view,
-    "a session": lambda app: app.config.update(SECRET_KEY="x" * 32),
-    "another session interface": other_session,
-    "another request class": lambda app: setattr(app, "request_class", type("Own", (app.request_class,), {})),
-    "a method": own_method,
-}
-
-
-@pytest.mark.parametrize("hook", HOOKS)
-async def test_where_quart_would_run_something_it_does(play: Play, hook: str) -> None:
-    app = create_app(Settings(fast_lane=True), play.tools())
-    assert isinstance(app, Application)
-    HOOKS[hook](app)
-    async with app.test_app():
-        assert app.fast_lane is not None
-        assert not app.fast_lane.takes({"root_path": ""})
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("request_started", "request_finished", "request_tearing_down", "got_request_exception"),
-        *("appcontext_pushed", "appcontext_popped", "appcontext_tearing_down"),
-    ],
-)
-async def test_a_receiver_of_a_signal_is_told(play: Play, name: str) -> None:
-    app = create_app(Settings(fast_lane=True), play.tools())
-    assert isinstance(app, Application)
-    async with app.test_app():
-        assert app.fast_lane is not None
-        assert app.fast_lane.takes({"root_path": ""})
-        with getattr(signals, name).connected_to(nothing, app):
-            assert not app.fast_lane.takes({"root_path": ""})
-        assert app.fast_lane.takes({"root_path": ""})
-
-
-async def test_a_hook_that_comes_later_is_run_from_then_on(play: Play) -> None:
-    app = create_app(Settings(fast_lane=True), play.tools())
-    seen: list[Quart] = []
-
-    async def started(sender: Quart) -> None:
-        seen.append(sender)
-
-    async with running(app) as client:
-        await client.open("GET", "/healthz").rest()
-        with request_started.connected_to(started, app):
-            await client.open("GET", "/healthz").rest()
-        await client.open("GET", "/healthz").rest()
-    assert seen == [app]
-
-
-async def test_not_below_a_root_path_nor_before_it_is_served_nor_when_it_is_off(play: Play) -> None:
-    app = create_app(Settings(fast_lane=True), play.tools())
-    assert isinstance(app, Application)
-    assert app.fast_lane is not None
-    assert not app.fast_lane.takes({"root_path": ""})
-    async with app.test_app():
-        assert not app.fast_lane.takes({"root_path": "/below"})
-        assert not app.fast_lane.takes({"root_path": "", "_quart._preserve_context": True})
-    off = create_app(Settings(fast_lane=False), play.tools())
-    assert isinstance(off, Application)
-    assert off.fast_lane is None
-
-
-async def test_middleware_wraps_what_quarts_own_is(play: Play) -> None:
-    """By what kind of function it is, middleware tells ASGI 3 from ASGI 2 (asgiref's, and so OpenTelemetry's), and a
-    server an ASGI application from one of WSGI."""
-    app = create_app(Settings(fast_lane=True), play.tools())
-    assert inspect.iscoroutinefunction(app.asgi_app)
-    assert is_asgi(app.asgi_app)
-    assert type(app).asgi_app is Quart.asgi_app, "what is patched there is patched here"
-
-
 # --- leaving ---------------------------------------------------------------------------------------------------------
 
 
@@ -306,21 +225,18 @@ Deafened = Callable[[int], Awaitable[tuple[Deaf, Exchange]]]
 
 
 @pytest.fixture
-async def deafened(play: Play, tells: bool, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Deafened]:
+def deafened(tells: bool, monkeypatch: pytest.MonkeyPatch) -> Deafened:
     """An exchange by the lane whose answer is deaf."""
     monkeypatch.setattr(ending, "CANCEL_SECONDS", 0.01)
     monkeypatch.setattr(leaving, "LOOK_SECONDS", 0.001)
-    app = create_app(Settings(fast_lane=True), play.tools())
-    async with running(app, tells=tells) as client:
 
-        async def one(times: int) -> tuple[Deaf, Exchange]:
-            deaf = Deaf(times)
-            monkeypatch.setattr(app.extensions["mcp_app"].endpoint, "answer", deaf)
-            exchange = client.open("GET", "/healthz")
-            await asyncio.wait_for(deaf.begun.wait(), SECONDS)
-            return deaf, exchange
+    async def one(times: int) -> tuple[Deaf, Exchange]:
+        deaf = Deaf(times)
+        exchange = Client(Lane(deaf), tells=tells).open("GET", "/healthz")  # type: ignore[arg-type]
+        await asyncio.wait_for(deaf.begun.wait(), SECONDS)
+        return deaf, exchange
 
-        yield one
+    return one
 
 
 async def test_a_cancellation_that_is_lost_is_repeated(deafened: Deafened) -> None:
@@ -361,7 +277,7 @@ async def test_an_answer_that_cannot_be_cancelled_is_logged(
 
 
 async def test_an_answer_that_nobody_takes_is_given_up(play: Play, tells: bool) -> None:
-    app = create_app(Settings(fast_lane=True), play.tools())
+    app = create_app(Settings(), play.tools())
     app.config["RESPONSE_TIMEOUT"] = 0.05
     async with running(app, tells=tells) as client:
         exchange = client.open("GET", "/healthz", body=None)
@@ -373,7 +289,7 @@ async def test_an_answer_that_nobody_takes_is_given_up(play: Play, tells: bool) 
 
 async def test_where_the_server_tells_nobody_listens(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leaving, "LOOK_SECONDS", 0)
-    app = create_app(Settings(linger_seconds=0, fast_lane=True), play.tools())
+    app = create_app(Settings(linger_seconds=0), play.tools())
     async with running(app, tells=True) as client:
         exchange = client.post(EVENTS, b'{"tool":"wait"}', STREAM)
         await exchange.until(2)
@@ -386,7 +302,7 @@ async def test_where_the_server_tells_nobody_listens(play: Play, monkeypatch: py
 
 
 async def test_a_body_too_large_is_taken_to_its_end_while_the_answer_is_written(play: Play, tells: bool) -> None:
-    app = create_app(Settings(fast_lane=True), play.tools())
+    app = create_app(Settings(), play.tools())
     async with running(app, tells=tells) as client:
         exchange = client.post(EVENTS, None, JSON, (b"content-length", b"1048577"))
         exchange.writable.clear()
@@ -400,7 +316,7 @@ async def test_a_body_too_large_is_taken_to_its_end_while_the_answer_is_written(
 
 async def test_a_server_that_fails_to_receive_is_heard(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leaving, "LOOK_SECONDS", 0.001)
-    app = create_app(Settings(linger_seconds=0, fast_lane=True), play.tools())
+    app = create_app(Settings(linger_seconds=0), play.tools())
     messages = [{"type": "http.request", "body": b'{"tool":"wait"}', "more_body": False}]
 
     async def receive() -> Any:
@@ -420,7 +336,7 @@ async def test_a_server_that_fails_to_receive_is_heard(play: Play, monkeypatch: 
 
 async def test_a_write_that_finds_the_client_gone_ends_the_request(play: Play) -> None:
     """A flood would go on for ever, into a connection that takes everything as it is lost."""
-    app = create_app(Settings(linger_seconds=0, fast_lane=True), play.tools())
+    app = create_app(Settings(linger_seconds=0), play.tools())
     queue = TellingQueue()
     queue.put_nowait({"type": "http.request", "body": b'{"tool":"wait"}', "more_body": False})
 
@@ -436,7 +352,7 @@ async def test_a_write_that_finds_the_client_gone_ends_the_request(play: Play) -
 
 
 async def test_the_end_of_a_stream_is_said_with_its_last_bytes(play: Play) -> None:
-    async with running(create_app(Settings(fast_lane=True), play.tools())) as client:
+    async with running(create_app(Settings(), play.tools())) as client:
         exchange = client.open("POST", EVENTS, (TYPE, STREAM), body=b'{"tool":"count","params":{"upto":3}}')
         last = b""
         while not exchange.complete:
@@ -447,7 +363,7 @@ async def test_the_end_of_a_stream_is_said_with_its_last_bytes(play: Play) -> No
 
 async def test_a_tool_that_is_done_at_once_is_one_write(play: Play) -> None:
     """With a turn of its own for what came first, a short stream would cost a tenth more."""
-    async with running(create_app(Settings(fast_lane=True), play.tools())) as client:
+    async with running(create_app(Settings(), play.tools())) as client:
         exchange = client.open("POST", EVENTS, (TYPE, STREAM), body=b'{"tool":"echo"}')
         assert await exchange.receive() == b""
         whole = await exchange.receive()
