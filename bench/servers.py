@@ -136,7 +136,7 @@ SERVERS: tuple[Server, ...] = (
         "mcp_app-quart",
         "the same without the lane: every request goes Quart's way",
         "mcp_app",
-        "{run} {programs}/ours_by_quart.py",
+        _OURS.replace("-m mcp_app", "{programs}/ours_by_door.py / quart"),
         (Door("h1", MCP, BASIC), Door("h2", MCP, BASIC)),
         hypercorn=_UVLOOP,
     ),

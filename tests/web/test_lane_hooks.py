@@ -154,6 +154,19 @@ async def test_a_receiver_that_comes_while_it_is_served_is_refused(play: Play, n
         assert list(signal.receivers_for(app)) == [nothing]
 
 
+async def test_after_a_start_that_failed_nobody_minds_a_receiver(play: Play) -> None:
+    app = create_app(Settings(), play.tools())
+
+    @app.before_serving
+    async def fails() -> None:
+        raise LookupError("here")
+
+    with pytest.raises(LifespanError, match="here"):
+        await app.test_app().startup()
+    with signals.request_started.connected_to(nothing):
+        assert list(signals.request_started.receivers_for(app)) == [nothing]
+
+
 async def test_without_the_lane_every_hook_runs(play: Play) -> None:
     app = create_app(Settings(), play.tools(), lane=False)
     seen: list[str] = []
@@ -302,8 +315,8 @@ async def test_middleware_wraps_what_quarts_own_is(play: Play, lane: bool) -> No
 # --- in a foreign application ----------------------------------------------------------------------------------------
 
 
-async def test_a_host_keeps_its_hooks_its_404_and_its_routing(play: Play) -> None:
-    ours = create_app(Settings(), play.tools(), lane=False)
+async def test_a_host_keeps_its_hooks_its_404_and_its_routing(play: Play, lane: bool) -> None:
+    ours = create_app(Settings(), play.tools(), lane=lane)
     host = Quart("host", static_folder=None)
     host.register_blueprint(ours.blueprints["mcp_app"])
     seen: list[str] = []

@@ -1,4 +1,4 @@
-"""What a request's block leaves behind. How the block ends its request is seen in test_fast_lane.py."""
+"""What a request's block leaves behind. How the block ends its request is seen in test_lane.py."""
 
 from __future__ import annotations
 

@@ -56,7 +56,11 @@ class LaneApplication(Application):
 
     async def startup(self) -> None:
         self._signals.refuse_receivers()
-        await super().startup()
+        try:
+            await super().startup()
+        except BaseException:
+            self._signals.forget()
+            raise
         of = self.config
         self.lane = Lane(self._respond(), Limits(of["MAX_CONTENT_LENGTH"], of["BODY_TIMEOUT"], of["RESPONSE_TIMEOUT"]))
 
