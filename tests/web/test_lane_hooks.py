@@ -154,6 +154,21 @@ async def test_a_receiver_that_comes_while_it_is_served_is_refused(play: Play, n
         assert list(signal.receivers_for(app)) == [nothing]
 
 
+@pytest.mark.parametrize(
+    ("registry", "hooks"),
+    [
+        ("before_request_funcs", {None: [nothing]}),
+        ("url_value_preprocessors", {"mcp_app": [values]}),
+        ("error_handler_spec", {None: {500: {KeyError: nothing}}}),
+    ],
+)
+async def test_what_was_put_into_a_registry_prevents_the_start(play: Play, registry: str, hooks: Any) -> None:
+    app = create_app(Settings(), play.tools())
+    getattr(app, registry).update(hooks)
+    with pytest.raises(LifespanError, match=r"takes the lane.*<function"):
+        await app.test_app().startup()
+
+
 async def test_after_a_start_that_failed_nobody_minds_a_receiver(play: Play) -> None:
     app = create_app(Settings(), play.tools())
 

@@ -29,6 +29,14 @@ INSTEAD = frozenset(
 )
 """What Quart calls, or looks into, on the application for one request: what is put in its place would not be."""
 
+_KINDS = {
+    "before_request_funcs": "a function before each request",
+    "after_request_funcs": "a function after each request",
+    "teardown_request_funcs": "a function at the end of each request",
+    "url_value_preprocessors": "a URL processor",
+}
+"""Quart's registries of functions, each by the blueprint that they are for, and what one of those functions is."""
+
 _SIGNALS = (
     signals.request_started,
     signals.request_finished,
@@ -122,13 +130,19 @@ class GuardedMap(QuartMap):
 def empty_for_good(app: Quart) -> None:
     """No hook can be added to `app` that runs for our blueprint. Those of other blueprints can."""
     for scope in (None, NAME):
-        app.before_request_funcs[scope] = _NoFunctions("a function before each request")
-        app.after_request_funcs[scope] = _NoFunctions("a function after each request")
-        app.teardown_request_funcs[scope] = _NoFunctions("a function at the end of each request")
-        app.url_value_preprocessors[scope] = _NoFunctions("a URL processor")
+        for registry, kind in _KINDS.items():
+            getattr(app, registry)[scope] = _NoFunctions(kind)
         app.error_handler_spec[scope] = _NoHandlers()
     app.teardown_appcontext_funcs = _NoFunctions("a function at the end of each application context")
     app.view_functions = _Views(app.view_functions)
+
+
+def refuse_hooks(app: Quart) -> None:
+    """Those that somebody has put in the place of what is empty for good."""
+    for registry, kind in {**_KINDS, "error_handler_spec": "error handlers"}.items():
+        for hooks in (getattr(app, registry)[scope] for scope in (None, NAME)):
+            if hooks:
+                refuse(f"{kind}: {hooks!r}")
 
 
 class Signals:

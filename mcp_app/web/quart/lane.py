@@ -19,7 +19,7 @@ from ..asgi.scope import path_in
 from ..messages import Respond
 from .application import Application
 from .connection import Connection
-from .hooks import INSTEAD, GuardedMap, KeylessConfig, Signals, empty_for_good, refuse
+from .hooks import INSTEAD, GuardedMap, KeylessConfig, Signals, empty_for_good, refuse, refuse_hooks
 
 _TEST_CLIENT = "_quart._preserve_context"
 """In the scope of each request of Quart's test client, which may be asked for `request` and `g` afterwards."""
@@ -55,6 +55,7 @@ class LaneApplication(Application):
         return Connection(self, scope)
 
     async def startup(self) -> None:
+        refuse_hooks(self)
         self._signals.refuse_receivers()
         try:
             await super().startup()
