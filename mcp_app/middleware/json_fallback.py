@@ -11,40 +11,8 @@ from typing import Any
 
 from ..protocol import asking, errors, plain
 from ..protocol.event import Entry, Event, EventType, decode
+from ..protocol.excerpt import Excerpt
 from . import Batches
-
-MAX_ITEMS = 1000
-"""Events kept for the `progress` list: more is a download, which wants the stream."""
-
-MAX_BYTES = 1024 * 1024
-"""The same in bytes: the answer is held in memory as a whole, next to its parts."""
-
-
-class Collected:
-    """The events of a run, the first that fit, and how many there were."""
-
-    def __init__(self) -> None:
-        self.events: list[Event] = []
-        self.items = 0
-        self.last: Event | None = None
-        self._bytes = 0
-        self._full = False
-
-    def add(self, entry: Entry) -> None:
-        event = entry.event
-        if event.last:
-            self.last = event
-        elif event.type is not EventType.STARTED:
-            self.items += 1
-            self._bytes += event.size
-            # Once one did not fit none is taken any more: a list with holes would be read as whole.
-            self._full = self._full or len(self.events) >= MAX_ITEMS or self._bytes > MAX_BYTES
-            if not self._full:
-                self.events.append(event)
-
-    @property
-    def metadata(self) -> dict[str, Any]:
-        return {"truncated": True, "items": self.items} if self._full else {}
 
 
 async def collect(batches: Batches, tool: str, run: str) -> tuple[int, bytes]:
@@ -52,17 +20,23 @@ async def collect(batches: Batches, tool: str, run: str) -> tuple[int, bytes]:
 
     Raises what the reader raises (Purged, UnknownRun).
     """
-    collected = Collected()
+    progress: Excerpt[Event] = Excerpt()
+    end: Event | None = None
     while (batch := await batches.next(math.inf)) is not None:
         for entry in batch:
-            if isinstance(entry, Entry):
-                collected.add(entry)
-    end = collected.last
+            if not isinstance(entry, Entry):
+                continue
+            event = entry.event
+            if event.last:
+                end = event
+            elif event.type is not EventType.STARTED:
+                progress.add(event, event.size)
     if end is None:
         # Only a cap that leaves the run alive ends a stream without a last event, and such runs are not collected.
         raise RuntimeError(f"run {run} ended without a last event")
     status = 200 if end.type is EventType.COMPLETE else _status(end)
-    return status, plain.json_answer(tool, end, collected.events, {"run": run, **collected.metadata})
+    more: dict[str, Any] = {"truncated": True, "items": progress.seen} if progress.truncated else {}
+    return status, plain.json_answer(tool, end, progress.items, {"run": run, **more})
 
 
 def _status(end: Event) -> int:

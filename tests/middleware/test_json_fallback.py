@@ -9,9 +9,10 @@ import pytest
 
 from mcp_app import ToolError
 from mcp_app.middleware import Batch, Mark
-from mcp_app.middleware.json_fallback import MAX_BYTES, MAX_ITEMS, Collected, collect
+from mcp_app.middleware.json_fallback import collect
 from mcp_app.protocol import errors
 from mcp_app.protocol.event import Entry, Event, EventType, encode
+from mcp_app.protocol.excerpt import MAX_BYTES, MAX_ITEMS, Excerpt
 
 STARTED = Event(EventType.STARTED, b'"t"', b'{"run":"r"}')
 COMPLETE = Event(EventType.COMPLETE, b'{"a":1}', b'{"duration_ms":5,"events":9}')
@@ -93,11 +94,11 @@ async def test_what_comes_after_one_that_did_not_fit_is_not_kept_though_it_would
 
 
 async def test_a_flood_costs_no_more_than_its_bound() -> None:
-    collecting = Collected()
-    for number in range(1, 20_001):
-        collecting.add(Entry(number, progress(60_000)[0], number))
-    assert sum(event.size for event in collecting.events) <= MAX_BYTES
-    assert collecting.items == 20_000
+    kept: Excerpt[Event] = Excerpt()
+    for event in progress(60_000, 20_000):
+        kept.add(event, event.size)
+    assert sum(event.size for event in kept.items) == kept.size <= MAX_BYTES
+    assert kept.seen == 20_000
 
 
 # --- the status ------------------------------------------------------------------------------------------------------
