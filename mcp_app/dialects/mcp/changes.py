@@ -15,7 +15,7 @@ from .offer import Offer
 _UPDATED = "updated"
 
 
-class Listener(Protocol):
+class ChangeListener(Protocol):
     """Who tells clients."""
 
     def list_changed(self, kind: str) -> None:
@@ -32,7 +32,7 @@ class Changes:
     the server's loop one turn, and not as many as it has.
     """
 
-    def __init__(self, offer: Offer, *listeners: Listener) -> None:
+    def __init__(self, offer: Offer, *listeners: ChangeListener) -> None:
         self._loop = asyncio.get_running_loop()
         self._listeners = listeners
         self._lock = threading.Lock()
