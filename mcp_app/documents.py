@@ -10,9 +10,9 @@ from typing import Any
 from . import manifest as discovery
 from .authoring.tool import Registry, Tool
 from .config.settings import Settings
-from .dialects.mcp.dispatch import REVISIONS
 from .protocol.event import encode
 from .protocol.http.conditional import matches
+from .protocol.mcp.revisions import REVISIONS
 from .runs import Runs
 from .web import metrics, pages
 from .web.messages import Answer, Request, json_answer

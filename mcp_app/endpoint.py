@@ -19,7 +19,7 @@ from .authoring.tool import Registry
 from .config.settings import Settings
 from .dialects.mcp.answering import Answering
 from .dialects.mcp.changes import Changes
-from .dialects.mcp.dispatch import REVISIONS, Dispatch, rpc_in
+from .dialects.mcp.dispatch import Dispatch, rpc_in
 from .dialects.mcp.offer import Offer
 from .dialects.mcp.sessions.batches import Batching
 from .dialects.mcp.sessions.http_sse import HttpSse
@@ -37,6 +37,7 @@ from .documents import Documents
 from .eventlog import EventLog
 from .manifest import CORS, DOOR_PATHS, Manifest
 from .protocol.errors import InternalError, McpAppError, MethodNotAllowed, UnknownRoute
+from .protocol.mcp.revisions import REVISIONS
 from .routes import RUN, table
 from .runs import Runs
 from .web.guard import Guard

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from ..protocol.asking import Declined, NoAnswer
 from ..protocol.event import Event, EventType, encode
-from ..protocol.mcp.jsonrpc import Id, Response
+from ..protocol.mcp.jsonrpc import Id, RpcResponse
 from .asker import Ask, Emit, End, problem
 from .form import first_form
 from .once import Once
@@ -31,7 +31,7 @@ USER_REJECTED = -1
 
 COMPLETED = "notifications/elicitation/complete"
 
-Expect = Callable[[], tuple[Id, asyncio.Future[Response]]]
+Expect = Callable[[], tuple[Id, asyncio.Future[RpcResponse]]]
 """An id for a request of ours, and what its response will be: cancelled when the session ends."""
 
 

@@ -10,24 +10,19 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
 from ..aio.done import DONE
 from ..asking import Asker, Nobody, Root, Sample, Visits
 from ..asking.questions import Questions
-from ..protocol.event import Event, EventType, encode, number
+from ..protocol.event import LEVELS, Event, EventType, Level, Shape, encode, number
 from ..protocol.http.trace import UNTRACED, Trace
 from .content import content_blocks
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
-
-Level = Literal["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"]
-"""RFC 5424, 6.2.1, as MCP has them."""
-
-_LEVELS = frozenset(Level.__args__)  # type: ignore[attr-defined]
 
 Send = Callable[[Event], Awaitable[None]]
 Wait = Callable[[Coroutine[Any, Any, Any]], Any]
@@ -61,7 +56,7 @@ class Caller:
         self.reason: str | None = None
 
 
-_PROGRESS = EventType.PROGRESS  # looked up once: an enum's metaclass does it, slowly
+_PROGRESS, _PARTIAL = EventType.PROGRESS, EventType.PARTIAL  # looked up once: an enum's metaclass does it, slowly
 _NOTHING_SAID = encode({})
 
 _ASKING_FIRST = threading.Lock()
@@ -98,16 +93,17 @@ class Context:
         numbers = b"" if progress is None and total is None else _numbers(progress, total)
         blocks = content_blocks(data)
         if blocks is not None:
-            return self._send(Event(_PROGRESS, encode(blocks), _numbers(progress, total, content=True)))
-        return self._send(Event(_PROGRESS, encode(data), numbers))
+            numbers = _numbers(progress, total, content=True)
+            return self._send(Event(_PARTIAL, encode(blocks), numbers, Shape.CONTENT))
+        return self._send(Event(_PARTIAL, encode(data), numbers))
 
     def log(self, level: Level, message: str, data: Any = None) -> Awaitable[None]:
         """Send a line for the caller's log.
 
         Raises ValueError for an unknown level, or data that cannot be serialised.
         """
-        if level not in _LEVELS:
-            raise ValueError(f"{level!r} is not a log level: {', '.join(sorted(_LEVELS))}")
+        if level not in LEVELS:
+            raise ValueError(f"{level!r} is not a log level: {', '.join(sorted(LEVELS))}")
         line = {"level": level, "message": message}
         return self._send(Event(EventType.LOG, encode(line if data is None else {**line, "data": data})))
 

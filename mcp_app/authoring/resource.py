@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from ..protocol.error_kind import ErrorKind
 from ..protocol.errors import RequestError, ToolDefinitionError, ToolFailed
 from ..protocol.event import encode
 from ..protocol.http.uri_template import TemplateError, UriTemplate, normal
@@ -33,6 +34,7 @@ class UnknownResource(RequestError):
 
     code = "unknown_resource"
     status = 404
+    error_kind = ErrorKind.UNKNOWN_RESOURCE
     hint = "resources/list and resources/templates/list name what can be read; a URI is percent-encoded."
 
     def __init__(self, uri: str, *, hint: str | None = None) -> None:

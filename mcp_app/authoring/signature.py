@@ -232,7 +232,14 @@ def _output_schema(name: str, adapter: TypeAdapter[Any] | None) -> Mapping[str, 
     if adapter is None:
         return None
     schema = _schema(name, "result", lambda: adapter.json_schema(mode="serialization", schema_generator=Untitled))
-    return types.MappingProxyType({"$schema": _DIALECT, **schema})
+    return types.MappingProxyType({"$schema": _DIALECT, **_inlined(schema)})
+
+
+def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
+    """The same schema with its type at its root, where pydantic has only a reference: of what refers to itself."""
+    name = str(schema.get("$ref", "")).removeprefix("#/$defs/")
+    found: dict[str, Any] | None = schema.get("$defs", {}).get(name)
+    return schema if found is None else {**{key: schema[key] for key in schema if key != "$ref"}, **found}
 
 
 def _schema(name: str, what: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from ..protocol.mcp import headers as mcp_headers
 from ..protocol.mcp.headers import Mirror
 from ..protocol.plain import RESERVED, problems
 from .catalogue import Catalogue
-from .content import content_blocks
+from .content import content_blocks, is_content
 from .content_data import ContentError
 from .docstrings import describe
 from .kind import Encoded, Kind
@@ -47,6 +47,9 @@ class Tool:
     signature: Signature = field(repr=False)
     input_schema: Mapping[str, Any] = field(repr=False)
     output_schema: Mapping[str, Any] | None = field(repr=False)
+    wrapped: bool
+    """Whether schema and result are the member `result` of an object where only objects are taken (MCP up to
+    2025-11-25): by the schema, as a value may be an object by chance."""
     read_only: bool
     destructive: bool
     idempotent: bool
@@ -105,6 +108,9 @@ class Tool:
 
     def _encode(self, adapter: TypeAdapter[Any] | None, value: Any, did: str, *, content: bool) -> Encoded:
         """`content`: what is declared has content among it. Only there, and where nothing is declared, can it be."""
+        if adapter is not None and not content and is_content(value):
+            hint = "annotate it as in `-> Image`, or not at all"
+            raise ToolFailed(f"The tool {self.name} {did} what it does not declare: content; {hint}.")
         try:
             if adapter is None:
                 blocks = content_blocks(value)
@@ -221,6 +227,7 @@ def _make(
         signature=signature,
         input_schema=signature.input_schema,
         output_schema=signature.output_schema,
+        wrapped=signature.output_schema is not None and signature.output_schema.get("type") != "object",
         read_only=read_only,
         destructive=destructive and not read_only,
         idempotent=idempotent or read_only,

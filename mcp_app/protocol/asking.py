@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from .error_kind import ErrorKind
 from .errors import ToolError
 
 Action = Literal["decline", "cancel"]
@@ -44,6 +45,7 @@ class MissingCapability(ToolError):
 
     code = "missing_capability"
     status = 400
+    error_kind = ErrorKind.MISSING_CAPABILITY
     hint = "Call with an MCP client that declares this capability."
 
     def __init__(self, required: Mapping[str, Any], message: str) -> None:
@@ -63,6 +65,7 @@ class UrlRequired(ToolError):
 
     code = "url_elicitation_required"
     status = 409
+    error_kind = ErrorKind.URL_REQUIRED
     hint = "Open the pages, then call again."
 
     def __init__(self, elicitations: Sequence[Mapping[str, Any]]) -> None:

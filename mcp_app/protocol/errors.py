@@ -2,24 +2,25 @@
 
     McpAppError
     ├── RequestError            refused before a run starts: always JSON with a 4xx (503 while draining)
-    │   ├── InvalidRequest, InvalidParams, UnknownTool, UnknownRun, UnknownRoute, RunConflict, MethodNotAllowed,
-    │   │   NotAcceptable, BodyTimeout, BodyTooLarge, UnsupportedMediaType, HostNotAllowed, OriginNotAllowed,
-    │   │   AnonymousNotAllowed, CrossSiteNotAllowed, NotReadOnly
-    │   └── Overloaded, Draining
+    │   └── InvalidRequest, InvalidParams, UnknownTool, UnknownRun, UnknownRoute, RunConflict, MethodNotAllowed,
+    │       NotAcceptable, BodyTimeout, BodyTooLarge, UnsupportedMediaType, HostNotAllowed, OriginNotAllowed,
+    │       AnonymousNotAllowed, CrossSiteNotAllowed, NotReadOnly, Overloaded, Draining
     ├── RunError                how a run ended without a result: the last event of its stream, or a 5xx as JSON
     │   └── ToolFailed, TimeCap, Shutdown, Cancelled, Left, EventTooLarge
     ├── InternalError           a defect of ours, masked
     ├── Purged                  a reader fell behind what the event log keeps
     └── ToolError               raised by a tool's author: its message is meant for the caller
 
-No error here may carry a traceback, a path or any other internal of the process: what a caller sees is `object()`,
-and nothing else. The log has the rest, under the same `error_id`. No HTTP response is built here.
+A caller sees `object()` and nothing else: no traceback, no path and no other internal of the process; the log has the
+rest, under the same `error_id`. No HTTP response is built here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
+
+from .error_kind import ErrorKind
 
 
 class McpAppError(Exception):
@@ -32,6 +33,7 @@ class McpAppError(Exception):
 
     code: ClassVar[str]
     status: ClassVar[int]
+    error_kind: ClassVar[ErrorKind] = ErrorKind.SERVER
     hint: str = ""
 
     def __init__(
@@ -220,6 +222,7 @@ class ToolFailed(RunError):
 
     code = "tool_failed"
     status = 500
+    error_kind = ErrorKind.TOOL
     hint = "The server's log has the reason under the error_id."
 
 
@@ -260,6 +263,7 @@ class EventTooLarge(RunError):
 
     code = "event_too_large"
     status = 500
+    error_kind = ErrorKind.TOOL
     hint = "The tool must send its result in smaller pieces."
 
 
@@ -284,6 +288,7 @@ class ToolError(McpAppError):
 
     code = "tool_failed"
     status = 500
+    error_kind = ErrorKind.TOOL
     hint = "The tool says why; change the parameters accordingly."
 
 

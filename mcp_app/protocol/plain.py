@@ -228,7 +228,12 @@ def _first(details: Sequence[dict[str, str]]) -> str:
 # --- the wire --------------------------------------------------------------------------------------------------------
 
 _VALUE_NAME = {EventType.STARTED: b"tool", EventType.ERROR: b"error"}
-_PREFIX = {kind: b'{"type":"%s","%s":' % (kind.value.encode(), _VALUE_NAME.get(kind, b"data")) for kind in EventType}
+WORDS = {kind: (EventType.PROGRESS if kind is EventType.PARTIAL else kind).value for kind in EventType}
+"""The `type` of each kind of event: to a person who watches, a part is progress."""
+
+_PREFIX = {
+    kind: b'{"type":"%s","%s":' % (word.encode(), _VALUE_NAME.get(kind, b"data")) for kind, word in WORDS.items()
+}
 
 HEARTBEAT_EVENT = sse.frame(b'{"type":"heartbeat"}')
 """What `heartbeat=event` asks for: one that a page can watch. It has no id: there is nothing to resume after it."""

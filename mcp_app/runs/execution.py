@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from ..authoring.context import Caller, Context, Send, Wait
 from ..authoring.kind import Encoded, Kind, Result
 from ..protocol.errors import ToolFailed
-from ..protocol.event import MAX_EVENT_BYTES, Event, EventType, encode
+from ..protocol.event import MAX_EVENT_BYTES, Event, EventType, Shape, encode
 from .callee import Callee
 from .from_thread import Item, Waits
 from .threads import Channel, Threads
@@ -138,7 +138,7 @@ class _Items:
             return None
         self._count += 1
         data, content = self._encode(value)
-        return Event(EventType.PROGRESS, data, _CONTENT if content else b"")
+        return Event(EventType.PARTIAL, data, _CONTENT, Shape.CONTENT) if content else Event(EventType.PARTIAL, data)
 
     def outcome(self) -> Outcome:
         if self._result is not None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ..asking import InputRequired
 from ..protocol.errors import McpAppError
-from ..protocol.event import Event, EventType, encode
+from ..protocol.event import Event, EventType, Shape, encode
 from .execution import Outcome
 
 
@@ -15,10 +15,13 @@ def last_event(end: Outcome | InputRequired | McpAppError, number: int, millisec
     """The event, which is the run's `number`th, so many milliseconds after its start."""
     metadata = b'"duration_ms":%d,"events":%d' % (milliseconds, number)
     if isinstance(end, Outcome):
-        items = b"" if end.items is None else b',"items":%d' % end.items
-        content = b',"content":true' if end.result.content else b""
-        return Event(EventType.COMPLETE, end.result.data, b"{%b%b%b}" % (metadata, items, content))
+        data, content = end.result
+        if end.items is not None:
+            return Event(EventType.COMPLETE, data, b'{%b,"items":%d}' % (metadata, end.items), Shape.PARTS)
+        if content:
+            return Event(EventType.COMPLETE, data, b'{%b,"content":true}' % metadata, Shape.CONTENT)
+        return Event(EventType.COMPLETE, data, b"{%b}" % metadata)
     if isinstance(end, McpAppError):
-        return Event(EventType.ERROR, encode(end.object()), b"{%b}" % metadata)
+        return Event(EventType.ERROR, encode(end.object()), b"{%b}" % metadata, error_kind=end.error_kind)
     required = {"inputRequests": end.requests, "state": end.state}
     return Event(EventType.INPUT_REQUIRED, encode(required), b"{%b}" % metadata)

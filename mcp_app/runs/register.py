@@ -189,9 +189,9 @@ class Runs:
         life_left = max(0.0, run.deadline - self._clock()) if run.policy.promised else 0.0
         self._forgetting.at(run.id, self._clock() + life_left + self._settings.keep_seconds)
         self._finished[run.id] = 0
-        self.weigh(run)
+        self._weigh(run)
 
-    def weigh(self, run: Run) -> None:
+    def _weigh(self, run: Run) -> None:
         """Count the bytes of a finished run, or count them again, and forget the oldest runs beyond `keep_bytes`."""
         if run.id not in self._finished:
             return
@@ -207,6 +207,8 @@ class Runs:
             self._drop(run)
         elif run.id in self._overdue:
             self._forget(run)
+        else:
+            self._weigh(run)  # whoever read it may have kept something beside it
 
     def _kept_long_enough(self, run_id: str) -> None:
         """Its `keep_seconds` are over. A reader that is reading it may read to its end."""

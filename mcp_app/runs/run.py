@@ -13,7 +13,7 @@ import os
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from ..aio.deadlines import Deadlines
 from ..asking import Asker, InputRequired
@@ -93,13 +93,21 @@ class Reader:
         self.run.detach(self)
 
 
+class Weighed(Protocol):
+    """What is kept beside a run's log, for as long as the run is."""
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+
+
 class Run:
     """One call of one callee.
 
     `label` names it in the log. `code` is None while the run is being worked on, then "complete", "input_required" or
     the error's code. `over` is set a little later: when the last event is in the log. `stopped_by` is what it was ended
     with from outside: a tool's own error may have any code. `closing` is the task that still ends the function after
-    `stop`: it may go on after the last event. `beside` are bytes that others keep for this run outside of its log.
+    `stop`: it may go on after the last event. `beside` is what others keep for this run outside of its log.
     """
 
     def __init__(
@@ -124,7 +132,7 @@ class Run:
         self.over = False
         self.stopped_by: McpAppError | InputRequired | None = None
         self.closing: asyncio.Task[None] | None = None
-        self.beside = 0
+        self.beside: Weighed | None = None
         self._caller, self._host = caller, host
         self._writer = Writer(host.log, self.id, waits=policy.waits)
         self._readers: list[Reader] = []
@@ -173,7 +181,8 @@ class Run:
     @property
     def size(self) -> int:
         """Bytes the run's events take, at most: in the log, and beside it."""
-        return min(self._writer.bytes, self._keep.bytes) + self.beside
+        beside = 0 if self.beside is None else self.beside.size
+        return min(self._writer.bytes, self._keep.bytes) + beside
 
     @property
     def idle(self) -> bool:

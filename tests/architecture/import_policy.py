@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, str] = {
     "dialects.mcp": "protocol config asking authoring runs eventlog middleware manifest web",
     # Where all parts meet.
     "routes": "manifest web.pages",
-    "documents": "protocol config authoring runs manifest web web.pages dialects.mcp",
+    "documents": "protocol config authoring runs manifest web web.pages",
     "endpoint": "protocol config authoring runs eventlog manifest web dialects.plain dialects.mcp routes documents",
     "app": "protocol config authoring runs eventlog manifest web web.quart routes endpoint builtin",
     # Doors: what a person or a server starts.

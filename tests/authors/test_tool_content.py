@@ -11,9 +11,10 @@ from author_calls import PNG, called, valid
 
 from mcp_app import File, Image, Result, Text, Tool, errors, tool
 from mcp_app.authoring.kind import Encoded
-from mcp_app.dialects.mcp.stateless import requests as modern
-from mcp_app.protocol.event import Event, EventType, encode
-from mcp_app.protocol.mcp.exchange import Exchange
+from mcp_app.protocol.event import Entry, Event, EventType, Shape, encode
+from mcp_app.protocol.mcp.asked import Asked
+from mcp_app.protocol.mcp.revisions import STATELESS_WIRE
+from mcp_app.protocol.mcp.transcript import Transcript
 
 IMAGE_BLOCK = Image(PNG).block()
 
@@ -110,11 +111,12 @@ async def test_pictures_that_are_yielded_are_pictures_in_the_end() -> None:
 
     data, events = await called(gallery, {})
     assert data is None
-    exchange = Exchange(1, modern.WIRE, "x/", progress_token="t")
-    told = [json.loads(exchange.notification(event) or b"")["params"] for event in events]
+    transcript = Transcript(Asked(1, STATELESS_WIRE, "x/", progress_token="t"))
+    entries = [Entry(number, event, 0) for number, event in enumerate(events, 1)]
+    told = [json.loads(transcript.add(entry) or b"")["params"] for entry in entries]
     assert [each["message"] for each in told] == ["one", "image/png"]
     assert told[1]["_meta"] == {"x/partial": [IMAGE_BLOCK]}
-    last = Event(EventType.COMPLETE, b"null", encode({"items": 2}))
-    result = json.loads(exchange.response(last))["result"]
+    last = Event(EventType.COMPLETE, b"null", encode({"items": 2}), Shape.PARTS)
+    result = json.loads(transcript.response(last))["result"]
     assert result["content"] == [{"type": "text", "text": "one"}, IMAGE_BLOCK]
     valid("tools/call", {"content": result["content"]})

@@ -13,7 +13,7 @@ from mcp_app.dialects.mcp.sessions.outbox import KEEP, Listener, Outbox
 from mcp_app.dialects.mcp.sessions.register import Sessions
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.protocol.errors import InvalidRequest, Purged
-from mcp_app.protocol.mcp.jsonrpc import Response
+from mcp_app.protocol.mcp.jsonrpc import RpcResponse
 from mcp_app.web.metrics import Pair
 
 
@@ -47,11 +47,11 @@ async def test_a_response_settles_what_waits_for_it(sessions: Sessions) -> None:
     request, answer = session.expect()
     other, unanswered = session.expect()
     assert request != other
-    assert session.answered(Response(request, result={"a": 1}))
+    assert session.answered(RpcResponse(request, result={"a": 1}))
     assert (await answer).result == {"a": 1}
-    assert not session.answered(Response(request, result={"a": 2}))
-    assert not session.answered(Response("nothing", result={}))
-    assert not session.answered(Response(None, error={"code": -32700, "message": "?"}))
+    assert not session.answered(RpcResponse(request, result={"a": 2}))
+    assert not session.answered(RpcResponse("nothing", result={}))
+    assert not session.answered(RpcResponse(None, error={"code": -32700, "message": "?"}))
     sessions.end(session)
     await asyncio.sleep(0)
     assert unanswered.done()

@@ -16,10 +16,10 @@ from mcp_app.protocol.mcp.jsonrpc import (
     MAX_ID_CHARS,
     MAX_ID_INT,
     Code,
-    Notification,
-    Request,
-    Response,
     RpcError,
+    RpcNotification,
+    RpcRequest,
+    RpcResponse,
     parse,
 )
 
@@ -48,7 +48,7 @@ def refusal(sent: bytes) -> RpcError:
     return caught.value
 
 
-def parsed(sent: bytes) -> jsonrpc.Message | list[jsonrpc.Message | RpcError] | RpcError:
+def parsed(sent: bytes) -> jsonrpc.RpcMessage | list[jsonrpc.RpcMessage | RpcError] | RpcError:
     try:
         return parse(sent)
     except RpcError as problem:
@@ -61,35 +61,35 @@ def parsed(sent: bytes) -> jsonrpc.Message | list[jsonrpc.Message | RpcError] | 
 @pytest.mark.parametrize(
     ("sent", "message"),
     [
-        (body(id=1, method="tools/list"), Request(1, "tools/list")),
-        (body(id="a", method="x", params={"p": [1]}), Request("a", "x", {"p": [1]})),
-        (body(id=0, method="x"), Request(0, "x")),
-        (body(id="", method="x"), Request("", "x")),
-        (body(id=-7, method="x"), Request(-7, "x")),
-        (body(id=MAX_ID_INT, method="x"), Request(MAX_ID_INT, "x")),
-        (body(id="i" * MAX_ID_CHARS, method="x"), Request("i" * MAX_ID_CHARS, "x")),
-        (body(id=1, method="x", more=True), Request(1, "x")),
-        (body(method="notifications/initialized"), Notification("notifications/initialized")),
-        (body(method="notifications/cancelled", params={"a": 1}), Notification("notifications/cancelled", {"a": 1})),
-        (body(id=5, result={}), Response(5, result={})),
-        (body(id="s", result={"roots": []}), Response("s", result={"roots": []})),
-        (body(id=5, error={"code": -1, "message": "no"}), Response(5, error={"code": -1, "message": "no"})),
-        (body(id=None, error={"code": -1, "message": "no"}), Response(None, error={"code": -1, "message": "no"})),
-        (body(error={"code": -1, "message": "no"}), Response(None, error={"code": -1, "message": "no"})),
+        (body(id=1, method="tools/list"), RpcRequest(1, "tools/list")),
+        (body(id="a", method="x", params={"p": [1]}), RpcRequest("a", "x", {"p": [1]})),
+        (body(id=0, method="x"), RpcRequest(0, "x")),
+        (body(id="", method="x"), RpcRequest("", "x")),
+        (body(id=-7, method="x"), RpcRequest(-7, "x")),
+        (body(id=MAX_ID_INT, method="x"), RpcRequest(MAX_ID_INT, "x")),
+        (body(id="i" * MAX_ID_CHARS, method="x"), RpcRequest("i" * MAX_ID_CHARS, "x")),
+        (body(id=1, method="x", more=True), RpcRequest(1, "x")),
+        (body(method="notifications/initialized"), RpcNotification("notifications/initialized")),
+        (body(method="notifications/cancelled", params={"a": 1}), RpcNotification("notifications/cancelled", {"a": 1})),
+        (body(id=5, result={}), RpcResponse(5, result={})),
+        (body(id="s", result={"roots": []}), RpcResponse("s", result={"roots": []})),
+        (body(id=5, error={"code": -1, "message": "no"}), RpcResponse(5, error={"code": -1, "message": "no"})),
+        (body(id=None, error={"code": -1, "message": "no"}), RpcResponse(None, error={"code": -1, "message": "no"})),
+        (body(error={"code": -1, "message": "no"}), RpcResponse(None, error={"code": -1, "message": "no"})),
     ],
 )
-def test_a_message(sent: bytes, message: jsonrpc.Message) -> None:
+def test_a_message(sent: bytes, message: jsonrpc.RpcMessage) -> None:
     assert parse(sent) == message
 
 
 @given(id_=IDS, method=st.text(min_size=1).filter(lambda name: not name.startswith("notifications/")), params=OBJECTS)
 def test_a_request_comes_back_as_it_was_encoded(id_: jsonrpc.Id, method: str, params: dict[str, Any]) -> None:
     encoded = json.dumps(params).encode()
-    assert parse(jsonrpc.request(id_, method, encoded)) == Request(id_, method, params)
-    assert parse(jsonrpc.notification(f"notifications/{method}", encoded)) == Notification(
+    assert parse(jsonrpc.request(id_, method, encoded)) == RpcRequest(id_, method, params)
+    assert parse(jsonrpc.notification(f"notifications/{method}", encoded)) == RpcNotification(
         f"notifications/{method}", params
     )
-    assert parse(jsonrpc.result(id_, encoded)) == Response(id_, result=params)
+    assert parse(jsonrpc.result(id_, encoded)) == RpcResponse(id_, result=params)
 
 
 # --- what is none ----------------------------------------------------------------------------------------------------
@@ -198,7 +198,7 @@ def test_any_json_is_a_message_or_a_refusal(members: dict[str, Any], good: set[s
         assert seen.code == INVALID
         assert seen.id is None or seen.id == json.loads(sent)["id"]  # the id that was sent, or none at all
     else:
-        assert isinstance(seen, Request | Notification | Response)
+        assert isinstance(seen, RpcRequest | RpcNotification | RpcResponse)
         jsonrpc_message_adapter.validate_json(sent)  # the official types take it too
 
 
@@ -213,8 +213,8 @@ def test_a_batch_keeps_its_order_and_its_bad_messages() -> None:
         b'{"jsonrpc":"2.0","id":9,"result":{}}]'
     )
     assert isinstance(messages, list)
-    assert messages[:2] == [Request("1", "sum", {"a": 1}), Notification("notifications/hello")]
-    assert messages[4] == Response(9, result={})
+    assert messages[:2] == [RpcRequest("1", "sum", {"a": 1}), RpcNotification("notifications/hello")]
+    assert messages[4] == RpcResponse(9, result={})
     problems = [each for each in messages if isinstance(each, RpcError)]
     assert [(each.code, each.id) for each in problems] == [(INVALID, None), (INVALID, 5)]
     assert problems == messages[2:4]

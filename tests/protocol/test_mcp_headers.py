@@ -20,7 +20,7 @@ from mcp_app.protocol.mcp.headers import (
     decode_value,
     mirrors,
 )
-from mcp_app.protocol.mcp.jsonrpc import Code, Request, RpcError
+from mcp_app.protocol.mcp.jsonrpc import Code, RpcError, RpcRequest
 
 VERSION = "2026-07-28"
 
@@ -34,8 +34,8 @@ def encode_value(value: str) -> str:
     return f"=?base64?{base64.b64encode(value.encode()).decode()}?="
 
 
-def request(method: str = "tools/call", version: Any = VERSION, **params: Any) -> Request:
-    return Request(7, method, {**params, "_meta": {VERSION_KEY: version}})
+def request(method: str = "tools/call", version: Any = VERSION, **params: Any) -> RpcRequest:
+    return RpcRequest(7, method, {**params, "_meta": {VERSION_KEY: version}})
 
 
 def headers(method: str = "tools/call", name: str | None = None, **more: str) -> dict[str, str]:
@@ -43,7 +43,7 @@ def headers(method: str = "tools/call", name: str | None = None, **more: str) ->
     return sent if name is None else {**sent, "mcp-name": name}
 
 
-def refusal(sent: dict[str, str], asked: Request, mirrored: tuple[Mirror, ...] = ()) -> RpcError:
+def refusal(sent: dict[str, str], asked: RpcRequest, mirrored: tuple[Mirror, ...] = ()) -> RpcError:
     with pytest.raises(RpcError) as caught:
         check_request(sent, asked)
         check_arguments(sent, asked, mirrored)
@@ -143,10 +143,10 @@ SAME = {
     "an encoded name with white space": (headers(name="=?base64?IGFkZCA=?="), request(name=" add ")),
     "a uri with a comma": (headers("resources/read", "test://a,b"), request("resources/read", uri="test://a,b")),
     # The body's own mistakes, which its reader names: INVALID_PARAMS, not a mismatch.
-    "no version in the body": (headers("tools/list"), Request(7, "tools/list", {})),
-    "no version in _meta": (headers("tools/list"), Request(7, "tools/list", {"_meta": {}})),
+    "no version in the body": (headers("tools/list"), RpcRequest(7, "tools/list", {})),
+    "no version in _meta": (headers("tools/list"), RpcRequest(7, "tools/list", {"_meta": {}})),
     "a version that is no string": (headers("tools/list"), request("tools/list", version=1)),
-    "_meta that is no object": (headers("tools/list"), Request(7, "tools/list", {"_meta": "x"})),
+    "_meta that is no object": (headers("tools/list"), RpcRequest(7, "tools/list", {"_meta": "x"})),
     "no name in the body": (headers(name="add"), request()),
     "no name anywhere": (headers(), request()),
     "a name that is no string": (headers(name="7"), request(name=7)),
@@ -154,7 +154,7 @@ SAME = {
 
 
 @pytest.mark.parametrize(("sent", "asked"), SAME.values(), ids=SAME)
-def test_headers_that_say_what_the_body_says(sent: dict[str, str], asked: Request) -> None:
+def test_headers_that_say_what_the_body_says(sent: dict[str, str], asked: RpcRequest) -> None:
     check_request(sent, asked)
 
 
@@ -187,7 +187,7 @@ OTHER = {
 
 
 @pytest.mark.parametrize(("sent", "asked", "header"), OTHER.values(), ids=OTHER)
-def test_headers_that_say_something_else(sent: dict[str, str], asked: Request, header: str) -> None:
+def test_headers_that_say_something_else(sent: dict[str, str], asked: RpcRequest, header: str) -> None:
     problem = refusal(sent, asked)
     assert header in problem.message
     assert problem.data["details"][0]["problem"].startswith(f"not what the header {header}")
@@ -230,7 +230,7 @@ REGION = Mirror("Region", ("region",))
 LIMIT = Mirror("Limit", ("options", "limit"))
 
 
-def call(arguments: Any) -> Request:
+def call(arguments: Any) -> RpcRequest:
     return request(name="t", arguments=arguments)
 
 

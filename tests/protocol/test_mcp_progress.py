@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field
 
-from mcp_app.protocol.event import encode, number
-from mcp_app.protocol.mcp.progress import Progress, message_in
+from mcp_app.protocol.event import Event, EventType, Shape, encode, number
+from mcp_app.protocol.mcp.progress import Progress
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 NUMBERS = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False).map(number)
@@ -22,6 +21,10 @@ JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | TEXTS,
     lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["message", "a"]) | TEXTS, inner),
 )
+
+
+def told(data: Any, metadata: bytes = b"") -> Event:
+    return Event(EventType.PROGRESS, encode(data), metadata)
 
 
 def params(message: bytes) -> dict[str, Any]:
@@ -34,11 +37,9 @@ def params(message: bytes) -> dict[str, Any]:
 @given(TEXTS | st.integers(), NUMBERS, st.none() | NUMBERS, st.none() | TEXTS)
 def test_what_ctx_progress_said(token: str | int, done: float, total: float | None, message: str | None) -> None:
     numbers = {"progress": done} if total is None else {"progress": done, "total": total}
-    data = encode({} if message is None else {"message": message})
-    said = message_in(data)
-    assert said is not None
+    event = Event(EventType.PROGRESS, encode({} if message is None else {"message": message}), encode(numbers))
     expected = {"progressToken": token, **numbers} | ({"message": message} if message else {})
-    assert params(Progress(token, "com.example/").told(said, encode(numbers))) == expected
+    assert params(Progress(token, "com.example/").told(event)) == expected
 
 
 @given(TEXTS, st.none() | NUMBERS, st.none() | NUMBERS, st.booleans(), JSON)
@@ -46,7 +47,8 @@ def test_what_was_partial(line: str, done: float | None, total: float | None, co
     given = {"progress": done, "total": total, "content": True if content else None}
     said = {name: value for name, value in given.items() if value is not None}
     metadata = encode(said) if said else b""
-    shown = params(Progress("t", "com.example/").partial(line, metadata, encode(data)))
+    event = Event(EventType.PARTIAL, encode(data), metadata, Shape.CONTENT if content else Shape.VALUE)
+    shown = params(Progress("t", "com.example/").partial(event, line))
     assert shown.pop("_meta") == {"com.example/partial": data}
     assert shown.pop("progress") == (0 if done is None else done)
     assert shown.pop("message", "") == line
@@ -58,7 +60,7 @@ def test_what_was_partial(line: str, done: float | None, total: float | None, co
 def test_the_number_grows_by_the_tools_own_where_that_grows(given: list[float | None]) -> None:
     progress = Progress(1, "com.example/")
     shown = [
-        params(progress.told(b"", b"" if each is None else encode({"progress": each, "total": 9})))["progress"]
+        params(progress.told(told({}, b"" if each is None else encode({"progress": each, "total": 9}))))["progress"]
         for each in given
     ]
     assert all(before < after or before == sys.float_info.max for before, after in itertools.pairwise(shown))
@@ -70,37 +72,15 @@ def test_the_number_grows_by_the_tools_own_where_that_grows(given: list[float | 
         at = said
 
 
-@given(JSON)
-def test_a_message_is_an_object_with_nothing_else(value: Any) -> None:
-    found = message_in(encode(value))
-    if value == {}:
-        assert found == b""
-    elif isinstance(value, dict) and value.keys() == {"message"} and isinstance(value["message"], str):
-        assert found == (encode(value["message"]) if value["message"] else b"")
-    else:
-        assert found is None
-
-
-class Twice(BaseModel):
-    """Says the same name twice, which is no object that two readers would understand alike."""
-
-    first: str = Field("one", serialization_alias="message")
-    second: str = Field("two", serialization_alias="message")
-
-
 @pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        (b'{"message":""}', b""),
-        (b'{"message":"a"}', b'"a"'),
-        (rb'{"message":"\""}', rb'"\""'),
-        (rb'{"message":"\\"}', rb'"\\"'),
-        (rb'{"message":"}\"}"}', rb'"}\"}"'),
-        (b'{"message":"a","more":"b"}', None),
-        (b'{"message":5}', None),
-        (b'"message"', None),
-        (encode(Twice()), b'"two"'),
-    ],
+    ("message", "shown"), [(5, "5"), (True, "true"), ([1], "[1]"), ({"a": "b"}, '{"a":"b"}'), ('"', '"'), ("\\", "\\")]
 )
-def test_messages_with_quotes_in_them(data: bytes, message: bytes | None) -> None:
-    assert message_in(data) == message
+def test_a_message_is_text_whatever_the_author_gave(message: Any, shown: str) -> None:
+    assert params(Progress("t", "com.example/").told(told({"message": message})))["message"] == shown
+
+
+def test_a_tool_that_says_nothing_makes_next_to_no_progress() -> None:
+    progress = Progress("t", "com.example/")
+    shown = [params(each) for each in (progress.silent("working"), progress.silent("working"))]
+    assert [each["message"] for each in shown] == ["working", "working"]
+    assert 0 == shown[0]["progress"] < shown[1]["progress"] < 1e-300

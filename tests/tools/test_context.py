@@ -75,7 +75,7 @@ async def test_progress(said: Said, arguments: tuple[Any, ...], data: bytes, num
     ],
 )
 async def test_partial(said: Said, data: Any, numbers: dict[str, float], encoded: bytes, metadata: bytes) -> None:
-    assert await said.of(said.ctx.partial(data, **numbers)) == ("progress", encoded, metadata)
+    assert await said.of(said.ctx.partial(data, **numbers)) == ("partial", encoded, metadata)
 
 
 async def test_log(said: Said) -> None:

@@ -91,7 +91,7 @@ async def test_every_kind_says_the_same_in_order(worked: Worked, kind: Callable[
     assert await worked.on(kind, n=5) == Outcome(Encoded(b"5"))
     assert worked.said == [
         ("progress", b"{}"),
-        ("progress", b'{"n":5}'),
+        ("partial", b'{"n":5}'),
         ("log", b'{"level":"info","message":"seen"}'),
     ]
     await worked.threads_ended()
@@ -250,7 +250,7 @@ async def test_what_a_tool_raises_comes_through_with_what_it_said_before(worked:
     for each in (one, two, three, four):
         with pytest.raises(type(error)):
             await worked.on(each)
-        assert worked.said.pop() == ("progress", b"1")
+        assert worked.said.pop() == ("partial", b"1")
 
 
 async def test_stop_iteration_is_an_error_like_any(worked: Worked) -> None:

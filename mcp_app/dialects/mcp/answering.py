@@ -18,24 +18,21 @@ from ...middleware.time_cap import TimeCap
 from ...protocol.errors import McpAppError, NotAcceptable
 from ...protocol.event import Entry
 from ...protocol.http.accept import Representation, quality
-from ...protocol.mcp.exchange import Exchange
+from ...protocol.mcp.results import status
 from ...protocol.mcp.rpc_error import rpc_error
+from ...protocol.mcp.transcript import Transcript
 from ...protocol.policy import OnCap
 from ...protocol.stream import Stream
 from ...runs import Reader, Run
 from ...web.frames import Frames, Rendering
 from ...web.messages import STREAM_HEADERS, Answer, Request, json_answer
 from ...web.metrics import Metrics
-from .filtering import Wanted
+from .filtering import Filtered, Promote, Promotion
 from .rendering import Resumable, RpcRendering
 
 GRACE_SECONDS = 0.1
 """How long an answer may take to be JSON if nothing is said before it: long enough for a database, too short to be felt
 by whoever waits for the first byte."""
-
-Promote = Callable[[Reader], bytes | None]
-"""Lets the run of a reader go on without it, and makes the response that says how to follow it: None for a run that has
-ended, whose own response is about to come."""
 
 
 class Answering:
@@ -48,7 +45,9 @@ class Answering:
         self._on_beat = metrics.heartbeats.add
         self._on_close = metrics.streams.ended.add
 
-    async def answer(self, request: Request, run: Run, exchange: Exchange, promote: Promote | None = None) -> Answer:
+    async def answer(
+        self, request: Request, run: Run, transcript: Transcript, promote: Promote | None = None
+    ) -> Answer:
         """The run's answer. Whoever leaves while it is being worked on closes the reader.
 
         `promote` is for runs whose policy says so: it makes the last message of one that goes on after it.
@@ -60,39 +59,39 @@ class Answering:
             if acceptable_now is not Representation.EVENT_STREAM:
                 await asyncio.sleep(0)  # the tool's first turn: most have ended after it, and need nobody to wait
                 if run.over and run.events == _NOTHING_BETWEEN:
-                    return await _ended(reader, exchange)
+                    return await _ended(reader, transcript)
             stream = self._stream(run)
             # Who takes only JSON gets one answer, and cannot come back for the rest of a stream.
             on_cap = run.policy.on_cap
             if on_cap is OnCap.END_STREAM and acceptable_now is Representation.JSON:
                 on_cap = OnCap.END_RUN
-            wanted = self._wanted(reader, run, exchange, stream, on_cap, promote=promote)
-            last = await wanted.quick(self.patience(acceptable_now))
+            filtered = self._filtered(reader, run, transcript, stream, on_cap, promote=promote)
+            last = await filtered.quick(self.patience(acceptable_now))
             if last is not None:
-                return json_answer(wanted.status, last)
+                return json_answer(filtered.status, last)
             handed_over = True
-            return self._streamed(wanted, run, exchange, stream, 0)
+            return self._streamed(filtered, run, stream, 0)
         finally:
             if not handed_over:
                 reader.close()
 
-    def resume(self, run: Run, exchange: Exchange, after: int) -> Answer:
+    def resume(self, run: Run, transcript: Transcript, after: int) -> Answer:
         """The rest of the stream of a request, for whoever had its events up to number `after`."""
         stream = self._stream(run)
-        wanted = self._wanted(run.follow(after), run, exchange, stream, run.policy.on_cap, past=run.events)
-        return self._streamed(wanted, run, exchange, stream, after)
+        filtered = self._filtered(run.follow(after), run, transcript, stream, run.policy.on_cap, past=run.events)
+        return self._streamed(filtered, run, stream, after)
 
-    async def relay(self, run: Run, exchange: Exchange, send: Callable[[bytes], None]) -> None:
+    async def relay(self, run: Run, transcript: Transcript, send: Callable[[bytes], None]) -> None:
         """Every message of the request, the response last, for a stream that is not its own."""
         reader = run.attach()
-        wanted = self._wanted(reader, run, exchange, self._stream(run), OnCap.END_RUN)
+        filtered = self._filtered(reader, run, transcript, self._stream(run), OnCap.END_RUN)
         try:
-            while (batch := await wanted.next(math.inf)) is not None:
+            while (batch := await filtered.next(math.inf)) is not None:
                 for item in batch:
                     if isinstance(item, Entry):
-                        send(wanted.rendered.pop(item.number))
+                        send(filtered.rendered.pop(item.number))
         except McpAppError as error:  # it lost its place
-            send(rpc_error(error, exchange.id).encode())
+            send(rpc_error(error, transcript.asked.id).encode())
         finally:
             reader.close()
 
@@ -104,31 +103,29 @@ class Answering:
             ends_by=run.deadline if run.policy.on_cap is OnCap.END_RUN else None,
         )
 
-    def _wanted(
+    def _filtered(
         self,
         reader: Reader,
         run: Run,
-        exchange: Exchange,
+        transcript: Transcript,
         stream: Stream,
         on_cap: OnCap,
         *,
         past: int = 0,
         promote: Promote | None = None,
-    ) -> Wanted:
-        at_cap: Callable[[], bool | None]
-        if on_cap is OnCap.PROMOTE and promote is not None:
-            at_cap = partial(_promoted, exchange, promote, reader)
-        else:
-            at_cap = partial(run.end_at_cap, self._settings.cap_seconds)
-        return Wanted(TimeCap(reader, stream, self._clock, on_cap, at_cap), exchange, self._clock, past)
+    ) -> Filtered:
+        promotion = None if promote is None or on_cap is not OnCap.PROMOTE else Promotion(promote, reader)
+        at_cap = promotion or partial(run.end_at_cap, self._settings.cap_seconds)
+        batches = TimeCap(reader, stream, self._clock, on_cap, at_cap)
+        return Filtered(batches, transcript, self._clock, past, promotion)
 
-    def _streamed(self, wanted: Wanted, run: Run, exchange: Exchange, stream: Stream, after: int) -> Answer:
-        plain = self._rendering(wanted, exchange, stream)
+    def _streamed(self, filtered: Filtered, run: Run, stream: Stream, after: int) -> Answer:
+        plain = self._rendering(filtered, stream)
         rendering = Resumable(plain, run.id, after, run.policy.retry_ms) if run.policy.resumable else plain
-        return self._framed(wanted, stream, rendering, run.label)
+        return self._framed(filtered, stream, rendering, run.label)
 
-    def _rendering(self, wanted: Wanted, exchange: Exchange, stream: Stream) -> RpcRendering:
-        return RpcRendering(wanted, exchange, self._clock, stream.cap_at, self._settings.heartbeat_seconds)
+    def _rendering(self, filtered: Filtered, stream: Stream) -> RpcRendering:
+        return RpcRendering(filtered, self._clock, stream.cap_at, self._settings.heartbeat_seconds)
 
     def _framed(self, batches: Batches, stream: Stream, rendering: Rendering, name: str) -> Answer:
         self._metrics.streams.add()
@@ -144,12 +141,12 @@ class Answering:
 
     # --- several requests in one stream ------------------------------------------------------------------------------
 
-    def one_of_several(self, run: Run, exchange: Exchange, after: int) -> tuple[Wanted, RpcRendering]:
+    def one_of_several(self, run: Run, transcript: Transcript, after: int) -> tuple[Filtered, RpcRendering]:
         """What a request says from number `after` of its run on, and how that looks, for a stream it shares."""
         stream = self._stream(run)
         reader = run.follow(after) if after else run.attach()
-        wanted = self._wanted(reader, run, exchange, stream, run.policy.on_cap)
-        return wanted, self._rendering(wanted, exchange, stream)
+        filtered = self._filtered(reader, run, transcript, stream, run.policy.on_cap)
+        return filtered, self._rendering(filtered, stream)
 
     def shared(self, batches: Batches, rendering: Rendering, name: str) -> Answer:
         """The stream that they share."""
@@ -171,13 +168,7 @@ _NOTHING_BETWEEN = 2
 """Events of a run that said nothing: that it started, and how it ended."""
 
 
-def _promoted(exchange: Exchange, promote: Promote, reader: Reader) -> bool:
-    """Whether the run goes on without this reader."""
-    exchange.handle = promote(reader)
-    return exchange.handle is not None
-
-
-async def _ended(reader: Reader, exchange: Exchange) -> Answer:
+async def _ended(reader: Reader, transcript: Transcript) -> Answer:
     """The answer of a run that is over and said nothing before."""
     while True:
         batch = await reader.next(-math.inf)
@@ -185,7 +176,7 @@ async def _ended(reader: Reader, exchange: Exchange) -> Answer:
             raise AssertionError("a run that is over has a last event")
         last = batch[-1].event
         if last.last:
-            return json_answer(exchange.status(last), exchange.response(last))
+            return json_answer(status(transcript.asked, last), transcript.response(last))
 
 
 def acceptable(accept: str | None) -> Representation | None:

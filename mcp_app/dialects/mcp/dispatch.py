@@ -14,8 +14,8 @@ from ...protocol.http import strict_json
 from ...protocol.http.accept import Representation, quality
 from ...protocol.mcp import headers as mcp_headers
 from ...protocol.mcp import jsonrpc
-from ...protocol.mcp.jsonrpc import Code, Id, RpcError
-from ...protocol.mcp.revisions import SESSION_REVISIONS
+from ...protocol.mcp.jsonrpc import Code, Id, RpcBody, RpcError
+from ...protocol.mcp.revisions import REVISIONS, SESSION_REVISIONS
 from ...web.guard import Guard
 from ...web.messages import STREAM_HEADERS, Answer, Request, check_content_type, json_answer
 from .failures import as_rpc_error
@@ -23,15 +23,10 @@ from .sessions.http_sse import HttpSse
 from .sessions.streamable import SESSION_HEADER, Streamable
 from .stateless.requests import Modern
 
-REVISIONS = ("2026-07-28", *SESSION_REVISIONS)
-"""Those this server speaks, newest first: what discovery lists and an unknown one is answered with."""
-
 _EXACTLY = 3
 """The specificity of a media range without a wildcard: `text/event-stream` itself."""
 
-
-_Messages = jsonrpc.Message | list[jsonrpc.Message | RpcError]
-_Take = Callable[[Request, _Messages], Awaitable[Answer]]
+_Take = Callable[[Request, RpcBody], Awaitable[Answer]]
 
 
 class Dispatch:
@@ -97,21 +92,21 @@ class Dispatch:
             self._guard.check_start(request)
             check_content_type(request)
             message = jsonrpc.parse(request.body) if parsed is None else jsonrpc.read(parsed)
-            known = message.id if isinstance(message, jsonrpc.Request) else None
+            known = message.id if isinstance(message, jsonrpc.RpcRequest) else None
             return await answer(request, message)
         except Exception as error:
             return _error(error, known)
 
-    async def _dispatch(self, request: Request, message: _Messages) -> Answer:
-        if isinstance(message, jsonrpc.Request):
+    async def _dispatch(self, request: Request, message: RpcBody) -> Answer:
+        if isinstance(message, jsonrpc.RpcRequest):
             return await self._request(request, message)
         if SESSION_HEADER in request.headers:
             return await self._streamable.post(request, message)
-        if isinstance(message, jsonrpc.Notification) and not _is_of_a_session(request):
+        if isinstance(message, jsonrpc.RpcNotification) and not _is_of_a_session(request):
             return Answer(202, ())
         raise RpcError(Code.INVALID_REQUEST, "This belongs to a session, and Mcp-Session-Id names none.")
 
-    async def _request(self, request: Request, message: jsonrpc.Request) -> Answer:
+    async def _request(self, request: Request, message: jsonrpc.RpcRequest) -> Answer:
         if not _names_its_revision(message):
             if SESSION_HEADER in request.headers and message.method != "initialize":
                 return await self._streamable.post(request, message)
@@ -137,7 +132,7 @@ def rpc_in(body: bytes) -> Any:
     return value if isinstance(value, list) or (isinstance(value, dict) and "jsonrpc" in value) else None
 
 
-def is_modern(request: Request, message: jsonrpc.Request) -> bool:
+def is_modern(request: Request, message: jsonrpc.RpcRequest) -> bool:
     """By what only modern clients send: the revision in `_meta`, server/discover, or a header with no legacy revision.
 
     Not by Mcp-Method, which some send with `initialize` as well.
@@ -147,7 +142,7 @@ def is_modern(request: Request, message: jsonrpc.Request) -> bool:
     return "mcp-protocol-version" in request.headers and not _is_of_a_session(request)
 
 
-def _names_its_revision(message: jsonrpc.Request) -> bool:
+def _names_its_revision(message: jsonrpc.RpcRequest) -> bool:
     meta = message.params.get("_meta")
     return isinstance(meta, dict) and mcp_headers.VERSION_KEY in meta
 

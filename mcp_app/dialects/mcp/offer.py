@@ -5,18 +5,18 @@ A list's order is the order of definition, page by page, in every process alike 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...authoring.prompt import Prompts
 from ...authoring.resource import Resources
 from ...authoring.tool import Registry, Tool
 from ...manifest import Manifest
 from ...protocol.errors import InvalidParams
-from ...protocol.mcp.exchange import Wire
 from ...protocol.mcp.pagination import paginate
+from ...protocol.mcp.revisions import Structure, Wire
 from ...runs.threads import Threads
 from .completion import completion
 
@@ -63,24 +63,12 @@ class Offer:
             "logging": {},
         }
 
-    def list_tools(self, params: Mapping[str, Any], wire: Wire) -> dict[str, Any]:
-        page = paginate(list(self.tools), lambda each: each.name, of="tools", size=PAGE_SIZE, cursor=_cursor(params))
-        return _paged("tools", [shown(each, wire) for each in page.items], page.next_cursor)
-
-    def list_resources(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        items = self.resources.listed()
-        page = paginate(items, lambda each: each.key, of="resources", size=PAGE_SIZE, cursor=_cursor(params))
-        return _paged("resources", [each.wire() for each in page.items], page.next_cursor)
-
-    def list_templates(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        items = self.resources.templates()
-        page = paginate(items, lambda each: each.key, of="templates", size=PAGE_SIZE, cursor=_cursor(params))
-        return _paged("resourceTemplates", [each.wire() for each in page.items], page.next_cursor)
-
-    def list_prompts(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        items = list(self.prompts)
-        page = paginate(items, lambda each: each.name, of="prompts", size=PAGE_SIZE, cursor=_cursor(params))
-        return _paged("prompts", [each.wire() for each in page.items], page.next_cursor)
+    def listed(self, method: str, params: Mapping[str, Any], wire: Wire) -> dict[str, Any]:
+        """The page that the params of a method of `LISTS` ask for. Raises InvalidCursor."""
+        member, of, items = LISTS[method]
+        page = paginate(items(self), lambda each: each.key, of=of, size=PAGE_SIZE, cursor=params.get("cursor"))
+        entries = [tool_as_listed(each, wire) if isinstance(each, Tool) else each.wire() for each in page.items]
+        return {member: entries} if page.next_cursor is None else {member: entries, "nextCursor": page.next_cursor}
 
     async def complete(self, params: Mapping[str, Any], threads: Threads) -> dict[str, Any]:
         """Values for one argument of a prompt or of a resource template (Completion)."""
@@ -95,13 +83,35 @@ class Offer:
         return {"completion": await completion(signature, argument["name"], argument["value"], chosen, threads)}
 
 
-def shown(tool: Tool, wire: Wire) -> dict[str, Any]:
+class _List(NamedTuple):
+    """`member`: of the result. `of`: what its cursors are of."""
+
+    member: str
+    of: str
+    items: Callable[[Offer], Sequence[Any]]
+
+
+LISTS: Mapping[str, _List] = {
+    "tools/list": _List("tools", "tools", lambda offer: list(offer.tools)),
+    "resources/list": _List("resources", "resources", lambda offer: offer.resources.listed()),
+    "resources/templates/list": _List("resourceTemplates", "templates", lambda offer: offer.resources.templates()),
+    "prompts/list": _List("prompts", "prompts", lambda offer: list(offer.prompts)),
+}
+"""The methods that list something, the same in every revision."""
+
+
+def structure(tool: Tool, wire: Wire) -> Structure:
+    """How the tool's schema is listed, and how its results are sent: they must fit each other."""
+    return wire.structure(declared=tool.output_schema is not None, wrapped=tool.wrapped)
+
+
+def tool_as_listed(tool: Tool, wire: Wire) -> dict[str, Any]:
     """The tool as tools/list has it."""
     listed: dict[str, Any] = {"name": tool.name, "title": tool.title, "description": tool.description}
     listed = {name: text for name, text in listed.items() if text}
     listed["inputSchema"] = dict(tool.input_schema)
-    if tool.output_schema is not None and wire.structured:
-        listed["outputSchema"] = _output(tool.output_schema, wire)
+    if tool.output_schema is not None and (how := structure(tool, wire)) is not Structure.ABSENT:
+        listed["outputSchema"] = _output(tool.output_schema, how)
     hints = {"readOnlyHint": tool.read_only}
     if not tool.read_only:  # the other hints have no meaning for a tool that changes nothing (ToolAnnotations)
         hints |= {"destructiveHint": tool.destructive, "idempotentHint": tool.idempotent}
@@ -109,19 +119,9 @@ def shown(tool: Tool, wire: Wire) -> dict[str, Any]:
     return listed
 
 
-def _output(schema: Mapping[str, Any], wire: Wire) -> dict[str, Any]:
-    """Up to 2025-11-25 an output schema is an object's: what is none is wrapped, and so is its value."""
-    if wire.any_structure or schema.get("type") == "object":
+def _output(schema: Mapping[str, Any], how: Structure) -> dict[str, Any]:
+    if how is Structure.WHOLE:
         return dict(schema)
     inner = {name: value for name, value in schema.items() if name not in {"$schema", "$defs"}}
     wrapped = {"type": "object", "properties": {"result": inner}, "required": ["result"]}
     return {**{name: schema[name] for name in ("$schema", "$defs") if name in schema}, **wrapped}
-
-
-def _cursor(params: Mapping[str, Any]) -> str | None:
-    cursor: str | None = params.get("cursor")
-    return cursor
-
-
-def _paged(name: str, items: list[Any], cursor: str | None) -> dict[str, Any]:
-    return {name: items} if cursor is None else {name: items, "nextCursor": cursor}

@@ -1,25 +1,21 @@
-"""How the stream of one request looks: JSON-RPC messages as events, with ids where their reader may come back.
+"""How a stream of JSON-RPC messages looks: one event each, with ids where their reader may come back.
 
-What is sent, and when the stream ends, is answering.py's; the messages themselves are protocol/mcp/exchange.py's.
+What is sent, and when the stream ends, is decided elsewhere; the messages of a run are protocol/mcp's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 from ...protocol.errors import McpAppError
 from ...protocol.event import Entry, EventType
 from ...protocol.http import sse
-from ...protocol.mcp.exchange import Exchange
+from ...protocol.mcp.jsonrpc import Id
 from ...protocol.mcp.rpc_error import rpc_error
 from ...web.frames import Rendering
+from .filtering import Filtered
 
-if TYPE_CHECKING:
-    from .filtering import Wanted
-
-
-_PROGRESS = EventType.PROGRESS
+_PROGRESS, _PARTIAL = EventType.PROGRESS, EventType.PARTIAL
 _FRAME = sse.frame(b"%b")  # a message has one line
 _ID = b"id: %b/%d\n%b"  # before a frame
 
@@ -30,13 +26,10 @@ class RpcRendering:
     So does any other message `often` seconds after the last progress: to many clients a log is no life.
     """
 
-    __slots__ = ("_began", "_cap", "_clock", "_exchange", "_often", "_progress_at", "_wanted")
+    __slots__ = ("_began", "_cap", "_clock", "_filtered", "_often", "_progress_at")
 
-    def __init__(
-        self, wanted: Wanted, exchange: Exchange, clock: Callable[[], float], cap_at: float, often: float
-    ) -> None:
-        self._wanted = wanted
-        self._exchange = exchange
+    def __init__(self, filtered: Filtered, clock: Callable[[], float], cap_at: float, often: float) -> None:
+        self._filtered = filtered
         self._clock = clock
         self._began = clock()
         self._cap = cap_at - self._began
@@ -47,11 +40,12 @@ class RpcRendering:
         return sse.OPEN
 
     def entries(self, entries: Sequence[Entry]) -> list[bytes]:
-        rendered, now = self._wanted.rendered, self._clock() - self._began
+        rendered, now = self._filtered.rendered, self._clock() - self._began
         frames = []
         for entry in entries:
             frame = _FRAME % rendered.pop(entry.number)
-            if entry.event.type is _PROGRESS:
+            kind = entry.event.type
+            if kind is _PROGRESS or kind is _PARTIAL:
                 self._progress_at = now
             elif now - self._progress_at >= self._often and not entry.event.last:
                 frame += self._silent_progress()
@@ -63,15 +57,40 @@ class RpcRendering:
 
     def _silent_progress(self) -> bytes:
         self._progress_at = self._clock() - self._began
-        progress = self._exchange.silent_progress(self._progress_at, self._cap)
+        progress = self._filtered.transcript.silent_progress(self._progress_at, self._cap)
         return b"" if progress is None else sse.frame(progress)
 
     def cap(self) -> bytes:
-        handle = self._exchange.handle
+        handle = self._filtered.handle
         return sse.comment("cap") if handle is None else sse.frame(handle)
 
     def error(self, error: McpAppError) -> bytes:
-        return sse.frame(rpc_error(error, self._exchange.id).encode())
+        return sse.frame(rpc_error(error, self._filtered.transcript.asked.id).encode())
+
+
+class MessageRendering:
+    """Entries that are messages already, of no run. `event` is their name, where a transport has one; an error is under
+    `id`, where one request opened the stream."""
+
+    def __init__(self, opening: bytes = sse.OPEN, *, event: str | None = None, id: Id | None = None) -> None:  # noqa: A002 - the wire's name
+        self._opening = opening
+        self._event = event
+        self._id = id
+
+    def opening(self) -> bytes:
+        return self._opening
+
+    def entries(self, entries: Sequence[Entry]) -> list[bytes]:
+        return [sse.frame(each.event.data, event=self._event) for each in entries]
+
+    def heartbeat(self) -> bytes:
+        return sse.HEARTBEAT
+
+    def cap(self) -> bytes:
+        return sse.comment("cap")
+
+    def error(self, error: McpAppError) -> bytes:
+        return sse.frame(rpc_error(error, self._id).encode(), event=self._event)
 
 
 class Resumable:

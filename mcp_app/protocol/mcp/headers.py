@@ -21,7 +21,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..errors import ToolDefinitionError
-from .jsonrpc import Code, Request, RpcError
+from .jsonrpc import Code, RpcError, RpcRequest
 from .tasks import EXTENSION_METHODS
 
 ANNOTATION = "x-mcp-header"
@@ -146,7 +146,7 @@ def _schemas(root: Mapping[str, Any]) -> Iterator[tuple[str, _Path | None, Mappi
 # --- a request's headers ---------------------------------------------------------------------------------------------
 
 
-def check_request(headers: Mapping[str, str], request: Request) -> None:
+def check_request(headers: Mapping[str, str], request: RpcRequest) -> None:
     """That MCP-Protocol-Version, Mcp-Method and Mcp-Name are there and say what the body says.
 
     Raises RpcError with HEADER_MISMATCH. Not for a body that lacks the field: INVALID_PARAMS is for its reader to say.
@@ -164,7 +164,7 @@ def check_request(headers: Mapping[str, str], request: Request) -> None:
 
 
 def _check(
-    headers: Mapping[str, str], request: Request, header: str, where: str, expected: object, *, encoded: bool
+    headers: Mapping[str, str], request: RpcRequest, header: str, where: str, expected: object, *, encoded: bool
 ) -> None:
     raw = headers.get(header.lower())
     if raw is None:
@@ -176,7 +176,7 @@ def _check(
         raise _differs(request, header, where, said, expected, _STANDARD_HINT)
 
 
-def check_arguments(headers: Mapping[str, str], request: Request, mirrored: tuple[Mirror, ...]) -> None:
+def check_arguments(headers: Mapping[str, str], request: RpcRequest, mirrored: tuple[Mirror, ...]) -> None:
     """That the Mcp-Param headers of a tools/call say what its arguments say, `mirrored` being the tool's.
 
     A header without an argument is refused like one that differs: a proxy has acted on a value that nobody sent. Other
@@ -199,7 +199,7 @@ def check_arguments(headers: Mapping[str, str], request: Request, mirrored: tupl
             _check_argument(request, mirror, raw, value)
 
 
-def _check_argument(request: Request, mirror: Mirror, raw: str | None, value: object) -> None:
+def _check_argument(request: RpcRequest, mirror: Mirror, raw: str | None, value: object) -> None:
     if type(value) is int and abs(value) > MAX_SAFE_INT:
         problem = f"{mirror.where} is an integer beyond ±(2^53-1), which {mirror.header} cannot repeat"
         raise _mismatch(request, mirror.header, mirror.where, problem, _PARAM_HINT)
@@ -228,7 +228,7 @@ def _value_at(arguments: object, path: _Path) -> object:
     return arguments
 
 
-def _read(raw: str, header: str, where: str, request: Request, *, encoded: bool) -> str:
+def _read(raw: str, header: str, where: str, request: RpcRequest, *, encoded: bool) -> str:
     """What the header says: without the white space around it (RFC 9110, 5.5), and decoded if it may be encoded."""
     value = raw.strip(" \t")
     if not _FIELD_VALUE.fullmatch(value):
@@ -272,12 +272,12 @@ _ENCODING_HINT = (
 )
 
 
-def _differs(request: Request, header: str, where: str, said: str, value: object, hint: str) -> RpcError:
+def _differs(request: RpcRequest, header: str, where: str, said: str, value: object, hint: str) -> RpcError:
     problem = f"{header} header value {_shown(said)} does not match body value {_shown(value)} at {where}"
     return _mismatch(request, header, where, problem, hint)
 
 
-def _mismatch(request: Request, header: str, where: str, problem: str, hint: str) -> RpcError:
+def _mismatch(request: RpcRequest, header: str, where: str, problem: str, hint: str) -> RpcError:
     message = f"Header mismatch: {problem}"
     data = {
         "code": "header_mismatch",

@@ -1,6 +1,6 @@
 """JSON-RPC 2.0 as MCP narrows it: bytes to messages, and parts that are encoded already to messages.
 
-    parse(body)                       one Request, Notification or Response, or a batch of them
+    parse(body)                       one RpcRequest, RpcNotification or RpcResponse, or a batch of them
     result(id, b"{…}")                b'{"jsonrpc":"2.0","id":…,"result":{…}}'
     rpc_error(error, id).encode()     any McpAppError as a JSON-RPC error response (rpc_error.py)
 
@@ -23,11 +23,12 @@ from .rpc_error import Code, Id, RpcError, error, id_json, rpc_error
 __all__ = [
     "Code",
     "Id",
-    "Message",
-    "Notification",
-    "Request",
-    "Response",
+    "RpcBody",
     "RpcError",
+    "RpcMessage",
+    "RpcNotification",
+    "RpcRequest",
+    "RpcResponse",
     "error",
     "is_id",
     "notification",
@@ -56,7 +57,7 @@ _HINT = 'Send one JSON-RPC 2.0 message: {"jsonrpc":"2.0","id":1,"method":"tools/
 
 
 @dataclass(slots=True)
-class Request:
+class RpcRequest:
     """A call that is to be answered under its `id`."""
 
     id: Id
@@ -65,7 +66,7 @@ class Request:
 
 
 @dataclass(slots=True)
-class Notification:
+class RpcNotification:
     """A message that is never answered."""
 
     method: str
@@ -73,7 +74,7 @@ class Notification:
 
 
 @dataclass(slots=True)
-class Response:
+class RpcResponse:
     """What a client of 2025-11-25 or older answers to a request of ours: exactly one of `result` and `error`.
 
     `id` is None in an error whose sender could not read our request's (5): it answers nothing that can be found.
@@ -84,11 +85,14 @@ class Response:
     error: dict[str, Any] | None = None
 
 
-Message = Request | Notification | Response
+RpcMessage = RpcRequest | RpcNotification | RpcResponse
+
+RpcBody = RpcMessage | list[RpcMessage | RpcError]
+"""What a body can be: one message, or a batch of them (6), with an error in the place of each bad one."""
 
 
-def parse(body: bytes) -> Message | list[Message | RpcError]:
-    """The message in a body; for a batch (6) the list of its messages, with an RpcError in the place of each bad one.
+def parse(body: bytes) -> RpcBody:
+    """The message in a body, or the batch.
 
     Raises RpcError with PARSE_ERROR for what is no JSON, INVALID_REQUEST for JSON that is no message; with the
     request's id whenever that can be read.
@@ -100,12 +104,12 @@ def parse(body: bytes) -> Message | list[Message | RpcError]:
     return read(value)
 
 
-def read(value: Any) -> Message | list[Message | RpcError]:
+def read(value: Any) -> RpcBody:
     """The same of a body that `strict_json` has parsed. Raises RpcError with INVALID_REQUEST."""
     return _batch(value) if isinstance(value, list) else _message(value)
 
 
-def _batch(values: list[Any]) -> list[Message | RpcError]:
+def _batch(values: list[Any]) -> list[RpcMessage | RpcError]:
     if not values:
         raise _refusal("The batch is empty (JSON-RPC 2.0, 6).")
     if len(values) > MAX_BATCH:
@@ -113,14 +117,14 @@ def _batch(values: list[Any]) -> list[Message | RpcError]:
     return [_message_or_error(value) for value in values]
 
 
-def _message_or_error(value: Any) -> Message | RpcError:
+def _message_or_error(value: Any) -> RpcMessage | RpcError:
     try:
         return _message(value)
     except RpcError as problem:
         return problem
 
 
-def _message(value: Any) -> Message:
+def _message(value: Any) -> RpcMessage:
     echoed = _readable_id(value)
     if not isinstance(value, dict):
         raise _refusal("The message is not a JSON object (JSON-RPC 2.0, 4).")
@@ -136,7 +140,7 @@ def _message(value: Any) -> Message:
     return _call(value, echoed)
 
 
-def _call(value: dict[str, Any], echoed: Id | None) -> Request | Notification:
+def _call(value: dict[str, Any], echoed: Id | None) -> RpcRequest | RpcNotification:
     method, params = value["method"], value.get("params", {})
     if not isinstance(method, str) or not method:
         raise _refusal("method is not a name (JSON-RPC 2.0, 4).", echoed)
@@ -148,15 +152,15 @@ def _call(value: dict[str, Any], echoed: Id | None) -> Request | Notification:
     if "id" not in value:
         if not notifies:
             raise _refusal("id is missing: a request must have one (MCP, Requests).")
-        return Notification(method, params)
+        return RpcNotification(method, params)
     if notifies:
         raise _refusal("id stands in a notification, which must not have one (MCP, Notifications).", echoed)
     if echoed is None:
         raise _refusal(_ID_PROBLEM)
-    return Request(echoed, method, params)
+    return RpcRequest(echoed, method, params)
 
 
-def _response(value: dict[str, Any]) -> Response:
+def _response(value: dict[str, Any]) -> RpcResponse:
     id_, result_, error_ = value.get("id"), value.get("result"), value.get("error")
     if "result" in value and "error" in value:
         raise _refusal("The response has a result and an error (JSON-RPC 2.0, 5).")
@@ -167,14 +171,10 @@ def _response(value: dict[str, Any]) -> Response:
     if "result" in value:
         if not isinstance(result_, dict):
             raise _refusal("result is not a JSON object (MCP, Result Responses).")
-        return Response(id_, result=result_)
-    if (
-        not isinstance(error_, dict)
-        or type(error_.get("code")) is not int
-        or not isinstance(error_.get("message"), str)
-    ):
+        return RpcResponse(id_, result=result_)
+    if not _is_error_object(error_):
         raise _refusal("error is not an object with an integer code and a message (MCP, Error Responses).")
-    return Response(id_, error=error_)
+    return RpcResponse(id_, error=error_)
 
 
 def _is_error_object(value: Any) -> TypeGuard[dict[str, Any]]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..event import decode, encode
+from ..event import Event, Shape, decode, encode
 from . import jsonrpc
 
 _MOST = math.nextafter(math.inf, 0.0)  # a tool that says this has come to the end of numbers
 _METHOD = "notifications/progress"
-_MESSAGE = b'{"message":"'
-_NO_MESSAGE = len(b'{"message":""}')
+_BEFORE_MESSAGE = len(b'{"message":')
+_NO_MESSAGES = (b"", b'""')
 
 
 class Progress:
@@ -28,39 +28,40 @@ class Progress:
         self._meta = b'"_meta":{%b:' % encode(f"{namespace}partial")
         self._at = -math.inf
 
-    def told(self, message: bytes, metadata: bytes) -> bytes:
-        """What `ctx.progress` said: its numbers, and its message as JSON, empty where there is none."""
-        if message:
-            return b'%b,%b,"message":%b}}' % (self._head, self._numbers(metadata), message)
-        return b"%b,%b}}" % (self._head, self._numbers(metadata))
+    def told(self, event: Event) -> bytes:
+        """What `ctx.progress` said: its numbers, and its message where there is one."""
+        message = event.data[_BEFORE_MESSAGE:-1]
+        if message in _NO_MESSAGES:
+            return b"%b,%b}}" % (self._head, self._numbers(event))
+        if not message.startswith(b'"'):  # the author gave no str, which is all that a message can be
+            message = encode(message.decode())
+        return b'%b,%b,"message":%b}}' % (self._head, self._numbers(event), message)
 
-    def partial(self, line: str, metadata: bytes, data: bytes) -> bytes:
-        """Data of the tool's own, as a line for a person, and whole in `_meta`."""
+    def partial(self, event: Event, line: str) -> bytes:
+        """A part of the result: as a line for a person, and whole in `_meta`."""
         message = b',"message":%b' % encode(line) if line else b""
-        return b"%b,%b%b,%b%b}}}" % (self._head, self._numbers(metadata), message, self._meta, data)
+        return b"%b,%b%b,%b%b}}}" % (self._head, self._numbers(event), message, self._meta, event.data)
 
-    def _numbers(self, metadata: bytes) -> bytes:
+    def silent(self, message: str) -> bytes:
+        """Of a tool that says nothing: next to no progress."""
+        return b'%b,%b,"message":%b}}' % (self._head, self._counted(None, None), encode(message))
+
+    def _numbers(self, event: Event) -> bytes:
         """`progress` and `total` as members of an object.
 
         "The progress value MUST increase with each notification": by the tool's number, else by next to nothing.
         """
-        said: dict[str, Any] = decode(metadata) if metadata else {}
+        said: dict[str, Any] = decode(event.metadata) if event.metadata else {}
         progress = said.get("progress")
+        if progress is not None and progress > self._at and event.shape is Shape.VALUE:
+            self._at = progress
+            return event.metadata[1:-1]  # nothing else is in it
+        return self._counted(progress, said.get("total"))
+
+    def _counted(self, progress: float | None, total: float | None) -> bytes:
         if progress is not None and progress > self._at:
             self._at = progress
-            if "content" not in said:
-                return metadata[1:-1]
         else:
             self._at = 0.0 if self._at == -math.inf else math.nextafter(self._at, _MOST)
-        numbers = {"progress": self._at, "total": said.get("total")}
+        numbers = {"progress": self._at, "total": total}
         return encode({name: number for name, number in numbers.items() if number is not None})[1:-1]
-
-
-def message_in(data: bytes) -> bytes | None:
-    """The message of `ctx.progress` as JSON, empty where there is none; None for data of a tool's own."""
-    if data.startswith(_MESSAGE):
-        if data.count(b'"') == 4:  # nothing is escaped, and there is no other member
-            return data[len(_MESSAGE) - 1 : -1] if len(data) > _NO_MESSAGE else b""
-        said = decode(data)
-        return encode(said["message"]) if said.keys() == {"message"} and isinstance(said["message"], str) else None
-    return b"" if data == b"{}" else None

@@ -1,4 +1,4 @@
-"""The revisions with sessions, one row each: what they have on the wire, and which policy their requests follow.
+"""The revisions, one row each: what they have on the wire, and for those with sessions what else differs.
 
 Data, like policy.py's rows: nothing here acts, and nothing is read from a message.
 """
@@ -6,12 +6,61 @@ Data, like policy.py's rows: nothing here acts, and nothing is read from a messa
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..policy import MCP_2025_06_18, MCP_2025_11_25, Policy
 from .content import AUDIO, RESOURCE_LINK
-from .exchange import Wire
+from .rpc_error import Code
+
+
+class Structure(Enum):
+    """How a tool's result stands in `structuredContent`, and its schema in `outputSchema`."""
+
+    ABSENT = auto()
+    WHOLE = auto()
+    """As it is."""
+    WRAPPED = auto()
+    """As the member `result` of an object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wire:
+    """How results look in one revision.
+
+    `result_type`: whether results carry `resultType` (2026-07-28). `any_structure`: whether structured content may be
+    any JSON value, or must be an object (up to 2025-11-25). `structured`: whether it exists at all (2025-06-18).
+    `capability_error`: whether a capability that the client lacks is an error of its own (2026-07-28), or one for the
+    model to read. `nothing_there`: the code of a resource that is not there. `lacking`: kinds of content that do not
+    exist in it.
+    """
+
+    result_type: bool
+    structured: bool
+    any_structure: bool
+    capability_error: bool = False
+    nothing_there: Code = Code.RESOURCE_NOT_FOUND
+    lacking: frozenset[str] = frozenset()
+
+    def structure(self, *, declared: bool, wrapped: bool) -> Structure:
+        """Of a tool whose results are `declared`, and `wrapped` where structured content must be an object."""
+        if not declared or not self.structured:
+            return Structure.ABSENT
+        return Structure.WRAPPED if wrapped and not self.any_structure else Structure.WHOLE
+
+
+STATELESS = "2026-07-28"
+"""The revision without sessions."""
+
+STATELESS_WIRE = Wire(
+    result_type=True,
+    structured=True,
+    any_structure=True,
+    capability_error=True,
+    nothing_there=Code.INVALID_PARAMS,
+)
 
 
 class SessionRevision(NamedTuple):
@@ -99,6 +148,9 @@ SESSION_REVISIONS: Mapping[str, SessionRevision] = MappingProxyType(
     }
 )
 """By version, newest first."""
+
+REVISIONS = (STATELESS, *SESSION_REVISIONS)
+"""Those this server speaks, newest first: what discovery lists and an unknown one is answered with."""
 
 
 def negotiated(asked: object) -> SessionRevision:

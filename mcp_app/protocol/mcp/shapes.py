@@ -25,6 +25,8 @@ from pydantic_core.core_schema import (
     union_schema,
 )
 
+from ..event import LEVELS
+
 Shapes = Mapping[str, CoreSchema]
 
 STRING = str_schema()
@@ -68,7 +70,7 @@ META = OBJECT
 
 # --- who says something ----------------------------------------------------------------------------------------------
 
-LEVEL = word("alert", "critical", "debug", "emergency", "error", "info", "notice", "warning")
+LEVEL = word(*sorted(LEVELS))
 ROLE = word("assistant", "user")
 ICON = record({"src": STRING}, {"mimeType": STRING, "sizes": list_of(STRING), "theme": word("light", "dark")})
 IMPLEMENTATION = record(

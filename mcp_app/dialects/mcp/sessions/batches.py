@@ -2,7 +2,7 @@
 
 A JSON array where nothing but responses is to be said, else one stream with what all of its calls say: each response
 once, the end after the last (2025-03-26, Transports, Sending Messages to the Server, 5 and 6). Which methods there are,
-and what a message does, is legacy.py's.
+and what a message does, is requests.py's.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from ....protocol.mcp import jsonrpc
 from ....protocol.mcp.jsonrpc import Code, RpcError
 from ....web.messages import GONE, Answer, Request, json_answer
 from ..answering import Answering, acceptable
-from .merged_stream import Call, Together, array
+from .merged_stream import BatchedCall, MergedStream, array
 from .session import Session, Working
 
 ACCEPTED = Answer(202, ())
 
-Begin = Callable[[Session, Request, jsonrpc.Request], Awaitable[bytes | Working]]
-Take = Callable[[Session, jsonrpc.Notification | jsonrpc.Response], None]
+Begin = Callable[[Session, Request, jsonrpc.RpcRequest], Awaitable[bytes | Working]]
+Take = Callable[[Session, jsonrpc.RpcNotification | jsonrpc.RpcResponse], None]
 
 
 class Batching:
@@ -35,7 +35,7 @@ class Batching:
         self,
         session: Session,
         request: Request,
-        messages: Sequence[jsonrpc.Message | RpcError],
+        messages: Sequence[jsonrpc.RpcMessage | RpcError],
         begin: Begin,
         take: Take,
     ) -> Answer:
@@ -45,10 +45,10 @@ class Batching:
             raise RpcError(Code.INVALID_REQUEST, "Batches are of revision 2025-03-26 only: send each message alone.")
         wanted = acceptable(request.headers.get("accept"))
         responses: list[bytes | None] = []
-        calls: dict[int, Call] = {}
+        calls: dict[int, BatchedCall] = {}
         try:
             for message in messages:
-                if isinstance(message, jsonrpc.Notification | jsonrpc.Response):
+                if isinstance(message, jsonrpc.RpcNotification | jsonrpc.RpcResponse):
                     take(session, message)
                     continue
                 begun = await _begun(session, request, message, begin)
@@ -89,17 +89,17 @@ class Batching:
             return GONE
         return self._streamed(stream, [self._call(each, at) for each, at in zip(working, after, strict=True)], [])
 
-    def _call(self, working: Working, after: int = 0) -> Call:
-        wanted, rendering = self._answering.one_of_several(working.run, working.exchange, after)
-        return Call(working.run, working.exchange.id, wanted, rendering, after)
+    def _call(self, working: Working, after: int = 0) -> BatchedCall:
+        filtered, rendering = self._answering.one_of_several(working.run, working.transcript, after)
+        return BatchedCall(working.run, working.transcript.asked.id, filtered, rendering, after)
 
-    def _streamed(self, name: str, calls: Sequence[Call], said: Sequence[bytes]) -> Answer:
-        together = Together(name, calls, said, self._clock)
-        return self._answering.shared(together, together, name)
+    def _streamed(self, name: str, calls: Sequence[BatchedCall], said: Sequence[bytes]) -> Answer:
+        merged = MergedStream(name, calls, said, self._clock)
+        return self._answering.shared(merged, merged, name)
 
 
 async def _begun(
-    session: Session, request: Request, message: jsonrpc.Request | RpcError, begin: Begin
+    session: Session, request: Request, message: jsonrpc.RpcRequest | RpcError, begin: Begin
 ) -> bytes | Working:
     if isinstance(message, RpcError):
         return message.encode()

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 from ....protocol.http import sse
 from ....protocol.mcp import jsonrpc
-from ....protocol.mcp.jsonrpc import Code, RpcError
+from ....protocol.mcp.jsonrpc import Code, RpcBody, RpcError
 from ....protocol.policy import MCP_2024_11_05
 from ....web.messages import PRINCIPAL, Answer, Request
 from ..answering import Answering
@@ -39,16 +39,16 @@ class HttpSse:
         opening = sse.OPEN + sse.frame(address.encode(), event="endpoint")
         return self._listening.answer_bare(session, opening, lambda: self._sessions.end(session))
 
-    async def post(self, request: Request, message: jsonrpc.Message | list[jsonrpc.Message | RpcError]) -> Answer:
+    async def post(self, request: Request, message: RpcBody) -> Answer:
         """One message. A request is answered on the stream."""
         session = self._session(request)
         if isinstance(message, list):
             raise RpcError(Code.INVALID_REQUEST, "This transport has no batches: send each message alone.")
-        if isinstance(message, jsonrpc.Request):
+        if isinstance(message, jsonrpc.RpcRequest):
             task = asyncio.create_task(self._work(session, message, request.headers))
             session.relays.add(task)
             task.add_done_callback(session.relays.discard)
-        elif isinstance(message, jsonrpc.Notification):
+        elif isinstance(message, jsonrpc.RpcNotification):
             self._legacy.notified(session, message)
         else:
             session.answered(message)
@@ -61,12 +61,12 @@ class HttpSse:
             raise RpcError(Code.INVALID_REQUEST, "There is no such session, or its stream has ended.", status=404)
         return session
 
-    async def _work(self, session: Session, message: jsonrpc.Request, headers: Mapping[str, str]) -> None:
+    async def _work(self, session: Session, message: jsonrpc.RpcRequest, headers: Mapping[str, str]) -> None:
         try:
             begun = await self._legacy.begin(session, message, headers)
             if isinstance(begun, bytes):
                 session.outbox.send(begun)
             else:
-                await self._answering.relay(begun.run, begun.exchange, session.outbox.send)
+                await self._answering.relay(begun.run, begun.transcript, session.outbox.send)
         except Exception as error:
             session.outbox.send(as_rpc_error(error, message.id).encode())

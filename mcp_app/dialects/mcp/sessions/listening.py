@@ -5,23 +5,22 @@ Who may listen, and what is said, is decided elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from ....config.settings import Settings
 from ....middleware.heartbeat import Heartbeat
 from ....middleware.time_cap import TimeCap
-from ....protocol.errors import McpAppError
-from ....protocol.event import Entry
-from ....protocol.http import sse
-from ....protocol.mcp.rpc_error import rpc_error
 from ....protocol.policy import MCP_2025_11_25, OnCap
 from ....protocol.stream import Stream
 from ....web.frames import Frames, Rendering
 from ....web.messages import STREAM_HEADERS, Answer
 from ....web.metrics import Metrics
-from ..rendering import Resumable
+from ..rendering import MessageRendering, Resumable
 from .outbox import Listener
 from .session import Session
+
+_EVENT = "message"
+"""The name of an event in both transports; it is SSE's default."""
 
 UNCAPPED_SECONDS = 86400.0
 """Of a 2024-11-05 stream, which cannot be come back to: its session's idle time ends it, and a day in any case."""
@@ -40,7 +39,7 @@ class Listening:
         session is in use."""
         listener = session.outbox.listen(after)
         retry_ms = MCP_2025_11_25.retry_ms if session.revision.polled else None
-        rendering = Resumable(Messages(sse.OPEN), session.outbox.id, listener.after, retry_ms)
+        rendering = Resumable(MessageRendering(event=_EVENT), session.outbox.id, listener.after, retry_ms)
         session.streams += 1
 
         def closed() -> None:
@@ -51,7 +50,9 @@ class Listening:
 
     def answer_bare(self, session: Session, opening: bytes, on_close: Callable[[], None]) -> Answer:
         """2024-11-05: the one stream of the session, which begins with `opening`; `on_close` is called at its end."""
-        return self._answer(session.outbox.listen(), Messages(opening), UNCAPPED_SECONDS, on_close)
+        return self._answer(
+            session.outbox.listen(), MessageRendering(opening, event=_EVENT), UNCAPPED_SECONDS, on_close
+        )
 
     def _answer(self, listener: Listener, rendering: Rendering, cap: float, on_close: Callable[[], None]) -> Answer:
         self._metrics.streams.add()
@@ -65,25 +66,3 @@ class Listening:
         batches = Heartbeat(capped, stream, self._clock, self._metrics.heartbeats.add)
         frames = Frames(batches, stream, self._clock, run=listener.stream, rendering=rendering, on_close=closed)
         return Answer(200, STREAM_HEADERS, frames)
-
-
-class Messages:
-    """Entries that are messages already. The event's name is that of both transports; `message` is SSE's default."""
-
-    def __init__(self, opening: bytes) -> None:
-        self._opening = opening
-
-    def opening(self) -> bytes:
-        return self._opening
-
-    def entries(self, entries: Sequence[Entry]) -> list[bytes]:
-        return [sse.frame(each.event.data, event="message") for each in entries]
-
-    def heartbeat(self) -> bytes:
-        return sse.HEARTBEAT
-
-    def cap(self) -> bytes:
-        return sse.comment("cap")
-
-    def error(self, error: McpAppError) -> bytes:
-        return sse.frame(rpc_error(error).encode(), event="message")

@@ -18,25 +18,25 @@ from ....protocol.mcp.jsonrpc import Id
 from ....protocol.mcp.rpc_error import rpc_error
 from ....runs import Run
 from ..failures import as_rpc_error
-from ..filtering import Wanted
+from ..filtering import Filtered
 from ..rendering import RpcRendering
 
 
-class Call:
+class BatchedCall:
     """One call of several, read from its number `at` on."""
 
-    def __init__(self, run: Run, request: Id, wanted: Wanted, rendering: RpcRendering, at: int) -> None:
+    def __init__(self, run: Run, request: Id, filtered: Filtered, rendering: RpcRendering, at: int) -> None:
         self.run = run
         self.request = request
         self.at = at
-        self._wanted = wanted
+        self._filtered = filtered
         self._rendering = rendering
         self._reading: asyncio.Task[Batch | None] | None = None
 
     async def quick(self, until: float) -> bytes | None:
         """The response, if it is there before anything else is to be said, and before `until`; else None."""
         try:
-            last = await self._wanted.quick(until)
+            last = await self._filtered.quick(until)
         except Exception as error:
             return as_rpc_error(error, self.request).encode()
         if last is None and until == math.inf:
@@ -46,7 +46,7 @@ class Call:
     def reading(self) -> asyncio.Task[Batch | None]:
         """Done when there is something to be said, or nothing any more."""
         if self._reading is None:
-            self._reading = asyncio.create_task(self._wanted.next(math.inf), name=f"reading {self.run.id}")
+            self._reading = asyncio.create_task(self._filtered.next(math.inf), name=f"reading {self.run.id}")
         return self._reading
 
     def said(self) -> tuple[list[tuple[int, bytes]], bool]:
@@ -71,13 +71,15 @@ class Call:
         if self._reading is not None and not self._reading.cancel() and not self._reading.cancelled():
             self._reading.exception()  # that nobody asks for any more
         self._reading = None
-        self._wanted.close()
+        self._filtered.close()
 
 
-class Together:
+class MergedStream:
     """Batches of all the calls, and how they look. `said` are responses that are there already: they are one event."""
 
-    def __init__(self, name: str, calls: Sequence[Call], said: Sequence[bytes], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, name: str, calls: Sequence[BatchedCall], said: Sequence[bytes], clock: Callable[[], float]
+    ) -> None:
         self._name = name
         self._calls = calls
         self._open = list(calls)
@@ -108,7 +110,7 @@ class Together:
             each.close()
         self._open.clear()
 
-    def _taken(self, call: Call) -> list[tuple[Call, int, bytes]]:
+    def _taken(self, call: BatchedCall) -> list[tuple[BatchedCall, int, bytes]]:
         if not call.reading().done():
             return []
         frames, over = call.said()
@@ -116,7 +118,7 @@ class Together:
             self._open.remove(call)
         return [(call, number, frame) for number, frame in frames]
 
-    def _entry(self, said: tuple[Call, int, bytes]) -> Entry:
+    def _entry(self, said: tuple[BatchedCall, int, bytes]) -> Entry:
         call, number, frame = said
         call.at = number
         self._number += 1

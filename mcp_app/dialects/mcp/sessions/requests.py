@@ -19,13 +19,15 @@ from ....protocol.http.seal import digest
 from ....protocol.http.trace import Trace, carried
 from ....protocol.http.uri_template import normal
 from ....protocol.mcp import jsonrpc
-from ....protocol.mcp.exchange import Exchange
+from ....protocol.mcp.asked import Asked
 from ....protocol.mcp.jsonrpc import Code, RpcError
-from ....protocol.mcp.revisions import negotiated
+from ....protocol.mcp.results import failed
+from ....protocol.mcp.revisions import Structure, negotiated
+from ....protocol.mcp.transcript import Transcript
 from ....protocol.policy import MCP_2024_11_05, OnCap, Policy
 from ....runs import Callee, Runs
 from ..answering import acceptable
-from ..offer import Offer
+from ..offer import LISTS, Offer, structure
 from ..validation import validate
 from .session import Session, Working
 
@@ -34,11 +36,11 @@ _BEFORE_INITIALIZE = frozenset({"initialize", "ping"})
 
 
 @dataclass(slots=True)
-class Asked:
+class SessionRequest:
     """One request of a session, its parameters validated."""
 
     session: Session
-    message: jsonrpc.Request
+    message: jsonrpc.RpcRequest
     headers: Mapping[str, str]
 
     @property
@@ -57,23 +59,20 @@ class Legacy:
     def __init__(self, offer: Offer, runs: Runs) -> None:
         self._offer = offer
         self._runs = runs
-        self._methods: dict[str, Callable[[Asked], Awaitable[dict[str, Any] | Working]]] = {
+        self._methods: dict[str, Callable[[SessionRequest], Awaitable[dict[str, Any] | Working]]] = {
             "initialize": self._initialize,
             "ping": self._ping,
-            "tools/list": self._list_tools,
+            **dict.fromkeys(LISTS, self._list),
             "tools/call": self._call_tool,
-            "resources/list": self._list_resources,
-            "resources/templates/list": self._list_templates,
             "resources/read": self._read_resource,
             "resources/subscribe": self._subscribe,
             "resources/unsubscribe": self._unsubscribe,
-            "prompts/list": self._list_prompts,
             "prompts/get": self._get_prompt,
             "completion/complete": self._complete,
             "logging/setLevel": self._set_level,
         }
 
-    async def begin(self, session: Session, message: jsonrpc.Request, headers: Mapping[str, str]) -> bytes | Working:
+    async def begin(self, session: Session, message: jsonrpc.RpcRequest, headers: Mapping[str, str]) -> bytes | Working:
         """The response, or the run that will have it. Raises RpcError and the errors of the runs."""
         method = self._methods.get(message.method)
         if method is None:
@@ -82,13 +81,13 @@ class Legacy:
             raise RpcError(Code.INVALID_REQUEST, "This session is not initialized: initialize comes first.")
         validate(message.method, message.params, session.revision.version)
         with session.claim(message.id):
-            begun = await method(Asked(session, message, headers))
+            begun = await method(SessionRequest(session, message, headers))
             if isinstance(begun, Working):
                 session.begin(message.id, begun)
                 return begun
         return jsonrpc.result(message.id, encode(begun))
 
-    def notified(self, session: Session, message: jsonrpc.Notification) -> None:
+    def notified(self, session: Session, message: jsonrpc.RpcNotification) -> None:
         """What a client tells. Notifications that are not known mean nothing (JSON-RPC 2.0, 4.1)."""
         if message.method == "notifications/initialized":
             session.initialized = session.capabilities is not None
@@ -99,12 +98,12 @@ class Legacy:
 
     # --- the session -------------------------------------------------------------------------------------------------
 
-    async def _initialize(self, asked: Asked) -> dict[str, Any]:
-        session = asked.session
+    async def _initialize(self, request: SessionRequest) -> dict[str, Any]:
+        session = request.session
         if session.capabilities is not None:
             raise RpcError(Code.INVALID_REQUEST, "This session has been initialized before.")
-        session.revision = negotiated(asked.params["protocolVersion"])
-        session.capabilities = session.revision.capabilities(asked.params["capabilities"])
+        session.revision = negotiated(request.params["protocolVersion"])
+        session.capabilities = session.revision.capabilities(request.params["capabilities"])
         if session.policy is None:
             session.policy = session.revision.policy
         return {
@@ -113,58 +112,49 @@ class Legacy:
             "serverInfo": self._offer.server_info,
         }
 
-    async def _ping(self, asked: Asked) -> dict[str, Any]:
+    async def _ping(self, request: SessionRequest) -> dict[str, Any]:
         return {}
 
-    async def _set_level(self, asked: Asked) -> dict[str, Any]:
-        asked.session.level = asked.params["level"]
+    async def _set_level(self, request: SessionRequest) -> dict[str, Any]:
+        request.session.level = request.params["level"]
         return {}
 
-    async def _subscribe(self, asked: Asked) -> dict[str, Any]:
-        self._match(asked.params["uri"])
-        asked.session.subscribe(asked.params["uri"], _normal(asked))
+    async def _subscribe(self, request: SessionRequest) -> dict[str, Any]:
+        self._match(request.params["uri"])
+        request.session.subscribe(request.params["uri"], _normal(request))
         return {}
 
-    async def _unsubscribe(self, asked: Asked) -> dict[str, Any]:
-        asked.session.unsubscribe(asked.params["uri"], _normal(asked))
+    async def _unsubscribe(self, request: SessionRequest) -> dict[str, Any]:
+        request.session.unsubscribe(request.params["uri"], _normal(request))
         return {}
 
     # --- lists -------------------------------------------------------------------------------------------------------
 
-    async def _list_tools(self, asked: Asked) -> dict[str, Any]:
-        return self._offer.list_tools(asked.params, asked.session.revision.wire)
+    async def _list(self, request: SessionRequest) -> dict[str, Any]:
+        return self._offer.listed(request.message.method, request.params, request.session.revision.wire)
 
-    async def _list_resources(self, asked: Asked) -> dict[str, Any]:
-        return self._offer.list_resources(asked.params)
-
-    async def _list_templates(self, asked: Asked) -> dict[str, Any]:
-        return self._offer.list_templates(asked.params)
-
-    async def _list_prompts(self, asked: Asked) -> dict[str, Any]:
-        return self._offer.list_prompts(asked.params)
-
-    async def _complete(self, asked: Asked) -> dict[str, Any]:
-        return await self._offer.complete(asked.params, self._runs.threads)
+    async def _complete(self, request: SessionRequest) -> dict[str, Any]:
+        return await self._offer.complete(request.params, self._runs.threads)
 
     # --- what runs ---------------------------------------------------------------------------------------------------
 
-    async def _call_tool(self, asked: Asked) -> dict[str, Any] | Working:
-        tool = self._offer.tools.get(asked.params["name"])
-        exchange = self._exchange(asked, has_output_schema=tool.output_schema is not None)
+    async def _call_tool(self, request: SessionRequest) -> dict[str, Any] | Working:
+        tool = self._offer.tools.get(request.params["name"])
+        asked = self._asked(request, structure(tool, request.session.revision.wire))
         try:
-            arguments = tool.arguments(asked.params.get("arguments") or {})
+            arguments = tool.arguments(request.params.get("arguments") or {})
         except InvalidParams as error:  # for the model to mend (SEP-1303)
-            return exchange.failed(error.object())
-        return await self._run(asked, tool, arguments, exchange)
+            return failed(asked, error.object())
+        return await self._run(request, tool, arguments, asked)
 
-    async def _get_prompt(self, asked: Asked) -> Working:
-        prompt = self._offer.prompts.get(asked.params["name"])
-        arguments = prompt.arguments(asked.params.get("arguments") or {})
-        return await self._run(asked, prompt, arguments, self._exchange(asked, raw={}))
+    async def _get_prompt(self, request: SessionRequest) -> Working:
+        prompt = self._offer.prompts.get(request.params["name"])
+        arguments = prompt.arguments(request.params.get("arguments") or {})
+        return await self._run(request, prompt, arguments, self._asked(request, raw={}))
 
-    async def _read_resource(self, asked: Asked) -> Working:
-        reading, arguments = self._match(asked.params["uri"])
-        return await self._run(asked, reading, arguments, self._exchange(asked, raw={}))
+    async def _read_resource(self, request: SessionRequest) -> Working:
+        reading, arguments = self._match(request.params["uri"])
+        return await self._run(request, reading, arguments, self._asked(request, raw={}))
 
     def _match(self, uri: str) -> Any:
         try:
@@ -172,26 +162,27 @@ class Legacy:
         except UnknownResource as error:
             raise RpcError(Code.RESOURCE_NOT_FOUND, error.message, data={**error.object(), "uri": uri}) from None
 
-    async def _run(self, asked: Asked, callee: Callee, arguments: dict[str, Any], exchange: Exchange) -> Working:
-        session = asked.session
+    async def _run(self, request: SessionRequest, callee: Callee, arguments: dict[str, Any], asked: Asked) -> Working:
+        session = request.session
         policy = session.policy or session.revision.policy
-        asker = None if callee.context is None else self._asker(asked, policy)
+        asker = None if callee.context is None else self._asker(request, policy)
         run = await self._runs.start(
             callee,
             arguments,
             policy,
             principal=session.principal,
-            headers=asked.headers,
+            headers=request.headers,
             asker=asker,
-            trace=asked.trace,
+            trace=request.trace,
         )
-        return Working(run, exchange)
+        run.beside = transcript = Transcript(asked)
+        return Working(run, transcript)
 
-    def _asker(self, asked: Asked, policy: Policy) -> Asker | None:
+    def _asker(self, request: SessionRequest, policy: Policy) -> Asker | None:
         """Who takes no stream cannot be sent a question; the oldest transport has one whatever this request accepts."""
-        session = asked.session
+        session = request.session
         capabilities = session.capabilities or {}
-        if policy is MCP_2024_11_05 or acceptable(asked.headers.get("accept")) is not Representation.JSON:
+        if policy is MCP_2024_11_05 or acceptable(request.headers.get("accept")) is not Representation.JSON:
             polled = policy.on_cap is OnCap.END_STREAM
             forms = session.revision.first_forms
             return Live(
@@ -200,29 +191,28 @@ class Legacy:
                 tell=session.completed,
                 polled=polled,
                 first_forms=forms,
-                meta=asked.trace.headers(),  # what the client does for us is of the trace it began
+                meta=request.trace.headers(),  # what the client does for us is of the trace it began
             )
         if declared(URL, capabilities):
-            call = f"{asked.message.method} {digest(asked.params).hex()}"
+            call = f"{request.message.method} {digest(request.params).hex()}"
             return Referred(session.referrals, call, session.completed)
         return None
 
-    def _exchange(
-        self, asked: Asked, *, has_output_schema: bool = False, raw: dict[str, Any] | None = None
-    ) -> Exchange:
-        meta = asked.params.get("_meta") or {}
-        return Exchange(
-            asked.message.id,
-            asked.session.revision.wire,
+    def _asked(
+        self, request: SessionRequest, structure: Structure = Structure.ABSENT, raw: dict[str, Any] | None = None
+    ) -> Asked:
+        return Asked(
+            request.message.id,
+            request.session.revision.wire,
             self._offer.namespace,
-            progress_token=meta.get("progressToken"),
-            level=asked.session.level,
-            has_output_schema=has_output_schema,
+            progress_token=(request.params.get("_meta") or {}).get("progressToken"),
+            level=request.session.level,
+            structure=structure,
             raw=raw,
         )
 
 
-def _normal(asked: Asked) -> str:
+def _normal(request: SessionRequest) -> str:
     """The URI as changes name it."""
-    uri: str = asked.params["uri"]
+    uri: str = request.params["uri"]
     return normal(uri) or uri

@@ -1,6 +1,6 @@
 """One session of MCP 2025-11-25 and older: what its client can be asked for, what it subscribed to, what it waits for.
 
-How many sessions there are, and for how long, is sessions.py's. No method and no HTTP is known here.
+How many sessions there are, and for how long, is register.py's. No method and no HTTP is known here.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from ....asking import Referrals
 from ....protocol.errors import Cancelled, InvalidRequest, Overloaded
 from ....protocol.event import encode
 from ....protocol.mcp import jsonrpc
-from ....protocol.mcp.exchange import Exchange
 from ....protocol.mcp.jsonrpc import Id
 from ....protocol.mcp.revisions import SessionRevision, negotiated
+from ....protocol.mcp.transcript import Transcript
 from ....protocol.policy import Policy
 from ....runs import Run
 from .outbox import Outbox
@@ -40,7 +40,7 @@ class Working(NamedTuple):
     """A request that became a run."""
 
     run: Run
-    exchange: Exchange
+    transcript: Transcript
 
 
 @dataclass(eq=False, slots=True)
@@ -69,11 +69,11 @@ class Session:
     relays: set[asyncio.Task[None]] = field(default_factory=set)
     """What brings its requests' messages to its own stream (2024-11-05)."""
     # What the register of runs forgets, a session forgets with it.
-    _exchanges: weakref.WeakKeyDictionary[Run, Exchange] = field(default_factory=weakref.WeakKeyDictionary)
+    _transcripts: weakref.WeakKeyDictionary[Run, Transcript] = field(default_factory=weakref.WeakKeyDictionary)
     _runs: weakref.WeakValueDictionary[str, Run] = field(default_factory=weakref.WeakValueDictionary)
     _by_request: weakref.WeakValueDictionary[Id, Run] = field(default_factory=weakref.WeakValueDictionary)
     _claimed: dict[Id, bool] = field(default_factory=dict)
-    _asked: dict[Id, asyncio.Future[jsonrpc.Response]] = field(default_factory=dict)
+    _asked: dict[Id, asyncio.Future[jsonrpc.RpcResponse]] = field(default_factory=dict)
 
     # --- its requests ------------------------------------------------------------------------------------------------
 
@@ -101,7 +101,7 @@ class Session:
         if self._claimed.get(request):
             self.cancel(request)
         self._runs[working.run.id] = working.run
-        self._exchanges[working.run] = working.exchange
+        self._transcripts[working.run] = working.transcript
 
     def keep_batch(self, runs: Sequence[str]) -> str:
         """A name for the stream of these runs, by which it is come back to."""
@@ -114,7 +114,7 @@ class Session:
     def working(self, run: str) -> Working | None:
         """The request whose run that is, ended or not; None for one of another session, or that was forgotten."""
         found = self._runs.get(run)
-        return None if found is None else Working(found, self._exchanges[found])
+        return None if found is None else Working(found, self._transcripts[found])
 
     @property
     def busy(self) -> bool:
@@ -162,18 +162,18 @@ class Session:
         if not spelt:
             self.subscribed.pop(normal, None)
 
-    def expect(self) -> tuple[Id, asyncio.Future[jsonrpc.Response]]:
+    def expect(self) -> tuple[Id, asyncio.Future[jsonrpc.RpcResponse]]:
         """An id for a request of ours, and what its response will be. Ended with the session, the future is cancelled.
 
         Whoever gives up waiting cancels the future.
         """
         request = secrets.token_hex(8)
-        answer: asyncio.Future[jsonrpc.Response] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[jsonrpc.RpcResponse] = asyncio.get_running_loop().create_future()
         self._asked[request] = answer
         answer.add_done_callback(lambda _: self._asked.pop(request, None))
         return request, answer
 
-    def answered(self, response: jsonrpc.Response) -> bool:
+    def answered(self, response: jsonrpc.RpcResponse) -> bool:
         """A response came in; whether anybody waited for it."""
         answer = None if response.id is None else self._asked.get(response.id)
         if answer is None or answer.done():

@@ -1,7 +1,7 @@
 """Streamable HTTP with sessions: MCP 2025-11-25, 2025-06-18 and 2025-03-26.
 
 POST is a message (or a batch of them, where the revision has batches), GET the session's own stream or the rest of a
-request's, DELETE the end of the session. Which methods there are is legacy.py's.
+request's, DELETE the end of the session. Which methods there are is requests.py's.
 
 Errors in a request are answered with 200: these revisions map none to HTTP, and their clients drop the body of a 4xx.
 What is wrong with the HTTP of it (no session, one that has ended, a bad header) has the status that they demand.
@@ -14,7 +14,7 @@ import re
 from ....protocol.errors import InvalidRequest, NotAcceptable
 from ....protocol.http.accept import Representation
 from ....protocol.mcp import jsonrpc
-from ....protocol.mcp.jsonrpc import Code, RpcError
+from ....protocol.mcp.jsonrpc import Code, RpcBody, RpcError
 from ....protocol.mcp.revisions import SESSION_REVISIONS
 from ....protocol.policy import MCP_2024_11_05
 from ....web.messages import GONE, PRINCIPAL, STREAM_HEADERS, Answer, Request, json_answer
@@ -45,7 +45,7 @@ class Streamable:
         self._listening = listening
         self._batching = batching
 
-    async def initialize(self, request: Request, message: jsonrpc.Request) -> Answer:
+    async def initialize(self, request: Request, message: jsonrpc.RpcRequest) -> Answer:
         """A new session. Its id is in the answer's header; if `initialize` fails there is none."""
         acceptable(request.headers.get("accept"))
         session = await self._sessions.begin(PRINCIPAL)
@@ -57,12 +57,12 @@ class Streamable:
         assert isinstance(response, bytes)  # noqa: S101 - initialize is no run
         return json_answer(200, response, ("Mcp-Session-Id", session.id))
 
-    async def post(self, request: Request, message: jsonrpc.Message | list[jsonrpc.Message | RpcError]) -> Answer:
+    async def post(self, request: Request, message: RpcBody) -> Answer:
         """One message of a session, or a batch."""
         session = self._session(request)
         if isinstance(message, list):
             return await self._batching.answer(session, request, message, self._begin, self._take)
-        if isinstance(message, jsonrpc.Request):
+        if isinstance(message, jsonrpc.RpcRequest):
             return await self._request(session, request, message)
         self._take(session, message)
         return ACCEPTED
@@ -119,20 +119,20 @@ class Streamable:
             raise RpcError(Code.INVALID_REQUEST, "MCP-Protocol-Version is not one of a session.", data=data)
         return session
 
-    def _take(self, session: Session, message: jsonrpc.Notification | jsonrpc.Response) -> None:
-        if isinstance(message, jsonrpc.Notification):
+    def _take(self, session: Session, message: jsonrpc.RpcNotification | jsonrpc.RpcResponse) -> None:
+        if isinstance(message, jsonrpc.RpcNotification):
             self._legacy.notified(session, message)
         else:
             session.answered(message)
 
-    async def _request(self, session: Session, request: Request, message: jsonrpc.Request) -> Answer:
+    async def _request(self, session: Session, request: Request, message: jsonrpc.RpcRequest) -> Answer:
         acceptable(request.headers.get("accept"))  # before anything is started
         begun = await self._begin(session, request, message)
         if isinstance(begun, bytes):
             return json_answer(200, begun)
-        return await self._answering.answer(request, begun.run, begun.exchange)
+        return await self._answering.answer(request, begun.run, begun.transcript)
 
-    async def _begin(self, session: Session, request: Request, message: jsonrpc.Request) -> bytes | Working:
+    async def _begin(self, session: Session, request: Request, message: jsonrpc.RpcRequest) -> bytes | Working:
         try:
             return await self._legacy.begin(session, message, request.headers)
         except Exception as error:
@@ -144,4 +144,4 @@ class Streamable:
             raise InvalidRequest(f"Last-Event-ID is {after}; this stream has had {run.events} events.")
         if run.over and after == run.events:
             return GONE
-        return self._answering.resume(run, working.exchange, after)
+        return self._answering.resume(run, working.transcript, after)

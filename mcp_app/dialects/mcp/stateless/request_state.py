@@ -13,10 +13,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ....asking import State
+from ....asking import Rounds, State
 from ....config.settings import Settings, secrets_of
 from ....eventlog import EventLog
 from ....protocol.http import seal
+from ....protocol.mcp import jsonrpc
+from ....protocol.mcp.params import CLIENT_CAPABILITIES_KEY
 
 logger = logging.getLogger("mcp_app.mcp")
 
@@ -105,3 +107,35 @@ class Bound:
         if once:
             await self.states.use(text)
         return State.opened(payload)
+
+    def rounds(self, state: State | None) -> Rounds:
+        """How the call asks its caller, going on from that state."""
+        capabilities = self.params["_meta"][CLIENT_CAPABILITIES_KEY]
+        return Rounds(capabilities, state, self.params.get("inputResponses") or {})
+
+
+class FirstRound:
+    """The states of a request that brings none, of which few ever make one: its bytes are kept, and read again then."""
+
+    __slots__ = ("_body", "_bound", "_principal", "_states")
+
+    def __init__(self, states: States, principal: str, body: bytes) -> None:
+        self._states = states
+        self._principal = principal
+        self._body = body
+        self._bound: Bound | None = None
+
+    def seal(self, payload: Any) -> str:
+        """As `Bound.seal`."""
+        return self._opened().seal(payload)
+
+    def rounds(self) -> Rounds:
+        """As `Bound.rounds`, from the start."""
+        return self._opened().rounds(None)
+
+    def _opened(self) -> Bound:
+        if self._bound is None:
+            message = jsonrpc.parse(self._body)
+            assert isinstance(message, jsonrpc.RpcRequest)  # noqa: S101 - it was one before
+            self._bound = Bound(self._states, self._principal, message.method, message.params)
+        return self._bound

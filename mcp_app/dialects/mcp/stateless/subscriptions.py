@@ -17,20 +17,19 @@ from ....config.settings import Settings
 from ....eventlog import READ_BYTES
 from ....middleware.heartbeat import Heartbeat
 from ....middleware.time_cap import TimeCap
-from ....protocol.errors import Draining, McpAppError, NotAcceptable, Overloaded
+from ....protocol.errors import Draining, NotAcceptable, Overloaded
 from ....protocol.event import Entry, Event, EventType, encode
-from ....protocol.http import sse
 from ....protocol.http.accept import Representation, quality
 from ....protocol.http.uri_template import normal
 from ....protocol.mcp import jsonrpc
-from ....protocol.mcp.jsonrpc import Id
-from ....protocol.mcp.rpc_error import rpc_error
+from ....protocol.mcp.jsonrpc import Id, RpcRequest
 from ....protocol.policy import MCP_2026_07_28_LISTEN
 from ....protocol.stream import Stream
 from ....runs.register import RETRY_AFTER
 from ....web.frames import Frames
 from ....web.messages import STREAM_HEADERS, Answer, Request
 from ....web.metrics import Metrics
+from ..rendering import MessageRendering
 
 SUBSCRIPTION_ID = "io.modelcontextprotocol/subscriptionId"
 """The member of `_meta` that is in every message of a subscription: the id of the request that opened it."""
@@ -47,7 +46,7 @@ MAX_TASKS = 1000
 MAX_URI_BYTES = 64 * 1024 * 1024
 """Characters of the URIs and task ids of all subscriptions: without it, each could keep most of a request's body."""
 
-State = Callable[[str], Mapping[str, Any] | None]
+TaskState = Callable[[str], Mapping[str, Any] | None]
 """How the task of that id stands, as tasks/get would say now; None for one that is not known any more."""
 
 _LISTS = {"tools": "toolsListChanged", "prompts": "promptsListChanged", "resources": "resourcesListChanged"}
@@ -93,7 +92,7 @@ class Subscription:
     creation and the listening, or between two subscriptions.
     """
 
-    def __init__(self, id: Id, wanted: Filter, meta: Mapping[str, Any], state: State) -> None:  # noqa: A002 - the wire's
+    def __init__(self, id: Id, wanted: Filter, meta: Mapping[str, Any], state: TaskState) -> None:  # noqa: A002 - the wire's
         self.wanted = wanted
         self._state = state
         self._id = id
@@ -193,28 +192,6 @@ class Subscription:
                 timer.cancel()
 
 
-class Messages:
-    """How a subscription's stream looks: its entries are messages already."""
-
-    def __init__(self, id: Id) -> None:  # noqa: A002 - the wire's name
-        self._id = id
-
-    def opening(self) -> bytes:
-        return sse.OPEN
-
-    def entries(self, entries: Sequence[Entry]) -> list[bytes]:
-        return [sse.frame(each.event.data) for each in entries]
-
-    def heartbeat(self) -> bytes:
-        return sse.HEARTBEAT
-
-    def cap(self) -> bytes:
-        return sse.comment("cap")
-
-    def error(self, error: McpAppError) -> bytes:
-        return sse.frame(rpc_error(error, self._id).encode())
-
-
 class Subscriptions:
     """All that are open in this process. Made on the loop."""
 
@@ -233,10 +210,10 @@ class Subscriptions:
     def listen(
         self,
         request: Request,
-        message: jsonrpc.Request,
+        message: RpcRequest,
         meta: Mapping[str, Any],
         tasks: Sequence[str] = (),
-        state: State = lambda _: None,
+        state: TaskState = lambda _: None,
     ) -> Answer:
         """The stream that answers the request; `meta` is for its result, `tasks` are those that its client may know.
 
@@ -269,7 +246,9 @@ class Subscriptions:
         capped = TimeCap(subscription, stream, self._clock, MCP_2026_07_28_LISTEN.on_cap, subscription.end)
         batches = Heartbeat(capped, stream, self._clock, self._metrics.heartbeats.add)
         name = f"subscription {message.id}"
-        frames = Frames(batches, stream, self._clock, run=name, rendering=Messages(message.id), on_close=closed)
+        frames = Frames(
+            batches, stream, self._clock, run=name, rendering=MessageRendering(id=message.id), on_close=closed
+        )
         return Answer(200, STREAM_HEADERS, frames)
 
     def list_changed(self, kind: str) -> None:

@@ -14,7 +14,9 @@ from typing import Any
 from ....asking import Deferred, Rounds
 from ....protocol.errors import Cancelled, UnknownRun
 from ....protocol.event import Event
-from ....protocol.mcp.exchange import Exchange
+from ....protocol.mcp.asked import Asked
+from ....protocol.mcp.results import status
+from ....protocol.mcp.transcript import Transcript
 from ....runs import Reader, Run
 from ....web.messages import Answer, json_answer
 from ..failures import as_rpc_error
@@ -29,9 +31,9 @@ class Task(Deferred):
     `created` and `updated` are seconds since the epoch. `on_change` is called when `outcome` has become another.
     """
 
-    def __init__(self, exchange: Exchange, rounds: Rounds, now: Callable[[], float]) -> None:
+    def __init__(self, asked: Asked, rounds: Rounds, now: Callable[[], float]) -> None:
         super().__init__(rounds, self._touch)
-        self.exchange = exchange
+        self.transcript = Transcript(asked)
         self.created = self.updated = now()
         self.on_change: Callable[[], None] = lambda: None
         self._last: Event | None = None  # the log's own: a response that is kept beside it would count nowhere
@@ -47,7 +49,7 @@ class Task(Deferred):
         try:
             self._last = await self._end_of(reader)
         except Exception as error:  # purged, or ours: there is a response all the same
-            self._lost = as_rpc_error(error, self.exchange.id).encode()
+            self._lost = as_rpc_error(error, self.transcript.asked.id).encode()
         finally:
             reader.close()
         self._touch()
@@ -58,18 +60,18 @@ class Task(Deferred):
             for entry in batch:
                 if entry.event.last:
                     return entry.event
-                self.exchange.notification(entry.event)  # "not supported on tasks": only for what the result repeats
+                self.transcript.keep(entry)  # notifications are "not supported on tasks"
         raise UnknownRun("This run has no end.")
 
     @property
     def response(self) -> bytes | None:
         """The response to the call, once there is one."""
-        return self._lost if self._last is None else self.exchange.response(self._last)
+        return self._lost if self._last is None else self.transcript.response(self._last)
 
     def answer_at_once(self) -> Answer:
         """The response as the call's answer, when there is one."""
-        status = 200 if self._last is None else self.exchange.status(self._last)
-        return json_answer(status, self.response or b"")
+        http_status = 200 if self._last is None else status(self.transcript.asked, self._last)
+        return json_answer(http_status, self.response or b"")
 
     def outcome(self, run: Run) -> tuple[str, dict[str, Any]]:
         """Its status, and the members that go with it."""

@@ -20,7 +20,7 @@ from ....protocol.errors import Cancelled, Left, UnknownRun
 from ....protocol.event import encode
 from ....protocol.http.trace import Trace
 from ....protocol.mcp import jsonrpc
-from ....protocol.mcp.exchange import Exchange
+from ....protocol.mcp.asked import Asked
 from ....protocol.mcp.jsonrpc import Code, RpcError
 from ....protocol.mcp.tasks import Handle, not_declared
 from ....protocol.mcp.tasks import declared as can_follow
@@ -72,12 +72,9 @@ class Tasks:
             raise not_declared()
         return False
 
-    async def call(
-        self, http: Request, tool: Tool, arguments: dict[str, Any], exchange: Exchange, rounds: Rounds, trace: Trace
-    ) -> Answer:
+    async def call(self, http: Request, tool: Tool, arguments: dict[str, Any], task: Task, trace: Trace) -> Answer:
         """The call's result, or the task that it has become."""
         acceptable(http.headers.get("accept"))
-        task = self.prepared(exchange, rounds)
         if tool.task == "must":
             task.defer()
         run = await self._runs.start(
@@ -100,9 +97,9 @@ class Tasks:
         client can follow one."""
         return tool.task is None and can_follow(capabilities)
 
-    def prepared(self, exchange: Exchange, rounds: Rounds) -> Task:
+    def prepared(self, asked: Asked, rounds: Rounds) -> Task:
         """What asks the caller of a call that may become a task."""
-        return Task(exchange, rounds, self._now)
+        return Task(asked, rounds, self._now)
 
     def promote(self, run: Run, task: Task, reader: Reader) -> bytes | None:
         """Make a task of a run that its caller reads: the response with which the reader ends. None for a run that
@@ -115,28 +112,24 @@ class Tasks:
             return None
         task.created = self._now()
         task.defer()
-        task.exchange.progress_token = task.exchange.level = None  # nobody is told any more
         self._follow(run, task, run.promote(reader))
         self._metrics.tasks.add()
         self._metrics.promoted.add()
         return self._created(run, task)
 
     def _follow(self, run: Run, task: Task, reader: Reader) -> asyncio.Task[None]:
-        async def follow() -> None:
-            await task.follow(reader)
-            run.beside = task.exchange.kept_bytes
-            self._runs.weigh(run)
-
+        run.beside = task.transcript
         task.on_change = partial(self._on_change, run.id)
-        following = asyncio.create_task(follow(), name=f"task {run.id}")
+        following = asyncio.create_task(task.follow(reader), name=f"task {run.id}")
         self._following.add(following)
         following.add_done_callback(self._following.discard)
         return following
 
     def _created(self, run: Run, task: Task) -> bytes:
         """CreateTaskResult: from now on the task is found."""
-        created = task.exchange.typed({"resultType": "task", **self._handle(run, task, "working").wire()})
-        return jsonrpc.result(task.exchange.id, encode(created))
+        asked = task.transcript.asked
+        created = asked.typed({"resultType": "task", **self._handle(run, task, "working").wire()})
+        return jsonrpc.result(asked.id, encode(created))
 
     async def _at_once(self, run: Run, task: Task, following: asyncio.Task[None]) -> bool:
         """Whether there is a response before the call has to become a task."""
