@@ -196,3 +196,48 @@ async def test_a_client_whose_server_was_restarted_is_told_404_and_begins_again(
         again = await client.post(url, json=call("initialize", INITIALIZE))
         session["mcp-session-id"] = again.headers["mcp-session-id"]
         assert (await client.post(url, json=call("ping"), headers=session)).json()["result"] == {}
+
+
+# --- what is kept ----------------------------------------------------------------------------------------------------
+
+PARTS, PART_BYTES = 10, 30_000
+"""300,000 bytes of a run are in its log, and as many again are kept for its result."""
+
+
+@tool
+async def streams(ctx: Context) -> str:
+    """Send parts."""
+    for _ in range(PARTS):
+        await ctx.partial("x" * (PART_BYTES - 2))
+    return "sent"
+
+
+@pytest.mark.parametrize("version", ["2025-11-25", "2025-03-26"])
+async def test_what_is_kept_for_a_result_is_weighed_with_its_run(make: Any, version: str) -> None:
+    stage = make(keep_bytes=4 * PARTS * PART_BYTES)  # three logs, or one with what is kept beside it
+    stage.tools.add(streams)
+    client = await stage.client(version)
+    kept = []
+    for _ in range(3):
+        result = decoded(await client.tool("streams"))["result"]
+        [parts] = [value for name, value in result["_meta"].items() if name.endswith("/partial")]
+        assert len(parts) == PARTS
+        kept.append(stage.runs.kept)
+    assert kept == [1, 1, 1]
+
+
+async def test_what_is_kept_for_a_result_counts_once_however_often_it_is_read(stage: Stage) -> None:
+    stage.tools.add(streams)
+    client = await stage.client()
+    events = Events(await client.post(call("tools/call", {"name": "streams"}, 1), accept=STREAM))
+    first = await events.next()
+    while await events.next() is not None:
+        pass
+    assert first is not None
+    run = stage.runs.find(first.id.partition("/")[0], "anonymous")
+    size = run.size
+    assert 2 * PARTS * PART_BYTES <= size < 2 * PARTS * PART_BYTES + 2000
+    again = Events(await client.get(last_event_id=f"{run.id}/1"))
+    while await again.next() is not None:
+        pass
+    assert run.size == size

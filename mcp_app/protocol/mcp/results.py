@@ -100,11 +100,11 @@ def result(asked: Asked, event: Event, parts: Parts | None) -> dict[str, Any]:
     streamed = [] if parts is None else parts.items
     found: dict[str, Any]
     meta: dict[str, Any] = {}
-    if event.shape is Shape.PARTS:
+    if event.shape is Shape.PARTS and asked.structure is Structure.ABSENT:
         found = {"content": list(chain.from_iterable(map(_blocks, streamed)))}
-    else:
+    else:  # a generator whose declared result may be null has that for its result where results are structured
         found = {"content": _blocks(event)}
-        if event.shape is Shape.VALUE and asked.structure is not Structure.ABSENT:
+        if event.shape is not Shape.CONTENT and asked.structure is not Structure.ABSENT:
             value = decode(event.data)
             found["structuredContent"] = value if asked.structure is Structure.WHOLE else {"result": value}
         if streamed:
