@@ -10,7 +10,7 @@ twice. A tool reaches all of it through its `Context`, which looks the same in a
 from ..protocol.asking import Declined, MissingCapability, NoAnswer
 from .asker import URL, Ask, Asker, Emit, InputRequired, Nobody, Root, Sample, declared
 from .by_polling import Deferred
-from .by_retry import Rounds, State
+from .by_retry import CallState, Rounds
 from .by_session import Live
 from .by_url import Referrals, Referred
 from .form import Titled
@@ -22,6 +22,7 @@ __all__ = [
     "URL",
     "Ask",
     "Asker",
+    "CallState",
     "Declined",
     "Deferred",
     "Emit",
@@ -36,7 +37,6 @@ __all__ = [
     "Root",
     "Rounds",
     "Sample",
-    "State",
     "Titled",
     "Unasked",
     "Visit",

@@ -29,7 +29,7 @@ MAX_REQUESTS_BYTES = 512 * 1024
 
 
 @dataclass(slots=True)
-class State:
+class CallState:
     """What earlier rounds of the call have brought.
 
     `answers` are the client's results, with the digest of what they answer; `asked` the digests of what the last round
@@ -41,7 +41,7 @@ class State:
     known: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def opened(cls, payload: Any) -> State:
+    def opened(cls, payload: Any) -> CallState:
         """Of what `payload` gave, once its seal was found whole."""
         answers = {key: (digest, result) for key, (digest, result) in payload["answers"].items()}
         return cls(answers, dict(payload["asked"]), dict(payload["known"]))
@@ -62,11 +62,11 @@ class Rounds:
     with the questions that nobody has answered: it has to cancel the tool, which waits in its `ask`.
     """
 
-    def __init__(self, capabilities: Mapping[str, Any], state: State | None, responses: Mapping[str, Any]) -> None:
+    def __init__(self, capabilities: Mapping[str, Any], state: CallState | None, responses: Mapping[str, Any]) -> None:
         self.capabilities = capabilities
         self.polled = False
         self._first = state is None
-        self._state = state or State()
+        self._state = state or CallState()
         self.once = Once(self._state.known)
         self._responses = responses
         self._pending: dict[str, tuple[Ask[Any], asyncio.Future[Any]]] = {}

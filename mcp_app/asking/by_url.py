@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from ..protocol.asking import UrlRequired
 from .asker import URL, Ask
-from .by_retry import Rounds, State
+from .by_retry import CallState, Rounds
 
 T = TypeVar("T")
 
@@ -32,17 +32,17 @@ class Referrals:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._states: OrderedDict[str, tuple[State, float]] = OrderedDict()
+        self._states: OrderedDict[str, tuple[CallState, float]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._states)
 
-    def take(self, call: str) -> State | None:
+    def take(self, call: str) -> CallState | None:
         """What that call had asked for, once."""
         found = self._states.pop(call, None)
         return None if found is None or found[1] <= self._clock() else found[0]
 
-    def keep(self, call: str, state: State) -> None:
+    def keep(self, call: str, state: CallState) -> None:
         self._states.pop(call, None)
         while len(self._states) >= MAX_REFERRALS:
             self._states.popitem(last=False)

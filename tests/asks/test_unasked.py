@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from mcp_app.asking import InputRequired, Rounds, State, Unasked
+from mcp_app.asking import CallState, InputRequired, Rounds, Unasked
 from mcp_app.asking.asker import Ask, form
 from mcp_app.protocol.errors import McpAppError
 
@@ -68,7 +68,7 @@ async def test_what_is_made_once_is_kept_for_the_questions_after_it() -> None:
     asked = asyncio.create_task(making.asker.ask(question(), "a"))
     end = await asyncio.wait_for(making.ends.get(), LIMIT)
     assert isinstance(end, InputRequired)
-    assert State.opened(end.state).known == {"id": 7}
+    assert CallState.opened(end.state).known == {"id": 7}
     asked.cancel()
     await asyncio.wait({asked}, timeout=LIMIT)
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_app.protocol.mcp.pagination import InvalidCursor, Page, paginate
+from mcp_app.protocol.mcp.pagination import InvalidCursor, ListPage, paginate
 
 
-def page(items: list[str], size: int, cursor: str | None = None, of: str = "tools") -> Page[str]:
+def page(items: list[str], size: int, cursor: str | None = None, of: str = "tools") -> ListPage[str]:
     return paginate(items, lambda item: item, of=of, size=size, cursor=cursor)
 
 
@@ -45,8 +45,8 @@ def test_what_comes_and_goes_before_the_cursor_repeats_and_skips_nothing(items: 
 def test_the_item_of_the_cursor_is_gone() -> None:
     first = page(["a", "b", "c", "d"], 2)
     assert page(["a", "c", "d"], 2, first.next_cursor).items == ("c", "d")
-    assert page(["a"], 2, first.next_cursor) == Page((), None)
-    assert page([], 2, first.next_cursor) == Page((), None)
+    assert page(["a"], 2, first.next_cursor) == ListPage((), None)
+    assert page([], 2, first.next_cursor) == ListPage((), None)
 
 
 def test_a_list_gives_the_same_cursors_everywhere() -> None:

@@ -14,7 +14,6 @@ from ...authoring.prompt import Prompts
 from ...authoring.resource import Resources
 from ...authoring.tool import Registry, Tool
 from ...manifest import Manifest
-from ...protocol.errors import InvalidParams
 from ...protocol.mcp.pagination import paginate
 from ...protocol.mcp.revisions import Structure, Wire
 from ...runs.threads import Threads
@@ -77,8 +76,6 @@ class Offer:
             signature = self.prompts.get(reference["name"]).signature
         else:
             signature = self.resources.template(reference["uri"]).signature
-        if argument["name"] not in signature.attributes:
-            raise InvalidParams(f"There is no argument named {argument['name'][:100]!r}.")
         chosen = (params.get("context") or {}).get("arguments") or {}
         return {"completion": await completion(signature, argument["name"], argument["value"], chosen, threads)}
 

@@ -33,14 +33,16 @@ class InvalidCursor(RequestError):
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[T]):
+class ListPage(Generic[T]):
     """Some of a list's items in their order, and the cursor of the next page, None on the last."""
 
     items: tuple[T, ...]
     next_cursor: str | None
 
 
-def paginate(items: Sequence[T], key: Callable[[T], str], *, of: str, size: int, cursor: str | None = None) -> Page[T]:
+def paginate(
+    items: Sequence[T], key: Callable[[T], str], *, of: str, size: int, cursor: str | None = None
+) -> ListPage[T]:
     """The page of `size` items after `cursor`, from the start without one.
 
     `key` tells the items of the list apart; `of` names the list, whose cursors are no other list's.
@@ -52,7 +54,7 @@ def paginate(items: Sequence[T], key: Callable[[T], str], *, of: str, size: int,
     start = 0 if cursor is None else _after(items, key, *_parse(cursor, of))
     page = tuple(items[start : start + size])
     end = start + len(page)
-    return Page(page, _cursor(end - 1, key(page[-1]), of) if end < len(items) else None)
+    return ListPage(page, _cursor(end - 1, key(page[-1]), of) if end < len(items) else None)
 
 
 def _after(items: Sequence[T], key: Callable[[T], str], place: int, name: bytes) -> int:

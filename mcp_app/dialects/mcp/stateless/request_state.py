@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ....asking import Rounds, State
+from ....asking import CallState, Rounds
 from ....config.settings import Settings, secrets_of
 from ....eventlog import EventLog
 from ....protocol.http import seal
@@ -88,7 +88,7 @@ class Bound:
             nonce=self.states.random(seal.NONCE_BYTES),
         )
 
-    async def open(self, *, once: bool) -> State | None:
+    async def open(self, *, once: bool) -> CallState | None:
         """What the request's own state carries; None when it has none. With `once` it opens a single time.
 
         Raises StateRefused and, with `once`, Overloaded.
@@ -106,16 +106,20 @@ class Bound:
         )
         if once:
             await self.states.use(text)
-        return State.opened(payload)
+        return CallState.opened(payload)
 
-    def rounds(self, state: State | None) -> Rounds:
+    def rounds(self, state: CallState | None) -> Rounds:
         """How the call asks its caller, going on from that state."""
         capabilities = self.params["_meta"][CLIENT_CAPABILITIES_KEY]
         return Rounds(capabilities, state, self.params.get("inputResponses") or {})
 
 
 class FirstRound:
-    """The states of a request that brings none, of which few ever make one: its bytes are kept, and read again then."""
+    """The states of a request that brings none, and that may make one if its tool asks, which few do.
+
+    Its bytes are kept, and read a second time then: 0.5 KiB of a small call that waits, where what they were read as
+    takes 2.6.
+    """
 
     __slots__ = ("_body", "_bound", "_principal", "_states")
 
