@@ -19,7 +19,5 @@ def retired(environ: Mapping[str, str]) -> list[str]:
     """A sentence for each that is set, in any case of letters."""
     there = {name.upper() for name in environ}
     return [
-        f"{name} has no effect since {since}: {instead}"
-        for name, (since, instead) in RETIRED.items()
-        if name in there
+        f"{name} has no effect since {since}: {instead}" for name, (since, instead) in RETIRED.items() if name in there
     ]

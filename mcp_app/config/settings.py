@@ -98,7 +98,6 @@ class Settings(FromEnvironment):
     """Whether a GET with nothing else to say opens the HTTP+SSE transport of MCP 2024-11-05, for clients that know no
     other."""
 
-
     @field_validator("allowed_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

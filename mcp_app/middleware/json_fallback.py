@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 from ..protocol import asking, errors, plain
+from ..protocol.error_kind import ErrorKind
 from ..protocol.event import Entry, Event, EventType, decode
 from ..protocol.excerpt import Excerpt
 from . import Batches
@@ -40,12 +41,10 @@ async def collect(batches: Batches, tool: str, run: str) -> tuple[int, bytes]:
 
 
 def _status(end: Event) -> int:
-    """The status of the error's code; 500 for a code that the tool's author made up."""
-    return _STATUS.get(decode(end.data)["code"], errors.ToolError.status)
+    """The status of the error's code; 500 for one of the author's own, which may be that of an end from outside."""
+    statuses = _ENDED if end.error_kind is ErrorKind.SERVER else _ASKED
+    return statuses.get(decode(end.data)["code"], errors.ToolError.status)
 
 
-_ENDINGS: tuple[type[errors.McpAppError], ...] = (
-    *errors.RunError.__subclasses__(),
-    *(asking.Declined, asking.MissingCapability, asking.NoAnswer),
-)
-_STATUS = {error.code: error.status for error in _ENDINGS}
+_ENDED = {error.code: error.status for error in errors.RunError.__subclasses__()}
+_ASKED = {error.code: error.status for error in (asking.Declined, asking.MissingCapability, asking.NoAnswer)}

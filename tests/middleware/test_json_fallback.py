@@ -109,6 +109,12 @@ class Quota(ToolError):
     status = 429
 
 
+class Busy(ToolError):
+    """Of an author, by a word that is ours as well."""
+
+    code = "time_cap"
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [
@@ -120,11 +126,12 @@ class Quota(ToolError):
         (errors.EventTooLarge("m"), 500),
         (ToolError("m"), 500),
         (Quota("m"), 500),
+        (Busy("m"), 500),
     ],
     ids=lambda value: getattr(value, "code", value),
 )
 async def test_a_failure_is_a_status_with_the_progress_so_far(error: errors.McpAppError, status: int) -> None:
-    end = Event(EventType.ERROR, encode(error.object()), b'{"duration_ms":5,"events":3}')
+    end = Event(EventType.ERROR, encode(error.object()), b'{"duration_ms":5,"events":3}', error_kind=error.error_kind)
     answered, answer = await collected(*progress(1), end)
     assert answered == status
     assert answer["error"] == error.object()

@@ -35,7 +35,6 @@ async def test_heartbeats_the_cap_and_a_clean_end(server: LiveServer, play: Play
 
 async def test_an_idle_stream_is_two_tasks(server: LiveServer, play: Play, lane: bool) -> None:
     """The request's, which writes, and the tool's. Without the speed-ups one more listens, and Quart has three more."""
-    settings = Settings()  # as the server was made with
     async with connected(server, "h2") as connection:
         await (await connection.send("POST", EVENTS, WAIT, **JSON)).until(2)
         before = len(asyncio.all_tasks())
