@@ -117,7 +117,7 @@ class Endpoint:
         return Answer(answer.status, headers, answer.body)
 
     def _refused(self, error: McpAppError) -> Answer:
-        self._metrics.refused(error.code)
+        self._metrics.count_refusal(error.code)
         return error_answer(error)
 
     async def drain(self) -> None:

@@ -1,4 +1,4 @@
-"""What asyncio lacks: cheap events and mutexes, one timer for many deadlines, cancellation that takes hold.
+"""What asyncio lacks: cheap events and mutexes, one timer for many deadlines, reliable cancellation.
 
-Nothing of this package is known here, neither runs nor HTTP.
+This package knows nothing of the rest of mcp_app: neither runs nor HTTP.
 """

@@ -1,4 +1,4 @@
-"""Ending tasks of a request so that none is left: cancelled until they have ended. Whose they are is not known here."""
+"""Cancels the tasks of a request until all of them have ended. This module does not know what the tasks do."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import logging
 logger = logging.getLogger("mcp_app.connection")
 
 CANCEL_SECONDS = 0.1
-"""How long a cancelled task has before it is cancelled again: `asyncio.wait_for` of Python 3.11 loses a cancel that
-arrives together with a result, and Quart waits with it for the body and for the response."""
+"""Seconds after which a task that is still running is cancelled again: `asyncio.wait_for` of Python 3.11 loses a
+cancellation that arrives together with a result, and Quart awaits the body and the response with it."""
 
 CANCEL_TRIES = 100
-"""Ten seconds of trying: what still runs then is a defect, and is logged rather than waited for without end."""
+"""Ten seconds of retries: a task that still runs after them is a defect, and is logged rather than awaited forever."""
 
 
 async def end(tasks: set[asyncio.Task[None]]) -> None:
-    """Cancel until all are done, also when we are cancelled meanwhile: that is passed on at the end."""
+    """Cancel `tasks` until all are done. A cancellation of the caller meanwhile is re-raised at the end."""
     cancelled: asyncio.CancelledError | None = None
     for _ in range(CANCEL_TRIES):
         pending = {task for task in tasks if not task.done()}

@@ -1,7 +1,7 @@
-"""Moments at which something is to be done, of which there may be thousands and hardly one comes: one timer for all.
+"""Many deadlines on one event loop timer: there may be thousands of them, and nearly all are cancelled in time.
 
-A timer of the loop for each would be a quarter of what an idle stream holds. What is to be done, and when, is whoever
-makes one of these to know.
+A loop timer for each would be a quarter of the memory of an idle stream. This module does not know what a deadline is
+for: its owner passes the callback.
 """
 
 from __future__ import annotations
@@ -16,85 +16,85 @@ from typing import Any, Generic, TypeVar
 K = TypeVar("K", bound=Hashable)
 
 RESOLUTION = 1e-9
-"""A loop takes a timer for due that is so near: as far as the sum of two moments can be out."""
+"""Seconds within which a deadline counts as due: the rounding error of a sum of two times. The loop does the same."""
 
 SLACK = 64
-"""Moments that were called off and may stand in the heap, beside as many as are still to come: to take one out of its
-middle would cost more than to wait until it comes up."""
+"""Cancelled entries that may stay in the heap, in addition to one per pending deadline: removing an entry from the
+middle of the heap costs more than dropping it when it reaches the top."""
 
 TICK = 0.001
-"""uvloop counts whole milliseconds, and so its timer may be half of one early: it is set again for the next."""
+"""uvloop rounds to whole milliseconds, so its timer may fire half of one early: it is set again one tick later."""
 
 
 class Deadlines(Generic[K]):
-    """Calls `over` with a key when its moment has come, on the loop's clock, in seconds; in the order of the moments.
+    """Calls `callback` with a key when its deadline is due, in the order of the deadlines (loop clock, seconds).
 
-    Its timer stays when the last moment was called off: the next one will want it, and else it finds nothing to do.
-    What `over` raises goes to the loop's exception handler, and holds up none of the others. It is called in a context
-    of its own, as it is nobody's timer.
+    The timer stays set when the last deadline is cancelled: the next deadline will usually reuse it, and otherwise it
+    finds nothing due. An exception of `callback` goes to the loop's exception handler and delays no other deadline.
+    Callbacks run in an empty `contextvars.Context`, as the timer is shared by all keys.
     """
 
-    def __init__(self, over: Callable[[K], object]) -> None:
-        self._over = over
-        # Each is a list of its moment, a number and the key: None once it was called off, as nobody is to be held here.
-        self._due: dict[K, list[Any]] = {}
+    def __init__(self, callback: Callable[[K], object]) -> None:
+        self._callback = callback
+        # Entries are [deadline, number, key]; a cancelled entry's key is None: the heap keeps no reference to it.
+        self._pending: dict[K, list[Any]] = {}
         self._heap: list[list[Any]] = []
         self._count = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._looks_at = math.inf
+        self._timer_at = math.inf
 
     def __len__(self) -> int:
-        """Moments that are still to come."""
-        return len(self._due)
+        """The number of pending deadlines."""
+        return len(self._pending)
 
     def __contains__(self, key: K) -> bool:
-        """Whether its moment is still to come."""
-        return key in self._due
+        """Whether the key has a pending deadline."""
+        return key in self._pending
 
     def at(self, key: K, when: float) -> None:
-        """Call `over` then, and not at the moment that the key had before."""
-        self.off(key)
-        self._count += 1  # at one moment, who came first is first; keys are never compared
-        self._due[key] = moment = [when, self._count, key]
-        heappush(self._heap, moment)
-        if when < self._looks_at:
-            self._set(when)
+        """Set the deadline of `key`, replacing an earlier one."""
+        self.cancel(key)
+        self._count += 1  # equal deadlines are due in the order they were set; keys are never compared
+        self._pending[key] = entry = [when, self._count, key]
+        heappush(self._heap, entry)
+        if when < self._timer_at:
+            self._set_timer(when)
 
-    def off(self, key: K) -> None:
-        """Its moment does not come. Of an unknown key it has come, or was called off, already."""
-        moment = self._due.pop(key, None)
-        if moment is None:
+    def cancel(self, key: K) -> None:
+        """Cancel the deadline of `key`; does nothing when it has none (any more)."""
+        entry = self._pending.pop(key, None)
+        if entry is None:
             return
-        moment[2] = None
-        if len(self._heap) > 2 * len(self._due) + SLACK:
-            self._heap = list(self._due.values())
+        entry[2] = None
+        if len(self._heap) > 2 * len(self._pending) + SLACK:
+            self._heap = list(self._pending.values())
             heapify(self._heap)
 
     def close(self) -> None:
-        """Nothing is called any more."""
-        self._due.clear()
+        """Cancel all deadlines and the timer."""
+        self._pending.clear()
         self._heap.clear()
-        self._set(math.inf)
+        self._set_timer(math.inf)
 
-    def _set(self, when: float) -> None:
-        """Look at the clock then and not before; at infinity not at all."""
+    def _set_timer(self, when: float) -> None:
+        """Move the timer to `when`; infinity means no timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._looks_at = when
+        self._timer_at = when
         if when < math.inf:
-            self._timer = asyncio.get_running_loop().call_at(when, self._look, context=Context())
+            self._timer = asyncio.get_running_loop().call_at(when, self._run_due, context=Context())
 
-    def _look(self) -> None:
-        self._looks_at = -math.inf  # what is added meanwhile sets no timer
+    def _run_due(self) -> None:
+        self._timer_at = -math.inf  # deadlines that a callback adds set no timer
         now = asyncio.get_running_loop().time()
         try:
             while self._heap and self._heap[0][0] <= now + RESOLUTION:
                 key = heappop(self._heap)[2]
                 if key is not None:
-                    del self._due[key]
-                    self._over(key)
+                    del self._pending[key]
+                    self._callback(key)
         finally:
-            if not self._due:
+            if not self._pending:
                 self._heap.clear()
-            self._set(max(self._heap[0][0], now + TICK) if self._heap else math.inf)
+            self._set_timer(max(self._heap[0][0], now + TICK) if self._heap else math.inf)

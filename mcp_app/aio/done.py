@@ -1,4 +1,4 @@
-"""An awaitable that is done already, and does not complain when nobody awaits it, as a coroutine would."""
+"""An awaitable that is already done, and unlike a coroutine gives no warning when it is never awaited."""
 
 from __future__ import annotations
 
@@ -11,4 +11,4 @@ class _Done(Awaitable[None]):
 
 
 DONE = _Done()
-"""For methods that a coroutine awaits and a plain function calls."""
+"""Return value of methods that a coroutine awaits and a plain function calls."""

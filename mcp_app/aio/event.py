@@ -1,12 +1,12 @@
-"""An event that costs next to nothing until somebody waits for it. What it says is not known here."""
+"""An event that costs next to nothing until a task waits for it. Its meaning belongs to its owner."""
 
 from __future__ import annotations
 
 import asyncio
 
 
-class Signal:
-    """As `asyncio.Event`, whose queue of those who wait takes 700 bytes: here it is made for the first of them."""
+class LazyEvent:
+    """Like `asyncio.Event`, whose queue of waiters takes 700 bytes: here it is created for the first waiter."""
 
     __slots__ = ("_event", "_is_set")
 
@@ -15,19 +15,19 @@ class Signal:
         self._event: asyncio.Event | None = None
 
     def set(self) -> None:
-        """Wake all who wait, and let nobody wait until it is cleared."""
+        """Wake all waiters; `wait` returns at once until the event is cleared."""
         self._is_set = True
         if self._event is not None:
             self._event.set()
 
     def clear(self) -> None:
-        """Whoever waits from now on waits for the next `set`."""
+        """Reset the event: later calls of `wait` wait for the next `set`."""
         self._is_set = False
         if self._event is not None:
             self._event.clear()
 
     async def wait(self) -> None:
-        """Return when it is set."""
+        """Return when the event is set."""
         if self._is_set:
             return
         if self._event is None:

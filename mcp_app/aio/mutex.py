@@ -1,7 +1,7 @@
-"""One at a time, first come, first served: a lock that costs next to nothing while nobody waits.
+"""A FIFO mutex that costs next to nothing while no task waits for it.
 
-`asyncio.Lock` costs three coroutines each time, as much as what stands behind it in a writer. What is done one at a
-time is not known here.
+`asyncio.Lock` costs three coroutines per acquisition, as much as the section that a writer protects with it. This
+module does not know what the mutex protects.
 """
 
 from __future__ import annotations
@@ -9,36 +9,40 @@ from __future__ import annotations
 import asyncio
 
 
-class Turnstile:
-    """Whoever has entered must leave. `shut` is whether somebody is inside; who finds it open may shut it to enter."""
+class Mutex:
+    """First come, first served. `acquire()` must be paired with `release()`.
 
-    __slots__ = ("_waiting", "shut")
+    `locked` tells whether the mutex is held. A caller that finds it False may set it to True instead of awaiting
+    `acquire()`.
+    """
+
+    __slots__ = ("_waiters", "locked")
 
     def __init__(self) -> None:
-        self.shut = False
-        self._waiting: list[asyncio.Future[None]] | None = None  # made for the first who waits
+        self.locked = False
+        self._waiters: list[asyncio.Future[None]] | None = None  # created for the first waiter
 
-    async def enter(self) -> None:
-        """Wait for one's turn. Whoever is cancelled meanwhile has not entered."""
-        if not self.shut:
-            self.shut = True
+    async def acquire(self) -> None:
+        """Wait until the mutex is free and lock it. A caller that is cancelled while it waits does not hold it."""
+        if not self.locked:
+            self.locked = True
             return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if self._waiting is None:
-            self._waiting = []
-        self._waiting.append(turn)
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._waiters is None:
+            self._waiters = []
+        self._waiters.append(waiter)
         try:
-            await turn
+            await waiter
         except asyncio.CancelledError:
-            if not turn.cancelled():  # it had come already: it is the next one's now
-                self.leave()
+            if not waiter.cancelled():  # the mutex had been handed over already: pass it on to the next waiter
+                self.release()
             raise
 
-    def leave(self) -> None:
-        """Let the next one in."""
-        while self._waiting:
-            turn = self._waiting.pop(0)
-            if not turn.done():
-                turn.set_result(None)
+    def release(self) -> None:
+        """Hand the mutex over to the next waiter, or unlock it."""
+        while self._waiters:
+            waiter = self._waiters.pop(0)
+            if not waiter.done():
+                waiter.set_result(None)
                 return
-        self.shut = False
+        self.locked = False

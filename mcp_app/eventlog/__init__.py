@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from ..protocol.event import Entry, Event
-from ..protocol.policy import Keep
+from ..protocol.policy import Retention
 
 READ_ENTRIES = 256
 """Entries that one read gives out at most: a window, so that one read catches up with a waiting tool."""
@@ -26,7 +26,7 @@ class EventLog(Protocol):
     A run is written by one writer at a time. Every method may suspend; none holds the loop for longer than its batch.
     """
 
-    async def open(self, run: str, keep: Keep) -> None:
+    async def open(self, run: str, keep: Retention) -> None:
         """Begin the log of a new run, of which the last `keep` is kept. The id must be new."""
 
     async def append(self, run: str, events: Sequence[Event]) -> Entry:

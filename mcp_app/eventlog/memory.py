@@ -16,7 +16,7 @@ from operator import attrgetter
 from ..aio.deadlines import Deadlines
 from ..protocol.errors import Overloaded, Purged, UnknownRun
 from ..protocol.event import Entry, Event
-from ..protocol.policy import Keep
+from ..protocol.policy import Retention
 from . import READ_BYTES, READ_ENTRIES
 
 MAX_CLAIMS = 250_000
@@ -43,7 +43,7 @@ class _Run:
 
     __slots__ = ("end", "entries", "keep", "last", "start", "waiting")
 
-    def __init__(self, keep: Keep) -> None:
+    def __init__(self, keep: Retention) -> None:
         self.keep = keep
         self.entries: list[Entry] = []
         self.start = 0
@@ -82,7 +82,7 @@ class MemoryLog:
         """Runs in the log."""
         return len(self._runs)
 
-    async def open(self, run: str, keep: Keep) -> None:
+    async def open(self, run: str, keep: Retention) -> None:
         if run in self._runs:
             raise ValueError(f"run {run} has a log already")
         self._runs[run] = _Run(keep)
@@ -111,7 +111,7 @@ class MemoryLog:
             try:
                 woken = await future
             finally:
-                self._waits.off(future)
+                self._waits.cancel(future)
                 log.waiting.discard(future)
             log = self._run(run)
             if not woken and log.last <= after:

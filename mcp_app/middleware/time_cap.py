@@ -15,7 +15,7 @@ from ..protocol.stream import Stream
 from . import Batch, Batches, Mark
 
 
-class TimeCap:
+class CappedBatches:
     """Ends what it wraps at `stream.cap_at`; `at_cap` is called for policies that do something to the run as well.
 
     Of a run that is promoted it says whether it was: one that has just ended has a last event of its own.

@@ -38,7 +38,7 @@ class OnCap(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Keep:
+class Retention:
     """How much of a run the event log keeps: the last `entries` and `bytes`, whichever is less."""
 
     entries: int
@@ -53,11 +53,11 @@ class Policy:
     on_leave: OnLeave
     on_cap: OnCap
     resumable: bool
-    keep: Keep
+    keep: Retention
     retry_ms: int | None = None
-    promised: bool = False
+    keeps_result: bool = False
     """Whether its result is kept, once there, for what is left of the run's life: its caller was told so."""
-    becomes: Policy | None = None
+    promoted_to: Policy | None = None
     """The row that a run goes on under when it is promoted. Its life is that row's from the start, so that a tool is
     not told of an end that will not come."""
     margin: float = 0.0
@@ -73,11 +73,11 @@ class Policy:
         return cap - min(self.margin, cap / 10)
 
 
-_WINDOW = Keep(entries=WINDOW_ENTRIES + 2, bytes=WINDOW_BYTES + 2 * MAX_EVENT_BYTES)
+_WINDOW = Retention(entries=WINDOW_ENTRIES + 2, bytes=WINDOW_BYTES + 2 * MAX_EVENT_BYTES)
 """The window, the entry that filled it, and the last one, which never waits: less would purge a reader that is waited
 for, more would keep what nobody may ask for again."""
 
-_REPLAY = Keep(entries=1024, bytes=4 * 1024 * 1024)
+_REPLAY = Retention(entries=1024, bytes=4 * 1024 * 1024)
 """Four windows: a reader that comes back after a minute without network finds its place in all but a flood."""
 
 _RETRY_MS = 1000
@@ -98,7 +98,7 @@ MCP_2026_07_28_LISTEN = Policy(
     OnLeave.END_LISTENING,
     OnCap.END_LISTENING,
     resumable=False,
-    keep=Keep(entries=0, bytes=0),
+    keep=Retention(entries=0, bytes=0),
 )
 
 # In a session leaving is not cancelling ("Disconnection SHOULD NOT be interpreted as the client cancelling its
@@ -112,7 +112,7 @@ MCP_2025_06_18 = Policy(
 MCP_2024_11_05 = Policy("MCP 2024-11-05 request", OnLeave.CANCEL, OnCap.END_RUN, resumable=False, keep=_WINDOW)
 
 # Nobody reads a task as a stream: it is polled, and the cap of a stream says nothing of it.
-MCP_TASK = Policy("MCP task", OnLeave.GO_ON, OnCap.END_STREAM, resumable=True, keep=_REPLAY, promised=True)
+MCP_TASK = Policy("MCP task", OnLeave.GO_ON, OnCap.END_STREAM, resumable=True, keep=_REPLAY, keeps_result=True)
 
 # Clients and proxies count the same two minutes, and began earlier: what comes in the last second may come too late.
 MCP_2026_07_28_FOLLOWED = Policy(
@@ -121,7 +121,7 @@ MCP_2026_07_28_FOLLOWED = Policy(
     OnCap.PROMOTE,
     resumable=False,
     keep=_WINDOW,
-    becomes=MCP_TASK,
+    promoted_to=MCP_TASK,
     margin=5.0,
 )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum, auto
 
 
-class State(Enum):
+class StreamState(Enum):
     """Where one event stream is in its life."""
 
     OPENING = auto()  # nothing was written yet
@@ -28,16 +28,16 @@ class Input(Enum):
     LOST = auto()  # the reader fell behind the log: the error goes out as last event
 
 
-TRANSITIONS: dict[State, dict[Input, State]] = {
-    State.OPENING: {Input.OPEN: State.LIVE},
-    State.LIVE: {
-        Input.ENTRIES: State.LIVE,
-        Input.QUIET: State.LIVE,
-        Input.LAST: State.ENDED,
-        Input.CAP: State.ENDED,
-        Input.LOST: State.ENDED,
+TRANSITIONS: dict[StreamState, dict[Input, StreamState]] = {
+    StreamState.OPENING: {Input.OPEN: StreamState.LIVE},
+    StreamState.LIVE: {
+        Input.ENTRIES: StreamState.LIVE,
+        Input.QUIET: StreamState.LIVE,
+        Input.LAST: StreamState.ENDED,
+        Input.CAP: StreamState.ENDED,
+        Input.LOST: StreamState.ENDED,
     },
-    State.ENDED: {},
+    StreamState.ENDED: {},
 }
 """All allowed transitions: anything not in this table is a defect of ours and raises `IllegalTransition`."""
 
@@ -56,7 +56,7 @@ class Stream:
     __slots__ = ("_heartbeat", "_written_at", "cap_at", "state")
 
     def __init__(self, now: float, *, heartbeat: float, cap: float, ends_by: float | None = None) -> None:
-        self.state = State.OPENING
+        self.state = StreamState.OPENING
         self.cap_at = now + cap if ends_by is None else min(now + cap, ends_by)
         self._heartbeat = heartbeat
         self._written_at = now

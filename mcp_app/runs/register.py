@@ -21,7 +21,7 @@ from ..config.settings import Settings
 from ..eventlog import EventLog
 from ..protocol.errors import Draining, Overloaded, RunConflict, Shutdown, UnknownRun
 from ..protocol.event import number
-from ..protocol.http.trace import Trace, carried
+from ..protocol.http.trace import Trace, extract_trace
 from ..protocol.policy import OnLeave, Policy
 from .callee import Callee
 from .run import Host, Run, expiries
@@ -96,16 +96,16 @@ class Runs:
         """
         self.check()
         call = b"" if key is None else _digest(callee, arguments if identity is None else identity)
-        cap = self._cap(callee, policy.becomes or policy, cap_seconds)
+        cap = self._cap(callee, policy.promoted_to or policy, cap_seconds)
         caller = Caller(
             principal=principal,
             headers=headers,
             deadline=self._clock() + cap,
             clock=self._clock,
             asker=asker,
-            trace=carried(headers) if trace is None else trace,
+            trace=extract_trace(headers) if trace is None else trace,
         )
-        unless_promoted = math.inf if policy.becomes is None else self._settings.cap_seconds
+        unless_promoted = math.inf if policy.promoted_to is None else self._settings.cap_seconds
         run = Run(callee, policy, caller, self._host, cap=cap, unless_promoted=unless_promoted)
         self.started += 1
         self._runs[run.id] = run
@@ -186,7 +186,7 @@ class Runs:
             run.closing.add_done_callback(self._closing.discard)
         if not run.policy.resumable:
             return
-        life_left = max(0.0, run.deadline - self._clock()) if run.policy.promised else 0.0
+        life_left = max(0.0, run.deadline - self._clock()) if run.policy.keeps_result else 0.0
         self._forgetting.at(run.id, self._clock() + life_left + self._settings.keep_seconds)
         self._finished[run.id] = 0
         self._weigh(run)
@@ -220,7 +220,7 @@ class Runs:
 
     def _forget(self, run: Run) -> None:
         self._overdue.discard(run.id)
-        self._forgetting.off(run.id)
+        self._forgetting.cancel(run.id)
         self._finished_bytes -= self._finished.pop(run.id)
         self._drop(run)
 

@@ -212,9 +212,9 @@ class Run:
     def promote(self, reader: Reader) -> Reader:
         """From now on the run is what its policy lets it become: who reads it as `reader` may leave. The reader that is
         returned goes on where that one is, and is the one the function waits for."""
-        if self.policy.becomes is None:
+        if self.policy.promoted_to is None:
             raise ValueError(f"a run under {self.policy.name!r} is never promoted")
-        self.policy, self._unless_promoted = self.policy.becomes, math.inf
+        self.policy, self._unless_promoted = self.policy.promoted_to, math.inf
         heir = Reader(self, reader.after, reader.end)
         self._readers[self._readers.index(reader)] = heir
         self._followers[reader] = None
@@ -334,7 +334,7 @@ class Run:
         self.code = code
         if code != "complete":
             self._caller.reason = code
-        self._host.expiries.off(self)
+        self._host.expiries.cancel(self)
         self._writer.close(code)
 
     async def _finish(self, end: Outcome | InputRequired | McpAppError) -> None:

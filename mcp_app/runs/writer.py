@@ -9,12 +9,12 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 
-from ..aio.event import Signal
-from ..aio.mutex import Turnstile
+from ..aio.event import LazyEvent
+from ..aio.mutex import Mutex
 from ..eventlog import EventLog
 from ..protocol.errors import EventTooLarge
 from ..protocol.event import MAX_EVENT_BYTES, Event
-from ..protocol.policy import Keep
+from ..protocol.policy import Retention
 from .window import Window
 
 SLICE_SECONDS = 0.0004
@@ -42,11 +42,11 @@ class Writer:
         self._run = run
         self._waits = waits
         self._window = Window()
-        self._room = Signal()
-        self._writing = Turnstile()  # a log that awaits must not get two concurrent appends of one run
+        self._room = LazyEvent()
+        self._writing = Mutex()  # a log that awaits must not get two concurrent appends of one run
         self._closed: str | None = None
         self._refusing = False
-        self._released = Signal()
+        self._released = LazyEvent()
         self._clock = clock
         self._slice_began = clock()
         self._since_clock = 0
@@ -61,14 +61,14 @@ class Writer:
         """The sum of their sizes."""
         return self._window.appended_bytes
 
-    async def open(self, keep: Keep, first: Event) -> None:
+    async def open(self, keep: Retention, first: Event) -> None:
         """Begin the log with its first event."""
-        await self._writing.enter()
+        await self._writing.acquire()
         try:
             await self._log.open(self._run, keep)
             await self._append((first,))
         finally:
-            self._writing.leave()
+            self._writing.release()
 
     async def emit(self, events: Sequence[Event]) -> None:
         """Append events, waiting for room in the window.
@@ -83,10 +83,10 @@ class Writer:
                 await self.emit(events[: events.index(event)])
                 raise too_large("An event", event.size)
         while events:
-            if self._writing.shut:
-                await self._writing.enter()
+            if self._writing.locked:
+                await self._writing.acquire()
             else:
-                self._writing.shut = True
+                self._writing.locked = True
             try:
                 closed = self._closed is not None
                 count = 0 if closed else self._window.fitting(events) if self._waits else len(events)
@@ -94,7 +94,7 @@ class Writer:
                     entry = await self._log.append(self._run, events[:count])
                     self._window.append(entry.number, entry.end)
             finally:
-                self._writing.leave()
+                self._writing.release()
             events = events[count:]
             if count:
                 self._since_clock += count
@@ -140,11 +140,11 @@ class Writer:
 
     async def finish(self, last: Callable[[int], Event]) -> None:
         """Append the last event, made by `last` from its number, without waiting for the reader."""
-        await self._writing.enter()
+        await self._writing.acquire()
         try:
             await self._append((last(self._window.appended + 1),))
         finally:
-            self._writing.leave()
+            self._writing.release()
 
     async def _yield_to_loop(self) -> None:
         """Yield to other tasks, once the tool has held the loop for a slice."""

@@ -15,7 +15,7 @@ from typing import Protocol, cast
 from ..middleware import Batch, Batches, Mark
 from ..protocol.errors import InternalError, McpAppError
 from ..protocol.event import Entry
-from ..protocol.stream import Input, State, Stream
+from ..protocol.stream import Input, Stream, StreamState
 
 logger = logging.getLogger("mcp_app.frames")
 
@@ -73,7 +73,7 @@ class Frames:
     @property
     def over(self) -> bool:
         """Whether no chunk follows those that were given out."""
-        return self._stream.state is State.ENDED
+        return self._stream.state is StreamState.ENDED
 
     def __aiter__(self) -> Frames:
         return self

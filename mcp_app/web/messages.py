@@ -67,7 +67,7 @@ class Answer:
 Respond = Callable[[Request, McpAppError | None], Awaitable[Answer]]
 """What both ways in know of the server: `Endpoint.answer`. The error is why the request's body could not be read."""
 
-GONE = Answer(204, (("Cache-Control", "no-store"),))
+NO_CONTENT = Answer(204, (("Cache-Control", "no-store"),))
 """The one answer after which an EventSource does not come back (WHATWG HTML 9.2.3)."""
 
 

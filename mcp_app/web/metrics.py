@@ -25,7 +25,7 @@ class Counter:
         self.value += 1
 
 
-class Pair(Counter):
+class InFlight(Counter):
     """A number that grows, and how much of it is over: the difference is what is there now."""
 
     __slots__ = ("ended",)
@@ -43,14 +43,14 @@ class Metrics:
     """The numbers of one process."""
 
     def __init__(self) -> None:
-        self.streams = Pair()
-        self.sessions = Pair()
+        self.streams = InFlight()
+        self.sessions = InFlight()
         self.heartbeats = Counter()
         self.tasks = Counter()
         self.promoted = Counter()
         self.refusals: dict[str, int] = {}
 
-    def refused(self, code: str) -> None:
+    def count_refusal(self, code: str) -> None:
         """A request was answered with that error code; the codes are few and fixed."""
         self.refusals[code] = self.refusals.get(code, 0) + 1
 

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from mcp_app.eventlog import READ_BYTES, READ_ENTRIES, EventLog
 from mcp_app.protocol.errors import Purged, UnknownRun
 from mcp_app.protocol.event import Entry, Event, EventType
-from mcp_app.protocol.policy import Keep
+from mcp_app.protocol.policy import Retention
 
-PLENTY = Keep(entries=100_000, bytes=100_000_000)
+PLENTY = Retention(entries=100_000, bytes=100_000_000)
 SECONDS = 20.0  # within which anything must have happened
 SOON = 0.02  # seconds for which something must not happen
 
@@ -192,7 +192,7 @@ class Contract:
     # --- what is kept ------------------------------------------------------------------------------------------------
 
     async def test_the_last_entries_are_kept(self, log: EventLog) -> None:
-        await log.open("a", Keep(entries=10, bytes=10**9))
+        await log.open("a", Retention(entries=10, bytes=10**9))
         await log.append("a", events(10))
         assert len(await read_all(log, "a")) == 10
         await log.append("a", events(5, first=10))
@@ -202,26 +202,26 @@ class Contract:
                 await read(log, "a", after)
 
     async def test_the_last_bytes_are_kept(self, log: EventLog) -> None:
-        await log.open("a", Keep(entries=10**6, bytes=100))
+        await log.open("a", Retention(entries=10**6, bytes=100))
         await log.append("a", events(10, size=10))  # 12 bytes each: 8 of them are kept
         assert numbers(await read_all(log, "a", 2)) == list(range(3, 11))
         with pytest.raises(Purged):
             await read(log, "a", 1)
 
     async def test_the_last_entry_is_kept_whatever_its_size(self, log: EventLog) -> None:
-        await log.open("a", Keep(entries=10, bytes=100))
+        await log.open("a", Retention(entries=10, bytes=100))
         last = await log.append("a", events(2, size=1000))
         assert [entry.event for entry in await read(log, "a", 1)] == events(2, size=1000)[1:]
         assert last.end == 2004, "what was dropped still counts as offset"
 
     async def test_who_asks_for_what_is_to_come_is_not_behind(self, log: EventLog) -> None:
-        await log.open("a", Keep(entries=1, bytes=100))
+        await log.open("a", Retention(entries=1, bytes=100))
         await log.append("a", events(5))
         assert await read(log, "a", 5) == []
         assert numbers(await read(log, "a", 4)) == [5]
 
     async def test_a_waiting_reader_who_is_overrun_gets_no_hole(self, log: EventLog) -> None:
-        await log.open("a", Keep(entries=2, bytes=100))
+        await log.open("a", Retention(entries=2, bytes=100))
         waiting = asyncio.create_task(log.read("a", 0, now() + SECONDS))
         await asyncio.sleep(SOON)
         await log.append("a", events(5))
@@ -230,13 +230,13 @@ class Contract:
 
     @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
     @given(
-        keep=st.builds(Keep, entries=st.integers(1, 20), bytes=st.integers(1, 200)),
+        keep=st.builds(Retention, entries=st.integers(1, 20), bytes=st.integers(1, 200)),
         batches=st.lists(st.lists(st.integers(1, 30), min_size=1, max_size=8), max_size=12),
         after=st.integers(0, 60),
         run=st.uuids().map(str),
     )
     async def test_any_history_is_read_without_a_hole(
-        self, log: EventLog, keep: Keep, batches: list[list[int]], after: int, run: str
+        self, log: EventLog, keep: Retention, batches: list[list[int]], after: int, run: str
     ) -> None:
         await log.open(run, keep)
         try:

@@ -13,7 +13,7 @@ from mcp_app.eventlog import memory
 from mcp_app.eventlog.memory import FREED_AT_ONCE, MemoryLog
 from mcp_app.protocol.errors import Overloaded
 from mcp_app.protocol.event import Entry, Event
-from mcp_app.protocol.policy import Keep
+from mcp_app.protocol.policy import Retention
 
 
 class TestMemoryLog(Contract):
@@ -48,7 +48,7 @@ def held(event: Event) -> int:
 
 async def test_what_is_trimmed_is_not_counted() -> None:
     log = MemoryLog()
-    await log.open("a", Keep(entries=3, bytes=10**6))
+    await log.open("a", Retention(entries=3, bytes=10**6))
     await log.append("a", events(100, size=100))
     assert len(log._runs["a"].entries) == 3
     assert log._runs["a"].end - log._runs["a"].start == 3 * 102

@@ -17,7 +17,7 @@ from mcp_app.config.settings import Settings
 from mcp_app.endpoint import Endpoint
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.manifest import load_manifest
-from mcp_app.protocol.http.sse import Decoder, Event
+from mcp_app.protocol.http.sse import Decoder, ServerSentEvent
 from mcp_app.runs import Runs
 from mcp_app.web.frames import Frames
 from mcp_app.web.messages import Answer, Request
@@ -178,9 +178,9 @@ class Events:
         self.frames = answer.body
         self.raw = b""
         self._decoder = Decoder()
-        self._ready: list[Event] = []
+        self._ready: list[ServerSentEvent] = []
 
-    async def next(self) -> Event | None:
+    async def next(self) -> ServerSentEvent | None:
         """None at the end."""
         while not self._ready:
             try:

@@ -14,12 +14,12 @@ from mcp_app.dialects.mcp.sessions.register import Sessions
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.protocol.errors import InvalidRequest, Purged
 from mcp_app.protocol.mcp.jsonrpc import RpcResponse
-from mcp_app.web.metrics import Pair
+from mcp_app.web.metrics import InFlight
 
 
 @pytest.fixture
 async def sessions() -> AsyncIterator[Sessions]:
-    made = Sessions(Settings(), MemoryLog(), asyncio.get_running_loop().time, Pair())
+    made = Sessions(Settings(), MemoryLog(), asyncio.get_running_loop().time, InFlight())
     yield made
     await made.drain()
 

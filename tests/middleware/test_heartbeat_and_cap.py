@@ -11,10 +11,10 @@ from loop_clock import ClockLoop, on_loop_clock
 
 from mcp_app.middleware import Batch, Batches, Mark
 from mcp_app.middleware.heartbeat import Heartbeat
-from mcp_app.middleware.time_cap import TimeCap
+from mcp_app.middleware.time_cap import CappedBatches
 from mcp_app.protocol.event import Entry, Event, EventType
 from mcp_app.protocol.policy import OnCap
-from mcp_app.protocol.stream import IllegalTransition, Input, State, Stream
+from mcp_app.protocol.stream import IllegalTransition, Input, Stream, StreamState
 
 PROGRESS, COMPLETE, ERROR = (
     Event(kind, b"1") for kind in (EventType.PROGRESS, EventType.COMPLETE, EventType.ERROR)
@@ -151,11 +151,11 @@ async def test_a_last_event_ends_the_stream_and_nothing_follows_it() -> None:
     heart = beating(Script((1, PROGRESS), (1, COMPLETE), (1, PROGRESS), (100, PROGRESS)), stream)
     batch = await heart.next(math.inf)
     assert batch is not None
-    assert stream.state is State.LIVE, "the batch goes on behind its last event: a log never does that"
+    assert stream.state is StreamState.LIVE, "the batch goes on behind its last event: a log never does that"
     stream = live()
     heart = beating(Script((1, PROGRESS), (1, COMPLETE), (100, PROGRESS)), stream)
     await heart.next(math.inf)
-    assert stream.state is State.ENDED
+    assert stream.state is StreamState.ENDED
     with pytest.raises(IllegalTransition):
         await heart.next(math.inf)
 
@@ -170,8 +170,8 @@ class Ending(Script):
         self.due = [(now() + 0.001, ERROR)]
 
 
-def capped(batches: Batches, stream: Stream, on_cap: OnCap, end: Callable[[], None] = lambda: None) -> TimeCap:
-    return TimeCap(batches, stream, asyncio.get_running_loop().time, on_cap, end)
+def capped(batches: Batches, stream: Stream, on_cap: OnCap, end: Callable[[], None] = lambda: None) -> CappedBatches:
+    return CappedBatches(batches, stream, asyncio.get_running_loop().time, on_cap, end)
 
 
 @on_loop_clock
@@ -226,7 +226,7 @@ async def test_heartbeats_every_quiet_second_and_the_cap_at_four() -> None:
     assert [name for _, name in written][:3] == ["HEARTBEAT"] * 3
     assert written[-1] == (4.001, "error")
     assert [at for at, name in written if name == "HEARTBEAT"] in ([1, 2, 3], [1, 2, 3, 4])
-    assert stream.state is State.ENDED
+    assert stream.state is StreamState.ENDED
 
 
 @on_loop_clock
@@ -234,7 +234,7 @@ async def test_the_cap_of_a_stream_that_ends_alone_is_its_last_step() -> None:
     stream = live(heartbeat=1.5, cap=4.0)
     heart = beating(capped(Script((500, COMPLETE)), stream, OnCap.END_STREAM), stream)
     assert await Written().all_of(heart) == [(1.5, "HEARTBEAT"), (3, "HEARTBEAT"), (4, "CAP")]
-    assert stream.state is State.ENDED
+    assert stream.state is StreamState.ENDED
 
 
 @on_loop_clock

@@ -15,11 +15,11 @@ from mcp_app.protocol.http.sse import (
     MAX_RETRY,
     OPEN,
     Decoder,
-    Event,
     OversizedEventError,
     comment,
     frame,
 )
+from mcp_app.protocol.http.sse import ServerSentEvent as Event
 
 
 def decode(*chunks: bytes) -> list[Event]:

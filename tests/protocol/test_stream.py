@@ -8,19 +8,19 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from mcp_app.protocol.stream import TRANSITIONS, IllegalTransition, Input, State, Stream
+from mcp_app.protocol.stream import TRANSITIONS, IllegalTransition, Input, Stream, StreamState
 
 
-@pytest.mark.parametrize("state", list(State))
+@pytest.mark.parametrize("state", list(StreamState))
 @pytest.mark.parametrize("what", list(Input))
-def test_every_transition_is_in_the_table_or_raises(state: State, what: Input) -> None:
+def test_every_transition_is_in_the_table_or_raises(state: StreamState, what: Input) -> None:
     allowed = {
-        (State.OPENING, Input.OPEN): State.LIVE,
-        (State.LIVE, Input.ENTRIES): State.LIVE,
-        (State.LIVE, Input.QUIET): State.LIVE,
-        (State.LIVE, Input.LAST): State.ENDED,
-        (State.LIVE, Input.CAP): State.ENDED,
-        (State.LIVE, Input.LOST): State.ENDED,
+        (StreamState.OPENING, Input.OPEN): StreamState.LIVE,
+        (StreamState.LIVE, Input.ENTRIES): StreamState.LIVE,
+        (StreamState.LIVE, Input.QUIET): StreamState.LIVE,
+        (StreamState.LIVE, Input.LAST): StreamState.ENDED,
+        (StreamState.LIVE, Input.CAP): StreamState.ENDED,
+        (StreamState.LIVE, Input.LOST): StreamState.ENDED,
     }
     stream = Stream(0, heartbeat=1, cap=9)
     stream.state = state
@@ -32,7 +32,7 @@ def test_every_transition_is_in_the_table_or_raises(state: State, what: Input) -
         with pytest.raises(IllegalTransition, match=f"{what.name} in state {state.name}"):
             stream.step(what, 5)
         assert (stream.state, stream.quiet_at) == (state, 1)
-    assert set(TRANSITIONS) == set(State)
+    assert set(TRANSITIONS) == set(StreamState)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ class Streams(RuleBasedStateMachine):
 
     @invariant()
     def the_state_is_what_was_written(self) -> None:
-        expected = State.ENDED if self.ended else State.LIVE if self.opened else State.OPENING
+        expected = StreamState.ENDED if self.ended else StreamState.LIVE if self.opened else StreamState.OPENING
         assert self.stream.state is expected
 
 

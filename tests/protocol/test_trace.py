@@ -14,7 +14,7 @@ from mcp_app.protocol.http.trace import (
     MAX_TRACEPARENT_CHARS,
     MAX_TRACESTATE_CHARS,
     UNTRACED,
-    carried,
+    extract_trace,
 )
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -24,19 +24,19 @@ PARENTED = f"00-{TRACE}-{PARENT}-01"
 @pytest.mark.parametrize(("flags", "sampled"), [("01", True), ("00", False), ("03", True), ("fe", False), ("ff", True)])
 def test_a_traceparent_is_read_and_goes_on_as_it_came(flags: str, sampled: bool) -> None:
     text = f"00-{TRACE}-{PARENT}-{flags}"
-    trace = carried({"traceparent": text})
+    trace = extract_trace({"traceparent": text})
     assert (trace.trace_id, trace.parent_id, trace.sampled) == (TRACE, PARENT, sampled)
     assert trace.headers() == {"traceparent": text}
 
 
 @pytest.mark.parametrize("around", [" {}", "\t{}", "{} ", "{}\t", "\t {} \t"])
 def test_whitespace_around_it_means_nothing(around: str) -> None:
-    assert carried({"traceparent": around.format(PARENTED)}).traceparent == PARENTED
+    assert extract_trace({"traceparent": around.format(PARENTED)}).traceparent == PARENTED
 
 
 @pytest.mark.parametrize("text", [f"cc-{TRACE}-{PARENT}-01", f"cc-{TRACE}-{PARENT}-01-what-the-future-will-be-like"])
 def test_of_a_higher_version_what_is_known_is_read(text: str) -> None:
-    trace = carried({"traceparent": text, "tracestate": "foo=1"})
+    trace = extract_trace({"traceparent": text, "tracestate": "foo=1"})
     assert (trace.trace_id, trace.parent_id, trace.sampled) == (TRACE, PARENT, True)
     assert trace.headers() == {"traceparent": text, "tracestate": "foo=1"}
 
@@ -73,7 +73,7 @@ def test_of_a_higher_version_what_is_known_is_read(text: str) -> None:
     ],
 )
 def test_an_invalid_traceparent_is_ignored_and_its_tracestate_with_it(text: str) -> None:
-    assert carried({"traceparent": text, "tracestate": "foo=1"}) is UNTRACED
+    assert extract_trace({"traceparent": text, "tracestate": "foo=1"}) is UNTRACED
     assert UNTRACED.headers() == {}
 
 
@@ -97,7 +97,7 @@ VALUE = "".join(chr(code) for code in range(0x20, 0x7F) if chr(code) not in ",="
     ],
 )
 def test_a_tracestate_goes_on_unchanged(text: str) -> None:
-    assert carried({"traceparent": PARENTED, "tracestate": text}).tracestate == text
+    assert extract_trace({"traceparent": PARENTED, "tracestate": text}).tracestate == text
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_tracestate_goes_on_unchanged(text: str) -> None:
     ],
 )
 def test_an_invalid_tracestate_is_dropped_and_its_traceparent_is_not(text: str) -> None:
-    assert carried({"traceparent": PARENTED, "tracestate": text}).headers() == {"traceparent": PARENTED}
+    assert extract_trace({"traceparent": PARENTED, "tracestate": text}).headers() == {"traceparent": PARENTED}
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_an_invalid_tracestate_is_dropped_and_its_traceparent_is_not(text: str) 
     ],
 )  # fmt: skip
 def test_baggage_is_decoded_and_goes_on_as_it_came(text: str, values: dict[str, str]) -> None:
-    trace = carried({"baggage": text})
+    trace = extract_trace({"baggage": text})
     assert trace.baggage == values
     assert trace.headers() == {"baggage": text}
     assert trace.trace_id is None
@@ -167,36 +167,36 @@ def test_baggage_is_decoded_and_goes_on_as_it_came(text: str, values: dict[str, 
     ],
 )
 def test_a_member_of_baggage_that_is_none_is_removed(text: str, left: str | None) -> None:
-    assert carried({"baggage": text}).headers().get("baggage") == left
+    assert extract_trace({"baggage": text}).headers().get("baggage") == left
 
 
 def test_baggage_has_room_for_as_much_as_must_go_on_and_no_more() -> None:
     largest = "a=" + "x" * (MAX_BAGGAGE_CHARS - 2)
-    assert carried({"baggage": largest}).baggage_text == largest
-    assert carried({"baggage": f"b=1,{largest}"}).baggage_text == "b=1"
+    assert extract_trace({"baggage": largest}).baggage_text == largest
+    assert extract_trace({"baggage": f"b=1,{largest}"}).baggage_text == "b=1"
     many = [f"k{number}=v" for number in range(MAX_BAGGAGE_MEMBERS + 1)]
-    assert carried({"baggage": ",".join(many[:-1])}).baggage_text == ",".join(many[:-1])
-    assert carried({"baggage": ",".join(many)}).baggage_text == ",".join(many[:-1])
+    assert extract_trace({"baggage": ",".join(many[:-1])}).baggage_text == ",".join(many[:-1])
+    assert extract_trace({"baggage": ",".join(many)}).baggage_text == ",".join(many[:-1])
 
 
 def test_no_more_members_of_baggage_are_looked_at_than_the_grammar_has() -> None:
-    assert carried({"baggage": "wrong," * 179 + "a=1"}).baggage_text == "a=1"
-    assert carried({"baggage": "wrong," * 180 + "a=1"}) is UNTRACED
+    assert extract_trace({"baggage": "wrong," * 179 + "a=1"}).baggage_text == "a=1"
+    assert extract_trace({"baggage": "wrong," * 180 + "a=1"}) is UNTRACED
 
 
 def test_meta_is_asked_before_the_headers_and_a_tracestate_stays_with_its_traceparent() -> None:
     headers = {"traceparent": PARENTED, "tracestate": "foo=1", "baggage": "a=1"}
     other = f"00-{TRACE[::-1]}-{PARENT}-00"
-    assert carried(headers, {"traceparent": other}).headers() == {"traceparent": other, "baggage": "a=1"}
-    assert carried(headers, {"baggage": "b=2"}).headers() == {**headers, "baggage": "b=2"}
-    assert carried(headers, {"tracestate": "bar=2"}).headers() == headers
-    assert carried(headers, {"traceparent": "wrong", "tracestate": "bar=2"}).headers() == headers
-    assert carried({}, {"traceparent": other, "tracestate": "bar=2"}).tracestate == "bar=2"
+    assert extract_trace(headers, {"traceparent": other}).headers() == {"traceparent": other, "baggage": "a=1"}
+    assert extract_trace(headers, {"baggage": "b=2"}).headers() == {**headers, "baggage": "b=2"}
+    assert extract_trace(headers, {"tracestate": "bar=2"}).headers() == headers
+    assert extract_trace(headers, {"traceparent": "wrong", "tracestate": "bar=2"}).headers() == headers
+    assert extract_trace({}, {"traceparent": other, "tracestate": "bar=2"}).tracestate == "bar=2"
 
 
 @pytest.mark.parametrize("value", [None, 1, True, [PARENTED], {"a": 1}, 1.5])
 def test_what_is_no_text_is_ignored(value: object) -> None:
-    assert carried({}, {"traceparent": value, "tracestate": value, "baggage": value}) is UNTRACED
+    assert extract_trace({}, {"traceparent": value, "tracestate": value, "baggage": value}) is UNTRACED
 
 
 NASTY = st.text(alphabet=st.sampled_from('az09-=,;@ \t\n%"\\\u00e4f0')) | st.text()
@@ -204,11 +204,11 @@ NASTY = st.text(alphabet=st.sampled_from('az09-=,;@ \t\n%"\\\u00e4f0')) | st.tex
 
 @given(NASTY | st.just(PARENTED), NASTY, NASTY)
 def test_anything_at_all_is_carried_or_ignored_and_can_be_sent_on(parent: str, state: str, baggage: str) -> None:
-    trace = carried({"traceparent": parent, "tracestate": state, "baggage": baggage})
+    trace = extract_trace({"traceparent": parent, "tracestate": state, "baggage": baggage})
     sent = trace.headers()
     assert all(value.isascii() and value.replace("\t", " ").isprintable() and value for value in sent.values())
-    assert carried(sent) == trace
-    assert carried({}, sent) == trace
+    assert extract_trace(sent) == trace
+    assert extract_trace({}, sent) == trace
     assert len(sent.get("baggage", "")) <= MAX_BAGGAGE_CHARS
     assert (trace.trace_id is None) == ("traceparent" not in sent)
     assert ("baggage" in sent) == bool(trace.baggage)

@@ -11,7 +11,7 @@ from mcp_app.authoring.tool import Tool, tool
 from mcp_app.config.settings import Settings
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.protocol.event import Entry, Event
-from mcp_app.protocol.policy import PLAIN_POST, Keep, Policy
+from mcp_app.protocol.policy import PLAIN_POST, Policy, Retention
 from mcp_app.runs import Reader, Run, Runs
 
 SECONDS = 3000.0  # of the loop's clock, within which anything must have happened
@@ -24,7 +24,7 @@ class SlowLog(MemoryLog):
         super().__init__()
         self.writing: set[str] = set()
 
-    async def open(self, run: str, keep: Keep) -> None:
+    async def open(self, run: str, keep: Retention) -> None:
         await asyncio.sleep(0.001)
         await super().open(run, keep)
 

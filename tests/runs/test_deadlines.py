@@ -48,14 +48,14 @@ async def test_what_is_off_is_not_told_and_the_last_one_takes_the_timer_along() 
     stage = Stage()
     stage.after("a", 10.0)
     stage.after("b", 20.0)
-    stage.deadlines.off("a")
-    stage.deadlines.off("unknown")
+    stage.deadlines.cancel("a")
+    stage.deadlines.cancel("unknown")
     assert "a" not in stage.deadlines
     assert "b" in stage.deadlines
     assert timers() == 1
     await asyncio.sleep(15)
     assert stage.told == []
-    stage.deadlines.off("b")
+    stage.deadlines.cancel("b")
     assert timers() == 0
     stage.after("b", 1.0)
     await asyncio.sleep(1.5)
@@ -86,7 +86,7 @@ async def test_one_that_is_set_within_a_call_does_not_hide_those_before_it() -> 
     def over(key: str) -> None:
         told.append(key)
         if key == "first":
-            deadlines.off("off")  # of the same moment
+            deadlines.cancel("off")  # of the same moment
             deadlines.at("last", stage.began + 50.0)
 
     deadlines = Deadlines(over)
@@ -125,7 +125,7 @@ async def test_those_called_off_do_not_pile_up() -> None:
     for number in range(10 * SLACK):
         stage.after(str(number), 5.0)
         stage.after(str(number), 6.0)
-        stage.deadlines.off(str(number))
+        stage.deadlines.cancel(str(number))
         assert len(stage.deadlines._heap) <= 2 * 2 + SLACK
     await asyncio.sleep(20)
     assert stage.told == [("stays", 10.0)]
@@ -187,7 +187,7 @@ def test_any_order_of_all_this_is_what_a_plain_list_would_do(steps: list[tuple[s
                 stage.after(key, seconds)
                 due[key] = (now + seconds, count)
             elif step == "off":
-                stage.deadlines.off(key)
+                stage.deadlines.cancel(key)
                 due.pop(key, None)
             else:
                 await asyncio.sleep(seconds + 0.5)

@@ -12,7 +12,7 @@ from runs_stage import SECONDS, Stage
 
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.protocol.event import Event, EventType
-from mcp_app.protocol.policy import PLAIN_DETACHED, Keep
+from mcp_app.protocol.policy import PLAIN_DETACHED, Retention
 from mcp_app.runs.writer import CLOCK_EVENTS, SLICE_SECONDS, YIELD_TURNS, Writer
 
 EVENT = Event(EventType.LOG, b"1")
@@ -63,7 +63,7 @@ class Slices:
 @asynccontextmanager
 async def opened() -> AsyncIterator[Slices]:
     stage = Slices()
-    await stage.writer.open(Keep(entries=10, bytes=1000), EVENT)
+    await stage.writer.open(Retention(entries=10, bytes=1000), EVENT)
     with stage.others.busy():
         await asyncio.sleep(0)
         stage.others.since_the_last()

@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from mcp_app.aio.event import Signal
+from mcp_app.aio.event import LazyEvent
 
-Either = Signal | asyncio.Event
+Either = LazyEvent | asyncio.Event
 
 
-@pytest.fixture(params=[Signal, asyncio.Event], ids=["signal", "event"])
+@pytest.fixture(params=[LazyEvent, asyncio.Event], ids=["signal", "event"])
 def signal(request: pytest.FixtureRequest) -> Either:
     """Ours, and what it is to be like."""
     make: Callable[[], Either] = request.param

@@ -8,30 +8,30 @@ import itertools
 import pytest
 from loop_clock import on_loop_clock
 
-from mcp_app.aio.mutex import Turnstile
+from mcp_app.aio.mutex import Mutex
 
 
 def test_an_open_one_is_entered_without_suspending() -> None:
-    turnstile = Turnstile()
+    mutex = Mutex()
     for _ in range(3):
         with pytest.raises(StopIteration):
-            turnstile.enter().send(None)
-        assert turnstile.shut
-        turnstile.leave()
-        assert not turnstile.shut
+            mutex.acquire().send(None)
+        assert mutex.locked
+        mutex.release()
+        assert not mutex.locked
 
 
 class Queue:
     """Some that want to enter, one after the other; each stays inside for a second."""
 
     def __init__(self, count: int) -> None:
-        self.turnstile = Turnstile()
+        self.mutex = Mutex()
         self.inside: set[int] = set()
         self.entered: list[int] = []
         self.tasks = [asyncio.create_task(self._pass(number)) for number in range(count)]
 
     async def _pass(self, number: int) -> None:
-        await self.turnstile.enter()
+        await self.mutex.acquire()
         try:
             assert not self.inside
             self.inside.add(number)
@@ -39,13 +39,13 @@ class Queue:
             await asyncio.sleep(1)
         finally:
             self.inside.discard(number)
-            self.turnstile.leave()
+            self.mutex.release()
 
     async def over(self) -> list[int]:
         """Who got in, once nobody wants to any more."""
         await asyncio.wait_for(asyncio.wait(self.tasks), 3000)
         assert [task.exception() for task in self.tasks if not task.cancelled()] == [None] * len(self.entered)
-        assert not self.turnstile.shut
+        assert not self.mutex.locked
         return self.entered
 
 
@@ -68,18 +68,18 @@ async def test_whoever_gives_up_is_passed_over(gone: set[int]) -> None:
 
 @on_loop_clock
 async def test_whoever_is_cancelled_as_its_turn_comes_passes_it_on() -> None:
-    turnstile = Turnstile()
-    await turnstile.enter()
+    mutex = Mutex()
+    await mutex.acquire()
     entered: list[str] = []
 
     async def enter(name: str) -> None:
-        await turnstile.enter()
+        await mutex.acquire()
         entered.append(name)
-        turnstile.leave()
+        mutex.release()
 
     first, second = (asyncio.create_task(enter(name)) for name in ("first", "second"))
     await asyncio.sleep(1)
-    turnstile.leave()
+    mutex.release()
     first.cancel()  # its turn has come, and it has not run since
     await asyncio.wait_for(asyncio.wait({first, second}), 3000)
-    assert (first.cancelled(), entered, turnstile.shut) == (True, ["second"], False)
+    assert (first.cancelled(), entered, mutex.locked) == (True, ["second"], False)

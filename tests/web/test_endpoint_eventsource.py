@@ -11,7 +11,7 @@ from web_play import eventually
 from web_wire import Following, Wire, decoded, refused, stream
 
 from mcp_app.eventlog.memory import MemoryLog
-from mcp_app.protocol.policy import Keep
+from mcp_app.protocol.policy import Retention
 
 KEY = "k" * 16
 WALK = f"{EVENTS}?tool=walk&count=3&run={KEY}"
@@ -43,7 +43,7 @@ async def test_a_key_starts_one_run_however_often_it_is_asked_for(direct: Direct
 
 async def test_a_key_starts_one_run_on_a_log_that_takes_its_time(make: Make) -> None:
     class Slow(MemoryLog):
-        async def open(self, run: str, keep: Keep) -> None:
+        async def open(self, run: str, keep: Retention) -> None:
             await asyncio.sleep(0)  # as one on disk or network does: other requests have their turn
             await super().open(run, keep)
 

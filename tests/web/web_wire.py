@@ -19,7 +19,7 @@ class Wire:
 
     def __init__(self) -> None:
         self.raw = b""
-        self.events: list[sse.Event] = []
+        self.events: list[sse.ServerSentEvent] = []
         self._decoder = sse.Decoder()
 
     def feed(self, chunk: bytes) -> None:

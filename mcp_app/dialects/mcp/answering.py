@@ -14,7 +14,7 @@ from functools import partial
 from ...config.settings import Settings
 from ...middleware import Batches
 from ...middleware.heartbeat import Heartbeat
-from ...middleware.time_cap import TimeCap
+from ...middleware.time_cap import CappedBatches
 from ...protocol.errors import McpAppError, NotAcceptable
 from ...protocol.event import Entry
 from ...protocol.http.accept import Representation, quality
@@ -116,7 +116,7 @@ class Answering:
     ) -> Filtered:
         promotion = None if promote is None or on_cap is not OnCap.PROMOTE else Promotion(promote, reader)
         at_cap = promotion or partial(run.end_at_cap, self._settings.cap_seconds)
-        batches = TimeCap(reader, stream, self._clock, on_cap, at_cap)
+        batches = CappedBatches(reader, stream, self._clock, on_cap, at_cap)
         return Filtered(batches, transcript, self._clock, past, promotion)
 
     def _streamed(self, filtered: Filtered, run: Run, stream: Stream, after: int) -> Answer:

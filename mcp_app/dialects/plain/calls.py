@@ -14,7 +14,7 @@ from ...config.settings import Settings
 from ...middleware import Batches
 from ...middleware.heartbeat import Heartbeat
 from ...middleware.json_fallback import collect
-from ...middleware.time_cap import TimeCap
+from ...middleware.time_cap import CappedBatches
 from ...protocol import plain
 from ...protocol.errors import InvalidRequest, RunConflict, UnknownRun
 from ...protocol.event import number
@@ -24,7 +24,7 @@ from ...protocol.stream import Stream
 from ...runs import Reader, Run, Runs
 from ...web.frames import Frames
 from ...web.guard import Guard
-from ...web.messages import GONE, PRINCIPAL, STREAM_HEADERS, Answer, Request, check_content_type, json_answer
+from ...web.messages import NO_CONTENT, PRINCIPAL, STREAM_HEADERS, Answer, Request, check_content_type, json_answer
 from ...web.metrics import Metrics
 from .call import PlainCall, check_stream, followed, lowered, posted, queried
 from .rendering import PlainRendering
@@ -67,7 +67,7 @@ class Calls:
                 after = call.last_event[1]
                 resumed = self._resumed(call, call.last_event[0])
                 if resumed is None or _is_read(resumed, after):
-                    return GONE
+                    return NO_CONTENT
                 run = resumed
             if run.policy.on_leave is not OnLeave.LINGER:
                 check_stream(call)  # not a run of an EventSource: its life is not this reader's
@@ -86,7 +86,7 @@ class Calls:
 
     async def follow_head(self, run: Run, request: Request) -> Answer:
         """What following would answer with."""
-        return GONE if _is_read(run, _place(run, followed(request, self._settings))) else _stream_head()
+        return NO_CONTENT if _is_read(run, _place(run, followed(request, self._settings))) else _stream_head()
 
     # --- which run ---------------------------------------------------------------------------------------------------
 
@@ -134,7 +134,7 @@ class Calls:
 
     async def _answer(self, run: Run, reader: Reader, call: PlainCall, cap: float) -> Answer:
         stream = Stream(self._clock(), heartbeat=call.heartbeat, cap=cap, ends_by=run.deadline)
-        capped = TimeCap(reader, stream, self._clock, run.policy.on_cap, partial(run.end_at_cap, cap))
+        capped = CappedBatches(reader, stream, self._clock, run.policy.on_cap, partial(run.end_at_cap, cap))
         handed_over = False
         try:
             await asyncio.sleep(0)  # the tool's first turn: most have ended after it, and need nobody to wait
@@ -149,10 +149,10 @@ class Calls:
     def _followed(self, run: Run, call: PlainCall) -> Answer:
         after = _place(run, call)
         if _is_read(run, after):
-            return GONE
+            return NO_CONTENT
         cap = lowered(self._settings.cap_seconds, call.cap)
         stream = Stream(self._clock(), heartbeat=call.heartbeat, cap=cap)
-        capped = TimeCap(run.follow(after), stream, self._clock, OnCap.END_STREAM, _nothing)
+        capped = CappedBatches(run.follow(after), stream, self._clock, OnCap.END_STREAM, _nothing)
         return self._streamed(run, capped, stream, call)
 
     def _streamed(self, run: Run, capped: Batches, stream: Stream, call: PlainCall) -> Answer:

@@ -71,7 +71,7 @@ def _field(name: str, value: str) -> bytes:
     return value.encode()
 
 
-class Event(NamedTuple):
+class ServerSentEvent(NamedTuple):
     """What a client dispatches. `id` is the last event id, which an event without one inherits (9.2.6).
 
     `retry` is the reconnection time, in milliseconds, that stood in this event's own block.
@@ -90,7 +90,7 @@ class OversizedEventError(ValueError):
     those which the same bytes completed before it; `limit` is the bound, in bytes.
     """
 
-    def __init__(self, limit: int, events: list[Event]) -> None:
+    def __init__(self, limit: int, events: list[ServerSentEvent]) -> None:
         super().__init__(f"an event of this stream is larger than the bound of {limit} bytes")
         self.limit = limit
         self.events = events
@@ -125,7 +125,7 @@ class Decoder:
         self._retry: int | None = None
         self._failed = False
 
-    def feed(self, chunk: bytes) -> list[Event]:
+    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """The events that `chunk` completes, in order.
 
         Raises OversizedEventError when an event outgrows the bound, and at every call after that.
@@ -137,7 +137,7 @@ class Decoder:
         if self._after_cr and chunk[:1] == b"\n":
             chunk = chunk[1:]
         self._after_cr = chunk[-1:] == b"\r"
-        events: list[Event] = []
+        events: list[ServerSentEvent] = []
         # bytes.splitlines knows CR, LF and CRLF and, unlike str.splitlines, nothing else.
         for piece in chunk.splitlines(keepends=True):
             line = piece.rstrip(b"\r\n")
@@ -153,13 +153,13 @@ class Decoder:
                 self._take(line, events)
         return events
 
-    def _fail(self, events: list[Event]) -> None:
+    def _fail(self, events: list[ServerSentEvent]) -> None:
         self._failed = True
         self._line.clear()
         self._data.clear()
         raise OversizedEventError(self._max_event_bytes, events)
 
-    def _take(self, line: bytes, events: list[Event]) -> None:
+    def _take(self, line: bytes, events: list[ServerSentEvent]) -> None:
         """One whole line, without its end."""
         if self._first_line:
             self._first_line = False
@@ -188,12 +188,12 @@ class Decoder:
             self._retry = min(int(digits[:11] or b"0"), MAX_RETRY)  # eleven digits are beyond MAX_RETRY already
             self.reconnection_time = self._retry
 
-    def _dispatch(self, events: list[Event]) -> None:
+    def _dispatch(self, events: list[ServerSentEvent]) -> None:
         """9.2.6, "dispatch the event". The id counts even where there is no data, and then no event."""
         self.last_event_id = self._id
         if self._data:
             data = self._data[:-1].decode(errors="replace")
-            events.append(Event(data, self._event or "message", self.last_event_id, self._retry))
+            events.append(ServerSentEvent(data, self._event or "message", self.last_event_id, self._retry))
         self._data.clear()
         self._event = ""
         self._retry = None

@@ -89,7 +89,7 @@ class Trace:
 UNTRACED = Trace()
 
 
-def carried(headers: Mapping[str, str], meta: Mapping[str, Any] | None = None) -> Trace:
+def extract_trace(headers: Mapping[str, str], meta: Mapping[str, Any] | None = None) -> Trace:
     """The trace of a call, by its HTTP header fields (names in lower case) and its `_meta`, which is asked first.
 
     `traceparent` and `tracestate` belong together and come from the same place; `baggage` stands for itself.

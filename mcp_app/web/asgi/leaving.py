@@ -115,7 +115,7 @@ class Leaving:
             self._ends.at(self, self._until)
 
     def _forget_timer(self) -> None:
-        self._ends.off(self)
+        self._ends.cancel(self)
         if self._looking is not None:
             self._looking.cancel()
             self._looking = None

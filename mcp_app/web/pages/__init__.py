@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ...protocol.http.conditional import entity_tag
 
-__all__ = ["CONTENT_SECURITY_POLICY", "HEADERS", "Page", "pages"]
+__all__ = ["CONTENT_SECURITY_POLICY", "HEADERS", "StaticFile", "pages"]
 
 # What a tool sends is hostile to a page that shows it. The page inserts text only; this makes a slip harmless too:
 # nothing inline runs, nothing is loaded from elsewhere, nothing is sent elsewhere, and no other site may frame the
@@ -43,7 +43,7 @@ _TYPES = {
 }
 
 
-class Page(NamedTuple):
+class StaticFile(NamedTuple):
     """One file to serve: its Content-Type, its bytes, and its strong ETag with the quotes (RFC 9110, 8.8.3)."""
 
     content_type: str
@@ -52,17 +52,17 @@ class Page(NamedTuple):
 
 
 @functools.cache
-def pages() -> Mapping[str, Page]:
+def pages() -> Mapping[str, StaticFile]:
     """Return every file by the path it is served at: `/` for the document, `/page/<file>` for the rest.
 
     Read once per process, from the package itself, so a wheel and a zip serve the same bytes as a checkout.
     """
-    found: dict[str, Page] = {}
+    found: dict[str, StaticFile] = {}
     for entry in resources.files(__name__).iterdir():
         content_type = _TYPES.get(entry.name[entry.name.rfind(".") :])
         if content_type is None:
             continue
         body = entry.read_bytes()
         path = "/" if entry.name == "index.html" else f"/page/{entry.name}"
-        found[path] = Page(content_type, body, entity_tag(body))
+        found[path] = StaticFile(content_type, body, entity_tag(body))
     return MappingProxyType(found)

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from ....protocol.errors import InvalidRequest, UnknownRun
 from ....protocol.mcp import jsonrpc
 from ....protocol.mcp.jsonrpc import Code, RpcError
-from ....web.messages import GONE, Answer, Request, json_answer
+from ....web.messages import NO_CONTENT, Answer, Request, json_answer
 from ..answering import Answering, acceptable
 from .merged_stream import BatchedCall, MergedStream, array
 from .session import Session, Working
@@ -86,7 +86,7 @@ class Batching:
         if len(after) != len(working) or any(at > each.run.events for at, each in zip(after, working, strict=True)):
             raise InvalidRequest("Last-Event-ID is none that this server gives out.")
         if all(each.run.over and at == each.run.events for at, each in zip(after, working, strict=True)):
-            return GONE
+            return NO_CONTENT
         return self._streamed(stream, [self._call(each, at) for each, at in zip(working, after, strict=True)], [])
 
     def _call(self, working: Working, after: int = 0) -> BatchedCall:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from ....config.settings import Settings
 from ....middleware.heartbeat import Heartbeat
-from ....middleware.time_cap import TimeCap
+from ....middleware.time_cap import CappedBatches
 from ....protocol.policy import MCP_2025_11_25, OnCap
 from ....protocol.stream import Stream
 from ....web.frames import Frames, Rendering
@@ -57,7 +57,7 @@ class Listening:
     def _answer(self, listener: Listener, rendering: Rendering, cap: float, on_close: Callable[[], None]) -> Answer:
         self._metrics.streams.add()
         stream = Stream(self._clock(), heartbeat=self._settings.heartbeat_seconds, cap=cap)
-        capped = TimeCap(listener, stream, self._clock, OnCap.END_STREAM, lambda: None)
+        capped = CappedBatches(listener, stream, self._clock, OnCap.END_STREAM, lambda: None)
 
         def closed() -> None:
             self._metrics.streams.ended.add()

@@ -14,11 +14,11 @@ import secrets
 from ....eventlog import EventLog
 from ....protocol.errors import InvalidRequest, Purged, UnknownRun
 from ....protocol.event import Entry, Event, EventType
-from ....protocol.policy import WINDOW_BYTES, WINDOW_ENTRIES, Keep
+from ....protocol.policy import WINDOW_BYTES, WINDOW_ENTRIES, Retention
 
 logger = logging.getLogger("mcp_app.mcp")
 
-KEEP = Keep(entries=WINDOW_ENTRIES, bytes=WINDOW_BYTES)
+KEEP = Retention(entries=WINDOW_ENTRIES, bytes=WINDOW_BYTES)
 """Messages kept for a client that is not listening, or that lost its connection."""
 
 

@@ -14,7 +14,7 @@ from ....eventlog import EventLog
 from ....protocol.errors import Draining, Overloaded
 from ....protocol.policy import Policy
 from ....runs.register import RETRY_AFTER
-from ....web.metrics import Pair
+from ....web.metrics import InFlight
 from .outbox import Outbox
 from .session import Session
 
@@ -22,7 +22,7 @@ from .session import Session
 class Sessions:
     """The sessions of this process, that used last at the end."""
 
-    def __init__(self, settings: Settings, log: EventLog, clock: Callable[[], float], numbers: Pair) -> None:
+    def __init__(self, settings: Settings, log: EventLog, clock: Callable[[], float], numbers: InFlight) -> None:
         self._settings = settings
         self._numbers = numbers
         self._log = log

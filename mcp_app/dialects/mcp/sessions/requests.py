@@ -16,7 +16,7 @@ from ....protocol.errors import InvalidParams
 from ....protocol.event import encode
 from ....protocol.http.accept import Representation
 from ....protocol.http.seal import digest
-from ....protocol.http.trace import Trace, carried
+from ....protocol.http.trace import Trace, extract_trace
 from ....protocol.http.uri_template import normal
 from ....protocol.mcp import jsonrpc
 from ....protocol.mcp.asked import Asked
@@ -50,7 +50,7 @@ class SessionRequest:
     @property
     def trace(self) -> Trace:
         meta = self.message.params.get("_meta")
-        return carried(self.headers, meta if isinstance(meta, dict) else None)
+        return extract_trace(self.headers, meta if isinstance(meta, dict) else None)
 
 
 class Legacy:

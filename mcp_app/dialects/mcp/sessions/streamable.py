@@ -17,7 +17,7 @@ from ....protocol.mcp import jsonrpc
 from ....protocol.mcp.jsonrpc import Code, RpcBody, RpcError
 from ....protocol.mcp.revisions import SESSION_REVISIONS
 from ....protocol.policy import MCP_2024_11_05
-from ....web.messages import GONE, PRINCIPAL, STREAM_HEADERS, Answer, Request, json_answer
+from ....web.messages import NO_CONTENT, PRINCIPAL, STREAM_HEADERS, Answer, Request, json_answer
 from ..answering import Answering, acceptable
 from ..failures import as_rpc_error
 from .batches import ACCEPTED, Batching
@@ -143,5 +143,5 @@ class Streamable:
         if after > run.events:
             raise InvalidRequest(f"Last-Event-ID is {after}; this stream has had {run.events} events.")
         if run.over and after == run.events:
-            return GONE
+            return NO_CONTENT
         return self._answering.resume(run, working.transcript, after)

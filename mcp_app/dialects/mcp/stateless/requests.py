@@ -15,7 +15,7 @@ from ....asking import Asker, Rounds, Unasked
 from ....authoring.resource import UnknownResource
 from ....protocol.errors import InvalidParams
 from ....protocol.event import encode
-from ....protocol.http.trace import Trace, carried
+from ....protocol.http.trace import Trace, extract_trace
 from ....protocol.mcp import headers as mcp_headers
 from ....protocol.mcp import jsonrpc
 from ....protocol.mcp.asked import Asked
@@ -57,7 +57,7 @@ class StatelessRequest:
 
     @property
     def trace(self) -> Trace:
-        return carried(self.http.headers, self.meta)
+        return extract_trace(self.http.headers, self.meta)
 
     @property
     def capabilities(self) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from ....config.settings import Settings
 from ....eventlog import READ_BYTES
 from ....middleware.heartbeat import Heartbeat
-from ....middleware.time_cap import TimeCap
+from ....middleware.time_cap import CappedBatches
 from ....protocol.errors import Draining, NotAcceptable, Overloaded
 from ....protocol.event import Entry, Event, EventType, encode
 from ....protocol.http.accept import Representation, quality
@@ -243,7 +243,7 @@ class Subscriptions:
             self._metrics.streams.ended.add()
 
         stream = Stream(self._clock(), heartbeat=self._settings.heartbeat_seconds, cap=self._settings.cap_seconds)
-        capped = TimeCap(subscription, stream, self._clock, MCP_2026_07_28_LISTEN.on_cap, subscription.end)
+        capped = CappedBatches(subscription, stream, self._clock, MCP_2026_07_28_LISTEN.on_cap, subscription.end)
         batches = Heartbeat(capped, stream, self._clock, self._metrics.heartbeats.add)
         name = f"subscription {message.id}"
         frames = Frames(
