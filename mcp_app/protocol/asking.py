@@ -1,6 +1,6 @@
-"""Errors of asking the caller something: the author's to catch, and without it the caller's to read.
+"""Errors of asking the caller a question: a tool may catch them; uncaught, they end its run and reach the caller.
 
-They are `ToolError`s, raised in the tool at its own `await`. Nothing is asked here.
+They are `ToolError`s, raised in the tool at its own `await`. No question is sent from here.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Declined(ToolError):
 
 
 class NoAnswer(ToolError):
-    """The client was asked, and answered with an error or with what nobody asked for."""
+    """The client answered the question with an error, or with something that does not fit the question."""
 
     code = "no_answer"
     status = 502
@@ -38,9 +38,9 @@ class NoAnswer(ToolError):
 
 
 class MissingCapability(ToolError):
-    """The tool asks for something that the caller did not declare it can do (MCP 2026-07-28, basic/index, _meta).
+    """The tool needs a capability that the caller did not declare (MCP 2026-07-28, basic/index, _meta).
 
-    `required` has the shape of MCP's ClientCapabilities, with what is missing.
+    `required` holds the missing capabilities in the shape of MCP's ClientCapabilities.
     """
 
     code = "missing_capability"
@@ -59,8 +59,8 @@ class MissingCapability(ToolError):
 class UrlRequired(ToolError):
     """Pages must be opened before the call is made again (MCP 2025-11-25, client/elicitation, -32042).
 
-    It ends the run of a caller that can be asked in no other way; no tool sees it. `elicitations` are
-    those of the wire.
+    It ends the run of a caller that supports no other way of asking; no tool sees it. `elicitations` are in the
+    format of the wire.
     """
 
     code = "url_elicitation_required"

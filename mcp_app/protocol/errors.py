@@ -1,13 +1,13 @@
-"""Everything that can go wrong for a caller, each with its code on the wire and the HTTP status it deserves.
+"""Every error that a caller can get, each with its code on the wire and its HTTP status.
 
     McpAppError
     ├── RequestError            refused before a run starts: always JSON with a 4xx (503 while draining)
     │   └── InvalidRequest, InvalidParams, UnknownTool, UnknownRun, UnknownRoute, RunConflict, MethodNotAllowed,
     │       NotAcceptable, BodyTimeout, BodyTooLarge, UnsupportedMediaType, HostNotAllowed, OriginNotAllowed,
     │       AnonymousNotAllowed, CrossSiteNotAllowed, NotReadOnly, Overloaded, Draining
-    ├── RunError                how a run ended without a result: the last event of its stream, or a 5xx as JSON
+    ├── RunError                a run ended without a result: the last event of its stream, or a 5xx as JSON
     │   └── ToolFailed, TimeCap, Shutdown, Cancelled, Left, EventTooLarge
-    ├── InternalError           a defect of ours, masked
+    ├── InternalError           a defect of the server, masked
     ├── Purged                  a reader fell behind what the event log keeps
     └── ToolError               raised by a tool's author: its message is meant for the caller
 
@@ -24,11 +24,11 @@ from .error_kind import ErrorKind
 
 
 class McpAppError(Exception):
-    """The root. `code` is the stable word on the wire, `status` the HTTP status when it is answered as JSON.
+    """The root. `code` is the stable identifier on the wire, `status` the HTTP status of the error sent as JSON.
 
-    `hint` says what the caller can do about it. `details` names the fields at fault, one mapping with `field` and
-    `problem` each. `error_id` leads an operator to the log entry with what the caller must not see.
-    `headers` are HTTP header fields that the status demands (Allow, Retry-After).
+    `hint` says what the caller can do about it. `details` lists the invalid fields, one mapping with `field` and
+    `problem` each. `error_id` leads an operator to the log entry with the details hidden from the caller.
+    `headers` are HTTP header fields that the status requires (Allow, Retry-After).
     """
 
     code: ClassVar[str]
@@ -57,12 +57,12 @@ class McpAppError(Exception):
 
     def object(self) -> dict[str, Any]:
         """The error object: the same in the stream, in JSON and in JSON-RPC."""
-        shown: dict[str, Any] = {"code": self.code, "message": self.message, "hint": self.hint}
+        fields: dict[str, Any] = {"code": self.code, "message": self.message, "hint": self.hint}
         if self.details:
-            shown["details"] = [dict(detail) for detail in self.details]
+            fields["details"] = [dict(detail) for detail in self.details]
         if self.error_id is not None:
-            shown["error_id"] = self.error_id
-        return shown
+            fields["error_id"] = self.error_id
+        return fields
 
 
 class RequestError(McpAppError):
@@ -70,7 +70,7 @@ class RequestError(McpAppError):
 
 
 class InvalidRequest(RequestError):
-    """The body, query or a header is not what the route takes (RFC 9110, 15.5.1)."""
+    """The body, the query or a header field is not valid for the route (RFC 9110, 15.5.1)."""
 
     code = "invalid_request"
     status = 400
@@ -78,7 +78,7 @@ class InvalidRequest(RequestError):
 
 
 class InvalidParams(RequestError):
-    """The tool exists, its parameters do not validate (RFC 9110, 15.5.21)."""
+    """The tool exists, but its parameters do not validate (RFC 9110, 15.5.21)."""
 
     code = "invalid_params"
     status = 422
@@ -94,7 +94,7 @@ class UnknownTool(RequestError):
 
 
 class UnknownRun(RequestError):
-    """No run of that id or key is known: it never was, it is forgotten, or it is another principal's."""
+    """No run has that id or key: it never existed, it was forgotten, or it belongs to another principal."""
 
     code = "unknown_run"
     status = 404
@@ -110,7 +110,7 @@ class UnknownRoute(RequestError):
 
 
 class RunConflict(RequestError):
-    """The same run key with another tool or other parameters (RFC 9110, 15.5.10)."""
+    """The run key is in use for another tool or other parameters (RFC 9110, 15.5.10)."""
 
     code = "run_conflict"
     status = 409
@@ -118,7 +118,7 @@ class RunConflict(RequestError):
 
 
 class MethodNotAllowed(RequestError):
-    """The path exists, the method does not (RFC 9110, 15.5.6)."""
+    """The path exists, but not with this method (RFC 9110, 15.5.6)."""
 
     code = "method_not_allowed"
     status = 405
@@ -126,7 +126,7 @@ class MethodNotAllowed(RequestError):
 
 
 class NotReadOnly(RequestError):
-    """A tool that may change something was asked for by GET (RFC 9110, 9.2.1: GET is safe)."""
+    """A tool that is not read-only was called by GET (RFC 9110, 9.2.1: GET is safe)."""
 
     code = "not_read_only"
     status = 405
@@ -134,7 +134,7 @@ class NotReadOnly(RequestError):
 
 
 class NotAcceptable(RequestError):
-    """Accept takes neither an event stream nor JSON (RFC 9110, 15.5.7)."""
+    """Accept allows neither an event stream nor JSON (RFC 9110, 15.5.7)."""
 
     code = "not_acceptable"
     status = 406
@@ -150,7 +150,7 @@ class BodyTimeout(RequestError):
 
 
 class BodyTooLarge(RequestError):
-    """The body is larger than this server reads (RFC 9110, 15.5.14)."""
+    """The body is larger than the server's limit (RFC 9110, 15.5.14)."""
 
     code = "body_too_large"
     status = 413
@@ -166,7 +166,7 @@ class UnsupportedMediaType(RequestError):
 
 
 class HostNotAllowed(RequestError):
-    """The Host is not one of ours: a DNS rebinding, or a deployment without its setting (RFC 9110, 15.5.20)."""
+    """The Host is not one of this server's: DNS rebinding, or a missing MCP_APP_PUBLIC_URL (RFC 9110, 15.5.20)."""
 
     code = "host_not_allowed"
     status = 421
@@ -174,7 +174,7 @@ class HostNotAllowed(RequestError):
 
 
 class OriginNotAllowed(RequestError):
-    """A page of another origin asked (RFC 9110, 15.5.4)."""
+    """The request comes from a page of another origin (RFC 9110, 15.5.4)."""
 
     code = "origin_not_allowed"
     status = 403
@@ -182,7 +182,7 @@ class OriginNotAllowed(RequestError):
 
 
 class AnonymousNotAllowed(RequestError):
-    """The connection came in on an address that other machines reach, and nobody is asked who they are."""
+    """The connection arrived at an address that other machines can reach, and callers are not authenticated."""
 
     code = "anonymous_not_allowed"
     status = 403
@@ -190,7 +190,7 @@ class AnonymousNotAllowed(RequestError):
 
 
 class CrossSiteNotAllowed(RequestError):
-    """Sec-Fetch-Site says that another site's page wants to start a run."""
+    """Sec-Fetch-Site says that a page of another site is trying to start a run."""
 
     code = "cross_site_not_allowed"
     status = 403
@@ -198,7 +198,7 @@ class CrossSiteNotAllowed(RequestError):
 
 
 class Overloaded(RequestError):
-    """As many runs as this process takes are being worked on."""
+    """The process is running as many runs as it may (`max_runs`)."""
 
     code = "overloaded"
     status = 503
@@ -206,7 +206,7 @@ class Overloaded(RequestError):
 
 
 class Draining(RequestError):
-    """The server is being stopped: it takes no new run."""
+    """The server is shutting down and accepts no new runs."""
 
     code = "draining"
     status = 503
@@ -218,7 +218,7 @@ class RunError(McpAppError):
 
 
 class ToolFailed(RunError):
-    """The tool raised, or returned what it had not declared. What it raised is in the log under `error_id`."""
+    """The tool raised an exception, or its result does not fit its declaration. The log has it under `error_id`."""
 
     code = "tool_failed"
     status = 500
@@ -227,7 +227,7 @@ class ToolFailed(RunError):
 
 
 class TimeCap(RunError):
-    """The run reached the cap: the age at which it is ended."""
+    """The run reached the cap: the maximum age of a run."""
 
     code = "time_cap"
     status = 504
@@ -235,7 +235,7 @@ class TimeCap(RunError):
 
 
 class Shutdown(RunError):
-    """The server was stopped while the run was being worked on."""
+    """The server was stopped while the run was in progress."""
 
     code = "shutdown"
     status = 503
@@ -243,7 +243,7 @@ class Shutdown(RunError):
 
 
 class Cancelled(RunError):
-    """Somebody cancelled the run by DELETE."""
+    """The run was cancelled by DELETE."""
 
     code = "cancelled"
     status = 409
@@ -251,7 +251,7 @@ class Cancelled(RunError):
 
 
 class Left(RunError):
-    """The caller closed its stream and did not come back. Seen only by those who follow the run."""
+    """The caller closed its stream and did not reconnect. Only followers of the run can see this error."""
 
     code = "left"
     status = 409
@@ -259,7 +259,7 @@ class Left(RunError):
 
 
 class EventTooLarge(RunError):
-    """The tool sent one event larger than an event may be."""
+    """The tool sent an event above the maximum event size."""
 
     code = "event_too_large"
     status = 500
@@ -268,7 +268,7 @@ class EventTooLarge(RunError):
 
 
 class InternalError(McpAppError):
-    """A defect of the server. What happened is in the log under `error_id`."""
+    """A defect of the server. The log has the exception under `error_id`."""
 
     code = "internal_error"
     status = 500
@@ -276,7 +276,7 @@ class InternalError(McpAppError):
 
 
 class Purged(McpAppError):
-    """What the reader asks for is no longer in the event log: it would have got a hole (RFC 9110, 15.5.11)."""
+    """The events requested are no longer in the event log, and a reader never gets a gap (RFC 9110, 15.5.11)."""
 
     code = "purged"
     status = 410
@@ -284,7 +284,7 @@ class Purged(McpAppError):
 
 
 class ToolError(McpAppError):
-    """Raise it in a tool: its message and hint reach the caller as they are. Any other exception is masked."""
+    """For authors of tools to raise: its message and hint reach the caller unchanged. Other exceptions are masked."""
 
     code = "tool_failed"
     status = 500
@@ -293,7 +293,7 @@ class ToolError(McpAppError):
 
 
 class ToolDefinitionError(TypeError):
-    """A function cannot be a tool, and the message says which function, which parameter and why.
+    """A function cannot be a tool; the message names the function, the parameter and the reason.
 
-    Raised at registration, to the author; it never reaches a caller, which is why it is no `McpAppError`.
+    Raised to the author when the tool is defined. It never reaches a caller, so it is not an `McpAppError`.
     """

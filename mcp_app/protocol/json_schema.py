@@ -1,6 +1,6 @@
-"""JSON Schema 2020-12, as far as several parts read it: the schemas among which a value may choose.
+"""JSON Schema 2020-12: the alternatives of a schema, for the parts of mcp_app that inspect schemas.
 
-Nothing is validated, and no schema is made here.
+Nothing is validated and no schema is generated here.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ Schema = Mapping[str, Any]
 
 
 def alternatives(schema: object, root: Schema) -> Iterator[Schema]:
-    """The schema, and each that it refers to or chooses among: `$ref`, `anyOf`, `oneOf` and `allOf` opened.
+    """The schema itself, and every schema reachable from it through `$ref`, `anyOf`, `oneOf` and `allOf`.
 
-    A definition is opened once, so that one that refers to itself ends. `true` and `false`, and what is no schema, have
-    no alternatives.
+    Each `$ref` is resolved once, so a recursive definition terminates. `true`, `false` and anything that is not an
+    object yield no alternatives.
     """
     return _alternatives(schema, root, set())
 
 
-def _alternatives(schema: object, root: Schema, opened: set[str]) -> Iterator[Schema]:
+def _alternatives(schema: object, root: Schema, visited: set[str]) -> Iterator[Schema]:
     if not isinstance(schema, Mapping):
         return
     yield schema
     reference, definitions = schema.get("$ref"), root.get("$defs")
-    if isinstance(reference, str) and isinstance(definitions, Mapping) and reference not in opened:
-        opened.add(reference)
-        yield from _alternatives(definitions.get(reference.removeprefix("#/$defs/")), root, opened)
+    if isinstance(reference, str) and isinstance(definitions, Mapping) and reference not in visited:
+        visited.add(reference)
+        yield from _alternatives(definitions.get(reference.removeprefix("#/$defs/")), root, visited)
     for keyword in ("anyOf", "oneOf", "allOf"):
         choices = schema.get(keyword)
         for choice in choices if isinstance(choices, list) else ():
-            yield from _alternatives(choice, root, opened)
+            yield from _alternatives(choice, root, visited)

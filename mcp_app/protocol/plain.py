@@ -1,10 +1,10 @@
-"""The plain dialect: the tutorial's request body and its events, and nothing that acts.
+"""The plain dialect's formats: the tutorial's request body, the query of a GET, and the events.
 
     POST  {"tool": "scan_domain", "params": {"domain": "example.com"}}
     GET   ?tool=scan_domain&domain=example.com&run=KEY
     data: {"type":"progress","data":{…},"metadata":{…}}
 
-Tools' parameters are not validated here (the tool does that, it knows its schema), and no run is started.
+A tool's parameters are not validated here (the tool validates them against its schema), and no run is started.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from .event import Entry, Event, EventType, decode, encode
 from .http import sse, strict_json
 
 RESERVED = frozenset({"tool", "run", "heartbeat", "heartbeat_seconds", "cap_seconds", "params"})
-"""Names in a GET query that are the dialect's own: a read-only tool must not have a parameter of such a name."""
+"""Names in a GET query that belong to the dialect: a read-only tool must not have a parameter of such a name."""
 
 KEY = re.compile(r"[A-Za-z0-9_-]{16,128}", re.ASCII)
-"""A run key, chosen by the caller: 16 characters of this alphabet are 96 bits, enough not to be guessed or met."""
+"""A run key, chosen by the caller: 16 characters of this alphabet are 96 bits, too many to guess or to collide."""
 
 _EVENT_ID = re.compile(r"([0-9a-f]{32})/([1-9][0-9]{0,14})", re.ASCII)
-_DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)  # float() takes more: 1_0, nan, spaces
-_MAX_QUERY_FIELDS = 1000  # more is no form any more; parse_qsl itself is linear
+_DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)  # float() accepts more: 1_0, nan, spaces
+_MAX_QUERY_FIELDS = 1000  # far more than a form has; parse_qsl itself is linear
 
 ID_HINT = "Send back the id of the last event as it came."
 _QUERY_HINT = "GET ?tool=NAME&run=KEY&param=value…; objects go into params= as JSON."
@@ -42,9 +42,9 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 class StartBody(BaseModel):
-    """What starts a run, as it stands in a body. Strict: an unknown name or a number in a string is refused."""
+    """The part of a body that starts a run. Strict: unknown names and numbers in strings are rejected."""
 
-    # defer_build: with the first call of this dialect, which an MCP client never makes.
+    # defer_build: the model is built at the first call in this dialect; MCP clients never make one.
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, defer_build=True)
 
     tool: str
@@ -53,7 +53,7 @@ class StartBody(BaseModel):
 
 
 class CallBody(StartBody):
-    """A call of one tool: what starts the run, and how it is to be answered."""
+    """A call of one tool: what starts the run, and how it is answered."""
 
     stream: bool = True
     heartbeat: Literal["comment", "event"] = "comment"
@@ -62,7 +62,7 @@ class CallBody(StartBody):
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What stands in the query of a GET: the same words; `key` is the run key, `texts` the parameters as they came."""
+    """The query of a GET, with the same fields as a body. `key` is the run key, `texts` the unconverted parameters."""
 
     tool: str | None = None
     key: str | None = None
@@ -74,8 +74,9 @@ class Query:
 
     @property
     def identity(self) -> dict[str, str]:
-        """All parameters as texts, in the order of their names: what makes two queries the same call, however each
-        parameter came. What a tool makes of them is not in it: that can be anything, and a secret."""
+        """All parameters as texts, sorted by name: two queries with equal identities are the same call, whether a
+        parameter stood in `params` or in the query itself. The validated arguments are not part of it: they can be
+        any object, and secret."""
         texts_by_name = {
             name: value if isinstance(value, str) else encode(value).decode() for name, value in self.params.items()
         }
@@ -85,15 +86,12 @@ class Query:
 
 
 def parse_call(body: bytes) -> CallBody:
-    """The call in a POST's body.
-
-    Raises InvalidRequest naming the field and what is expected there.
-    """
+    """Parse the body of a POST. Raises InvalidRequest, which names the field and what is expected there."""
     return _parsed(body, CallBody)
 
 
 def parse_start(body: bytes) -> StartBody:
-    """The same for a run that nobody waits for: how it is to be answered is then no question. Raises InvalidRequest."""
+    """The same for a detached run, which has no options for the answer. Raises InvalidRequest."""
     return _parsed(body, StartBody)
 
 
@@ -105,13 +103,13 @@ def _parsed(body: bytes, model: type[_Model]) -> _Model:
         return model.model_validate(value)
     except ValidationError as error:
         details = problems(error)
-        raise InvalidRequest(_first(details), details=details) from None
+        raise InvalidRequest(_first_problem(details), details=details) from None
 
 
 def parse_query(query: bytes) -> Query:
-    """The call, or the run to come back to, in a GET's query (percent-encoded UTF-8).
+    """Parse the query of a GET (percent-encoded UTF-8): a call, or a run to resume.
 
-    Raises InvalidRequest naming the field and what is expected there.
+    Raises InvalidRequest, which names the field and what is expected there.
     """
     try:
         pairs = parse_qsl(
@@ -124,36 +122,33 @@ def parse_query(query: bytes) -> Query:
     fields: dict[str, list[str]] = {}
     for name, value in pairs:
         fields.setdefault(name, []).append(value)
-    own = {name: _once(name, fields.pop(name)) for name in list(fields) if name in RESERVED}
-    params = _params(own.get("params"))
+    reserved = {name: _single(name, fields.pop(name)) for name in list(fields) if name in RESERVED}
+    params = _params(reserved.get("params"))
     for name in fields:
         if name in params:
             raise InvalidRequest(
                 f"The parameter {json.dumps(name)} stands in params and in the query.", hint=_QUERY_HINT
             )
     return Query(
-        tool=own.get("tool"),
-        key=_key(own.get("run")),
-        heartbeat=_heartbeat(own.get("heartbeat")),
-        heartbeat_seconds=_seconds("heartbeat_seconds", own.get("heartbeat_seconds")),
-        cap_seconds=_seconds("cap_seconds", own.get("cap_seconds")),
+        tool=reserved.get("tool"),
+        key=_key(reserved.get("run")),
+        heartbeat=_heartbeat(reserved.get("heartbeat")),
+        heartbeat_seconds=_seconds("heartbeat_seconds", reserved.get("heartbeat_seconds")),
+        cap_seconds=_seconds("cap_seconds", reserved.get("cap_seconds")),
         params=params,
         texts=fields,
     )
 
 
 def parse_event_id(value: str) -> tuple[str, int]:
-    """The run and the number in a Last-Event-ID that this server gave out.
-
-    Raises InvalidRequest for what it cannot have given out.
-    """
+    """The run id and the entry number of a Last-Event-ID. Raises InvalidRequest when the format is not ours."""
     match = _EVENT_ID.fullmatch(value)
     if match is None:
         raise InvalidRequest("Last-Event-ID is not an id of this server.", hint=ID_HINT)
     return match[1], int(match[2])
 
 
-def _once(name: str, values: Sequence[str]) -> str:
+def _single(name: str, values: Sequence[str]) -> str:
     if len(values) > 1:
         raise InvalidRequest(f"{name} stands {len(values)} times in the query.", hint=_QUERY_HINT)
     return values[0]
@@ -194,25 +189,25 @@ def _params(text: str | None) -> dict[str, Any]:
 
 
 def problems(error: ValidationError, prefix: str = "") -> list[dict[str, str]]:
-    """What pydantic found, as the error object's `details`: the field's path and what is wrong with it.
+    """Pydantic's validation errors as the error object's `details`: the path of each field and its problem.
 
-    The values themselves are left out: they may be secrets, and the caller has them.
+    The values are left out: they may be secrets, and the caller has them.
     """
     return [
         {
-            "field": _shortened(prefix + ".".join(_shortened(str(part)) for part in found["loc"])),
-            "problem": _problem(found["type"], found["msg"]),
+            "field": _shortened(prefix + ".".join(_shortened(str(part)) for part in each["loc"])),
+            "problem": _problem(each["type"], each["msg"]),
         }
-        for found in error.errors(include_url=False, include_context=False, include_input=False)[:_MAX_DETAILS]
+        for each in error.errors(include_url=False, include_context=False, include_input=False)[:_MAX_DETAILS]
     ]
 
 
-_MAX_NAME = 200  # of a name, or a path of names, that the caller made up and has the rest of
-_MAX_DETAILS = 20  # a list of a thousand wrong items is one mistake, not a thousand
+_MAX_NAME_CHARS = 200  # characters of a field's name or path; the caller chose the name and knows the rest
+_MAX_DETAILS = 20  # a list of a thousand invalid items is one mistake, not a thousand
 
 
 def _shortened(name: str) -> str:
-    return name if len(name) <= _MAX_NAME else f"{name[:_MAX_NAME]}…"
+    return name if len(name) <= _MAX_NAME_CHARS else f"{name[:_MAX_NAME_CHARS]}…"
 
 
 def _problem(kind: str, message: str) -> str:
@@ -221,7 +216,7 @@ def _problem(kind: str, message: str) -> str:
     return message
 
 
-def _first(details: Sequence[dict[str, str]]) -> str:
+def _first_problem(details: Sequence[dict[str, str]]) -> str:
     return f"{details[0]['field'] or 'body'}: {details[0]['problem']}."
 
 
@@ -236,17 +231,17 @@ _PREFIX = {
 }
 
 HEARTBEAT_EVENT = sse.frame(b'{"type":"heartbeat"}')
-"""What `heartbeat=event` asks for: one that a page can watch. It has no id: there is nothing to resume after it."""
+"""The heartbeat of `heartbeat=event`: visible to scripts. It has no id, as there is nothing to resume after it."""
 
 
 def event_json(event: Event) -> bytes:
-    """The event as one line of JSON: `type`, its value, then `metadata` when it has any."""
+    """The event as one line of JSON: `type`, its value, then `metadata` if there is any."""
     if event.metadata:
         return b'%s%s,"metadata":%s}' % (_PREFIX[event.type], event.data, event.metadata)
     return b"%s%s}" % (_PREFIX[event.type], event.data)
 
 
-# What frame() makes of each kind of event, with holes for the run, the number, and the JSON, which is one line.
+# Templates for frame(), one for each event type; the run, the number and the JSON (one line) are filled in.
 _FRAME = {kind: sse.frame(b"%b%%b}" % prefix, id="%b/%d") for kind, prefix in _PREFIX.items()}
 _FRAME_WITH_METADATA = {
     kind: sse.frame(b'%b%%b,"metadata":%%b}' % prefix, id="%b/%d") for kind, prefix in _PREFIX.items()
@@ -254,9 +249,9 @@ _FRAME_WITH_METADATA = {
 
 
 def frame(run: bytes, entry: Entry, retry_ms: int | None = None) -> bytes:
-    """The entry as one frame of an event stream (WHATWG HTML 9.2.5). No `event:`, so that `onmessage` sees it.
+    """The entry as one frame of an event stream (WHATWG HTML 9.2.5). No `event:` field, so that `onmessage` gets it.
 
-    `run` is an id of ours: hexadecimal digits.
+    `run` is a run id: hexadecimal digits.
     """
     event = entry.event
     if retry_ms is not None:
@@ -267,9 +262,9 @@ def frame(run: bytes, entry: Entry, retry_ms: int | None = None) -> bytes:
 
 
 def json_answer(tool: str, end: Event, progress: Sequence[Event], metadata: dict[str, Any]) -> bytes:
-    """A whole run as one JSON object: its last event with `tool` and `progress` added.
+    """A complete run as one JSON object: its last event with `tool` and `progress` added.
 
-    `metadata` goes before what the last event itself says.
+    `metadata` is merged with the last event's own, which takes precedence.
     """
     merged = {**metadata, **(decode(end.metadata) if end.metadata else {})}
     return b'{"type":"%s","tool":%s,"%s":%s,"progress":[%s],"metadata":%s}' % (

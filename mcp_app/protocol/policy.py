@@ -1,7 +1,7 @@
-"""Policy as data: what leaving, resuming and the cap mean, one row for each way to call.
+"""Policy as data: the effects of leaving, resuming and the cap, one row for each way to call.
 
-The code that runs and reads never asks which dialect or revision it serves: it asks the row. A new revision is a new
-row; an `if` on a version anywhere else is a mistake. Nothing here acts.
+The code of runs and readers never checks which dialect or revision it serves: it reads the row. A new revision is a new
+row; an `if` on a version anywhere else is a mistake. There is no behaviour here.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from enum import Enum
 from .event import MAX_EVENT_BYTES
 
 WINDOW_ENTRIES = 256
-"""Entries that a tool may be ahead of the reader it waits for. Enough that a fast tool and its reader take turns
-rarely; few enough that a turn of 256 small events stays near a millisecond for everybody else."""
+"""Entries that a tool may be ahead of the reader that exerts backpressure. Enough that a fast tool and its reader
+switch rarely; few enough that a batch of 256 small events delays other tasks by about a millisecond."""
 
 WINDOW_BYTES = 1024 * 1024
-"""The same in bytes, whichever comes first: what one slow reader may cost in memory."""
+"""The same limit in bytes, whichever is reached first: the memory that one slow reader may occupy."""
 
 
 class OnLeave(Enum):
-    """What happens to a run when the reader that it belongs to closes its stream."""
+    """What happens to a run when the reader that started it closes its stream."""
 
     CANCEL = "the run is cancelled"
     LINGER = "the run waits for a reconnect, then is cancelled"
@@ -39,7 +39,7 @@ class OnCap(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How much of a run the event log keeps: the last `entries` and `bytes`, whichever is less."""
+    """How much of a run the event log keeps: the last `entries` or `bytes`, whichever is less."""
 
     entries: int
     bytes: int
@@ -47,7 +47,7 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One row. `retry_ms` goes out with a stream's first event as its reconnection time (WHATWG HTML 9.2.2)."""
+    """One row. `retry_ms` is sent with a stream's first event as its reconnection time (WHATWG HTML 9.2.2)."""
 
     name: str
     on_leave: OnLeave
@@ -56,32 +56,32 @@ class Policy:
     keep: Retention
     retry_ms: int | None = None
     keeps_result: bool = False
-    """Whether its result is kept, once there, for what is left of the run's life: its caller was told so."""
+    """Whether the result is kept at least until the run's deadline, as announced to the caller."""
     promoted_to: Policy | None = None
-    """The row that a run goes on under when it is promoted. Its life is that row's from the start, so that a tool is
-    not told of an end that will not come."""
+    """The row that applies once the run is promoted. The run's deadline is computed from that row from the start, so
+    that the tool never sees a deadline that promotion would move."""
     margin: float = 0.0
-    """Seconds before the cap at which streams end; a tenth of a cap that is too short for it."""
+    """Seconds before the cap at which streams end, at most a tenth of the cap."""
 
     @property
     def waits(self) -> bool:
-        """Whether the tool waits when the reader that started the run is a window behind."""
+        """Whether the reader that started the run exerts backpressure: the tool waits while it is a window behind."""
         return self.on_leave is not OnLeave.GO_ON
 
     def stream_seconds(self, cap: float) -> float:
-        """How old a stream may get where the cap is `cap` seconds."""
+        """The maximum age of a stream, in seconds, for a cap of `cap` seconds."""
         return cap - min(self.margin, cap / 10)
 
 
 _WINDOW = Retention(entries=WINDOW_ENTRIES + 2, bytes=WINDOW_BYTES + 2 * MAX_EVENT_BYTES)
-"""The window, the entry that filled it, and the last one, which never waits: less would purge a reader that is waited
-for, more would keep what nobody may ask for again."""
+"""The window, the entry that fills it, and the last entry, which never waits. Less would purge entries before the
+reader that exerts backpressure gets them; more would keep entries that cannot be requested again."""
 
 _REPLAY = Retention(entries=1024, bytes=4 * 1024 * 1024)
-"""Four windows: a reader that comes back after a minute without network finds its place in all but a flood."""
+"""Four windows: a reader that reconnects after a minute without network can resume, unless the tool floods."""
 
 _RETRY_MS = 1000
-"""Browsers wait 3 to 5 s by themselves; one second is short for a person and long for a server that restarts."""
+"""Browsers default to 3 to 5 s; one second is short for a person and long enough for a server to restart."""
 
 PLAIN_POST = Policy("plain, POST", OnLeave.CANCEL, OnCap.END_RUN, resumable=False, keep=_WINDOW)
 PLAIN_EVENTSOURCE = Policy(
@@ -101,8 +101,8 @@ MCP_2026_07_28_LISTEN = Policy(
     keep=Retention(entries=0, bytes=0),
 )
 
-# In a session leaving is not cancelling ("Disconnection SHOULD NOT be interpreted as the client cancelling its
-# request"). Only 2025-11-25 knows a stream that ends early and is polled, which is what `retry_ms` says.
+# In a session leaving does not cancel ("Disconnection SHOULD NOT be interpreted as the client cancelling its request").
+# Only 2025-11-25 has streams that end early and are polled, with `retry_ms` as the polling interval.
 MCP_2025_11_25 = Policy(
     "MCP 2025-11-25 request", OnLeave.GO_ON, OnCap.END_STREAM, resumable=True, keep=_REPLAY, retry_ms=_RETRY_MS
 )
@@ -111,10 +111,11 @@ MCP_2025_06_18 = Policy(
 )
 MCP_2024_11_05 = Policy("MCP 2024-11-05 request", OnLeave.CANCEL, OnCap.END_RUN, resumable=False, keep=_WINDOW)
 
-# Nobody reads a task as a stream: it is polled, and the cap of a stream says nothing of it.
+# A task is polled, not read as a stream, so the cap of a stream does not apply to it.
 MCP_TASK = Policy("MCP task", OnLeave.GO_ON, OnCap.END_STREAM, resumable=True, keep=_REPLAY, keeps_result=True)
 
-# Clients and proxies count the same two minutes, and began earlier: what comes in the last second may come too late.
+# Clients and proxies have the same timeout of two minutes and started it earlier: a message in the last second may
+# come too late.
 MCP_2026_07_28_FOLLOWED = Policy(
     "MCP 2026-07-28 tools/call, tasks declared",
     OnLeave.CANCEL,

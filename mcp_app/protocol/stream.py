@@ -1,7 +1,7 @@
-"""When a stream does what: the states of one event stream as a table, its two deadlines as numbers.
+"""The state machine of one event stream: its transitions as a table, its two deadlines as numbers.
 
-Time is an argument everywhere, in seconds of any clock that does not go back; nobody waits here and nothing is written.
-`heartbeat.py` and `time_cap.py` in the middleware ask this module *when*, and do *what*.
+Time is an argument everywhere, in seconds of any monotonic clock; nothing waits and nothing is written here.
+`heartbeat.py` and `time_cap.py` in the middleware take the deadlines from this module and act on them.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ from enum import Enum, auto
 
 
 class StreamState(Enum):
-    """Where one event stream is in its life."""
+    """The state of one event stream."""
 
-    OPENING = auto()  # nothing was written yet
-    LIVE = auto()  # something was written, more may follow
-    ENDED = auto()  # the last thing was written: only the end of the stream itself may follow
+    OPENING = auto()  # nothing has been written
+    LIVE = auto()  # something has been written, more may follow
+    ENDED = auto()  # the final event or comment has been written: nothing may follow it
 
 
 class Input(Enum):
-    """What can happen to a stream."""
+    """What is about to be written to a stream."""
 
-    OPEN = auto()  # the opening comment goes out
-    ENTRIES = auto()  # entries of the log go out, the last one not among them
-    QUIET = auto()  # a heartbeat goes out
-    LAST = auto()  # the run's last event goes out
-    CAP = auto()  # the stream is as old as it may get, and ends without a last event
-    LOST = auto()  # the reader fell behind the log: the error goes out as last event
+    OPEN = auto()  # the opening comment
+    ENTRIES = auto()  # entries of the log, without the run's last event
+    QUIET = auto()  # a heartbeat
+    LAST = auto()  # the run's last event
+    CAP = auto()  # the end of a stream that reached the cap, without a last event
+    LOST = auto()  # the error that ends the stream of a reader that fell behind the log
 
 
 TRANSITIONS: dict[StreamState, dict[Input, StreamState]] = {
@@ -39,18 +39,18 @@ TRANSITIONS: dict[StreamState, dict[Input, StreamState]] = {
     },
     StreamState.ENDED: {},
 }
-"""All allowed transitions: anything not in this table is a defect of ours and raises `IllegalTransition`."""
+"""All allowed transitions: any other one is a defect of the server and raises `IllegalTransition`."""
 
 
 class IllegalTransition(RuntimeError):
-    """Something was about to be written that must not be: nothing follows a last event."""
+    """A write that the stream's state does not allow: nothing may follow a last event."""
 
 
 class Stream:
     """The state and the deadlines of one event stream.
 
-    `heartbeat` and `cap` are seconds; `ends_by` is a point in time before which the stream must end whatever its age
-    (the deadline of its run). A heartbeat is due when nothing at all was written for `heartbeat` seconds.
+    `heartbeat` and `cap` are durations in seconds. `ends_by` is a time by which the stream must end whatever its age
+    (the deadline of its run). A heartbeat is due when nothing has been written for `heartbeat` seconds.
     """
 
     __slots__ = ("_heartbeat", "_written_at", "cap_at", "state")
@@ -63,14 +63,11 @@ class Stream:
 
     @property
     def quiet_at(self) -> float:
-        """When a heartbeat is due, unless something is written before."""
+        """The time at which a heartbeat is due, unless something is written before."""
         return self._written_at + self._heartbeat
 
     def step(self, what: Input, now: float) -> None:
-        """Something is being written: take the transition and put the heartbeat off.
-
-        Raises IllegalTransition.
-        """
+        """Take the transition for what is being written now, and postpone the heartbeat. Raises IllegalTransition."""
         try:
             self.state = TRANSITIONS[self.state][what]
         except KeyError:

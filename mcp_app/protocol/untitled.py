@@ -1,4 +1,4 @@
-"""How pydantic is to write JSON Schema for us: for the schemas of tools and for the forms that ask a user."""
+"""Pydantic's JSON Schema generator as mcp_app uses it: for the schemas of tools and for elicitation forms."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 
 class Untitled(GenerateJsonSchema):
-    """Without the titles that pydantic makes of names: they say nothing, and double the size of a list of tools."""
+    """Omits the titles that pydantic derives from field names: they add nothing, and double the size of a tool list."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False

@@ -1,4 +1,4 @@
-"""What HTTP and the web's standards say, as pure functions: Accept, media types, event streams, JSON, URIs, traces.
+"""HTTP and related web standards as pure functions: Accept, media types, event streams, JSON, URIs, trace context.
 
-No message of MCP is known here.
+MCP's messages are not known here.
 """

@@ -1,8 +1,8 @@
-"""What a client wants to be answered with: its Accept header, read as RFC 9110 12.5.1 says.
+"""Content negotiation by the Accept header field (RFC 9110, 12.5.1).
 
-Pure: a header value in, a choice out. `quality` is what the header says of one media type and knows no dialect;
-`choose` is the plain dialect's choice between our two representations. What a request body says about it
-(`"stream": false`), and how an answer is written, may not be in here.
+Pure: a header value in, a choice out. `quality` evaluates the header for one media type and knows no dialect; `choose`
+is the plain dialect's choice between the two representations. Options of a request body (`"stream": false`) and the
+writing of answers may not be in here.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from enum import Enum
 from functools import lru_cache
 from typing import NamedTuple
 
-# Ranges of one header that are looked at; browsers send about eight. It bounds the work for one request whatever size
-# of header the server lets through.
+# Ranges of one header that are evaluated; browsers send about eight. It bounds the work for one request whatever header
+# size the server allows.
 MAX_RANGES = 100
 
-# Headers that are remembered with what they say: a client sends the same one with every request. Both numbers bound the
-# memory that strangers can fill; browsers' headers have some 130 characters.
-REMEMBERED = 256
-REMEMBERED_CHARS = 256
+# Size of the cache of evaluated headers (a client sends the same one with every request) and the longest header in it.
+# Both numbers bound the memory that clients can fill; browsers' headers have some 130 characters.
+CACHED_HEADERS = 256
+CACHED_HEADER_CHARS = 256
 
 # 5.6.2 token; 5.6.6 parameter, whose value is a token or a quoted-string (5.6.4).
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"  # noqa: S105 - a grammar rule's name, not a secret
@@ -29,23 +29,23 @@ _NAME = re.compile(_TOKEN)
 _MEDIA_RANGE = re.compile(rf"({_TOKEN})/({_TOKEN})")
 _QUOTED_STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _QUOTED_PAIR = re.compile(r"\\(.)")
-# 12.4.2 weight: `0.5`, at most three decimals. Clients in use write `.2` (java.net) and a float's sixteen decimals.
+# 12.4.2 weight: `0.5`, at most three decimals. Existing clients send `.2` (java.net) and a float's sixteen decimals.
 _WEIGHT = re.compile(r"[01](?:\.[0-9]*)?|\.[0-9]+", re.ASCII)
 
 Parameters = frozenset[tuple[str, str]]
 
 
 class Representation(Enum):
-    """The two ways in which one answer can be written. The value is the media type."""
+    """The two formats of an answer. The value is the media type."""
 
     EVENT_STREAM = "text/event-stream"
     JSON = "application/json"
 
 
 class Quality(NamedTuple):
-    """What an Accept header says of one media type.
+    """The weight that an Accept header gives to one media type.
 
-    `q` is 0 for "never" and for a type that no range matches. `specificity` is that of the range that decided: 0 none,
+    `q` is 0 for "never" and for a type that no range matches. `specificity` is that of the matching range: 0 none,
     1 `*/*` or no header at all, 2 `type/*`, 3 `type/subtype`, and one more for each parameter.
     """
 
@@ -68,11 +68,11 @@ class MediaRange:
 
     @property
     def specificity(self) -> int:
-        """As in Quality, of this range alone."""
+        """The specificity of this range, as in Quality."""
         return 1 + (self.type != "*") + (self.subtype != "*") + len(self.parameters)
 
     def matches(self, offered: MediaRange) -> bool:
-        """Whether `offered`, a media type, is of this range. Parameters of the range must be the type's own."""
+        """Whether the media type `offered` is in this range. It must have all parameters of the range."""
         return (
             self.type in ("*", offered.type)
             and self.subtype in ("*", offered.subtype)
@@ -85,7 +85,7 @@ _JSON = MediaRange("application", "json")
 
 
 def parse(accept: str) -> tuple[MediaRange, ...]:
-    """The header's ranges in its order. An empty or malformed element is left out; this never raises."""
+    """The header's ranges, in order. Empty and malformed elements are skipped; this never raises."""
     ranges: list[MediaRange] = []
     for element in _split(accept, ","):
         if len(ranges) == MAX_RANGES:
@@ -97,19 +97,19 @@ def parse(accept: str) -> tuple[MediaRange, ...]:
 
 
 def quality(accept: str | None, media_type: str) -> Quality:
-    """What the header says of `media_type`, which may have parameters ("text/html;level=1").
+    """The header's weight for `media_type`, which may have parameters ("text/html;level=1").
 
-    12.5.1: the most specific range decides, wherever it stands. One that is given twice counts with its lower weight,
-    so that q=0 means never. No header, or one in which nothing can be read, accepts anything.
+    12.5.1: the most specific matching range applies, whatever its position. A repeated range counts with its lowest
+    weight, so that q=0 means never. A missing header, or one without a valid element, accepts anything.
 
-    Raises ValueError when `media_type`, the caller's own, is not one.
+    Raises ValueError when `media_type` is not a media type.
     """
-    if accept is None or len(accept) <= REMEMBERED_CHARS:
-        return _remembered_quality(accept, media_type)
-    return _read_quality(accept, media_type)
+    if accept is None or len(accept) <= CACHED_HEADER_CHARS:
+        return _cached_quality(accept, media_type)
+    return _parse_quality(accept, media_type)
 
 
-def _read_quality(accept: str | None, media_type: str) -> Quality:
+def _parse_quality(accept: str | None, media_type: str) -> Quality:
     offered = _media_range(media_type)
     if offered is None or "*" in (offered.type, offered.subtype):
         raise ValueError(f"{media_type!r} is not a media type")
@@ -119,15 +119,15 @@ def _read_quality(accept: str | None, media_type: str) -> Quality:
 def choose(accept: str | None) -> Representation | None:
     """The plain dialect's representation for this header; None is 406 Not Acceptable.
 
-    The higher weight wins; at equal weight the type which the more specific range matched; then, also without a header
-    or with wildcards alone, the event stream.
+    The higher weight wins; at equal weights the type with the more specific range; otherwise (no header, wildcards
+    only) the event stream.
     """
-    if accept is None or len(accept) <= REMEMBERED_CHARS:
-        return _remembered_choice(accept)
-    return _read_choice(accept)
+    if accept is None or len(accept) <= CACHED_HEADER_CHARS:
+        return _cached_choice(accept)
+    return _parse_choice(accept)
 
 
-def _read_choice(accept: str | None) -> Representation | None:
+def _parse_choice(accept: str | None) -> Representation | None:
     ranges = None if accept is None else parse(accept)
     stream = _quality(ranges, _EVENT_STREAM)
     json = _quality(ranges, _JSON)
@@ -137,15 +137,15 @@ def _read_choice(accept: str | None) -> Representation | None:
     return Representation.EVENT_STREAM if stream == best else Representation.JSON
 
 
-_remembered_quality = lru_cache(maxsize=REMEMBERED)(_read_quality)
-_remembered_choice = lru_cache(maxsize=REMEMBERED)(_read_choice)
+_cached_quality = lru_cache(maxsize=CACHED_HEADERS)(_parse_quality)
+_cached_choice = lru_cache(maxsize=CACHED_HEADERS)(_parse_choice)
 
 
 def _quality(ranges: Collection[MediaRange] | None, offered: MediaRange) -> Quality:
     if not ranges:
         return ANYTHING
-    found = [Quality(each.q, each.specificity) for each in ranges if each.matches(offered)]
-    return min(found, key=lambda each: (-each.specificity, each.q), default=NO_MATCH)
+    matching = [Quality(each.q, each.specificity) for each in ranges if each.matches(offered)]
+    return min(matching, key=lambda each: (-each.specificity, each.q), default=NO_MATCH)
 
 
 def _media_range(element: str) -> MediaRange | None:
@@ -167,13 +167,13 @@ def _media_range(element: str) -> MediaRange | None:
         if name == "q":  # "process any parameter named "q" as weight, regardless of parameter ordering"
             if weight is not None or (weight := _weight(value)) is None:
                 return None
-        elif name and parameter != ("charset", "utf-8"):  # both our types are UTF-8, so asking for it changes nothing
+        elif name and parameter != ("charset", "utf-8"):  # both types are UTF-8, so this parameter changes nothing
             parameters.add(parameter)
     return MediaRange(match[1].lower(), match[2].lower(), frozenset(parameters), 1.0 if weight is None else weight)
 
 
 def _parameter(text: str) -> tuple[str, str] | None:
-    """Name and value in lower case; two empty strings for nothing between semicolons (5.6.6 allows it)."""
+    """Name and value in lower case; two empty strings for an empty parameter (5.6.6 allows it)."""
     text = text.strip(" \t")
     if not text:
         return "", ""
@@ -194,7 +194,7 @@ def _weight(text: str) -> float | None:
 
 
 def _split(text: str, separator: str) -> list[str]:
-    """Split where no quoted string is open. One pass: the header is hostile until proven otherwise."""
+    """Split at separators outside of quoted strings. One pass: the header is untrusted."""
     if '"' not in text:
         return text.split(separator)
     parts: list[str] = []

@@ -1,4 +1,4 @@
-"""Entity tags and If-None-Match (RFC 9110, 8.8.3 and 13.1.2). Nothing about the documents that are tagged."""
+"""Entity tags and If-None-Match (RFC 9110, 8.8.3 and 13.1.2). Nothing here knows the documents that are tagged."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import hashlib
 import re
 
 _DIGITS = 32
-"""Hex digits of SHA-256 in a tag: 128 bit, so that two documents with one tag will not be met."""
+"""Hex digits of SHA-256 in a tag: 128 bits make a collision of two documents impossible in practice."""
 
 _TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
-"""RFC 9110, 8.8.3: entity-tag. A comma may be inside of the quotes: splitting the field at commas would be wrong."""
+"""RFC 9110, 8.8.3: entity-tag. The quoted part may contain commas, so the field cannot be split at commas."""
 
 _GAP = re.compile(r"[ \t]*(?:,[ \t]*|$)")
 
@@ -20,11 +20,11 @@ def entity_tag(body: bytes) -> str:
 
 
 def matches(etag: str, if_none_match: str | None) -> bool:
-    """Whether the caller has what `etag` names, so that 304 is the answer to GET and HEAD.
+    """Whether the caller has the version that `etag` identifies, so that GET and HEAD are answered with 304.
 
     `if_none_match` is the field's value (several lines joined by ", "), None when it was not sent. Tags compare weakly,
-    `*` matches all that exists, empty list elements are skipped (5.6.1.2), and a field that is not valid is no
-    condition: the caller gets the whole document, which is never wrong.
+    `*` matches any document that exists, empty list elements are skipped (5.6.1.2), and an invalid field is ignored:
+    the caller gets the complete document, which is never wrong.
     """
     if if_none_match is None:
         return False

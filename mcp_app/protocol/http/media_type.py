@@ -1,7 +1,7 @@
-"""The media type of data: by its first bytes, else by the extension of its name.
+"""The media type of data: by its first bytes, or by the extension of a file name.
 
-Only what authors of tools return: pictures, sound, documents. The tables are here and not the system's, so that the
-same file has the same type on every machine. Nothing is opened or decoded.
+Limited to what authors of tools return: images, audio, documents. The tables are built in instead of the system's, so
+that the same file has the same type on every machine. No file is opened and no data decoded here.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ _ALIASES = {
     "audio/vorbis": "audio/ogg",
     "audio/x-m4a": "audio/mp4",
     "audio/m4a": "audio/mp4",
-    "audio/aac": "audio/mpeg",  # either may begin with an ID3 tag
+    "audio/aac": "audio/mpeg",  # both may begin with an ID3 tag
     "audio/x-aiff": "audio/aiff",
     "audio/x-midi": "audio/midi",
     "image/heif": "image/heic",
@@ -112,12 +112,12 @@ _ALIASES = {
 
 
 def is_valid(media_type: str) -> bool:
-    """Whether it is written as a media type (RFC 9110, 8.3.1)."""
+    """Whether the text has the syntax of a media type (RFC 9110, 8.3.1)."""
     return _TYPE.fullmatch(media_type) is not None
 
 
 def by_content(data: bytes) -> str | None:
-    """The type that the first bytes give away; None when they are of none that is known here."""
+    """The type that the first bytes identify; None when they match no known signature."""
     for offset, magic, media_type in _MAGIC:
         if data.startswith(magic, offset) and data.startswith(_CONTAINERS.get(media_type, b"")):
             return media_type
@@ -127,20 +127,20 @@ def by_content(data: bytes) -> str | None:
 
 
 def by_name(name: str) -> str | None:
-    """The type that the extension of a file's name stands for; None when it is none that is known here."""
+    """The type for the extension of a file name; None for an unknown extension."""
     return _EXTENSIONS.get(name.rpartition(".")[2].lower()) if "." in name else None
 
 
-def contradicts(declared: str, found: str) -> bool:
-    """Whether data of the type `found` cannot be what it is declared to be, within pictures and sound.
+def contradicts(declared: str, detected: str) -> bool:
+    """Whether the type `detected` in the data contradicts the declared one. Checked for images and audio only.
 
-    A document's container says little of what it is: most office formats are zip files.
+    The container format of a document is not conclusive: most office formats are zip files.
     """
     essence = declared.partition(";")[0].strip().lower()
     kinds = ("image/", "audio/")
-    if not (essence.startswith(kinds) and found.startswith(kinds)):
+    if not (essence.startswith(kinds) and detected.startswith(kinds)):
         return False
-    return _ALIASES.get(essence, essence) != _ALIASES.get(found, found)
+    return _ALIASES.get(essence, essence) != _ALIASES.get(detected, detected)
 
 
 def is_text(media_type: str) -> bool:

@@ -1,7 +1,7 @@
-"""What the texts of a query mean for a tool, as far as its JSON Schema says it and pydantic does not.
+"""Decoding query strings by a tool's JSON Schema, where pydantic alone cannot decide.
 
-Pydantic reads a number, a boolean or a date out of a text. Whether a name that stands once is a list of one, and which
-of a few values of another type than text is meant by `1`, is read from the schema here. Nothing is validated.
+Pydantic parses a number, a boolean or a date from text. The schema decides here whether a name that occurs once is a
+list of one item, and which non-string constant or enum value a text such as `1` stands for. Nothing is validated.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ..json_schema import Schema, alternatives
 
 
 def lists(schema: Schema) -> frozenset[str]:
-    """The parameters of an input schema for which a repeated name is a list, and a single one a list of one."""
+    """The parameters of an input schema that take arrays: a name that occurs once is then a list of one item."""
     return frozenset(
         name
         for name, parameter in schema.get("properties", {}).items()
@@ -23,9 +23,9 @@ def lists(schema: Schema) -> frozenset[str]:
 
 
 def choices(schema: Schema) -> Mapping[str, Mapping[str, Any]]:
-    """By parameter, the values it can have by how they are written: `{"level": {"1": 1, "2": 2}}`.
+    """For each parameter, its non-string constants and enum values by their JSON text: `{"level": {"1": 1, "2": 2}}`.
 
-    Parameters that take any text, or no few values at all, are left out: for them a text is what it says.
+    Parameters that accept any string, or have no enumerated values, are left out: their texts are taken literally.
     """
     found = {name: _choices(parameter, schema) for name, parameter in schema.get("properties", {}).items()}
     return {name: values for name, values in found.items() if values}

@@ -1,13 +1,13 @@
-"""`requestState`: what a tool has been answered so far, carried by the client and believed only when we sealed it.
+"""`requestState`: the answers that a tool has got so far, held by the client and authenticated by this server's seal.
 
-MCP 2026-07-28, basic/patterns/mrtr, Server Requirements 4 and 5: the state is an attacker's input; sealed into it are
-who may bring it back, on which request, and until when. It is protected, not secret: the client can read the payload.
-Any process with one of the keys opens it, so it survives a restart and another node. That it is used only once cannot
-be known here; `fingerprint` is what a log of used ones has to keep.
+MCP 2026-07-28, basic/patterns/mrtr, Server Requirements 4 and 5: the state is attacker-controlled input, so the seal
+binds it to a principal, a request and an expiry. It is authenticated, not encrypted: the client can read the payload.
+Any process with one of the keys can open it, so it survives restarts and works on every node. Single use cannot be
+enforced here; a log of used states stores their `fingerprint`.
 
     base64url( version 1 · nonce 16 · expiry 8 · principal 16 · request 16 · payload … · HMAC-SHA256 32 )
 
-The standard library's HMAC, and no clock and no source of randomness: both are arguments.
+Uses the standard library's HMAC. The clock and the randomness are arguments.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ from ..event import encode, number
 from ..mcp.rpc_error import Code, RpcError
 
 MIN_SECRET_BYTES = 16
-"""Of the setting's secret: 128 bits, if it is random. Less can be tried out on one sealed state, offline."""
+"""Minimum length of the secret: 128 bits, if it is random. Less can be brute-forced offline from one sealed state."""
 
 MAX_PAYLOAD_BYTES = 256 * 1024
-"""Of encoded JSON. A state travels twice with every round, in bodies of at most 1 MiB that hold answers beside it."""
+"""Bytes of JSON. A state is sent twice in every round, in bodies of at most 1 MiB that also hold the answers."""
 
 NONCE_BYTES = 16
-"""Random for each seal: two states of the same payload are two states, of which each may be used once."""
+"""Random bytes in each seal: two states with the same payload differ, and each may be used once."""
 
 _VERSION = b"\x01"
-_TAG_BYTES = 16  # of each binding: nobody may choose two principals or requests that have the same one
+_TAG_BYTES = 16  # of each binding: collisions of principals or requests must be infeasible
 _MAC_BYTES = 32
 _FIELDS = struct.Struct(f">{len(_VERSION)}s{NONCE_BYTES}sQ{_TAG_BYTES}s{_TAG_BYTES}s")  # expiry: ms since the epoch
 _MAX_TEXT = math.ceil((_FIELDS.size + MAX_PAYLOAD_BYTES + _MAC_BYTES) * 4 / 3)
 _SALT = b"mcp_app requestState"
-_NOT_SALIENT = frozenset({"_meta", "inputResponses", "requestState"})
+_RETRY_FIELDS = frozenset({"_meta", "inputResponses", "requestState"})
 
 
 class Reason(Enum):
-    """Why a state was refused; the value is what its bearer is told."""
+    """Why a state was rejected; the value is the message for the client."""
 
     TAMPERED = "requestState is not one that this server gave out, or it was changed."
     EXPIRED = "requestState has expired."
@@ -54,7 +54,7 @@ class Reason(Enum):
 
 
 class StateRefused(RpcError):
-    """A `requestState` that is not to be believed: INVALID_PARAMS, with the `reason`."""
+    """The `requestState` is not valid: INVALID_PARAMS, with the `reason`."""
 
     def __init__(self, reason: Reason) -> None:
         data = {
@@ -68,7 +68,7 @@ class StateRefused(RpcError):
 
 
 def derive_key(secret: str | bytes) -> bytes:
-    """The key that a setting's secret gives for this purpose alone: HKDF-SHA256 (RFC 5869, 2), one block.
+    """Derive a key for this purpose only from a secret of the settings: HKDF-SHA256 (RFC 5869, 2), one block.
 
     Raises ValueError for a secret of less than MIN_SECRET_BYTES.
     """
@@ -80,19 +80,19 @@ def derive_key(secret: str | bytes) -> bytes:
 
 
 def digest(params: Mapping[str, Any]) -> bytes:
-    """A digest of the parameters that must be the same when the request comes again: all but what a retry adds.
+    """A digest of the parameters that must be equal when the request is retried: all but those that a retry adds.
 
-    The order of names does not count, nor how a number is written (1.0 may come back as 1 from a client in JavaScript).
+    The order of names is ignored, and so is the notation of numbers (JavaScript clients send 1.0 back as 1).
     """
-    salient = {name: _plain(value) for name, value in params.items() if name not in _NOT_SALIENT}
-    return hashlib.sha256(json.dumps(salient, sort_keys=True, separators=(",", ":")).encode()).digest()
+    stable = {name: _normalised(value) for name, value in params.items() if name not in _RETRY_FIELDS}
+    return hashlib.sha256(json.dumps(stable, sort_keys=True, separators=(",", ":")).encode()).digest()
 
 
-def _plain(value: Any) -> Any:
+def _normalised(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _plain(each) for name, each in value.items()}
+        return {name: _normalised(each) for name, each in value.items()}
     if isinstance(value, list):
-        return [_plain(each) for each in value]
+        return [_normalised(each) for each in value]
     return number(value) if isinstance(value, float) else value
 
 
@@ -106,12 +106,12 @@ def seal(
     expires: float,
     nonce: bytes,
 ) -> str:
-    """The payload, a JSON value, as URL-safe ASCII that `unseal` opens for this principal and request until `expires`.
+    """Seal a JSON value into URL-safe ASCII, which `unseal` opens for this principal and request until `expires`.
 
-    `keys` are of `derive_key`: the first seals. `digest` is of `digest(params)`. `expires` counts seconds since the
-    epoch, `nonce` is NONCE_BYTES of randomness.
+    `keys` come from `derive_key`; the first one seals. `digest` comes from `digest(params)`. `expires` is in seconds
+    since the epoch, `nonce` is NONCE_BYTES random bytes.
 
-    Raises ValueError when the payload is no JSON value, or larger than MAX_PAYLOAD_BYTES.
+    Raises ValueError when the payload is not a JSON value, or larger than MAX_PAYLOAD_BYTES.
     """
     if len(nonce) != NONCE_BYTES:
         raise ValueError(f"the nonce has {len(nonce)} bytes, not {NONCE_BYTES}")
@@ -135,45 +135,45 @@ def unseal(
     digest: bytes,
     now: float,
 ) -> Any:
-    """The payload that was sealed into `text`, with any of the `keys`. `now` counts seconds since the epoch.
+    """The payload that was sealed into `text` with any of the `keys`. `now` is in seconds since the epoch.
 
-    Raises StateRefused with the reason. That a state was tampered with is found before anything in it is looked at.
+    Raises StateRefused with the reason. The MAC is verified before any field is used.
     """
     raw = _decoded(text)
     signed, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
-    # All keys are tried, whichever fits: how long that takes says nothing.
-    fitting = [key for key in keys if hmac.compare_digest(_mac(key, signed), mac)]
-    if not fitting:
+    # All keys are always tried: the time taken must not reveal which one matches.
+    matching = [key for key in keys if hmac.compare_digest(_mac(key, signed), mac)]
+    if not matching:
         raise StateRefused(Reason.TAMPERED)
     _, _, expires, principal_tag, request_tag = _FIELDS.unpack_from(signed)
     if now * 1000 >= expires:
         raise StateRefused(Reason.EXPIRED)
-    if not hmac.compare_digest(principal_tag, _principal_tag(fitting[0], principal)):
+    if not hmac.compare_digest(principal_tag, _principal_tag(matching[0], principal)):
         raise StateRefused(Reason.OTHER_PRINCIPAL)
-    if not hmac.compare_digest(request_tag, _request_tag(fitting[0], method, digest)):
+    if not hmac.compare_digest(request_tag, _request_tag(matching[0], method, digest)):
         raise StateRefused(Reason.OTHER_REQUEST)
     return json.loads(signed[_FIELDS.size :])
 
 
 def fingerprint(text: str) -> str:
-    """What tells a state that was unsealed from every other one, in 64 characters: for a log of those that were used.
+    """An identifier of an unsealed state, 64 characters: for a log of the states that were used.
 
-    No second text opens as the same state, so one cannot be used twice by writing it in another way.
+    Exactly one text unseals to a given state, so a state cannot be used twice under another spelling.
     """
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _decoded(text: str) -> bytes:
-    """The bytes in a text of ours; its version, without which nothing is known of the rest, included."""
+    """Decode the text and check its length and version, which determines the layout of the rest."""
     if len(text) > _MAX_TEXT or not text.isascii():
         raise StateRefused(Reason.TAMPERED)
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except ValueError:
         raise StateRefused(Reason.TAMPERED) from None
-    written = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-    # The decoder passes over foreign characters and unused bits: only the text that we would write is ours.
-    if written != text or len(raw) < _FIELDS.size + _MAC_BYTES or not raw.startswith(_VERSION):
+    canonical = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    # The decoder ignores foreign characters and unused bits: only the canonical encoding is accepted.
+    if canonical != text or len(raw) < _FIELDS.size + _MAC_BYTES or not raw.startswith(_VERSION):
         raise StateRefused(Reason.TAMPERED)
     return raw
 
@@ -182,8 +182,8 @@ def _mac(key: bytes, signed: bytes) -> bytes:
     return hmac.digest(key, b"state" + signed, "sha256")
 
 
-# Keyed, so that a state does not give away its principal to who tries out names; each use of the key begins with
-# another word.
+# Keyed, so that a state does not reveal its principal to a client that tries out names. Each use of the key has its own
+# prefix.
 
 
 def _principal_tag(key: bytes, principal: str) -> bytes:

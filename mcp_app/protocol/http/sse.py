@@ -1,7 +1,7 @@
-"""Event streams as bytes: the frames a server writes, and the decoder a client reads them with.
+"""Event streams as bytes: the encoder of the server and the decoder of the client.
 
-WHATWG HTML 9.2 "Server-sent events". Pure: bytes in, bytes or values out. Nothing here may know what an event means
-(that is a dialect's business), when a heartbeat is due (`stream.py`), or what carries the bytes.
+WHATWG HTML 9.2 "Server-sent events". Pure: bytes in, bytes or values out. Nothing here may know the meaning of an
+event (the dialect's), when a heartbeat is due (`stream.py`'s), or which transport carries the bytes.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import NamedTuple
 # and for a browser both are nothing.
 HEARTBEAT = b":\n"
 
-# First bytes of every stream: headers and status leave at once, and proxies see a body. Here the blank line is wanted:
-# it ends what a careless client may still hold from a connection that was cut in the middle of an event, and no id has
-# been seen yet that could make an empty event of it.
+# First bytes of every stream: they make the server send status and headers at once, and show proxies a body. Here the
+# blank line is intended: it terminates an unfinished event that a careless client may have kept from a connection that
+# was cut, and no id has been seen yet that would turn it into an empty event.
 OPEN = b": open\n\n"
 
-# The largest `retry:` we keep, in milliseconds: what a browser's timer can hold (2**31 - 1, 24.8 days). Without it a
-# peer could make us convert, and then wait, any number of digits.
+# The largest `retry:` accepted, in milliseconds: the maximum of a browser's timer (2**31 - 1, 24.8 days). Without it a
+# peer could make us convert a number of any length, and then wait that long.
 MAX_RETRY = 2**31 - 1
 
-# What one undispatched event may hold in a Decoder, in bytes. Our own server refuses larger events, so more than this
-# is a stream that is broken or hostile; without the bound it would be held in memory to its end.
+# Maximum size of one undispatched event in a Decoder, in bytes. Our own server rejects larger events, so a larger one
+# means a broken or hostile stream; without the bound it would be buffered until it ends.
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 
 # 9.2.5: end-of-line = ( cr lf / cr / lf ). U+2028 and the like are ordinary characters here.
@@ -32,24 +32,24 @@ _END_OF_LINE = re.compile(rb"\r\n|\r|\n")
 
 
 def comment(text: str) -> bytes:
-    """`text` as comment lines, which clients skip: for people who read the raw stream.
+    """`text` as comment lines, which clients ignore: for people who read the raw stream.
 
-    Like HEARTBEAT it does not end an event, so it may stand between two frames, never inside one. Each line of a
-    `text` of several lines becomes a comment, so no text can start a field.
+    Like HEARTBEAT it does not end an event, so it may be written between two frames, never inside one. Each line of
+    `text` becomes a comment line, so no text can start a field.
     """
     lines = _END_OF_LINE.split(text.encode())
     return b"".join(b": %b\n" % line if line else b":\n" for line in lines)
 
 
 def frame(data: bytes, *, id: str | None = None, event: str | None = None, retry: int | None = None) -> bytes:  # noqa: A002 - the standard's name
-    """The bytes of one whole event (9.2.6). A client dispatches it as soon as they are there.
+    """The bytes of one complete event (9.2.6), which a client dispatches as soon as it has them.
 
-    `data` is UTF-8, normally one line of JSON. Data of several lines arrives with each line end as one LF. `retry` is
-    the reconnection time in milliseconds; there is no frame without data, because some clients dispatch an empty event
+    `data` is UTF-8, normally one line of JSON. In multi-line data each line end arrives as one LF. `retry` is the
+    reconnection time in milliseconds. There are no frames without data, because some clients dispatch an empty event
     for a lone `retry:`.
 
-    Raises ValueError for CR, LF or NUL in `id` or `event` (the first two would start a field of the caller's choice,
-    with NUL the client ignores the id), and for a `retry` that is negative or above MAX_RETRY.
+    Raises ValueError for CR, LF or NUL in `id` or `event` (CR and LF would let a value start a new field; clients
+    ignore an id with NUL), and for a `retry` that is negative or above MAX_RETRY.
     """
     head = b""
     if id is not None:
@@ -72,9 +72,9 @@ def _field(name: str, value: str) -> bytes:
 
 
 class ServerSentEvent(NamedTuple):
-    """What a client dispatches. `id` is the last event id, which an event without one inherits (9.2.6).
+    """An event as a client dispatches it. `id` is the last event id, which an event without an id inherits (9.2.6).
 
-    `retry` is the reconnection time, in milliseconds, that stood in this event's own block.
+    `retry` is the reconnection time, in milliseconds, from this event's own block.
     """
 
     data: str
@@ -84,10 +84,10 @@ class ServerSentEvent(NamedTuple):
 
 
 class OversizedEventError(ValueError):
-    """An event, or one line, was larger than the decoder's bound. The decoder takes nothing after it.
+    """An event, or one line, exceeded the decoder's limit. The decoder cannot be used after it.
 
-    It is the reader's own limit and never goes over the wire, so it is none of the errors in `errors.py`. `events` are
-    those which the same bytes completed before it; `limit` is the bound, in bytes.
+    It is a limit of the reader and never sent over the wire, so it is not one of the errors in `errors.py`. `events`
+    are the events that the same chunk completed before it; `limit` is in bytes.
     """
 
     def __init__(self, limit: int, events: list[ServerSentEvent]) -> None:
@@ -97,26 +97,26 @@ class OversizedEventError(ValueError):
 
 
 class Decoder:
-    """9.2.6 "Interpreting an event stream", fed with the bytes as they come.
+    """9.2.6 "Interpreting an event stream", as an incremental decoder.
 
     Lines may end in LF, CR or CRLF, and chunks may be cut anywhere, also within CRLF, a character or the byte order
     mark. Invalid UTF-8 becomes U+FFFD, as the standard's UTF-8 decode does. An event without its blank line is dropped
-    at the end of the stream: simply stop feeding. For the next connection take a new decoder.
+    at the end of the stream: there is nothing to flush. Use a new decoder for each connection.
 
     Lines are split before they are decoded: no byte of a longer UTF-8 sequence is CR or LF, and a sequence which a line
     end cuts short is replaced in either order, so the text is the same.
     """
 
     def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
-        """`max_event_bytes` bounds what is held of one unfinished event: its data, and a line without its end."""
+        """`max_event_bytes` bounds the buffers for one unfinished event: its data, and an incomplete line."""
         self.last_event_id = ""
-        """What a reconnecting client sends as Last-Event-ID."""
+        """The value of Last-Event-ID for a reconnection."""
         self.reconnection_time: int | None = None
-        """Milliseconds to wait before reconnecting; None while the stream has not said so."""
+        """Milliseconds to wait before reconnecting; None until the stream has set it."""
         self.comments = 0
         """Comment lines seen so far: heartbeats, mostly."""
         self._max_event_bytes = max_event_bytes
-        self._line = bytearray()  # the line whose end has not come yet
+        self._line = bytearray()  # the incomplete line
         self._first_line = True
         self._after_cr = False  # the last chunk ended in CR; an LF that follows belongs to it
         self._data = bytearray()
@@ -126,9 +126,9 @@ class Decoder:
         self._failed = False
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
-        """The events that `chunk` completes, in order.
+        """Decode `chunk` and return the events that it completes, in order.
 
-        Raises OversizedEventError when an event outgrows the bound, and at every call after that.
+        Raises OversizedEventError when an event exceeds the limit, and at every call after that.
         """
         if self._failed:
             raise OversizedEventError(self._max_event_bytes, [])
@@ -138,7 +138,7 @@ class Decoder:
             chunk = chunk[1:]
         self._after_cr = chunk[-1:] == b"\r"
         events: list[ServerSentEvent] = []
-        # bytes.splitlines knows CR, LF and CRLF and, unlike str.splitlines, nothing else.
+        # bytes.splitlines splits at CR, LF and CRLF only, unlike str.splitlines.
         for piece in chunk.splitlines(keepends=True):
             line = piece.rstrip(b"\r\n")
             if len(self._line) + len(line) + len(self._data) > self._max_event_bytes:
@@ -146,11 +146,11 @@ class Decoder:
             if len(line) == len(piece):
                 self._line += line
             elif self._line:
-                whole = bytes(self._line) + line
+                line = bytes(self._line) + line
                 self._line.clear()
-                self._take(whole, events)
+                self._process_line(line, events)
             else:
-                self._take(line, events)
+                self._process_line(line, events)
         return events
 
     def _fail(self, events: list[ServerSentEvent]) -> None:
@@ -159,8 +159,8 @@ class Decoder:
         self._data.clear()
         raise OversizedEventError(self._max_event_bytes, events)
 
-    def _take(self, line: bytes, events: list[ServerSentEvent]) -> None:
-        """One whole line, without its end."""
+    def _process_line(self, line: bytes, events: list[ServerSentEvent]) -> None:
+        """Process one complete line, without its line end."""
         if self._first_line:
             self._first_line = False
             line = line.removeprefix(b"\xef\xbb\xbf")  # UTF-8 decode drops one byte order mark
@@ -171,10 +171,10 @@ class Decoder:
         else:
             # "If value starts with a U+0020 SPACE character, remove it"; a line without a colon is a name alone.
             name, _, value = line.partition(b":")
-            self._process(name, value.removeprefix(b" "))
+            self._process_field(name, value.removeprefix(b" "))
 
-    def _process(self, name: bytes, value: bytes) -> None:
-        """9.2.6, "process the field". Names are compared as they are; any other name is ignored."""
+    def _process_field(self, name: bytes, value: bytes) -> None:
+        """9.2.6, "process the field". Names are case-sensitive; unknown names are ignored."""
         if name == b"data":
             self._data += value
             self._data += b"\n"
@@ -185,11 +185,11 @@ class Decoder:
             self._event = value.decode(errors="replace")
         elif name == b"retry" and value.isdigit():  # bytes.isdigit: ASCII digits only, at least one
             digits = value.lstrip(b"0")
-            self._retry = min(int(digits[:11] or b"0"), MAX_RETRY)  # eleven digits are beyond MAX_RETRY already
+            self._retry = min(int(digits[:11] or b"0"), MAX_RETRY)  # eleven digits already exceed MAX_RETRY
             self.reconnection_time = self._retry
 
     def _dispatch(self, events: list[ServerSentEvent]) -> None:
-        """9.2.6, "dispatch the event". The id counts even where there is no data, and then no event."""
+        """9.2.6, "dispatch the event". The id is set even if there is no data and thus no event."""
         self.last_event_id = self._id
         if self._data:
             data = self._data[:-1].decode(errors="replace")

@@ -1,8 +1,8 @@
 """URI templates (RFC 6570) in both directions: values into a URI, and a URI back into values.
 
-What is supported is level 1, `{name}`, and of level 2 `{+name}` as the last variable of a template: what may contain
-slashes. A URI without variables is a template too. What is asked for comes from callers, so matching takes linear
-time and gives out no value that could lead out of a directory it is joined to. No URI is fetched, and no file opened.
+Supported are level 1, `{name}`, and of level 2 `{+name}` as the last variable of a template, whose value may contain
+slashes. A URI without variables is a template too. Requested URIs come from callers, so matching takes linear time, and
+no value can lead out of a directory to which it is joined. No URI is fetched and no file opened here.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
 
 MAX_URI = 8192
-"""Characters of a URI that is looked at: the next power of two over what RFC 9110, 4.1 asks every recipient to take."""
+"""Maximum length of a URI, in characters: the next power of two above the 8000 that RFC 9110, 4.1 recommends."""
 
 _UNRESERVED = r"A-Za-z0-9\-._~"  # RFC 3986, 2.3
 _ENCODED = r"%[0-9A-F]{2}"
-_IN_QUERY = rf"(?:[{_UNRESERVED}!$'()*+,;=:@]|{_ENCODED})"  # pchar without &, which parts a query's fields
+_IN_QUERY = rf"(?:[{_UNRESERVED}!$'()*+,;=:@]|{_ENCODED})"  # pchar without &, which separates a query's fields
 _IN_PATH = rf"(?:[{_UNRESERVED}!$&'()*+,;=:@]|{_ENCODED})"  # RFC 3986, 3.3: pchar
-_ANYWHERE = rf"(?:[{_UNRESERVED}!$&'()*+,;=:@/?#\[\]]|{_ENCODED})"  # reserved as well
+_ANYWHERE = rf"(?:[{_UNRESERVED}!$&'()*+,;=:@/?#\[\]]|{_ENCODED})"  # with reserved characters
 _RESERVED = ":/?#[]@!$&'()*+,;="  # RFC 3986, 2.2
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:")  # RFC 3986, 3.1
@@ -30,11 +30,11 @@ _EXPRESSION = re.compile(r"\{([^{}]*)\}")
 
 
 class TemplateError(ValueError):
-    """A URI template cannot be used, and the message says which part of it and why. For its author, never a caller."""
+    """A URI template is not valid; the message names the part and the reason. Raised to authors, never to callers."""
 
 
 class Variable(NamedTuple):
-    """`{name}`, or when it is `reserved` `{+name}`: its value may have slashes and all else that a URI may have."""
+    """`{name}`, or `{+name}` if `reserved`: its value may contain slashes and any other character of a URI."""
 
     name: str
     reserved: bool
@@ -42,8 +42,8 @@ class Variable(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class UriTemplate:
-    """A parsed template. `shape` is the same for two templates that match the same URIs, whatever their variables'
-    names are; for a template without variables it is the normal form of its URI."""
+    """A parsed template. `shape` is equal for two templates that differ only in the names of their variables; for a
+    template without variables it is the normal form of its URI."""
 
     text: str
     variables: tuple[Variable, ...]
@@ -53,7 +53,7 @@ class UriTemplate:
 
     @classmethod
     def parse(cls, text: str) -> UriTemplate:
-        """The template that `text` is. Raises TemplateError."""
+        """Parse a template. Raises TemplateError."""
         pieces = _EXPRESSION.split(text)
         literals = tuple(_literal(piece, text) for piece in pieces[::2])
         variables = tuple(_variable(piece, text) for piece in pieces[1::2])
@@ -66,17 +66,17 @@ class UriTemplate:
         return cls(text, variables, shape, literals, re.compile(_pattern(literals, variables)))
 
     def match(self, uri: str) -> dict[str, str] | None:
-        """The values of the variables in `uri`, percent-decoded; None when it is none of this template's URIs.
+        """The values of the variables in `uri`, percent-decoded; None when it does not match the template.
 
-        Each variable is as short as it can be and never empty. Refused, as None, is a value that is not UTF-8, that
-        has control characters, that starts with a slash, or that has `.` or `..` between slashes.
+        Each variable matches as little as possible and is never empty. The result is also None when a value is not
+        UTF-8, has control characters, starts with a slash, or has `.` or `..` as a segment.
         """
         normalised = normal(uri)
-        found = None if normalised is None else self._pattern.fullmatch(normalised)
-        if found is None:
+        match = None if normalised is None else self._pattern.fullmatch(normalised)
+        if match is None:
             return None
         values: dict[str, str] = {}
-        for variable, raw in zip(self.variables, found.groups(), strict=True):
+        for variable, raw in zip(self.variables, match.groups(), strict=True):
             value = _decoded(raw)
             if value is None or not _stays_inside(value):
                 return None
@@ -84,7 +84,7 @@ class UriTemplate:
         return values
 
     def expand(self, values: Mapping[str, str]) -> str:
-        """The URI with these values (RFC 6570, 3.2.2 and 3.2.3). Raises ValueError when one is missing or empty."""
+        """Expand the template (RFC 6570, 3.2.2 and 3.2.3). Raises ValueError when a value is missing or empty."""
         parts = [self._literals[0]]
         for variable, literal in zip(self.variables, self._literals[1:], strict=True):
             value = values.get(variable.name, "")
@@ -95,9 +95,9 @@ class UriTemplate:
 
 
 def normal(uri: str) -> str | None:
-    """The URI as RFC 3986, 6.2.2 compares it; None when it is no URI, or longer than `MAX_URI`.
+    """The normal form of a URI (RFC 3986, 6.2.2); None when it is not a URI, or longer than `MAX_URI`.
 
-    Characters outside ASCII are encoded first (RFC 3987, 3.1), because people type them and clients pass them on.
+    Characters outside ASCII are encoded first (RFC 3987, 3.1), because people type them and clients forward them.
     """
     if len(uri) > MAX_URI or not _SCHEME.match(uri):
         return None
@@ -113,7 +113,7 @@ def _lower_scheme(text: str) -> str:
 
 
 def _normal_text(text: str) -> str:
-    """A part of a URI with its percent-encoding normalised. Raises ValueError for what no URI may have."""
+    """Normalise the percent-encoding of a part of a URI. Raises ValueError for characters that no URI may contain."""
     if not text.isascii():
         text = "".join(each if each.isascii() else quote(each, safe="") for each in text)
     if not _TEXT.fullmatch(text):
@@ -121,9 +121,9 @@ def _normal_text(text: str) -> str:
     return _TRIPLET.sub(_normal_triplet, text)
 
 
-def _normal_triplet(found: re.Match[str]) -> str:
-    character = chr(int(found[0][1:], 16))
-    return character if re.fullmatch(f"[{_UNRESERVED}]", character) else found[0].upper()
+def _normal_triplet(match: re.Match[str]) -> str:
+    character = chr(int(match[0][1:], 16))
+    return character if re.fullmatch(f"[{_UNRESERVED}]", character) else match[0].upper()
 
 
 def _literal(text: str, template: str) -> str:
@@ -151,8 +151,8 @@ def _check(text: str, literals: tuple[str, ...], variables: tuple[Variable, ...]
     if not _SCHEME.match(literals[0]):
         raise TemplateError(f"{text!r} has no scheme: write it as in notes://today (RFC 3986, 3.1).")
     names = [variable.name for variable in variables]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise TemplateError(f"{text!r}: {{{twice[0]}}} stands there twice.")
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise TemplateError(f"{text!r}: {{{repeated[0]}}} stands there twice.")
     if any(not literal for literal in literals[1:-1]):
         raise TemplateError(f"{text!r}: there is nothing between two variables, so nobody can tell them apart.")
     if any(variable.reserved for variable in variables[:-1]):
@@ -160,7 +160,7 @@ def _check(text: str, literals: tuple[str, ...], variables: tuple[Variable, ...]
 
 
 def _pattern(literals: tuple[str, ...], variables: tuple[Variable, ...]) -> str:
-    """Each variable goes on until what follows it begins, and never comes back on that: linear, whatever is asked."""
+    """Each variable extends to the first match of the next literal, without backtracking: linear for any input."""
     parts = [re.escape(literals[0])]
     before = literals[0]
     for index, (variable, literal) in enumerate(zip(variables, literals[1:], strict=True)):
@@ -180,15 +180,15 @@ def _decoded(raw: str) -> str | None:
 
 
 def _stays_inside(value: str) -> bool:
-    """Whether a path made by joining the value to a directory is in that directory, with slashes of either kind."""
+    """Whether the value, joined to a directory, stays below that directory. Both kinds of slash separate segments."""
     if value[0] in "/\\" or any(ord(character) < 0x20 or ord(character) == 0x7F for character in value):
         return False
     return not {".", ".."} & set(re.split(r"[/\\]", value))
 
 
 def _encoded(value: str) -> str:
-    """RFC 6570, 3.2.3: reserved characters and what is percent-encoded already stay as they are."""
-    return re.sub(r"%[0-9A-Fa-f]{2}|[\s\S]", lambda found: found[0] if len(found[0]) > 1 else _quoted(found[0]), value)
+    """RFC 6570, 3.2.3: reserved characters and existing percent-encodings are kept."""
+    return re.sub(r"%[0-9A-Fa-f]{2}|[\s\S]", lambda match: match[0] if len(match[0]) > 1 else _quoted(match[0]), value)
 
 
 def _quoted(character: str) -> str:
