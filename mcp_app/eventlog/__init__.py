@@ -1,7 +1,7 @@
-"""The event log: every event of every run, numbered, before anybody sees it; and what may be done only once.
+"""The event log: stores and numbers every event of every run before any reader gets it; and grants one-time claims.
 
-Here is the one interface; each module of this package is one implementation and imports no other. No implementation
-may know tools, HTTP or what an event means.
+The interface is defined here; each module of this package is one implementation and imports no other. No implementation
+may know tools, HTTP or the meaning of an event.
 """
 
 from __future__ import annotations
@@ -13,42 +13,42 @@ from ..protocol.event import Entry, Event
 from ..protocol.policy import Retention
 
 READ_ENTRIES = 256
-"""Entries that one read gives out at most: a window, so that one read catches up with a waiting tool."""
+"""Maximum entries of one read: a window, so that one read catches up with a tool that waits."""
 
 READ_BYTES = 64 * 1024
-"""Bytes after which a read stops: a batch becomes one write, and a write of some TLS records neither holds the loop
-for long nor stands twice in memory for nothing. A single larger entry is given out alone."""
+"""Maximum bytes of one read: a batch becomes one write, and a write of a few TLS records neither blocks the event loop
+for long nor wastes memory on a second copy. A single larger entry is returned alone."""
 
 
 class EventLog(Protocol):
-    """What a log promises. All implementations pass tests/eventlog/contract.py.
+    """The interface of a log. All implementations pass tests/eventlog/contract.py.
 
-    A run is written by one writer at a time. Every method may suspend; none holds the loop for longer than its batch.
+    A run has one writer at a time. Every method may suspend; none blocks the event loop for longer than its batch.
     """
 
     async def open(self, run: str, keep: Retention) -> None:
-        """Begin the log of a new run, of which the last `keep` is kept. The id must be new."""
+        """Create the log of a new run, with `keep` as its retention. The id must be new."""
 
     async def append(self, run: str, events: Sequence[Event]) -> Entry:
-        """Number and store the events, in order, all or none; they can be read when this returns.
+        """Number and store the events, in order and atomically; they can be read when this returns.
 
-        Returns the last of them as an entry. Raises UnknownRun when the run was forgotten.
+        Returns the entry of the last one. Raises UnknownRun when the run was forgotten.
         """
 
     async def read(self, run: str, after: int, until: float) -> list[Entry]:
-        """What follows number `after`: at least one entry, at most READ_ENTRIES and about READ_BYTES, without holes.
+        """The entries that follow number `after`: at least one, at most READ_ENTRIES and about READ_BYTES, no gaps.
 
-        Waits for the first until the loop's clock says `until` (seconds), and returns an empty list then.
+        Waits for the first one until `until` (event loop clock, seconds), then returns an empty list.
         Raises Purged when the entry after `after` is no longer kept, UnknownRun when the run was forgotten.
         """
 
     def forget(self, run: str) -> None:
-        """Drop the run, at once or soon; those who wait for it get UnknownRun. Unknown runs are forgotten already."""
+        """Drop the run, now or soon; pending reads raise UnknownRun. Does nothing for unknown runs."""
 
     async def claim(self, name: str, *, now: float, until: float) -> bool:
-        """Whether this is the first claim of `name`: of any number that are made at once, one is told True.
+        """Claim `name` until `until`; False when it is already claimed. Exactly one of concurrent claims gets True.
 
-        `now` and `until`, after which the name is free again, count seconds since the epoch: the clock of whoever
-        claims, as the log may be shared by nodes and outlive them. A claim that is refused changes nothing.
-        Raises Overloaded when more names are claimed than the log holds: none is given up before its time.
+        `now` and `until` are seconds since the epoch by the claimer's clock, as the log may be shared by several nodes
+        and outlive them. A failed claim changes nothing. Raises Overloaded when the log holds its maximum of names:
+        no claim is dropped before it expires.
         """

@@ -1,7 +1,7 @@
-"""The event log in this process's memory: what a restart forgets.
+"""The event log in the memory of this process: lost at a restart.
 
-It never suspends except to wait in `read`: whoever appends without pause must give the loop a turn itself. Nothing here
-may decide how long a run is kept; it is told.
+It never suspends except to wait in `read`: a writer that appends continuously must yield to the event loop itself. This
+module does not decide how long a run is kept; its owner calls `forget`.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ from ..protocol.policy import Retention
 from . import READ_BYTES, READ_ENTRIES
 
 MAX_CLAIMS = 250_000
-"""Names claimed at once: 60 MB, measured. States that are good for one use last an hour, so that is 69 of
-them a second without end; beyond that a claim is refused, as a name that is forgotten could be claimed twice."""
+"""Maximum number of claimed names: 60 MB, measured. Single-use states last an hour, so this allows 69 claims a second
+indefinitely. Beyond it a claim is rejected, because a name dropped early could be claimed twice."""
 
-FREED_AT_ONCE = 16
-"""Names whose time is over that one claim takes the time to forget: more than it adds, and microseconds."""
+EXPIRED_PER_CLAIM = 16
+"""Maximum number of expired names that one claim removes: more than the one that it adds, and microseconds of work."""
 
 
 TRIM_ENTRIES = 32
-"""Entries that are dropped at once: one by one, each event would pay for it. Until then nobody can read them, and their
-bytes count."""
+"""Entries that are dropped together: one by one would add a cost to each event. Until then they cannot be read, and
+their bytes count."""
 
 _end = attrgetter("end")
 
 
 class _Run:
-    """One run's entries: `entries[0].number` is the oldest there, and `start` the sum of the sizes of all before it.
+    """One run's entries: `entries[0]` is the oldest in memory, `start` the sum of the sizes of all entries before it.
 
-    They are a list, though it is cut at its front: that moves a few kilobytes, and a reader's share is one slice of it.
-    From a deque each entry would be counted off, from its nearer end.
+    They are in a list although it is trimmed at its front: that moves a few kilobytes, and a batch is one slice. A
+    deque has no slices: each entry would be looked up from its nearer end.
     """
 
-    __slots__ = ("end", "entries", "keep", "last", "start", "waiting")
+    __slots__ = ("end", "entries", "keep", "last", "start", "waiters")
 
     def __init__(self, keep: Retention) -> None:
         self.keep = keep
@@ -49,37 +49,37 @@ class _Run:
         self.start = 0
         self.last = 0
         self.end = 0
-        self.waiting: set[asyncio.Future[bool]] = set()
+        self.waiters: set[asyncio.Future[bool]] = set()
 
     def wake(self) -> None:
-        """Tell whoever waits, once: not again for all that is appended before it comes to read."""
-        waiting, self.waiting = self.waiting, set()
-        for future in waiting:
+        """Wake the waiting readers, once: further appends before they run do not wake them again."""
+        waiters, self.waiters = self.waiters, set()
+        for future in waiters:
             _resolve(future, woken=True)
 
     def trim(self) -> None:
-        """Drop the oldest, but never the last."""
+        """Drop the oldest entries beyond the retention, but never the last entry."""
         entries, keep = self.entries, self.keep
-        gone = max(0, len(entries) - keep.entries)
-        if gone:
-            self.start = entries[gone - 1].end
-        while self.end - self.start > keep.bytes and gone < len(entries) - 1:
-            self.start = entries[gone].end
-            gone += 1
-        del entries[:gone]
+        dropped = max(0, len(entries) - keep.entries)
+        if dropped:
+            self.start = entries[dropped - 1].end
+        while self.end - self.start > keep.bytes and dropped < len(entries) - 1:
+            self.start = entries[dropped].end
+            dropped += 1
+        del entries[:dropped]
 
 
 class MemoryLog:
-    """An `EventLog` of dicts and deques."""
+    """An `EventLog` of dicts and lists."""
 
     def __init__(self) -> None:
         self._runs: dict[str, _Run] = {}
-        self._claimed: dict[str, float] = {}
-        self._by_time: list[tuple[float, str]] = []
+        self._claims: dict[str, float] = {}
+        self._by_expiry: list[tuple[float, str]] = []
         self._waits = Deadlines(_resolve)
 
     def __len__(self) -> int:
-        """Runs in the log."""
+        """The number of runs in the log."""
         return len(self._runs)
 
     async def open(self, run: str, keep: Retention) -> None:
@@ -97,22 +97,22 @@ class MemoryLog:
         log.last, log.end = number, end
         if len(entries) >= log.keep.entries + TRIM_ENTRIES or end - log.start > log.keep.bytes:
             log.trim()
-        if log.waiting:
+        if log.waiters:
             log.wake()
         return entries[-1]
 
     async def read(self, run: str, after: int, until: float) -> list[Entry]:
         log = self._run(run)
         while log.last <= after:
-            # A future and its moment, no task: a waiting reader costs little, and a cancel finds nothing else.
+            # A future and a deadline, no task: a waiting reader is cheap, and cancelling it leaves nothing to clean up.
             future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
             self._waits.at(future, until)
-            log.waiting.add(future)
+            log.waiters.add(future)
             try:
                 woken = await future
             finally:
                 self._waits.cancel(future)
-                log.waiting.discard(future)
+                log.waiters.discard(future)
             log = self._run(run)
             if not woken and log.last <= after:
                 return []
@@ -122,10 +122,10 @@ class MemoryLog:
             raise Purged(f"Events {after + 1} to {oldest - 1} of this run are no longer kept.")
         skip = after + 1 - entries[0].number
         batch = entries[skip : skip + READ_ENTRIES]
-        most = batch[0].end - batch[0].event.size + READ_BYTES
-        if batch[-1].end > most:
-            # The first is given out whatever its size.
-            del batch[max(1, bisect_right(batch, most, key=_end)) :]
+        limit = batch[0].end - batch[0].event.size + READ_BYTES
+        if batch[-1].end > limit:
+            # The first entry is returned whatever its size.
+            del batch[max(1, bisect_right(batch, limit, key=_end)) :]
         return batch
 
     def forget(self, run: str) -> None:
@@ -134,24 +134,24 @@ class MemoryLog:
             log.wake()
 
     async def claim(self, name: str, *, now: float, until: float) -> bool:
-        self._free(now)
-        if self._claimed.get(name, now) > now:
+        self._expire_claims(now)
+        if self._claims.get(name, now) > now:
             return False
-        if len(self._by_time) >= MAX_CLAIMS:
-            seconds = max(1, math.ceil(self._by_time[0][0] - now))
+        if len(self._by_expiry) >= MAX_CLAIMS:
+            seconds = max(1, math.ceil(self._by_expiry[0][0] - now))
             raise Overloaded("As many claims as this log holds are kept.", headers={"Retry-After": str(seconds)})
-        self._claimed[name] = until
-        heappush(self._by_time, (until, name))
+        self._claims[name] = until
+        heappush(self._by_expiry, (until, name))
         return True
 
-    def _free(self, now: float) -> None:
-        """Forget some of the names whose time is over; one that was claimed again since is another's claim."""
-        for _ in range(FREED_AT_ONCE):
-            if not self._by_time or self._by_time[0][0] > now:
+    def _expire_claims(self, now: float) -> None:
+        """Remove some of the expired names, but not those that have been claimed again since."""
+        for _ in range(EXPIRED_PER_CLAIM):
+            if not self._by_expiry or self._by_expiry[0][0] > now:
                 return
-            until, name = heappop(self._by_time)
-            if self._claimed.get(name) == until:
-                del self._claimed[name]
+            until, name = heappop(self._by_expiry)
+            if self._claims.get(name) == until:
+                del self._claims[name]
 
     def _run(self, run: str) -> _Run:
         try:

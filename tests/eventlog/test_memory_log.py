@@ -10,7 +10,7 @@ from contract import PLENTY, Contract, events
 from loop_clock import ClockLoop, on_loop_clock
 
 from mcp_app.eventlog import memory
-from mcp_app.eventlog.memory import FREED_AT_ONCE, MemoryLog
+from mcp_app.eventlog.memory import EXPIRED_PER_CLAIM, MemoryLog
 from mcp_app.protocol.errors import Overloaded
 from mcp_app.protocol.event import Entry, Event
 from mcp_app.protocol.policy import Retention
@@ -73,24 +73,24 @@ async def test_a_reader_leaves_nothing_behind_however_it_ends() -> None:
     await asyncio.sleep(1)
     await log.append("a", events(1))
     assert len(await waiting) == 1
-    assert log._runs["a"].waiting == set()
+    assert log._runs["a"].waiters == set()
     assert loop.timers == []
 
 
 async def test_claims_whose_time_is_over_take_no_memory_for_long() -> None:
     log = MemoryLog()
-    for number in range(10 * FREED_AT_ONCE):
+    for number in range(10 * EXPIRED_PER_CLAIM):
         assert await log.claim(f"old {number}", now=0.0, until=10.0)
     for number in range(20):
         assert await log.claim(f"new {number}", now=10.0, until=20.0)
-    assert (len(log._claimed), len(log._by_time)) == (20, 20)
+    assert (len(log._claims), len(log._by_expiry)) == (20, 20)
 
 
 async def test_a_name_claimed_again_and_again_takes_no_more_memory() -> None:
     log = MemoryLog()
     for second in range(100):
         assert await log.claim("a", now=float(second), until=second + 1.0)
-    assert (len(log._claimed), len(log._by_time)) == (1, 1)
+    assert (len(log._claims), len(log._by_expiry)) == (1, 1)
 
 
 async def test_more_claims_than_are_held_are_refused_and_none_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
