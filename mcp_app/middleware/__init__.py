@@ -1,8 +1,8 @@
-"""Stream middleware: each wraps batches and gives batches, and adds one thing.
+"""Stream middleware: each class wraps a `Batches`, is a `Batches` itself, and adds one behaviour.
 
-A `Batches` is pulled: `next(until)` gives a list of what to write, an empty list when there is nothing before `until`,
-None at the end. So each layer can ask the one below to be back by its own deadline, and the whole stack waits with one
-timer, cancels nothing and needs no task. protocol/stream.py decides *when*. Nothing here renders or writes bytes.
+`Batches` are pulled: `next(until)` returns what to write, an empty batch when there is nothing before `until`, and None
+at the end. So each layer passes its own deadline down to the next one, and the whole stack waits with one timer,
+without cancellation or tasks. protocol/stream.py computes the deadlines. Nothing here renders or writes bytes.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from ..protocol.event import Entry
 
 
 class Mark(Enum):
-    """Something to write that is no entry of the log."""
+    """Something to write that is not an entry of the log."""
 
     HEARTBEAT = auto()
     CAP = auto()
 
 
 Batch = Sequence[Entry | Mark]
-"""Entries; or a mark, which is the last of its batch."""
+"""Entries; a mark may only be the last item of its batch."""
 
 
 class Batches(Protocol):
-    """What a reader is, and what every middleware around it is."""
+    """The interface of a reader, and of every middleware around it."""
 
     async def next(self, until: float) -> Batch | None:
-        """What to write next; empty when there is nothing before the loop's clock says `until`; None at the end."""
+        """The next batch to write; empty if there is none before `until` (loop clock, seconds); None at the end."""
 
     def close(self) -> None:
-        """The response is over, however it ended."""
+        """Called when the response has ended, for whatever reason."""

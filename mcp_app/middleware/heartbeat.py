@@ -1,7 +1,7 @@
-"""A heartbeat whenever nothing was written for a while, so that no proxy takes a quiet stream for a dead one.
+"""Adds a heartbeat when nothing has been written for a while, so that proxies do not close a quiet stream.
 
-Under it, a pipelined byte or a peer that went without a word is noticed too: by the write. What a heartbeat looks like
-on the wire is not decided here.
+The write also detects a peer that disappeared silently, or that disconnected after it pipelined a byte. The bytes of a
+heartbeat are not decided here.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from . import Batch, Batches, Mark
 
 
 class Heartbeat:
-    """Adds `Mark.HEARTBEAT`, and keeps the stream's state: it sees all that is written."""
+    """Adds `Mark.HEARTBEAT` and maintains the stream's state: every batch passes through it."""
 
-    __slots__ = ("_batches", "_clock", "_on_beat", "_stream")
+    __slots__ = ("_batches", "_clock", "_on_heartbeat", "_stream")
 
     def __init__(
-        self, batches: Batches, stream: Stream, clock: Callable[[], float], on_beat: Callable[[], None]
+        self, batches: Batches, stream: Stream, clock: Callable[[], float], on_heartbeat: Callable[[], None]
     ) -> None:
         self._batches = batches
         self._stream = stream
         self._clock = clock
-        self._on_beat = on_beat
+        self._on_heartbeat = on_heartbeat
 
     async def next(self, until: float) -> Batch | None:
         batch = await self._batches.next(min(until, self._stream.quiet_at))
@@ -34,7 +34,7 @@ class Heartbeat:
             self._stream.step(_input(batch), now)
         elif now >= self._stream.quiet_at:
             self._stream.step(Input.QUIET, now)
-            self._on_beat()
+            self._on_heartbeat()
             return (Mark.HEARTBEAT,)
         return batch
 

@@ -1,7 +1,7 @@
-"""The JSON fallback: a whole run as one JSON object, for callers whose Accept does not take an event stream.
+"""The JSON fallback: a complete run as one JSON object, for callers whose Accept does not allow an event stream.
 
-It reads as fast as the tool writes and keeps the first that fit: a tool that floods costs its window and this bound.
-Which representation a caller gets is decided in protocol/http/accept.py, the HTTP status of an error by the error.
+It reads as fast as the tool writes and keeps the first events up to a limit: a tool that floods costs its window and
+that limit. The representation is chosen in protocol/http/accept.py; the HTTP status of an error belongs to the error.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from . import Batches
 
 
 async def collect(batches: Batches, tool: str, run: str) -> tuple[int, bytes]:
-    """Read the run to its end: the HTTP status and the JSON object.
+    """Read the run to its end and return the HTTP status and the JSON object.
 
     Raises what the reader raises (Purged, UnknownRun).
     """
@@ -33,7 +33,7 @@ async def collect(batches: Batches, tool: str, run: str) -> tuple[int, bytes]:
             elif event.type is not EventType.STARTED:
                 progress.add(event, event.size)
     if end is None:
-        # Only a cap that leaves the run alive ends a stream without a last event, and such runs are not collected.
+        # A stream ends without a last event only when the run outlives the cap, and such runs are never collected.
         raise RuntimeError(f"run {run} ended without a last event")
     status = 200 if end.type is EventType.COMPLETE else _status(end)
     more: dict[str, Any] = {"truncated": True, "items": progress.seen} if progress.truncated else {}

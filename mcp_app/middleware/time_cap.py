@@ -1,8 +1,8 @@
-"""The cap: no stream grows older than this, whatever its tool does.
+"""The cap: ends a stream at its maximum age, whatever its tool does.
 
-What the cap means is the policy row's: the run ends, and its last event `time_cap` is the stream's last; or only the
-stream ends, and its reader comes back for the rest, or follows what the run has become. When it is reached is decided
-in protocol/stream.py.
+The policy row determines the effect. Either the run ends, and its last event `time_cap` is the last of the stream; or
+only the stream ends, and its reader comes back for the rest or follows the task that the run has become. The time of
+the cap is computed in protocol/stream.py.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from . import Batch, Batches, Mark
 
 
 class CappedBatches:
-    """Ends what it wraps at `stream.cap_at`; `at_cap` is called for policies that do something to the run as well.
+    """Ends the wrapped batches at `stream.cap_at`.
 
-    Of a run that is promoted it says whether it was: one that has just ended has a last event of its own.
+    `callback` is called at the cap, except for OnCap.END_STREAM, to apply the cap to the run. When it returns true (the
+    run was promoted), the stream ends with `Mark.CAP`; otherwise it ends with the run's own last event.
     """
 
-    __slots__ = ("_at_cap", "_batches", "_clock", "_ended", "_on_cap", "_stream")
+    __slots__ = ("_batches", "_callback", "_clock", "_ended", "_on_cap", "_stream")
 
     def __init__(
         self,
@@ -29,32 +30,32 @@ class CappedBatches:
         stream: Stream,
         clock: Callable[[], float],
         on_cap: OnCap,
-        at_cap: Callable[[], bool | None],
+        callback: Callable[[], bool | None],
     ) -> None:
         self._batches = batches
         self._stream = stream
         self._clock = clock
         self._on_cap = on_cap
-        self._at_cap = at_cap
+        self._callback = callback
         self._ended = False
 
     async def next(self, until: float) -> Batch | None:
         if self._ended:
             return None
-        # Asked before reading: a tool that floods always has a next batch.
+        # Checked before reading: a tool that floods always has a next batch.
         if self._clock() >= self._stream.cap_at:
-            return await self._reached(until)
+            return await self._end_at_cap(until)
         batch = await self._batches.next(min(until, self._stream.cap_at))
         if batch is None or batch or self._clock() < self._stream.cap_at:
             return batch
-        return await self._reached(until)
+        return await self._end_at_cap(until)
 
-    async def _reached(self, until: float) -> Batch | None:
+    async def _end_at_cap(self, until: float) -> Batch | None:
         self._stream.cap_at = math.inf
-        if self._on_cap is OnCap.END_STREAM or self._at_cap():
+        if self._on_cap is OnCap.END_STREAM or self._callback():
             self._ended = True
             return (Mark.CAP,)
-        # The run's last event is what comes next from below, behind what was queued before.
+        # The run's last event is the next one in the wrapped batches, after the entries already queued.
         return await self._batches.next(until)
 
     def close(self) -> None:
