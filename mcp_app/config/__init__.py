@@ -1,4 +1,4 @@
-"""What an operator sets: the settings, the environment they are read from, the files that are shipped as defaults.
+"""Configuration by the operator: the settings, the environment they are read from, the default files of the package.
 
-What a setting does is known only to the part that reads it.
+The effect of a setting is known only to the part that reads it.
 """

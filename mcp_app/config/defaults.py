@@ -1,7 +1,7 @@
-"""The files that are shipped as defaults: mcp.json and hypercorn.toml.
+"""The default files of the package: mcp.json and hypercorn.toml.
 
-They stand at the top of the repository, where a reader looks for them, and the wheel carries them inside of the package
-(pyproject.toml, force-include). Nothing here knows what is in them, or which file of the user's replaces them.
+They are at the top of the repository, where people look for them, and the wheel has them inside the package
+(pyproject.toml, force-include). Their content, and the user's files that replace them, are not known here.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from importlib.resources import files
 from pathlib import Path
 
 PACKAGED = "_defaults"
-"""Folder inside of the installed package that the wheel puts the files into."""
+"""Folder of the installed package into which the wheel puts the files."""
 
 
 def default_text(name: str) -> str:
-    """The shipped file `name`, as text: from the installed package, else from the checkout it runs from.
+    """The text of the default file `name`: from the installed package, or else from the checkout.
 
-    Raises FileNotFoundError when the installation is damaged: neither has the file.
+    Raises FileNotFoundError when neither has the file: the installation is damaged.
     """
     packaged = files("mcp_app") / PACKAGED / name
     if packaged.is_file():

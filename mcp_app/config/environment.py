@@ -1,6 +1,6 @@
-"""Settings from environment variables: a pydantic model whose fields are found there. Which fields is its own affair.
+"""Settings from environment variables: a pydantic base class that reads its fields from the environment.
 
-No file is read, and nothing of the package is known here.
+No file is read here, and no other part of the package is known.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 
 class FromEnvironment(BaseModel):
-    """Settings of which each field that is not given is taken from the environment, where it is set there.
+    """Settings whose fields default to environment variables.
 
-    The variable of a field is `environment_prefix` and the field's name, in any case. Its text is validated as what is
-    given is; a field that is more than one value needs a validator that takes text. Unknown names are refused, and
-    nothing is changed later. Raises pydantic's ValidationError, which names the fields.
+    The variable of a field is `environment_prefix` plus the field's name, case-insensitive. Its text is validated like
+    an argument; a field of several values needs a validator that accepts text. Unknown arguments are rejected, and
+    the settings are immutable. Raises pydantic's ValidationError, which names the fields.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -25,9 +25,9 @@ class FromEnvironment(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _of_the_environment(cls, given: Any) -> Any:
-        if not isinstance(given, dict):
-            return given  # one of these already
+    def _add_environment(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values  # an instance of this class
         texts = {name.upper(): text for name, text in os.environ.items()}
         names = {field: (cls.environment_prefix + field).upper() for field in cls.model_fields}
-        return {field: texts[name] for field, name in names.items() if name in texts} | given
+        return {field: texts[name] for field, name in names.items() if name in texts} | values

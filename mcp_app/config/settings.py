@@ -1,8 +1,8 @@
-"""What an operator may set, all of it: environment variables that start with MCP_APP_.
+"""All settings of the application: environment variables that start with MCP_APP_.
 
-Hypercorn's own settings (addresses, certificates, HTTP limits) are in hypercorn.toml; the shape of the server's
-routes is in mcp.json; a tool's own settings are the tool's. Nothing here may read a file, or import more of the package
-than what reads the environment.
+Hypercorn's own settings (addresses, certificates, HTTP limits) are in hypercorn.toml, the paths of the routes in
+mcp.json, and a tool's settings belong to the tool. Nothing here may read a file or import any part of the package but
+environment.py.
 """
 
 from __future__ import annotations
@@ -15,99 +15,99 @@ from pydantic import AfterValidator, AnyHttpUrl, BeforeValidator, Field, SecretS
 from .environment import FromEnvironment
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
-"""As browsers write it (RFC 6454, 6.1): no user, no path, no wildcard, and an international name in its ASCII form."""
+"""An origin as browsers serialise it (RFC 6454, 6.1): no user, path or wildcard; international names in ASCII form."""
 
 
 MIN_SECRET_CHARACTERS = 16
-"""Of each secret: fewer could be tried out offline, on one sealed state."""
+"""Minimum length of each secret: a shorter one could be brute-forced offline, from one sealed state."""
 
 
 def secrets_of(setting: SecretStr | None) -> tuple[str, ...]:
-    """The secrets in MCP_APP_SECRET, in their order."""
+    """The secrets in MCP_APP_SECRET, in order."""
     return () if setting is None else tuple(re.split(r"[\s,]+", setting.get_secret_value().strip(" \t\r\n,")))
 
 
-def _hidden(value: object) -> object:
-    """Hidden before it is looked at (so the last of the annotations): errors of pydantic show what was given."""
+def _as_secret(value: object) -> object:
+    """Wrap the text before validation (the last annotation runs first): pydantic's errors show the input."""
     return SecretStr(value) if isinstance(value, str) else value
 
 
-def _long_enough(value: SecretStr | None) -> SecretStr | None:
-    found = secrets_of(value)
-    for place, each in enumerate(found, 1):
+def _check_lengths(value: SecretStr | None) -> SecretStr | None:
+    secrets = secrets_of(value)
+    for number, each in enumerate(secrets, 1):
         if len(each) < MIN_SECRET_CHARACTERS:
             raise ValueError(
-                f"MCP_APP_SECRET: secret {place} of {len(found)} has {len(each)} characters; each needs"
+                f"MCP_APP_SECRET: secret {number} of {len(secrets)} has {len(each)} characters; each needs"
                 f" {MIN_SECRET_CHARACTERS} (several are separated by commas or spaces)"
             )
     return value
 
 
 class Settings(FromEnvironment):
-    """Each field: a default, a unit, one sentence of why."""
+    """Each field has a default, a unit and the reason for both."""
 
     environment_prefix: ClassVar[str] = "MCP_APP_"
 
     public_url: AnyHttpUrl | None = None
-    """The URL under which callers reach the server, when that is not loopback: allowed Host, links in the manifest."""
+    """The URL at which callers reach the server, if it is not loopback: for the allowed Host and the manifest."""
 
     allowed_origins: tuple[str, ...] = ()
-    """Origins (scheme://host[:port], comma separated) whose pages may call: none by default, because a page of any
-    other site would call with the rights of whoever looks at it."""
+    """Origins (scheme://host[:port], comma separated) whose pages may call: none by default, because a page of another
+    site would call with the rights of the user who views it."""
 
     allow_anonymous: bool = False
-    """Answer on addresses that other machines reach, although nobody is asked who they are: for a private network, or
-    behind a proxy that asks."""
+    """Serve on addresses that other machines can reach, although callers are not authenticated: for a private network,
+    or behind a proxy that authenticates them."""
 
     heartbeat_seconds: float = Field(default=15.0, gt=0, le=3600)
-    """Quiet seconds before a heartbeat: well under the 60 s after which common proxies hang up."""
+    """Seconds without a write before a heartbeat: well below the 60 s idle timeout of common proxies."""
 
     cap_seconds: float = Field(default=120.0, gt=0, le=86400)
-    """Seconds of age at which a call's stream ends: longer work belongs in a detached run."""
+    """Maximum age of a call's stream in seconds: longer work belongs in a detached run."""
 
     linger_seconds: float = Field(default=30.0, ge=0, le=3600)
-    """Seconds a run started by EventSource waits for its reader to come back: a browser reconnects within 3 to 5."""
+    """Seconds that a run started by EventSource waits for its reader to reconnect: browsers do so within 3 to 5."""
 
     keep_seconds: float = Field(default=600.0, ge=0, le=86400)
-    """Seconds a finished run can still be read: a laptop that slept for some minutes finds its result."""
+    """Seconds for which a finished run can still be read: a laptop that slept for some minutes finds its result."""
 
     run_life_seconds: float = Field(default=3600.0, gt=0, le=604800)
-    """Seconds after which a detached run is ended: nobody waits for it, so nobody else would."""
+    """Seconds after which a detached run is ended: it has no reader whose leaving could end it."""
 
     max_runs: int = Field(default=10_000, ge=1)
-    """Runs being worked on at once; one more is answered 503: each costs some KiB before its tool does anything."""
+    """Maximum concurrent runs; further calls get 503: each run costs some KiB before its tool does anything."""
 
     threads: int = Field(default=32, ge=1, le=1024)
-    """Plain functions (not coroutines) working at once; more wait for a thread."""
+    """Maximum plain functions (not coroutines) running at once, one thread each; further ones wait for a thread."""
 
     keep_bytes: int = Field(default=256 * 1024 * 1024, ge=1024 * 1024)
-    """Bytes of events kept in memory for finished runs, all together; the oldest are forgotten first."""
+    """Bytes of events kept in memory for all finished runs together; the oldest runs are forgotten first."""
 
-    secret: Annotated[SecretStr | None, AfterValidator(_long_enough), BeforeValidator(_hidden)] = None
-    """Seals what MCP clients carry between the rounds of one call: 16 random characters or more, the same on every node
-    and after a restart. Several, separated by commas or spaces, are for changing it: the first seals, all open. Without
-    one each process makes its own, and a call cannot be continued elsewhere."""
+    secret: Annotated[SecretStr | None, AfterValidator(_check_lengths), BeforeValidator(_as_secret)] = None
+    """Seals the state that MCP clients hold between the rounds of one call: 16 random characters or more, the same on
+    every node and after a restart. Several, separated by commas or spaces, allow rotation: the first seals, all open.
+    Without a secret each process generates its own, and a call cannot be continued on another node."""
 
     session_idle_seconds: float = Field(default=1800.0, gt=0, le=604800)
-    """Seconds after which an MCP session that nobody uses is ended: most clients never say that they are done."""
+    """Seconds after which an unused MCP session is ended: most clients never end theirs."""
 
     max_sessions: int = Field(default=10_000, ge=1)
-    """MCP sessions at once; for one more, the one that was unused longest is ended: each costs some KiB."""
+    """Maximum MCP sessions; a further one ends the least recently used: each costs some KiB."""
 
     legacy_sse: bool = True
-    """Whether a GET with nothing else to say opens the HTTP+SSE transport of MCP 2024-11-05, for clients that know no
+    """Whether a GET without a query opens the HTTP+SSE transport of MCP 2024-11-05, for clients that support no
     other."""
 
     @field_validator("allowed_origins", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
+    def _split_origins(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
         return value
 
     @field_validator("allowed_origins")
     @classmethod
-    def _exact(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for origin in value:
             if not _ORIGIN.fullmatch(origin):
                 raise ValueError(f"{origin!r} is not an exact origin such as https://app.example.com")
