@@ -1,1 +1,1 @@
-"""Quart glue: moves bytes between HTTP and the endpoint, and decides nothing that a lower part can decide."""
+"""HTTP: moves bytes between the server and the endpoint, and decides nothing that a lower part can decide."""

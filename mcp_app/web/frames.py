@@ -1,7 +1,7 @@
-"""Batches become bytes: the body of one event stream, one write for all that is there.
+"""The body of one event stream: renders batches to bytes, one write per batch.
 
-The first byte goes out at once, and every path ends with a last event or the comment of the cap. Who reads, and over
-which HTTP, is not known here.
+The first byte is sent at once, and every path ends with a last event or the comment of the cap. The client and its
+version of HTTP are not known here.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ logger = logging.getLogger("mcp_app.frames")
 
 
 class Rendering(Protocol):
-    """How one dialect looks on the wire: whole frames, or comment lines."""
+    """A dialect's format on the wire: complete frames, or comment lines."""
 
     def opening(self) -> bytes:
-        """The first bytes, at once."""
+        """The first bytes of the stream."""
 
     def entries(self, entries: Sequence[Entry]) -> list[bytes]:
-        """What each of them looks like."""
+        """One frame for each entry."""
 
     def heartbeat(self) -> bytes: ...
     def cap(self) -> bytes:
-        """What ends a stream whose run goes on."""
+        """The end of a stream whose run continues."""
 
     def error(self, error: McpAppError) -> bytes:
-        """What ends a stream that lost its place."""
+        """The end of a stream that failed or lost its position."""
 
 
 class Frames:
-    """An async iterator of chunks. `close` ends it from outside, at any time, and any number of times."""
+    """An async iterator of chunks. `close` ends it from outside, at any time, and may be called repeatedly."""
 
     __slots__ = (
-        *("_batches", "_clock", "_closed", "_lost", "_on_close"),
+        *("_batches", "_clock", "_closed", "_failed", "_on_close"),
         *("_opened", "_rendering", "_run", "_stream"),
     )
 
@@ -62,43 +62,43 @@ class Frames:
         self._rendering = rendering
         self._on_close = on_close
         self._opened = False
-        self._lost = False
+        self._failed = False
         self._closed = False
 
     @property
     def seconds_left(self) -> float:
-        """Until the stream ends by itself, if its reader takes what is written."""
+        """Seconds until the stream ends by itself, if its reader keeps up."""
         return self._stream.cap_at - self._clock()
 
     @property
     def over(self) -> bool:
-        """Whether no chunk follows those that were given out."""
+        """Whether the final chunk has been returned."""
         return self._stream.state is StreamState.ENDED
 
     def __aiter__(self) -> Frames:
         return self
 
     async def __anext__(self) -> bytes:
-        if self._closed or self._lost:
+        if self._closed or self._failed:
             raise StopAsyncIteration
-        opening = b"" if self._opened else self._open()
+        opening = b"" if self._opened else self._opening()
         try:
-            # The first byte never waits for a tool: it takes along the events that are there already.
+            # The first byte never waits for the tool: it is sent with the events that are already available.
             batch = await self._batches.next(self._clock() if opening else math.inf)
             while batch is not None and not batch and not opening:
                 batch = await self._batches.next(math.inf)
         except McpAppError as error:
-            return opening + self._last_word(error)
+            return opening + self._final_error(error)
         except Exception as error:
             error_id = secrets.token_hex(8)
             logger.exception("the stream of run %s failed [error_id %s]", self._run, error_id, exc_info=error)
-            return opening + self._last_word(InternalError("The server failed to go on.", error_id=error_id))
+            return opening + self._final_error(InternalError("The server failed to go on.", error_id=error_id))
         if batch is None:
             raise StopAsyncIteration
-        return opening + self._bytes(batch)
+        return opening + self._render(batch)
 
     async def aclose(self) -> None:
-        """What an async generator has, and Quart calls when it is done with a body."""
+        """The method of async generators that Quart calls when it has finished a body."""
         self.close()
 
     def close(self) -> None:
@@ -107,12 +107,12 @@ class Frames:
             self._batches.close()
             self._on_close()
 
-    def _open(self) -> bytes:
+    def _opening(self) -> bytes:
         self._opened = True
         self._stream.step(Input.OPEN, self._clock())
         return self._rendering.opening()
 
-    def _bytes(self, batch: Batch) -> bytes:
+    def _render(self, batch: Batch) -> bytes:
         if not batch:
             return b""
         mark = batch[-1]
@@ -122,11 +122,12 @@ class Frames:
         frames.append(self._rendering.heartbeat() if mark is Mark.HEARTBEAT else self._rendering.cap())
         return b"".join(frames)
 
-    def _last_word(self, error: McpAppError) -> bytes:
-        """The reader lost its place, or we did: it is told, and does not get a hole. No id, as nothing can be resumed.
+    def _final_error(self, error: McpAppError) -> bytes:
+        """The final event of a failed stream, or one that lost its position. No id: it cannot be resumed.
 
-        An exception instead would be a cut on HTTP/1.1, and on HTTP/2 as released a silence without end.
+        An exception would cut the connection on HTTP/1.1; on HTTP/2 with the released Hypercorn the client would wait
+        forever.
         """
-        self._lost = True
+        self._failed = True
         self._stream.step(Input.LOST, self._clock())
         return self._rendering.error(error)

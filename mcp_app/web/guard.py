@@ -1,8 +1,8 @@
-"""Who may ask at all: Host, Origin and Sec-Fetch-Site, before anything else on every route.
+"""Checks Host, Origin and Sec-Fetch-Site, before anything else on every route.
 
-A page that a browser shows runs with access to loopback: Host stops the one whose name was rebound to 127.0.0.1, Origin
-the one of another site, Sec-Fetch-Site what a browser sends without an Origin (an image, a link). Credentials are not
-looked at here.
+A page in a browser has access to loopback addresses. The Host check stops a page whose name was rebound to 127.0.0.1
+(DNS rebinding), the Origin check a page of another site, and the Sec-Fetch-Site check the requests that a browser sends
+without an Origin (an image, a link). Credentials are not checked here.
 """
 
 from __future__ import annotations
@@ -18,73 +18,73 @@ from ..protocol.errors import AnonymousNotAllowed, CrossSiteNotAllowed, HostNotA
 from .messages import Request
 
 MAX_AUTHORITY_CHARS = 260
-"""A name of 253 characters (RFC 1035, 2.3.4), a colon and a port. Longer is no host, and nothing to remember."""
+"""A name of 253 characters (RFC 1035, 2.3.4), a colon and a port. Anything longer is not a host, and is not cached."""
 
-_REMEMBERED = 256
-"""Hosts and origins that are remembered with what they are: clients send the same one with every request."""
+_CACHE_SIZE = 256
+"""Size of the caches of parsed hosts and origins: clients send the same ones with every request."""
 
 Origin = tuple[str, str, int]
 
 _PORTS = {"http": 80, "https": 443}
 
 _HOST_AND_PORT = re.compile(r"(?:[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?", re.ASCII)
-"""A name, an IPv4 address or an IPv6 address in brackets. Neither user information nor what a URL parser would quietly
-leave out: two readings of one value are how such checks are passed."""
+"""A name, an IPv4 address or an IPv6 address in brackets. No user information, and no characters that a URL parser
+silently removes: such checks are bypassed with values that two parsers read differently."""
 
 _ALLOWED_METHODS = "GET, HEAD, POST, DELETE, OPTIONS"
 _ALLOWED_HEADERS = (
     "Accept, Cache-Control, Content-Type, Last-Event-ID, Mcp-Method, Mcp-Name, MCP-Protocol-Version, Mcp-Session-Id"
 )
-_PARAM_HEADER = re.compile(r"mcp-param-[!#$%&'*+.^_`|~0-9a-z-]+", re.ASCII)  # which there are, the tools say
+_PARAM_HEADER = re.compile(r"mcp-param-[!#$%&'*+.^_`|~0-9a-z-]+", re.ASCII)  # the names depend on the tools
 _EXPOSED_HEADERS = "Allow, Location, Mcp-Session-Id, Retry-After"
-_PREFLIGHT_SECONDS = "600"  # Chromium's own limit is 7200; ten minutes let a changed setting take hold soon
+_PREFLIGHT_SECONDS = "600"  # Chromium's maximum is 7200; with ten minutes a changed setting takes effect soon
 
 
 class Guard:
-    """The policy of one server, from its settings."""
+    """The access policy of one server, from its settings."""
 
     def __init__(self, settings: Settings) -> None:
         public = urlsplit(str(settings.public_url)) if settings.public_url is not None else None
         self._public_host = public.hostname if public else None
         self._public_origin = _origin(public.scheme, public.netloc) if public else None
         self._allow_anonymous = settings.allow_anonymous
-        self._listed = frozenset(filter(None, map(_parsed, settings.allowed_origins)))
+        self._allowed_origins = frozenset(filter(None, map(_parse_origin, settings.allowed_origins)))
 
     def check_host(self, request: Request) -> None:
         """Raises AnonymousNotAllowed or HostNotAllowed.
 
-        The address is that of our own end of the connection: whoever starts the server, by our command or by
-        Hypercorn's, nobody beyond this machine is served who was not meant to be.
+        The address is the local one of the connection: however the server was started, by our command or Hypercorn's,
+        other machines are served only if the setting allows it.
         """
         address = request.server[0]
         if not self._allow_anonymous and address != "localhost" and not _is_loopback(address):
             raise AnonymousNotAllowed("This server asks nobody who they are, and serves this machine only.")
         host = request.headers.get("host", "")
-        if not self._knows(host):
+        if not self._is_known_host(host):
             raise HostNotAllowed(f"This server does not answer for the host {host[:100]!r}.")
 
     def check_origin(self, request: Request) -> None:
         """Raises OriginNotAllowed."""
         origin = request.headers.get("origin")
-        if origin is not None and not self._trusts(origin, request):
+        if origin is not None and not self._is_trusted_origin(origin, request):
             raise OriginNotAllowed(f"Pages of the origin {origin[:100]!r} may not call this server.")
 
     def check_start(self, request: Request) -> None:
-        """Asked before a run is started. Raises CrossSiteNotAllowed.
+        """Called before a run is started. Raises CrossSiteNotAllowed.
 
-        `same-site` is refused as well: another port of localhost is the same site. A page whose origin is allowed
-        says so in its Origin, which `check_origin` has seen.
+        `same-site` is rejected as well: another port of localhost is the same site. A page of an allowed origin sends
+        an Origin, which `check_origin` has already checked.
         """
         site = request.headers.get("sec-fetch-site", "none")
         if site not in {"none", "same-origin"} and "origin" not in request.headers:
             raise CrossSiteNotAllowed("A page of another site may not start a run.")
 
     def cors(self, headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-        """The fields that let a page of a listed origin read the answer (Fetch, 3.3.3): none for all others."""
-        if not self._listed:
+        """The header fields that let pages of an allowed origin read the answer (Fetch, 3.3.3); none for others."""
+        if not self._allowed_origins:
             return ()
         origin = headers.get("origin", "")
-        if _parsed(origin) not in self._listed:
+        if _parse_origin(origin) not in self._allowed_origins:
             return (("Vary", "Origin"),)
         return (
             ("Vary", "Origin"),
@@ -93,33 +93,33 @@ class Guard:
         )
 
     def preflight(self, headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-        """The further fields of an answer to OPTIONS."""
-        if _parsed(headers.get("origin", "")) not in self._listed:
+        """The additional header fields of an answer to OPTIONS."""
+        if _parse_origin(headers.get("origin", "")) not in self._allowed_origins:
             return ()
-        asked = headers.get("access-control-request-headers", "").lower().replace(" ", "").split(",")
-        parameters = [name for name in asked if _PARAM_HEADER.fullmatch(name)]
+        requested = headers.get("access-control-request-headers", "").lower().replace(" ", "").split(",")
+        parameters = [name for name in requested if _PARAM_HEADER.fullmatch(name)]
         return (
             ("Access-Control-Allow-Methods", _ALLOWED_METHODS),
             ("Access-Control-Allow-Headers", ", ".join((_ALLOWED_HEADERS, *parameters))),
             ("Access-Control-Max-Age", _PREFLIGHT_SECONDS),
         )
 
-    def _knows(self, host: str) -> bool:
+    def _is_known_host(self, host: str) -> bool:
         authority = _authority(host)
         if authority is None:
             return False
         name, _ = authority
         return name in {"localhost", self._public_host} or _is_loopback(name)
 
-    def _trusts(self, origin: str, request: Request) -> bool:
-        asked = _parsed(origin)
-        if asked is None:
+    def _is_trusted_origin(self, origin: str, request: Request) -> bool:
+        parsed = _parse_origin(origin)
+        if parsed is None:
             return False
         own = _origin(request.scheme, request.headers.get("host", ""))
-        return asked in self._listed or asked == own or asked == self._public_origin
+        return parsed in self._allowed_origins or parsed == own or parsed == self._public_origin
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=_CACHE_SIZE)
 def _is_loopback(name: str) -> bool:
     try:
         return ipaddress.ip_address(name).is_loopback
@@ -127,13 +127,13 @@ def _is_loopback(name: str) -> bool:
         return False
 
 
-def _parsed(origin: str) -> Origin | None:
+def _parse_origin(origin: str) -> Origin | None:
     scheme, separator, netloc = origin.partition("://")
     return _origin(scheme, netloc) if separator else None
 
 
 def _origin(scheme: str, netloc: str) -> Origin | None:
-    """(scheme, host, port), the port written out (RFC 6454, 4); 0 where the scheme has none, as an extension's."""
+    """(scheme, host, port) with the default port filled in (RFC 6454, 4); 0 for schemes without one (extensions)."""
     authority = _authority(netloc)
     if authority is None:
         return None
@@ -143,12 +143,12 @@ def _origin(scheme: str, netloc: str) -> Origin | None:
 
 
 def _authority(text: str) -> tuple[str, int | None] | None:
-    """Host in lower case, and port: of nothing but those two (RFC 9110, 7.2); None for anything else."""
-    return _read_authority(text) if len(text) <= MAX_AUTHORITY_CHARS else None
+    """Parse `host[:port]` (RFC 9110, 7.2), the host in lower case; None for anything else."""
+    return _parse_authority(text) if len(text) <= MAX_AUTHORITY_CHARS else None
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def _read_authority(text: str) -> tuple[str, int | None] | None:
+@lru_cache(maxsize=_CACHE_SIZE)
+def _parse_authority(text: str) -> tuple[str, int | None] | None:
     if not _HOST_AND_PORT.fullmatch(text):
         return None
     try:

@@ -1,4 +1,4 @@
-"""One HTTP exchange as plain values: what the endpoint is given, and what it gives back.
+"""One HTTP exchange as plain values: the endpoint's argument and its return value.
 
 Neither Quart nor ASGI is known here: the lane and the blueprint's view make a `Request` and write an `Answer`, and so
 could anything else that speaks HTTP.
@@ -20,7 +20,7 @@ JSON = "application/json"
 
 _JSON_HEADERS = (
     ("Content-Type", JSON),
-    ("Cache-Control", "no-store"),  # RFC 9111, 5.2.2.5: an answer about a run is of its moment
+    ("Cache-Control", "no-store"),  # RFC 9111, 5.2.2.5: the state of a run is outdated at once
     ("X-Content-Type-Options", "nosniff"),
 )
 
@@ -28,20 +28,20 @@ STREAM_HEADERS = (
     ("Content-Type", "text/event-stream"),
     # no-transform: a proxy that compresses also buffers (RFC 9111, 5.2.2.6).
     ("Cache-Control", "no-cache, no-transform"),
-    ("X-Accel-Buffering", "no"),  # nginx: pass each write on
+    ("X-Accel-Buffering", "no"),  # nginx: forward each write at once
     ("X-Content-Type-Options", "nosniff"),
 )
 
 PRINCIPAL = "anonymous"
-"""Who calls, as long as nobody is asked for credentials."""
+"""The principal of every caller, as long as there is no authentication."""
 
 
 @dataclass(slots=True)
 class Request:
-    """A request whose body has been read. Nobody changes it: it is not frozen only because that is three times as dear.
+    """A request whose body has been read. It is never modified; a frozen dataclass would cost three times as much.
 
     `headers` has names in lower case, and the values of a repeated field joined by ", " (RFC 9110, 5.3). `server` is
-    the local address of the connection, which no peer can choose; its port is 0 where there is none.
+    the local address of the connection, which the peer cannot choose; its port is 0 if there is none.
     """
 
     method: str
@@ -57,7 +57,7 @@ class Request:
 
 @dataclass(slots=True)
 class Answer:
-    """A status, header fields, and a body: bytes, or frames that come one by one."""
+    """A status, header fields, and a body: bytes, or a stream of frames."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
@@ -68,24 +68,23 @@ Respond = Callable[[Request, McpAppError | None], Awaitable[Answer]]
 """What both ways in know of the server: `Endpoint.answer`. The error is why the request's body could not be read."""
 
 NO_CONTENT = Answer(204, (("Cache-Control", "no-store"),))
-"""The one answer after which an EventSource does not come back (WHATWG HTML 9.2.3)."""
+"""The only answer after which an EventSource does not reconnect (WHATWG HTML 9.2.3)."""
 
 
 def json_answer(status: int, body: bytes, *headers: tuple[str, str]) -> Answer:
-    """JSON that no cache may keep."""
+    """A JSON answer that caches must not store."""
     return Answer(status, (*_JSON_HEADERS, *headers), body)
 
 
 def error_answer(error: McpAppError) -> Answer:
-    """A refusal as JSON, with the status and the header fields that the error knows."""
+    """An error as a JSON answer, with its status and its header fields."""
     body = b'{"type":"error","error":%s}' % encode(error.object())
     return json_answer(error.status, body, *error.headers.items())
 
 
 def check_content_type(request: Request) -> None:
-    """Raises UnsupportedMediaType for a body that does not say it is JSON, which a form of another site cannot say."""
-    given = request.headers.get("content-type", "")
-    if given.partition(";")[0].strip().lower() != JSON:
-        raise UnsupportedMediaType(
-            f"The Content-Type is {given[:100]!r}, not {JSON}." if given else f"There is no Content-Type; it is {JSON}."
-        )
+    """Raises UnsupportedMediaType unless the Content-Type is JSON, which a form of another site cannot send."""
+    content_type = request.headers.get("content-type", "")
+    if content_type.partition(";")[0].strip().lower() != JSON:
+        problem = f"The Content-Type is {content_type[:100]!r}, not {JSON}."
+        raise UnsupportedMediaType(problem if content_type else f"There is no Content-Type; it is {JSON}.")

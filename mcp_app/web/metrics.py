@@ -1,7 +1,7 @@
-"""What an operator sees: counters and gauges in Prometheus' text format, version 0.0.4.
+"""Counters and gauges for the operator, in Prometheus' text format, version 0.0.4.
 
-A metric is a number that somebody adds to, or one that is asked for when the page is; every one is in docs/reference.md
-(a test compares). Nothing is measured here.
+A metric is a counter that other parts increment, or a number read when the page is requested. All are listed in
+docs/reference.md (a test compares). Nothing is measured here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Counter:
-    """A number that only grows."""
+    """A number that only increases."""
 
     __slots__ = ("value",)
 
@@ -26,7 +26,7 @@ class Counter:
 
 
 class InFlight(Counter):
-    """A number that grows, and how much of it is over: the difference is what is there now."""
+    """Counts things that begin and end; the difference is the number open now."""
 
     __slots__ = ("ended",)
 
@@ -40,7 +40,7 @@ class InFlight(Counter):
 
 
 class Metrics:
-    """The numbers of one process."""
+    """The metrics of one process."""
 
     def __init__(self) -> None:
         self.streams = InFlight()
@@ -51,11 +51,11 @@ class Metrics:
         self.refusals: dict[str, int] = {}
 
     def count_refusal(self, code: str) -> None:
-        """A request was answered with that error code; the codes are few and fixed."""
+        """Count a request answered with that error code; the codes are few and fixed."""
         self.refusals[code] = self.refusals.get(code, 0) + 1
 
     def text(self, runs: Runs) -> bytes:
-        """The whole page."""
+        """The page in Prometheus' text format."""
         return "".join(self._lines(runs)).encode()
 
     def _lines(self, runs: Runs) -> Iterator[str]:
