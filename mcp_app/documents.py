@@ -1,6 +1,6 @@
-"""What is read and never runs a tool: the manifest's doors, the page, the list of tools, health and metrics.
+"""Routes that only serve documents: the discovery documents, the page, the list of tools, health and metrics.
 
-The documents' content is made elsewhere (mcp_app/manifest, web/pages); here they are answered to a request.
+The content of the documents is generated elsewhere (mcp_app/manifest, web/pages). No tool is run here.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from .runs import Runs
 from .web import metrics, pages
 from .web.messages import Answer, Request, json_answer
 
-_MAX_BASES = 16  # addresses of this machine that the server listens on; each keeps its own few documents
+_MAX_BASES = 16  # base URLs, one for each local address of the server, for which documents are cached
 
 
 class Documents:
-    """Answers GET for everything that is a document."""
+    """Answers GET for all documents."""
 
     def __init__(
         self, settings: Settings, manifest: discovery.Manifest, registry: Registry, runs: Runs, numbers: metrics.Metrics
@@ -32,10 +32,10 @@ class Documents:
         self._runs = runs
         self._metrics = numbers
         self._doors: dict[str, dict[str, discovery.Door]] = {}
-        self._described: tuple[Tool, ...] = ()
+        self._documented_tools: tuple[Tool, ...] = ()
 
     async def door(self, request: Request) -> Answer:
-        """The manifest, by one of its names."""
+        """A discovery document: the manifest at one of its paths."""
         door = self._doors_for(self._base(request))[request.path]
         return Answer(*door.answer(request.headers.get("if-none-match")))
 
@@ -48,26 +48,26 @@ class Documents:
         return Answer(200, (("content-type", page.content_type), *headers), page.body)
 
     async def tools(self, _: Request) -> Answer:
-        """Every tool with its schemas, in the order in which they were registered."""
-        return json_answer(200, encode({"tools": [_shown(tool) for tool in self._registry]}))
+        """All tools with their schemas, in the order of registration."""
+        return json_answer(200, encode({"tools": [_tool_object(tool) for tool in self._registry]}))
 
     async def healthz(self, _: Request) -> Answer:
-        """The process answers: nothing else is asked."""
+        """Liveness: the process answers. Nothing else is checked."""
         return json_answer(200, b'{"status":"ok"}')
 
     async def readyz(self, _: Request) -> Answer:
-        """Whether new runs are taken."""
+        """Readiness: whether new runs are accepted."""
         if self._runs.draining:
             return json_answer(503, b'{"status":"draining"}')
         return json_answer(200, b'{"status":"ready"}')
 
     async def metrics(self, _: Request) -> Answer:
-        """Prometheus."""
+        """The metrics in Prometheus' text format."""
         headers = (("Content-Type", metrics.CONTENT_TYPE), ("Cache-Control", "no-store"))
         return Answer(200, headers, self._metrics.text(self._runs))
 
     def _base(self, request: Request) -> str:
-        """From the setting, else from the address that the connection was made to; never from what a peer says."""
+        """The base URL: the setting, or else the local address of the connection; never the request's headers."""
         if self._settings.public_url is not None:
             return str(self._settings.public_url)
         host, port = request.server
@@ -76,9 +76,9 @@ class Documents:
 
     def _doors_for(self, base: str) -> dict[str, discovery.Door]:
         tools = tuple(self._registry)
-        if tools != self._described:  # they may come and go
+        if tools != self._documented_tools:  # tools may be added and removed
             self._doors.clear()
-            self._described = tools
+            self._documented_tools = tools
         if base not in self._doors:
             if len(self._doors) >= _MAX_BASES:
                 self._doors.clear()
@@ -89,13 +89,13 @@ class Documents:
                 revisions=REVISIONS,
             )
             public = self._settings.public_url is not None
-            made = discovery.doors(self._manifest, live, base_url=base, cacheable=public)
-            self._doors[base] = {door.path: door for door in made}
+            doors = discovery.doors(self._manifest, live, base_url=base, cacheable=public)
+            self._doors[base] = {door.path: door for door in doors}
         return self._doors[base]
 
 
-def _shown(tool: Tool) -> dict[str, Any]:
-    shown: dict[str, Any] = {
+def _tool_object(tool: Tool) -> dict[str, Any]:
+    fields: dict[str, Any] = {
         "name": tool.name,
         "title": tool.title,
         "description": tool.description,
@@ -106,5 +106,5 @@ def _shown(tool: Tool) -> dict[str, Any]:
         "idempotent": tool.idempotent,
     }
     if tool.time_limit is not None:
-        shown["time_limit_seconds"] = tool.time_limit
-    return shown
+        fields["time_limit_seconds"] = tool.time_limit
+    return fields

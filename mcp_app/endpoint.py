@@ -1,7 +1,7 @@
 """`answer(Request) -> Answer`: the whole server as one function of plain values.
 
-The guard first, then the table of routes, then one handler; whatever is raised becomes the error object. Neither Quart
-nor ASGI is known here, and no handler's work is done here.
+A request passes the guard, then the table of routes, then one handler; exceptions become the error object. Neither
+Quart nor ASGI is known here, and the work of the handlers is done elsewhere.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ Methods = Mapping[str, Handler]
 
 
 class Endpoint:
-    """Everything a request can reach. Made inside the loop it answers on."""
+    """Dispatches requests to all handlers. Must be created inside the event loop that it runs on."""
 
     def __init__(
         self,
@@ -67,12 +67,12 @@ class Endpoint:
         self._metrics = Metrics()
         self._guard = Guard(settings)
         calls = Calls(settings, registry, runs, self._guard, self._metrics)
-        resource = RunRoutes(manifest.runs_path, registry, runs, log, self._guard, calls)
+        run_routes = RunRoutes(manifest.runs_path, registry, runs, log, self._guard, calls)
         documents = Documents(settings, manifest, registry, runs, self._metrics)
         offer = Offer(
             manifest,
             registry,
-            Resources() if resources is None else resources,  # not `or`: an empty one is filled later
+            Resources() if resources is None else resources,  # not `or`: an empty one may be filled later
             Prompts() if prompts is None else prompts,
         )
         clock = asyncio.get_running_loop().time
@@ -82,46 +82,47 @@ class Endpoint:
         self._changes = Changes(offer, self._subscriptions, self.sessions)
         self._tasks = Tasks(settings, runs, self._metrics, self._subscriptions.task_changed)
         modern = Modern(offer, runs, answering, States(settings, log), REVISIONS, self._subscriptions, self._tasks)
-        of_sessions = (self.sessions, Legacy(offer, runs), answering, Listening(settings, self._metrics, clock))
-        http_sse = HttpSse(*of_sessions) if settings.legacy_sse else None
-        streamable = Streamable(*of_sessions, Batching(answering, clock))
+        session_args = (self.sessions, Legacy(offer, runs), answering, Listening(settings, self._metrics, clock))
+        http_sse = HttpSse(*session_args) if settings.legacy_sse else None
+        streamable = Streamable(*session_args, Batching(answering, clock))
         mcp = Dispatch(self._guard, modern, streamable, http_sse)
         self._plain, self._mcp = calls, mcp
-        parts = {"endpoint": self, "calls": calls, "mcp": mcp, "runs": resource, "documents": documents}
+        parts = {"endpoint": self, "calls": calls, "mcp": mcp, "runs": run_routes, "documents": documents}
         self._runs_path = manifest.runs_path
         self._table: dict[str, Methods] = {
             path: {method: _handler(parts, name) for method, name in methods.items()}
             for path, methods in table(manifest).items()
         }
 
-    async def answer(self, request: Request, unread: McpAppError | None = None) -> Answer:
-        """Never raises for anything a request can contain; what it does not expect is masked, and in the log.
+    async def answer(self, request: Request, body_error: McpAppError | None = None) -> Answer:
+        """Answer a request. Never raises for any content of a request: unexpected exceptions are masked and logged.
 
-        `unread` is why the body could not be read: then that is the answer, unless the guard has one before.
+        `body_error` is the reason why the body could not be read; it becomes the answer unless the guard rejects the
+        request first.
         """
-        # A slash at the end means nothing: a redirect would lose a POST's body.
+        # A trailing slash is ignored: a redirect would lose a POST's body.
         if request.path.endswith("/"):
             request = replace(request, path=request.path.rstrip("/") or "/")
         try:
-            answer = await self._dispatch(request, unread)
+            answer = await self._dispatch(request, body_error)
         except McpAppError as error:
-            answer = self._refused(error)
+            answer = self._error_answer(error)
         except Exception as error:
             error_id = secrets.token_hex(8)
             logger.exception("%s %s failed [error_id %s]", request.method, request.path, error_id, exc_info=error)
-            answer = self._refused(InternalError("The server failed to answer.", error_id=error_id))
+            answer = self._error_answer(InternalError("The server failed to answer.", error_id=error_id))
         headers = (*answer.headers, ("Vary", "Accept"), *self._cors(request))
         if request.method == "HEAD" and isinstance(answer.body, bytes) and answer.body:
-            # RFC 9110, 8.6: the length that GET would have sent, or none at all.
+            # RFC 9110, 8.6: the length of GET's body, or no Content-Length.
             return Answer(answer.status, (*headers, ("Content-Length", str(len(answer.body)))))
         return Answer(answer.status, headers, answer.body)
 
-    def _refused(self, error: McpAppError) -> Answer:
+    def _error_answer(self, error: McpAppError) -> Answer:
         self._metrics.count_refusal(error.code)
         return error_answer(error)
 
     async def drain(self) -> None:
-        """The server is being stopped: every stream gets its last event, and nothing begins."""
+        """Shut down: end every stream with its last event and accept nothing new."""
         self._changes.close()
         self._subscriptions.refuse()
         self.sessions.refuse()
@@ -129,7 +130,7 @@ class Endpoint:
         await self.sessions.drain()
 
     async def _end_subscriptions(self) -> None:
-        """Those who listen to a task are told how it ended before their stream ends."""
+        """Subscribers of a task get its final state before their stream ends."""
         await self._tasks.settled()
         self._subscriptions.end()
 
@@ -139,11 +140,11 @@ class Endpoint:
         return await (self._plain.post(request) if parsed is None else self._mcp.post(request, parsed))
 
     async def get(self, request: Request) -> Answer:
-        """At the SSE route: a stream of a session, a call by EventSource, or a session of MCP 2024-11-05."""
+        """A GET at the SSE route: a stream of a session, a call by EventSource, or a new session of MCP 2024-11-05."""
         return await (self._mcp if self._is_mcp(request) else self._plain).get(request)
 
     async def head(self, request: Request) -> Answer:
-        """What GET would answer with."""
+        """The header fields that GET would have."""
         return await (self._mcp if self._is_mcp(request) else self._plain).head(request)
 
     def _is_mcp(self, request: Request) -> bool:
@@ -151,27 +152,27 @@ class Endpoint:
             return True
         return not request.query and self._mcp.opens(request)
 
-    async def _dispatch(self, request: Request, unread: McpAppError | None) -> Answer:
+    async def _dispatch(self, request: Request, body_error: McpAppError | None) -> Answer:
         self._guard.check_host(request)
-        if not _open(request):
+        if not _is_public(request):
             self._guard.check_origin(request)
-        if unread is not None:
-            raise unread
+        if body_error is not None:
+            raise body_error
         methods, arguments = self._route(request.path)
         if request.method == "OPTIONS":
-            fields = CORS if _open(request) else self._guard.preflight(request.headers)
+            fields = CORS if _is_public(request) else self._guard.preflight(request.headers)
             return Answer(204, (("Allow", _allow(methods)), *fields))
         handler = methods.get(request.method)
         if handler is None and request.method == "HEAD":
-            # A document is made and its body left out: a GET that would start or follow a run has a HEAD of its own.
+            # Documents are rendered and their body omitted. A GET that starts or follows a run has a HEAD of its own.
             handler = methods.get("GET")
         if handler is None:
             raise MethodNotAllowed("This route does not have that method.", headers={"Allow": _allow(methods)})
         return await handler(request, **arguments)
 
     def _cors(self, request: Request) -> tuple[tuple[str, str], ...]:
-        """The open documents bring their own, and a field that stands twice allows nobody."""
-        return () if _open(request) else self._guard.cors(request.headers)
+        """CORS fields; none for the discovery documents, which have their own: a repeated field allows no origin."""
+        return () if _is_public(request) else self._guard.cors(request.headers)
 
     def _route(self, path: str) -> tuple[Methods, dict[str, Any]]:
         if path in self._table and "<" not in path:
@@ -191,8 +192,8 @@ def _handler(parts: Mapping[str, object], name: str) -> Handler:
     return handler
 
 
-def _open(request: Request) -> bool:
-    """Whether pages of every origin may read what is here: the discovery documents, which hold nothing secret."""
+def _is_public(request: Request) -> bool:
+    """Whether pages of any origin may read the answer: the discovery documents, which contain nothing secret."""
     return request.path in DOOR_PATHS
 
 

@@ -1,5 +1,7 @@
-"""The table of routes: every path with its methods, and the name of what answers. Read by the blueprint, the endpoint
-and the test that compares it with docs/reference.md. Nothing is answered here."""
+"""The table of routes: every path with its methods and the names of their handlers.
+
+Used by the blueprint, the endpoint, and the test that compares it with docs/reference.md. Nothing is answered here.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +13,11 @@ from .web import pages
 Methods = Mapping[str, str]
 
 RUN = "<run>"
-"""Stands for one segment of a path: the id of a run."""
+"""Placeholder for one path segment: the id of a run."""
 
 
 def table(manifest: Manifest) -> dict[str, Methods]:
-    """Path -> method -> "part.handler". A GET without a HEAD beside it may be made and its body left out."""
+    """Path -> method -> "part.handler". HEAD without an entry of its own is served by GET, without the body."""
     runs = manifest.runs_path
     return {
         manifest.mcp_path: {"POST": "mcp.post", "GET": "mcp.get", "HEAD": "mcp.head", "DELETE": "mcp.delete"},

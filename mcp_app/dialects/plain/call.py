@@ -1,4 +1,4 @@
-"""One call in the plain dialect as one value: body or query, Accept and Last-Event-ID, read once and checked.
+"""A call in the plain dialect as one value: body or query, Accept and Last-Event-ID, parsed and validated once.
 
 Nothing is started or answered here, and no run is looked up.
 """
@@ -16,15 +16,15 @@ from ...protocol.http.accept import Representation, choose
 from ...web.messages import Request
 
 MIN_HEARTBEAT_SECONDS = 0.1
-"""A request may ask for more heartbeats than the server's; ten a second are a load, not a sign of life."""
+"""Lower bound of the interval that a request may ask for: more than ten heartbeats a second are only load."""
 
 
 class PlainCall(NamedTuple):
-    """What a request asks for.
+    """The parsed request.
 
-    `tool` is None for the way back to a run. `key` is the run key, `identity` what makes two calls with one key the
-    same. `last_event` is the run and the number in Last-Event-ID. `heartbeat` is in seconds; `visible`: heartbeats are
-    events. `cap` is what the request lowers the server's cap to, in seconds.
+    `tool` is None when the request only resumes a run. `key` is the run key; calls with the same key must have equal
+    `identity`. `last_event` is the run id and the number of Last-Event-ID. `heartbeat` is the interval in seconds;
+    `visible` means that heartbeats are events. `cap` is the request's own cap in seconds, None for the server's.
     """
 
     representation: Representation
@@ -33,21 +33,21 @@ class PlainCall(NamedTuple):
     visible: bool
     cap: float | None
     tool: Tool | None = None
-    arguments: dict[str, Any] = {}  # noqa: RUF012 - a default that nobody changes
+    arguments: dict[str, Any] = {}  # noqa: RUF012 - a default that is never modified
     key: str | None = None
     identity: Mapping[str, Any] | None = None
     last_event: tuple[str, int] | None = None
 
 
-def posted(request: Request, registry: Registry, settings: Settings) -> PlainCall:
-    """A call by POST. Raises InvalidRequest, NotAcceptable, UnknownTool, InvalidParams."""
+def parse_post(request: Request, registry: Registry, settings: Settings) -> PlainCall:
+    """Parse a call by POST. Raises InvalidRequest, NotAcceptable, UnknownTool, InvalidParams."""
     body = plain.parse_call(request.body)
     representation = _representation(request) if body.stream else Representation.JSON
     tool = registry.get(body.tool)
     return PlainCall(
         representation,
         request.headers,
-        _heartbeat(settings, body.heartbeat_seconds),
+        _heartbeat_seconds(settings, body.heartbeat_seconds),
         body.heartbeat == "event",
         body.cap_seconds,
         tool,
@@ -55,8 +55,8 @@ def posted(request: Request, registry: Registry, settings: Settings) -> PlainCal
     )
 
 
-def queried(request: Request, registry: Registry, settings: Settings) -> PlainCall:
-    """A call of a read-only tool by GET, or the way back to one.
+def parse_get(request: Request, registry: Registry, settings: Settings) -> PlainCall:
+    """Parse a GET: a call of a read-only tool, or the resumption of its run.
 
     Raises InvalidRequest, NotAcceptable, UnknownTool, NotReadOnly, InvalidParams.
     """
@@ -66,7 +66,7 @@ def queried(request: Request, registry: Registry, settings: Settings) -> PlainCa
             "The query names neither a tool nor a run.",
             hint="GET ?tool=NAME&run=KEY&param=value… with Accept: text/event-stream, or POST the call.",
         )
-    call = _resuming(request, query, _representation(request), settings)
+    call = _from_query(request, query, _representation(request), settings)
     if query.tool is None:
         return call._replace(last_event=_last_event(request))
     tool = registry.get(query.tool)
@@ -78,25 +78,25 @@ def queried(request: Request, registry: Registry, settings: Settings) -> PlainCa
     return call._replace(tool=tool, arguments=arguments, last_event=_last_event(request))
 
 
-def followed(request: Request, settings: Settings) -> PlainCall:
-    """The way to a run that the path names. Raises InvalidRequest, NotAcceptable."""
+def parse_follow(request: Request, settings: Settings) -> PlainCall:
+    """Parse a request for the events of the run in its path. Raises InvalidRequest, NotAcceptable."""
     query = plain.parse_query(request.query)
-    call = _resuming(request, query, _representation(request), settings)
+    call = _from_query(request, query, _representation(request), settings)
     check_stream(call)
     return call._replace(last_event=_last_event(request))
 
 
 def check_stream(call: PlainCall) -> None:
-    """Raises NotAcceptable for who follows a run, and takes no stream."""
+    """Raises NotAcceptable when the request does not accept an event stream, the only format for followers."""
     if call.representation is not Representation.EVENT_STREAM:
         raise NotAcceptable("A run's events are an event stream.", hint="GET the run itself for its state as JSON.")
 
 
-def _resuming(request: Request, query: plain.Query, representation: Representation, settings: Settings) -> PlainCall:
+def _from_query(request: Request, query: plain.Query, representation: Representation, settings: Settings) -> PlainCall:
     return PlainCall(
         representation,
         request.headers,
-        _heartbeat(settings, query.heartbeat_seconds),
+        _heartbeat_seconds(settings, query.heartbeat_seconds),
         query.heartbeat == "event",
         query.cap_seconds,
         key=query.key,
@@ -105,10 +105,10 @@ def _resuming(request: Request, query: plain.Query, representation: Representati
 
 
 def _representation(request: Request) -> Representation:
-    chosen = choose(request.headers.get("accept"))
-    if chosen is None:
+    representation = choose(request.headers.get("accept"))
+    if representation is None:
         raise NotAcceptable("Accept takes neither text/event-stream nor application/json.")
-    return chosen
+    return representation
 
 
 def _last_event(request: Request) -> tuple[str, int] | None:
@@ -116,11 +116,11 @@ def _last_event(request: Request) -> tuple[str, int] | None:
     return plain.parse_event_id(text) if text else None
 
 
-def _heartbeat(settings: Settings, asked: float | None) -> float:
+def _heartbeat_seconds(settings: Settings, requested: float | None) -> float:
     server = settings.heartbeat_seconds
-    return server if asked is None else lowered(server, max(MIN_HEARTBEAT_SECONDS, asked))
+    return server if requested is None else lower_limit(server, max(MIN_HEARTBEAT_SECONDS, requested))
 
 
-def lowered(server: float, asked: float | None) -> float:
-    """What holds: a request may lower the server's number, never raise it."""
-    return server if asked is None else min(server, asked)
+def lower_limit(server: float, requested: float | None) -> float:
+    """The effective limit: a request may lower the server's, never raise it."""
+    return server if requested is None else min(server, requested)

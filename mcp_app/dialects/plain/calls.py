@@ -1,6 +1,6 @@
-"""The SSE route: a tool called by POST, or by a browser's EventSource with GET, answered as stream or as JSON.
+"""The SSE route: a tool called by POST, or by a browser's EventSource with GET, answered as an event stream or JSON.
 
-What leaving, resuming and the cap mean stands in the policy row. How a request is read is call.py's.
+The policy row determines the effects of leaving, resuming and the cap. Requests are parsed in call.py.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ...web.frames import Frames
 from ...web.guard import Guard
 from ...web.messages import NO_CONTENT, PRINCIPAL, STREAM_HEADERS, Answer, Request, check_content_type, json_answer
 from ...web.metrics import Metrics
-from .call import PlainCall, check_stream, followed, lowered, posted, queried
+from .call import PlainCall, check_stream, lower_limit, parse_follow, parse_get, parse_post
 from .rendering import PlainRendering
 
 
@@ -39,76 +39,77 @@ class Calls:
         self._runs = runs
         self._guard = guard
         self._metrics = metrics
-        self._on_beat = metrics.heartbeats.add
+        self._on_heartbeat = metrics.heartbeats.add
         self._on_close = metrics.streams.ended.add
         self._clock: Callable[[], float] = asyncio.get_running_loop().time
-        self._keyed = asyncio.Lock()
+        self._key_lock = asyncio.Lock()
 
     async def post(self, request: Request) -> Answer:
-        """One call, in the body."""
+        """A call in the body."""
         self._guard.check_start(request)
         check_content_type(request)
-        call = posted(request, self._registry, self._settings)
+        call = parse_post(request, self._registry, self._settings)
         run = await self._start(call, PLAIN_POST)
         return await self._answer(run, run.attach(), call, self._settings.cap_seconds)
 
     async def get(self, request: Request) -> Answer:
-        """A call of a read-only tool, or the way back to one, in the query."""
-        call = queried(request, self._registry, self._settings)
+        """A call of a read-only tool, or the resumption of its run, in the query."""
+        call = parse_get(request, self._registry, self._settings)
         if call.representation is Representation.JSON and call.key is None and call.last_event is None:
-            # Nobody can come back to it: there is no key, and no event whose id could be sent.
+            # This run cannot be resumed: it has no key, and no event whose id the client could send.
             self._guard.check_start(request)
             run = await self._start(call, PLAIN_POST)
             return await self._answer(run, run.attach(), call, self._settings.cap_seconds)
-        async with self._keyed:  # two requests with one key start one run
+        async with self._key_lock:  # two requests with one key start one run
             if call.last_event is None:
-                run, after = await self._known_or_started(request, call), 0
+                run, after = await self._find_or_start(request, call), 0
             else:
                 after = call.last_event[1]
-                resumed = self._resumed(call, call.last_event[0])
-                if resumed is None or _is_read(resumed, after):
+                resumed = self._find_resumed(call, call.last_event[0])
+                if resumed is None or _is_exhausted(resumed, after):
                     return NO_CONTENT
                 run = resumed
             if run.policy.on_leave is not OnLeave.LINGER:
-                check_stream(call)  # not a run of an EventSource: its life is not this reader's
-                return self._followed(run, call)
+                check_stream(call)  # not started by EventSource: this reader only follows it
+                return self._answer_follower(run, call)
             reader = run.attach(after)
-        return await self._answer(run, reader, call, lowered(self._settings.cap_seconds, call.cap))
+        return await self._answer(run, reader, call, lower_limit(self._settings.cap_seconds, call.cap))
 
     async def head(self, request: Request) -> Answer:
-        """What GET would answer with, without starting a tool (RFC 9110, 9.3.2)."""
-        call = queried(request, self._registry, self._settings)
+        """The header fields that GET would have, without starting a tool (RFC 9110, 9.3.2)."""
+        call = parse_get(request, self._registry, self._settings)
         return _stream_head() if call.representation is Representation.EVENT_STREAM else json_answer(200, b"")
 
     async def follow(self, run: Run, request: Request) -> Answer:
-        """The events of a run that somebody else may have started, from the start or after Last-Event-ID."""
-        return self._followed(run, followed(request, self._settings))
+        """The events of any run of the principal, from the start or after Last-Event-ID."""
+        return self._answer_follower(run, parse_follow(request, self._settings))
 
     async def follow_head(self, run: Run, request: Request) -> Answer:
-        """What following would answer with."""
-        return NO_CONTENT if _is_read(run, _place(run, followed(request, self._settings))) else _stream_head()
+        """The header fields that `follow` would have."""
+        after = _position(run, parse_follow(request, self._settings))
+        return NO_CONTENT if _is_exhausted(run, after) else _stream_head()
 
-    # --- which run ---------------------------------------------------------------------------------------------------
+    # --- finding or starting the run ---------------------------------------------------------------------------------
 
-    def _resumed(self, call: PlainCall, run_id: str) -> Run | None:
-        """The run of a Last-Event-ID; None when there is nothing to come back to, which never starts a new one."""
+    def _find_resumed(self, call: PlainCall, run_id: str) -> Run | None:
+        """The run of a Last-Event-ID; None when it cannot be resumed. A resumption never starts a new run."""
         try:
             run = self._runs.find(run_id, PRINCIPAL)
         except UnknownRun:
             return None
         if call.key is not None:
-            return run if self._known(call) is run else None
+            return run if self._find_by_key(call) is run else None
         if call.tool is not None and run.callee is not call.tool:
             raise RunConflict("Last-Event-ID is of a run of another tool.")
         return run
 
-    def _known(self, call: PlainCall) -> Run | None:
+    def _find_by_key(self, call: PlainCall) -> Run | None:
         if call.key is None:
             return None
         return self._runs.find_by_key(call.key, PRINCIPAL, call.tool, call.identity or {})
 
-    async def _known_or_started(self, request: Request, call: PlainCall) -> Run:
-        known = self._known(call)
+    async def _find_or_start(self, request: Request, call: PlainCall) -> Run:
+        known = self._find_by_key(call)
         if known is not None:
             return known
         if call.tool is None:
@@ -117,7 +118,7 @@ class Calls:
         return await self._start(call, PLAIN_EVENTSOURCE)
 
     async def _start(self, call: PlainCall, policy: Policy) -> Run:
-        assert call.tool is not None  # noqa: S101 - what is read without a tool has a key
+        assert call.tool is not None  # noqa: S101 - a call without a tool never starts a run
         return await self._runs.start(
             call.tool,
             call.arguments,
@@ -130,33 +131,33 @@ class Calls:
             metadata={"heartbeat_seconds": number(call.heartbeat)},
         )
 
-    # --- what is answered --------------------------------------------------------------------------------------------
+    # --- answering ---------------------------------------------------------------------------------------------------
 
     async def _answer(self, run: Run, reader: Reader, call: PlainCall, cap: float) -> Answer:
         stream = Stream(self._clock(), heartbeat=call.heartbeat, cap=cap, ends_by=run.deadline)
         capped = CappedBatches(reader, stream, self._clock, run.policy.on_cap, partial(run.end_at_cap, cap))
         handed_over = False
         try:
-            await asyncio.sleep(0)  # the tool's first turn: most have ended after it, and need nobody to wait
+            await asyncio.sleep(0)  # the tool's first turn of the loop: most tools have ended after it
             if call.representation is Representation.EVENT_STREAM:
                 handed_over = True
-                return self._streamed(run, capped, stream, call)
+                return self._answer_stream(run, capped, stream, call)
             return json_answer(*await collect(capped, run.callee.name, run.id))
         finally:
             if not handed_over:
-                capped.close()  # whoever leaves while the tool works cancels us here
+                capped.close()  # a client that leaves while the tool works cancels this task
 
-    def _followed(self, run: Run, call: PlainCall) -> Answer:
-        after = _place(run, call)
-        if _is_read(run, after):
+    def _answer_follower(self, run: Run, call: PlainCall) -> Answer:
+        after = _position(run, call)
+        if _is_exhausted(run, after):
             return NO_CONTENT
-        cap = lowered(self._settings.cap_seconds, call.cap)
+        cap = lower_limit(self._settings.cap_seconds, call.cap)
         stream = Stream(self._clock(), heartbeat=call.heartbeat, cap=cap)
-        capped = CappedBatches(run.follow(after), stream, self._clock, OnCap.END_STREAM, _nothing)
-        return self._streamed(run, capped, stream, call)
+        capped = CappedBatches(run.follow(after), stream, self._clock, OnCap.END_STREAM, _no_effect)
+        return self._answer_stream(run, capped, stream, call)
 
-    def _streamed(self, run: Run, capped: Batches, stream: Stream, call: PlainCall) -> Answer:
-        batches = Heartbeat(capped, stream, self._clock, self._on_beat)
+    def _answer_stream(self, run: Run, capped: Batches, stream: Stream, call: PlainCall) -> Answer:
+        batches = Heartbeat(capped, stream, self._clock, self._on_heartbeat)
         self._metrics.streams.add()
         frames = Frames(
             batches,
@@ -173,16 +174,16 @@ def _stream_head() -> Answer:
     return Answer(200, STREAM_HEADERS)
 
 
-def _is_read(run: Run, after: int) -> bool:
-    """Whether whoever had the run's events up to number `after` has had them all. Raises InvalidRequest for a number
-    that is still to come."""
+def _is_exhausted(run: Run, after: int) -> bool:
+    """Whether the run has ended and `after` is its last event. Raises InvalidRequest for a number that does not exist
+    yet."""
     if after > run.events:
         raise InvalidRequest(f"Last-Event-ID is {after}; this run has had {run.events} events.", hint=plain.ID_HINT)
     return run.over and after == run.events
 
 
-def _place(run: Run, call: PlainCall) -> int:
-    """After which of the run's events to go on."""
+def _position(run: Run, call: PlainCall) -> int:
+    """The number of the event after which to continue."""
     if call.last_event is None:
         return 0
     run_id, after = call.last_event
@@ -191,5 +192,5 @@ def _place(run: Run, call: PlainCall) -> int:
     return after
 
 
-def _nothing() -> None:
-    """What the cap of a follower does to the run."""
+def _no_effect() -> None:
+    """The cap callback of followers: their cap does not affect the run."""

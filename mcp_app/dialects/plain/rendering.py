@@ -1,6 +1,6 @@
-"""How a plain stream looks: events as the tutorial has them, their ids, and heartbeats that a page can watch.
+"""The plain dialect's rendering: events in the tutorial's format, their ids, and optionally visible heartbeats.
 
-What is sent, and when the stream ends, is not decided here.
+The content of a stream and its end are not decided here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _CAP = sse.comment("cap")
 
 
 class PlainRendering:
-    """The plain dialect: `visible` heartbeats are events, which a page can watch; `retry_ms` goes with the first."""
+    """Renders a plain stream. `visible` heartbeats are events, for scripts; `retry_ms` is sent with the first entry."""
 
     def __init__(self, run: str, *, visible: bool, retry_ms: int | None) -> None:
         self._run = run.encode()

@@ -1,6 +1,6 @@
-"""A run as a resource: start it detached, see its state, cancel it, follow its events.
+"""A run as a resource: start it detached, get its state, cancel it, follow its events.
 
-The events themselves are calls.py's; nothing of Quart or ASGI is known here.
+The events themselves are served by calls.py. Neither Quart nor ASGI is known here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .calls import Calls
 
 
 class RunRoutes:
-    """Answers below the runs route, whose path is `path`."""
+    """Answers requests at and below the runs route, whose path is `path`."""
 
     def __init__(self, path: str, registry: Registry, runs: Runs, log: EventLog, guard: Guard, calls: Calls) -> None:
         self._path = path
@@ -33,7 +33,7 @@ class RunRoutes:
         self._calls = calls
 
     async def create(self, request: Request) -> Answer:
-        """Start a run that belongs to nobody's connection: 202 and where it is (RFC 9110, 15.3.3)."""
+        """Start a detached run: 202 with its Location (RFC 9110, 15.3.3)."""
         self._guard.check_start(request)
         check_content_type(request)
         call = plain.parse_start(request.body)
@@ -49,21 +49,21 @@ class RunRoutes:
         return json_answer(202, encode(await self._state(run)), ("Location", self._url(run)))
 
     async def show(self, _: Request, run: str) -> Answer:
-        """State, and at the end the result or the error."""
+        """The run's state, and after its end the result or the error."""
         return json_answer(200, encode(await self._state(self._find(run))))
 
     async def cancel(self, _: Request, run: str) -> Answer:
-        """End the run; an ended one stays as it is (RFC 9110, 9.3.5: DELETE is idempotent)."""
+        """Cancel the run; no effect on a run that has ended (RFC 9110, 9.3.5: DELETE is idempotent)."""
         found = self._find(run)
         found.stop(Cancelled("The run was cancelled by a caller."))
         return json_answer(202 if not found.over else 200, encode(await self._state(found)))
 
     async def events(self, request: Request, run: str) -> Answer:
-        """Follow it."""
+        """Follow the run's events."""
         return await self._calls.follow(self._find(run), request)
 
     async def events_head(self, request: Request, run: str) -> Answer:
-        """What following it would answer with."""
+        """The header fields that `events` would have."""
         return await self._calls.follow_head(self._find(run), request)
 
     def _find(self, run: str) -> Run:
