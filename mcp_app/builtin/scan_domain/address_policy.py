@@ -1,7 +1,7 @@
 """Which IP addresses a scan may connect to. Pure: addresses in, a reason or None out; no socket, no DNS.
 
-A scan connects to names that strangers choose, so whatever is not plainly a public unicast address is refused:
-otherwise a name that resolves to 127.0.0.1 or to a cloud's metadata service would make this server a way in (SSRF).
+A scan connects to names that callers choose, so every address that is not a public unicast address is refused:
+otherwise a name that resolves to 127.0.0.1 or to a cloud's metadata service would allow SSRF.
 The tables follow the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890 and its updates). They are
 written out because `ipaddress.is_global` differs between Python versions (gh-113171).
 """
@@ -65,11 +65,11 @@ METADATA: tuple[Network, ...] = (
     IPv6Network("fd00:ec2::/64"),  # AWS: ::254 metadata, ::253 DNS, ::23 EKS
     IPv6Network("fd20:ce::254/128"),  # Google
 )
-"""Where clouds answer with credentials. Refused even when private addresses are allowed."""
+"""Addresses at which clouds serve credentials. Refused even when private addresses are allowed."""
 
 
 def embedded_v4(address: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address to which a packet for this IPv6 address would finally go, where the address carries one.
+    """The IPv4 address embedded in an IPv6 address, to which its packets would finally go; None without one.
 
     IPv4-mapped (RFC 4291, 2.5.5.2), the NAT64 well-known prefix (RFC 6052, 2.1), 6to4 (RFC 3056, 2) and the
     interface identifiers of ISATAP (RFC 5214, 6.1). Teredo is refused as a whole, see `SPECIAL_V6`.
@@ -79,7 +79,7 @@ def embedded_v4(address: IPv6Address) -> IPv4Address | None:
         return IPv4Address(number & 0xFFFF_FFFF)
     if address in IPv6Network("2002::/16"):
         return IPv4Address((number >> 80) & 0xFFFF_FFFF)
-    # The bit 0x0200 says that the embedded address is globally unique; both spellings are ISATAP.
+    # The bit 0x0200 marks the embedded address as globally unique; ISATAP addresses may have it set or not.
     if (number >> 32) & 0xFDFF_FFFF == 0x0000_5EFE:
         return IPv4Address(number & 0xFFFF_FFFF)
     return None
@@ -89,7 +89,7 @@ def refusal(address: Address, *, allow_private: bool = False, allow_networks: Se
     """Why a scan may not connect to `address`, or None when it may.
 
     `allow_private` opens private, loopback, link-local, unique local and carrier-grade NAT addresses;
-    `allow_networks` opens exactly the networks it names. Metadata services are opened by neither.
+    `allow_networks` opens exactly the listed networks. Neither opens metadata services.
     """
     if isinstance(address, IPv6Address) and address.scope_id is not None:
         return "an address with a zone"  # it names an interface of this host, never a server on the internet

@@ -1,8 +1,8 @@
-"""The only place of a scan that opens TCP connections: to an address that was checked, and to that very address.
+"""The only module of a scan that opens TCP connections, and only to addresses that the policy has checked.
 
-httpcore is handed this as its network backend, and the TLS step calls it too, so no connection can go round the
-policy: neither a redirect's, nor one whose name resolves differently the second time (DNS rebinding), because
-there is no second time. No HTTP and no certificates here.
+It is httpcore's network backend, and the TLS step calls it too, so no connection can bypass the policy: neither that of
+a redirect, nor one to a name whose second resolution differs (DNS rebinding), because a name is resolved only once.
+No HTTP and no certificates here.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ MAX_ADDRESSES = 4
 """Addresses tried of one name; without it a name with hundreds of dead addresses takes all of a step's time."""
 
 CONNECT_SECONDS = 2.5
-"""For one address. An address that has not answered by then would not serve people well either."""
+"""Timeout for one address. An address that takes longer would not serve people well either."""
 
 SocketOption = tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
 
@@ -34,7 +34,7 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
         self._opened: list[httpcore.AsyncNetworkStream] = []
 
     async def aclose(self) -> None:
-        """Close what is still open: a connection cancelled amid its TLS handshake is closed by nobody else."""
+        """Close all open connections: httpcore does not close one that is cancelled during its TLS handshake."""
         for stream in self._opened:
             with contextlib.suppress(httpcore.NetworkError, OSError):
                 await stream.aclose()
@@ -63,7 +63,7 @@ class CheckedBackend(httpcore.AsyncNetworkBackend):
         raise Unreachable("no_connection", problem)
 
     async def _connect(self, address: Address, port: int, seconds: float) -> httpcore.AsyncNetworkStream:
-        # Checked once more where it counts: whoever changes the code above cannot connect past the policy.
+        # Checked again immediately before connecting, so that a change of the code above cannot bypass the policy.
         if (reason := self._lookup.refusal(address)) is not None:
             raise Unreachable("refused_address", f"{address} is {reason}")
         stream = await self._plain.connect_tcp(str(address), port, timeout=seconds)
@@ -79,7 +79,7 @@ def peer_of(stream: httpcore.AsyncNetworkStream) -> str:
 
 
 def _alternating(addresses: tuple[Address, ...]) -> list[Address]:
-    """The two families in turn, IPv6 first (RFC 8305, 4): one family that is dead does not use up all tries."""
+    """The two families alternately, IPv6 first (RFC 8305, 4): an unreachable family does not use up all attempts."""
     six = [address for address in addresses if address.version == 6]
     four = [address for address in addresses if address.version == 4]
     return [address for address in chain.from_iterable(zip_longest(six, four)) if address is not None]

@@ -1,7 +1,7 @@
-"""The tool's parameter: a domain name, checked and brought to the one form DNS and TLS use.
+"""The tool's parameter: a domain name, validated and normalised to the form that DNS and TLS use.
 
-Pure but for the import of `idna`, which only international names need. No DNS is asked here: whether a name
-exists is a finding of the scan, whether it *can* be a name is decided before a run starts.
+Pure except for the import of `idna`, which only international names need. No DNS query is made here: whether a name
+exists is a finding of the scan; whether it is syntactically a name is checked before a run starts.
 """
 
 import re
@@ -16,7 +16,7 @@ MAX_NAME = 253
 """RFC 1035, 3.1: 255 octets on the wire are 253 characters of text."""
 
 MAX_INPUT = 1024
-"""Longer text is refused before IDNA looks at it, whose cost grows faster than its input."""
+"""Longer text is rejected before IDNA processing, whose cost grows faster than its input."""
 
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)\Z")
 _NUMBER = re.compile(r"[0-9]+\Z|0x[0-9a-f]*\Z")
@@ -36,14 +36,14 @@ def normalise(text: str) -> str:
         raise DomainNameError("is empty; give a domain name such as example.com")
     if len(text) > MAX_INPUT:
         raise DomainNameError(f"is longer than {MAX_NAME} characters, the most a domain name can have")
-    _refuse_what_is_more_than_a_name(text)
+    _refuse_non_names(text)
     name = _ascii(text).lower().removesuffix(".")
     _refuse_ip_literal(name)
     _check_labels(name)
     return name
 
 
-def _refuse_what_is_more_than_a_name(text: str) -> None:
+def _refuse_non_names(text: str) -> None:
     if _INVISIBLE.search(text):
         raise DomainNameError("contains a space or a control character; give only the name, such as example.com")
     if any(mark in text for mark in "/\\?#"):

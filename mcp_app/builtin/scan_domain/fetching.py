@@ -1,7 +1,7 @@
-"""HTTP requests of a scan: GET, bounded in time, bytes and headers, over connections that `dialing.py` made.
+"""HTTP requests of a scan: GET, with limits on time, bytes and headers, over connections from `dialing.py`.
 
-Redirects are not followed here, and nothing is judged. A certificate that is not trusted does not end a fetch: the
-TLS step says what is wrong with it, the other steps still look at what the server would send. Nothing secret is sent.
+Redirects are not followed here, and nothing is judged. An untrusted certificate does not end a fetch: the TLS step
+reports its problems, and the other steps still examine what the server sends. Nothing secret is sent.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ MAX_HEADERS = 100
 
 @dataclass(frozen=True)
 class Reply:
-    """What a server answered."""
+    """The answer of a server."""
 
     target: Target
     status: int
@@ -40,9 +40,9 @@ class Reply:
     more_headers: bool
     body: bytes
     cut: bool
-    """The body is longer than what was read."""
+    """The body is longer than the part that was read."""
     address: str
-    """What was connected to."""
+    """The address of the connection."""
     trusted: bool
     """The TLS certificate was verified; True for plain HTTP, where there is none."""
 
@@ -65,7 +65,7 @@ class Session:
         self._trusting: httpcore.AsyncConnectionPool | None = None
         self._any: httpcore.AsyncConnectionPool | None = None
         self._distrusted: set[str] = set()
-        """Hosts whose certificate is not trusted: asked without verification from then on."""
+        """Hosts whose certificate is not trusted: later requests to them skip the verification."""
 
     async def __aenter__(self) -> Self:
         context = verifying(self._settings.ca_file, self._alpn)
@@ -77,7 +77,7 @@ class Session:
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._trusting = self._any = None
-        # What goes wrong while closing concerns nobody: `dialing.py` closes the sockets all the same.
+        # Errors while closing can be ignored: `dialing.py` closes the sockets in any case.
         with contextlib.suppress(OSError, anyio.BrokenResourceError, httpcore.NetworkError):
             await self._open.aclose()
 
@@ -89,7 +89,7 @@ class Session:
         return httpcore.AsyncConnectionPool(
             ssl_context=context,
             http2=self._http2,
-            max_connections=2,  # a scan must not be a burden to the one who is scanned
+            max_connections=2,  # a scan must not be a burden to the scanned server
             network_backend=self._backend,
         )
 
@@ -112,7 +112,7 @@ class Session:
             try:
                 return await self._get(target, self._trusting, trusted=True)
             except httpcore.ConnectError:
-                # Where TCP fails `dialing.py` raises Unreachable: this is the handshake, refused by us or by them.
+                # TCP failures raise Unreachable in `dialing.py`: this handshake was rejected, by either side.
                 self._distrusted.add(target.host)
         return await self._get(target, self._any, trusted=False)
 
@@ -144,17 +144,17 @@ class Session:
             )
 
     async def _body(self, response: httpcore.Response) -> tuple[bytes, bool]:
-        """At most `max_body` bytes. A server that compresses although it was told not to is inflated no further."""
-        bound = self._settings.max_body
+        """Read at most `max_body` bytes, also of the inflated body of a server that compresses against our request."""
+        limit = self._settings.max_body
         coding = next((value for name, value in response.headers if name.lower() == b"content-encoding"), b"")
-        # 32: zlib finds out by itself whether it is gzip or deflate.
+        # 32: zlib detects gzip or deflate by itself.
         inflate = zlib.decompressobj(32 + zlib.MAX_WBITS) if coding.strip().lower() in (b"gzip", b"deflate") else None
         kept = bytearray()
         read = 0
         async for chunk in response.aiter_stream():
             read += len(chunk)
-            # One byte more than the bound tells a body of exactly the bound from a longer one.
-            kept += inflate.decompress(chunk, bound + 1 - len(kept)) if inflate else chunk[: bound + 1 - len(kept)]
-            if len(kept) > bound or read > bound:
-                return bytes(kept[:bound]), True
+            # One byte more than the limit distinguishes a body of exactly that length from a longer one.
+            kept += inflate.decompress(chunk, limit + 1 - len(kept)) if inflate else chunk[: limit + 1 - len(kept)]
+            if len(kept) > limit or read > limit:
+                return bytes(kept[:limit]), True
         return bytes(kept), False

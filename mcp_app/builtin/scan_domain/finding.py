@@ -1,6 +1,6 @@
-"""One finding, and the catalogue of all there are: what each is called, how bad it is, what to do about it.
+"""One finding, and the catalogue of all findings: the code, severity, message and hint of each.
 
-The catalogue is data. Which finding holds is decided in `steps/`, what the sum of them means in `grading.py`.
+The catalogue is data. `steps/` decides which findings apply, `grading.py` computes the grade from them.
 """
 
 from typing import Literal, NamedTuple

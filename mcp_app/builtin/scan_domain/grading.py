@@ -1,7 +1,7 @@
-"""From steps to a grade. Pure: the same steps give the same report.
+"""Computes the grade and the report from the steps. Pure: the same steps give the same report.
 
 The score is 100 less the weights of all findings, at least 0. A is 90 and more, then B, C, D and E by tens, F below 50.
-Causes that show in several steps (no HTTPS) cost once: of findings with the same cause the heaviest counts.
+A cause that shows in several steps (no HTTPS) costs once: of findings with the same cause only the heaviest counts.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ def report(domain: str, steps: Sequence[Step]) -> Report:
         RankedFinding(**each.model_dump(), step=step.step)
         for step in steps
         for each in step.findings
-        if each.code != "not_scanned"  # it says nothing of the site, and the skipped step says it already
+        if each.code != "not_scanned"  # not about the site, and already shown by the skipped step
     ]
     ranked.sort(key=lambda each: (-each.weight, _WORST_FIRST.index(each.status)))
     measured = _measured(steps)
@@ -67,7 +67,7 @@ def score_of(findings: Sequence[Finding]) -> int:
 
 
 def _measured(steps: Sequence[Step]) -> bool:
-    """Whether the scan learnt enough to judge: DNS said that there is nothing, or the site was at least asked."""
+    """Whether the scan has enough data for a grade: DNS has no name or address, or the site was at least contacted."""
     codes = {each.code for step in steps for each in step.findings}
     if codes & {"no_such_name", "no_address"}:
         return True

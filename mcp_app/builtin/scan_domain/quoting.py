@@ -1,6 +1,6 @@
-"""Makes text that a stranger's server sent fit to be shown: short, on one line, without control characters.
+"""Sanitises text from a scanned server for display: short, on one line, without control characters.
 
-What it says stays data: it is never interpreted here, and findings never contain it unquoted.
+The text stays data: it is never interpreted here, and findings never contain it unquoted.
 """
 
 MAX_QUOTED = 400

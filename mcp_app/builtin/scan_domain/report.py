@@ -1,6 +1,6 @@
-"""What a scan tells: a model for each step, and the report at the end. Shapes only; nothing is decided here.
+"""The results of a scan: a model for each step, and the report at the end. Data only; nothing is decided here.
 
-A step is streamed as it ends and stands again in the report, for callers that only see the result.
+A step is streamed when it ends and repeated in the report, for callers that only see the result.
 """
 
 from typing import Annotated, Literal

@@ -1,7 +1,7 @@
 """Names to addresses: one DNS resolver for a scan, and the addresses that may be connected to.
 
-A name is resolved once in a scan; every connection goes to what was checked then. Nothing here connects to a host
-other than the resolver, and what the records mean is for `steps/`.
+A name is resolved once in a scan; every connection goes to one of the addresses checked then. Nothing here connects to
+a host other than the resolver, and the records are interpreted in `steps/`.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ def make_resolver(settings: ScanSettings) -> dns.asyncresolver.Resolver:
         address, port = settings.nameserver
         resolver.nameservers = [dns.nameserver.Do53Nameserver(address, port)]
     resolver.lifetime = settings.dns_seconds
-    resolver.timeout = settings.dns_seconds / 2  # one try of one server, so that a lost datagram is asked again
+    resolver.timeout = settings.dns_seconds / 2  # for one attempt with one server: a lost datagram is sent again
     resolver.use_edns(0, dns.flags.DO, EDNS_PAYLOAD)
     # AD in a question: "tell me whether you validated" (RFC 6840, 5.7).
     resolver.flags = dns.flags.RD | dns.flags.AD
@@ -120,7 +120,7 @@ async def _ask(
 
 
 def reason_of(exc: BaseException) -> str:
-    """A DNS failure in the words of a caller, who has no use for the resolver's address."""
+    """A DNS failure as a message for the caller, without the resolver's address."""
     if isinstance(exc, dns.exception.Timeout):
         return "the DNS resolver did not answer in time"
     if isinstance(exc, dns.resolver.NoNameservers):

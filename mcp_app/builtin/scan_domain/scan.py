@@ -1,6 +1,6 @@
-"""Runs the steps of a scan at once, each within its time, and hands each on as it ends. Knows no step's contents.
+"""Runs the steps of a scan concurrently, each with a timeout, and reports each as it ends. Knows no step's contents.
 
-Independent of the tool: `on_step` is called with each ended step, its number and how many there are.
+Independent of the tool: `on_step` is called with each finished step, its number and the total number.
 """
 
 import asyncio
@@ -43,9 +43,10 @@ Check = Callable[[], Awaitable[None]]
 
 
 async def scan(domain: str, settings: ScanSettings, on_step: OnStep, now: datetime | None = None) -> Report:
-    """Scan a normalised domain name; the steps in the report stand in the order in which they ended.
+    """Scan a normalised domain name; the steps in the report are in the order in which they ended.
 
-    Never raises for what the scanned side does. What `on_step` raises ends the scan. Cancelled, it leaves no task.
+    Never raises for any behaviour of the scanned servers. An exception of `on_step` ends the scan. Cancellation leaves
+    no task behind.
     """
     await asyncio.to_thread(load, settings.ca_file)
     lookup = Lookup(settings)
@@ -83,7 +84,7 @@ async def _steps(scope: Scope, on_step: OnStep) -> list[Step]:
 
 
 async def _bounded(step: Step, check: Check, seconds: float, ended: asyncio.Queue[Step]) -> None:
-    """Run one step to its end, whatever that is, and say so. Only being cancelled gets past this."""
+    """Run one step and put it into `ended`, however it ends. Only cancellation is propagated."""
     begun = time.monotonic()
     try:
         async with asyncio.timeout(seconds):
@@ -93,7 +94,7 @@ async def _bounded(step: Step, check: Check, seconds: float, ended: asyncio.Queu
     except Unreachable as exc:
         _unreachable(step, exc)
     except Exception as exc:
-        # A defect of the step: the scan goes on without it, and the log has the traceback.
+        # A defect of the step: the scan continues without it, and the log has the traceback.
         log.exception("step %s failed", step.step)
         step.add(finding("step_crashed", type(exc).__name__))
     step.duration_ms = round((time.monotonic() - begun) * 1000)
@@ -102,7 +103,7 @@ async def _bounded(step: Step, check: Check, seconds: float, ended: asyncio.Queu
 
 
 def _unreachable(step: Step, exc: Unreachable) -> None:
-    """A step that could not reach anything: skipped where the name is the cause, which the DNS step reports."""
+    """Finish a step that could not reach anything: skipped if the name is the cause, which the DNS step reports."""
     step.summary = exc.message
     if exc.reason in NAME_REASONS and step.step != "dns":
         step.status = "skipped"
@@ -119,4 +120,4 @@ UNREACHABLE = {
     "headers": "headers_unreachable",
     "files": "files_unreachable",
 }
-"""What it means for each step that nothing could be reached."""
+"""The finding of each step that could not reach anything."""

@@ -1,4 +1,4 @@
-"""What every step of one scan is handed: the name, the settings, the time, and the ways out. No logic of a step."""
+"""The context of one scan, for every step: name, settings, time, DNS and connections. No logic of a step."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from mcp_app.builtin.scan_domain.target import Target
 
 @dataclass(frozen=True)
 class Scope:
-    """One scan's surroundings."""
+    """The context of one scan."""
 
     domain: str
     settings: ScanSettings

@@ -40,33 +40,33 @@ class ScanSettings(FromEnvironment):
     """Opens private, loopback, link-local and carrier-grade NAT addresses: for tests and intranets only."""
 
     allow_networks: Annotated[tuple[Network, ...], BeforeValidator(_networks)] = ()
-    """Opens only these networks (comma separated): an intranet is better named than opened whole."""
+    """Opens only these networks (comma separated): safer for an intranet than opening all private addresses."""
 
     nameserver: Annotated[tuple[str, Port], BeforeValidator(_nameserver)] | None = None
     """The DNS resolver to ask, `address[:port]`; without it the system's own (/etc/resolv.conf)."""
 
     ca_file: FilePath | None = None
-    """More trusted roots in PEM, for an intranet's own authority; the system's stay trusted."""
+    """Additional trusted roots in PEM, for an intranet's own authority; the system's stay trusted."""
 
     http_port: Port = 80
-    """Where plain HTTP is looked for. Redirects may go to this port, `https_port`, 80 and 443 and to no other,
+    """The port for plain HTTP. Redirects may go to this port, `https_port`, 80 and 443 and to no other,
     so that a redirect cannot be used to probe a host's other services."""
 
     https_port: Port = 443
-    """Where TLS is looked for."""
+    """The port for TLS."""
 
     dns_seconds: Annotated[float, Field(gt=0, le=30)] = 4.0
-    """For one DNS question, all its retries and nameservers included."""
+    """Timeout of one DNS query, including all retries and nameservers."""
 
     fetch_seconds: Annotated[float, Field(gt=0, le=30)] = 6.0
-    """For one HTTP request from connecting to the last byte of the body."""
+    """Timeout of one HTTP request, from connecting to the last byte of the body."""
 
     step_seconds: Annotated[float, Field(gt=0, le=60)] = 12.0
-    """For one step. All steps run at once, so this is also about the length of the longest scan: far below the
+    """Timeout of one step. All steps run concurrently, so this is about the duration of the longest scan: far below the
     120 seconds after which a stream ends."""
 
     max_body: Annotated[int, Field(ge=1024, le=8 * 1024 * 1024)] = 256 * 1024
-    """What is read of one body, before and after decompression; without it a file without end fills memory."""
+    """Bytes read of one body, before and after decompression; without it an endless file would fill memory."""
 
     @property
     def ports(self) -> frozenset[int]:

@@ -1,6 +1,6 @@
-"""A URL that a scan may ask for, and how a redirect's Location becomes one. Pure: no socket, no DNS.
+"""A URL that a scan may request, and the resolution of a redirect's Location. Pure: no socket, no DNS.
 
-Whether the *address* behind the host may be connected to is not decided here but in `dialing.py`.
+Whether a scan may connect to the *address* of the host is not decided here but in `dialing.py`.
 """
 
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from mcp_app.builtin.scan_domain.quoting import quoted
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 MAX_URL = 2048
-"""Characters; a longer Location is not followed. RFC 9110, 4.1 asks for 8000 to be supported; nobody needs them."""
+"""Characters; a longer Location is not followed. RFC 9110, 4.1 recommends support for 8000, more than sites need."""
 
 _UNTOUCHED = "%/:?=&;,+~!$'()*@[]"
-"""Characters which may stand in a path and query as they are (RFC 3986, 3.3 and 3.4), and `%` of what is encoded."""
+"""Characters allowed unencoded in a path and query (RFC 3986, 3.3 and 3.4), and the `%` of existing encodings."""
 
 
 class TargetRefused(ValueError):
-    """The URL is not one that a scan asks for; the message says why."""
+    """The URL is not one that a scan requests; the message says why."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """One URL, in parts that are ready for the wire."""
+    """One URL, in parts that are ready to be sent."""
 
     scheme: str
     host: str
@@ -36,7 +36,7 @@ class Target:
 
     @property
     def authority(self) -> str:
-        """For `Host` and for URLs: brackets round IPv6, the port only where it is not the scheme's."""
+        """For `Host` and for URLs: brackets around IPv6, the port only if it is not the scheme's default."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if DEFAULT_PORTS[self.scheme] == self.port else f"{host}:{self.port}"
 
@@ -46,7 +46,7 @@ class Target:
 
 
 def follow(base: Target, location: str, ports: frozenset[int]) -> Target:
-    """Where `Location: location` in an answer of `base` leads (RFC 9110, 10.2.2). Raises TargetRefused."""
+    """Resolve the Location of an answer of `base` (RFC 9110, 10.2.2). Raises TargetRefused."""
     if len(location) > MAX_URL:
         raise TargetRefused(f"a Location of more than {MAX_URL} characters")
     try:

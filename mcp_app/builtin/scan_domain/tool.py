@@ -15,10 +15,10 @@ from mcp_app.builtin.scan_domain.report import Report, Step
 from mcp_app.builtin.scan_domain.settings import ScanSettings
 
 EXTRA = frozenset({"dns", "cryptography", "httpcore", "anyio", "certifi", "h2", "idna"})
-"""What `pip install 'mcp-app[scan]'` brings, as import names."""
+"""The packages that `pip install 'mcp-app[scan]'` installs, by import name."""
 
 TIME_LIMIT = 60.0
-"""Seconds. A scan's own bounds end it in about 12; this holds where they should fail, well before a stream's cap."""
+"""Seconds. A scan's own timeouts end it after about 12; this is the fallback, well before a stream's cap."""
 
 
 @tool(read_only=True, idempotent=True, destructive=False, title="Scan a domain", time_limit=TIME_LIMIT)
@@ -44,7 +44,7 @@ async def scan_domain(domain: Domain, ctx: Context) -> Report:
 
 
 async def _engine() -> Any:
-    """The module `scan`, imported in a thread: its libraries take some 200 ms, which would hold every stream up."""
+    """The module `scan`, imported in a thread: its libraries take some 200 ms, which would block the event loop."""
     try:
         return await asyncio.to_thread(importlib.import_module, "mcp_app.builtin.scan_domain.scan")
     except ModuleNotFoundError as exc:

@@ -1,6 +1,6 @@
-"""TLS contexts: those that believe only trusted certificates, and one that believes all in order to describe them.
+"""TLS contexts: some that accept only trusted certificates, and one that accepts all in order to describe them.
 
-No sockets here. A context is cached by what it is made from: loading the roots takes some 20 ms of a core.
+No sockets here. Contexts are cached by their parameters: loading the roots takes some 20 ms of CPU time.
 """
 
 import ssl
@@ -16,7 +16,7 @@ OLD_ONLY = ("http/1.1",)
 
 
 def load(ca_file: Path | None) -> None:
-    """Make the contexts of a scan, for later calls to find in the cache. It reads files: to be called in a thread."""
+    """Create the contexts of a scan and cache them for later calls. It reads files: call it in a thread."""
     for alpn in (BOTH, OLD_ONLY):
         verifying(ca_file, alpn)
         describing(alpn)
@@ -25,7 +25,7 @@ def load(ca_file: Path | None) -> None:
 
 @lru_cache(maxsize=8)
 def verifying(ca_file: Path | None, alpn: tuple[str, ...]) -> ssl.SSLContext:
-    """As a browser would judge: system roots (certifi's where the system has none), and `ca_file` besides.
+    """Verifies like a browser: system roots (certifi's where the system has none), plus those in `ca_file`.
 
     httpcore sets ALPN on the context it is given, so contexts with different ALPN must be different objects.
     Raises OSError when `ca_file` cannot be read (ssl.SSLError when it is not PEM).
@@ -41,26 +41,26 @@ def verifying(ca_file: Path | None, alpn: tuple[str, ...]) -> ssl.SSLContext:
 
 @lru_cache(maxsize=2)
 def judging(ca_file: Path | None) -> ssl.SSLContext:
-    """Verifies certificates as `verifying` does, over whatever protocol and cipher: the verdict is on them alone."""
+    """Verifies certificates like `verifying`, but allows any protocol and cipher: only the certificate is judged."""
     context = verifying.__wrapped__(ca_file, BOTH)
-    _take_all(context)
+    _allow_all(context)
     return context
 
 
 @lru_cache(maxsize=8)
 def describing(alpn: tuple[str, ...]) -> ssl.SSLContext:
-    """Accepts any certificate, and any protocol and cipher OpenSSL still has: to say what is wrong with them.
+    """Accepts any certificate, and any protocol and cipher that OpenSSL still has: to report their problems.
 
-    Used to look at public data only; nothing secret is ever sent over it.
+    Used for public data only; nothing secret is ever sent over it.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    _take_all(context)
+    _allow_all(context)
     context.set_alpn_protocols(list(alpn))
     return context
 
 
-def _take_all(context: ssl.SSLContext) -> None:
+def _allow_all(context: ssl.SSLContext) -> None:
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
     context.set_ciphers("DEFAULT@SECLEVEL=0")

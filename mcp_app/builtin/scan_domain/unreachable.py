@@ -1,4 +1,4 @@
-"""The one exception of a scan's network parts: why something could not be reached. No other logic."""
+"""The exception of a scan's network modules: the reason why something could not be reached. No other logic."""
 
 from typing import Literal
 
@@ -11,7 +11,7 @@ Reason = Literal[
     "no_connection",  # refused, reset or unreachable
     "timed_out",
     "tls",  # the TLS handshake failed
-    "protocol",  # what came back is not HTTP
+    "protocol",  # the answer is not HTTP
 ]
 
 NAME_REASONS: frozenset[Reason] = frozenset({"no_such_name", "no_address", "no_dns_answer", "refused_address"})
@@ -19,7 +19,7 @@ NAME_REASONS: frozenset[Reason] = frozenset({"no_such_name", "no_address", "no_d
 
 
 class Unreachable(Exception):
-    """Something a scan wanted could not be had. `message` is fit to be shown to the caller."""
+    """Something could not be fetched or resolved. `message` may be shown to the caller."""
 
     def __init__(self, reason: Reason, message: str) -> None:
         super().__init__(message)

@@ -1,1 +1,1 @@
-"""The six steps of a scan, one file for each, and what they alone need. They meet only in `scan.py`."""
+"""The six steps of a scan, one file for each, and the modules that only they use. Only `scan.py` imports them all."""

@@ -1,6 +1,6 @@
 """Step `tls`: two handshakes. The first accepts everything, to describe it; the second judges the certificate.
 
-An invalid certificate is described, not just refused. No HTTP here; what a certificate says is read in `x509_facts.py`.
+An invalid certificate is described, not just refused. No HTTP here; certificates are parsed in `x509_facts.py`.
 """
 
 import ssl
@@ -36,7 +36,7 @@ OLD_PROTOCOLS = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1")
 
 @dataclass(frozen=True)
 class Handshake:
-    """What one handshake showed."""
+    """The results of one handshake."""
 
     address: str
     protocol: str
@@ -54,7 +54,7 @@ async def check_tls(step: TlsStep, scope: Scope) -> None:
     try:
         chain = [x509.load_der_x509_certificate(der) for der in seen.chain[:MAX_CHAIN]]
         step.chain = [describe(each) for each in chain]
-    except ValueError as exc:  # cryptography raises it for whatever in a certificate is not as ASN.1 would have it
+    except ValueError as exc:  # cryptography raises it for any violation of ASN.1 in a certificate
         step.valid = False
         step.add(finding("certificate_unreadable", quoted(str(exc), 200)))
         return
@@ -67,7 +67,7 @@ async def check_tls(step: TlsStep, scope: Scope) -> None:
 
 
 async def shake(scope: Scope, context: ssl.SSLContext) -> Handshake:
-    """Connect, shake hands, leave. Raises Unreachable, or ssl.SSLCertVerificationError from a context that verifies."""
+    """Connect, handshake, close. Raises Unreachable, or ssl.SSLCertVerificationError from a verifying context."""
     plain = await scope.backend.connect_tcp(scope.domain, scope.settings.https_port)
     secure = await _secured(plain, context, scope)
     try:
@@ -87,7 +87,7 @@ async def shake(scope: Scope, context: ssl.SSLContext) -> Handshake:
 async def _secured(
     plain: httpcore.AsyncNetworkStream, context: ssl.SSLContext, scope: Scope
 ) -> httpcore.AsyncNetworkStream:
-    """The stream under TLS. Where this fails, the scan closes `plain` with all its connections."""
+    """Start TLS on the stream. When it fails, the scan closes `plain` with all its connections."""
     try:
         return await plain.start_tls(context, server_hostname=scope.domain, timeout=scope.settings.fetch_seconds)
     except httpcore.ConnectTimeout as exc:
@@ -117,7 +117,7 @@ def _judge_connection(step: TlsStep) -> None:
     elif step.protocol != "TLSv1.3":
         step.add(finding("protocol_not_newest", step.protocol))
     cipher = step.cipher or ""
-    # Every cipher of TLS 1.3 is AEAD with forward secrecy; before, the name tells (RFC 9325, 4.2).
+    # Every cipher of TLS 1.3 is AEAD with forward secrecy; for older versions the name tells (RFC 9325, 4.2).
     aead = "GCM" in cipher or "CHACHA20" in cipher or "CCM" in cipher
     if step.protocol != "TLSv1.3" and not (aead and cipher.startswith(("ECDHE", "DHE"))):
         step.add(finding("cipher_weak", cipher))
@@ -134,7 +134,7 @@ def _judge_dates(step: TlsStep, leaf: x509.Certificate, scope: Scope) -> None:
 
 
 async def _judge_trust(step: TlsStep, scope: Scope, chain: Sequence[x509.Certificate]) -> None:
-    """OpenSSL's verdict, and in words why: it stops at its first reason, so names and issuer are looked at besides."""
+    """OpenSSL's verdict with its reasons: it reports only the first one, so names and issuer are checked as well."""
     context = judging(scope.settings.ca_file)
     refused: ssl.SSLCertVerificationError | None = None
     try:

@@ -1,6 +1,6 @@
-"""Step `dns`: the records of a name and of its zone, with DNSSEC where it is seen.
+"""Step `dns`: the records of a name and of its zone, with DNSSEC if present.
 
-Asks the resolver; connects to nothing else. SPF and DMARC are read in `mail_policy.py`.
+Queries the resolver and connects to nothing else. SPF and DMARC are parsed in `mail_policy.py`.
 """
 
 import asyncio
@@ -23,10 +23,10 @@ from mcp_app.builtin.scan_domain.steps.mail_policy import judge_mail
 from mcp_app.builtin.scan_domain.unreachable import Unreachable
 
 MAX_RECORDS = 20
-"""Shown of one type; a name may have thousands of TXT records."""
+"""Maximum records reported per type; a name may have thousands of TXT records."""
 
 MAX_CLIMB = 8
-"""Parents asked for CAA; without it a name of a hundred labels asks a hundred questions."""
+"""Maximum parents queried for CAA; without it a name of a hundred labels causes a hundred queries."""
 
 OF_THE_NAME = (RdataType.A, RdataType.AAAA, RdataType.MX, RdataType.TXT, RdataType.SOA)
 OF_THE_ZONE = (RdataType.NS, RdataType.DS, RdataType.DNSKEY)
@@ -34,13 +34,13 @@ OF_THE_ZONE = (RdataType.NS, RdataType.DS, RdataType.DNSKEY)
 
 @dataclass
 class Answer:
-    """One question's answer. `failed`: no answer at all, which is not the same as no records."""
+    """The answer to one query. `failed` means no answer at all, as opposed to no records."""
 
     records: list[DnsRecord] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
-    """TXT records whole, their strings joined (RFC 7208, 3.3); the records above are cut for showing."""
+    """Complete TXT records, their strings joined (RFC 7208, 3.3); `records` has them shortened for display."""
     zone: dns.name.Name | None = None
-    """Of which zone the answer's SOA record is."""
+    """The zone of the answer's SOA record."""
     validated: bool = False
     no_such_name: bool = False
     failed: str | None = None
@@ -74,7 +74,7 @@ async def check_dns(step: DnsStep, scope: Scope) -> None:
 
 
 async def ask(resolver: Resolver, name: dns.name.Name, kind: RdataType) -> Answer:
-    """One question; what goes wrong is in the answer, so that one question's failure hides no other's answer."""
+    """Make one query. Errors are returned in the answer, so that one failed query does not hide the other answers."""
     try:
         found = await resolver.resolve(name, kind, raise_on_no_answer=False, search=False)
     except dns.resolver.NXDOMAIN:
@@ -87,7 +87,7 @@ async def ask(resolver: Resolver, name: dns.name.Name, kind: RdataType) -> Answe
             answer.zone = rrset.name
     for rrset in found.response.answer:
         if rrset.rdtype not in (kind, RdataType.CNAME):
-            continue  # signatures, and whatever else was sent along
+            continue  # signatures and other additional records
         for record in list(rrset)[:MAX_RECORDS]:
             answer.records.append(
                 DnsRecord(
@@ -108,7 +108,7 @@ async def _ask_all(resolver: Resolver, zone: dns.name.Name) -> dict[RdataType, A
 
 
 async def _caa(resolver: Resolver, name: dns.name.Name) -> Answer:
-    """The CAA records that hold for a name: its own or those of the nearest parent that has any (RFC 8659, 3)."""
+    """The CAA records that apply to a name: its own or those of the nearest parent with any (RFC 8659, 3)."""
     answer = Answer()
     for _ in range(MAX_CLIMB):
         if len(name) <= 2:  # the root is a label of its own, and top-level domains publish none
@@ -146,12 +146,12 @@ def _keep(step: DnsStep, answers: dict[RdataType, Answer]) -> None:
 
 
 async def _exists(step: DnsStep, scope: Scope, answers: dict[RdataType, Answer]) -> bool:
-    """Whether there is a name to go on with; judges its addresses as the connections will see them."""
+    """Whether the name exists; judges its addresses with the same policy as the connections."""
     if all(answer.failed is not None for answer in answers.values()):
-        # The same thing five times is one finding.
+        # The same failure of five queries is one finding.
         step.findings.clear()
         raise Unreachable("no_dns_answer", answers[RdataType.A].failed or "")
-    # All that were answered: some servers deny the whole name when they only lack the type that was asked for.
+    # All answers must agree: some servers answer NXDOMAIN when only the requested type is missing.
     if all(answer.no_such_name for answer in answers.values() if answer.failed is None):
         step.add(finding("no_such_name", scope.domain))
         step.summary = f"{scope.domain} does not exist"
@@ -190,7 +190,7 @@ def _judge_zone(step: DnsStep, answers: dict[RdataType, Answer], *, validated: b
         case (False, False):
             step.add(finding("dnssec_missing"))
         case _:
-            pass  # one of the two questions got no answer, which is a finding already
+            pass  # one of the two queries got no answer, which is already a finding
 
 
 def _has(answer: Answer, kind: str) -> bool | None:

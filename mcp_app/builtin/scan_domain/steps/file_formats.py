@@ -1,4 +1,4 @@
-"""What makes each of the files valid. Pure: text and time in, a judgement out; nothing is fetched here."""
+"""The validity rules of each file. Pure: text and time in, a judgement out; nothing is fetched here."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from mcp_app.builtin.scan_domain.quoting import quoted
 
 @dataclass(frozen=True)
 class Judged:
-    """`problem` is None for a valid file; `fields` is what it says in short."""
+    """`problem` is None for a valid file; `fields` is a summary of its content."""
 
     problem: str | None = None
     fields: dict[str, str] = field(default_factory=dict)
@@ -23,7 +23,7 @@ Judge = Callable[[str, datetime], Judged]
 
 
 def robots_txt(text: str, now: datetime) -> Judged:
-    """RFC 9309, 2.2: lines of `key: value`; at least one group or sitemap makes it say anything."""
+    """RFC 9309, 2.2: lines of `key: value`; without a group or sitemap it has no effect."""
     lines = [line.partition("#")[0].strip() for line in text.splitlines()]
     pairs = [
         (key.strip().lower(), value.strip()) for key, colon, value in (line.partition(":") for line in lines) if colon
@@ -73,7 +73,7 @@ def security_txt(text: str, now: datetime) -> Judged:
 
 def _unsigned(text: str) -> str:
     """The signed text of an OpenPGP cleartext signature (RFC 9580, 7), else the text. The signature is not verified."""
-    # Cut with plain searches: a regular expression over a stranger's 256 KiB can take quadratic time.
+    # Cut with plain searches: a regular expression over 256 KiB of untrusted text can take quadratic time.
     _, begin, signed = text.partition("-----BEGIN PGP SIGNED MESSAGE-----")
     if not begin:
         return text
@@ -92,7 +92,7 @@ def _rfc3339(text: str) -> datetime | None:
 
 
 def mcp_json(text: str, now: datetime) -> Judged:
-    """No standard: several shapes are in use, and what they share is an object that names an endpoint."""
+    """No standard: several formats are in use; common to them is an object that names an endpoint."""
     document = _object(text)
     if isinstance(document, Judged):
         return document
@@ -128,8 +128,8 @@ def ai_catalog(text: str, now: datetime) -> Judged:
     if not isinstance(entries, list):
         return Judged("its entries are not a list")
     for number, entry in enumerate(entries):
-        whole = isinstance(entry, dict) and entry.get("identifier") and entry.get("type")
-        if not whole or not ("url" in entry or "data" in entry):
+        complete = isinstance(entry, dict) and entry.get("identifier") and entry.get("type")
+        if not complete or not ("url" in entry or "data" in entry):
             return Judged(f"entry {number} lacks identifier, type, or url and data")
     return Judged(fields={"entries": str(len(entries))})
 

@@ -1,6 +1,6 @@
-"""Following redirects: each hop asked for, checked and listed, to the last page. Used by two steps.
+"""Follows redirects to the last page; each hop is checked, requested and listed. Used by several steps.
 
-Judges nothing: what the way of a journey means is for `redirects.py`.
+Judges nothing: `redirects.py` evaluates the hops.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from mcp_app.builtin.scan_domain.target import Target, TargetRefused, follow
 from mcp_app.builtin.scan_domain.unreachable import Unreachable
 
 MAX_HOPS = 10
-"""Redirects followed; browsers stop at 20, and nobody needs half of it."""
+"""Maximum redirects followed; browsers stop at 20, and sites need far fewer."""
 
 REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -23,7 +23,7 @@ End = Literal["page", "loop", "too_many", "refused", "broken"]
 
 @dataclass(frozen=True)
 class Journey:
-    """Where a journey ended and why."""
+    """The end of a journey and its reason."""
 
     end: End
     reply: Reply | None

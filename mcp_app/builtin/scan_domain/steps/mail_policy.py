@@ -7,16 +7,16 @@ from mcp_app.builtin.scan_domain.quoting import quoted
 from mcp_app.builtin.scan_domain.report import DnsStep
 
 _SPF = re.compile(r"v=spf1(?: |\Z)", re.IGNORECASE)
-"""RFC 7208, 4.5: the version is the whole first term."""
+"""RFC 7208, 4.5: the version is the complete first term."""
 
 _OPEN = re.compile(r"(?:\A| )\+?all(?: |\Z)", re.IGNORECASE)
 
 _DMARC = re.compile(r"v\s*=\s*DMARC1\s*(?:;|\Z)")
-"""RFC 7489, 6.4: the version comes first and its case counts."""
+"""RFC 7489, 6.4: the version comes first and is case-sensitive."""
 
 
 def judge_mail(step: DnsStep, texts: list[str] | None, dmarc_texts: list[str] | None, *, has_mx: bool) -> None:
-    """Add SPF and DMARC to the step; None stands for a question without an answer, of which nothing is known."""
+    """Add SPF and DMARC to the step; None stands for a failed query, which gives no finding."""
     if texts is not None:
         _judge_spf(step, [text for text in texts if _SPF.match(text)], has_mx=has_mx)
     if dmarc_texts is not None:

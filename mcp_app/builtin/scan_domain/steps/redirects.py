@@ -1,4 +1,4 @@
-"""Step `redirects`: where plain HTTP leads, hop by hop. The following itself is in `journey.py`."""
+"""Step `redirects`: the redirects from plain HTTP, hop by hop. They are followed in `journey.py`."""
 
 from mcp_app.builtin.scan_domain.finding import finding
 from mcp_app.builtin.scan_domain.report import RedirectsStep
@@ -14,7 +14,7 @@ ENDS: dict[End, str] = {
 
 
 async def check_redirects(step: RedirectsStep, scope: Scope) -> None:
-    """Fill the step. Raises Unreachable when plain HTTP does not answer, which is no fault."""
+    """Fill the step. Raises Unreachable when plain HTTP does not answer, which is not a fault."""
     async with scope.session() as session:
         journey = await travel(session, scope.target("http"), step.hops.append, scope.settings.ports)
     _judge(step, journey)

@@ -1,6 +1,6 @@
-"""Step `headers`: the security headers of the page on which https:// ends, and what each of them means.
+"""Step `headers`: the security headers of the page to which https:// leads, and their evaluation.
 
-Fetching and following is in `journey.py`; `judge_headers` is pure.
+Requests and redirects are in `journey.py`; `judge_headers` is pure.
 """
 
 import re
@@ -32,13 +32,13 @@ SHOWN = frozenset(
         "alt-svc",
     }
 )
-"""Headers shown. Cookies are not: they may name a session, and only their attributes are judged."""
+"""Headers reported. Cookies are not: they may identify a session, and only their attributes are judged."""
 
 HSTS_LEAST = 180 * 24 * 3600
-"""Seconds: what the usual graders call long; hstspreload.org asks for a year."""
+"""Seconds: the threshold of common graders; hstspreload.org requires a year."""
 
 _MAX_AGE = re.compile(r'(?:\A|;)\s*max-age\s*=\s*"?(\d{1,18})"?\s*(?=;|\Z)', re.IGNORECASE)
-"""RFC 6797, 6.1.1. More than 18 digits is no number of seconds."""
+"""RFC 6797, 6.1.1. More than 18 digits is not a number of seconds."""
 
 _VERSION = re.compile(r"/\d|\d\.\d")
 
@@ -58,7 +58,7 @@ def judge_headers(step: HeadersStep, reply: Reply) -> None:
     step.headers = [Header(name=name, value=quoted(value)) for name, value in reply.headers if name in SHOWN]
     if reply.more_headers:
         step.add(finding("headers_many"))
-    if reply.target.scheme == "https":  # RFC 6797, 7.2: over HTTP the header says nothing
+    if reply.target.scheme == "https":  # RFC 6797, 7.2: over HTTP the header is ignored
         _judge_hsts(step, reply.values("strict-transport-security"))
     _judge_csp(step, reply.value("content-security-policy"), reply.value("x-frame-options"))
     if (reply.value("x-content-type-options") or "").strip().lower() != "nosniff":

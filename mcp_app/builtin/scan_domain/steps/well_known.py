@@ -1,6 +1,6 @@
-"""Step `files`: the files by which a site speaks to robots, researchers and agents: which are there, which valid?
+"""Step `files`: the files of a site for robots, researchers and agents: which exist, and which are valid.
 
-Fetches and reports; what makes each file valid is in `file_formats.py`.
+Fetches and reports; the validity rules are in `file_formats.py`.
 """
 
 import asyncio
@@ -27,95 +27,97 @@ from mcp_app.builtin.scan_domain.unreachable import Unreachable
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A file to look for, and what its absence is called."""
+class WellKnownFile:
+    """A file to look for, and the finding for its absence."""
 
     path: str
     judge: Judge
     missing: str | None = "file_missing"
-    """None: another path of the same file speaks for it."""
+    """None: the absence is judged together with the file's other path."""
 
 
 SECURITY_TXT = "/.well-known/security.txt"
 OLD_SECURITY_TXT = "/security.txt"
 
-WANTED = (
-    Wanted("/robots.txt", robots_txt),
-    Wanted("/llms.txt", llms_txt),
-    Wanted(SECURITY_TXT, security_txt, missing=None),
-    Wanted(OLD_SECURITY_TXT, security_txt, missing=None),
-    Wanted("/.well-known/mcp.json", mcp_json),
-    Wanted("/mcp.json", mcp_json),
-    Wanted("/.well-known/mcp/server-card.json", server_card),
-    Wanted("/.well-known/ai-catalog.json", ai_catalog),
+FILES = (
+    WellKnownFile("/robots.txt", robots_txt),
+    WellKnownFile("/llms.txt", llms_txt),
+    WellKnownFile(SECURITY_TXT, security_txt, missing=None),
+    WellKnownFile(OLD_SECURITY_TXT, security_txt, missing=None),
+    WellKnownFile("/.well-known/mcp.json", mcp_json),
+    WellKnownFile("/mcp.json", mcp_json),
+    WellKnownFile("/.well-known/mcp/server-card.json", server_card),
+    WellKnownFile("/.well-known/ai-catalog.json", ai_catalog),
 )
 
 
 async def check_files(step: FilesStep, scope: Scope) -> None:
-    """Fill the step. Raises Unreachable when none of the files could be asked for."""
+    """Fill the step. Raises Unreachable when none of the files could be requested."""
     failures: list[Unreachable] = []
     async with scope.session() as session, asyncio.TaskGroup() as group:
-        for wanted in WANTED:
-            group.create_task(_one(step, scope, session, wanted, failures))
-    if len(failures) == len(WANTED):
+        for file in FILES:
+            group.create_task(_check_file(step, scope, session, file, failures))
+    if len(failures) == len(FILES):
         step.files.clear()
         step.findings.clear()
         raise failures[0]
-    order = [wanted.path for wanted in WANTED]
+    order = [file.path for file in FILES]
     step.files.sort(key=lambda each: order.index(each.path))
     _judge_security_txt_places(step)
     step.summary = f"{sum(1 for each in step.files if each.present)} of {len(step.files)} files are there"
 
 
-async def _one(step: FilesStep, scope: Scope, session: Session, wanted: Wanted, failures: list[Unreachable]) -> None:
+async def _check_file(
+    step: FilesStep, scope: Scope, session: Session, file: WellKnownFile, failures: list[Unreachable]
+) -> None:
     try:
-        target = scope.target("https", wanted.path)
+        target = scope.target("https", file.path)
         journey = await travel(session, target, lambda hop: None, scope.settings.ports)
     except Unreachable as exc:
         failures.append(exc)
-        step.files.append(SiteFile(path=wanted.path, present=False, problem=exc.message))
+        step.files.append(SiteFile(path=file.path, present=False, problem=exc.message))
         return
     if journey.reply is None:
-        step.files.append(SiteFile(path=wanted.path, present=False, problem=quoted(journey.problem)))
+        step.files.append(SiteFile(path=file.path, present=False, problem=quoted(journey.problem)))
         return
-    entry, findings = judge_file(wanted, journey.reply, scope.now)
+    entry, findings = judge_file(file, journey.reply, scope.now)
     step.files.append(entry)
     step.add(*findings)
 
 
-def judge_file(wanted: Wanted, reply: Reply, now: datetime) -> tuple[SiteFile, list[Finding]]:
+def judge_file(file: WellKnownFile, reply: Reply, now: datetime) -> tuple[SiteFile, list[Finding]]:
     """One answer: absent, valid or not valid. Pure."""
     content_type = reply.value("content-type") or ""
     entry = SiteFile(
-        path=wanted.path,
+        path=file.path,
         present=reply.status == 200,
         status_code=reply.status,
         content_type=quoted(content_type, 100) or None,
     )
-    # Many sites answer every path with their start page: that is not the file.
+    # Many sites answer every path with their start page, which is not the file.
     if entry.present and content_type.lower().startswith(("text/html", "application/xhtml")):
         entry.present, entry.problem = False, "an HTML page is answered instead"
     if not entry.present:
-        return entry, [finding(wanted.missing, wanted.path)] if wanted.missing else []
+        return entry, [finding(file.missing, file.path)] if file.missing else []
     entry.bytes = len(reply.body)
-    judged = _judged(wanted, reply, now)
+    judged = _judge_content(file, reply, now)
     entry.valid, entry.problem, entry.fields = judged.problem is None, judged.problem, judged.fields
-    findings = [finding("file_cut", wanted.path)] if reply.cut else []
+    findings = [finding("file_cut", file.path)] if reply.cut else []
     if judged.problem is None:
-        findings.append(finding("file_found", wanted.path))
+        findings.append(finding("file_found", file.path))
     else:
-        findings.append(finding(judged.code, f"{wanted.path}: {judged.problem}"))
+        findings.append(finding(judged.code, f"{file.path}: {judged.problem}"))
     return entry, findings
 
 
-def _judged(wanted: Wanted, reply: Reply, now: datetime) -> Judged:
+def _judge_content(file: WellKnownFile, reply: Reply, now: datetime) -> Judged:
     try:
         text = reply.body.decode("utf-8-sig")
     except UnicodeDecodeError:
         if not reply.cut:
             return Judged("it is not UTF-8")
         text = reply.body.decode("utf-8", "replace")  # it may have been cut inside a character
-    return wanted.judge(text, now)
+    return file.judge(text, now)
 
 
 def _judge_security_txt_places(step: FilesStep) -> None:

@@ -1,4 +1,4 @@
-"""What a certificate says, and what is wrong with it in itself. Pure: no socket, and time is an argument."""
+"""The fields of a certificate and its intrinsic weaknesses. Pure: no socket, and time is an argument."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ from mcp_app.builtin.scan_domain.quoting import quoted
 from mcp_app.builtin.scan_domain.report import Certificate
 
 MAX_NAMES = 50
-"""Names shown of one certificate; some have thousands."""
+"""Maximum names reported per certificate; some have thousands."""
 
 SOON = timedelta(days=14)
 """Renewal of a 90-day certificate is due 30 days before its end; two weeks before it, renewal has failed."""
@@ -25,7 +25,7 @@ MIN_EC_BITS = 256
 
 
 def describe(certificate: x509.Certificate) -> Certificate:
-    """The parts of a certificate that people look at. Raises ValueError for one that does not parse."""
+    """The main fields of a certificate. Raises ValueError for one that does not parse."""
     return Certificate(
         subject=quoted(certificate.subject.rfc4514_string()),
         issuer=quoted(certificate.issuer.rfc4514_string()),
@@ -43,7 +43,7 @@ def names_of(certificate: x509.Certificate) -> list[str]:
     """DNS names and IP addresses of subjectAltName. The subject's common name does not count (RFC 9525, 2)."""
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, ValueError):  # ValueError: an extension that does not parse names nothing
+    except (x509.ExtensionNotFound, ValueError):  # ValueError: an extension that does not parse has no names
         return []
     return [*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress))]
 
@@ -55,18 +55,18 @@ def matches(certificate: x509.Certificate, domain: str) -> bool:
 
 
 def is_self_signed(certificate: x509.Certificate) -> bool:
-    """Issued in its own name: enough for the word, since the trust store decides whether it is trusted."""
+    """Whether issuer and subject are equal. The signature is not checked: the trust store decides about trust."""
     return certificate.subject == certificate.issuer
 
 
 def expires_soon(certificate: x509.Certificate, now: datetime) -> bool:
-    """Two weeks, or a third of the lifetime where that is less: certificates of six days are in use."""
+    """Within two weeks, or a third of the lifetime if that is less: certificates of six days are in use."""
     lifetime = certificate.not_valid_after_utc - certificate.not_valid_before_utc
     return certificate.not_valid_after_utc - now < min(SOON, lifetime / 3)
 
 
 def weaknesses(certificate: x509.Certificate) -> Iterator[Finding]:
-    """Keys too short and hashes that are broken."""
+    """Findings for keys that are too short and for broken hashes."""
     algorithm, bits = _key(certificate)
     least = MIN_RSA_BITS if algorithm in ("RSA", "DSA") else MIN_EC_BITS
     if bits and bits < least:
