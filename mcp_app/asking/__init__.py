@@ -1,20 +1,26 @@
-"""Asking the caller in the middle of a call: the user (elicitation), its model (sampling), its roots.
+"""Asking the caller during a call: its user (elicitation), its model (sampling), its client (roots).
 
-`asker.py` is what is asked and what an answer is, `form.py` a pydantic model as a form, `by_retry.py` the way of
-revisions without sessions (the call ends, and comes again with the answers), `lazy.py` the same once it is needed,
-`by_session.py` that of those with sessions (the call waits), `by_polling.py` that of tasks (the client polls),
-`by_url.py` that of clients that take no stream and open pages, `visits.py` the pages, `once.py` what must not happen
-twice. A tool reaches all of it through its `Context`, which looks the same in all. No HTTP and no run is known here.
+    asker.py       a request to the client, how its answer is read, and the `Asker` interface
+    form.py        a pydantic model as a form
+    by_retry.py    revisions without sessions: the call ends, the client retries it with the answers
+    lazy.py        creates a by_retry asker at the first question
+    by_session.py  revisions with sessions: the call waits for the response
+    by_polling.py  tasks: the client polls for the questions
+    by_url.py      clients that accept no stream but open pages: the call ends with the URLs, the client retries it
+    visits.py      the pages that users were sent to
+    once.py        values that are computed once per call, although the tool may run again
+
+Tools use all of these through `Context`, whose methods are the same for each. No HTTP and no run is known here.
 """
 
 from ..protocol.asking import Declined, MissingCapability, NoAnswer
-from .asker import URL, Ask, Asker, Emit, InputRequired, Nobody, Root, Sample, declared
-from .by_polling import Deferred
-from .by_retry import CallState, Rounds
-from .by_session import Live
-from .by_url import Referrals, Referred
+from .asker import URL, Ask, Asker, Emit, InputRequired, NullAsker, Root, Sample, declared
+from .by_polling import PollingAsker
+from .by_retry import CallState, RetryAsker
+from .by_session import SessionAsker
+from .by_url import UrlAsker, UrlReferrals
 from .form import Titled
-from .lazy import Unasked
+from .lazy import LazyAsker
 from .once import Once
 from .visits import Visit, Visits
 
@@ -24,21 +30,21 @@ __all__ = [
     "Asker",
     "CallState",
     "Declined",
-    "Deferred",
     "Emit",
     "InputRequired",
-    "Live",
+    "LazyAsker",
     "MissingCapability",
     "NoAnswer",
-    "Nobody",
+    "NullAsker",
     "Once",
-    "Referrals",
-    "Referred",
+    "PollingAsker",
+    "RetryAsker",
     "Root",
-    "Rounds",
     "Sample",
+    "SessionAsker",
     "Titled",
-    "Unasked",
+    "UrlAsker",
+    "UrlReferrals",
     "Visit",
     "Visits",
     "declared",

@@ -1,4 +1,4 @@
-"""What is asked of a client, and what counts as its answer; no way of asking is known here."""
+"""The requests to a client, and what counts as an answer to each. How they reach the client is not known here."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ ROOTS = "roots/list"
 class Ask(Generic[T]):
     """One request to a client: `ElicitRequest`, `CreateMessageRequest` or `ListRootsRequest`.
 
-    `needs` are the capabilities without which it may not be sent, in the shape of ClientCapabilities. `read` makes the
-    answer of the client's result: it raises ValueError for one that is none, and `Declined`. `visit` is that of a page
-    which the author says is done with: it is waited for after the answer.
+    `needs` are the capabilities that the client must have declared, in the shape of ClientCapabilities. `read` converts
+    the client's result to the answer; it raises ValueError for an invalid result, and `Declined`. `visit` is set for a
+    page whose completion the author reports: the asker waits for it after the answer.
     """
 
     method: str
@@ -46,14 +46,14 @@ class Ask(Generic[T]):
 
     @property
     def digest(self) -> str:
-        """Tells this request from every other one: an answer to a form that has changed since is none."""
+        """Identifies the request: an answer to a form that has changed in the meantime does not count."""
         text = json.dumps([self.method, self.params], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
 class InputRequired:
-    """How a run ends that is to be started again with answers: the requests by their keys, and what to know then."""
+    """The end of a run that the client is to retry with answers: the requests by key, and the state for the retry."""
 
     code: ClassVar[str] = "input_required"
     requests: Mapping[str, Any]
@@ -65,7 +65,7 @@ End = Callable[[InputRequired | McpAppError], None]
 
 
 class Asker(Protocol):
-    """A way of asking one caller, for one run."""
+    """Sends the questions of one run to its caller."""
 
     @property
     def capabilities(self) -> Mapping[str, Any]:
@@ -73,21 +73,21 @@ class Asker(Protocol):
 
     @property
     def polled(self) -> bool:
-        """Whether the caller's stream may end before its answer is there: the caller comes back for the rest."""
+        """Whether the caller polls: its stream may end before the response, and it reconnects for the rest."""
 
     @property
     def once(self) -> Once:
-        """What `ctx.once` made in earlier rounds of this call, and makes now."""
+        """The values of `ctx.once`, from earlier rounds of this call and from this one."""
 
     def attach(self, emit: Emit, end: End) -> None:
-        """The run begins: `emit` appends to its log, `end` ends it and cancels its tool."""
+        """Called when the run starts: `emit` appends to its log, `end` ends it and cancels its tool."""
 
     async def ask(self, ask: Ask[T], key: str) -> T:
-        """The answer; `key` is unique in the run."""
+        """Send the request and return the answer. `key` is unique within the run."""
 
 
-class Nobody:
-    """The asker of callers that cannot be asked: no capability is theirs, so that `ask` is never reached."""
+class NullAsker:
+    """The asker of callers that cannot be asked. It has no capabilities, so `ask` is never reached."""
 
     __slots__ = ("once",)
 
@@ -98,52 +98,52 @@ class Nobody:
         self.once = Once({})
 
     def attach(self, emit: Emit, end: End) -> None:
-        """There is nothing to be said."""
+        """Does nothing: no question is ever sent."""
 
     async def ask(self, ask: Ask[T], key: str) -> T:
         raise AssertionError(f"{ask.method} needs no capability")
 
 
 def declared(needs: Mapping[str, Any], capabilities: Mapping[str, Any]) -> bool:
-    """Whether everything in `needs` is in `capabilities`.
+    """Whether `capabilities` contains everything in `needs`.
 
     `elicitation` without a mode means forms (2026-07-28, Elicitation, Capabilities).
     """
     for name, inner in needs.items():
-        given = capabilities.get(name)
-        if not isinstance(given, Mapping):
+        value = capabilities.get(name)
+        if not isinstance(value, Mapping):
             return False
-        if name == "elicitation" and not given:
-            given = {"form": {}}
-        if not declared(inner, given):
+        if name == "elicitation" and not value:
+            value = {"form": {}}
+        if not declared(inner, value):
             return False
     return True
 
 
 URL: Mapping[str, Any] = {"elicitation": {"url": {}}}
-"""What a client that opens pages declares."""
+"""The capability of clients that open pages."""
 
 
 # --- elicitation -----------------------------------------------------------------------------------------------------
 
 
 def form(model: type[M], message: str) -> Ask[M]:
-    """Ask the user to fill in a form. Raises ToolDefinitionError for a model that is none."""
-    # Without a mode, which 2025-06-18 does not know: a form is what that means in every revision.
+    """Ask the user to fill in a form. Raises ToolDefinitionError for a model that no form can show."""
+    # No `mode`, which 2025-06-18 does not know: without it, every revision understands a form.
     params = {"message": message, "requestedSchema": requested_schema(model)}
 
     def read(result: Mapping[str, Any]) -> M:
         content = _accepted(result, message).get("content")
         if not isinstance(content, Mapping):
             raise ValueError("an accepted form has no content")  # noqa: TRY004 - it is the client's mistake
-        values = {name: _as_sent(value) for name, value in content.items() if value is not None}
+        values = {name: _normalized(value) for name, value in content.items() if value is not None}
         return model.model_validate_json(encode(values), strict=True)
 
     return Ask(ELICITATION, params, {"elicitation": {"form": {}}}, read)
 
 
 def url(address: str, message: str, visit: Visit | None = None) -> Ask[None]:
-    """Ask the user to open a page. Raises ValueError for what is no URL of one."""
+    """Ask the user to open a page. Raises ValueError unless `address` is an http or https URL with a host."""
     parts = urlsplit(address)
     if parts.scheme not in {"https", "http"} or not parts.hostname:
         raise ValueError(f"{address[:100]!r} is no https URL")
@@ -166,8 +166,8 @@ def _accepted(result: Mapping[str, Any], message: str) -> Mapping[str, Any]:
     return result
 
 
-def _as_sent(value: Any) -> Any:
-    """A client in JavaScript, or one that counts in floats, sends 30.0 where the form has an integer."""
+def _normalized(value: Any) -> Any:
+    """Integral floats as integers: some clients (JavaScript, or float arithmetic) send 30.0 for an integer field."""
     return number(value) if isinstance(value, float) else value
 
 
@@ -176,7 +176,7 @@ def _as_sent(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What the client's model said. `content` are content blocks as MCP has them; `text` is that of the text ones."""
+    """The answer of the client's model. `content` is MCP content blocks; `text` joins those of type text."""
 
     role: str
     content: Sequence[Mapping[str, Any]]
@@ -189,15 +189,15 @@ class Sample:
 
 
 def sampling(messages: Any, options: Mapping[str, Any]) -> Ask[Sample]:
-    """Ask the client's model. `messages` are text, `Message`s or SamplingMessages; `options` more of its parameters.
+    """Ask the client's model. `messages` are text, `Message`s or SamplingMessages; `options` are further parameters.
 
-    Raises ValueError for messages that are none, and for parameters that are not MCP's.
+    Raises ValueError for invalid messages, and for parameters that MCP does not define.
     """
-    said = {name: value for name, value in options.items() if value is not None}
-    inner: dict[str, Any] = {"tools": {}} if "tools" in said or "toolChoice" in said else {}
-    if said.get("includeContext", "none") != "none":  # 2026-07-28, client/sampling: only of who declares it
+    present = {name: value for name, value in options.items() if value is not None}
+    inner: dict[str, Any] = {"tools": {}} if "tools" in present or "toolChoice" in present else {}
+    if present.get("includeContext", "none") != "none":  # 2026-07-28, client/sampling: needs its own capability
         inner["context"] = {}
-    params = {"messages": _messages(messages), **said}
+    params = {"messages": _messages(messages), **present}
     answers.sampling_params().validate_python(params)  # raises ValidationError, a ValueError
     check_balance(params["messages"])
     return Ask(SAMPLING, params, {"sampling": inner}, _sample)
@@ -213,7 +213,7 @@ def _messages(messages: Any) -> list[dict[str, Any]]:
             found += _messages(item)
         elif isinstance(item, Mapping):
             found.append(dict(item))
-        elif hasattr(item, "wire"):  # a Message, as prompts have them: one for each piece of its content
+        elif hasattr(item, "wire"):  # a prompt's Message: one SamplingMessage for each piece of its content
             found += item.wire()
         else:
             raise ValueError(f"{type(item).__name__} is no message: give str, Message or a dict of role and content")
@@ -234,7 +234,7 @@ def _sample(result: Mapping[str, Any]) -> Sample:
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A directory or file that the client considers relevant: a file URI, and perhaps a name for people."""
+    """A directory or file that the client considers relevant: a file URI and an optional display name."""
 
     uri: str
     name: str | None = None
@@ -251,7 +251,7 @@ def _roots(result: Mapping[str, Any]) -> list[Root]:
 
 
 def problem(error: ValueError) -> str:
-    """What is wrong with an answer, in a line."""
+    """What is wrong with an answer, in one line."""
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False, include_input=False)[0]
         return f"{'.'.join(map(str, first['loc'])) or 'the answer'}: {first['msg']}"

@@ -1,7 +1,7 @@
-"""Asking a client that polls: questions wait until their answers are brought, and so does the call.
+"""Asking a client that polls a task: the call waits, and its questions are listed until the client posts answers.
 
-MCP extension io.modelcontextprotocol/tasks, "Task Update Requests". Until `defer` the call may still be answered at
-once, and asks in rounds as every call without a session does. What a task is on the wire is not known here.
+MCP extension io.modelcontextprotocol/tasks, "Task Update Requests". Until `defer` is called the call may still be
+answered immediately, and asks by retry like every call without a session. The wire format of tasks is not known here.
 """
 
 from __future__ import annotations
@@ -12,46 +12,45 @@ from typing import Any, TypeVar
 
 from ..protocol.asking import Declined, NoAnswer
 from .asker import Ask, Emit, End, problem
-from .by_retry import GivenUp, Rounds
+from .by_retry import RetryAsker, RoundAbandoned
 from .by_session import TRIES
 
 T = TypeVar("T")
 
 
-class Deferred:
-    """The asker for one call that becomes a task, or is one; `changed` is called when what is outstanding changes."""
+class PollingAsker:
+    """The asker of a call that is a task or may become one. `changed` is called when `outstanding` changes."""
 
-    def __init__(self, rounds: Rounds, changed: Callable[[], None]) -> None:
-        self.capabilities = rounds.capabilities
-        self.once = rounds.once
-        self.polled = False  # there is no stream to let go of
+    def __init__(self, retry_asker: RetryAsker, changed: Callable[[], None]) -> None:
+        self.capabilities = retry_asker.capabilities
+        self.once = retry_asker.once
+        self.polled = False  # a task has no stream that could be closed early
         self.deferred = False
-        self._rounds = rounds
+        self._retry_asker = retry_asker
         self._changed = changed
         self._open: dict[str, tuple[Ask[Any], asyncio.Future[Mapping[str, Any]]]] = {}
         self._used: set[str] = set()
 
     def attach(self, emit: Emit, end: End) -> None:
-        self._rounds.attach(emit, end)
+        self._retry_asker.attach(emit, end)
 
     def defer(self) -> None:
-        """From now on the call waits for its answers instead of ending with its questions, those it has just asked
-        among them."""
+        """From now on the call waits for answers instead of ending with its questions; pending questions included."""
         self.deferred = True
-        self._rounds.give_up()
+        self._retry_asker.abandon()
 
     @property
     def asking(self) -> bool:
-        """Whether a round is about to end with questions: then it is too late to defer."""
-        return not self.deferred and self._rounds.asking
+        """Whether a round is about to end with questions. It is then too late for `defer`."""
+        return not self.deferred and self._retry_asker.asking
 
     @property
     def outstanding(self) -> dict[str, Any]:
-        """`inputRequests`: what nobody has answered yet, by keys that are never used again."""
+        """`inputRequests`: the unanswered requests, by keys that are never reused."""
         return {key: {"method": ask.method, "params": ask.params} for key, (ask, _) in self._open.items()}
 
     def answer(self, responses: Mapping[str, Any]) -> None:
-        """Take the answers to what is outstanding; all else is passed over."""
+        """Accept the answers to outstanding requests; others are ignored."""
         for key in self._open.keys() & responses.keys():
             if isinstance(responses[key], Mapping):
                 _, waiting = self._open.pop(key)
@@ -60,13 +59,13 @@ class Deferred:
                 self._changed()
 
     async def ask(self, ask: Ask[T], key: str) -> T:
-        """The answer. Raises NoAnswer when TRIES of them did not fit."""
+        """Return the answer. Raises NoAnswer after TRIES invalid ones."""
         if not self.deferred:
             try:
-                return await self._rounds.ask(ask, key)
-            except GivenUp:
-                pass  # it has been deferred meanwhile
-        for result in self._rounds.results(ask, key):  # what the rounds before have brought
+                return await self._retry_asker.ask(ask, key)
+            except RoundAbandoned:
+                pass  # `defer` was called in the meantime
+        for result in self._retry_asker.candidates(ask, key):  # answers that arrived in earlier rounds
             try:
                 return ask.read(result)
             except Declined:
@@ -93,7 +92,7 @@ class Deferred:
             self._open.pop(key, None)
 
     def _unused(self, key: str) -> str:
-        """A question that is asked again is another one ("MUST be unique over the lifetime of a single task")."""
+        """A new key each time a question is repeated ("MUST be unique over the lifetime of a single task")."""
         name, again = key, 1
         while name in self._used:
             again += 1

@@ -1,7 +1,7 @@
-"""Asking a client without a session: the call ends with the questions, and comes again with the answers.
+"""Asking a client without a session: the call ends with the questions, and the client retries it with the answers.
 
-MCP 2026-07-28, basic/patterns/mrtr. The state that travels in between is a plain value here: that it is sealed, and by
-whom it is opened, is not known.
+MCP 2026-07-28, basic/patterns/mrtr. The state that the client carries in between is a plain value here; sealing and
+opening it is not known.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from .once import Once
 T = TypeVar("T")
 
 QUIET_TURNS = 8
-"""Turns of the loop without a further question after which a round ends. Questions that are asked together (gather,
-a task group) are asked within one or two; eight reach those behind a task of a task, and take microseconds."""
+"""Iterations of the event loop without a further question after which a round ends. Concurrent questions (gather, a
+task group) arrive within one or two; eight also cover those asked in a task of a task, and take microseconds."""
 
 MAX_REQUESTS_BYTES = 512 * 1024
-"""Of all that one round asks, as JSON: with the state it is less than an event may have."""
+"""Size of all requests of one round, as JSON. Together with the state it stays below the size limit of an event."""
 
 
 @dataclass(slots=True)
 class CallState:
-    """What earlier rounds of the call have brought.
+    """The state that a call carries from round to round.
 
-    `answers` are the client's results, with the digest of what they answer; `asked` the digests of what the last round
-    asked; `known` is what `ctx.once` made.
+    `answers`: the client's results by key, each with the digest of the request it answers. `asked`: the digests of the
+    last round's requests, by key. `known`: the values of `ctx.once`.
     """
 
     answers: dict[str, tuple[str, Any]] = field(default_factory=dict)
@@ -41,25 +41,25 @@ class CallState:
     known: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def opened(cls, payload: Any) -> CallState:
-        """Of what `payload` gave, once its seal was found whole."""
+    def from_payload(cls, payload: Any) -> CallState:
+        """The state of a value made by `payload`, after its seal was verified."""
         answers = {key: (digest, result) for key, (digest, result) in payload["answers"].items()}
         return cls(answers, dict(payload["asked"]), dict(payload["known"]))
 
     def payload(self, asked: Mapping[str, str]) -> dict[str, Any]:
-        """As a JSON value, with what is asked now."""
+        """As a JSON value. `asked`: the digests of this round's requests."""
         return {"answers": self.answers, "asked": asked, "known": self.known}
 
 
-class GivenUp(Exception):
-    """There are no rounds any more: for whoever asks through them, and nobody else."""
+class RoundAbandoned(Exception):
+    """Raised from a pending `RetryAsker.ask` after `abandon`. Internal to the askers: no tool sees it."""
 
 
-class Rounds:
-    """The asker for one round of one call.
+class RetryAsker:
+    """The asker of one round of one call.
 
-    `state` is None in a first round; `responses` are the client's, by key, whatever they hold. `end` is called once,
-    with the questions that nobody has answered: it has to cancel the tool, which waits in its `ask`.
+    `state` is None in the first round; `responses` are the client's, by key, not validated yet. `end` is called once,
+    with the unanswered questions: it must cancel the tool, which is waiting in `ask`.
     """
 
     def __init__(self, capabilities: Mapping[str, Any], state: CallState | None, responses: Mapping[str, Any]) -> None:
@@ -77,44 +77,44 @@ class Rounds:
         self.end = end
 
     async def ask(self, ask: Ask[T], key: str) -> T:
-        """The answer that came with this round or an earlier one; without one, the round ends."""
-        for result in self.results(ask, key):
+        """Return the answer from this round or an earlier one. Without one the round ends, and this never returns."""
+        for result in self.candidates(ask, key):
             try:
                 answer = ask.read(result)
             except Declined:
                 self._state.answers[key] = (ask.digest, result)
                 raise
-            except ValueError:  # "validate … the data provided by the client": it is asked again
+            except ValueError:  # "validate … the data provided by the client": the question is asked again
                 continue
             self._state.answers[key] = (ask.digest, result)
             return answer
-        never: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._pending[key] = ask, never
+        unanswered: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._pending[key] = ask, unanswered
         if self._ending is None:
             self._ending = asyncio.create_task(self._end_when_quiet(), name="end of a round")
         try:
-            return await never
+            return await unanswered
         finally:
-            self._pending.pop(key, None)  # by a time-out of the tool's own: then it is no question any more
+            self._pending.pop(key, None)  # the tool's own timeout withdraws the question
 
-    def give_up(self) -> None:
-        """The round does not end with questions: who waits in `ask` gets GivenUp, and asks in another way."""
+    def abandon(self) -> None:
+        """Do not end the round with questions: each pending `ask` raises RoundAbandoned, for another asker to go on."""
         if self._ending is not None:
             self._ending.cancel()
             self._ending = None
         for _, waiting in self._pending.values():
             if not waiting.done():
-                waiting.set_exception(GivenUp())
+                waiting.set_exception(RoundAbandoned())
 
     @property
     def asking(self) -> bool:
         """Whether the round is about to end with questions."""
         return bool(self._pending)
 
-    def results(self, ask: Ask[Any], key: str) -> list[Mapping[str, Any]]:
-        """What may be the answer: of an earlier round, then of this one, where it is the answer to this very question.
+    def candidates(self, ask: Ask[Any], key: str) -> list[Mapping[str, Any]]:
+        """The candidate answers, from an earlier round and then from this one, if they answer this exact request.
 
-        Without a state there was no question of ours, and the client answers what it expects to be asked.
+        Without a state no request was sent, and the client may answer in advance what it expects to be asked.
         """
         digest, earlier = self._state.answers.get(key, (None, None))
         found = [earlier] if digest == ask.digest else []

@@ -1,7 +1,7 @@
-"""Asking a client with a session: a request of ours goes out on the call's stream, and the call waits for the response.
+"""Asking a client with a session: the server sends a request on the call's stream, and the call awaits the response.
 
-MCP 2025-11-25 and older, client/elicitation, client/sampling, client/roots. How a request reaches the client and where
-its response comes in is not known here.
+MCP 2025-11-25 and older, client/elicitation, client/sampling, client/roots. How requests are transported and where
+responses arrive is not known here.
 """
 
 from __future__ import annotations
@@ -22,24 +22,25 @@ from .visits import Visit
 T = TypeVar("T")
 
 TRIES = 3
-"""Times that a question is asked whose answer does not fit: a form is mistyped once or twice by a person, and always by
-a client that does not look at the schema."""
+"""Attempts for a question whose answers are invalid: a person mistypes a form once or twice, a client that ignores the
+schema does so every time."""
 
 USER_REJECTED = -1
-"""The code with which a client says that its user wants no sampling (2025-11-25, Sampling, Error Handling)."""
+"""The error code for a user who rejected the sampling request (2025-11-25, Sampling, Error Handling)."""
 
 
 COMPLETED = "notifications/elicitation/complete"
 
 Expect = Callable[[], tuple[Id, asyncio.Future[RpcResponse]]]
-"""An id for a request of ours, and what its response will be: cancelled when the session ends."""
+"""Allocates an id for a request to the client; the future gets its response, and is cancelled when the session ends."""
 
 
-class Live:
-    """The asker for one run of a session whose client declared `capabilities`.
+class SessionAsker:
+    """The asker of one run in a session whose client declared `capabilities`.
 
-    `expect` is the session's, and `tell` tells its client of a visit that was completed after the call. `first_forms`:
-    whether the client's forms are those of 2025-06-18. `meta` stands in the `_meta` of every request.
+    `expect` registers a request with the session. `notify` is called with the id of a visit that was completed after
+    the call, and notifies the client. `first_forms`: the client's forms are those of 2025-06-18. `meta` is sent in the
+    `_meta` of every request.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Live:
         expect: Expect,
         capabilities: Mapping[str, Any],
         *,
-        tell: Callable[[str], None] = lambda _: None,
+        notify: Callable[[str], None] = lambda _: None,
         polled: bool = False,
         first_forms: bool = False,
         meta: Mapping[str, Any] | None = None,
@@ -56,7 +57,7 @@ class Live:
         self.polled = polled
         self.once = Once({})
         self._expect = expect
-        self._tell = tell
+        self._notify = notify
         self._first_forms = first_forms
         self._meta = meta
         self._emit: Emit | None = None
@@ -65,7 +66,10 @@ class Live:
         self._emit = emit
 
     async def ask(self, ask: Ask[T], key: str) -> T:
-        """Ask, and wait. Raises NoAnswer for an error, and when TRIES answers did not fit or the session ends."""
+        """Send the request and await the answer.
+
+        Raises NoAnswer for an error response, after TRIES invalid answers, and when the session ends.
+        """
         wrong = ""
         for _ in range(TRIES):
             result = await self._result(ask)
@@ -82,10 +86,10 @@ class Live:
         raise NoAnswer(f"The client's answer is not what was asked for: {wrong}")
 
     async def _completed(self, visit: Visit) -> None:
-        """Wait for the page, and say so: the client shows it as open (Completion Notifications)."""
-        if await visit.done() and self._emit is not None:
-            said = {"method": COMPLETED, "params": {"elicitationId": visit.id}}
-            await self._emit((Event(EventType.ASK, encode(said)),))
+        """Wait for the page and notify the client, which shows it as open (Completion Notifications)."""
+        if await visit.wait() and self._emit is not None:
+            notification = {"method": COMPLETED, "params": {"elicitationId": visit.id}}
+            await self._emit((Event(EventType.ASK, encode(notification)),))
 
     async def _result(self, ask: Ask[Any]) -> Mapping[str, Any]:
         if self._emit is None:
@@ -95,18 +99,18 @@ class Live:
             params["requestedSchema"] = first_form(params["requestedSchema"])
         id_, waiting = self._expect()
         if params.get("mode") == "url":
-            # 2025-11-25, Elicitation, URL Mode: required there
+            # 2025-11-25, Elicitation, URL Mode: a required member
             params["elicitationId"] = secrets.token_hex(16) if ask.visit is None else ask.visit.id
         if self._meta:
             params["_meta"] = {**params.get("_meta", {}), **self._meta}
         if ask.visit is not None:
-            ask.visit.tell(self._tell)
+            ask.visit.on_completed(self._notify)
         try:
-            said = {"id": id_, "method": ask.method, "params": params}
-            await self._emit((Event(EventType.ASK, encode(said)),))
+            request = {"id": id_, "method": ask.method, "params": params}
+            await self._emit((Event(EventType.ASK, encode(request)),))
             await asyncio.wait({waiting})
         finally:
-            waiting.cancel()  # nobody waits for it any more
+            waiting.cancel()  # a late response is dropped
         if waiting.cancelled():
             raise NoAnswer("The session ended before the question was answered.")
         response = waiting.result()

@@ -1,7 +1,7 @@
-"""Asking a client of a session that takes no stream: its call ends with the pages to open, and is made again.
+"""Asking a client with a session that accepts no stream: the call ends with URLs to open, and the client retries it.
 
-MCP 2025-11-25, client/elicitation, URL Elicitation Required Error. A form cannot be asked for in this way. What a call
-asked is kept here between it and the next, as in a revision without sessions it would travel with the client.
+MCP 2025-11-25, client/elicitation, URL Elicitation Required Error. Forms cannot be asked for in this way. The state
+between a call and its retry is kept here, on the server; without a session the client would carry it.
 """
 
 from __future__ import annotations
@@ -13,22 +13,25 @@ from typing import Any, TypeVar
 
 from ..protocol.asking import UrlRequired
 from .asker import URL, Ask
-from .by_retry import CallState, Rounds
+from .by_retry import CallState, RetryAsker
 
 T = TypeVar("T")
 
 REFERRAL_SECONDS = 3600.0
-"""For how long a call can be made again after its pages were opened: that of a `requestState`."""
+"""How long after its pages were opened a call can be retried: the lifetime of a `requestState`."""
 
 MAX_REFERRALS = 32
-"""Calls of one session that are known to have asked: for one more the oldest is forgotten, and asks again. What
-`ctx.once` made in them is kept as well, and so they are few."""
+"""Calls of one session whose state is kept. One more evicts the oldest, whose retry asks again. The values of
+`ctx.once` are kept with each, hence so few."""
 
 _ACCEPTED = {"action": "accept"}
 
 
-class Referrals:
-    """What calls of one session have asked for, by what makes a call the same. `clock` counts seconds."""
+class UrlReferrals:
+    """UrlReferrals of one session: the state of each call that ended with URLs to open, for its retry.
+
+    Keyed by a string that is equal for a call and its retry. `clock` returns seconds.
+    """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -38,34 +41,36 @@ class Referrals:
         return len(self._states)
 
     def take(self, call: str) -> CallState | None:
-        """What that call had asked for, once."""
+        """Remove and return the state of that call; None when there is none or it has expired."""
         found = self._states.pop(call, None)
         return None if found is None or found[1] <= self._clock() else found[0]
 
     def keep(self, call: str, state: CallState) -> None:
+        """Store the state of that call for REFERRAL_SECONDS, in place of an earlier one."""
         self._states.pop(call, None)
         while len(self._states) >= MAX_REFERRALS:
             self._states.popitem(last=False)
         self._states[call] = state, self._clock() + REFERRAL_SECONDS
 
 
-class Referred(Rounds):
-    """The asker for one call whose client declared that it opens pages.
+class UrlAsker(RetryAsker):
+    """The asker of one call whose client declared that it opens pages.
 
-    That the call is made again is the answer: the client opened what it was told to. Where the author says when a
-    visit is completed, that is, and until then the same page is asked for. `tell` tells the client of a completed one.
+    The retry itself is the answer: it means that the client opened the pages. Where the author reports the completion
+    of a visit, that is the answer, and until then each retry is referred to the same page. `notify` is called with the
+    id of a completed visit, and notifies the client.
     """
 
-    def __init__(self, referrals: Referrals, call: str, tell: Callable[[str], None]) -> None:
+    def __init__(self, referrals: UrlReferrals, call: str, notify: Callable[[str], None]) -> None:
         state = referrals.take(call)
         super().__init__(URL, state, dict.fromkeys(state.asked, _ACCEPTED) if state else {})
         self._referrals = referrals
         self._call = call
-        self._tell = tell
+        self._notify = notify
 
-    def results(self, ask: Ask[Any], key: str) -> list[Mapping[str, Any]]:
+    def candidates(self, ask: Ask[Any], key: str) -> list[Mapping[str, Any]]:
         if ask.visit is None:
-            return super().results(ask, key)
+            return super().candidates(ask, key)
         return [_ACCEPTED] if ask.visit.completed else []
 
     def _required(self) -> UrlRequired:
@@ -74,7 +79,7 @@ class Referred(Rounds):
             id_ = secrets.token_hex(16)
             if ask.visit is not None:
                 id_ = ask.visit.id
-                ask.visit.tell(self._tell)
+                ask.visit.on_completed(self._notify)
             elicitations.append({**ask.params, "elicitationId": id_})
         self._state.asked = {key: ask.digest for key, (ask, _) in self._pending.items()}
         self._referrals.keep(self._call, self._state)

@@ -1,7 +1,8 @@
-"""A pydantic model as the form that a client can show: MCP's restricted JSON Schema, flat and of few types.
+"""A pydantic model as a form: MCP's restricted JSON Schema, which is flat and has few types.
 
-What a form cannot show is refused, to the author; what it can show and not check (a pattern, a multiple of something)
-is left out of the form and checked in the answer. Sections are of MCP 2026-07-28, client/elicitation, Requested Schema.
+A field that forms cannot show raises ToolDefinitionError, for the author; a constraint that forms cannot express (a
+pattern, multipleOf) is left out of the form and validated in the answer. Nothing is sent here. Sections are of MCP
+2026-07-28, client/elicitation, Requested Schema.
 """
 
 from __future__ import annotations
@@ -19,30 +20,31 @@ from ..protocol.errors import ToolDefinitionError
 from ..protocol.untitled import Untitled
 
 FORMATS = frozenset({"email", "uri", "date", "date-time"})
-"""The formats of a string that clients know."""
+"""The string formats that MCP defines for forms."""
 
 _WORD = re.compile(r"[^a-z]")
 _SECRET = re.compile(
     r"(password|passwd|passphrase|apikey|accesstoken|refreshtoken|authtoken|privatekey|secretkey|clientsecret"
     r"|creditcard|cardnumber|cvv)$|^(secret|cvc)$"
 )
-"""Names of fields that hold what "grants access or authorizes transactions", without what is no letter: passwords,
-keys, tokens, cards. A name says little, and these say enough."""
+"""Names of fields that hold what "grants access or authorizes transactions", reduced to their letters: passwords, keys,
+tokens, cards. A name proves little, but these are unambiguous."""
 
-_SHOWN = ("title", "description", "default")
-_KEEPS = {
-    "string": (*_SHOWN, "minLength", "maxLength", "format"),
-    "integer": (*_SHOWN, "minimum", "maximum"),
-    "number": (*_SHOWN, "minimum", "maximum"),
-    "boolean": _SHOWN,
+_ANNOTATIONS = ("title", "description", "default")
+_KEYWORDS = {
+    "string": (*_ANNOTATIONS, "minLength", "maxLength", "format"),
+    "integer": (*_ANNOTATIONS, "minimum", "maximum"),
+    "number": (*_ANNOTATIONS, "minimum", "maximum"),
+    "boolean": _ANNOTATIONS,
 }
+"""The schema keywords that a form may have, by type."""
 
 
 @dataclass(frozen=True, slots=True)
 class Titled:
     """Titles for a choice: `Annotated[Literal["#f00", "#0f0"], Titled({"#f00": "Red", "#0f0": "Green"})]`.
 
-    In a list of such a type the user may choose several.
+    A list of such a type is a multiple choice.
     """
 
     titles: Mapping[str, str]
@@ -61,7 +63,7 @@ class Titled:
 
 
 def requested_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """`requestedSchema` for the model. Raises ToolDefinitionError naming the field that no form can show."""
+    """The model's `requestedSchema`. Raises ToolDefinitionError naming the field that no form can show."""
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         raise ToolDefinitionError(f"{model!r} is no pydantic model: a form is asked for with a class of fields.")
     schema = model.model_json_schema(schema_generator=Untitled, by_alias=True)
@@ -70,7 +72,7 @@ def requested_schema(model: type[BaseModel]) -> dict[str, Any]:
     required = set(schema.get("required", ()))
     for name, declared in schema.get("properties", {}).items():
         where = f"{model.__name__}.{name}"
-        found, optional = _not_null(_resolved(declared, definitions), definitions)
+        found, optional = _unwrap_optional(_resolved(declared, definitions), definitions)
         if optional:
             required.discard(name)
             if found.get("default", ...) is None:
@@ -83,9 +85,9 @@ def requested_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def first_form(form: Mapping[str, Any]) -> dict[str, Any]:
-    """The form as clients of 2025-06-18 know forms: titles of a choice beside its values, and no choice of several.
+    """The form in the format of 2025-06-18: titles of a choice in `enumNames`, and no multiple choice.
 
-    Raises MissingCapability naming the field that cannot be shown so.
+    Raises MissingCapability naming a multiple choice.
     """
     properties: dict[str, Any] = {}
     for name, declared in form["properties"].items():
@@ -106,22 +108,22 @@ def _resolved(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict
     if reference is None:
         return dict(schema)
     target = definitions[reference.rpartition("/")[2]]
-    beside = {name: value for name, value in schema.items() if name != "$ref"}
-    if "enum" in target:  # of an Enum's class, whose name and docstring are for programmers
+    siblings = {name: value for name, value in schema.items() if name != "$ref"}
+    if "enum" in target:  # an Enum class: its name and docstring are for programmers
         target = {name: value for name, value in target.items() if name not in {"title", "description"}}
-    return {**target, **beside}
+    return {**target, **siblings}
 
 
-def _not_null(schema: dict[str, Any], definitions: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
-    """An optional field is one that may be left out: a form has no null."""
+def _unwrap_optional(schema: dict[str, Any], definitions: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+    """(the schema without null, whether it allowed null). Forms have no null: an optional field may be left out."""
     options = schema.get("anyOf")
     if options is None:
         return schema, False
-    meant = [option for option in options if option.get("type") != "null"]
-    if len(meant) != 1 or len(meant) == len(options):
+    non_null = [option for option in options if option.get("type") != "null"]
+    if len(non_null) != 1 or len(non_null) == len(options):
         return schema, False
-    beside = {name: value for name, value in schema.items() if name != "anyOf"}
-    return {**_resolved(meant[0], definitions), **beside}, True
+    siblings = {name: value for name, value in schema.items() if name != "anyOf"}
+    return {**_resolved(non_null[0], definitions), **siblings}, True
 
 
 def _field(schema: dict[str, Any], definitions: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -131,29 +133,29 @@ def _field(schema: dict[str, Any], definitions: Mapping[str, Any], where: str) -
             f"{where} is a secret: a form's answer passes through the client, so that MCP forbids it. Use ask_url."
         )
     if "oneOf" in schema or _values(schema) is not None:
-        return {**_kept(schema, _SHOWN), **_choice(schema, where, "oneOf")}
+        return {**_pick(schema, _ANNOTATIONS), **_choice(schema, where, "oneOf")}
     kind = schema.get("type")
     if kind == "array":
         items = _resolved(schema.get("items", {}), definitions)
         if "oneOf" in items or _values(items) is not None:
             return {
                 "type": "array",
-                **_kept(schema, (*_SHOWN, "minItems", "maxItems")),
+                **_pick(schema, (*_ANNOTATIONS, "minItems", "maxItems")),
                 "items": _choice(items, where, "anyOf"),
             }
-    if kind not in _KEEPS:
+    if kind not in _KEYWORDS:
         raise ToolDefinitionError(
             f"{where} cannot be asked for in a form: its fields are str, int, float, bool, date, datetime, a Literal "
             "or an Enum of strings, or a list of one of these two."
         )
-    kept = _kept(schema, _KEEPS[kind])
-    if kept.get("format", "email") not in FORMATS:
-        del kept["format"]
-    return {"type": kind, **kept}
+    picked = _pick(schema, _KEYWORDS[kind])
+    if picked.get("format", "email") not in FORMATS:
+        del picked["format"]
+    return {"type": kind, **picked}
 
 
 def _choice(schema: Mapping[str, Any], where: str, titled: str) -> dict[str, Any]:
-    """A choice of strings; `titled` is where its titles stand: `oneOf` in a choice of one, `anyOf` of several."""
+    """A choice of strings. `titled`: the keyword of its titles, `oneOf` in a single, `anyOf` in a multiple choice."""
     if "oneOf" in schema:
         options = [{"const": each["const"], "title": each["title"]} for each in schema["oneOf"]]
         return {"type": "string", "oneOf": options} if titled == "oneOf" else {"anyOf": options}
@@ -171,5 +173,5 @@ def _values(schema: Mapping[str, Any]) -> list[Any] | None:
     return values
 
 
-def _kept(schema: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+def _pick(schema: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     return {name: schema[name] for name in names if name in schema}

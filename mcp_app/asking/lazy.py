@@ -1,6 +1,6 @@
-"""The asker of a call without a session that has asked nothing yet, as most never do.
+"""Lazy: builds the real asker at the first question, which most calls never ask.
 
-How such a call asks is by_retry.py's; what its round is made of, whoever gives `make` knows.
+The real one is by_retry.py's; what it is built from is known only to `make`.
 """
 
 from __future__ import annotations
@@ -9,38 +9,38 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from .asker import Ask, Emit, End
-from .by_retry import Rounds
+from .by_retry import RetryAsker
 from .once import Once
 
 T = TypeVar("T")
 
 
-class Unasked:
-    """Rounds that are made for the first question, or for the first value that must not be made twice."""
+class LazyAsker:
+    """Creates a `RetryAsker` by `make` at the first question or the first `once`."""
 
-    __slots__ = ("_end", "_make", "_rounds", "capabilities")
+    __slots__ = ("_asker", "_end", "_make", "capabilities")
 
     polled = False
 
-    def __init__(self, capabilities: Mapping[str, Any], make: Callable[[], Rounds]) -> None:
+    def __init__(self, capabilities: Mapping[str, Any], make: Callable[[], RetryAsker]) -> None:
         self.capabilities = capabilities
         self._make = make
-        self._rounds: Rounds | None = None
+        self._asker: RetryAsker | None = None
         self._end: End | None = None
 
     @property
     def once(self) -> Once:
-        return self._round().once
+        return self._real().once
 
     def attach(self, emit: Emit, end: End) -> None:
         self._end = end
 
     async def ask(self, ask: Ask[T], key: str) -> T:
-        """As `Rounds.ask`."""
-        return await self._round().ask(ask, key)
+        """As `RetryAsker.ask`."""
+        return await self._real().ask(ask, key)
 
-    def _round(self) -> Rounds:
-        if self._rounds is None:
-            self._rounds = self._make()
-            self._rounds.end = self._end
-        return self._rounds
+    def _real(self) -> RetryAsker:
+        if self._asker is None:
+            self._asker = self._make()
+            self._asker.end = self._end
+        return self._asker

@@ -1,4 +1,4 @@
-"""What must not happen twice in one call, although its function may run again from the start."""
+"""Values that are computed once per call, although its function may run again from the start. Nothing is asked here."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from ..protocol.event import encode
 
 
 class Once:
-    """Values by key, each made by its function the first time it is asked for.
+    """Values by key, each computed by a function at its first use.
 
-    `known` are those of earlier rounds; what is made is added to it. A value is one that JSON can carry, and is given
-    out as JSON brings it back, in the first round as in every other.
+    `known` holds those of earlier rounds; new ones are added to it. Values must be JSON-serialisable, and are returned
+    as decoded from JSON, in the first round as in every other.
     """
 
     __slots__ = ("_idle", "_known", "_locks", "_making")
@@ -24,27 +24,30 @@ class Once:
         self._known = known
         self._locks: dict[str, asyncio.Lock] = {}
         self._making = 0
-        self._idle: asyncio.Event | None = None  # made when it is waited for, which few calls do
+        self._idle: asyncio.Event | None = None  # created by the first `idle`, which few calls need
 
     async def value(self, key: str, make: Callable[[], Any]) -> Any:
-        """The value under `key`. Raises what `make` raises, and then nothing is kept; ValueError for no JSON value."""
+        """Return the value of `key`, computed by `make` if there is none.
+
+        Raises what `make` raises, and ValueError for a value that is not JSON; nothing is stored then.
+        """
         async with self._locks.setdefault(key, asyncio.Lock()):
             if key not in self._known:
-                self._known[key] = await self._made(make)
+                self._known[key] = await self._computed(make)
             return self._known[key]
 
     async def idle(self) -> None:
-        """Wait until nothing is being made: a round that ended meanwhile would forget it, and the next do it again."""
+        """Wait until no `make` is running: if the round ended earlier, the value would be lost and computed again."""
         while self._making:
             self._idle = self._idle or asyncio.Event()
             self._idle.clear()
             await self._idle.wait()
 
-    async def _made(self, make: Callable[[], Any]) -> Any:
+    async def _computed(self, make: Callable[[], Any]) -> Any:
         self._making += 1
         try:
-            made = make()
-            return json.loads(encode(await made if inspect.isawaitable(made) else made))
+            value = make()
+            return json.loads(encode(await value if inspect.isawaitable(value) else value))
         finally:
             self._making -= 1
             if self._idle is not None:

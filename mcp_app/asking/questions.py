@@ -1,6 +1,6 @@
-"""The questions of one run: each has a key, is asked if the caller can be, and is asked once.
+"""The questions of one run: gives each a unique key, and checks the caller's capabilities before it is asked.
 
-The author's words for them are in `Context`; how a question reaches the caller is the asker's.
+`Context` has the methods that authors call; how a question reaches the caller is known only to the asker.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 
 MAX_KEY_CHARS = 128
-"""Of an author's key: a name. It stands in every round's requests, answers and state."""
+"""Length of an author's key, which is a name. It is repeated in the requests, answers and state of every round."""
 
 _CAPABILITIES: Mapping[str, Mapping[str, Any]] = {
     "elicitation": {"elicitation": {"form": {}}},
@@ -32,7 +32,7 @@ _CAPABILITIES: Mapping[str, Mapping[str, Any]] = {
 
 
 class Questions:
-    """What one run asks."""
+    """Asks the questions of one run through its `asker`."""
 
     __slots__ = ("_asker", "_keys", "_unnamed")
 
@@ -42,7 +42,7 @@ class Questions:
         self._unnamed = 0
 
     def can(self, capability: str) -> bool:
-        """Whether the caller declared it. Raises ValueError for a name that is none."""
+        """Whether the caller declared the capability. Raises ValueError for an unknown name."""
         if capability not in _CAPABILITIES:
             raise ValueError(f"{capability!r} is no capability to ask for: {', '.join(_CAPABILITIES)}")
         return asks.declared(_CAPABILITIES[capability], self._asker.capabilities)
@@ -53,10 +53,10 @@ class Questions:
     def url(
         self, page: str, message: str, key: str | None, until: Visits | None, principal: str
     ) -> Coroutine[Any, Any, None]:
-        asked = asks.url(page, message)
+        request = asks.url(page, message)
         name = self._key(key)
         if until is None:
-            return self._answer(asked, name)
+            return self._answer(request, name)
         return self._visit(page, message, name, until, principal)
 
     def sample(self, messages: Any, options: Mapping[str, Any], key: str | None) -> Coroutine[Any, Any, Sample]:
@@ -70,14 +70,14 @@ class Questions:
 
     async def _visit(self, page: str, message: str, key: str, visits: Visits, principal: str) -> None:
         self._check(asks.url(page, message))
-        # The same in all rounds of the call: another page would be another question.
+        # The same id in all rounds of the call: another URL would be another question.
         id_ = await self._asker.once.value(f"elicitationId of {key}", lambda: secrets.token_hex(16))
         visit = visits.begin(id_, principal)
         await self._answer(asks.url(address(page, visit.id), message, visit), key)
-        await visit.done()
+        await visit.wait()
 
     def _key(self, key: str | None) -> str:
-        """Given at the call and not when it is awaited: so that the order is that of the tool's lines."""
+        """Assigned when the method is called, not when the coroutine is awaited: in the order of the tool's lines."""
         if key is None:
             self._unnamed += 1
             key = f"ask-{self._unnamed}"

@@ -1,7 +1,7 @@
-"""Whether the tool results in a conversation belong to its tool uses (MCP, client/sampling, Tools in Sampling).
+"""Checks that each tool use in a conversation has its tool result (MCP, client/sampling, Tools in Sampling).
 
-Providers of models refuse a conversation in which they do not, with errors that name no line of a tool. Blocks and
-messages are as MCP has them, and valid by its schema; nothing else of them is looked at here.
+Model providers refuse other conversations, with errors that do not point to a line of the tool. Messages and blocks
+are MCP's, already validated by its schema; nothing else is checked here.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 
 
 def check_balance(messages: Sequence[Mapping[str, Any]]) -> None:
-    """Raises ValueError for a message that mixes tool results with other content, for a tool use without its result in
-    the next message, and for a result without its use in the message before."""
+    """Raises ValueError for a message that mixes tool results with other content, for a tool use without a result in
+    the next message, and for a result without a tool use in the previous message."""
     open_uses: set[str] = set()
     for message in messages:
         content = message["content"]

@@ -1,7 +1,7 @@
-"""Pages that users were sent to, each known by an id that nobody can guess, until what they do there is done.
+"""Visits: pages that users were sent to, each identified by an unguessable id until the author reports its completion.
 
-MCP 2025-11-25, client/elicitation, Completion Notifications for URL Mode Elicitation. The page itself, and whoever is
-logged in there, is the author's; how a user is sent there is the askers'.
+MCP 2025-11-25, client/elicitation, Completion Notifications for URL Mode Elicitation. The page and its login belong to
+the author; the askers send users there. Neither is known here.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from collections.abc import Callable
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 ID_PARAMETER = "elicitationId"
-"""Of the page's URL, as the specification's own example has it."""
+"""The query parameter of the page's URL, named as in the specification's example."""
 
 VISIT_SECONDS = 3600.0
-"""For how long a visit is known: as long as the state of the call that asked for it can be brought back."""
+"""Lifetime of a visit: that of the state of the call that began it, so that its retry finds the visit."""
 
 MAX_VISITS = 10_000
-"""Visits known at once, of one `Visits`: for one more the oldest is forgotten. Every call may begin one."""
+"""Visits that one `Visits` holds; one more evicts the oldest. Every call may begin one."""
 
 
 class Visit:
-    """One user's way to one page. `principal` is who was sent there: the page has to see that it is who came."""
+    """One user's visit to one page. `principal` was sent there: the page must verify that its visitor is the same."""
 
     def __init__(self, id: str, principal: str) -> None:  # noqa: A002 - the wire's name
         self.id = id
@@ -32,26 +32,26 @@ class Visit:
         self.completed = False
         self._loop = asyncio.get_running_loop()
         self._done = asyncio.Event()
-        self._awaited = 0
-        self._tell: Callable[[str], None] | None = None
+        self._waiters = 0
+        self._callback: Callable[[str], None] | None = None
 
-    def tell(self, tell: Callable[[str], None]) -> None:
-        """Call `tell` with the id, on the loop, if the visit is completed while nobody waits for it."""
-        self._tell = tell
+    def on_completed(self, callback: Callable[[str], None]) -> None:
+        """Call `callback` with the id, on the event loop, if the visit is completed while no `wait` is pending."""
+        self._callback = callback
 
-    async def done(self) -> bool:
-        """Wait until it is completed. Whether that was still to come."""
+    async def wait(self) -> bool:
+        """Wait until the visit is completed. Returns False if it already was."""
         if self._done.is_set():
             return False
-        self._awaited += 1
+        self._waiters += 1
         try:
             await self._done.wait()
         finally:
-            self._awaited -= 1
+            self._waiters -= 1
         return True
 
     def complete(self) -> None:
-        """In any thread. Completing twice does nothing."""
+        """Mark as completed, from any thread. Idempotent."""
         self.completed = True
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._completed)
@@ -60,16 +60,16 @@ class Visit:
         if self._done.is_set():
             return
         self._done.set()
-        tell, self._tell = self._tell, None
-        if tell is not None and not self._awaited:
-            tell(self.id)
+        callback, self._callback = self._callback, None
+        if callback is not None and not self._waiters:
+            callback(self.id)
 
 
 class Visits:
     """The visits to an author's pages: `ctx.ask_url(…, until=visits)` begins one, `complete` ends it.
 
-    This process's memory, for an hour: a page that another process serves has to tell this one. May be made anywhere,
-    and used in any thread.
+    Kept in this process's memory for an hour: a page served by another process must notify this one. May be created
+    anywhere, also without an event loop. Thread-safe.
     """
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -81,16 +81,16 @@ class Visits:
         return len(self._visits)
 
     def find(self, id: str) -> Visit | None:  # noqa: A002 - the wire's name
-        """The visit of that id, whose `principal` is who was sent; None for one that never was, or is forgotten."""
+        """The visit with that id, whose `principal` was sent there; None if it is unknown or has expired."""
         with self._lock:
-            self._forget_old()
+            self._evict_expired()
             found = self._visits.get(id)
         return None if found is None else found[0]
 
     def complete(self, id: str) -> bool:  # noqa: A002 - the wire's name
-        """What the user was sent for is done: the call goes on, or its client is told. Whether the id is known.
+        """The user is done on the page: the call continues, or its client is notified. Returns False for an unknown id.
 
-        Check first, on the page, that who came is who was sent.
+        Verify first, on the page, that the visitor is the visit's `principal`.
         """
         visit = self.find(id)
         if visit is None:
@@ -99,10 +99,10 @@ class Visits:
         return True
 
     def begin(self, id: str, principal: str) -> Visit:  # noqa: A002 - the wire's name
-        """The visit of that id, a new one if it is not known: a call that comes again, also after a restart, has it
-        in its own sealed state. Called by `ctx.ask_url`, on the loop."""
+        """The visit with that id, created if it is unknown: a retried call, also after a restart, has the id in its
+        sealed state. Called by `ctx.ask_url`, on the event loop."""
         with self._lock:
-            self._forget_old()
+            self._evict_expired()
             found = self._visits.get(id)
             if found is not None and found[0].principal == principal:
                 return found[0]
@@ -112,14 +112,14 @@ class Visits:
             self._visits[id] = visit, self._clock() + VISIT_SECONDS
             return visit
 
-    def _forget_old(self) -> None:
+    def _evict_expired(self) -> None:
         now = self._clock()
         while self._visits and next(iter(self._visits.values()))[1] <= now:
             self._visits.popitem(last=False)
 
 
 def address(url: str, id: str) -> str:  # noqa: A002 - the wire's name
-    """The page's URL, with the id in its query. Raises ValueError for what is no URL."""
+    """The page's URL with the id in its query. Raises ValueError for an invalid URL."""
     parts = urlsplit(url)
-    said = urlencode({ID_PARAMETER: id})
-    return urlunsplit(parts._replace(query=f"{parts.query}&{said}" if parts.query else said))
+    parameter = urlencode({ID_PARAMETER: id})
+    return urlunsplit(parts._replace(query=f"{parts.query}&{parameter}" if parts.query else parameter))

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from ..aio.done import DONE
-from ..asking import Asker, Nobody, Root, Sample, Visits
+from ..asking import Asker, NullAsker, Root, Sample, Visits
 from ..asking.questions import Questions
 from ..protocol.event import LEVELS, Event, EventType, Level, Shape, encode, number
 from ..protocol.http.trace import UNTRACED, Trace
@@ -198,7 +198,7 @@ class Context:
         if self._questions is None:
             with _ASKING_FIRST:
                 if self._questions is None:
-                    self._questions = Questions(self._caller.asker or Nobody())
+                    self._questions = Questions(self._caller.asker or NullAsker())
         return self._questions
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:

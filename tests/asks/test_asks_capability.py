@@ -143,7 +143,7 @@ def test_what_was_declared(needs: Any, capabilities: Any, enough: bool) -> None:
 
 
 def test_a_capability_that_is_none() -> None:
-    from mcp_app.asking import Nobody
+    from mcp_app.asking import NullAsker
 
     with pytest.raises(ValueError, match=r"elicitation\.url"):
-        Questions(Nobody()).can("telepathy")
+        Questions(NullAsker()).can("telepathy")

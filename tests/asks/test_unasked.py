@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from mcp_app.asking import CallState, InputRequired, Rounds, Unasked
+from mcp_app.asking import CallState, InputRequired, LazyAsker, RetryAsker
 from mcp_app.asking.asker import Ask, form
 from mcp_app.protocol.errors import McpAppError
 
@@ -24,14 +24,14 @@ class Making:
     """Makes rounds, and counts them. `responses` are those of the client."""
 
     def __init__(self, responses: dict[str, Any] | None = None) -> None:
-        self.made: list[Rounds] = []
+        self.made: list[RetryAsker] = []
         self.ends: asyncio.Queue[InputRequired | McpAppError] = asyncio.Queue()
-        self.asker = Unasked(CAPABILITIES, self._make)
+        self.asker = LazyAsker(CAPABILITIES, self._make)
         self.asker.attach(self._emit, self.ends.put_nowait)
         self._responses = responses or {}
 
-    def _make(self) -> Rounds:
-        self.made.append(Rounds(CAPABILITIES, None, self._responses))
+    def _make(self) -> RetryAsker:
+        self.made.append(RetryAsker(CAPABILITIES, None, self._responses))
         return self.made[-1]
 
     async def _emit(self, _: object) -> None:
@@ -68,7 +68,7 @@ async def test_what_is_made_once_is_kept_for_the_questions_after_it() -> None:
     asked = asyncio.create_task(making.asker.ask(question(), "a"))
     end = await asyncio.wait_for(making.ends.get(), LIMIT)
     assert isinstance(end, InputRequired)
-    assert CallState.opened(end.state).known == {"id": 7}
+    assert CallState.from_payload(end.state).known == {"id": 7}
     asked.cancel()
     await asyncio.wait({asked}, timeout=LIMIT)
 
@@ -80,8 +80,8 @@ async def test_an_answer_that_came_with_the_call_is_taken() -> None:
 
 
 async def test_what_making_raises_reaches_who_asks() -> None:
-    def broken() -> Rounds:
+    def broken() -> RetryAsker:
         raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
-        await Unasked(CAPABILITIES, broken).ask(question(), "a")
+        await LazyAsker(CAPABILITIES, broken).ask(question(), "a")

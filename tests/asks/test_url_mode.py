@@ -17,7 +17,7 @@ from mcp_types.methods import parse_server_notification, parse_server_request
 from pydantic import BaseModel
 
 from mcp_app import Context, ToolDefinitionError, Visits, tool
-from mcp_app.asking import CallState, Referrals
+from mcp_app.asking import CallState, UrlReferrals
 from mcp_app.asking.by_url import MAX_REFERRALS, REFERRAL_SECONDS
 from mcp_app.asking.form import requested_schema
 from mcp_app.web.frames import Frames
@@ -384,7 +384,7 @@ async def test_visits_are_forgotten_after_their_time_and_beyond_their_number(mon
 
 def test_referrals_are_forgotten_after_their_time_and_beyond_their_number() -> None:
     now = 0.0
-    referrals = Referrals(lambda: now)
+    referrals = UrlReferrals(lambda: now)
     for each in range(MAX_REFERRALS + 1):
         referrals.keep(str(each), CallState())
     assert len(referrals) == MAX_REFERRALS

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ....asking import URL, Asker, Live, Referred, declared
+from ....asking import URL, Asker, SessionAsker, UrlAsker, declared
 from ....authoring.resource import UnknownResource
 from ....protocol.errors import InvalidParams
 from ....protocol.event import encode
@@ -185,17 +185,17 @@ class Legacy:
         if policy is MCP_2024_11_05 or acceptable(request.headers.get("accept")) is not Representation.JSON:
             polled = policy.on_cap is OnCap.END_STREAM
             forms = session.revision.first_forms
-            return Live(
+            return SessionAsker(
                 session.expect,
                 capabilities,
-                tell=session.completed,
+                notify=session.completed,
                 polled=polled,
                 first_forms=forms,
                 meta=request.trace.headers(),  # what the client does for us is of the trace it began
             )
         if declared(URL, capabilities):
             call = f"{request.message.method} {digest(request.params).hex()}"
-            return Referred(session.referrals, call, session.completed)
+            return UrlAsker(session.referrals, call, session.completed)
         return None
 
     def _asked(

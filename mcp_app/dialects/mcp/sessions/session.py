@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ....asking import Referrals
+from ....asking import UrlReferrals
 from ....protocol.errors import Cancelled, InvalidRequest, Overloaded
 from ....protocol.event import encode
 from ....protocol.mcp import jsonrpc
@@ -58,7 +58,7 @@ class Session:
     level: str = DEFAULT_LEVEL
     subscribed: dict[str, dict[str, None]] = field(default_factory=dict)
     """The resources it is told of: the URIs by their normal form, each as the client wrote it."""
-    referrals: Referrals = field(default_factory=lambda: Referrals(asyncio.get_running_loop().time))
+    referrals: UrlReferrals = field(default_factory=lambda: UrlReferrals(asyncio.get_running_loop().time))
     """What its calls without a stream have asked for."""
     ended: bool = False
     touched: float = 0.0

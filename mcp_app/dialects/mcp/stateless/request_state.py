@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ....asking import CallState, Rounds
+from ....asking import CallState, RetryAsker
 from ....config.settings import Settings, secrets_of
 from ....eventlog import EventLog
 from ....protocol.http import seal
@@ -106,12 +106,12 @@ class Bound:
         )
         if once:
             await self.states.use(text)
-        return CallState.opened(payload)
+        return CallState.from_payload(payload)
 
-    def rounds(self, state: CallState | None) -> Rounds:
+    def rounds(self, state: CallState | None) -> RetryAsker:
         """How the call asks its caller, going on from that state."""
         capabilities = self.params["_meta"][CLIENT_CAPABILITIES_KEY]
-        return Rounds(capabilities, state, self.params.get("inputResponses") or {})
+        return RetryAsker(capabilities, state, self.params.get("inputResponses") or {})
 
 
 class FirstRound:
@@ -133,7 +133,7 @@ class FirstRound:
         """As `Bound.seal`."""
         return self._opened().seal(payload)
 
-    def rounds(self) -> Rounds:
+    def rounds(self) -> RetryAsker:
         """As `Bound.rounds`, from the start."""
         return self._opened().rounds(None)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ....asking import Asker, Rounds, Unasked
+from ....asking import Asker, LazyAsker, RetryAsker
 from ....authoring.resource import UnknownResource
 from ....protocol.errors import InvalidParams
 from ....protocol.event import encode
@@ -206,7 +206,7 @@ class Modern:
             asked, asker = await self._rounds(request, callee, asked)
         elif callee.context is not None:
             first = FirstRound(self._states, PRINCIPAL, request.http.body)
-            asked, asker = asked._replace(seal=first.seal), Unasked(request.capabilities, first.rounds)
+            asked, asker = asked._replace(seal=first.seal), LazyAsker(request.capabilities, first.rounds)
         run = await self._start(request, callee, arguments, MCP_2026_07_28, asker)
         return await self._answering.answer(request.http, run, Transcript(asked))
 
@@ -223,7 +223,7 @@ class Modern:
             trace=request.trace,
         )
 
-    async def _rounds(self, request: StatelessRequest, callee: Callee, asked: Asked) -> tuple[Asked, Rounds]:
+    async def _rounds(self, request: StatelessRequest, callee: Callee, asked: Asked) -> tuple[Asked, RetryAsker]:
         """How it asks its caller, going on from the request's state. Raises StateRefused."""
         self._runs.check()  # first: a state for one use that is opened for a call that cannot begin would be lost
         bound = Bound(self._states, PRINCIPAL, request.message.method, request.params)

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from ....asking import Deferred, Rounds
+from ....asking import PollingAsker, RetryAsker
 from ....protocol.errors import Cancelled, UnknownRun
 from ....protocol.event import Event
 from ....protocol.mcp.asked import Asked
@@ -25,13 +25,13 @@ _LOOK_SECONDS = 3600.0
 """How long one read of the log waits; then it is read again."""
 
 
-class Task(Deferred):
+class Task(PollingAsker):
     """One call that may be a task, as the asker of its run: so it is known as long as the run is.
 
     `created` and `updated` are seconds since the epoch. `on_change` is called when `outcome` has become another.
     """
 
-    def __init__(self, asked: Asked, rounds: Rounds, now: Callable[[], float]) -> None:
+    def __init__(self, asked: Asked, rounds: RetryAsker, now: Callable[[], float]) -> None:
         super().__init__(rounds, self._touch)
         self.transcript = Transcript(asked)
         self.created = self.updated = now()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from ....asking import Rounds
+from ....asking import RetryAsker
 from ....authoring.tool import Tool
 from ....config.settings import Settings
 from ....protocol.errors import Cancelled, Left, UnknownRun
@@ -97,7 +97,7 @@ class Tasks:
         client can follow one."""
         return tool.task is None and can_follow(capabilities)
 
-    def prepared(self, asked: Asked, rounds: Rounds) -> Task:
+    def prepared(self, asked: Asked, rounds: RetryAsker) -> Task:
         """What asks the caller of a call that may become a task."""
         return Task(asked, rounds, self._now)
 
