@@ -1,24 +1,24 @@
-"""`mcp-app call`: a tool called from the command line, watched live.
+"""`mcp-app call`: calls a tool from the command line and shows its events live.
 
-    command.py     the command's own arguments, and what is done in which order
-    arguments.py   key=value words -> the tool's params               pure
-    address.py     the URL given -> the routes of the server          pure
+    command.py     the command-line options, and the order of the steps
+    arguments.py   key=value arguments -> the tool's params           pure
+    address.py     the URL argument -> the routes of the server       pure
     outcome.py     how a call can end, and the exit status of each    pure
-    message.py     what the server says -> values                     pure
-    printable.py   what a peer sent -> text that is safe to print     pure
-    display.py     which of the two displays is used
+    message.py     the server's events and JSON answers -> values     pure
+    printable.py   untrusted text -> text that is safe to print       pure
+    display.py     the display interface, and the choice of one
     lines.py       events as lines, for pipes and files
     bar.py         events as a live display, for terminals
-    trust.py       whose certificates are believed
-    failures.py    what went wrong on the way, in words
+    trust.py       the TLS trust store
+    failures.py    transport and protocol errors as messages
     client.py      the HTTP client
-    exchange.py    the requests of a call, and the stream
-    deadline.py    how long is waited
+    exchange.py    the requests of a call, and the response stream
+    deadline.py    the timeout
     interrupt.py   Ctrl-C
 
-Nothing here is imported by the server, and of the server only the place of its development certificates is known here:
-the command is a client like any other, and works with every server that speaks the plain dialect. httpx and rich are
-imported only when a call is made.
+The server imports nothing from here, and this package knows only one thing of the server: the path of its development
+certificates. The command is a client like any other, and works with every server that speaks the plain dialect. httpx
+and rich are imported only when a call is made.
 """
 
 from mcp_app.client.command import add_parser

@@ -1,8 +1,8 @@
-"""The URL given on the command line, and the routes that follow from it. Pure: nothing is asked here.
+"""The URL argument, and the routes derived from it. Pure: no request is sent here.
 
-A path that ends in `/` (or is empty) is the server's root: its manifest says where the event route is. Any other path
-is the event route itself. Whatever a manifest says, requests go only to the host that the user named: the manifest's
-path is taken and its host is not, so a server cannot have the user's headers sent elsewhere.
+A path that ends in `/` (or is empty) is the server's root, whose manifest names the event route. Any other path is the
+event route itself. Requests go only to the host that the user named: of a manifest's URL only the path is used, so a
+server cannot redirect the user's header fields to another host.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from urllib.parse import quote, urlsplit
 
 from mcp_app.client.outcome import CallFailed, Status
 
-# The key of the manifest's `_meta` is a name of the server's own with this ending (design.md, discovery).
+# The manifest's `_meta` key is derived from the server's own name and has this suffix (manifest/metakey.py).
 _STREAMING = "/streaming"
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One http or https URL in parts. `path` begins with `/`."""
+    """A parsed http or https URL. `path` begins with `/`."""
 
     scheme: str
     host: str
@@ -35,7 +35,7 @@ class Address:
 
     @property
     def is_loopback(self) -> bool:
-        """The host is this machine: only then is the development CA believed, and no proxy asked."""
+        """The host is this machine. Only then is the development CA trusted and no proxy used."""
         if self.host == "localhost" or self.host.endswith(".localhost"):  # RFC 6761, 6.3
             return True
         try:
@@ -65,7 +65,7 @@ class Address:
 
 
 def parse_address(text: str) -> Address:
-    """Raises CallFailed for what is not an http or https URL with a host, and for a user name or password in it."""
+    """Raises CallFailed unless `text` is an http or https URL with a host and without user name or password."""
     try:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
@@ -87,7 +87,7 @@ _EXAMPLE = "Give the server's root, such as https://localhost:8443/, or its even
 
 
 def event_route(root: Address, manifest: Mapping[str, Any]) -> Address:
-    """Where `manifest`, which was read from `root`, says that the event route is. Raises CallFailed if it does not."""
+    """The event route named by `manifest`, which was read from `root`. Raises CallFailed if it names none."""
     meta = manifest.get("_meta")
     for key, value in meta.items() if isinstance(meta, Mapping) else []:
         events = value.get("events") if key.endswith(_STREAMING) and isinstance(value, Mapping) else None

@@ -1,13 +1,13 @@
-"""`key=value` words of the command line become a tool's params. Pure: no file is read here, nothing is sent.
+"""Converts `key=value` arguments of the command line to a tool's params. Pure: no file is read here, nothing is sent.
 
 The rule, as documented:
 
-    key=value     what the tool's input schema says the key is: text is taken as it stands, anything else is read as
-                  JSON. A key the schema does not know (or no schema at all) is JSON if it parses, else text.
-    key:=JSON     always JSON: for null, for objects, and where the schema leaves a choice.
-    key=a key=b   a repeated key is a list. A key that the schema says is a list is one also when given once.
+    key=value     by the type in the tool's input schema: a string is taken verbatim, any other type is parsed as JSON.
+                  A key that the schema does not have (or without a schema) is JSON if it parses, else text.
+    key:=JSON     always JSON: for null, for objects, and where the schema allows several types.
+    key=a key=b   a repeated key is a list. A key of type array is a list even if it occurs once.
 
-Values are not validated: that is the server's, which says what it expected.
+Values are not validated: the server does that, and its error names what it expected.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def parse_word(text: str) -> Word:
 
 
 def parse_json(text: str, where: str) -> Any:
-    """`text` as JSON (RFC 8259: no NaN, no Infinity). Raises CallFailed that names `where` it stood."""
+    """`text` as JSON (RFC 8259: no NaN, no Infinity). Raises CallFailed with `where` as its source."""
     try:
         return json.loads(text, parse_constant=_no_constant, parse_float=_finite)
     except RecursionError:
@@ -56,31 +56,31 @@ def parse_json(text: str, where: str) -> Any:
 
 
 def parse_object(text: str, where: str) -> dict[str, Any]:
-    """`text` as one JSON object. Raises CallFailed that names `where` it stood."""
+    """`text` as one JSON object. Raises CallFailed with `where` as its source."""
     value = parse_json(text, where)
     if not isinstance(value, dict):
         raise _usage(f"{where} takes a JSON object, not {_kind(value)}", '--params \'{"domain": "example.com"}\'')
     return value
 
 
-def params_of(words: Iterable[Word], schema: Mapping[str, Any] | None, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The tool's params: those of --params (`given`), and one for each key of `words` by the rule above.
+def params_of(words: Iterable[Word], schema: Mapping[str, Any] | None, base: Mapping[str, Any]) -> dict[str, Any]:
+    """The tool's params: those of --params (`base`), and one for each key of `words` by the rule above.
 
-    Raises CallFailed for a key that stands in both.
+    Raises CallFailed for a key that is in both.
     """
-    params = dict(given)
+    params = dict(base)
     grouped: dict[str, list[Word]] = {}
     for word in words:
         grouped.setdefault(word.key, []).append(word)
     for key, same in grouped.items():
-        if key in given:
+        if key in base:
             raise _usage(f"{key!r} stands in --params and as {key}=…", "Give it once.")
         params[key] = _value(same, schema or {}, key)
     return params
 
 
 def _value(words: Sequence[Word], root: Mapping[str, Any], key: str) -> Any:
-    """The value of one key, of which the schema `root` may say nothing."""
+    """The value of one key, which the schema `root` may not have."""
     properties = root.get("properties")
     shapes = list(alternatives(properties.get(key), root)) if isinstance(properties, Mapping) else []
     types = _types(shapes)

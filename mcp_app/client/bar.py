@@ -1,7 +1,7 @@
-"""Events as a live display in a terminal: steps as lines, below them a bar with the clock. Needs rich.
+"""Events as a live display in a terminal: steps as lines, with a progress bar and a clock below. Requires rich.
 
-Nothing here decides about the call. Text from the server is printed only as `Text` made of `harmless` text: never as
-rich's markup, so `[red]` in a tool's output is what it looks like.
+Nothing here controls the call. Text from the server is printed only as `Text` made of `harmless` text, never as rich's
+markup: `[red]` in a tool's output is printed verbatim.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID
 from rich.text import Text
 
 from mcp_app.client.lines import steps
-from mcp_app.client.message import Message
+from mcp_app.client.message import ServerMessage
 from mcp_app.client.printable import harmless, many_lines, one_line
 
-# A step is meant to be read as it goes by: a longer one is cut here, and the full text is what --json and pipes give.
+# A step is read while it scrolls by: longer ones are truncated here; --json and pipes have the full text.
 _STEP_CHARACTERS = 1000
 
-# Quiet seconds from which on the bar says so: below, an event or heartbeat every second would make it flicker.
+# Seconds of silence before the bar shows them: with a lower value, an event or heartbeat every second would flicker.
 _QUIET_SECONDS = 2
 
 
 class Bar:
-    """Draws on `output`, which must be a terminal. `clock` gives seconds and never goes back."""
+    """Draws on `output`, which must be a terminal. `clock` is monotonic, in seconds."""
 
-    # Show cursor, new line: what rich would have done at its own end.
+    # Show the cursor, new line: what rich writes when it stops.
     restore = b"\x1b[?25h\r\n"
 
     def __init__(self, tool: str, output: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
@@ -53,12 +53,12 @@ class Bar:
 
     def start(self) -> None:
         self._task = self._progress.add_task(
-            "", total=None, name=self._tool, steps="", cap=None, beats=0, heard=self._clock()
+            "", total=None, name=self._tool, steps="", cap=None, beats=0, last_activity=self._clock()
         )
         self._progress.start()
 
-    def show(self, message: Message) -> None:
-        self._update(heard=self._clock())
+    def show(self, message: ServerMessage) -> None:
+        self._update(last_activity=self._clock())
         match message.type:
             case "started":
                 self._update(cap=message.number("cap_seconds"))
@@ -73,13 +73,13 @@ class Bar:
 
     def heartbeat(self) -> None:
         self._beats += 1
-        self._update(heard=self._clock(), beats=self._beats)
+        self._update(last_activity=self._clock(), beats=self._beats)
 
     def cancelling(self) -> None:
         self._update(name=f"{self._tool}: cancelling (Ctrl-C again leaves at once)")
 
     def flush(self) -> None:
-        """rich draws ten times a second by itself."""
+        """Does nothing: rich redraws by itself, ten times a second."""
 
     def stop(self) -> None:
         self._progress.stop()
@@ -88,7 +88,7 @@ class Bar:
         if self._task is not None:
             self._progress.update(self._task, **fields)
 
-    def _step(self, message: Message) -> None:
+    def _step(self, message: ServerMessage) -> None:
         done, total = message.number("progress"), message.number("total")
         if done is not None:
             self._update(completed=done, total=total, steps=steps(message))
@@ -98,11 +98,11 @@ class Bar:
     def _log(self, data: Any) -> None:
         level = data.get("level") if isinstance(data, dict) else None
         style = {"error": "bold red", "warning": "yellow"}.get(level, "dim") if isinstance(level, str) else "dim"
-        text = data.get("message") if isinstance(data, dict) else data
-        shown = text if isinstance(text, str) else one_line(text)
-        self._console.print(Text(harmless(f"{level or 'log'}: {shown}"), style=style))
+        value = data.get("message") if isinstance(data, dict) else data
+        text = value if isinstance(value, str) else one_line(value)
+        self._console.print(Text(harmless(f"{level or 'log'}: {text}"), style=style))
 
-    def _complete(self, message: Message) -> None:
+    def _complete(self, message: ServerMessage) -> None:
         self.stop()
         duration, events = message.number("duration_ms"), message.number("events")
         summary = f"{self._tool}: done"
@@ -110,12 +110,12 @@ class Bar:
         summary += "" if events is None else f", {events:.0f} events"
         self._console.print(Text(summary, style="bold green"))
         if message.data is not None:
-            # soft_wrap: the terminal wraps long lines, so that what is copied from it is still JSON.
+            # soft_wrap: the terminal wraps long lines, so text copied from it is still JSON.
             self._console.print(JSONHighlighter()(Text(many_lines(message.data))), soft_wrap=True)
 
 
 def _step_text(data: Any) -> str:
-    """A message alone as it is; a step by its name, then the rest; anything else as JSON."""
+    """A lone message verbatim; a step by its name, then its other members; anything else as JSON."""
     if isinstance(data, dict):
         for name in ("message", "step"):
             if isinstance(data.get(name), str):
@@ -131,7 +131,7 @@ def _cut(text: str) -> str:
 
 
 class _Field(ProgressColumn):
-    """One field of the task, as text and not as markup."""
+    """One field of the task, as plain text, not as markup."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -142,7 +142,7 @@ class _Field(ProgressColumn):
 
 
 class _Clock(ProgressColumn):
-    """How long the call has lasted, against the cap when the server has said it."""
+    """The elapsed time of the call, and the cap if the server sent it."""
 
     def render(self, task: Task) -> Text:
         cap = task.fields["cap"]
@@ -151,7 +151,7 @@ class _Clock(ProgressColumn):
 
 
 class _Beats(ProgressColumn):
-    """Heartbeats so far, and for how long nothing has been heard."""
+    """The number of heartbeats, and the time since the last byte of an event or heartbeat."""
 
     def __init__(self, hearts: bool, clock: Callable[[], float]) -> None:
         super().__init__()
@@ -159,7 +159,7 @@ class _Beats(ProgressColumn):
         self._clock = clock
 
     def render(self, task: Task) -> Text:
-        quiet = self._clock() - task.fields["heard"]
+        quiet = self._clock() - task.fields["last_activity"]
         parts = [f"{self._sign} {task.fields['beats']}"] if task.fields["beats"] else []
         parts += [f"quiet {quiet:.0f} s"] if quiet >= _QUIET_SECONDS else []
         return Text("  ".join(parts), style="dim")

@@ -1,6 +1,6 @@
-"""The command's own arguments, and what is done in which order. Nothing of the call itself is decided here.
+"""The command-line options of `call`, and the order of its steps. The call itself is not here.
 
-httpx and rich are imported only once the command runs (they are the extra `cli`), so that `mcp-app serve` does without.
+httpx and rich (the extra `cli`) are imported only when the command runs, so `mcp-app serve` works without them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mcp_app.client.outcome import CallFailed, Status, status_of_answer
 from mcp_app.client.printable import harmless, many_lines, one_line
 
 if TYPE_CHECKING:
-    from mcp_app.client.exchange import Exchange
+    from mcp_app.client.exchange import CallExchange
 
 _EPILOG = """\
 exit status: 0 done, 1 the tool failed, 2 wrong command line or refused by the server, 3 server unreachable, not
@@ -32,7 +32,7 @@ trusted or not of this kind, 4 time cap, 5 the run began and its end was not see
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Registers `call`. The parsed arguments carry `run`, which takes them and returns the exit status."""
+    """Register `call`. The parsed arguments have an attribute `run`: call it with them for the exit status."""
     parser = subparsers.add_parser(
         "call",
         help="call a tool and watch it work",
@@ -71,12 +71,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _intermix(parser: argparse.ArgumentParser) -> None:
-    """Lets key=value stand before, between and behind the options. Left alone, argparse takes those of one place for
-    all there are; its own intermixed parsing is offered only to a parser that is nobody's subparser."""
+    """Allow key=value before, between and after the options. By default argparse accepts positional arguments in one
+    place only, and its own intermixed parsing is available only to top-level parsers."""
     plain = parser.parse_known_args
 
     def mixed(args: Any = None, namespace: Any = None) -> Any:
-        parser.parse_known_args = plain  # type: ignore[method-assign] # the intermixed parsing itself calls it
+        parser.parse_known_args = plain  # type: ignore[method-assign] # the intermixed parsing calls it
         try:
             return parser.parse_known_intermixed_args(args, namespace)
         finally:
@@ -86,9 +86,9 @@ def _intermix(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Calls the tool, and returns the exit status. What went wrong is one line on stderr, and one of what to do."""
+    """Call the tool and return the exit status. An error is one line on stderr, with one line of advice."""
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that is not UTF-8 must not end the call by a character it does not have.
+        # A character that the encoding of a terminal other than UTF-8 lacks must not end the call.
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
     try:
         return _run(arguments)
@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
         _complain(failure)
         return failure.status
     except BrokenPipeError:
-        # Who read the output has left (`| head`): what is still buffered has nowhere to go, also not at exit.
+        # The reader of the pipe has exited (`| head`). Discard the buffered output, which Python would flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Status.PIPE_CLOSED
 
@@ -108,21 +108,21 @@ def _run(arguments: argparse.Namespace) -> int:
         raise missing_extra(error) from None
     address = parse_address(arguments.url)
     words = [parse_word(word) for word in arguments.words]
-    given = _given(arguments.params)
+    base = _params_option(arguments.params)
     from mcp_app.client.trust import trust_for
 
-    connection = client.Connection(arguments.header, trust_for(address, arguments.cacert), not arguments.http1)
+    options = client.ConnectionOptions(arguments.header, trust_for(address, arguments.cacert), not arguments.http1)
     display = None if arguments.json else display_for(arguments.tool, sys.stdout)
 
     async def call(interrupt: Interrupt) -> int:
-        work = exchange.Exchange(client.open_client(address, connection), display)
+        work = exchange.CallExchange(client.open_client(address, options), display)
         loop = asyncio.get_running_loop()
         interrupt.on_first = lambda: _schedule(loop, work)
         if interrupt.signal_number is not None:
             work.cancel()
         try:
             async with work.deadline:
-                return await _call(work, address, arguments, words, given)
+                return await _call(work, address, arguments, words, base)
         except TimeoutError:
             if work.deadline.leaving:
                 raise _cancelled(interrupt, work) from None
@@ -146,19 +146,19 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 async def _call(
-    work: Exchange, address: Address, arguments: argparse.Namespace, words: list[Any], given: dict[str, Any]
+    work: CallExchange, address: Address, arguments: argparse.Namespace, words: list[Any], base: dict[str, Any]
 ) -> int:
-    from mcp_app.client.client import Request
+    from mcp_app.client.client import ToolCall
 
     route, cap = await work.find_route(address)
     schema = await work.read_schema(route, arguments.tool) if words else None
-    params = params_of(words, schema, given)
-    request = Request(arguments.tool, params, arguments.cap_seconds, arguments.heartbeat_seconds)
+    params = params_of(words, schema, base)
+    call = ToolCall(arguments.tool, params, arguments.cap_seconds, arguments.heartbeat_seconds)
     if not arguments.json:
-        return await work.follow(route, request)
-    if cap is None and request.cap_seconds is None:
+        return await work.follow(route, call)
+    if cap is None and call.cap_seconds is None:
         cap = await work.read_cap(route)
-    answer, http_status = await work.ask(route, request, cap)
+    answer, http_status = await work.ask(route, call, cap)
     print(many_lines(answer) if sys.stdout.isatty() else one_line(answer), flush=True)
     if http_status == 200 and answer["type"] == "complete":
         return Status.DONE
@@ -166,12 +166,12 @@ async def _call(
     return status_of_answer(http_status, error.code if error else None)
 
 
-def _schedule(loop: asyncio.AbstractEventLoop, work: Exchange) -> None:
+def _schedule(loop: asyncio.AbstractEventLoop, work: CallExchange) -> None:
     loop.call_soon_threadsafe(work.cancel)
 
 
-def _given(text: str | None) -> dict[str, Any]:
-    """The object of --params. Raises CallFailed when it cannot be read or is none."""
+def _params_option(text: str | None) -> dict[str, Any]:
+    """The object of --params. Raises CallFailed if it cannot be read or is not a JSON object."""
     if text is None:
         return {}
     where = "--params"
@@ -188,7 +188,7 @@ def _given(text: str | None) -> dict[str, Any]:
     return parse_object(text, where)
 
 
-def _cancelled(interrupt: Interrupt, work: Exchange) -> CallFailed:
+def _cancelled(interrupt: Interrupt, work: CallExchange) -> CallFailed:
     how = "the server has ended the run" if work.confirmed else "the connection was closed, which ends the run"
     return CallFailed(interrupt.status, f"cancelled: {how}")
 
@@ -206,10 +206,10 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-# RFC 9110, 5.1 and 5.5: a token, and printable ASCII; what HTTP libraries would otherwise refuse with a traceback.
+# RFC 9110, 5.1 and 5.5: a token, and printable ASCII. HTTP libraries refuse anything else with a traceback.
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e]*)", re.ASCII)
 
-# What the command itself says: with another value it would not be this command any more.
+# Header fields that the command sets itself: it would not work with other values.
 _OWN_HEADERS = frozenset(
     {"accept", "accept-encoding", "content-type", "content-length", "transfer-encoding", "connection"}
 )

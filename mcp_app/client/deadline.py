@@ -1,6 +1,6 @@
-"""The one deadline of a call: how long the server may be silent, until the user has had enough.
+"""The one deadline of a call: extended while the server sends, fixed once the user cancels.
 
-Nothing here knows what is waited for, or what to say when the time is over.
+What is awaited, and how an expired deadline is reported, is not known here.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from types import TracebackType
 
 
 class Deadline:
-    """`async with` it around everything that waits for the server: raises TimeoutError there when time is over."""
+    """An async context manager around all waiting for the server: raises TimeoutError there when it expires."""
 
     def __init__(self) -> None:
         self._timeout = asyncio.timeout(None)
@@ -18,21 +18,21 @@ class Deadline:
 
     @property
     def leaving(self) -> bool:
-        """`leave` was called."""
+        """Whether `leave` was called."""
         return self._leaving
 
     def extend(self, seconds: float) -> None:
-        """`seconds` from now are allowed, whatever was before. Nothing once `leave` was called."""
+        """Expire `seconds` from now instead of at the earlier time. Does nothing after `leave`."""
         if not self._leaving:
             self._set(seconds)
 
     def leave(self, seconds: float) -> None:
-        """`seconds` from now it is over: only a later `leave` can change that."""
+        """Expire `seconds` from now; only another `leave` can change that."""
         self._leaving = True
         self._set(seconds)
 
     def _set(self, seconds: float) -> None:
-        # Once it has expired the TimeoutError is on its way, and asyncio refuses a new time.
+        # An expired timeout is about to raise TimeoutError, and asyncio refuses to reschedule it.
         if not self._timeout.expired():
             self._timeout.reschedule(asyncio.get_running_loop().time() + seconds)
 

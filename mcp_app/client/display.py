@@ -1,4 +1,4 @@
-"""What a display of a call must be able to do, and which one is used. How each looks is in lines.py and bar.py."""
+"""The interface of a call's display, and the choice of one. The displays themselves are in lines.py and bar.py."""
 
 from __future__ import annotations
 
@@ -6,39 +6,39 @@ import os
 from typing import Protocol, TextIO
 
 from mcp_app.client.lines import Lines
-from mcp_app.client.message import Message
+from mcp_app.client.message import ServerMessage
 from mcp_app.client.outcome import CallFailed, Status
 
 
 class Display(Protocol):
-    """Shows one call. `start` before the first message, `stop` after the last, on every path."""
+    """Shows one call. `start` comes before the first message, `stop` after the last, also after an error."""
 
     restore: bytes
-    """What must be written to the terminal when the process leaves without `stop`; empty for none."""
+    """Written to the terminal when the process exits without `stop`; may be empty."""
 
     def start(self) -> None: ...
-    def show(self, message: Message) -> None: ...
+    def show(self, message: ServerMessage) -> None: ...
 
     def heartbeat(self) -> None:
-        """The server is there and has nothing to say."""
+        """A heartbeat was received."""
 
     def cancelling(self) -> None:
-        """Ctrl-C was pressed; the server has been asked to end the run."""
+        """Ctrl-C was pressed, and the server was asked to end the run."""
 
     def flush(self) -> None:
-        """All that has been read is shown: a good moment to write it out."""
+        """Write out buffered output: all events of one read have been shown."""
 
     def stop(self) -> None: ...
 
 
 def is_live(output: TextIO, environment: os._Environ[str] | dict[str, str]) -> bool:
-    """A live display needs a terminal that obeys escape sequences, and a user who has not asked for none (no-color.org:
-    NO_COLOR, when set and not empty)."""
+    """Whether a live display may be used: `output` is a terminal with escape sequences, and the user has not disabled
+    them (no-color.org: NO_COLOR is set and not empty)."""
     return output.isatty() and not environment.get("NO_COLOR") and environment.get("TERM", "") not in ("", "dumb")
 
 
 def display_for(tool: str, output: TextIO) -> Display:
-    """A bar in a terminal, else lines. Raises CallFailed when what the bar needs is not installed."""
+    """A bar in a terminal, else lines. Raises CallFailed if the bar's dependencies are not installed."""
     if not is_live(output, os.environ):
         return Lines(output)
     try:
@@ -49,7 +49,7 @@ def display_for(tool: str, output: TextIO) -> Display:
 
 
 def missing_extra(error: ModuleNotFoundError) -> CallFailed:
-    """What to tell a user who installed the package without what this command needs."""
+    """The error for a user who installed the package without the extra that this command needs."""
     return CallFailed(
         Status.REFUSED,
         f"this command needs the package {error.name}, which is not installed",

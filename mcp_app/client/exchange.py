@@ -1,7 +1,7 @@
-"""The requests of one call, and the stream that answers. What is shown, and how the process ends, is not here.
+"""The requests of one call, and its response stream. How events are displayed, and the exit status, is not here.
 
-The deadline is ours and not httpx's: a read timeout is fixed when a request starts, while how long silence is normal is
-said by the stream's first event.
+The deadline is our own, not httpx's: httpx fixes a read timeout when the request starts, but the heartbeat interval is
+known only from the stream's first event.
 """
 
 from __future__ import annotations
@@ -14,35 +14,35 @@ import httpx
 
 from mcp_app.client import message as wire
 from mcp_app.client.address import Address, event_route
-from mcp_app.client.client import CONNECT_SECONDS, Request, content_type, whole_body
+from mcp_app.client.client import CONNECT_SECONDS, ToolCall, content_type, read_body
 from mcp_app.client.deadline import Deadline
 from mcp_app.client.display import Display
 from mcp_app.client.failures import lost, not_json, not_ours, refused, silent, unreachable
 from mcp_app.client.outcome import CallFailed, Status, status_of_last_event
 from mcp_app.protocol.http.sse import Decoder, OversizedEventError
 
-# Seconds until an answer begins, and for one that is no stream: the server answers at once, a proxy may have to wake
-# it first.
+# Seconds until a response begins, and for a whole one that is no stream: the server answers immediately, but a proxy
+# may have to start it first.
 _ANSWER_SECONDS = 30.0
 
-# Heartbeats that may be missing before the server counts as lost, and the least that this comes to, in seconds: with
-# heartbeats of 0.1 s, a busy machine is not a lost one.
+# Missed heartbeats before the connection counts as lost, and the lower bound of that time in seconds: with heartbeats
+# every 0.1 s, a busy machine is not a lost one.
 _MISSED_HEARTBEATS = 3
 _LEAST_SILENCE_SECONDS = 5.0
 
-# Silence allowed where `started` promises no heartbeat: the longest stream that the tutorial allows, and a margin.
+# Silence allowed when `started` announces no heartbeat: the longest stream that the tutorial allows, and a margin.
 _UNPROMISED_SECONDS = 120.0
 _MARGIN_SECONDS = 15.0
 
-# After Ctrl-C: for the server to end the run and say so, before the connection is closed, which ends it too.
+# After Ctrl-C, for the server to end the run and confirm it. Then the connection is closed, which ends the run too.
 _CANCEL_SECONDS = 2.0
 
-# After the last event: for the end of the stream, so that the server sees a reader that stayed to the end.
+# After the last event, for the end of the stream, so that the server sees a client that read to the end.
 _END_SECONDS = 1.0
 
 
-class Exchange:
-    """One call over one client. Create it in a running loop; `async with deadline` around what is awaited."""
+class CallExchange:
+    """One call over one client. Create it in a running event loop; await its methods inside `async with deadline`."""
 
     def __init__(self, client: httpx.AsyncClient, display: Display | None = None) -> None:
         self.deadline = Deadline()
@@ -51,16 +51,16 @@ class Exchange:
         self._route: Address | None = None
         self._started = False
         self._run_id: str | None = None
-        self._last: wire.Message | None = None
+        self._last: wire.ServerMessage | None = None
         self._cancelling: asyncio.Task[None] | None = None
         self._limit = _ANSWER_SECONDS
         self.confirmed = False
-        """The server said that it ended the run."""
+        """The server confirmed that it ended the run."""
 
     # --- before the call ---------------------------------------------------------------------------------------------
 
     async def find_route(self, address: Address) -> tuple[Address, float | None]:
-        """The event route, and the server's cap in seconds if its manifest had to be read and says so."""
+        """The event route, and the server's cap in seconds if its manifest was read and contains it."""
         if not address.is_root:
             return address, None
         url = address.manifest().url
@@ -73,12 +73,12 @@ class Exchange:
         return event_route(address, manifest), wire.max_stream_seconds(manifest)
 
     async def read_cap(self, address: Address) -> float | None:
-        """The cap that the manifest of the host names, None when there is none to be read."""
+        """The cap in the manifest of the host; None if there is none."""
         response, body = await self._get(f"{address.root}mcp.json")
         return wire.max_stream_seconds(wire.parse_answer(body) or {}) if response.status_code == 200 else None
 
     async def read_schema(self, route: Address, tool: str) -> Mapping[str, Any] | None:
-        """The tool's input schema, None when the server has no tools route or not this tool: it will say so itself."""
+        """The tool's input schema; None if the server has no tools route or no such tool, which its answer will say."""
         response, body = await self._get(route.tools().url)
         return wire.input_schema(wire.parse_answer(body), tool) if response.status_code == 200 else None
 
@@ -86,23 +86,23 @@ class Exchange:
         self.deadline.extend(CONNECT_SECONDS + _ANSWER_SECONDS)
         try:
             async with self._client.stream("GET", url, headers={"Accept": "application/json"}) as response:
-                return response, await whole_body(response)
+                return response, await read_body(response)
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise unreachable(url, error) from error
 
     # --- the call ----------------------------------------------------------------------------------------------------
 
-    async def ask(self, route: Address, request: Request, cap_seconds: float | None) -> tuple[Mapping[str, Any], int]:
-        """The call as one JSON object, with the HTTP status it came with. `cap_seconds` is when it must be there."""
-        cap = request.cap_seconds or cap_seconds or _UNPROMISED_SECONDS
+    async def ask(self, route: Address, call: ToolCall, cap_seconds: float | None) -> tuple[Mapping[str, Any], int]:
+        """Call for one JSON object: (the object, the HTTP status). The deadline follows from `cap_seconds`."""
+        cap = call.cap_seconds or cap_seconds or _UNPROMISED_SECONDS
         self._limit = CONNECT_SECONDS + cap + _MARGIN_SECONDS
         self.deadline.extend(self._limit)
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
         try:
-            async with self._client.stream("POST", route.url, content=request.body(), headers=headers) as response:
+            async with self._client.stream("POST", route.url, content=call.body(), headers=headers) as response:
                 if response.status_code == 200 and content_type(response) == "text/event-stream":
                     raise not_json(route.url)
-                body = await whole_body(response)
+                body = await read_body(response)
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise unreachable(route.url, error) from error
         answer = wire.parse_answer(body)
@@ -112,13 +112,13 @@ class Exchange:
             raise not_ours(response)
         return answer, response.status_code
 
-    async def follow(self, route: Address, request: Request) -> Status:
-        """The call as a stream, shown as it comes. Raises CallFailed for every end but `complete`."""
+    async def follow(self, route: Address, call: ToolCall) -> Status:
+        """Call for a stream and show its events. Raises CallFailed for every end but `complete`."""
         self._route = route
         self.deadline.extend(CONNECT_SECONDS + _ANSWER_SECONDS)
         headers = {"Accept": "text/event-stream", "Content-Type": "application/json"}
         try:
-            async with self._client.stream("POST", route.url, content=request.body(), headers=headers) as response:
+            async with self._client.stream("POST", route.url, content=call.body(), headers=headers) as response:
                 await self._read(response)
         except (httpx.TransportError, httpx.InvalidURL) as error:
             if self._last is None:
@@ -130,9 +130,9 @@ class Exchange:
 
     async def _read(self, response: httpx.Response) -> None:
         if response.status_code != 200:
-            raise refused(response, await whole_body(response))
+            raise refused(response, await read_body(response))
         if content_type(response) == "application/json":
-            self._take_answer(response, await whole_body(response))
+            self._take_answer(response, await read_body(response))
         elif content_type(response) == "text/event-stream":
             await self._read_stream(response)
         else:
@@ -151,13 +151,13 @@ class Exchange:
             if not events and decoder.comments > before:
                 self._shown().heartbeat()
             self._shown().flush()
-            # After the work, not before it: what was spent in writing to a slow pipe is not the server's silence.
+            # After the output, not before it: time spent writing to a slow pipe is not silence of the server.
             self.deadline.extend(_END_SECONDS if self._last else self._limit)
         if self._last is None:
             raise lost(self._run_id) if self._started else not_ours(response)
 
     def _take_answer(self, response: httpx.Response, body: bytes) -> None:
-        """The whole run in one object, from a server that would not stream."""
+        """Show the run from one JSON object, which a server sent instead of a stream."""
         answer = wire.parse_answer(body) or {}
         last = wire.message_of(answer)
         if last is None or not last.is_last:
@@ -208,8 +208,8 @@ class Exchange:
     # --- giving up ---------------------------------------------------------------------------------------------------
 
     def cancel(self) -> None:
-        """Ends the call. The server is asked to end the run and to say so; without an answer in time, or without a run
-        id to name, the deadline ends the reading, and closing the client ends the run."""
+        """End the call: ask the server to end the run and to confirm it. Without a confirmation in time, or without a
+        run id, the deadline ends the reading, and closing the client ends the run."""
         if self._run_id is None or self._route is None:
             self.deadline.leave(0)
             return
@@ -221,19 +221,19 @@ class Exchange:
         try:
             response = await self._client.delete(url)
         except httpx.HTTPError:
-            # The stream's end does it: the same as for a server that has no such route.
+            # Closing the stream ends the run, as with a server that has no such route.
             self.deadline.leave(0)
             return
         if response.is_error:
             self.deadline.leave(0)
 
     async def close(self) -> None:
-        """Nothing of the exchange is left when it returns, and the connections are closed."""
+        """Cancel the pending task and close the connections."""
         if self._cancelling is not None:
             self._cancelling.cancel()
             await asyncio.wait([self._cancelling])
         await self._client.aclose()
 
     def timed_out(self) -> CallFailed:
-        """What the deadline's TimeoutError means, when nobody cancelled."""
+        """The error for an expired deadline when the user has not cancelled."""
         return silent(self._run_id, self._limit, started=self._started)

@@ -1,6 +1,6 @@
-"""What went wrong between here and the server, each as one line of what happened and one of what to do.
+"""Transport and protocol errors as `CallFailed`: one line of what happened, and one of what to do.
 
-Only the words and the exit statuses: nothing is sent, read or printed here.
+Only messages and exit statuses: nothing is sent, read or printed here.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import httpx
 from mcp_app.client import message as wire
 from mcp_app.client.outcome import CallFailed, Status, status_of_answer
 
-# Characters of a strange answer that are quoted: enough to recognise a proxy's or another server's page.
+# Characters quoted from an unexpected answer: enough to recognise a proxy's or another server's page.
 _QUOTED = 80
 
 _E = TypeVar("_E", bound=BaseException)
 
 
 def unreachable(url: str, error: Exception) -> CallFailed:
-    """No answer came from `url` because of `error`."""
+    """No response was received from `url` because of `error`."""
     certificate = _cause(error, ssl.SSLCertVerificationError)
     if certificate is not None:
         return CallFailed(
@@ -45,7 +45,7 @@ def unreachable(url: str, error: Exception) -> CallFailed:
 
 
 def refused(response: httpx.Response, body: bytes) -> CallFailed:
-    """An answer that is neither 200 nor a stream, with its whole body."""
+    """A response that is neither 200 nor a stream, with its complete body."""
     error = wire.error_of(wire.parse_answer(body))
     status = status_of_answer(response.status_code, error.code if error else None)
     if error is not None:
@@ -62,7 +62,7 @@ def refused(response: httpx.Response, body: bytes) -> CallFailed:
 
 
 def not_ours(response: httpx.Response, data: str | None = None) -> CallFailed:
-    """An answer that no server of this kind gives: a page, another stream, an object without a type."""
+    """A response that is not the plain dialect's: a page, another stream, an object without a type."""
     if data is not None:
         what = f"events that are not of this kind: {data[:_QUOTED]!r}"
     else:
@@ -75,7 +75,7 @@ _WRONG_URL = "Check the URL: the server's root with a / at its end, or its event
 
 
 def not_json(url: str) -> CallFailed:
-    """A stream in answer to a request that accepts only JSON."""
+    """A stream in response to a request that accepts only JSON."""
     return CallFailed(
         Status.UNREACHABLE, f"{url} answered with a stream although JSON was asked for", "Call it without --json."
     )
@@ -92,7 +92,7 @@ def lost(run_id: str | None) -> CallFailed:
 
 
 def silent(run_id: str | None, seconds: float, *, started: bool) -> CallFailed:
-    """Nothing came for `seconds`."""
+    """Nothing was received for `seconds`."""
     if not started:
         return CallFailed(
             Status.UNREACHABLE,
@@ -108,24 +108,24 @@ def silent(run_id: str | None, seconds: float, *, started: bool) -> CallFailed:
 
 
 def _cause(error: BaseException, kind: type[_E]) -> _E | None:
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, kind):
-            return seen
-        seen = seen.__cause__ or seen.__context__
+    current: BaseException | None = error
+    while current is not None:
+        if isinstance(current, kind):
+            return current
+        current = current.__cause__ or current.__context__
     return None
 
 
 def _text(error: BaseException) -> str:
-    """The system's own words where there are some: "All connection attempts failed" says less than why they did."""
+    """The operating system's message if there is one: "All connection attempts failed" does not say why."""
     inner: BaseException | None = error
     reason = ""
     while inner is not None:
         if isinstance(inner, socket.gaierror):
             reason = inner.strerror or reason
         elif isinstance(inner, OSError) and inner.errno:
-            reason = os.strerror(inner.errno)  # asyncio's own text repeats the address instead
-        # One attempt for each address of the name; the last is as good as any.
+            reason = os.strerror(inner.errno)  # asyncio's own message only repeats the address
+        # One attempt for each address of the host name; the last one stands for all.
         group = inner.exceptions[-1] if isinstance(inner, BaseExceptionGroup) else None
         inner = group or inner.__cause__ or inner.__context__
     return reason or str(error).strip() or type(error).__name__

@@ -1,7 +1,8 @@
-"""Ctrl-C: the first asks for the end of the call, the second leaves at once. What the end means is the caller's.
+"""Ctrl-C: the first requests the end of the call, the second exits immediately. How a call ends is not known here.
 
-Handlers of the `signal` module and not of the loop: those run only when the loop does, and the loop stands still while
-a write to a full pipe blocks. A handler of `signal` runs even then (PEP 475 calls it before it repeats the write).
+The handlers are set by `signal.signal`, not by the event loop: the loop's handlers run only while the loop does, and it
+is blocked while a write to a full pipe blocks. A `signal` handler runs even then (by PEP 475, before the write is
+retried).
 """
 
 from __future__ import annotations
@@ -12,22 +13,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-# SIGTERM and SIGHUP (the terminal was closed) end a call as Ctrl-C does: the run must not go on without its reader.
+# SIGTERM and SIGHUP (the terminal was closed) end a call as Ctrl-C does: the run must not continue without a reader.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupt:
-    """What the handlers share. `signal_number` is that of the first signal, None before it."""
+    """The state of the handlers. `signal_number` is that of the first signal, None before it."""
 
     def __init__(self, restore: bytes) -> None:
         self.signal_number: int | None = None
         self.on_first: Callable[[], None] | None = None
-        """Called within the handler, once: it may only schedule."""
+        """Called once, inside the signal handler: it may only schedule work."""
         self._restore = restore
 
     @property
     def status(self) -> int:
-        """The exit status that shells give to a process ended by the signal."""
+        """The exit status that shells report for a process ended by the signal."""
         return 128 + (self.signal_number or signal.SIGINT)
 
     def receive(self, number: int, frame: FrameType | None) -> None:
@@ -35,8 +36,8 @@ class Interrupt:
         if self.signal_number is not None:
             if self._restore:
                 os.write(1, self._restore)
-            # Not sys.exit: that would wait for the very things the user does not want to wait for. The kernel closes
-            # the connection, which ends the run on the server.
+            # Not sys.exit, whose cleanup would wait for the call. The kernel closes the connection, which ends the run
+            # on the server.
             os._exit(128 + number)
         self.signal_number = number
         if self.on_first is not None:
@@ -45,9 +46,9 @@ class Interrupt:
 
 @contextmanager
 def interrupt_handled(restore: bytes) -> Iterator[Interrupt]:
-    """Handles the signals within the block, and gives them back after it. Main thread only."""
+    """Handle the signals within the block and restore the previous handlers after it. Main thread only."""
     interrupt = Interrupt(restore)
-    # A signal that is ignored (nohup ignores SIGHUP, a shell's background job SIGINT) stays ignored.
+    # A signal that is ignored stays ignored: SIGHUP under nohup, SIGINT in a shell's background job.
     before = {number: signal.getsignal(number) for number in _SIGNALS}
     before = {number: handler for number, handler in before.items() if handler not in (signal.SIG_IGN, None)}
     for number in before:

@@ -1,4 +1,4 @@
-"""Events as lines, for pipes, files and terminals that want no escape sequences. No decision about the call here.
+"""Events as lines, for pipes, files and terminals without escape sequences. Nothing here controls the call.
 
 One event, one line; three fields, separated by single spaces, the first two without a space:
 
@@ -6,11 +6,11 @@ One event, one line; three fields, separated by single spaces, the first two wit
     started   the tool's name                   the event's metadata: run, heartbeat_seconds, cap_seconds
     progress  done/total, done, or -            the event's data
     log       the level                         the message
-    complete  how long it took: 1.834s, or -    the result
+    complete  the duration: 1.834s, or -        the result
     error     the error's code                  the error object
 
-Heartbeats are not printed. A type we do not know is printed with the note `-` and its data. The JSON is on one line,
-UTF-8, with control characters escaped, so it can neither break a line nor drive a terminal.
+Heartbeats are not printed. An unknown type is printed with the note `-` and its data. The JSON is on one line, UTF-8,
+with control characters escaped, so it can neither break a line nor control a terminal.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from __future__ import annotations
 import re
 from typing import Any, TextIO
 
-from mcp_app.client.message import Message
+from mcp_app.client.message import ServerMessage
 from mcp_app.client.printable import harmless, one_line
 
 
-def line_of(message: Message) -> str:
-    """The line of one event, without its end."""
+def line_of(message: ServerMessage) -> str:
+    """The line of one event, without the line break."""
     note, value = _fields(message)
     return f"{_word(message.type)} {_word(note)} {one_line(value)}"
 
 
-def _fields(message: Message) -> tuple[str, Any]:
+def _fields(message: ServerMessage) -> tuple[str, Any]:
     data = message.data
     match message.type:
         case "started":
@@ -46,8 +46,8 @@ def _fields(message: Message) -> tuple[str, Any]:
             return "", data
 
 
-def steps(message: Message) -> str:
-    """`3/6`, `3` when the total is not known, nothing without numbers."""
+def steps(message: ServerMessage) -> str:
+    """`3/6`, `3` if the total is unknown, the empty string without numbers."""
     done, total = message.number("progress"), message.number("total")
     if done is None:
         return ""
@@ -59,7 +59,7 @@ def _word(text: str) -> str:
 
 
 class Lines:
-    """Writes each event to `output` as it comes."""
+    """Writes each event to `output` when it is received."""
 
     restore = b""
 
@@ -67,16 +67,16 @@ class Lines:
         self._output = output
 
     def start(self) -> None:
-        """There is nothing to prepare."""
+        """Does nothing."""
 
-    def show(self, message: Message) -> None:
+    def show(self, message: ServerMessage) -> None:
         self._output.write(line_of(message) + "\n")
 
     def heartbeat(self) -> None:
-        """Not printed: a file would fill with them."""
+        """Does nothing: heartbeats would fill a file."""
 
     def cancelling(self) -> None:
-        """The events that follow tell it."""
+        """Does nothing: the events that follow show it."""
 
     def flush(self) -> None:
         self._output.flush()

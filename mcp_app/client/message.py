@@ -1,7 +1,7 @@
-"""What the server says in its events and JSON answers, as values. Pure: nothing is read, sent or printed here.
+"""Parses the server's events and JSON answers into values. Pure: nothing is read, sent or printed here.
 
-This is the reading side of the plain dialect (design.md, "The plain dialect on the wire"), lenient on purpose: a field
-that is missing, or of a type we did not expect, is as if it were not there, because other servers speak it too.
+This is the client's side of the plain dialect (docs/reference.md, Events), lenient on purpose because other servers
+speak it too: a member of an unexpected type is treated as missing.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any
 
 _LAST = frozenset({"complete", "error"})
 
-# What we put into the path of a DELETE. Anything else in `metadata.run` is not an id of this kind of server.
+# A run id is sent in the path of a DELETE. Anything else in `metadata.run` is not an id of this kind of server.
 _RUN_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
-    """One event's data: `type`, then `data`, then optional `metadata`; an `error` has its error object instead."""
+class ServerMessage:
+    """One event: `type`, `data`, and optional `metadata`; an event of type `error` has an error object instead."""
 
     type: str
     content: Mapping[str, Any]
@@ -48,13 +48,13 @@ class Message:
         return run if isinstance(run, str) and _RUN_ID.fullmatch(run) else None
 
     def number(self, name: str) -> float | None:
-        """A number of the metadata, None when it is not there or not a finite number."""
+        """A number in the metadata; None if it is missing or not finite."""
         return _number(self.metadata.get(name))
 
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """The error object. `details` are "field: problem", one each."""
+    """The error object. Each of `details` is "field: problem"."""
 
     code: str
     message: str
@@ -62,26 +62,26 @@ class Error:
     details: tuple[str, ...]
 
 
-def parse_message(text: str) -> Message | None:
-    """One event's data; None when it is not this dialect's (not a JSON object, or one without a type)."""
+def parse_message(text: str) -> ServerMessage | None:
+    """Parse one event's data; None if it is not this dialect's (not a JSON object, or one without a type)."""
     return message_of(_parse(text))
 
 
-def message_of(value: object) -> Message | None:
-    """As `parse_message`, of what was already parsed."""
+def message_of(value: object) -> ServerMessage | None:
+    """As `parse_message`, for decoded JSON."""
     content = _mapping(value)
     kind = content.get("type")
-    return Message(kind, content) if isinstance(kind, str) and kind else None
+    return ServerMessage(kind, content) if isinstance(kind, str) and kind else None
 
 
 def parse_answer(body: bytes) -> Mapping[str, Any] | None:
-    """A JSON answer's object, None when it is not one."""
+    """The JSON object of an answer; None if it is not one."""
     value = _parse(body)
     return value if isinstance(value, dict) else None
 
 
 def error_of(answer: Mapping[str, Any] | None) -> Error | None:
-    """The error object of an answer or event, None when there is none."""
+    """The error object of an answer or event; None if there is none."""
     found = _mapping((answer or {}).get("error"))
     code, message = found.get("code"), found.get("message")
     if not isinstance(code, str) or not isinstance(message, str):
@@ -97,7 +97,7 @@ def error_of(answer: Mapping[str, Any] | None) -> Error | None:
 
 
 def input_schema(answer: Mapping[str, Any] | None, tool: str) -> Mapping[str, Any] | None:
-    """The input schema of `tool` in the answer of the tools route, None when it does not say."""
+    """The input schema of `tool` in the answer of the tools route; None if it has none."""
     tools = (answer or {}).get("tools")
     for entry in tools if isinstance(tools, list) else []:
         if isinstance(entry, Mapping) and entry.get("name") == tool:
@@ -107,7 +107,7 @@ def input_schema(answer: Mapping[str, Any] | None, tool: str) -> Mapping[str, An
 
 
 def max_stream_seconds(manifest: Mapping[str, Any]) -> float | None:
-    """The server's cap, as its manifest says (`_meta["<name>/streaming"].maxStreamSeconds`), None when it does not."""
+    """The server's cap in its manifest (`_meta["<name>/streaming"].maxStreamSeconds`); None if it has none."""
     for key, value in _mapping(manifest.get("_meta")).items():
         seconds = _number(_mapping(value).get("maxStreamSeconds")) if key.endswith("/streaming") else None
         if seconds is not None and seconds > 0:
@@ -123,12 +123,12 @@ def _parse(text: str | bytes) -> Any:
 
 
 def _float(text: str) -> float | str:
-    """What JSON's grammar allows and a float does not hold stays text, so that what we print is JSON again."""
+    """A JSON number too large for a float stays a string, so that the output is valid JSON again."""
     number = float(text)
     return text if math.isinf(number) else number
 
 
-# Beyond this a float is no longer exact, and no count or duration in ms gets there.
+# Beyond this, floats are not exact; no count or duration in ms is that large.
 _LARGEST = 2**53
 
 

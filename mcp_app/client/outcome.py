@@ -1,6 +1,6 @@
-"""How a call can end, and the exit status of each end. Nothing here may print, or know HTTP beyond its status codes.
+"""How a call can end, and the exit status of each end. Nothing here may print, or know more of HTTP than status codes.
 
-The numbers are a promise to scripts (docs/how-to-call.md): they may be added to, never changed.
+Scripts rely on the numbers (docs/how-to-call.md): new ones may be added, existing ones never changed.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ class Status(IntEnum):
     FAILED = 1
     """The tool ran and failed."""
     REFUSED = 2
-    """The command line is wrong, or the server refused the call (4xx): nothing ran. argparse, too, exits with 2."""
+    """Invalid command line, or the server refused the call (4xx): nothing ran. argparse exits with 2 as well."""
     UNREACHABLE = 3
-    """No such server, a certificate that is not trusted, not this kind of server, or a busy one: nothing ran."""
+    """No server, an untrusted certificate, another kind of server, or an overloaded one: nothing ran."""
     CAP = 4
     """The run reached the time cap and was ended."""
     LOST = 5
-    """The run began, and how it ended is not known, or it was ended from elsewhere: the stream was cut or fell silent,
-    the server was stopped, somebody else cancelled the run."""
+    """The run started, but its end is unknown or was caused elsewhere: the stream was cut or fell silent, the server
+    was stopped, another client cancelled the run."""
     CANCELLED = 130
-    """Ctrl-C: 128 + SIGINT, as shells have it. SIGTERM and SIGHUP give 143 and 129 in the same way."""
+    """Ctrl-C: 128 + SIGINT, as in shells. SIGTERM and SIGHUP are 143 and 129 in the same way."""
     PIPE_CLOSED = 141
-    """Whoever read the output has left: 128 + SIGPIPE."""
+    """The reader of the output has exited: 128 + SIGPIPE."""
 
 
 class CallFailed(Exception):
     """The call ended without a result: one line of what happened, one of what to do, and the exit status.
 
-    Not an `McpAppError`: those are what a server tells its caller, with a code for the wire. This one is never sent.
+    Not an `McpAppError`: those are sent by a server to its caller, with a code. This one is never sent.
     """
 
     def __init__(self, status: int, message: str, advice: str = "") -> None:
@@ -55,19 +55,19 @@ _BY_CODE = {
     "overloaded": Status.UNREACHABLE,
 }
 
-# 429 and 503 say "later", not "wrong": the same call may succeed.
+# 429 and 503: the same call may succeed later.
 _TRY_LATER = frozenset({429, 503})
 
 
 def status_of_last_event(code: str) -> Status:
-    """What the code of a stream's `error` event means. One we do not know is a failure: the run began and ended."""
+    """The exit status for the code of a stream's `error` event. An unknown code is a failure: the run has ended."""
     return _BY_CODE.get(code, Status.FAILED)
 
 
 def status_of_answer(http_status: int, code: str | None) -> Status:
-    """What an answer other than 200 means. `code` is that of its error object, None when it has none.
+    """The exit status for an answer other than 200. `code` is that of its error object, None if it has none.
 
-    Without an error object it was not this server that answered but something in between, or another server.
+    An answer without an error object comes from a proxy or from another kind of server.
     """
     if code is None:
         refused = 400 <= http_status < 500 and http_status not in (404, 405, 429)

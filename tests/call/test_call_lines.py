@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_app.client.lines import Lines, line_of
-from mcp_app.client.message import Message, error_of, input_schema, max_stream_seconds, parse_message
+from mcp_app.client.message import ServerMessage, error_of, input_schema, max_stream_seconds, parse_message
 from mcp_app.client.outcome import Status, status_of_answer, status_of_last_event
 from mcp_app.client.printable import harmless, many_lines, one_line
 
@@ -62,8 +62,8 @@ JSON = st.recursive(
 
 @given(JSON, st.text(), st.text())
 def test_whatever_is_sent_stays_one_line_that_can_be_taken_apart(data: object, kind: str, level: str) -> None:
-    line = line_of(Message(kind or "x", {"type": kind or "x", "data": data}))
-    log = line_of(Message("log", {"type": "log", "data": {"level": level, "message": data}}))
+    line = line_of(ServerMessage(kind or "x", {"type": kind or "x", "data": data}))
+    log = line_of(ServerMessage("log", {"type": "log", "data": {"level": level, "message": data}}))
 
     assert not CONTROL.search(line + log)
     assert json.loads(log.split(" ", 2)[2]) == data
@@ -102,7 +102,7 @@ def test_numbers_that_are_not_json_are_shown_as_text(text: str, shown: str) -> N
 
 @pytest.mark.parametrize("run", ["../../x", "a/b", "", 7, None, "x" * 129, "a\n"])
 def test_a_run_id_that_is_no_id_is_none(run: object) -> None:
-    assert Message("started", {"metadata": {"run": run}}).run_id is None
+    assert ServerMessage("started", {"metadata": {"run": run}}).run_id is None
 
 
 def test_error_object_with_details() -> None:

@@ -11,10 +11,10 @@ from wire_app import PATH, RUN
 
 from mcp_app.client import exchange
 from mcp_app.client.address import parse_address
-from mcp_app.client.client import Connection, Request, open_client
+from mcp_app.client.client import ConnectionOptions, ToolCall, open_client
 from mcp_app.client.deadline import Deadline
-from mcp_app.client.exchange import Exchange
-from mcp_app.client.message import Message
+from mcp_app.client.exchange import CallExchange
+from mcp_app.client.message import ServerMessage
 from mcp_app.client.outcome import CallFailed
 
 
@@ -27,7 +27,7 @@ class Seen:
         self.types: list[str] = []
 
     def start(self) -> None: ...
-    def show(self, message: Message) -> None:
+    def show(self, message: ServerMessage) -> None:
         self.types.append(message.type)
 
     def heartbeat(self) -> None:
@@ -41,10 +41,10 @@ class Seen:
 async def follow(server: LiveServer, tool: str) -> list[str]:
     route = parse_address(server.url + PATH)
     display = Seen()
-    work = Exchange(open_client(route, Connection()), display)
+    work = CallExchange(open_client(route, ConnectionOptions()), display)
     try:
         async with work.deadline:
-            await work.follow(route, Request(tool, {}))
+            await work.follow(route, ToolCall(tool, {}))
     except TimeoutError:
         raise work.timed_out() from None
     finally:
@@ -84,10 +84,10 @@ async def test_json_is_waited_for_until_the_cap(server: LiveServer, monkeypatch:
     monkeypatch.setattr(exchange, "CONNECT_SECONDS", 0.0)
     monkeypatch.setattr(exchange, "_MARGIN_SECONDS", 0.1)
     route = parse_address(server.url + PATH)
-    work = Exchange(open_client(route, Connection()))
+    work = CallExchange(open_client(route, ConnectionOptions()))
     with pytest.raises(TimeoutError):
         async with work.deadline:
-            await work.ask(route, Request("slow", {}, cap_seconds=0.1), 60.0)
+            await work.ask(route, ToolCall("slow", {}, cap_seconds=0.1), 60.0)
     await work.close()
 
     assert work.timed_out().status == 3
@@ -95,7 +95,7 @@ async def test_json_is_waited_for_until_the_cap(server: LiveServer, monkeypatch:
 
 async def test_the_cap_is_read_from_the_manifest(server: LiveServer) -> None:
     root = parse_address(server.url + "/")
-    work = Exchange(open_client(root, Connection()))
+    work = CallExchange(open_client(root, ConnectionOptions()))
     async with work.deadline:
         route, cap = await work.find_route(root)
         again = await work.read_cap(route)
