@@ -31,12 +31,12 @@ class Documents:
         self._registry = registry
         self._runs = runs
         self._metrics = numbers
-        self._doors: dict[str, dict[str, discovery.Door]] = {}
+        self._cached: dict[str, dict[str, discovery.Document]] = {}
         self._documented_tools: tuple[Tool, ...] = ()
 
     async def door(self, request: Request) -> Answer:
         """A discovery document: the manifest at one of its paths."""
-        door = self._doors_for(self._base(request))[request.path]
+        door = self._documents_for(self._base(request))[request.path]
         return Answer(*door.answer(request.headers.get("if-none-match")))
 
     async def page(self, request: Request) -> Answer:
@@ -74,14 +74,14 @@ class Documents:
         netloc = f"[{host}]" if ":" in host else host
         return f"{request.scheme}://{netloc}:{port}" if port else f"{request.scheme}://{netloc}"
 
-    def _doors_for(self, base: str) -> dict[str, discovery.Door]:
+    def _documents_for(self, base: str) -> dict[str, discovery.Document]:
         tools = tuple(self._registry)
         if tools != self._documented_tools:  # tools may be added and removed
-            self._doors.clear()
+            self._cached.clear()
             self._documented_tools = tools
-        if base not in self._doors:
-            if len(self._doors) >= _MAX_BASES:
-                self._doors.clear()
+        if base not in self._cached:
+            if len(self._cached) >= _MAX_BASES:
+                self._cached.clear()
             live = discovery.LiveServer(
                 tools=tools,
                 heartbeat_seconds=self._settings.heartbeat_seconds,
@@ -89,9 +89,9 @@ class Documents:
                 revisions=REVISIONS,
             )
             public = self._settings.public_url is not None
-            doors = discovery.doors(self._manifest, live, base_url=base, cacheable=public)
-            self._doors[base] = {door.path: door for door in doors}
-        return self._doors[base]
+            documents = discovery.documents_of(self._manifest, live, base_url=base, cacheable=public)
+            self._cached[base] = {document.path: document for document in documents}
+        return self._cached[base]
 
 
 def _tool_object(tool: Tool) -> dict[str, Any]:

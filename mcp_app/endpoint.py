@@ -35,7 +35,7 @@ from .dialects.plain.calls import Calls
 from .dialects.plain.runs import RunRoutes
 from .documents import Documents
 from .eventlog import EventLog
-from .manifest import CORS, DOOR_PATHS, Manifest
+from .manifest import CORS, DOCUMENT_PATHS, Manifest
 from .protocol.errors import InternalError, McpAppError, MethodNotAllowed, UnknownRoute
 from .protocol.mcp.revisions import REVISIONS
 from .routes import RUN, table
@@ -194,7 +194,7 @@ def _handler(parts: Mapping[str, object], name: str) -> Handler:
 
 def _is_public(request: Request) -> bool:
     """Whether pages of any origin may read the answer: the discovery documents, which contain nothing secret."""
-    return request.path in DOOR_PATHS
+    return request.path in DOCUMENT_PATHS
 
 
 def _allow(methods: Methods) -> str:

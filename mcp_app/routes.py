@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .manifest import DOOR_PATHS, Manifest
+from .manifest import DOCUMENT_PATHS, Manifest
 from .web import pages
 
 Methods = Mapping[str, str]
@@ -33,7 +33,7 @@ def table(manifest: Manifest) -> dict[str, Methods]:
         runs: {"POST": "runs.create"},
         f"{runs}/{RUN}": {"GET": "runs.show", "DELETE": "runs.cancel"},
         f"{runs}/{RUN}/events": {"GET": "runs.events", "HEAD": "runs.events_head"},
-        **{path: {"GET": "documents.door"} for path in DOOR_PATHS},
+        **{path: {"GET": "documents.door"} for path in DOCUMENT_PATHS},
         **{path: {"GET": "documents.page"} for path in pages.pages()},
         "/healthz": {"GET": "documents.healthz"},
         "/readyz": {"GET": "documents.readyz"},

@@ -1,24 +1,25 @@
-"""mcp.json: what its author writes about a server, checked, and the documents that clients find the server by.
+"""mcp.json, validated, and the discovery documents that clients find the server by.
 
-`load_manifest` reads the file; `doors` joins it with what the live server knows into the documents that are served.
-Nothing here opens a socket, knows Quart, or asks the clock; only `load` and `mcp_app.config.defaults` touch the disk.
+`load_manifest` reads the file; `documents_of` combines it with the state of the live server into the documents that are
+served. Nothing here opens a socket, knows Quart, or reads the clock; only `load` and `mcp_app.config.defaults` access
+the disk.
 """
 
 from .card import Card, Icon, Repository, Streaming
 from .documents import LiveServer, ToolFacts
-from .doors import CORS, Door, doors
+from .doors import CORS, Document, documents_of
 from .explain import ManifestError
 from .load import FILE_NAME, load_manifest
 from .manifest import Manifest, parse_manifest
-from .paths import DOOR_PATHS, MCP_PATH
+from .paths import DOCUMENT_PATHS, MCP_PATH
 
 __all__ = [
     "CORS",
-    "DOOR_PATHS",
+    "DOCUMENT_PATHS",
     "FILE_NAME",
     "MCP_PATH",
     "Card",
-    "Door",
+    "Document",
     "Icon",
     "LiveServer",
     "Manifest",
@@ -26,7 +27,7 @@ __all__ = [
     "Repository",
     "Streaming",
     "ToolFacts",
-    "doors",
+    "documents_of",
     "load_manifest",
     "parse_manifest",
 ]

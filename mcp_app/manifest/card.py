@@ -1,7 +1,7 @@
-"""The fields of mcp.json as its author writes them: MCP server card v1, and ours under `_meta`.
+"""The fields of mcp.json: MCP server card v1, and our own under `_meta`.
 
-Each field's description is what the file's author reads behind the word "expected" when the field is wrong. Nothing
-here knows the live server: `remotes` and whatever else it can say by itself is not written by hand.
+Each field's description follows the word "expected" in the error message for an invalid field. Nothing here knows the
+live server: `remotes` and everything else that the server knows itself is not written by hand.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from .paths import DEFAULT_EVENTS_PATH, check_events_path
 SCHEMA_URL: Final = "https://static.modelcontextprotocol.io/schemas/v1/server-card.schema.json"
 
 _RANGE = re.compile(r"[\^~<>=*|\s]|(?:^|\.)[xX](?:\.|$)")
-"""What makes a version a range: ^1.2.3, ~1.2.3, >=1.2.3, 1.x, 1.*, "1 - 2", "1 || 2"."""
+"""Matches in a version range: ^1.2.3, ~1.2.3, >=1.2.3, 1.x, 1.*, "1 - 2", "1 || 2"."""
 
 
 _URI = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
-"""Characters of a URI (RFC 3986, 2): the schema says `format: uri`, so another script has to be percent-encoded."""
+"""Characters of a URI (RFC 3986, 2): the schema says `format: uri`, so non-ASCII text must be percent-encoded."""
 
 
 def _one_version(value: str) -> str:
@@ -33,18 +33,18 @@ def _one_version(value: str) -> str:
 
 def _web_url(value: str) -> str:
     if not _is_web_url(value):
-        raise ValueError(f"expected an absolute http(s) URL without user and password, got {_shown(value)}")
+        raise ValueError(f"expected an absolute http(s) URL without user and password, got {_excerpt(value)}")
     return value
 
 
 def _icon_url(value: str) -> str:
     if not _is_web_url(value) and not (value.startswith("data:image/") and _URI.fullmatch(value)):
-        raise ValueError(f"expected an absolute http(s) URL or a data:image/ URI, got {_shown(value)}")
+        raise ValueError(f"expected an absolute http(s) URL or a data:image/ URI, got {_excerpt(value)}")
     return value
 
 
-def _shown(value: str) -> str:
-    """The start of the value; nothing of what may be a password, because the line ends up in logs."""
+def _excerpt(value: str) -> str:
+    """The start of the value, but nothing that may be a password, because the message is logged."""
     return "one with an @ in it" if "@" in value else repr(value[:80])
 
 
@@ -52,17 +52,18 @@ def _is_web_url(value: str) -> bool:
     try:
         parts = urlsplit(value)
         reachable = bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number, an IPv6 address without its bracket
+    except ValueError:  # a port that is not a number, an IPv6 address without its bracket
         return False
-    # These documents are public: credentials in a link would be, too.
+    # The documents are public, and so would be credentials in a URL.
     return reachable and parts.scheme in ("http", "https") and "@" not in parts.netloc and bool(_URI.fullmatch(value))
 
 
 class _Part(BaseModel):
-    """Strict: no text where a number is meant, no unknown names, no change after reading."""
+    """Strict: no type coercion, no unknown names, immutable."""
 
-    # defer_build: an icon's validator is made for the card that has one, and not once more for itself.
-    # python-re: Rust's patterns take a third of a MiB when the first one is made. `$` would let a line break by: so \Z.
+    # defer_build: Icon's validator is built as a part of Card's, and not a second time on its own.
+    # python-re: Rust's regex engine takes a third of a MiB for its first pattern. `$` would accept a line break: hence
+    # \Z.
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
@@ -75,7 +76,7 @@ class _Part(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _no_null(cls, value: object) -> object:
-        """None stands for a field that was left out; the schema knows no null."""
+        """None stands for a missing field; the schema has no null."""
         if value is None:
             raise ValueError("expected a value, got null: leave the name out instead")
         return value
@@ -86,7 +87,7 @@ class Icon(_Part):
 
     src: Annotated[str, AfterValidator(_icon_url)] = Field(description="an absolute http(s) URL or a data:image/ URI")
     mime_type: str | None = Field(default=None, min_length=1, description="a MIME type such as image/png")
-    # strict=False lets the array of JSON become a tuple; what is in it stays strict.
+    # strict=False converts the JSON array to a tuple; its items stay strict.
     sizes: tuple[Annotated[str, Field(pattern=r"^([0-9]+x[0-9]+|any)\Z")], ...] | None = Field(
         default=None, strict=False, description='sizes such as "96x96", or "any"'
     )
@@ -107,16 +108,16 @@ class Repository(_Part):
 
 
 class Streaming(_Part):
-    """Ours: `_meta["<name>/streaming"]`."""
+    """Our own part: `_meta["<name>/streaming"]`."""
 
     events: Annotated[str, AfterValidator(check_events_path)] = Field(
         default=DEFAULT_EVENTS_PATH, description=f"the path of the event stream, such as {DEFAULT_EVENTS_PATH}"
     )
-    """Path of the SSE route; `tools` and `runs` are its siblings."""
+    """Path of the SSE route; `tools` and `runs` are siblings of it."""
 
 
 class Card(_Part):
-    """The top level of mcp.json: a server card v1 without what the live server adds."""
+    """The top level of mcp.json: a server card v1 without the fields that the live server adds."""
 
     card_schema: Literal["https://static.modelcontextprotocol.io/schemas/v1/server-card.schema.json"] = Field(
         default=SCHEMA_URL, alias="$schema", description=f'"{SCHEMA_URL}"'
@@ -141,6 +142,6 @@ class Card(_Part):
         default_factory=dict, alias="_meta", description="an object whose names have the form com.example/name"
     )
 
-    def written(self) -> dict[str, Any]:
-        """The fields that have a value, under the names of the server card, `$schema` first."""
+    def as_json(self) -> dict[str, Any]:
+        """The fields that have a value, by their server card names, `$schema` first."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)

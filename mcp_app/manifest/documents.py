@@ -1,8 +1,8 @@
-"""The documents themselves, as values: the card, and what each kind of finder expects beside it.
+"""The contents of the discovery documents: the server card, and the additions for each kind of client.
 
-The standard's card stays pure: what a closed future schema would refuse stands only on the doors that are ours or a
-finder's. Every URL is made from the base that the caller gives (the public URL, or the server's own loopback URL),
-never from a request. Nothing is promised that the live server does not say it serves. No bytes and no headers here.
+The standard's card has no additions: members that a closed future schema would refuse are only in the other documents.
+Every URL is built from a base argument (the public URL, or the server's own loopback URL), never from a request.
+Nothing is announced that the live server does not report. No bytes and no header fields here.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ CATALOG_VERSION = "1.0"
 """`specVersion` of the AI Catalog: "Major.Minor"."""
 
 SSE_REVISION = "2024-11-05"
-"""The one revision whose transport is not Streamable HTTP, so that it has a remote of its own kind."""
+"""The only revision whose transport is not Streamable HTTP: it has a remote of another type."""
 
 
 class ToolFacts(Protocol):
-    """What is told of a tool; `mcp_app.authoring.tool.Tool` has it. The schemas are JSON Schema 2020-12."""
+    """The listed attributes of a tool, as in `mcp_app.authoring.tool.Tool`. Schemas are JSON Schema 2020-12."""
 
     @property
     def name(self) -> str: ...
@@ -47,18 +47,18 @@ class ToolFacts(Protocol):
 
 
 class LiveServer(NamedTuple):
-    """What the live server knows and mcp.json does not say. Seconds, as they hold for a call that asks for nothing."""
+    """The state of the live server that is not in mcp.json. Seconds are the defaults of a call."""
 
     tools: Sequence[ToolFacts]
     heartbeat_seconds: float
     cap_seconds: float
     revisions: Sequence[str] = ()
-    """MCP revisions that are spoken, newest first; empty while none is."""
+    """The supported MCP revisions, newest first; may be empty."""
 
 
 def server_card(manifest: Manifest, live: LiveServer, base: str) -> dict[str, Any]:
-    """Server card v1, and nothing that is not in its schema."""
-    card = manifest.card.written()
+    """Server card v1, with no members outside of its schema."""
+    card = manifest.card.as_json()
     meta = card.pop("_meta", {})
     remotes = _remotes(manifest, live, base)
     if remotes:
@@ -68,7 +68,7 @@ def server_card(manifest: Manifest, live: LiveServer, base: str) -> dict[str, An
 
 
 def plain_manifest(manifest: Manifest, live: LiveServer, base: str) -> dict[str, Any]:
-    """The card, and the lines that a person copies into a client's configuration."""
+    """The card, and the `mcpServers` entry that users copy into a client's configuration."""
     card = server_card(manifest, live, base)
     if _streamable(live):
         endpoint = absolute(base, manifest.mcp_path)
@@ -79,7 +79,7 @@ def plain_manifest(manifest: Manifest, live: LiveServer, base: str) -> dict[str,
 
 
 def listing(manifest: Manifest, live: LiveServer, base: str) -> dict[str, Any]:
-    """The card, and what scanners list that cannot call the server: tools, and that no credentials are asked for."""
+    """The card, and what scanners list without calling the server: the tools, and that authentication is not needed."""
     info = {"name": manifest.card.name, "version": manifest.card.version}
     if manifest.card.title is not None:
         info["title"] = manifest.card.title
@@ -93,24 +93,24 @@ def listing(manifest: Manifest, live: LiveServer, base: str) -> dict[str, Any]:
 
 
 def catalog(manifest: Manifest, base: str) -> dict[str, Any]:
-    """AI Catalog 1.0 with one entry. Its name and description stay in the card, where they cannot drift."""
+    """AI Catalog 1.0 with one entry. Name and description are in the card only, so they cannot diverge."""
     namespace, _, name = manifest.card.name.partition("/")
     publisher = ".".join(reversed(namespace.split(".")))
-    # No `mcp` in between: the catalog's drafts read a third segment as namespace, as name or as kind; two segments
-    # mean the same in all of them, and in the server card's discovery.md.
+    # No `mcp` in between: the catalog's drafts interpret a third segment as namespace, as name or as kind. Two segments
+    # have the same meaning in all drafts, and in the server card's discovery.md.
     entry = {"identifier": f"urn:air:{publisher}:{name}", "type": CARD_TYPE, "url": absolute(base, CARD_PATH)}
     return {"specVersion": CATALOG_VERSION, "entries": [entry]}
 
 
 def absolute(base: str, path: str) -> str:
-    """`path` below `base`. Raises ManifestError when `base` is no address that may stand in a public document."""
+    """The URL of `path` below `base`. Raises ManifestError if `base` may not appear in a public document."""
     try:
         parts = urlsplit(base)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is no number, an IPv6 address without its bracket
+    except ValueError:  # a port that is not a number, an IPv6 address without its bracket
         usable = False
     if not usable or not base.isprintable() or any(mark in base for mark in " ?#@{}"):
-        # The value is not repeated: what stands before an @ is a password.
+        # The value is not repeated: it may contain a password before an @.
         raise ManifestError("public URL", "", "expected http(s)://host[:port][/path] without user, query and fragment")
     return base.rstrip("/") + path
 
@@ -143,19 +143,19 @@ def _remotes(manifest: Manifest, live: LiveServer, base: str) -> list[dict[str, 
 
 
 def _tool(tool: ToolFacts) -> dict[str, Any]:
-    """As in MCP's tools/list. An empty title or description is left out."""
-    shown: dict[str, Any] = {"name": tool.name, "title": tool.title, "description": tool.description}
-    shown = {name: text for name, text in shown.items() if text}
-    shown["inputSchema"] = dict(tool.input_schema)
+    """As in MCP's tools/list. An empty title or description is omitted."""
+    entry: dict[str, Any] = {"name": tool.name, "title": tool.title, "description": tool.description}
+    entry = {name: text for name, text in entry.items() if text}
+    entry["inputSchema"] = dict(tool.input_schema)
     if tool.output_schema is not None:
-        shown["outputSchema"] = dict(tool.output_schema)
+        entry["outputSchema"] = dict(tool.output_schema)
     hints = {"readOnlyHint": tool.read_only}
     if not tool.read_only:  # the other hints have no meaning for a tool that changes nothing (MCP, ToolAnnotations)
         hints |= {"destructiveHint": tool.destructive, "idempotentHint": tool.idempotent}
-    shown["annotations"] = hints
-    return shown
+    entry["annotations"] = hints
+    return entry
 
 
 def _number(seconds: float) -> float | int:
-    """15 rather than 15.0, which some readers of JSON show as it stands."""
+    """15 instead of 15.0, which some JSON viewers show verbatim."""
     return int(seconds) if float(seconds).is_integer() else seconds

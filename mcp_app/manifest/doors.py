@@ -1,7 +1,7 @@
-"""One door for each address under which a client looks for the server: path, content type, bytes, tag, headers.
+"""The discovery documents as bytes, one for each path that clients try: content type, body, entity tag, header fields.
 
-Made once at start, from values to bytes; the routes only hand them out. CORS is open here and nowhere else: the
-documents are public, and no run starts by reading them.
+Serialised once at start; the routes only serve them. CORS is open here and nowhere else: the documents are public, and
+reading them starts no run.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ CORS: tuple[tuple[str, str], ...] = (
     ("Access-Control-Allow-Headers", "Content-Type, If-None-Match"),
     ("Access-Control-Expose-Headers", "ETag"),
 )
-"""Exactly what the server card's discovery.md asks for; also the answer to a preflight."""
+"""Exactly what the server card's discovery.md requires; also the answer to a preflight request."""
 
 CACHE = "public, max-age=3600"
 """The server card's discovery.md: one hour."""
 
 REVALIDATE = "no-cache"
-"""Kept, and asked for again each time: on a developer's machine the tools change from minute to minute."""
+"""Cached, but revalidated each time: on a developer's machine the tools change from minute to minute."""
 
 
-class Door(NamedTuple):
-    """One document at one path. `cacheable` says whether others may keep it for an hour without asking."""
+class Document(NamedTuple):
+    """One document at one path. `cacheable`: caches may use it for an hour without revalidation."""
 
     path: str
     content_type: str
@@ -42,21 +42,21 @@ class Door(NamedTuple):
     def answer(self, if_none_match: str | None) -> tuple[int, tuple[tuple[str, str], ...], bytes]:
         """Status, headers and body for GET (HEAD: the same without the body).
 
-        304 repeats what 200 would say of caching, and has neither body nor content type (RFC 9110, 15.4.5). Accept is
-        not asked: a bare GET gets the document.
+        304 repeats the caching fields of 200, and has neither body nor content type (RFC 9110, 15.4.5). The Accept
+        field is ignored: every GET returns the document.
         """
         caching = (("ETag", self.etag), ("Cache-Control", CACHE if self.cacheable else REVALIDATE))
         if matches(self.etag, if_none_match):
             return 304, (*caching, *CORS), b""
-        about = (("Content-Type", self.content_type), ("X-Content-Type-Options", "nosniff"))
-        return 200, (*about, *caching, *CORS), self.body
+        content = (("Content-Type", self.content_type), ("X-Content-Type-Options", "nosniff"))
+        return 200, (*content, *caching, *CORS), self.body
 
 
-def doors(manifest: Manifest, live: LiveServer, *, base_url: str, cacheable: bool) -> tuple[Door, ...]:
+def documents_of(manifest: Manifest, live: LiveServer, *, base_url: str, cacheable: bool) -> tuple[Document, ...]:
     """Every discovery document of the server.
 
-    `base_url` is the public URL, or the server's own loopback URL when there is none (then not `cacheable`).
-    Raises ManifestError when it is no usable address.
+    `base_url` is the public URL, or without one the server's own loopback URL (then not `cacheable`).
+    Raises ManifestError if it is not a usable URL.
     """
     plain = plain_manifest(manifest, live, base_url)
     documents: list[tuple[str, str, Mapping[str, Any]]] = [
@@ -65,10 +65,10 @@ def doors(manifest: Manifest, live: LiveServer, *, base_url: str, cacheable: boo
         *((path, "application/json", plain) for path in PLAIN_PATHS),
         (LISTING_PATH, "application/json", listing(manifest, live, base_url)),
     ]
-    return tuple(_door(path, kind, document, cacheable) for path, kind, document in documents)
+    return tuple(_document(path, kind, document, cacheable) for path, kind, document in documents)
 
 
-def _door(path: str, content_type: str, document: Mapping[str, Any], cacheable: bool) -> Door:
+def _document(path: str, content_type: str, document: Mapping[str, Any], cacheable: bool) -> Document:
     # Indented, because people read it with curl; it is sent rarely and is small.
     body = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2).encode() + b"\n"
-    return Door(path, content_type, body, entity_tag(body), cacheable)
+    return Document(path, content_type, body, entity_tag(body), cacheable)

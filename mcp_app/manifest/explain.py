@@ -1,6 +1,6 @@
-"""One line for a wrong mcp.json: the file, the place in it, and what is expected there.
+"""The error message for an invalid mcp.json, in one line: the file, the location in it, and what is expected there.
 
-Only wording: what is right and wrong is said by the models.
+Only the wording: validation is done by the models.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ _BARE = re.compile(r"[$A-Za-z_][A-Za-z0-9_]*")
 """Names that need no quotes in a JSON path."""
 
 _LIVE = frozenset({"remotes", "tools", "resources", "prompts", "endpoint", "serverInfo", "authentication"})
-"""What the documents hold and the file may not: an author would write it once, and it would be wrong ever after."""
+"""Members that the documents have and the file may not: written by hand, they would soon be out of date."""
 
-SHOWN = 60
-"""Characters of a wrong value that are repeated: enough to find it, short enough for one line."""
+EXCERPT = 60
+"""Characters of an invalid value that are repeated: enough to find it, short enough for one line."""
 
 
 class ManifestError(ValueError):
-    """mcp.json is wrong, or the URL that its documents are to name is. `str()` is one line for the operator.
+    """mcp.json is invalid, or the URL for its documents is. `str()` is one line for the operator.
 
-    It is raised at start and never reaches a caller, which is why it is no `McpAppError`.
+    Not an `McpAppError`: it is raised at start and never reaches a caller.
     """
 
     def __init__(self, file: str, place: str, expected: str) -> None:
@@ -40,9 +40,9 @@ class ManifestError(ValueError):
 
 
 def explained(file: str, error: ValidationError, model: type[BaseModel], below: Sequence[str] = ()) -> ManifestError:
-    """The first of `error`'s problems as one line, and how many more there are.
+    """The first problem of `error` in one line, and the number of further ones.
 
-    `model` is what was validated, `below` the names that lead to it from the top of the file.
+    `model` was validated; `below` is the path to it from the top of the file.
     """
     problems = error.errors(include_url=False)
     first = problems[0]
@@ -54,7 +54,7 @@ def explained(file: str, error: ValidationError, model: type[BaseModel], below: 
 
 
 def json_path(location: Sequence[str | int]) -> str:
-    """`("icons", 0, "src")` as `icons[0].src`; names that are no identifiers stand in brackets and quotes."""
+    """`("icons", 0, "src")` as `icons[0].src`; names that are not identifiers are in brackets and quotes."""
     path = ""
     for part in location:
         if isinstance(part, int):
@@ -62,29 +62,29 @@ def json_path(location: Sequence[str | int]) -> str:
         elif _BARE.fullmatch(part):
             path += f".{part}" if path else part
         else:
-            path += f"[{json.dumps(part[:SHOWN])}]"  # a line break in a name does not break the line
+            path += f"[{json.dumps(part[:EXCERPT])}]"  # escapes a line break in a name
     return path
 
 
 def _expected(kind: str, message: str, location: tuple[str | int, ...], value: Any, model: type[BaseModel]) -> str:
-    if kind == "value_error":  # ours: the validator's own words
+    if kind == "value_error":  # raised by our own validators
         return message.removeprefix("Value error, ")
     owner, described = _field(location, model)
     if kind == "extra_forbidden":
         return _unknown(str(location[-1]), owner)
     if kind == "missing":
         return f"missing: expected {described}"
-    return f"expected {described}, got {_shown(value)}"
+    return f"expected {described}, got {_excerpt(value)}"
 
 
 def _field(location: tuple[str | int, ...], model: type[BaseModel]) -> tuple[type[BaseModel], str]:
-    """The innermost object that the location leads into, and what its innermost known field expects."""
+    """The innermost object on the path `location`, and the description of the innermost known field."""
     owner = model
     described = f"an object with {_names(model)}"
     for part in location:
         field = next((each for each in owner.model_fields.values() if each.alias == part), None)
         if field is None:
-            continue  # an index, or a name that is not known
+            continue  # an index, or an unknown name
         described = field.description or described
         owner = _NESTED.get(str(part), owner)
     return owner, described
@@ -102,8 +102,8 @@ def _names(owner: type[BaseModel]) -> str:
     return ", ".join(str(field.alias) for field in owner.model_fields.values())
 
 
-def _shown(value: Any) -> str:
+def _excerpt(value: Any) -> str:
     if isinstance(value, str):
-        return repr(value) if len(value) <= SHOWN else f"{value[:SHOWN]!r}… ({len(value)} characters)"
+        return repr(value) if len(value) <= EXCERPT else f"{value[:EXCERPT]!r}… ({len(value)} characters)"
     kinds: dict[type, str] = {bool: "true or false", int: "a number", float: "a number", list: "an array"}
     return kinds.get(type(value), "an object")

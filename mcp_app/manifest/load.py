@@ -1,6 +1,6 @@
-"""Which mcp.json is read: the one named, else the working directory's, else the one that is shipped.
+"""Reads mcp.json: the given path, else that of the working directory, else the default in the package.
 
-Reading only; what the file may say is `parse_manifest`'s.
+Only reading; `parse_manifest` validates it.
 """
 
 from __future__ import annotations
@@ -16,15 +16,14 @@ FILE_NAME = "mcp.json"
 
 
 def load_manifest(path: Path | None = None) -> Manifest:
-    """The manifest of `path`, or of the working directory's mcp.json if there is one, or the default.
+    """The manifest in `path`, or in the working directory's mcp.json if there is one, or the default.
 
-    Raises ManifestError: the file is not there, cannot be read, or is wrong. A file named is never replaced by the
-    default.
+    Raises ManifestError if the file is missing, unreadable or invalid. The default never replaces a given `path`.
     """
     if path is not None:
         return _read(path)
     here = Path(FILE_NAME)
-    if here.exists() or here.is_symlink():  # a link that leads nowhere is an error, not a reason for the default
+    if here.exists() or here.is_symlink():  # a dangling link is an error; the default is not used
         return _read(here)
     return parse_manifest(default_text(FILE_NAME).encode(), file=f"{FILE_NAME} (default)")
 
@@ -32,7 +31,7 @@ def load_manifest(path: Path | None = None) -> Manifest:
 def _read(path: Path) -> Manifest:
     try:
         with path.open("rb") as file:
-            text = file.read(MAX_BYTES + 1)  # one more, so that a larger file is seen to be too large
+            text = file.read(MAX_BYTES + 1)  # one byte more, to detect a larger file
     except OSError as error:
         raise ManifestError(str(path), "", f"cannot be read: {error.strerror or error}") from None
     return parse_manifest(text, file=str(path))

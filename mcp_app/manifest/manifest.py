@@ -1,6 +1,6 @@
-"""The checked manifest: the card, our part of `_meta`, and the paths that follow from them.
+"""The validated manifest: the card, our part of `_meta`, and the paths derived from them.
 
-From bytes to a value; no file is opened here and no URL is made.
+Bytes in, a value out; no file is opened here and no URL is built.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ from .metakey import STREAMING, key_problem, streaming_key
 from .paths import MCP_PATH, sibling
 
 MAX_BYTES = 256 * 1024
-"""Of the file. A card is some hundred bytes; an icon inlined as data: is some ten thousand. More is another file."""
+"""Maximum file size. A card has some hundred bytes, an icon inlined as data: some ten thousand. A larger file is not a
+manifest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What mcp.json says. Made by `parse_manifest`; every part of it is valid."""
+    """A valid mcp.json, created by `parse_manifest`."""
 
     card: Card
     streaming: Streaming
     meta_key: str
-    """The name in `_meta` that is ours: `com.example.streaming-tools/streaming`."""
+    """Our key in `_meta`: `com.example.streaming-tools/streaming`."""
 
     @property
     def events_path(self) -> str:
@@ -53,9 +54,9 @@ class Manifest:
 
 
 def parse_manifest(text: bytes, *, file: str) -> Manifest:
-    """The manifest in `text`; `file` is how its operator calls it.
+    """Parse the manifest in `text`. `file` is its name in messages.
 
-    Raises ManifestError, one line: file, place, what is expected.
+    Raises ManifestError, in one line: file, location, what is expected.
     """
     card = _card(_object(text, file), file)
     key = _own_key(card, file)
@@ -72,9 +73,9 @@ def _object(text: bytes, file: str) -> dict[str, Any]:
     if len(text) > MAX_BYTES:
         raise ManifestError(file, "", f"expected at most {MAX_BYTES} bytes, got {len(text)}")
     try:
-        value = loads(text.removeprefix(b"\xef\xbb\xbf"))  # editors of Windows put a byte order mark there
+        value = loads(text.removeprefix(b"\xef\xbb\xbf"))  # some Windows editors write a byte order mark
     except InvalidRequest as error:
-        # The reader of JSON speaks of the bodies that it mostly reads.
+        # The messages of the JSON parser are about request bodies.
         raise ManifestError(file, "", error.message.replace("The body", "the file")) from None
     if not isinstance(value, dict):
         raise ManifestError(file, "", "expected a JSON object")
@@ -101,6 +102,6 @@ def _check_keys(card: Card, own: str, file: str) -> None:
         problem = key_problem(key)
         if problem is not None:
             raise ManifestError(file, place, f"expected {problem}")
-        # A renamed server whose key was left behind would run at the default path and nobody would know why.
+        # If a server was renamed but not its key, it would silently use the default path.
         if key != own and key.rpartition("/")[2] == STREAMING:
             raise ManifestError(file, place, f'expected the key that belongs to this name: "{own}"')

@@ -1,8 +1,8 @@
-"""The names in `_meta`: which are valid, and which one is ours.
+"""The keys of `_meta`: validation, and the derivation of our own. Pure: text in, text out.
 
-MCP 2026-07-28, basic, `_meta`: a key is an optional prefix (labels joined by dots, then one slash) and a name. The name
-of a server card holds a slash already, so that `<name>/streaming` as it stands would have two. The slash inside of the
-name becomes a dot: `com.example/sse` owns `com.example.sse/streaming`, which is still below `com.example`.
+MCP 2026-07-28, basic, `_meta`: a key is an optional prefix (labels joined by dots, then one slash) and a name. A server
+card's name already contains a slash, so `<name>/streaming` would have two. The slash inside the name therefore becomes
+a dot: `com.example/sse` owns `com.example.sse/streaming`, which is still below `com.example`.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ _NAME = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)?")
 _RESERVED = frozenset({"modelcontextprotocol", "mcp"})
 
 STREAMING = "streaming"
-"""The name behind the slash of our key."""
+"""The name after the slash of our key."""
 
 
 def streaming_key(card_name: str) -> str:
-    """The key of a server named `card_name`. Raises ValueError when that name makes no valid prefix.
+    """The key of a server named `card_name`. Raises ValueError if no valid prefix can be derived from the name.
 
-    An underscore, which a card's name may hold and a label may not, becomes a hyphen.
+    An underscore, which is valid in a card's name but not in a label, becomes a hyphen.
     """
     key = f"{card_name.replace('/', '.').replace('_', '-')}/{STREAMING}"
     if key_problem(key) is not None:
@@ -33,7 +33,7 @@ def streaming_key(card_name: str) -> str:
 
 
 def key_problem(key: str) -> str | None:
-    """What is expected of `key` and not so, or None when MCP allows it and does not keep it for itself."""
+    """What is expected instead of `key`; None if MCP allows the key and does not reserve it."""
     prefix, slash, name = key.rpartition("/")
     if slash and not _PREFIX.fullmatch(prefix):
         return "a prefix in reverse-DNS form such as com.example/, each label starting with a letter"

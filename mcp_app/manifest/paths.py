@@ -1,6 +1,6 @@
-"""Where the server's routes are: the one path that mcp.json chooses, and those that follow from it or are fixed.
+"""The paths of the server's routes: the one that mcp.json configures, those derived from it, and the fixed ones.
 
-Only the paths, as text: what answers there is web's, and no URL is made here.
+Only paths, as text: the handlers are in web, and no URL is built here.
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 
 DEFAULT_EVENTS_PATH = "/api/v1/mcp/sse"
-"""The tutorial's path, which its curl line has in it."""
+"""The path in the tutorial's curl command."""
 
 MCP_PATH = "/mcp"
-"""The conventional path of an MCP endpoint; hosts try it when they are given a bare domain."""
+"""The conventional path of an MCP endpoint, which hosts try when the user enters a bare domain."""
 
 CARD_PATH = f"{MCP_PATH}/server-card"
 """Reserved by the server card extension (discovery.md, "Server Card Location"): the MCP URL and /server-card."""
@@ -19,32 +19,34 @@ CARD_PATH = f"{MCP_PATH}/server-card"
 CATALOG_PATH = "/.well-known/ai-catalog.json"
 PLAIN_PATHS = ("/mcp.json", "/.well-known/mcp.json")
 LISTING_PATH = "/.well-known/mcp/server-card.json"
-DOOR_PATHS = (CARD_PATH, CATALOG_PATH, *PLAIN_PATHS, LISTING_PATH)
-"""Where the discovery documents are served."""
+DOCUMENT_PATHS = (CARD_PATH, CATALOG_PATH, *PLAIN_PATHS, LISTING_PATH)
+"""The paths of the discovery documents."""
 
 FIXED_PATHS = frozenset({"/", MCP_PATH, CARD_PATH, *PLAIN_PATHS, "/healthz", "/readyz", "/metrics"})
-"""Routes that are where they are whatever mcp.json says; the SSE path and its siblings cannot be one of them."""
+"""Routes that mcp.json cannot change; the SSE path and its siblings must differ from all of them."""
 
 FIXED_PREFIXES = ("/.well-known/", "/page/")
-"""RFC 8615 gives the first to registered documents about the whole site: no place for a tool call. The demo page's own
-files are below the second."""
+"""RFC 8615 reserves the first for registered documents about the whole site, so not for tool calls. The second has the
+files of the demo page."""
 
 MAX_PATH = 255
-"""Characters. The path is in every request line; more than this is a mistake, not a name."""
+"""Characters. The path is in every request line; a longer one is a mistake."""
 
 _ALLOWED = re.compile(r"[A-Za-z0-9._~/-]*")
-"""RFC 3986, 2.3 unreserved, and the slash. Percent-encoding is left out: two spellings of one path are two routes for
-some proxies and one for others, and a filter that knows only one of them is no filter."""
+"""RFC 3986, 2.3 unreserved, and the slash. No percent-encoding: two spellings of one path are two routes for some
+proxies and one for others, and a filter that knows only one spelling can be bypassed."""
 
 
 def check_events_path(path: str) -> str:
-    """`path` if a route can have it. Raises ValueError that says which rule it breaks."""
+    """Return `path` if it is valid for a route. Raises ValueError naming the violated rule."""
     problem = _problem(path)
     if problem is not None:
-        raise ValueError(f"expected {problem}, got {_shown(path)}")
-    taken = _taken(path)
-    if taken is not None:
-        raise ValueError(f"expected a path that leaves {taken} free, which the server needs itself, got {_shown(path)}")
+        raise ValueError(f"expected {problem}, got {_excerpt(path)}")
+    conflict = _conflict(path)
+    if conflict is not None:
+        raise ValueError(
+            f"expected a path that leaves {conflict} free, which the server needs itself, got {_excerpt(path)}"
+        )
     return path
 
 
@@ -76,8 +78,8 @@ def _problem(path: str) -> str | None:
     return None
 
 
-def _taken(path: str) -> str | None:
-    """The route that the SSE path or one of its siblings would take away, or None."""
+def _conflict(path: str) -> str | None:
+    """The route that the SSE path or one of its siblings would shadow, or None."""
     tools, runs = sibling(path, "tools"), sibling(path, "runs")
     if path in (tools, runs):
         return path
@@ -90,7 +92,7 @@ def _taken(path: str) -> str | None:
     return None
 
 
-def _shown(path: str) -> str:
+def _excerpt(path: str) -> str:
     return repr(path if len(path) <= MAX_PATH else f"{path[:40]}…") + (
         f" ({len(path)} characters)" if len(path) > MAX_PATH else ""
     )

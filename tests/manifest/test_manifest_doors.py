@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mcp_app.authoring.tool import tool
-from mcp_app.manifest import CORS, Door, LiveServer, ManifestError, doors, load_manifest, parse_manifest
+from mcp_app.manifest import CORS, Document, LiveServer, ManifestError, documents_of, load_manifest, parse_manifest
 
 FOLDER = Path(__file__).parent
 CARD = json.loads((FOLDER / "server-card.v1.schema.json").read_text())
@@ -74,9 +74,9 @@ def live(revisions: list[str] | None = None, **changes: Any) -> LiveServer:
     return LiveServer(**(values | {"revisions": revisions or []} | changes))
 
 
-def made(revisions: list[str] | None = None, *, file: dict[str, Any] = FULL, base: str = BASE) -> dict[str, Door]:
+def made(revisions: list[str] | None = None, *, file: dict[str, Any] = FULL, base: str = BASE) -> dict[str, Document]:
     manifest = parse_manifest(json.dumps(file).encode(), file="mcp.json")
-    return {door.path: door for door in doors(manifest, live(revisions), base_url=base, cacheable=True)}
+    return {door.path: door for door in documents_of(manifest, live(revisions), base_url=base, cacheable=True)}
 
 
 def documents(revisions: list[str] | None = None, **more: Any) -> dict[str, dict[str, Any]]:
@@ -107,7 +107,7 @@ def test_the_closed_schema_would_refuse_what_is_on_our_own_doors() -> None:
 
 
 def test_the_default_file_makes_valid_doors() -> None:
-    for door in doors(load_manifest(), live(), base_url="https://127.0.0.1:8443", cacheable=False):
+    for door in documents_of(load_manifest(), live(), base_url="https://127.0.0.1:8443", cacheable=False):
         schema = CATALOG if door.path.endswith("ai-catalog.json") else CARD
         jsonschema.Draft202012Validator(schema).validate(json.loads(door.body))
 
@@ -151,7 +151,7 @@ def test_what_the_live_server_knows_is_served() -> None:
 
 def test_a_fraction_of_a_second_is_kept() -> None:
     manifest = parse_manifest(json.dumps(FULL).encode(), file="mcp.json")
-    door = doors(manifest, live(heartbeat_seconds=0.5), base_url=BASE, cacheable=True)[0]
+    door = documents_of(manifest, live(heartbeat_seconds=0.5), base_url=BASE, cacheable=True)[0]
     assert json.loads(door.body)["_meta"][KEY]["heartbeatSeconds"] == 0.5
 
 
@@ -221,7 +221,7 @@ def test_a_real_tool_has_the_facts() -> None:
         return len(text.split())
 
     manifest = parse_manifest(json.dumps(FULL).encode(), file="mcp.json")
-    made_doors = doors(manifest, live(tools=[count_words]), base_url=BASE, cacheable=True)
+    made_doors = documents_of(manifest, live(tools=[count_words]), base_url=BASE, cacheable=True)
     (shown,) = json.loads(made_doors[-1].body)["tools"]
     assert (shown["name"], shown["title"]) == ("count_words", "Count words")
     assert shown["description"] == "Count the words of a text."
@@ -295,7 +295,7 @@ def test_a_caller_who_has_another_gets_the_document() -> None:
 
 def test_on_loopback_it_is_asked_for_again_each_time() -> None:
     manifest = parse_manifest(json.dumps(FULL).encode(), file="mcp.json")
-    for door in doors(manifest, live(), base_url="http://127.0.0.1:8000", cacheable=False):
+    for door in documents_of(manifest, live(), base_url="http://127.0.0.1:8000", cacheable=False):
         assert dict(door.answer(None)[1])["Cache-Control"] == "no-cache"
         assert door.answer(door.etag)[0] == 304
 

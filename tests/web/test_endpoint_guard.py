@@ -6,7 +6,7 @@ import pytest
 from web_direct import EVENTS, RUNS, Direct, Make
 from web_wire import headers, refused, stream
 
-from mcp_app.manifest import CORS, DOOR_PATHS
+from mcp_app.manifest import CORS, DOCUMENT_PATHS
 from mcp_app.web.messages import Request
 
 LISTED = "https://app.example.com"
@@ -51,7 +51,7 @@ async def test_a_wrong_host_is_refused_on_every_route_and_method(direct: Direct,
     assert headers(answer.headers)["vary"] == "Accept"
 
 
-@pytest.mark.parametrize("path", [path for path in ROUTES if path not in DOOR_PATHS])
+@pytest.mark.parametrize("path", [path for path in ROUTES if path not in DOCUMENT_PATHS])
 @pytest.mark.parametrize(
     "origin", ["null", "", "https://evil.example", "http://127.0.0.1:9", "https://127.0.0.1:8000", "http://localhost"]
 )
@@ -158,7 +158,7 @@ async def test_cors_is_never_a_wildcard_where_a_run_can_start(make: Make, path: 
                 assert "access-control-allow-origin" not in fields
 
 
-@pytest.mark.parametrize("path", DOOR_PATHS)
+@pytest.mark.parametrize("path", DOCUMENT_PATHS)
 @pytest.mark.parametrize("settings", [{}, {"allowed_origins": LISTED}])
 @pytest.mark.parametrize("origin", [None, "null", "https://evil.example", LISTED])
 async def test_discovery_documents_are_open_to_pages_of_every_origin(

@@ -6,7 +6,7 @@ import pytest
 from web_direct import EVENTS, RUNS, Direct
 from web_wire import decoded, headers, refused
 
-from mcp_app.manifest import DOOR_PATHS
+from mcp_app.manifest import DOCUMENT_PATHS
 from mcp_app.web import pages
 
 TOOLS = "/api/v1/mcp/tools"
@@ -107,7 +107,7 @@ async def test_head_of_a_runs_events_is_no_stream(direct: Direct) -> None:
 # --- documents -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", [*DOOR_PATHS, *pages.pages()])
+@pytest.mark.parametrize("path", [*DOCUMENT_PATHS, *pages.pages()])
 async def test_who_has_a_document_gets_304(direct: Direct, path: str) -> None:
     got = await direct.get(path)
     etag = headers(got.headers)["etag"]
@@ -126,7 +126,7 @@ async def test_who_has_a_document_gets_304(direct: Direct, path: str) -> None:
 
 
 async def test_documents_do_not_ask_for_accept(direct: Direct) -> None:
-    for path in (*DOOR_PATHS, "/", TOOLS, "/healthz", "/metrics"):
+    for path in (*DOCUMENT_PATHS, "/", TOOLS, "/healthz", "/metrics"):
         assert (await direct.get(path, accept="image/png")).status == 200
 
 
