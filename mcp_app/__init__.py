@@ -1,7 +1,7 @@
-"""Run tools that take time and stream what happens, live.
+"""Run long-running tools and stream their events live.
 
-The public names, and nothing else. Each is imported when it is first asked for (PEP 562): `mcp-app call` needs none of
-them, `create_app` alone brings Quart and Hypercorn, and a file of tools needs neither.
+The public names, and nothing else. Each is imported at its first use (PEP 562): `mcp-app call` needs none of them, only
+`create_app` imports Quart and Hypercorn, and a file of tools needs neither.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ __all__ = [
 ]
 
 
-_WHERE = {
+_MODULES = {
     "asking": ("Declined", "MissingCapability", "NoAnswer", "Root", "Sample", "Titled", "Visit", "Visits"),
     "authoring.completion": ("complete",),
     "authoring.content": ("Annotations", "Audio", "EmbeddedResource", "File", "Image", "ResourceLink", "Text"),
@@ -77,19 +77,19 @@ _WHERE = {
     "authoring.tool": ("Registry", "Tool", "tool"),
     "app": ("create_app",),
 }
-"""Module -> its public names, as above for type checkers."""
+"""Module -> its public names; the same as the imports above, which are for type checkers."""
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name at its first use, and keep it."""
-    for module, names in _WHERE.items():
+    """Import a public name at its first use, and cache it."""
+    for module, names in _MODULES.items():
         if name in names:
-            # As `from .module import name`, which finds a module of that name, too.
+            # Like `from .module import name`, which also finds a submodule of that name.
             value = globals()[name] = getattr(__import__(f"{__name__}.{module}", fromlist=[name]), name)
             return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    """With all public names, for who looks around before they are imported."""
+    """All public names, including those not imported yet."""
     return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""`python -m mcp_app` is `mcp-app`. Nothing else may be in here."""
+"""`python -m mcp_app` runs `mcp-app`. Nothing else may be in here."""
 
 import sys
 

@@ -1,7 +1,7 @@
-"""`mcp-app`: the command line. One module per subcommand; what they need is imported when they run.
+"""`mcp-app`: the command line. One module per subcommand; each imports its dependencies when it runs.
 
-Whatever a person can cause ends as one line on stderr and an exit status: 2 for a command line that cannot be
-understood, 1 for what could not be done. A traceback here is a defect.
+Every user error ends as one line on stderr and an exit status: 2 for an invalid command line, 1 for a failure. A
+traceback here is a defect.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from mcp_app.cli import certs, serve
 from mcp_app.server.errors import StartError
 
 FAILED = 1
-"""Exit status: it was understood and could not be done."""
+"""Exit status: the command line was valid, and the command failed."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit status; argparse exits by itself with 2 for a wrong one."""
+    """Run the command line and return the exit status; argparse itself exits with 2 for an invalid one."""
     words = list(sys.argv[1:] if argv is None else argv)
     arguments = _parser(words).parse_args(words)
-    arguments.words_given = words
+    arguments.argv = words
     try:
         return int(arguments.run(arguments))
     except StartError as error:
         sys.stderr.write(f"mcp-app: {error}\n")
         return FAILED
     except KeyboardInterrupt:
-        return 130  # what a shell expects of a process that Ctrl-C ended: 128 + SIGINT
+        return 130  # as shells report a process ended by Ctrl-C: 128 + SIGINT
 
 
 def _parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
-    """With all commands, or only with the one that is named: `serve` does not load what `call` is made of."""
+    """The parser with all commands, or only with the one in `words`: `serve` does not import the modules of `call`."""
     parser = argparse.ArgumentParser(
         prog="mcp-app",
         description="Run tools that take time and stream what happens, live, to curl, browsers and agents.",
@@ -48,7 +48,7 @@ def _parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
 
 
 class _Version(argparse.Action):
-    """As argparse's own, but looked up only when it is asked for: that reads files of the installation."""
+    """Like argparse's own version action, but reads the installed metadata only when the option is used."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         print(f"mcp-app {_version()}")

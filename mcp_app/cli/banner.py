@@ -1,4 +1,4 @@
-"""What `mcp-app serve` prints when it is ready: where it is, and a line to paste. Pure: values in, text out."""
+"""The message that `mcp-app serve` prints when it is ready: its URLs and a curl command. Pure: values in, text out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _BY_NAME = {
     "url": "https://example.com/",
     "email": "someone@example.com",
 }
-"""Texts that a parameter of that name will most likely take."""
+"""Example values by parameter name, which such a parameter most likely accepts."""
 
 
 def banner(
@@ -29,8 +29,8 @@ def banner(
     resources: int = 0,
     prompts: int = 0,
 ) -> str:
-    """The lines to print. `urls` are the real addresses, `path` the event route, `tools` what is served, in order, and
-    `resources` and `prompts` how many of these besides."""
+    """The lines to print. `urls` are the bound addresses, `path` the event route, `tools` those served, in order;
+    `resources` and `prompts` are the numbers of these."""
     names = f": {', '.join(tool.name for tool in tools)}" if tools else ""
     more = [_counted(count, noun) for count, noun in ((resources, "resource"), (prompts, "prompt")) if count]
     also = f"; {' and '.join(more)} for MCP clients" if more else ""
@@ -49,7 +49,7 @@ def _counted(count: int, noun: str) -> str:
 
 
 def curl(urls: Sequence[str], path: str, tool: Tool, development: Development | None) -> str:
-    """A curl line that calls `tool`: without TLS where that is served, as it needs no certificate to be trusted."""
+    """A curl command that calls `tool`: over plain HTTP if that is served, which needs no trusted certificate."""
     url = next((url for url in urls if url.startswith("http:")), urls[0])
     trust = ""
     if url.startswith("https:") and development is not None:
@@ -60,24 +60,24 @@ def curl(urls: Sequence[str], path: str, tool: Tool, development: Development | 
 
 
 def example(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Values for the required parameters of an input schema: its own examples where it has some."""
+    """Example values for the required parameters of an input schema; the schema's own examples come first."""
     found = _value("", schema, schema)
     return found if isinstance(found, dict) else {}
 
 
 def _value(name: str, schema: Any, root: Mapping[str, Any], depth: int = 0) -> Any:
-    if not isinstance(schema, Mapping):  # true, which takes anything
+    if not isinstance(schema, Mapping):  # the schema `true`, which accepts anything
         return _BY_NAME.get(name, "example")
-    if "$ref" in schema and depth < 8:  # a schema that refers to itself ends somewhere
+    if "$ref" in schema and depth < 8:  # bounds the recursion for a schema that refers to itself
         target = root.get("$defs", {}).get(str(schema["$ref"]).rpartition("/")[2], {})
         return _value(name, target, root, depth + 1)
-    for given in (
+    for values in (
         schema.get("examples"),
         schema.get("enum"),
         [schema[key] for key in ("const", "default") if key in schema],
     ):
-        if given:
-            return given[0]
+        if values:
+            return values[0]
     for options in (schema.get("anyOf"), schema.get("oneOf"), schema.get("allOf")):
         if options:
             return _value(name, options[0], root, depth + 1)

@@ -1,4 +1,4 @@
-"""`mcp-app certs`: make development certificates, or renew them, and say how to trust them. How is `server`'s."""
+"""`mcp-app certs`: creates or renews development certificates and explains how to trust them. `server` creates them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Register `certs`. The parsed arguments carry `run`, which takes them and returns the exit status."""
+    """Register `certs`. The parsed arguments have an attribute `run`: call it with them for the exit status."""
     parser = commands.add_parser(
         "certs",
         help="make development certificates for localhost, and say how to trust them",
@@ -18,7 +18,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Make what is missing or about to expire. Raises StartError."""
+    """Create certificates that are missing or about to expire. Raises StartError."""
     from mcp_app.server.certificates import default_directory, ensure, how_to_trust
 
     files, made = ensure(default_directory())

@@ -1,4 +1,4 @@
-"""`mcp-app serve`: its arguments, and what is done in which order. How each is done is not here."""
+"""`mcp-app serve`: its command-line options and the order of its steps. The steps themselves are not here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ system choose: the real ports are printed.
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Register `serve`. The parsed arguments carry `run`, which takes them and returns the exit status."""
+    """Register `serve`. The parsed arguments have an attribute `run`: call it with them for the exit status."""
     parser = commands.add_parser(
         "serve",
         help="serve tools, over HTTP/2 and HTTP/1.1, with and without TLS",
@@ -45,11 +45,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until SIGTERM or Ctrl-C and return the exit status. Raises StartError for whatever prevents the start."""
+    """Serve until SIGTERM or Ctrl-C and return the exit status. Raises StartError if the server cannot start."""
     if arguments.reload:
         from mcp_app.server.reload import supervise
 
-        words = [word for word in arguments.words_given if word != "--reload"]
+        words = [word for word in arguments.argv if word != "--reload"]
         return supervise([sys.executable, "-m", "mcp_app", *words], _watched(arguments))
     try:
         return _serve(arguments)
@@ -58,9 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    with _uncollected():
-        # Imported here: `mcp-app call` and `mcp-app certs` do without Hypercorn and Quart.
-        import mcp_app.app  # noqa: F401 - used below, and this is most of what there is to load
+    with _gc_paused():
+        # Imported here: `mcp-app call` and `mcp-app certs` work without Hypercorn and Quart.
+        import mcp_app.app  # noqa: F401 - used below; it is most of the import time
         from mcp_app.cli.banner import banner
         from mcp_app.server import configuration, tls
         from mcp_app.server.run import serve
@@ -75,15 +75,15 @@ def _serve(arguments: argparse.Namespace) -> int:
         more = {"resources": len(served.resources), "prompts": len(served.prompts)}
         print(banner(urls, served.manifest.events_path, list(served.registry), development, **more), flush=True)
 
-    # What is there now stays until the end. To walk it takes 30 ms, and every stream would wait for it.
+    # All objects that exist now live until the end. To traverse them takes 30 ms, during which every stream would wait.
     gc.freeze()
     return serve(app, config, on_ready)
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
-    """While modules are loaded, which stay: looking for garbage among them is 5% of the whole start. They are frozen,
-    or the first collection after it would walk all of them at once."""
+def _gc_paused() -> Iterator[None]:
+    """Pause the garbage collector while modules are imported, which stay alive: collecting takes 5% of the whole start.
+    They are frozen afterwards, or the first collection would traverse all of them at once."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -95,17 +95,17 @@ def _uncollected() -> Iterator[None]:
 
 
 def _application(arguments: argparse.Namespace) -> tuple[ASGIFramework, Server]:
-    """The application, and what it is made of. What an author or operator did wrong: StartError."""
+    """The application, and its parts. Raises StartError for an error of the author or the operator."""
     from pydantic import ValidationError
 
     from mcp_app import Settings
     from mcp_app.app import builtin_tools, create_app
-    from mcp_app.cli.toolfile import nothing, offered_by
+    from mcp_app.cli.toolfile import empty, load
     from mcp_app.manifest import ManifestError
     from mcp_app.protocol.errors import ToolDefinitionError
 
     try:
-        tools, resources, prompts = nothing() if arguments.tools is None else offered_by(arguments.tools)
+        tools, resources, prompts = empty() if arguments.tools is None else load(arguments.tools)
         if arguments.tools is None or arguments.with_builtin:
             for each in builtin_tools():
                 tools.add(each)
@@ -119,7 +119,7 @@ def _application(arguments: argparse.Namespace) -> tuple[ASGIFramework, Server]:
 
 
 def _settings_problem(error: object) -> str:
-    """The first wrong setting, by the name of its environment variable."""
+    """The first invalid setting, by the name of its environment variable."""
     from pydantic import ValidationError
 
     assert isinstance(error, ValidationError)  # noqa: S101
@@ -129,7 +129,7 @@ def _settings_problem(error: object) -> str:
 
 
 def _watched(arguments: argparse.Namespace) -> list[Path]:
-    """What --reload looks at: the tools, this package, and the configuration files."""
+    """The paths that --reload watches: the tools, this package, and the configuration files."""
     from mcp_app.cli.toolfile import source_of
     from mcp_app.server.configuration import FILE_NAME
 

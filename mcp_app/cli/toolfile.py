@@ -1,6 +1,6 @@
-"""What a file or module that a person names offers, and one clear line when there is nothing to be had.
+"""Imports the file or module named on the command line and collects its tools, resources and prompts.
 
-Nothing is served here. The file is imported as any module is: what it does at import, it does.
+Nothing is served here. The file is imported like any module, with its side effects. Errors are one line.
 """
 
 from __future__ import annotations
@@ -22,54 +22,55 @@ from mcp_app.server.errors import StartError
 T = TypeVar("T")
 
 
-class Offered(NamedTuple):
-    """What one module offers."""
+class Definitions(NamedTuple):
+    """The tools, resources and prompts of one module."""
 
     tools: Registry
     resources: Resources
     prompts: Prompts
 
 
-def nothing() -> Offered:
-    """For a server without a file."""
-    return Offered(Registry(), Resources(), Prompts())
+def empty() -> Definitions:
+    """The definitions of a server without a file."""
+    return Definitions(Registry(), Resources(), Prompts())
 
 
-def offered_by(name: str) -> Offered:
-    """Every Tool, Resource and Prompt that the module's names are bound to, in the order of their definition.
+def load(name: str) -> Definitions:
+    """Import a module and collect every Tool, Resource and Prompt among its globals, in the order of their definition.
 
-    A Registry, Resources or Prompts of the module's own is taken as it is, in place of what would be collected: with it
-    the module can add and remove while the server runs. `name` is a path that ends in .py, or a module's dotted name.
+    If the module has a Registry, Resources or Prompts of its own, that one is used instead of a collected one: the
+    module can then add and remove while the server runs. `name` is a path that ends in .py, or a module's dotted name.
 
-    Raises `StartError`, with file and line of the error where the module has one, and ToolDefinitionError for two of
-    one name.
+    Raises `StartError`, with file and line if the module raises, and ToolDefinitionError for two of the same name.
     """
     module = _import_file(Path(name)) if is_file(name) else _import_module(name)
     found = list({id(value): value for value in vars(module).values()}.values())
-    offered = Offered(
+    definitions = Definitions(
         _own(name, found, Registry, lambda: Registry(each for each in found if isinstance(each, Tool))),
         _own(name, found, Resources, lambda: Resources(each for each in found if isinstance(each, Resource))),
         _own(name, found, Prompts, lambda: Prompts(each for each in found if isinstance(each, Prompt))),
     )
-    if not any(offered):
+    if not any(definitions):
         raise StartError(f"{name}: no tools: decorate a function with @tool (from mcp_app import tool)")
-    return offered
+    return definitions
 
 
-def _own(name: str, found: list[object], sort: type[T], collected: Callable[[], T]) -> T:
-    own = [value for value in found if isinstance(value, sort)]
+def _own(name: str, found: list[object], item_type: type[T], collect: Callable[[], T]) -> T:
+    own = [value for value in found if isinstance(value, item_type)]
     if len(own) > 1:
-        raise StartError(f"{name}: more than one {sort.__name__}, and one can be served: which one is not to be told")
-    return own[0] if own else collected()
+        raise StartError(
+            f"{name}: more than one {item_type.__name__}, and one can be served: which one is not to be told"
+        )
+    return own[0] if own else collect()
 
 
 def is_file(name: str) -> bool:
-    """Whether `name` is meant as a path rather than as a module's dotted name."""
+    """Whether `name` is a path, not a module's dotted name."""
     return name.endswith(".py") or "/" in name
 
 
 def source_of(name: str) -> Path:
-    """The file of `name`, or the folder when it is a package: what changes when its author changes it."""
+    """The file of `name`, or its folder if it is a package: the path to watch for changes. Raises StartError."""
     if is_file(name):
         return Path(name)
     _working_directory_first()
@@ -85,13 +86,13 @@ def source_of(name: str) -> Path:
 def _import_file(path: Path) -> ModuleType:
     if not path.is_file():
         raise StartError(f"{path}: no such file")
-    # Its own name, as with `python FILE.py` its neighbours find it, unless that is taken by something imported already.
+    # The file's stem, so that modules beside it can import it, unless a module of that name is already imported.
     name = path.stem if path.stem not in sys.modules else f"mcp_app_tools_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     if spec is None or spec.loader is None:
         raise StartError(f"{path}: not a Python file")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # where pydantic and pickle look for what a module defines
+    sys.modules[name] = module  # where pydantic and pickle look up the names of a module
     sys.path.insert(0, str(path.resolve().parent))
     try:
         spec.loader.exec_module(module)
@@ -112,20 +113,20 @@ def _import_module(name: str) -> ModuleType:
 
 
 def _working_directory_first() -> None:
-    """As `python -m` does it; a command installed by pip has its own folder there instead."""
+    """Put the working directory first in sys.path, as `python -m` does; installed commands have their folder there."""
     if sys.path[:1] != [str(Path.cwd())]:
         sys.path.insert(0, str(Path.cwd()))
 
 
-def _explained(shown: str, path: Path | None, error: BaseException) -> str:
-    """One line: file, line, kind, message. The line is the last one of the named file, or of any that is not Python's
-    import machinery."""
+def _explained(name: str, path: Path | None, error: BaseException) -> str:
+    """One line: file, line number, exception type, message. The line is that of the innermost frame in the named file,
+    else of the innermost one outside of Python's import machinery."""
     if isinstance(error, SyntaxError):
-        return f"{error.filename or shown}:{error.lineno}: {error.msg}"
+        return f"{error.filename or name}:{error.lineno}: {error.msg}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if not frame.filename.startswith("<frozen")]
     own = [frame for frame in frames if path is not None and frame.filename == str(path)]
     others = [frame for frame in frames if not frame.filename.startswith(str(Path(importlib.__file__).parent))]
     last = (own or others)[-1:]
-    place = f"{shown if own else last[0].filename}:{last[0].lineno}" if last else shown
+    place = f"{name if own else last[0].filename}:{last[0].lineno}" if last else name
     message = " ".join(str(error).split()) or "(no message)"
     return f"{place}: {type(error).__name__}: {message}"

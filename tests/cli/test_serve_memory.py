@@ -10,7 +10,7 @@ import httpx
 import pytest
 from live_server import START_SECONDS, process
 
-from mcp_app.cli.serve import _uncollected
+from mcp_app.cli.serve import _gc_paused
 
 TOOLS = '''
 import gc
@@ -45,9 +45,9 @@ def test_what_was_loaded_is_never_walked_again_and_the_rest_is(tmp_path: Path) -
 @pytest.mark.parametrize("on", [True, False])
 def test_the_collector_is_as_it_was_before(on: bool) -> None:
     (gc.enable if on else gc.disable)()
-    with _uncollected():
+    with _gc_paused():
         assert not gc.isenabled()
     assert gc.isenabled() is on
-    with pytest.raises(ImportError), _uncollected():
+    with pytest.raises(ImportError), _gc_paused():
         raise ImportError
     assert gc.isenabled() is on

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_app.cli.toolfile import offered_by, source_of
+from mcp_app.cli.toolfile import load, source_of
 from mcp_app.server.errors import StartError
 
 TOOLS = '''
@@ -44,18 +44,18 @@ def written(folder: Path, text: str, name: str = "my_tools.py") -> str:
 
 def refusal(name: str) -> str:
     with pytest.raises(StartError) as caught:
-        offered_by(name)
+        load(name)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
 
 def test_tools_in_the_order_of_their_definition_each_once(tmp_path: Path) -> None:
-    assert [tool.name for tool in offered_by(written(tmp_path, TOOLS)).tools] == ["zebra", "aardvark"]
+    assert [tool.name for tool in load(written(tmp_path, TOOLS)).tools] == ["zebra", "aardvark"]
 
 
 def test_a_file_finds_its_neighbours(tmp_path: Path) -> None:
     written(tmp_path, TOOLS, "neighbour.py")
-    assert [tool.name for tool in offered_by(written(tmp_path, "from neighbour import aardvark")).tools] == ["aardvark"]
+    assert [tool.name for tool in load(written(tmp_path, "from neighbour import aardvark")).tools] == ["aardvark"]
 
 
 def test_a_module_of_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,11 +63,11 @@ def test_a_module_of_the_working_directory(tmp_path: Path, monkeypatch: pytest.M
     written(tmp_path / "package", "")
     written(tmp_path / "package", TOOLS, "inner.py")
     monkeypatch.chdir(tmp_path)
-    assert len(offered_by("package.inner").tools) == 2
+    assert len(load("package.inner").tools) == 2
 
 
 def test_a_name_that_is_taken_does_not_hide_the_file(tmp_path: Path) -> None:
-    assert len(offered_by(written(tmp_path, TOOLS, "json.py")).tools) == 2
+    assert len(load(written(tmp_path, TOOLS, "json.py")).tools) == 2
     import json
 
     assert json.loads("1") == 1
@@ -137,7 +137,7 @@ def greet(name: str) -> str:
 
 
 def test_resources_and_prompts_are_offered_too(tmp_path: Path) -> None:
-    tools, resources, prompts = offered_by(written(tmp_path, MORE))
+    tools, resources, prompts = load(written(tmp_path, MORE))
     assert (len(tools), [each.uri for each in resources], [each.name for each in prompts]) == (
         0,
         ["test://about"],
@@ -148,7 +148,7 @@ def test_resources_and_prompts_are_offered_too(tmp_path: Path) -> None:
 def test_a_registry_of_the_module_is_what_is_served(tmp_path: Path) -> None:
     text = MORE + "@tool\ndef later() -> int:\n    return 1\n\nTOOLS = Registry()\nPROMPTS = Prompts([greet])\n"
     name = written(tmp_path, text)
-    tools, resources, prompts = offered_by(name)
+    tools, resources, prompts = load(name)
     module = sys.modules[Path(name).stem]
     assert tools is module.TOOLS
     assert prompts is module.PROMPTS
