@@ -1,5 +1,5 @@
-"""What an author writes with: tools, resources, prompts, completions, content, and the `Context` that a function gets.
+"""The authors' API: tools, resources, prompts, completions, content, and the `Context` that is passed to a function.
 
-A typed function becomes schemas, names and a validated call here. Nothing is run, and no wire is known but the shapes
-that MCP gives content.
+A typed function becomes schemas, names and a validated call here. Nothing is run, and no wire format is known except
+MCP's content types.
 """

@@ -1,7 +1,7 @@
-"""What a server offers of one sort, by key, in the order in which it was given, and who wants to know of changes.
+"""A server's tools, resources or prompts: an ordered registry by key that notifies watchers of changes.
 
-Things come and go while the server runs. No thing is read, run or rendered here, and nobody is notified over a wire:
-whoever does that is one of the watchers.
+Items may be added and removed while the server runs. No item is read, run or rendered here, and clients are not
+notified here: a watcher does that.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import Generic, ParamSpec, Protocol, TypeVar
 
 from ..protocol.errors import ToolDefinitionError
 
-_LOOKED_AT = 128
-"""Characters of a wrong key that are compared with those that exist: comparing takes the square of them."""
+_COMPARED_CHARS = 128
+"""Characters of an unknown key that are compared with the existing keys: comparing takes quadratic time."""
 
 
-class Offered(Protocol):
-    """What can be offered: it has a key that is its own, and says where it was written."""
+class CatalogueItem(Protocol):
+    """An item of a catalogue: has a unique key, and the location of its definition."""
 
     @property
     def key(self) -> str: ...
@@ -26,89 +26,89 @@ class Offered(Protocol):
     def where(self) -> str: ...
 
 
-T = TypeVar("T", bound=Offered)
+T = TypeVar("T", bound=CatalogueItem)
 P = ParamSpec("P")
 
 
 class Watchers(Generic[P]):
-    """Who wants to be told of one thing."""
+    """Callbacks for one kind of change."""
 
     def __init__(self) -> None:
-        self._told: list[Callable[P, None]] = []
+        self._callbacks: list[Callable[P, None]] = []
 
-    def add(self, told: Callable[P, None]) -> Callable[[], None]:
-        """Tell this one too, until the returned function is called."""
-        self._told.append(told)
+    def add(self, callback: Callable[P, None]) -> Callable[[], None]:
+        """Add a callback. Returns a function that removes it."""
+        self._callbacks.append(callback)
 
         def remove() -> None:
-            if told in self._told:
-                self._told.remove(told)
+            if callback in self._callbacks:
+                self._callbacks.remove(callback)
 
         return remove
 
-    def tell(self, *args: P.args, **kwargs: P.kwargs) -> None:
-        """Call them all, in this thread."""
-        for told in tuple(self._told):
-            told(*args, **kwargs)
+    def notify(self, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Call all callbacks, in the current thread."""
+        for callback in tuple(self._callbacks):
+            callback(*args, **kwargs)
 
 
 class Catalogue(Generic[T]):
-    """Things of the class `sort`, each under its own key.
+    """Items of the class `item_type` by their keys, in the order of their addition.
 
-    `noun`, `decorator`, `key` (what the key is to its author) and `remedy` (where it is said) are for messages.
+    `noun`, `decorator`, `key` (the author's name for the key) and `remedy` (where the key is set) are for messages.
     """
 
     def __init__(
-        self, sort: type[T], things: Iterable[T] = (), *, noun: str, decorator: str, key: str, remedy: str
+        self, item_type: type[T], items: Iterable[T] = (), *, noun: str, decorator: str, key: str, remedy: str
     ) -> None:
-        self._sort = sort
+        self._item_type = item_type
         self._noun = noun
         self._decorator = decorator
         self._key = key
         self._remedy = remedy
-        self._things: dict[str, T] = {}
+        self._items: dict[str, T] = {}
         self._watchers: Watchers[[]] = Watchers()
-        for thing in things:
-            self.add(thing)
+        for item in items:
+            self.add(item)
 
     def add(self, new: T) -> None:
-        """Offer one more. Raises ToolDefinitionError when it is of another sort, or its key is taken."""
-        if not isinstance(new, self._sort):
+        """Add an item. Raises ToolDefinitionError if it is of another class, or its key is already in use."""
+        if not isinstance(new, self._item_type):
             raise ToolDefinitionError(f"{new!r} is not a {self._noun}: decorate the function with {self._decorator}.")
-        if (known := self._things.get(new.key)) is not None:
+        if (known := self._items.get(new.key)) is not None:
             raise ToolDefinitionError(
                 f"Two {self._noun}s have the {self._key} {new.key}: {known.where} and {new.where}. "
                 f"Give one of them another, with {self._remedy}."
             )
-        self._things[new.key] = new
+        self._items[new.key] = new
         self.changed()
 
-    def remove(self, thing: T) -> None:
-        """Offer it no more. Raises KeyError when this very one is not offered."""
-        if self._things.get(thing.key) is not thing:
-            raise KeyError(f"The {self._noun} {thing.key} is not offered.")
-        del self._things[thing.key]
+    def remove(self, item: T) -> None:
+        """Remove an item. Raises KeyError unless this very object is in the catalogue."""
+        if self._items.get(item.key) is not item:
+            raise KeyError(f"The {self._noun} {item.key} is not offered.")
+        del self._items[item.key]
         self.changed()
 
     def find(self, key: str) -> T | None:
-        """The thing under that key."""
-        return self._things.get(key)
+        """The item with that key, or None."""
+        return self._items.get(key)
 
-    def near(self, key: str) -> str:
-        """A sentence naming what is offered under similar keys, with a space after it; empty without any."""
-        near = difflib.get_close_matches(key[:_LOOKED_AT], list(self._things), n=3)
-        return f"Did you mean {' or '.join(near)}? " if near else ""
+    def suggestion(self, key: str) -> str:
+        """A sentence naming similar keys, with a trailing space; empty if there are none."""
+        matches = difflib.get_close_matches(key[:_COMPARED_CHARS], list(self._items), n=3)
+        return f"Did you mean {' or '.join(matches)}? " if matches else ""
 
     def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
         """Call `changed` after each change, in the thread that made it, until the returned function is called."""
         return self._watchers.add(changed)
 
     def changed(self) -> None:
-        """Say that something changed which `add` and `remove` do not see, as the words that a list shows."""
-        self._watchers.tell()
+        """Notify the watchers of a change other than by `add` and `remove`, such as another title or description."""
+        self._watchers.notify()
 
     def __iter__(self) -> Iterator[T]:
-        return iter(tuple(self._things.values()))
+        return iter(tuple(self._items.values()))
 
     def __len__(self) -> int:
-        return len(self._things)
+        return len(self._items)

@@ -1,6 +1,6 @@
-"""`complete`: the function that knows which values an argument of a prompt or of a resource template may have.
+"""`complete`: attaches a completion function to an argument of a prompt or of a resource template.
 
-It is declared here; it is called when a client asks (dialects/mcp/completion.py).
+Only the declaration is here; dialects/mcp/completion.py calls the function.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Function = Callable[[str, Mapping[str, str]], Values | Awaitable[Values]]
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """In an annotation: the function that knows which values there are."""
+    """The marker in an annotation: the function that returns the possible values."""
 
     function: Function
 
@@ -25,10 +25,10 @@ class Complete:
 def complete(function: Function) -> Complete:
     """Complete an argument by `function(prefix, chosen)`, in `Annotated[str, complete(function)]`.
 
-    prefix is what was typed so far; chosen are the arguments that are filled in already, by name. It returns the values
-    to offer, the best first, and may be a coroutine. A plain function works in a thread of its own.
+    prefix: the text typed so far. chosen: the arguments already filled in, by name. The function returns the possible
+    values, the best first, and may be a coroutine. A plain function runs in a thread of its own.
 
-    Raises ToolDefinitionError when it does not take these two.
+    Raises ToolDefinitionError if the function does not accept these two arguments.
     """
     try:
         inspect.signature(function).bind("", {})

@@ -1,9 +1,9 @@
-"""What a tool, a prompt or a resource returns besides plain values: text, pictures, sound, files, links to resources.
+"""Content that a tool, a prompt or a resource may return: text, images, audio, files, links to resources.
 
-Each class is what an author writes; `block` is the content block that it is on MCP's wire (2026-07-28, Tools, Tool
-Result; the same in 2025-11-25). Files are read when the content is made, so that what is wrong with one is raised in
-the author's line. The blocks are plain dicts: the models of mcp-types would triple the time that importing a file of
-tools takes, and the tests hold them against it. No run, no reader and no policy of what a client can show is in here.
+Authors create instances of these classes; `block` returns the content block of MCP (2026-07-28, Tools, Tool Result; the
+same in 2025-11-25). Files are read in the constructor, so that errors are raised in the author's line. The blocks are
+plain dicts: the models of mcp-types would triple the import time of a file of tools; the tests compare the blocks with
+them. No run, no reader and no policy of what a client can show is in here.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _ROLES = frozenset(typing.get_args(Role))
 class Annotations:
     """Hints for the client (MCP, Resources, Annotations).
 
-    audience: who it is for. priority: 0.0, entirely optional, to 1.0, effectively required. last_modified: with its
-    time zone.
+    audience: "user", "assistant" or both. priority: from 0.0, entirely optional, to 1.0, effectively required.
+    last_modified: a time zone aware datetime.
 
-    Raises ContentError for anything else.
+    Raises ContentError for other values.
     """
 
     audience: Sequence[Role] = ()
@@ -52,13 +52,13 @@ class Annotations:
             raise ContentError("last_modified has no time zone: nobody else knows which one is meant")
 
     def wire(self) -> dict[str, Any]:
-        """As on MCP's wire."""
+        """As sent over MCP."""
         modified = self.last_modified and self.last_modified.isoformat().replace("+00:00", "Z")
         return present(audience=list(self.audience) or None, priority=self.priority, lastModified=modified)
 
 
 def present(**fields: Any) -> dict[str, Any]:
-    """The fields that are not None, with annotations as on the wire: MCP leaves out what is not known."""
+    """The fields that are not None, with annotations serialised: MCP omits unknown members."""
     return {
         name: value.wire() if isinstance(value, Annotations) else value
         for name, value in fields.items()
@@ -67,17 +67,17 @@ def present(**fields: Any) -> dict[str, Any]:
 
 
 class Content(ABC):
-    """Something that is more than its JSON: what the classes of this module have in common."""
+    """The base class of all content."""
 
     __slots__ = ()
 
     @abstractmethod
     def block(self) -> dict[str, Any]:
-        """The content block on MCP's wire."""
+        """The MCP content block."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> CoreSchema:
-        """An annotation like `-> Image` is validated by class, and serialised as its block."""
+        """For annotations like `-> Image`: validated by class, serialised as its block."""
         blocks = core_schema.plain_serializer_function_ser_schema(
             lambda content: content.block(), return_schema=core_schema.dict_schema()
         )
@@ -86,13 +86,13 @@ class Content(ABC):
 
 @dataclass(frozen=True, slots=True)
 class Text(Content):
-    """Text, for when it needs annotations or stands beside other content; else return a str."""
+    """Text with annotations, or beside other content. Otherwise return a str."""
 
     text: str
     annotations: Annotations | None = None
 
     def __post_init__(self) -> None:
-        _must_be_text(self.text)
+        _check_text(self.text)
 
     def block(self) -> dict[str, Any]:
         return present(type="text", text=self.text, annotations=self.annotations)
@@ -107,7 +107,7 @@ class _Media(Content):
     kind: typing.ClassVar[str]
 
     def __init__(self, data: Data, mime_type: str | None = None, *, annotations: Annotations | None = None) -> None:
-        """Raises ContentError when the data is not of this kind, OSError when the file cannot be read."""
+        """Raises ContentError if the data is not of this kind, OSError if the file cannot be read."""
         raw, kind = bytes_and_type(data, mime_type)
         if not raw:
             raise ContentError(f"there are no bytes of this {self.kind}")
@@ -124,14 +124,14 @@ class _Media(Content):
 
 
 class Image(_Media):
-    """A picture: its bytes, or a path to its file. The media type is found by the first bytes or by the extension."""
+    """An image: bytes, or the path of a file. The media type is detected by the first bytes or by the extension."""
 
     __slots__ = ()
     kind = "image"
 
 
 class Audio(_Media):
-    """Sound: its bytes, or a path to its file. The media type is found by the first bytes or by the extension."""
+    """Audio: bytes, or the path of a file. The media type is detected by the first bytes or by the extension."""
 
     __slots__ = ()
     kind = "audio"
@@ -139,7 +139,7 @@ class Audio(_Media):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddedResource(Content):
-    """A resource that is carried along: either `text` or `blob` at `uri`, which the client may show or keep."""
+    """A resource embedded in the result: either `text` or `blob` at `uri`, which the client may show or store."""
 
     uri: str
     text: str | None = None
@@ -148,17 +148,17 @@ class EmbeddedResource(Content):
     annotations: Annotations | None = None
 
     def __post_init__(self) -> None:
-        _must_be_uri(self.uri)
+        _check_uri(self.uri)
         if (self.text is None) == (self.blob is None):
             raise ContentError(f"{self.uri}: give either text or blob")
         if self.text is not None:
-            _must_be_text(self.text)
+            _check_text(self.text)
         if self.blob is not None:
             object.__setattr__(self, "blob", read(self.blob))
         checked_type(self.mime_type)
 
     def resource(self) -> dict[str, Any]:
-        """The contents of a resource on MCP's wire."""
+        """As MCP resource contents."""
         if self.text is not None:
             return {"uri": self.uri, "mimeType": self.mime_type or "text/plain", "text": self.text}
         data = self.blob or b""
@@ -170,8 +170,8 @@ class EmbeddedResource(Content):
 
 
 class File(EmbeddedResource):
-    """A file that is carried along, by a path or as bytes with a `name`: text where its media type and its bytes are,
-    else a blob. Its URI has its name and nothing of where it lies."""
+    """A file embedded in the result, from a path or from bytes with a `name`: text if both its media type and its bytes
+    are text, else a blob. Its URI contains its name, but not its directory."""
 
     __slots__ = ()
 
@@ -184,7 +184,7 @@ class File(EmbeddedResource):
         mime_type: str | None = None,
         annotations: Annotations | None = None,
     ) -> None:
-        """Raises ContentError without a name or a URI, OSError when the file cannot be read."""
+        """Raises ContentError without a name or a URI, OSError if the file cannot be read."""
         if name is None and isinstance(data, os.PathLike):
             name = os.path.basename(os.fspath(data))
         if not name and uri is None:
@@ -202,7 +202,7 @@ class File(EmbeddedResource):
 
 @dataclass(frozen=True, slots=True)
 class ResourceLink(Content):
-    """A link to a resource that the client can read, listed or not. `size` is in bytes."""
+    """A link to a resource that the client can read, whether it is listed or not. `size` is in bytes."""
 
     uri: str
     name: str
@@ -213,7 +213,7 @@ class ResourceLink(Content):
     annotations: Annotations | None = None
 
     def __post_init__(self) -> None:
-        _must_be_uri(self.uri)
+        _check_uri(self.uri)
         checked_type(self.mime_type)
         if self.size is not None and self.size < 0:
             raise ContentError(f"{self.uri}: a size of {self.size} bytes")
@@ -232,13 +232,13 @@ class ResourceLink(Content):
 
 
 _NEVER_CONTENT = frozenset({str, int, float, bool, dict, type(None)})
-"""What most results are: asked first, as asking an abstract class is dear."""
+"""The types of most results, checked first because isinstance with an abstract class is expensive."""
 
 
 def is_content(value: Any, *, declared: bool = False) -> bool:
-    """Whether a value has content blocks: it is content, or a list or tuple with content in it.
+    """Whether a value becomes content blocks: it is content, or a list or tuple that contains some.
 
-    Where content is `declared`, a list of text alone has them too, and an empty one.
+    If content is `declared`, a list that contains only text does too, and so does an empty one.
     """
     if type(value) in _NEVER_CONTENT:
         return False
@@ -252,7 +252,7 @@ def is_content(value: Any, *, declared: bool = False) -> bool:
 def content_blocks(value: Any, *, declared: bool = False) -> list[dict[str, Any]] | None:
     """The content blocks of a value that `is_content`; None for any other value.
 
-    Raises ContentError when content stands in a list beside what is neither content nor text.
+    Raises ContentError for a list with content and items that are neither content nor text.
     """
     if not is_content(value, declared=declared):
         return None
@@ -261,7 +261,7 @@ def content_blocks(value: Any, *, declared: bool = False) -> list[dict[str, Any]
 
 
 def declares_content(annotation: Any) -> bool:
-    """Whether a function annotated like this returns content, alone, in a list or among other types."""
+    """Whether a return annotation includes content, alone, in a list or in a union."""
     if isinstance(annotation, type) and issubclass(annotation, Content):
         return True
     return any(declares_content(argument) for argument in typing.get_args(annotation))
@@ -286,11 +286,11 @@ def _as_text(raw: bytes, kind: str) -> str | None:
         return None
 
 
-def _must_be_text(text: Any) -> None:
+def _check_text(text: Any) -> None:
     if not isinstance(text, str):
         raise ContentError(f"the text is of type {type(text).__name__}, not str")
 
 
-def _must_be_uri(uri: Any) -> None:
+def _check_uri(uri: Any) -> None:
     if not isinstance(uri, str) or not uri.isascii() or normal(uri) is None:
         raise ContentError(f"{uri!r} is no URI (RFC 3986): it needs a scheme, and all else percent-encoded")

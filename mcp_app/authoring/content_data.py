@@ -1,7 +1,7 @@
-"""The bytes of content: what an author gives, a path or bytes, as bytes of a known media type.
+"""The bytes of content: a path or bytes from an author, read and with their media type detected.
 
-A file is read whole and at once, so it is bounded by what one event can carry. Nothing is known here of what the bytes
-become.
+A file is read completely, so its size is limited to that of one event. What kind of content the bytes become is not
+known here.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ Data = bytes | bytearray | memoryview | os.PathLike[str]
 
 
 class ContentError(ValueError):
-    """What was given cannot be sent as this content, and the message says why. For its author, never a caller."""
+    """The arguments cannot be sent as this content. The message is for the author, never for a caller."""
 
 
 MAX_DATA_BYTES = (MAX_EVENT_BYTES - 16 * 1024) // 4 * 3
-"""What fits into one event in Base64, which makes four bytes of three, with 16 KiB for all that stands around it. A
-larger one would only be read to be refused when it is sent."""
+"""Maximum size, so that it fits into one event in Base64 (four bytes for three), with 16 KiB for the rest of the event.
+A larger file would be read only to be refused when it is sent."""
 
 
 def bytes_and_type(data: Data, declared: str | None, name: str | None = None) -> tuple[bytes, str]:
-    """The bytes and their media type: as declared, else by their beginning, else by the extension of the name.
+    """The bytes and their media type: as declared, else by the first bytes, else by the extension of the name.
 
-    Raises ContentError when they are too many or of another type than declared, OSError from reading the file.
+    Raises ContentError if they are too many or contradict the declared type, OSError from reading the file.
     """
     raw = read(data)
     found = media_type.by_content(raw)
     declared = checked_type(declared)
     if declared is not None:
         if found is not None and media_type.contradicts(declared, found):
-            raise ContentError(f"{_named(data)}: this is {found}, not {declared}")
+            raise ContentError(f"{_label(data)}: this is {found}, not {declared}")
         return raw, declared
     if name is None and isinstance(data, os.PathLike):
         name = os.path.basename(os.fspath(data))
@@ -42,7 +42,7 @@ def bytes_and_type(data: Data, declared: str | None, name: str | None = None) ->
 
 
 def read(data: Data) -> bytes:
-    """The bytes themselves, or those of the file. Raises ContentError for too many, OSError from reading the file."""
+    """The bytes, or those of the file. Raises ContentError for too many, OSError from reading the file."""
     if isinstance(data, str):
         raise ContentError(
             "a str is neither bytes nor a path: give bytes (of Base64, base64.b64decode(…)) or pathlib.Path(…)"
@@ -50,21 +50,22 @@ def read(data: Data) -> bytes:
     raw = bytes(data) if isinstance(data, bytes | bytearray | memoryview) else _file(data)
     if len(raw) > MAX_DATA_BYTES:
         raise ContentError(
-            f"{_named(data)}: more than the {MAX_DATA_BYTES} bytes that one event carries; "
+            f"{_label(data)}: more than the {MAX_DATA_BYTES} bytes that one event carries; "
             "return a ResourceLink, or a part of it"
         )
     return raw
 
 
 def checked_type(declared: str | None) -> str | None:
-    """The same media type. Raises ContentError when it is not written as one (RFC 9110, 8.3.1)."""
+    """Return the media type. Raises ContentError if its syntax is invalid (RFC 9110, 8.3.1)."""
     if declared is not None and not media_type.is_valid(declared):
         raise ContentError(f"{declared!r} is no media type: write it as in image/png")
     return declared
 
 
 def _more_exact(found: str | None, named: str | None) -> str | None:
-    """By the bytes, but for zip files, whose extension says what is in them, and text, which may begin in any way."""
+    """The type by content; by name for zip files, whose extension is more specific, and for text, which has no magic
+    number."""
     if named is not None and (found == "application/zip" or media_type.is_text(named)):
         return named
     return found or named
@@ -73,16 +74,16 @@ def _more_exact(found: str | None, named: str | None) -> str | None:
 def _file(path: os.PathLike[str]) -> bytes:
     if not isinstance(path, os.PathLike):
         raise ContentError(f"{type(path).__name__} is neither bytes nor a path")
-    with open(path, "rb", opener=_without_waiting) as file:
+    with open(path, "rb", opener=_nonblocking) as file:
         if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise ContentError(f"{os.fspath(path)}: not a regular file")
         return file.read(MAX_DATA_BYTES + 1)
 
 
-def _without_waiting(path: str, flags: int) -> int:
-    """Opening a named pipe would wait for somebody who writes to it."""
+def _nonblocking(path: str, flags: int) -> int:
+    """Opening a named pipe would block until it has a writer."""
     return os.open(path, flags | os.O_NONBLOCK)
 
 
-def _named(data: Data) -> str:
+def _label(data: Data) -> str:
     return os.fspath(data) if isinstance(data, os.PathLike) else f"{type(data).__name__} of content"

@@ -1,8 +1,8 @@
-"""What a tool is handed besides its parameters: the way to say what happens, and what it may know of its caller.
+"""`Context`: a tool's access to its run and its caller: progress, logging, questions, cancellation, header fields.
 
-In a coroutine or an async generator every method is awaited. In a plain function, which works in a thread of its own,
-the same methods are called without `await`; they return when the event is taken. Nothing of HTTP is here but the
-request's headers, as a mapping.
+In a coroutine or an async generator every method is awaited. In a plain function, which runs in a thread of its own,
+the same methods are called without `await`; they return when the event is accepted. Of HTTP only the request's header
+fields are here, as a mapping.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ Wait = Callable[[Coroutine[Any, Any, Any]], Any]
 
 
 class Caller:
-    """Who called and when that ends; the same for the whole run.
+    """The caller of a run, and the run's deadline; one for the whole run.
 
-    `deadline` is a point on time.monotonic()'s clock, in seconds. `reason` is set when the run is ended. `asker` is
-    the way to ask back, None where there is none.
+    `deadline` is a time.monotonic() value, in seconds. `reason` is set when the run is ended. `asker` sends questions
+    to the caller; None if that is impossible.
     """
 
     __slots__ = ("asker", "clock", "deadline", "headers", "principal", "reason", "trace")
@@ -56,18 +56,18 @@ class Caller:
         self.reason: str | None = None
 
 
-_PROGRESS, _PARTIAL = EventType.PROGRESS, EventType.PARTIAL  # looked up once: an enum's metaclass does it, slowly
-_NOTHING_SAID = encode({})
+_PROGRESS, _PARTIAL = EventType.PROGRESS, EventType.PARTIAL  # looked up once: the enum's metaclass is slow
+_NO_MESSAGE = encode({})
 
-_ASKING_FIRST = threading.Lock()
-"""Threads of one tool may ask at once, and what is counted and made once is so for all of them."""
+_QUESTIONS_LOCK = threading.Lock()
+"""Guards the creation of `Questions`: several threads of one tool may ask concurrently, and must share its keys."""
 
 _EXACT = 2**53
-"""From here on integers are rounded, as in every binary64 (RFC 8259, 6)."""
+"""From here on a binary64 cannot represent every integer exactly (RFC 8259, 6)."""
 
 
 class Context:
-    """Handed to a tool that has a parameter annotated `Context`, under whatever name."""
+    """Passed to a tool's parameter that is annotated `Context`, whatever its name."""
 
     __slots__ = ("_caller", "_questions", "_send", "_wait")
 
@@ -75,20 +75,20 @@ class Context:
         self._send = send
         self._caller = caller
         self._wait = wait
-        self._questions: Questions | None = None  # made for the first: few calls ask anything
+        self._questions: Questions | None = None  # created by the first question: few calls ask one
 
     def progress(self, done: float, total: float | None = None, message: str | None = None) -> Awaitable[None]:
-        """Say how far the work is: `done` of `total`, in any unit of the tool's own.
+        """Report progress: `done` of `total`, in any unit.
 
-        Raises ValueError for what is no finite number.
+        Raises ValueError for a value that is not a finite number.
         """
-        said = _NOTHING_SAID if message is None else encode({"message": message})
-        return self._send(Event(_PROGRESS, said, _numbers(done, total)))
+        data = _NO_MESSAGE if message is None else encode({"message": message})
+        return self._send(Event(_PROGRESS, data, _numbers(done, total)))
 
     def partial(self, data: Any, *, progress: float | None = None, total: float | None = None) -> Awaitable[None]:
-        """Send a part of the result now; with numbers, say how far the work is as well.
+        """Send a part of the result now; with numbers, report progress as well.
 
-        Raises ValueError when the data cannot be serialised, and for what is no finite number.
+        Raises ValueError if the data cannot be serialised, or a number is not finite.
         """
         numbers = b"" if progress is None and total is None else _numbers(progress, total)
         blocks = content_blocks(data)
@@ -98,7 +98,7 @@ class Context:
         return self._send(Event(_PARTIAL, encode(data), numbers))
 
     def log(self, level: Level, message: str, data: Any = None) -> Awaitable[None]:
-        """Send a line for the caller's log.
+        """Send a log message to the caller.
 
         Raises ValueError for an unknown level, or data that cannot be serialised.
         """
@@ -108,9 +108,10 @@ class Context:
         return self._send(Event(EventType.LOG, encode(line if data is None else {**line, "data": data})))
 
     def let_go(self) -> Awaitable[None]:
-        """End the caller's stream now, where the caller comes back for the rest: it need not hold a connection to wait.
+        """Close the caller's stream now if the caller polls: it need not hold a connection while it waits.
 
-        That is so in MCP 2025-11-25, whose streams may be polled; anywhere else nothing happens. The tool goes on.
+        Only in MCP 2025-11-25, whose streams may be polled: the caller reconnects for the rest. Otherwise this does
+        nothing. The tool continues.
         """
         asker = self._caller.asker
         return self._send(Event(EventType.LET_GO, b"null")) if asker is not None and asker.polled else DONE
@@ -119,7 +120,7 @@ class Context:
 
     def can(self, capability: str) -> bool:
         """Whether the caller can be asked: "elicitation", "elicitation.url", "sampling", "sampling.tools", "roots"."""
-        return self._asking().can(capability)
+        return self._get_questions().can(capability)
 
     def ask(self, model: type[M], message: str, *, key: str | None = None) -> Coroutine[Any, Any, M]:
         """Ask the user to fill in a form with the model's fields; the answer is a validated instance.
@@ -127,30 +128,30 @@ class Context:
         The fields are str, int, float, bool, date, datetime, a Literal or an Enum of strings, or a list of these two;
         `Titled` gives a choice its titles. Never ask for a password or a key: `ask_url` is for those.
 
-        A client of MCP 2026-07-28 gets the questions as the answer to its call, and calls again with what the user
-        said: then THE TOOL RUNS AGAIN FROM ITS START, and each `ask` that was answered returns at once. What stands
-        before an `ask` may so run several times: make it harmless, or keep it in `once`. In older clients' sessions
-        the call waits here. Several questions at once: `await asyncio.gather(ctx.ask(…), ctx.sample(…))`.
+        A client of MCP 2026-07-28 gets the questions as the answer to its call, and retries the call with the user's
+        answers: then THE TOOL RUNS AGAIN FROM ITS START, and each `ask` that was answered returns immediately. Code
+        before an `ask` may therefore run several times: make it idempotent, or wrap it in `once`. In sessions of older
+        clients the call waits here. Several questions at once: `await asyncio.gather(ctx.ask(…), ctx.sample(…))`.
 
-        key: names the question in all rounds of the call; by default its place among the questions, so that a tool
-            whose questions come in another order the next time has to name them.
+        key: identifies the question in all rounds of the call. The default is its position among the questions: a tool
+            that may ask them in another order the next time must set it.
 
-        Raises Declined when the user says no or closes the form, MissingCapability when the caller cannot be asked,
-        NoAnswer when its client fails; at the call itself ToolDefinitionError for a model that no form can show, and
-        ValueError for a key that was used before.
+        Raises Declined if the user declines or closes the form, MissingCapability if the caller cannot be asked, and
+        NoAnswer if its client fails; when called, before the await, ToolDefinitionError for a model that no form can
+        show, and ValueError for a key that was used before.
         """
-        return self._asking().form(model, message, key)
+        return self._get_questions().form(model, message, key)
 
     def ask_url(
         self, url: str, message: str, *, until: Visits | None = None, key: str | None = None
     ) -> Coroutine[Any, Any, None]:
-        """Ask the user to open a page, for what must not pass through the client: a login, a payment, a secret.
+        """Ask the user to open a page, for data that must not pass through the client: a login, a payment, a secret.
 
-        It returns when the user agreed to open it; with `until`, once the page has said that it is done with, by
-        `until.complete(id)`, where the id stands in the URL as the parameter elicitationId. Put no secret into the
-        URL, and let the page find out who opens it. Runs again, and raises, like `ask`.
+        Returns when the user has agreed to open it; with `until`, when the page has called `until.complete(id)`, where
+        the id is the URL's query parameter elicitationId. Put no secret into the URL, and let the page authenticate
+        its visitor. Runs again, and raises, like `ask`.
         """
-        return self._asking().url(url, message, key, until, self._caller.principal)
+        return self._get_questions().url(url, message, key, until, self._caller.principal)
 
     def sample(
         self,
@@ -165,10 +166,10 @@ class Context:
         tool_choice: Mapping[str, Any] | None = None,
         key: str | None = None,
     ) -> Coroutine[Any, Any, Sample]:
-        """Ask the client's model to go on after `messages`: a str, a `Message`, a SamplingMessage, or a list of these.
+        """Ask the client's model to continue `messages`: a str, a `Message`, a SamplingMessage, or a list of these.
 
-        max_tokens: of the answer. The other parameters are those of MCP's sampling/createMessage; `tools` and
-        `tool_choice` need the capability sampling.tools. Runs again, and raises, like `ask`.
+        max_tokens: the limit of the answer. The other parameters are those of MCP's sampling/createMessage; `tools`
+        and `tool_choice` need the capability sampling.tools. Runs again, and raises, like `ask`.
         """
         options = {
             "maxTokens": max_tokens,
@@ -179,24 +180,24 @@ class Context:
             "tools": tools,
             "toolChoice": tool_choice,
         }
-        return self._asking().sample(messages, options, key)
+        return self._get_questions().sample(messages, options, key)
 
     def roots(self, *, key: str | None = None) -> Coroutine[Any, Any, list[Root]]:
         """Ask for the directories and files that the client considers relevant. Runs again, and raises, like `ask`."""
-        return self._asking().roots(key)
+        return self._get_questions().roots(key)
 
     def once(self, key: str, make: Callable[[], Any]) -> Coroutine[Any, Any, Any]:
-        """What `make()`, a coroutine or not, returns: made once in a call, however often the tool runs again.
+        """The return value of `make()`, or of its coroutine, which runs once per call even if the tool runs again.
 
-        The value must be one that JSON can carry, and comes back as from JSON. It travels to the client and back,
-        sealed against change and not hidden: put no secret into it. A call that is given up is never made good: `make`
-        may have run, and nobody come back.
+        The value must be JSON-serialisable, and is returned as decoded from JSON. The client stores it between the
+        rounds, authenticated but not encrypted: put no secret into it. A client may abandon the call and never retry
+        it: `make` may then have run, and nothing undoes it.
         """
-        return self._asking().once(key, make)
+        return self._get_questions().once(key, make)
 
-    def _asking(self) -> Questions:
+    def _get_questions(self) -> Questions:
         if self._questions is None:
-            with _ASKING_FIRST:
+            with _QUESTIONS_LOCK:
                 if self._questions is None:
                     self._questions = Questions(self._caller.asker or NullAsker())
         return self._questions
@@ -204,13 +205,13 @@ class Context:
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """In a plain function: wait for `ask`, `sample`, `roots` or `once`, as in `ctx.wait(ctx.roots())`.
 
-        Raises RuntimeError in a coroutine, which awaits them.
+        Raises RuntimeError in a coroutine, which must await them.
         """
         if self._wait is None:
             coroutine.close()
             raise RuntimeError("ctx.wait is for plain functions: write `await` in a coroutine")
-        found: T = self._wait(coroutine)
-        return found
+        result: T = self._wait(coroutine)
+        return result
 
     # --- of the caller -----------------------------------------------------------------------------------------------
 
@@ -218,7 +219,7 @@ class Context:
     def cancelled(self) -> bool:
         """Whether the run was ended and the tool should stop.
 
-        A coroutine is told by CancelledError; a plain function that computes for long without a word looks here.
+        A coroutine gets CancelledError; a plain function that computes for long without sending events checks this.
         """
         return self._caller.reason is not None
 
@@ -229,7 +230,7 @@ class Context:
 
     @property
     def deadline(self) -> float:
-        """When the run will be ended whatever it does, as a point on time.monotonic()'s clock, in seconds."""
+        """The time at which the run will be ended in any case, as a time.monotonic() value in seconds."""
         return self._caller.deadline
 
     @property
@@ -239,31 +240,31 @@ class Context:
 
     @property
     def principal(self) -> str:
-        """Who calls. `anonymous` as long as the server does not authenticate."""
+        """The caller's identity; `anonymous` while the server does not authenticate."""
         return self._caller.principal
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The request's header fields, names in lower case; of a repeated field the values joined by a comma."""
+        """The request's header fields, names in lower case; the values of a repeated field are joined by a comma."""
         return self._caller.headers
 
     @property
     def trace(self) -> Trace:
-        """The trace that the caller says its call belongs to: `trace_id`, `baggage`, and `headers()` to send along."""
+        """The trace context that the caller sent: `trace_id`, `baggage`, and `headers()` to propagate it."""
         return self._caller.trace
 
 
 def _numbers(progress: float | None, total: float | None, *, content: bool = False) -> bytes:
     if type(progress) is int and type(total) is int and not content and abs(progress) < _EXACT and abs(total) < _EXACT:
-        # What nearly all are.
+        # The fast path, which nearly all calls take.
         return b'{"progress":%d,"total":%d}' % (progress, total)
     numbers = {"progress": progress, "total": total}
-    said: dict[str, Any] = {name: _number(name, value) for name, value in numbers.items() if value is not None}
-    return encode({**said, "content": True} if content else said)
+    metadata: dict[str, Any] = {name: _number(name, value) for name, value in numbers.items() if value is not None}
+    return encode({**metadata, "content": True} if content else metadata)
 
 
 def _number(name: str, value: Any) -> float | int:
-    """A JSON number that every reader can hold: a binary64. Of whatever can be made one: a Decimal, numpy's."""
+    """A JSON number that every parser can represent: a binary64. Accepts whatever float() does: Decimal, numpy's."""
     try:
         converted = float(value)
     except (TypeError, ValueError, OverflowError):

@@ -1,7 +1,7 @@
-"""What a tool's docstring says: a description of the tool and one of each parameter.
+"""Parses a tool's docstring into a description of the tool and one of each parameter.
 
-Three conventions are read: Google's (`Args:`), Sphinx's (`:param name:`) and NumPy's (`Parameters` underlined). What
-fits none of them is description. Nothing is guessed from code here.
+Three conventions are supported: Google's (`Args:`), Sphinx's (`:param name:`) and NumPy's (`Parameters` underlined).
+All other text is the description. Nothing is inferred from code here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _NUMPY_ENTRY = re.compile(r"(\w+(?:\s*,\s*\w+)*)\s*(?::.*)?$")
 
 
 def describe(docstring: str | None) -> tuple[str, dict[str, str]]:
-    """The description, and the descriptions of parameters by name. Both are empty without a docstring."""
+    """(the description, the descriptions of parameters by name). Both are empty without a docstring."""
     lines = inspect.cleandoc(docstring or "").splitlines()
     body: list[str] = []
     parameters: dict[str, list[str]] = {}
@@ -45,14 +45,14 @@ def describe(docstring: str | None) -> tuple[str, dict[str, str]]:
 
 
 def _google(lines: list[str], index: int, parameters: dict[str, list[str]]) -> int:
-    ours = _GOOGLE_SECTION.fullmatch(lines[index]) is not None
+    is_parameters = _GOOGLE_SECTION.fullmatch(lines[index]) is not None
     entry_indent: int | None = None
     name = ""
     index += 1
     while index < len(lines) and (not lines[index].strip() or lines[index][0].isspace()):
         text = lines[index].strip()
         indent = len(lines[index]) - len(lines[index].lstrip())
-        if ours and text:
+        if is_parameters and text:
             entry_indent = indent if entry_indent is None else entry_indent
             match = _GOOGLE_ENTRY.match(text) if indent == entry_indent else None
             if match:
@@ -79,7 +79,7 @@ def _sphinx(lines: list[str], index: int, parameters: dict[str, list[str]]) -> i
 
 
 def _numpy(lines: list[str], index: int, parameters: dict[str, list[str]]) -> int:
-    ours = lines[index].strip() in {"Parameters", "Other Parameters"}
+    is_parameters = lines[index].strip() in {"Parameters", "Other Parameters"}
     names: list[str] = []
     index += 2
     while index < len(lines):
@@ -88,8 +88,8 @@ def _numpy(lines: list[str], index: int, parameters: dict[str, list[str]]) -> in
         if line and not line[0].isspace():
             if _NUMPY_RULE.fullmatch(following):
                 break
-            match = _NUMPY_ENTRY.match(line) if ours else None
-            if match is None and ours:
+            match = _NUMPY_ENTRY.match(line) if is_parameters else None
+            if match is None and is_parameters:
                 break
             names = [part.strip() for part in match[1].split(",")] if match else []
             for name in names:

@@ -1,4 +1,4 @@
-"""The four kinds of function, and what the values they give become: `Result`, and `Encoded`.
+"""The four kinds of function, `Result`, which marks a generator's result, and `Encoded`, a value as JSON.
 
 Nothing is called here, and no value is validated.
 """
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Kind(Enum):
-    """How a function gives its values, and where it works: on the loop, or in a thread of its own."""
+    """Whether a function returns or yields, and where it runs: on the event loop, or in a thread of its own."""
 
     COROUTINE = auto()
     ASYNC_GENERATOR = auto()
@@ -41,17 +41,17 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Result(Generic[T]):
-    """Yielded last by a generator: `value` is the result of the run. What was yielded before is progress.
+    """Yielded last by a generator: `value` is the result of the run. Earlier values are progress.
 
-    Whoever returns one returns its `value`.
+    Returning a `Result` returns its `value`.
     """
 
     value: T
 
 
 class Encoded(NamedTuple):
-    """A value that a function gave, validated and as JSON. `content`: it is content blocks of MCP, a list, rather than
-    a value of the function's own."""
+    """A function's value, validated and as JSON. `content`: the value is a list of MCP content blocks, not one of the
+    function's own type."""
 
     data: bytes
     content: bool = False

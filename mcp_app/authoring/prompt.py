@@ -1,7 +1,7 @@
-"""Prompts: a typed function becomes messages that a user picks for a model (MCP 2026-07-28, Prompts).
+"""Prompts: a typed function that returns messages, which a user selects for a model (MCP 2026-07-28, Prompts).
 
-Nothing is run here (runs/execution.py does that), and there is no global registry. No wire but the shapes that MCP
-gives prompts.
+Nothing is run here (runs/execution.py does that), and there is no global registry. No wire format is known except MCP's
+prompt types.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from .typed_function import TypedFunction, typed_function
 
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,126}[^\s\x00-\x1f\x7f])?")
 
-_SHOWN = 128  # characters of a wrong name that are repeated in a message
+_QUOTED_CHARS = 128  # characters of an unknown name that are repeated in a message
 
 
 class UnknownPrompt(RequestError):
-    """No prompt of that name is offered (MCP, Prompts, Error Handling)."""
+    """There is no prompt with that name (MCP, Prompts, Error Handling)."""
 
     code = "unknown_prompt"
     status = 404
@@ -38,7 +38,7 @@ class UnknownPrompt(RequestError):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What the user or the assistant says: text, content, or a list of both, which MCP has as one message each.
+    """A message of the user or the assistant: text, content, or a list of both, each a message of its own in MCP.
 
     Raises ValueError for another role or other content.
     """
@@ -49,11 +49,11 @@ class Message:
     def __post_init__(self) -> None:
         if self.role not in typing.get_args(Role):
             raise ValueError(f'{self.role!r} is no role: "user" or "assistant"')
-        if wrong := [item for item in self._items() if not isinstance(item, str | Content)]:
-            raise ValueError(f"a message holds str and content, not {type(wrong[0]).__name__}")
+        if invalid := [item for item in self._items() if not isinstance(item, str | Content)]:
+            raise ValueError(f"a message holds str and content, not {type(invalid[0]).__name__}")
 
     def wire(self) -> list[dict[str, Any]]:
-        """As on MCP's wire: one message for each piece of content."""
+        """As MCP messages, one for each piece of content."""
         pieces = [Text(item) if isinstance(item, str) else item for item in self._items()]
         return [{"role": self.role, "content": piece.block()} for piece in pieces]
 
@@ -62,7 +62,7 @@ class Message:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> CoreSchema:
-        """An annotation like `-> list[Message]` is validated by class, and serialised as its messages."""
+        """For annotations like `-> list[Message]`: validated by class, serialised as MCP messages."""
         messages = core_schema.plain_serializer_function_ser_schema(
             lambda message: message.wire(), return_schema=core_schema.list_schema()
         )
@@ -71,7 +71,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prompt:
-    """A function that makes messages of its arguments. Calling it in Python calls the function itself."""
+    """A function that creates messages from its arguments. Calling the prompt calls the function itself."""
 
     name: str
     title: str
@@ -79,7 +79,7 @@ class Prompt:
     typed: TypedFunction = field(repr=False)
     time_limit: ClassVar[float | None] = None
     encode_item: ClassVar[None] = None
-    """Its function returns, and yields nothing."""
+    """None: the function returns, it does not yield."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.typed.function(*args, **kwargs)
@@ -123,11 +123,11 @@ class Prompt:
         )
 
     def arguments(self, texts: Mapping[str, str]) -> dict[str, Any]:
-        """The function's keyword arguments, of the strings that MCP has. Raises InvalidParams naming each at fault."""
+        """The function's keyword arguments from MCP's strings. Raises InvalidParams naming each invalid one."""
         return self.typed.arguments(texts, hint="prompts/list names the arguments of every prompt.")
 
     def encode_result(self, value: Any) -> Encoded:
-        """What the function returned, as `{"description": …, "messages": […]}`. Raises ToolFailed for anything else."""
+        """The return value as `{"description": …, "messages": […]}`. Raises ToolFailed if it is not messages."""
         items = value if isinstance(value, list | tuple) else [value]
         messages = [message for item in items for message in self._message(item).wire()]
         try:
@@ -161,10 +161,10 @@ def prompt(
 ) -> Prompt | Callable[[Callable[..., Any]], Prompt]:
     """Make a prompt of a typed function that returns text, content, a `Message` or a list of these.
 
-    Its parameters are the prompt's arguments. MCP has them as strings; each is read as what its type takes, lists,
-    dicts and models from JSON.
+    Its parameters are the prompt's arguments. MCP sends them as strings; each is converted to the type of its
+    parameter, lists, dicts and models from JSON.
 
-    name: for programs; the function's name by default. title: for people; made from the name by default.
+    name: for programs; the function's name by default. title: for people; derived from the name by default.
     description: for people and models; the docstring by default.
 
     Raises ToolDefinitionError naming the function, the parameter and what to do.
@@ -186,16 +186,16 @@ def prompt(
 
 
 class Prompts(Catalogue[Prompt]):
-    """The prompts that one server offers, by name, in the order in which they were given."""
+    """The prompts of one server, by name, in the order of their addition."""
 
     def __init__(self, prompts: Iterable[Prompt] = ()) -> None:
         super().__init__(Prompt, prompts, noun="prompt", decorator="@prompt", key="name", remedy="@prompt(name=…)")
 
     def get(self, name: str) -> Prompt:
-        """The prompt of that name. Raises UnknownPrompt, with the nearest names in its hint."""
+        """The prompt with that name. Raises UnknownPrompt, with similar names in its hint."""
         found = self.find(name)
         if found is None:
             raise UnknownPrompt(
-                f"There is no prompt named {name[:_SHOWN]!r}.", hint=self.near(name) + UnknownPrompt.hint
+                f"There is no prompt named {name[:_QUOTED_CHARS]!r}.", hint=self.suggestion(name) + UnknownPrompt.hint
             )
         return found

@@ -1,7 +1,7 @@
-"""Resources: a typed function becomes what can be read at a URI, or with `{variables}` at all URIs of a template.
+"""Resources: a typed function whose result is read at a URI, or with `{variables}` at all URIs of a template.
 
-Nothing is run here: a `Reading` is what runs/execution.py works on. There is no global registry, and no wire but the
-shapes that MCP gives resources (2026-07-28, Resources).
+Nothing is run here: runs/execution.py runs a `Reading`. There is no global registry, and no wire format is known except
+MCP's resource types (2026-07-28, Resources).
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from .signature import Signature
 from .source import title_of
 from .typed_function import TypedFunction, typed_function
 
-_SHOWN = 200  # characters of a wrong URI that are repeated in a message
+_QUOTED_CHARS = 200  # characters of an unknown URI that are repeated in a message
 
 
 class UnknownResource(RequestError):
-    """There is nothing at this URI (MCP, Resources, Error Handling). `uri` is the one that was asked for.
+    """There is no resource at the requested `uri` (MCP, Resources, Error Handling).
 
-    The function of a template raises it, or returns None, when it has nothing for these values.
+    The function of a template raises it, or returns None, if nothing exists for the values of its variables.
     """
 
     code = "unknown_resource"
@@ -38,7 +38,7 @@ class UnknownResource(RequestError):
     hint = "resources/list and resources/templates/list name what can be read; a URI is percent-encoded."
 
     def __init__(self, uri: str, *, hint: str | None = None) -> None:
-        super().__init__(f"There is no resource at {uri[:_SHOWN]!r}.", hint=hint)
+        super().__init__(f"There is no resource at {uri[:_QUOTED_CHARS]!r}.", hint=hint)
         self.uri = uri
 
     def object(self) -> dict[str, Any]:
@@ -48,9 +48,9 @@ class UnknownResource(RequestError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Resource:
-    """A function whose result can be read at `uri`, a URI or a template of URIs. Calling it calls the function.
+    """A function whose result can be read at `uri`, a URI or a URI template. Calling the resource calls the function.
 
-    `cache_seconds` and `cache_scope` are what readers are told of keeping its contents (MCP, Caching).
+    `cache_seconds` and `cache_scope` are the cache hints for clients (MCP, Caching).
     """
 
     uri: str
@@ -70,12 +70,12 @@ class Resource:
 
     @property
     def is_template(self) -> bool:
-        """Whether it stands for many URIs."""
+        """Whether `uri` is a template."""
         return bool(self.template.variables)
 
     @property
     def key(self) -> str:
-        """What no other resource has: two templates that differ only in their variables' names have the same."""
+        """Unique among resources. Templates that differ only in the names of their variables have the same key."""
         return self.template.shape
 
     @property
@@ -84,11 +84,11 @@ class Resource:
 
     @property
     def signature(self) -> Signature:
-        """Of its function: its parameters are the template's variables."""
+        """The function's signature: its parameters are the template's variables."""
         return self.typed.signature
 
     def wire(self) -> dict[str, Any]:
-        """As in `resources/list`, or for a template as in `resources/templates/list`."""
+        """The entry in `resources/list`, or for a template in `resources/templates/list`."""
         return present(
             **{"uriTemplate" if self.is_template else "uri": self.uri},
             name=self.name,
@@ -100,24 +100,24 @@ class Resource:
         )
 
     def cache_hints(self) -> dict[str, Any]:
-        """What a 2026-07-28 answer to `resources/read` says of caching: `ttlMs` in milliseconds, and `cacheScope`."""
+        """The cache hints in a 2026-07-28 response to `resources/read`: `ttlMs` in milliseconds, and `cacheScope`."""
         return {"ttlMs": round(self.cache_seconds * 1000), "cacheScope": self.cache_scope}
 
     def reading(self, uri: str, values: Mapping[str, str]) -> tuple[Reading, dict[str, Any]]:
-        """A reading of it at `uri`, and the function's arguments. Raises InvalidParams for values of another type."""
+        """(the `Reading` at `uri`, the function's arguments). Raises InvalidParams for values of another type."""
         arguments = self.typed.arguments(values, hint=f"The URI is {self.uri} with the values of its variables.")
         return Reading(self, uri), arguments
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One resource at one URI: worked on by runs/execution.py as a tool is."""
+    """One resource at one URI: runs/execution.py runs it like a tool."""
 
     resource: Resource
     uri: str
     time_limit: ClassVar[float | None] = None
     encode_item: ClassVar[None] = None
-    """Its function returns, and yields nothing."""
+    """None: the function returns, it does not yield."""
 
     @property
     def name(self) -> str:
@@ -136,10 +136,10 @@ class Reading:
         return self.resource.signature.context
 
     def encode_result(self, value: Any) -> Encoded:
-        """What the function returned, as `{"contents": […]}`.
+        """The return value as `{"contents": […]}`.
 
-        Raises UnknownResource when that is None, and ToolFailed for what cannot be contents. A list of none is
-        contents that are JSON: MCP forbids `contents` without any.
+        Raises UnknownResource if it is None, and ToolFailed if it cannot be converted to contents. An empty list is
+        sent as JSON, because MCP forbids empty `contents`.
         """
         if value is None:
             raise UnknownResource(self.uri)
@@ -162,19 +162,19 @@ def resource(
     cache_seconds: float = 0,
     cache_scope: Literal["public", "private"] = "private",
 ) -> Callable[[Callable[..., Any]], Resource]:
-    """Make a resource of a typed function: what it returns is what is read at `uri`.
+    """Make a resource of a typed function: its return value is read at `uri`.
 
-    A str is text, bytes are a blob, anything else is JSON; `EmbeddedResource` and `File` are contents with a URI of
-    their own, and a list of them are several. None means that there is nothing at this URI.
+    A str is sent as text, bytes as a blob, anything else as JSON; `EmbeddedResource` and `File` are contents with a URI
+    of their own, and a list of them is several contents. None means that there is no resource at this URI.
 
-    uri: with variables a template (RFC 6570): `{id}`, or as the last one `{+path}`, which may contain slashes. Each
-        variable is a parameter of the function and has its type. No value of one starts with a slash or has `..`
-        between slashes.
-    name: for programs; the function's name by default. title: for people; made from the name by default.
+    uri: a URI, or a template with variables (RFC 6570): `{id}`, or as the last one `{+path}`, which may contain
+        slashes. Each variable is a parameter of the function and has its type. No value starts with a slash or has
+        `..` between slashes.
+    name: for programs; the function's name by default. title: for people; derived from the name by default.
     description: the docstring by default.
-    mime_type: of what is read; by what is returned by default. size: in bytes, if it is known.
-    cache_seconds: how long readers may keep what they read, in seconds.
-    cache_scope: "public" when everybody reads the same.
+    mime_type: of the contents; derived from the return value by default. size: in bytes, if known.
+    cache_seconds: how long clients may cache the contents, in seconds.
+    cache_scope: "public" if the contents are the same for every caller.
 
     Raises ToolDefinitionError naming the function and what to do.
     """
@@ -231,7 +231,7 @@ def _names(names: set[str]) -> str:
 
 
 class Resources(Catalogue[Resource]):
-    """The resources and templates that one server offers, each in the order in which they were given."""
+    """The resources and templates of one server, in the order of their addition."""
 
     def __init__(self, resources: Iterable[Resource] = ()) -> None:
         super().__init__(
@@ -240,34 +240,34 @@ class Resources(Catalogue[Resource]):
         self._updates: Watchers[[str]] = Watchers()
 
     def listed(self) -> list[Resource]:
-        """Those at one URI."""
+        """The resources that are not templates."""
         return [each for each in self if not each.is_template]
 
     def templates(self) -> list[Resource]:
-        """Those at many."""
+        """The resources that are templates."""
         return [each for each in self if each.is_template]
 
     def updated(self, uri: str) -> None:
-        """Say, in any thread, that what is read at `uri` has changed: MCP clients that asked for it are told.
+        """Report that the contents at `uri` have changed; subscribed MCP clients are notified. Thread-safe.
 
-        Raises UnknownResource when nothing that is offered can be read there.
+        Raises UnknownResource if no resource or template matches `uri`.
         """
         normalised = normal(uri)
         if normalised is None or all(each.template.match(uri) is None for each in self):
             raise UnknownResource(uri)
-        self._updates.tell(normalised)
+        self._updates.notify(normalised)
 
     def watch_updates(self, updated: Callable[[str], None]) -> Callable[[], None]:
-        """Call `updated` with the normal form (RFC 3986, 6.2.2) of each URI that is, in the thread that says it, until
-        the returned function is called."""
+        """Call `updated` with the normal form (RFC 3986, 6.2.2) of each updated URI, in the thread that reported it,
+        until the returned function is called."""
         return self._updates.add(updated)
 
     def match(self, uri: str) -> tuple[Reading, dict[str, Any]]:
-        """What is to be read at `uri`, and the arguments of its function.
+        """(the `Reading` at `uri`, the arguments of its function).
 
-        A resource of that very URI comes first, then the templates in their order; the first that matches is meant.
+        A resource with exactly that URI comes first, then the first matching template in their order.
 
-        Raises UnknownResource; InvalidParams when a template matches and the values are not of its parameters' types.
+        Raises UnknownResource; InvalidParams if a template matches but a value is not of its parameter's type.
         """
         normalised = normal(uri)
         exact = None if normalised is None else self.find(normalised)
@@ -277,14 +277,14 @@ class Resources(Catalogue[Resource]):
             values = each.template.match(uri)
             if values is not None:
                 return each.reading(uri, values)
-        raise UnknownResource(uri, hint=self.near(uri) + UnknownResource.hint)
+        raise UnknownResource(uri, hint=self.suggestion(uri) + UnknownResource.hint)
 
     def template(self, uri: str) -> Resource:
-        """The resource whose URI or template is written like this, as completion refers to it.
+        """The resource with exactly this URI or template text, as completion requests refer to it.
 
         Raises UnknownResource.
         """
         for each in self:
             if each.uri == uri:
                 return each
-        raise UnknownResource(uri, hint=self.near(uri) + UnknownResource.hint)
+        raise UnknownResource(uri, hint=self.suggestion(uri) + UnknownResource.hint)

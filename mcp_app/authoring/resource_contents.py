@@ -1,4 +1,4 @@
-"""What the function of a resource returned, as the contents that MCP's `resources/read` carries (Resources, Reading).
+"""Converts the return value of a resource's function to the contents in `resources/read` (MCP, Resources, Reading).
 
 Nothing is looked up or run here.
 """
@@ -20,17 +20,17 @@ _JSON = "application/json"
 def contents(value: Any, uri: str, mime_type: str | None) -> list[dict[str, Any]]:
     """The contents at `uri`: str as text, bytes as a blob, other values as JSON; embedded resources at their own URIs.
 
-    `mime_type` is what the resource declares; it holds for whatever does not say its own.
+    `mime_type` is the one declared by the resource; values with a media type of their own override it.
 
-    Raises ContentError for what cannot be the contents of a resource.
+    Raises ContentError for a value that cannot be the contents of a resource.
     """
     if isinstance(value, list | tuple) and any(isinstance(item, Content) for item in value):
-        return [_own(item, index) for index, item in enumerate(value)]
+        return [_embedded(item, index) for index, item in enumerate(value)]
     match value:
         case EmbeddedResource():
             return [value.resource()]
         case Content():
-            return [_at(value, uri, mime_type)]
+            return [_content(value, uri, mime_type)]
         case str():
             return [{"uri": uri, "mimeType": mime_type or "text/plain", "text": value}]
         case bytes() | bytearray() | memoryview():
@@ -41,7 +41,7 @@ def contents(value: Any, uri: str, mime_type: str | None) -> list[dict[str, Any]
             return [{"uri": uri, "mimeType": mime_type or _JSON, "text": encode(value).decode()}]
 
 
-def _own(item: Any, index: int) -> dict[str, Any]:
+def _embedded(item: Any, index: int) -> dict[str, Any]:
     if not isinstance(item, EmbeddedResource):
         raise ContentError(
             f"item {index} of the list is of type {type(item).__name__}: several contents are a list of "
@@ -50,7 +50,7 @@ def _own(item: Any, index: int) -> dict[str, Any]:
     return item.resource()
 
 
-def _at(value: Content, uri: str, mime_type: str | None) -> dict[str, Any]:
+def _content(value: Content, uri: str, mime_type: str | None) -> dict[str, Any]:
     match value:
         case Text():
             return {"uri": uri, "mimeType": mime_type or "text/plain", "text": value.text}

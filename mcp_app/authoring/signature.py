@@ -1,6 +1,6 @@
-"""A function's signature read as types: the model of its parameters, what it yields, what it returns.
+"""A function's signature as types: the model of its parameters, the types of its items and its result.
 
-Nothing is called here and nothing is named or registered.
+No function is called here, and nothing is registered.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ from .source import implementation
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 _REFUSALS = (PydanticUserError, PydanticUndefinedAnnotation, SchemaError, TypeError, AttributeError)
-"""What pydantic raises for an annotation that is no type, or none that it can validate."""
+"""Raised by pydantic for an annotation that is not a type, or not one that it can validate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What is known of a function by its annotations.
+    """A function's types, from its annotations.
 
-    `parameters` validates; `attributes` maps each of the function's parameters to the model's attribute; `context` is
-    the parameter that wants the `Context`; `lists` are the parameters for which a repeated name in a query is a list,
-    `choices` the values of those that take one of a few, by how they are written in a query. `item` and `result` are
-    None where nothing is declared; `item_content` and `content` say that what is declared has content among it. `whole`
-    is the parameter that is given the model itself, where there is one.
+    `parameters` is the model that validates arguments; `attributes` maps each parameter of the function to the model's
+    attribute. `context` is the parameter annotated `Context`. `lists` are the parameters for which a repeated name in a
+    query is a list; `choices` maps a parameter with an enumeration to its values, by their spelling in a query. `item`
+    and `result` are None where nothing is declared; `item_content` and `content`: the declared type includes content.
+    `model_parameter` is the one that takes the model itself, for `@tool(parameters=…)`.
     """
 
     parameters: type[BaseModel]
@@ -54,19 +54,19 @@ class Signature:
     output_schema: Mapping[str, Any] | None
     content: bool
     item_content: bool
-    whole: str | None = None
+    model_parameter: str | None = None
 
-    def meant(self, name: str, texts: list[str]) -> Any:
-        """What the texts given for a parameter stand for, as far as pydantic does not see it: a list of one, and which
-        of a few values of another type than text."""
+    def decoded(self, name: str, texts: list[str]) -> Any:
+        """The value of a parameter from its texts, as far as pydantic cannot convert them itself: lists of one item,
+        and enumerations whose values are not strings."""
         choices = self.choices.get(name, {})
         values = [choices.get(text, text) for text in texts]
         return values if name in self.lists or len(values) > 1 else values[0]
 
     def keywords(self, model: BaseModel) -> dict[str, Any]:
-        """The function's keyword arguments, of an instance of `parameters`."""
-        if self.whole is not None:
-            return {self.whole: model}
+        """The function's keyword arguments, from an instance of `parameters`."""
+        if self.model_parameter is not None:
+            return {self.model_parameter: model}
         return {name: getattr(model, attribute) for name, attribute in self.attributes.items()}
 
 
@@ -76,13 +76,13 @@ def read(
     descriptions: Mapping[str, str],
     *,
     generates: bool,
-    whole: type[BaseModel] | None = None,
-    listed: Mapping[str, Any] | None = None,
+    parameters_model: type[BaseModel] | None = None,
+    custom_schema: Mapping[str, Any] | None = None,
 ) -> Signature:
     """The signature of `function`, which `generates` items or returns.
 
-    `whole` is a model that its one parameter is annotated with, and that has the fields which callers give; `listed` is
-    a JSON Schema that takes the place of the one made of the types. Raises ToolDefinitionError.
+    `parameters_model` is the annotation of its only parameter: a model whose fields are the callers' parameters.
+    `custom_schema` is a JSON Schema that replaces the one derived from the types. Raises ToolDefinitionError.
     """
     name = getattr(function, "__qualname__", repr(function))
     parameters = _parameters(function, name)
@@ -102,22 +102,22 @@ def read(
                 raise ToolDefinitionError(f"{name}: {context} and {parameter.name} are both a Context. One is enough.")
             context = parameter.name
             continue
-        # A prefix, so that no parameter meets an attribute of BaseModel; the alias is what callers see.
+        # The prefix avoids collisions with attributes of BaseModel; callers use the alias.
         attribute = attributes[parameter.name] = f"p_{parameter.name}"
         described = _described(annotation, parameter.name, descriptions, name)
         fields[attribute] = described if parameter.default is parameter.empty else (described, parameter.default)
-    alone = None if whole is None else _alone(name, attributes, hints, whole)
-    model = _model(name, fields) if whole is None else whole
-    if listed is None:
+    model_parameter = None if parameters_model is None else _only_parameter(name, attributes, hints, parameters_model)
+    model = _model(name, fields) if parameters_model is None else parameters_model
+    if custom_schema is None:
         input_schema = {"$schema": _DIALECT, **_schema(name, "parameters", lambda: _input_schema(model))}
     else:
-        input_schema = _verbatim(name, listed)
+        input_schema = _verbatim(name, custom_schema)
     item, result = outputs(hints.get("return", Any), generates=generates)
     content = declares_content(result)
     result_adapter = _adapter(name, "returns", result)
     return Signature(
         parameters=model,
-        attributes=types.MappingProxyType({} if alone else attributes),
+        attributes=types.MappingProxyType({} if model_parameter else attributes),
         context=context,
         lists=query_text.lists(input_schema),
         choices=query_text.choices(input_schema),
@@ -127,7 +127,7 @@ def read(
         output_schema=None if content else _output_schema(name, result_adapter),
         content=content,
         item_content=declares_content(item),
-        whole=alone,
+        model_parameter=model_parameter,
     )
 
 
@@ -149,7 +149,7 @@ def _hints(function: Callable[..., Any], name: str, scope: Mapping[str, Any]) ->
     target = inspect.unwrap(implementation(function))
     try:
         return typing.get_type_hints(target, localns=dict(scope), include_extras=True)
-    except Exception as error:  # whatever evaluating an annotation that was written as a string may raise
+    except Exception as error:  # evaluating a string annotation may raise anything
         raise ToolDefinitionError(f"{name}: an annotation cannot be resolved: {error}.") from error
 
 
@@ -161,25 +161,25 @@ def _is_context(annotation: Any) -> bool:
 
 def _described(annotation: Any, parameter: str, descriptions: Mapping[str, str], name: str) -> Any:
     try:
-        said = FieldInfo.from_annotation(annotation).description
-        described = Field(alias=parameter) if said else Field(alias=parameter, description=descriptions.get(parameter))
-        return Annotated[annotation, described]
+        own = FieldInfo.from_annotation(annotation).description
+        field = Field(alias=parameter) if own else Field(alias=parameter, description=descriptions.get(parameter))
+        return Annotated[annotation, field]
     except _REFUSALS as error:
         raise ToolDefinitionError(f"{name}: the annotation of the parameter {parameter} is no type.") from error
 
 
 def _model(name: str, fields: dict[str, Any]) -> type[BaseModel]:
     try:
-        # JSON has neither NaN nor the infinities, so that no schema can promise them (RFC 8259, 6).
+        # JSON has neither NaN nor infinities, so no schema can allow them (RFC 8259, 6).
         config = ConfigDict(extra="forbid", protected_namespaces=(), allow_inf_nan=False)
         return create_model(name, __config__=config, **fields)
     except _REFUSALS as error:
-        culprit = next((attribute[2:] for attribute, field in fields.items() if not _sound(field)), None)
+        culprit = next((attribute[2:] for attribute, field in fields.items() if not _is_valid(field)), None)
         which = f"the parameter {culprit}" if culprit else "a parameter"
         raise ToolDefinitionError(f"{name}: {which} has a type that JSON cannot carry: {_line(error)}") from error
 
 
-def _sound(field: Any) -> bool:
+def _is_valid(field: Any) -> bool:
     try:
         create_model("Alone", field=field)
     except _REFUSALS:
@@ -187,22 +187,22 @@ def _sound(field: Any) -> bool:
     return True
 
 
-def _alone(name: str, attributes: Mapping[str, str], hints: Mapping[str, Any], whole: type[BaseModel]) -> str:
-    if not (inspect.isclass(whole) and issubclass(whole, BaseModel)):
-        raise ToolDefinitionError(f"{name}: parameters is {whole!r}, not a pydantic model.")
-    if len(attributes) != 1 or hints[next(iter(attributes))] is not whole:
+def _only_parameter(name: str, attributes: Mapping[str, str], hints: Mapping[str, Any], model: type[BaseModel]) -> str:
+    if not (inspect.isclass(model) and issubclass(model, BaseModel)):
+        raise ToolDefinitionError(f"{name}: parameters is {model!r}, not a pydantic model.")
+    if len(attributes) != 1 or hints[next(iter(attributes))] is not model:
         raise ToolDefinitionError(
-            f"{name}: with parameters={whole.__name__} the function takes one parameter, annotated with that class."
+            f"{name}: with parameters={model.__name__} the function takes one parameter, annotated with that class."
         )
     return next(iter(attributes))
 
 
-def _verbatim(name: str, listed: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of what an author wrote: what is listed does not change."""
-    if not isinstance(listed, Mapping):
-        raise ToolDefinitionError(f"{name}: its input_schema is of type {type(listed).__name__}, not a dict.")
+def _verbatim(name: str, custom: Mapping[str, Any]) -> dict[str, Any]:
+    """A deep copy of the author's schema, so that later changes to it have no effect."""
+    if not isinstance(custom, Mapping):
+        raise ToolDefinitionError(f"{name}: its input_schema is of type {type(custom).__name__}, not a dict.")
     try:
-        schema: dict[str, Any] = from_json(encode(listed), allow_inf_nan=False)
+        schema: dict[str, Any] = from_json(encode(custom), allow_inf_nan=False)
     except ValueError as error:
         raise ToolDefinitionError(f"{name}: its input_schema is {error}") from error
     if schema.get("type") != "object" or not isinstance(schema.get("properties", {}), dict):

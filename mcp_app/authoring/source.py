@@ -1,6 +1,6 @@
-"""What is known of a function by how it was written: what runs when it is called, its docstring, its line, its scope.
+"""Introspection of a function's source: its implementation, its docstring, its line, the scope of its decorator.
 
-For whatever is made of functions: tools, resources, prompts. No annotation is read here and nothing is called.
+Used for tools, resources and prompts. No annotation is read here and no function is called.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 
 def implementation(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function that runs when `function` is called: behind a partial, a static method or a callable object."""
+    """The function that runs when `function` is called: that of a partial, a static method or a callable object."""
     while isinstance(function, functools.partial):
         function = function.func
     if isinstance(function, staticmethod):
@@ -22,30 +22,30 @@ def implementation(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def docstring(function: Callable[..., Any]) -> str | None:
-    """The function's own: not that of `functools.partial`, and a class's only if its `__call__` has none."""
+    """The implementation's docstring, never that of `functools.partial`; the class's only if `__call__` has none."""
     return implementation(function).__doc__ or (None if isinstance(function, functools.partial) else function.__doc__)
 
 
 def title_of(name: str) -> str:
-    """For people, made from a name for programs."""
+    """A title for people, derived from a name for programs."""
     return name.replace("_", " ").replace("-", " ").strip().capitalize()
 
 
 def where(function: Callable[..., Any], name: str) -> str:
-    """Module, qualified name and line, for messages to the author; `name` for what has no name of its own."""
-    written = typing.cast(Any, inspect.unwrap(function))
-    code = getattr(written, "__code__", None)
+    """Module, qualified name and line, for messages to the author; `name` is used if it has no qualified name."""
+    original = typing.cast(Any, inspect.unwrap(function))
+    code = getattr(original, "__code__", None)
     line = f" (line {code.co_firstlineno})" if code is not None else ""
-    return f"{getattr(written, '__module__', '?')}.{getattr(written, '__qualname__', name)}{line}"
+    return f"{getattr(original, '__module__', '?')}.{getattr(original, '__qualname__', name)}{line}"
 
 
 class Scope(typing.NamedTuple):
-    """Where a decorator was written: an annotation as a string may name what is local there."""
+    """The local and global names where a decorator is used: string annotations may refer to local names."""
 
     names: Mapping[str, Any]
     module: Mapping[str, Any]
 
     def of(self, function: Callable[..., Any]) -> Mapping[str, Any]:
-        """The local names, unless the function was defined in another module: there they mean something else."""
+        """The local names; none if the function was defined in another module, where they mean something else."""
         defined_in = getattr(inspect.unwrap(implementation(function)), "__globals__", None)
         return self.names if defined_in is self.module else {}

@@ -1,7 +1,7 @@
-"""Tools: a typed function becomes a name, two JSON Schemas and a validated call.
+"""Tools: a typed function with a name, two JSON Schemas and validated arguments and results.
 
-Nothing is run here (runs/execution.py does that), and there is no global registry: `@tool` returns a `Tool`, and
-whoever serves it puts it into a `Registry`.
+Nothing is run here (runs/execution.py does that), and there is no global registry: `@tool` returns a `Tool`, which a
+server adds to its `Registry`.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from .source import Scope, docstring, title_of, where
 
 TaskUse = Literal["never", "may", "must"]
 
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)  # what MCP asks of tool names (2025-11-25, Tools)
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)  # MCP's rule for tool names (2025-11-25, Tools)
 
-_SHOWN = 128  # characters of a wrong name that are repeated in a message
+_QUOTED_CHARS = 128  # characters of an unknown name that are repeated in a message
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tool:
-    """A function that callers can call. Calling it in Python calls the function itself."""
+    """A function that clients can call. Calling the tool in Python calls the function itself."""
 
     name: str
     title: str
@@ -71,9 +71,9 @@ class Tool:
         return where(self.function, self.name)
 
     def arguments(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The function's keyword arguments from JSON values, strictly: a number in a string is no number.
+        """The function's keyword arguments from JSON values, in strict mode: a number in a string is no number.
 
-        Raises InvalidParams, its details naming each field and what is wrong with it.
+        Raises InvalidParams, whose details name each invalid field and its problem.
         """
         try:
             model = self.signature.parameters.model_validate_json(encode(params), strict=True)
@@ -82,11 +82,11 @@ class Tool:
         return self.signature.keywords(model)
 
     def coerced(self, params: Mapping[str, Any], texts: Mapping[str, list[str]]) -> dict[str, Any]:
-        """The same from a query: `texts` are turned into what the schema asks for, a repeated name into a list.
+        """The same from a query: `texts` are converted to the types of the schema, a repeated name to a list.
 
         Raises InvalidParams.
         """
-        values = {**params, **{name: self.signature.meant(name, given) for name, given in texts.items()}}
+        values = {**params, **{name: self.signature.decoded(name, items) for name, items in texts.items()}}
         try:
             model = self.signature.parameters.model_validate(values, strict=False)
         except ValidationError as error:
@@ -95,19 +95,19 @@ class Tool:
 
     @property
     def context(self) -> str | None:
-        """The parameter that is given the `Context`."""
+        """The name of the parameter that takes the `Context`, or None."""
         return self.signature.context
 
     def encode_item(self, value: Any) -> Encoded:
-        """What the tool yields, validated against its declaration and encoded. Raises ToolFailed."""
+        """Validate a yielded value against its declared type and encode it. Raises ToolFailed."""
         return self._encode(self.signature.item, value, "yielded", content=self.signature.item_content)
 
     def encode_result(self, value: Any) -> Encoded:
-        """What the tool returns, validated against its declaration and encoded. Raises ToolFailed."""
+        """Validate the result against its declared type and encode it. Raises ToolFailed."""
         return self._encode(self.signature.result, value, "returned", content=self.signature.content)
 
     def _encode(self, adapter: TypeAdapter[Any] | None, value: Any, did: str, *, content: bool) -> Encoded:
-        """`content`: what is declared has content among it. Only there, and where nothing is declared, can it be."""
+        """`content`: the declared type includes content. Values may be content then, or if no type is declared."""
         if adapter is not None and not content and is_content(value):
             hint = "annotate it as in `-> Image`, or not at all"
             raise ToolFailed(f"The tool {self.name} {did} what it does not declare: content; {hint}.")
@@ -119,7 +119,7 @@ class Tool:
             value = adapter.validate_python(value)
             if blocks is not None:
                 return Encoded(encode(blocks), content=True)
-            # by_alias: the names that the output schema has
+            # by_alias: the names in the output schema
             return Encoded(encode(adapter.dump_python(value, mode="json", by_alias=True)))
         except ValidationError as error:
             found = problems(error)[0]
@@ -155,19 +155,19 @@ def tool(
 def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """Make a tool of a typed function: a coroutine, an async generator, a plain function or a generator.
 
-    name: how callers call it; the function's name by default.
-    title: for people; made from the name by default.
+    name: the name in calls; the function's name by default.
+    title: for people; derived from the name by default.
     description: for people and models; the docstring by default.
-    read_only: it changes nothing, so that it may be started by GET (RFC 9110, 9.2.1).
-    destructive, idempotent: hints for callers about a tool that does change something.
-    time_limit: seconds after which a call of it is ended; the server's cap holds all the same.
-    once: a call that asked its user something is not done twice with the same answers.
-    task: whether a call from an MCP client that can follow tasks is one: "never"; "may", when it is not done at once;
-        "must", and then other MCP clients of 2026-07-28 cannot call it. By default it is streamed like any other call,
-        and becomes a task when it nears the cap. Elsewhere it is a call like any other.
-    parameters: a pydantic model of all parameters, for what concerns several of them; the function takes one of these.
-    input_schema: the JSON Schema that is listed, as it is. Calls are validated by the types all the same: that both say
-        the same is the author's to see to.
+    read_only: it has no side effects, so it may be started by GET (RFC 9110, 9.2.1).
+    destructive, idempotent: hints for callers about the side effects of a tool that is not read-only.
+    time_limit: seconds after which a call is ended; the server's cap still applies.
+    once: a call that asked its user something does not run twice with the same answers.
+    task: whether a call from an MCP client that supports tasks becomes one: "never"; "may", if it does not complete
+        immediately; "must", and then other MCP clients of 2026-07-28 cannot call the tool. By default it is streamed
+        like any other call, and becomes a task shortly before the cap. All other clients make an ordinary call.
+    parameters: a pydantic model of all parameters, for validation across them; the function takes one instance of it.
+    input_schema: a JSON Schema that is listed verbatim. Calls are still validated by the types: the author must keep
+        both consistent.
 
     Raises ToolDefinitionError naming the function, the parameter and what to do.
     """
@@ -210,8 +210,8 @@ def _make(
         scope.of(function),
         descriptions,
         generates=kind.yields,
-        whole=parameters,
-        listed=input_schema,
+        parameters_model=parameters,
+        custom_schema=input_schema,
     )
     if read_only and (reserved := RESERVED & signature.input_schema.get("properties", {}).keys()):
         raise ToolDefinitionError(
@@ -246,14 +246,16 @@ def _mirrors(name: str, input_schema: Mapping[str, Any]) -> tuple[Mirror, ...]:
 
 
 class Registry(Catalogue[Tool]):
-    """The tools that one server offers, by name, in the order in which they were given."""
+    """The tools of one server, by name, in the order of their addition."""
 
     def __init__(self, tools: Iterable[Tool] = ()) -> None:
         super().__init__(Tool, tools, noun="tool", decorator="@tool", key="name", remedy="@tool(name=…)")
 
     def get(self, name: str) -> Tool:
-        """The tool of that name. Raises UnknownTool, with the nearest names as its hint."""
+        """The tool with that name. Raises UnknownTool, with similar names in its hint."""
         found = self.find(name)
         if found is None:
-            raise UnknownTool(f"There is no tool named {name[:_SHOWN]!r}.", hint=self.near(name) + UnknownTool.hint)
+            raise UnknownTool(
+                f"There is no tool named {name[:_QUOTED_CHARS]!r}.", hint=self.suggestion(name) + UnknownTool.hint
+            )
         return found

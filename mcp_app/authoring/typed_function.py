@@ -1,7 +1,7 @@
-"""A typed function that a resource or a prompt is made of: what it is called, what it takes, from texts to arguments.
+"""The typed function of a resource or a prompt: its name, its signature, and the conversion of texts to arguments.
 
-Callers of both have texts only: parts of a URI, or the arguments of a prompt, which MCP has as strings. How the
-function is worked on is in runs/execution.py, and what its result becomes is its owner's.
+Callers of both send only texts: parts of a URI, or the arguments of a prompt, which are strings in MCP. Running the
+function is in runs/execution.py; encoding its result is in resource.py and prompt.py.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .source import Scope, docstring, where
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TypedFunction:
-    """A coroutine or a plain function whose parameters have types."""
+    """A coroutine function or a plain function with annotated parameters."""
 
     function: Callable[..., Any]
     kind: Kind
@@ -35,24 +35,24 @@ class TypedFunction:
 
     @property
     def parameters(self) -> Mapping[str, Mapping[str, Any]]:
-        """The JSON Schema of each parameter, by its name; a `Context` is none."""
+        """The JSON Schema of each parameter, by name, without the `Context`."""
         properties: Mapping[str, Mapping[str, Any]] = self.signature.input_schema["properties"]
         return properties
 
     @property
     def required(self) -> frozenset[str]:
-        """The parameters that have no default."""
+        """The parameters without a default."""
         return frozenset(self.signature.input_schema.get("required", ()))
 
     @property
     def where(self) -> str:
-        """The function and its line, for messages to its author."""
+        """The function's name and line, for messages to its author."""
         return where(self.function, self.name)
 
     def arguments(self, texts: Mapping[str, str], hint: str) -> dict[str, Any]:
-        """The keyword arguments that the texts stand for: each is read as what its parameter's type takes.
+        """The keyword arguments: each text is converted to the type of its parameter.
 
-        Lists, dicts and models are read from JSON. Raises InvalidParams with `hint`, its details naming each field.
+        Lists, dicts and models are parsed from JSON. Raises InvalidParams with `hint`, its details naming each field.
         """
         try:
             model = self._model(texts)
@@ -64,23 +64,23 @@ class TypedFunction:
         return self.signature.keywords(model)
 
     def _model(self, texts: Mapping[str, str]) -> BaseModel:
-        values = {name: self._meant(name, text) for name, text in texts.items()}
+        values = {name: self._decoded(name, text) for name, text in texts.items()}
         try:
             return self.signature.parameters.model_validate(values, strict=False)
         except ValidationError as error:
             failed = {str(found["loc"][0]) for found in error.errors() if found["loc"]}
-            read_as_json = {name: value for name in failed & texts.keys() if (value := _json(texts[name])) is not None}
-            if not read_as_json:
+            from_texts = {name: value for name in failed & texts.keys() if (value := _json(texts[name])) is not None}
+            if not from_texts:
                 raise
-            return self.signature.parameters.model_validate({**values, **read_as_json}, strict=False)
+            return self.signature.parameters.model_validate({**values, **from_texts}, strict=False)
 
-    def _meant(self, name: str, text: str) -> Any:
+    def _decoded(self, name: str, text: str) -> Any:
         items = _json(text) if name in self.signature.lists else None
-        return items if isinstance(items, list) else self.signature.meant(name, [text])
+        return items if isinstance(items, list) else self.signature.decoded(name, [text])
 
 
 def typed_function(function: Any, decorator: str, *, depth: int) -> TypedFunction:
-    """Read the function that `decorator` was put on, `depth` calls away from where it is written.
+    """Inspect the function decorated with `decorator`. `depth`: stack frames from the caller to the decorator's use.
 
     Raises ToolDefinitionError naming the function and what to do.
     """
@@ -105,7 +105,7 @@ def typed_function(function: Any, decorator: str, *, depth: int) -> TypedFunctio
 
 
 def _json(text: str) -> Any:
-    """The list or the object that the text is as JSON; None when it is neither."""
+    """The text parsed as a JSON array or object; None if it is neither."""
     if text[:1] not in {"[", "{"}:
         return None
     try:
