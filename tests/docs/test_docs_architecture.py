@@ -63,10 +63,19 @@ def test_who_may_import_whom() -> None:
     assert documented == {part: set(may.split()) for part, may in import_policy().MAY_IMPORT.items()}
 
 
-def test_the_files_of_the_journey_exist() -> None:
-    for row in rows(section(ARCHITECTURE, "The journey of one call")):
+@pytest.mark.parametrize("title", ["The house", "The journey of one call"])
+def test_the_files_that_are_named_exist(title: str) -> None:
+    for row in rows(section(ARCHITECTURE, title)):
         for name in codes(row[1]):
-            assert (ROOT / "mcp_app" / name).exists(), name
+            if "/" in name or name.endswith(".py"):
+                assert (ROOT / "mcp_app" / name).exists(), name
+
+
+def test_every_room_is_in_the_picture() -> None:
+    picture = section(ARCHITECTURE, "The house")
+    for folder in (ROOT / "mcp_app").iterdir():
+        if (folder / "__init__.py").exists():
+            assert f"{folder.name}/" in picture, folder.name
 
 
 def test_numbers_of_the_decisions() -> None:
