@@ -236,10 +236,10 @@ def _output_schema(name: str, adapter: TypeAdapter[Any] | None) -> Mapping[str, 
 
 
 def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
-    """The same schema with its type at its root, where pydantic has only a reference: of what refers to itself."""
+    """The schema with a reference at its root replaced by its target: pydantic makes one for a recursive model."""
     name = str(schema.get("$ref", "")).removeprefix("#/$defs/")
-    found: dict[str, Any] | None = schema.get("$defs", {}).get(name)
-    return schema if found is None else {**{key: schema[key] for key in schema if key != "$ref"}, **found}
+    target: dict[str, Any] | None = schema.get("$defs", {}).get(name)
+    return schema if target is None else {**{key: schema[key] for key in schema if key != "$ref"}, **target}
 
 
 def _schema(name: str, what: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:

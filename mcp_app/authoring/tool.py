@@ -48,8 +48,8 @@ class Tool:
     input_schema: Mapping[str, Any] = field(repr=False)
     output_schema: Mapping[str, Any] | None = field(repr=False)
     wrapped: bool
-    """Whether schema and result are the member `result` of an object where only objects are taken (MCP up to
-    2025-11-25): by the schema, as a value may be an object by chance."""
+    """Whether MCP up to 2025-11-25, which requires objects, gets the schema and the result as the member `result` of an
+    object. Decided by the schema: a single value may be an object by chance."""
     read_only: bool
     destructive: bool
     idempotent: bool
