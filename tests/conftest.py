@@ -20,8 +20,13 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from types import FrameType
 from typing import Any
 
+import hypothesis
 import pytest
 from programs import NEEDED, Needed, missing, path_of
+
+# A time is no verdict: an example that takes long on a busy machine is no failure (bench/ measures).
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 # Seconds that setup, call and teardown of one test may last. Nearly all need milliseconds; the slowest drive a browser
 # on a busy machine.

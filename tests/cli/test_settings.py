@@ -55,7 +55,7 @@ def test_a_variable_that_is_no_setting_is_somebody_elses(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("cap_seconds", "0"), ("cap_seconds", ""), ("threads", "many"), ("fast_lane", "never")]
+    ("name", "value"), [("cap_seconds", "0"), ("cap_seconds", ""), ("threads", "many"), ("legacy_sse", "never")]
 )
 def test_a_wrong_one_is_named(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"MCP_APP_{name.upper()}", value)
@@ -105,4 +105,4 @@ async def test_it_is_named_when_serving_starts(
     app = create_app(Settings(), [])
     assert caplog.text == ""
     async with app.test_app():
-        assert "MCP_APP_FAST_LANE has no effect since 0.2: create_app(lane=False)" in caplog.text
+        assert "MCP_APP_FAST_LANE has no effect since 0.1.0: create_app(lane=False)" in caplog.text

@@ -182,4 +182,7 @@ async def test_a_setting_that_is_retired_and_still_set_is_named_at_start(
     async with mcp_app.create_app(mcp_app.Settings(), []).test_app():
         pass
     said = [record.getMessage() for record in caplog.records]
-    assert said == ["MCP_APP_FIXES has no effect since 0.2", "MCP_APP_SPEEDUPS has no effect since 0.2"]
+    assert said == [
+        "MCP_APP_FIXES has no effect since 0.1.0: the engine is the same for every setting",
+        "MCP_APP_SPEEDUPS has no effect since 0.1.0: the engine is the same for every setting",
+    ]
