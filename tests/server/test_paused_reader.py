@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from defects import Provoking, connections, eventually
@@ -52,22 +53,38 @@ async def test_requests_that_were_sent_together_are_answered_one_after_the_other
         await eventually(lambda: not connections())
 
 
+class Silent(Provoking):
+    """Says nothing until it may go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = asyncio.Event()
+
+    async def silent(self, receive: Any, send: Any) -> None:
+        await self._open(send)
+        await send({"type": "http.response.body", "body": b"open\n", "more_body": True})
+        await self.go_on.wait()
+        await send({"type": "http.response.body", "body": b"more\n"})
+
+
 async def is_noticed_behind_an_upgrade(seconds: float, *, released: bool) -> bool:
     """Whether the application of a POST that offers h2c (`curl --http2`) is ended within so many seconds after its
     client has left, although it writes nothing."""
-    app = Provoking()
+    app = Silent()
     async with serving(app, graceful_timeout=0.5, released=released) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(
-            b"POST /quiet HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+            b"POST /silent HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
             b"HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\nContent-Length: 2\r\n\r\n{}"
         )
         await reader.readuntil(b"open\n")
         writer.transport.abort()
         try:
-            await eventually(lambda: not app.running["quiet"], seconds)
+            await eventually(lambda: not app.running["silent"], seconds)
         except TimeoutError:
             return False
+        finally:
+            app.go_on.set()
         return True
 
 
