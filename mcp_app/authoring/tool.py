@@ -19,6 +19,7 @@ from ..protocol.errors import InvalidParams, ToolDefinitionError, ToolFailed, Un
 from ..protocol.event import encode
 from ..protocol.mcp import headers as mcp_headers
 from ..protocol.mcp.headers import Mirror
+from ..protocol.mcp.revisions import Structure
 from ..protocol.plain import RESERVED, problems
 from .catalogue import Catalogue
 from .content import content_blocks, is_content
@@ -47,9 +48,9 @@ class Tool:
     signature: Signature = field(repr=False)
     input_schema: Mapping[str, Any] = field(repr=False)
     output_schema: Mapping[str, Any] | None = field(repr=False)
-    wrapped: bool
-    """Whether MCP up to 2025-11-25, which requires objects, gets the schema and the result as the member `result` of an
-    object. Decided by the schema: a single value may be an object by chance."""
+    structure: Structure = field(repr=False)
+    """How MCP up to 2025-11-25, which requires objects, gets the schema and the result. Decided by the schema: a single
+    value may be an object by chance."""
     read_only: bool
     destructive: bool
     idempotent: bool
@@ -227,7 +228,7 @@ def _make(
         signature=signature,
         input_schema=signature.input_schema,
         output_schema=signature.output_schema,
-        wrapped=signature.output_schema is not None and signature.output_schema.get("type") != "object",
+        structure=_structure(signature.output_schema),
         read_only=read_only,
         destructive=destructive and not read_only,
         idempotent=idempotent or read_only,
@@ -236,6 +237,12 @@ def _make(
         task=task,
         mirrors=_mirrors(name, signature.input_schema),
     )
+
+
+def _structure(output_schema: Mapping[str, Any] | None) -> Structure:
+    if output_schema is None:
+        return Structure.ABSENT
+    return Structure.WHOLE if output_schema.get("type") == "object" else Structure.WRAPPED
 
 
 def _mirrors(name: str, input_schema: Mapping[str, Any]) -> tuple[Mirror, ...]:

@@ -18,8 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mcp_app.eventlog import READ_BYTES, READ_ENTRIES, EventLog
+from mcp_app.protocol.error_kind import ErrorKind
 from mcp_app.protocol.errors import Purged, UnknownRun
-from mcp_app.protocol.event import Entry, Event, EventType
+from mcp_app.protocol.event import Entry, Event, EventType, Shape
 from mcp_app.protocol.policy import Retention
 
 PLENTY = Retention(entries=100_000, bytes=100_000_000)
@@ -86,6 +87,8 @@ class Contract:
     async def test_every_type_comes_back_as_it_was(self, log: EventLog) -> None:
         await log.open("a", PLENTY)
         written = [Event(kind, b'"\\u0000\\n \xc3\xa4"', meta) for kind in EventType for meta in (b"", b'{"a":1}')]
+        written += [Event(EventType.PARTIAL, b"[]", shape=shape) for shape in Shape]
+        written += [Event(EventType.ERROR, b"{}", error_kind=kind) for kind in ErrorKind]
         await log.append("a", written)
         assert [entry.event for entry in await read(log, "a")] == written
 

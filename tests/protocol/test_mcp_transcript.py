@@ -18,7 +18,7 @@ from mcp_app.protocol.excerpt import MAX_ITEMS
 from mcp_app.protocol.mcp.asked import Asked
 from mcp_app.protocol.mcp.notifications import MESSAGE_CHARS
 from mcp_app.protocol.mcp.results import status
-from mcp_app.protocol.mcp.revisions import Wire
+from mcp_app.protocol.mcp.revisions import Structure, Wire
 from mcp_app.protocol.mcp.transcript import Transcript
 
 NEW = Wire(result_type=True, structured=True, any_structure=True, capability_error=True)
@@ -83,7 +83,7 @@ def result(message: bytes, version: str) -> dict[str, Any]:
 @BY_WIRE
 @pytest.mark.parametrize("value", [{"a": 1}, [1, 2], 5, "text", None])
 def test_a_value_is_text_and_structure_where_there_is_any(wire: Wire, version: str, value: Any) -> None:
-    structure = wire.structure(declared=True, wrapped=not isinstance(value, dict))
+    structure = wire.structure(Structure.WHOLE if isinstance(value, dict) else Structure.WRAPPED)
     said = result(transcript(wire, structure=structure).response(event("complete", value)), version)
     [block] = said["content"]
     assert block["text"] == (value if isinstance(value, str) else json.dumps(value, separators=(",", ":")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import GenericAlias
 from typing import Annotated, Any, Literal, Union
 
@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, JsonValue, RootModel
 from typing_extensions import TypedDict
 
-from mcp_app import Result, Tool, tool
-from mcp_app.dialects.mcp.offer import structure, tool_as_listed
+from mcp_app import Image, Result, Tool, tool
+from mcp_app.dialects.mcp.offer import tool_as_listed
 from mcp_app.protocol.mcp.asked import Asked
-from mcp_app.protocol.mcp.revisions import SESSION_REVISIONS, STATELESS, STATELESS_WIRE, Wire
+from mcp_app.protocol.mcp.revisions import SESSION_REVISIONS, STATELESS, STATELESS_WIRE, Structure, Wire
 from mcp_app.protocol.mcp.transcript import Transcript
 from mcp_app.runs.execution import Outcome
 from mcp_app.runs.last_event import last_event
@@ -68,7 +68,7 @@ def returning(annotation: Any) -> Tool:
 
 def answered(made: Tool, wire: Wire, value: Any) -> dict[str, Any]:
     """The result of a call that returned the value, as it is sent."""
-    asked = Asked(1, wire, "x/", structure=structure(made, wire))
+    asked = Asked(1, wire, "x/", structure=wire.structure(made.structure))
     last = last_event(Outcome(made.encode_result(value)), 2, 3)
     result: dict[str, Any] = json.loads(Transcript(asked).response(last))["result"]
     return result
@@ -128,7 +128,7 @@ def test_what_refers_to_itself_is_an_object_as_it_is() -> None:
         made = returning(each)
         assert made.output_schema is not None
         assert made.output_schema["type"] == "object"
-        assert not made.wrapped
+        assert made.structure is Structure.WHOLE
         assert "result" not in answered(made, WIRES["2025-11-25"], value)["structuredContent"]
 
 
@@ -182,7 +182,7 @@ def test_a_generator_whose_result_may_be_null() -> None:
         yield 1
 
     for wire in WIRES.values():
-        asked = Asked(1, wire, "x/", structure=structure(numbers, wire))
+        asked = Asked(1, wire, "x/", structure=wire.structure(numbers.structure))
         last = last_event(Outcome(numbers.encode_result(None), items=1), 3, 3)
         result = json.loads(Transcript(asked).response(last))["result"]
         if wire.structured:
@@ -190,16 +190,14 @@ def test_a_generator_whose_result_may_be_null() -> None:
             jsonschema.Draft202012Validator(schema).validate(result["structuredContent"])
 
 
-def made_of(function: Callable[..., Any]) -> bool:
-    return tool(function).wrapped
-
-
-def test_what_is_wrapped_is_decided_when_the_tool_is_made() -> None:
+def test_how_results_are_sent_is_decided_when_the_tool_is_made() -> None:
     def nothing_declared() -> Any: ...
+    def a_picture() -> Image: ...  # type: ignore[empty-body]
     def an_object() -> dict[str, int]: ...  # type: ignore[empty-body]
     def a_number() -> int: ...  # type: ignore[empty-body]
     def one_or_none() -> dict[str, int] | None: ...
 
-    assert [made_of(each) for each in (nothing_declared, an_object, a_number, one_or_none)] == [
-        False, False, True, True,
-    ]  # fmt: skip
+    assert [tool(each).structure for each in (nothing_declared, a_picture, an_object, a_number, one_or_none)] == [
+        *(Structure.ABSENT, Structure.ABSENT),
+        *(Structure.WHOLE, Structure.WRAPPED, Structure.WRAPPED),
+    ]

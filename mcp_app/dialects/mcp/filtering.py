@@ -15,7 +15,7 @@ from ...protocol.mcp.results import status
 from ...protocol.mcp.transcript import Transcript
 from ...runs import Reader
 
-_LET_GO = EventType.LET_GO  # looked up once: an enum's metaclass does it, slowly
+_PROGRESS, _LET_GO = EventType.PROGRESS, EventType.LET_GO  # looked up once: an enum's metaclass does it, slowly
 
 Promote = Callable[[Reader], bytes | None]
 """Lets the run of a reader go on without it, and makes the response that says how to follow it: None for a run that has
@@ -126,13 +126,15 @@ class Filtered:
                 continue
             event = item.event
             message: bytes | None
-            if event.last:
+            if event.type is _PROGRESS and item.number > transcript.counted:  # nearly all are
+                message = transcript.add(item)
+            elif event.last:
                 self.status = status(transcript.asked, event)
                 message = transcript.response(event)
             elif event.type is _LET_GO and item.number > self._past:
                 self._let_go = True
                 return [*kept, Mark.CAP]  # the end of a stream, as at the cap
-            elif item.number > transcript.counted:  # nearly all are
+            elif item.number > transcript.counted:
                 message = transcript.add(item)
             else:
                 self._replay = self._replay or Notifications(transcript.asked)

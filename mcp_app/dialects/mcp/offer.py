@@ -97,18 +97,14 @@ LISTS: Mapping[str, _List] = {
 """The methods that list something, the same in every revision."""
 
 
-def structure(tool: Tool, wire: Wire) -> Structure:
-    """How the tool's schema is listed, and how its results are sent: they must fit each other."""
-    return wire.structure(declared=tool.output_schema is not None, wrapped=tool.wrapped)
-
-
 def tool_as_listed(tool: Tool, wire: Wire) -> dict[str, Any]:
     """The tool as tools/list has it."""
     listed: dict[str, Any] = {"name": tool.name, "title": tool.title, "description": tool.description}
     listed = {name: text for name, text in listed.items() if text}
     listed["inputSchema"] = dict(tool.input_schema)
-    if tool.output_schema is not None and (how := structure(tool, wire)) is not Structure.ABSENT:
-        listed["outputSchema"] = _output(tool.output_schema, how)
+    structure = wire.structure(tool.structure)
+    if tool.output_schema is not None and structure is not Structure.ABSENT:
+        listed["outputSchema"] = _output(tool.output_schema, structure)
     hints = {"readOnlyHint": tool.read_only}
     if not tool.read_only:  # the other hints have no meaning for a tool that changes nothing (ToolAnnotations)
         hints |= {"destructiveHint": tool.destructive, "idempotentHint": tool.idempotent}
@@ -116,8 +112,8 @@ def tool_as_listed(tool: Tool, wire: Wire) -> dict[str, Any]:
     return listed
 
 
-def _output(schema: Mapping[str, Any], how: Structure) -> dict[str, Any]:
-    if how is Structure.WHOLE:
+def _output(schema: Mapping[str, Any], structure: Structure) -> dict[str, Any]:
+    if structure is Structure.WHOLE:
         return dict(schema)
     inner = {name: value for name, value in schema.items() if name not in {"$schema", "$defs"}}
     wrapped = {"type": "object", "properties": {"result": inner}, "required": ["result"]}

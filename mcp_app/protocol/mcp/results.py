@@ -21,6 +21,9 @@ from .revisions import Structure
 
 Parts = Excerpt[Event]
 
+# Looked up once: an enum's metaclass does it, slowly.
+_VALUE, _ABSENT, _WRAPPED = Shape.VALUE, Structure.ABSENT, Structure.WRAPPED
+
 
 def response(asked: Asked, event: Event, parts: Parts | None) -> bytes:
     """The response; `parts` is what was streamed before, None for nothing."""
@@ -81,16 +84,16 @@ def scalar(asked: Asked, event: Event, parts: Parts | None) -> bytes | None:
     and what they returned is put between bytes as it is. None for all others, which `result` makes the same.
     """
     value = event.data
-    if value.startswith((b"{", b"[")) or parts is not None or event.shape is not Shape.VALUE or asked.raw is not None:
+    if value.startswith((b"{", b"[")) or parts is not None or event.shape is not _VALUE or asked.raw is not None:
         return None
     type_ = b'"resultType":"complete",' if asked.wire.result_type else b""
     text = value if value.startswith(b'"') else b'"%b"' % value
-    structure = b""
-    if asked.structure is not Structure.ABSENT:
-        whole = asked.structure is Structure.WHOLE
-        structure = b',"structuredContent":%b' % (value if whole else b'{"result":%b}' % value)
-    meta = b',"_meta":%b' % encode(asked.meta) if asked.meta else b""
-    return b'{%b"content":[{"type":"text","text":%b}]%b%b}' % (type_, text, structure, meta)
+    structure, meta = asked.structure, asked.meta
+    structured = b""
+    if structure is not _ABSENT:
+        structured = b',"structuredContent":%b' % (b'{"result":%b}' % value if structure is _WRAPPED else value)
+    meta_part = b',"_meta":%b' % encode(meta) if meta else b""
+    return b'{%b"content":[{"type":"text","text":%b}]%b%b}' % (type_, text, structured, meta_part)
 
 
 def result(asked: Asked, event: Event, parts: Parts | None) -> dict[str, Any]:

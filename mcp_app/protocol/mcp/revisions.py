@@ -17,11 +17,12 @@ from .rpc_error import Code
 
 
 class Structure(Enum):
-    """How a tool's result stands in `structuredContent`, and its schema in `outputSchema`."""
+    """How a tool's results stand in `structuredContent`, and their schema in `outputSchema`."""
 
     ABSENT = auto()
+    """Nothing is declared, or content is."""
     WHOLE = auto()
-    """As it is."""
+    """As they are: by their schema each of them is an object."""
     WRAPPED = auto()
     """As the member `result` of an object."""
 
@@ -44,11 +45,11 @@ class Wire:
     nothing_there: Code = Code.RESOURCE_NOT_FOUND
     lacking: frozenset[str] = frozenset()
 
-    def structure(self, *, declared: bool, wrapped: bool) -> Structure:
-        """Of a tool whose results are `declared`, and `wrapped` where structured content must be an object."""
-        if not declared or not self.structured:
+    def structure(self, declared: Structure) -> Structure:
+        """That of a tool where it must be an object, as it is here."""
+        if not self.structured:
             return Structure.ABSENT
-        return Structure.WRAPPED if wrapped and not self.any_structure else Structure.WHOLE
+        return Structure.WHOLE if self.any_structure and declared is Structure.WRAPPED else declared
 
 
 STATELESS = "2026-07-28"

@@ -20,7 +20,8 @@ class Transcript(Notifications):
     __slots__ = ("_parts", "counted", "holder")
 
     def __init__(self, asked: Asked) -> None:
-        super().__init__(asked)
+        self.asked = asked
+        self._progress = None
         self.counted = 0
         """The number of the last entry that is in it."""
         self.holder: object = None

@@ -27,7 +27,7 @@ from ....protocol.mcp.transcript import Transcript
 from ....protocol.policy import MCP_2024_11_05, OnCap, Policy
 from ....runs import Callee, Runs
 from ..answering import acceptable
-from ..offer import LISTS, Offer, structure
+from ..offer import LISTS, Offer
 from ..validation import validate
 from .session import Session, Working
 
@@ -140,7 +140,7 @@ class Legacy:
 
     async def _call_tool(self, request: SessionRequest) -> dict[str, Any] | Working:
         tool = self._offer.tools.get(request.params["name"])
-        asked = self._asked(request, structure(tool, request.session.revision.wire))
+        asked = self._asked(request, request.session.revision.wire.structure(tool.structure))
         try:
             arguments = tool.arguments(request.params.get("arguments") or {})
         except InvalidParams as error:  # for the model to mend (SEP-1303)

@@ -13,6 +13,7 @@ from typing import Any
 
 from ....asking import Asker, LazyAsker, RetryAsker
 from ....authoring.resource import UnknownResource
+from ....authoring.tool import Tool
 from ....protocol.errors import InvalidParams
 from ....protocol.event import encode
 from ....protocol.http.trace import Trace, extract_trace
@@ -29,10 +30,11 @@ from ....protocol.policy import MCP_2026_07_28, MCP_2026_07_28_FOLLOWED, Policy
 from ....runs import Callee, Run, Runs
 from ....web.messages import PRINCIPAL, Answer, Request, json_answer
 from ..answering import Answering
-from ..offer import LIST_TTL_MS, LISTS, Offer, structure
+from ..offer import LIST_TTL_MS, LISTS, Offer
 from ..validation import validate
 from .request_state import Bound, FirstRound, States
 from .subscriptions import Subscriptions
+from .task import Task
 from .tasks import Tasks
 
 _CACHEABLE = {"ttlMs": LIST_TTL_MS, "cacheScope": "public"}
@@ -162,20 +164,24 @@ class Modern:
     async def _call_tool(self, request: StatelessRequest) -> Answer:
         tool = self._offer.tools.get(request.params["name"])
         mcp_headers.check_arguments(request.http.headers, request.message, tool.mirrors)
-        asked = self._asked(request, structure(tool, STATELESS_WIRE))
+        structure = STATELESS_WIRE.structure(tool.structure)
         try:
             arguments = tool.arguments(request.params.get("arguments") or {})
         except InvalidParams as error:  # for the model to mend (SEP-1303)
-            return self._result(request, failed(asked, error.object()))
+            return self._result(request, failed(self._asked(request, structure), error.object()))
         if Tasks.takes(tool, request.capabilities):
-            task = self._tasks.prepared(*await self._rounds(request, tool, asked))
+            task = await self._task_of(request, tool, structure)
             return await self._tasks.call(request.http, tool, arguments, task, request.trace)
         if Tasks.promotes(tool, request.capabilities):
-            task = self._tasks.prepared(*await self._rounds(request, tool, asked))
+            task = await self._task_of(request, tool, structure)
             run = await self._start(request, tool, arguments, MCP_2026_07_28_FOLLOWED, task)
             promote = partial(self._tasks.promote, run, task)
             return await self._answering.answer(request.http, run, task.transcript, promote)
-        return await self._run(request, tool, arguments, asked)
+        return await self._run(request, tool, arguments, structure)
+
+    async def _task_of(self, request: StatelessRequest, tool: Tool, structure: Structure) -> Task:
+        bound, rounds = await self._rounds(request, tool)
+        return self._tasks.prepared(self._asked(request, structure, seal=bound.seal), rounds)
 
     def _task(
         self, does: Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -190,7 +196,7 @@ class Modern:
     async def _get_prompt(self, request: StatelessRequest) -> Answer:
         prompt = self._offer.prompts.get(request.params["name"])
         arguments = prompt.arguments(request.params.get("arguments") or {})
-        return await self._run(request, prompt, arguments, self._asked(request, raw={}))
+        return await self._run(request, prompt, arguments, raw={})
 
     async def _read_resource(self, request: StatelessRequest) -> Answer:
         uri = request.params["uri"]
@@ -198,15 +204,24 @@ class Modern:
             reading, arguments = self._offer.resources.match(uri)
         except UnknownResource as error:  # "data MUST contain the URI" (2026-07-28, Resources, Error Handling)
             raise RpcError(Code.INVALID_PARAMS, error.message, data=error.object()) from None
-        return await self._run(request, reading, arguments, self._asked(request, raw=reading.resource.cache_hints()))
+        return await self._run(request, reading, arguments, raw=reading.resource.cache_hints())
 
-    async def _run(self, request: StatelessRequest, callee: Callee, arguments: dict[str, Any], asked: Asked) -> Answer:
+    async def _run(
+        self,
+        request: StatelessRequest,
+        callee: Callee,
+        arguments: dict[str, Any],
+        structure: Structure = Structure.ABSENT,
+        raw: dict[str, Any] | None = None,
+    ) -> Answer:
         asker: Asker | None = None
+        sealing: Bound | FirstRound | None = None
         if request.params.get("requestState") is not None:
-            asked, asker = await self._rounds(request, callee, asked)
+            sealing, asker = await self._rounds(request, callee)
         elif callee.context is not None:
-            first = FirstRound(self._states, PRINCIPAL, request.http.body)
-            asked, asker = asked._replace(seal=first.seal), LazyAsker(request.capabilities, first.rounds)
+            sealing = FirstRound(self._states, PRINCIPAL, request.http.body)
+            asker = LazyAsker(request.capabilities, sealing.rounds)
+        asked = self._asked(request, structure, raw, None if sealing is None else sealing.seal)
         run = await self._start(request, callee, arguments, MCP_2026_07_28, asker)
         return await self._answering.answer(request.http, run, Transcript(asked))
 
@@ -223,15 +238,19 @@ class Modern:
             trace=request.trace,
         )
 
-    async def _rounds(self, request: StatelessRequest, callee: Callee, asked: Asked) -> tuple[Asked, RetryAsker]:
+    async def _rounds(self, request: StatelessRequest, callee: Callee) -> tuple[Bound, RetryAsker]:
         """How it asks its caller, going on from the request's state. Raises StateRefused."""
         self._runs.check()  # first: a state for one use that is opened for a call that cannot begin would be lost
         bound = Bound(self._states, PRINCIPAL, request.message.method, request.params)
         state = await bound.open(once=getattr(callee, "once", False))
-        return asked._replace(seal=bound.seal), bound.rounds(state)
+        return bound, bound.rounds(state)
 
     def _asked(
-        self, request: StatelessRequest, structure: Structure = Structure.ABSENT, raw: dict[str, Any] | None = None
+        self,
+        request: StatelessRequest,
+        structure: Structure,
+        raw: dict[str, Any] | None = None,
+        seal: Callable[[Any], str] | None = None,
     ) -> Asked:
         return Asked(
             request.message.id,
@@ -242,6 +261,7 @@ class Modern:
             structure=structure,
             raw=raw,
             meta=self._meta,
+            seal=seal,
         )
 
     def _result(self, request: StatelessRequest, result: dict[str, Any]) -> Answer:
