@@ -22,7 +22,7 @@ from ..protocol.mcp.headers import Mirror
 from ..protocol.mcp.revisions import Structure
 from ..protocol.plain import RESERVED, problems
 from .catalogue import Catalogue
-from .content import content_blocks, is_content
+from .content import content_blocks
 from .content_data import ContentError
 from .docstrings import describe
 from .kind import Encoded, Kind
@@ -108,20 +108,16 @@ class Tool:
         return self._encode(self.signature.result, value, "returned", content=self.signature.content)
 
     def _encode(self, adapter: TypeAdapter[Any] | None, value: Any, did: str, *, content: bool) -> Encoded:
-        """`content`: the declared type includes content. Values may be content then, or if no type is declared."""
-        if adapter is not None and not content and is_content(value):
-            hint = "annotate it as in `-> Image`, or not at all"
-            raise ToolFailed(f"The tool {self.name} {did} what it does not declare: content; {hint}.")
+        """`content`: the declared type names content. A value may be content then, and where any value is declared."""
         try:
-            if adapter is None:
-                blocks = content_blocks(value)
-                return Encoded(encode(value)) if blocks is None else Encoded(encode(blocks), content=True)
-            blocks = content_blocks(value, declared=True) if content else None
-            value = adapter.validate_python(value)
+            blocks = content_blocks(value, declared=content)
+            if adapter is not None:
+                value = adapter.validate_python(value)
             if blocks is not None:
                 return Encoded(encode(blocks), content=True)
-            # by_alias: the names in the output schema
-            return Encoded(encode(adapter.dump_python(value, mode="json", by_alias=True)))
+            if adapter is not None:  # by_alias: the names in the output schema
+                value = adapter.dump_python(value, mode="json", by_alias=True)
+            return Encoded(encode(value))
         except ValidationError as error:
             found = problems(error)[0]
             what = f"{found['field'] or 'value'}: {found['problem']}"

@@ -230,7 +230,7 @@ async def test_only_what_the_revision_has_is_asked(stage: Stage, version: str, e
 
 
 @tool
-async def sounds() -> list[Audio | ResourceLink]:
+async def sounds() -> list[Any]:
     """A sound and a link."""
     return [Audio(b"abc", "audio/wav"), ResourceLink(uri="test://x", name="x")]
 

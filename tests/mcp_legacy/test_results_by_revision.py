@@ -141,9 +141,9 @@ async def number() -> int:
 
 
 @tool
-async def anything() -> list[Any]:
-    """Return what no schema can say."""
-    return [Image(PNG)]
+async def numbers() -> list[int]:
+    """Return no numbers."""
+    return [Image(PNG)]  # type: ignore[list-item]
 
 
 @tool
@@ -159,7 +159,7 @@ def yields_no_number() -> Iterator[int]:
 
 
 @VERSIONS
-@pytest.mark.parametrize("each", [number, anything, unfinished, yields_no_number], ids=lambda each: each.name)
+@pytest.mark.parametrize("each", [number, numbers, unfinished, yields_no_number], ids=lambda each: each.name)
 async def test_what_was_not_declared_is_a_failure(stage: Stage, version: str, each: Any) -> None:
     stage.tools.add(each)
     result = await Caller(stage, version).call(each.name)
@@ -167,6 +167,24 @@ async def test_what_was_not_declared_is_a_failure(stage: Stage, version: str, ea
     assert "declare" in result["content"][0]["text"]
     error = json.loads((await plain(stage, each.name)).body)["error"]
     assert error["code"] == "tool_failed"
+
+
+@tool
+async def anything() -> list[Any]:
+    """Return what its annotation takes."""
+    return [Image(PNG)]
+
+
+@VERSIONS
+async def test_who_declares_any_value_may_return_content(stage: Stage, version: str) -> None:
+    stage.tools.add(anything)
+    caller = Caller(stage, version)
+    schema, result = await caller.schema("anything"), await caller.call("anything")
+    assert [block["type"] for block in result["content"]] == ["image"]
+    if schema is None:
+        assert "structuredContent" not in result
+    else:
+        jsonschema.Draft202012Validator(schema).validate(result["structuredContent"])
 
 
 # --- results that are objects by chance ------------------------------------------------------------------------------

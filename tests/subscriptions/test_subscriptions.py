@@ -248,8 +248,8 @@ async def test_leaving_ends_it_and_nothing_is_left() -> None:
 async def test_a_drained_endpoint_watches_nothing() -> None:
     async with stage() as here:
         pass
-    assert here.tools._watchers._told == here.prompts._watchers._told == []
-    assert here.resources._watchers._told == here.resources._updates._told == []
+    assert here.tools._watchers._callbacks == here.prompts._watchers._callbacks == []
+    assert here.resources._watchers._callbacks == here.resources._updates._callbacks == []
     here.tools.remove(first)
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, JsonValue, RootModel
 from typing_extensions import TypedDict
 
-from mcp_app import Image, Result, Tool, tool
+from mcp_app import Image, Result, Text, Tool, tool
 from mcp_app.dialects.mcp.offer import tool_as_listed
 from mcp_app.protocol.mcp.asked import Asked
 from mcp_app.protocol.mcp.revisions import SESSION_REVISIONS, STATELESS, STATELESS_WIRE, Structure, Wire
@@ -113,6 +113,9 @@ def fits(made: Tool, wire: Wire, value: Any) -> None:
         (object, 5),
         (JsonValue, {"result": {}}),
         (JsonValue, None),
+        (object, Text("x")),
+        (list[Any], [Text("x"), "y"]),
+        (tuple[Any, ...], (Text("x"),)),
         (dict[str, Any], {"result": 1}),
         (int, 1),
         (None, None),

@@ -105,9 +105,10 @@ def result(asked: Asked, event: Event, parts: Parts | None) -> dict[str, Any]:
     meta: dict[str, Any] = {}
     if event.shape is Shape.PARTS and asked.structure is Structure.ABSENT:
         found = {"content": list(chain.from_iterable(map(_blocks, streamed)))}
-    else:  # a generator whose declared result may be null has that for its result where results are structured
+    else:
         found = {"content": _blocks(event)}
-        if event.shape is not Shape.CONTENT and asked.structure is not Structure.ABSENT:
+        # Whatever its shape: who declares any value may return content, and a generator whose result may be null none.
+        if asked.structure is not Structure.ABSENT:
             value = decode(event.data)
             found["structuredContent"] = value if asked.structure is Structure.WHOLE else {"result": value}
         if streamed:
