@@ -6,7 +6,7 @@ the disk.
 """
 
 from .card import Card, Icon, Repository, Streaming
-from .documents import LiveServer, ToolFacts
+from .documents import LiveServer, ToolFacts, tool_entry
 from .doors import CORS, Document, documents_of
 from .explain import ManifestError
 from .load import FILE_NAME, load_manifest
@@ -30,4 +30,5 @@ __all__ = [
     "documents_of",
     "load_manifest",
     "parse_manifest",
+    "tool_entry",
 ]

@@ -86,7 +86,7 @@ def listing(manifest: Manifest, live: LiveServer, base: str) -> dict[str, Any]:
     return server_card(manifest, live, base) | {
         "serverInfo": info,
         "authentication": {"required": False, "schemes": []},
-        "tools": [_tool(tool) for tool in live.tools],
+        "tools": [tool_entry(tool) for tool in live.tools],
         "resources": [],
         "prompts": [],
     }
@@ -142,8 +142,8 @@ def _remotes(manifest: Manifest, live: LiveServer, base: str) -> list[dict[str, 
     return remotes
 
 
-def _tool(tool: ToolFacts) -> dict[str, Any]:
-    """As in MCP's tools/list. An empty title or description is omitted."""
+def tool_entry(tool: ToolFacts) -> dict[str, Any]:
+    """As in MCP's tools/list, in the newest revision. An empty title or description is omitted."""
     entry: dict[str, Any] = {"name": tool.name, "title": tool.title, "description": tool.description}
     entry = {name: text for name, text in entry.items() if text}
     entry["inputSchema"] = dict(tool.input_schema)

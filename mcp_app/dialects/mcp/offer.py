@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ...authoring.prompt import Prompts
 from ...authoring.resource import Resources
 from ...authoring.tool import Registry, Tool
-from ...manifest import Manifest
+from ...manifest import Manifest, tool_entry
 from ...protocol.mcp.pagination import paginate
 from ...protocol.mcp.revisions import Structure, Wire
 from ...runs.threads import Threads
@@ -99,22 +99,16 @@ LISTS: Mapping[str, _List] = {
 
 def tool_as_listed(tool: Tool, wire: Wire) -> dict[str, Any]:
     """The tool as tools/list has it."""
-    listed: dict[str, Any] = {"name": tool.name, "title": tool.title, "description": tool.description}
-    listed = {name: text for name, text in listed.items() if text}
-    listed["inputSchema"] = dict(tool.input_schema)
+    entry = tool_entry(tool)
     structure = wire.structure(tool.structure)
-    if tool.output_schema is not None and structure is not Structure.ABSENT:
-        listed["outputSchema"] = _output(tool.output_schema, structure)
-    hints = {"readOnlyHint": tool.read_only}
-    if not tool.read_only:  # the other hints have no meaning for a tool that changes nothing (ToolAnnotations)
-        hints |= {"destructiveHint": tool.destructive, "idempotentHint": tool.idempotent}
-    listed["annotations"] = hints
-    return listed
+    if structure is Structure.ABSENT:
+        entry.pop("outputSchema", None)
+    elif structure is Structure.WRAPPED:
+        entry["outputSchema"] = _wrapped(entry["outputSchema"])
+    return entry
 
 
-def _output(schema: Mapping[str, Any], structure: Structure) -> dict[str, Any]:
-    if structure is Structure.WHOLE:
-        return dict(schema)
+def _wrapped(schema: Mapping[str, Any]) -> dict[str, Any]:
     inner = {name: value for name, value in schema.items() if name not in {"$schema", "$defs"}}
     wrapped = {"type": "object", "properties": {"result": inner}, "required": ["result"]}
     return {**{name: schema[name] for name in ("$schema", "$defs") if name in schema}, **wrapped}
