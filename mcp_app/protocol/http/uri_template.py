@@ -8,7 +8,6 @@ no value can lead out of a directory to which it is joined. No URI is fetched an
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import quote, unquote_to_bytes
@@ -82,16 +81,6 @@ class UriTemplate:
                 return None
             values[variable.name] = value
         return values
-
-    def expand(self, values: Mapping[str, str]) -> str:
-        """Expand the template (RFC 6570, 3.2.2 and 3.2.3). Raises ValueError when a value is missing or empty."""
-        parts = [self._literals[0]]
-        for variable, literal in zip(self.variables, self._literals[1:], strict=True):
-            value = values.get(variable.name, "")
-            if not value:
-                raise ValueError(f"{self.text}: {variable.name} has no value")
-            parts += [_encoded(value) if variable.reserved else quote(value, safe=""), literal]
-        return "".join(parts)
 
 
 def normal(uri: str) -> str | None:
