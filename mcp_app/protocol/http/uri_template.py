@@ -1,4 +1,4 @@
-"""URI templates (RFC 6570) in both directions: values into a URI, and a URI back into values.
+"""URI templates (RFC 6570) of resources: which URIs match, and the values of their variables.
 
 Supported are level 1, `{name}`, and of level 2 `{+name}` as the last variable of a template, whose value may contain
 slashes. A URI without variables is a template too. Requested URIs come from callers, so matching takes linear time, and
