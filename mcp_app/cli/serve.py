@@ -68,7 +68,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     config, source = configuration.load(arguments.config, bind=arguments.bind, insecure_bind=arguments.insecure_bind)
     app, served = _application(arguments)
     if not served.settings.allow_anonymous:
-        configuration.refuse_strangers(config)
+        configuration.refuse_exposed_binds(config)
     development = tls.provide(config, source)
 
     def on_ready(urls: list[str]) -> None:

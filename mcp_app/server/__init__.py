@@ -1,5 +1,5 @@
-"""How the application is put on a socket: Hypercorn's configuration, certificates, start, stop and engine.
+"""Serves the application on sockets: Hypercorn's configuration, certificates, startup, shutdown and the engine.
 
-Nothing here knows a tool, a run or a route: this package is given an ASGI application and serves it, and no part of the
-application imports it.
+Nothing here knows a tool, a run or a route: this package serves any ASGI application, and no part of the application
+imports it.
 """

@@ -1,6 +1,6 @@
-"""Addresses a server binds to: whether they are loopback, and which URLs they turn out to be.
+"""Bind addresses: whether they are loopback, and the URLs of the sockets bound to them.
 
-Pure but for reading a bound socket's own name. No socket is made here.
+Pure, except for reading the name of a bound socket. No socket is created here.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from ipaddress import ip_address
 
 from hypercorn.config import Sockets
 
-WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - recognised here, not bound
+WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound
 
 
 def is_loopback(bind: str) -> bool:
     """Whether only this machine can reach `bind`, in Hypercorn's notation (host:port, [host]:port, unix:, fd://).
 
-    A name other than localhost counts as reachable: what it resolves to may change. An inherited socket (`fd://`) is
-    judged by its own address.
+    A name other than localhost counts as reachable from outside: what it resolves to may change. An inherited socket
+    (`fd://`) is judged by its own address.
     """
     if bind.startswith("unix:"):
         return True
@@ -34,7 +34,7 @@ def is_loopback(bind: str) -> bool:
 
 
 def split(bind: str) -> tuple[str, int]:
-    """Host and port of a TCP bind, read as Hypercorn reads it: no port means 8000."""
+    """Host and port of a TCP bind, parsed as Hypercorn parses it: the default port is 8000."""
     plain = bind.replace("[", "").replace("]", "")
     host, separator, port = plain.rpartition(":")
     if separator and port.isdecimal():
@@ -43,13 +43,13 @@ def split(bind: str) -> tuple[str, int]:
 
 
 def urls(sockets: Sockets) -> list[str]:
-    """Where the bound sockets are reached, TLS first, each with its real port."""
+    """The URLs of the bound sockets, TLS first, each with its actual port."""
     secure = (_url("https", sock) for sock in sockets.secure_sockets)
     plain = (_url("http", sock) for sock in sockets.insecure_sockets)
     return [url for url in (*secure, *plain) if url is not None]
 
 
-def unsafe_binds(binds: Iterable[str]) -> Sequence[str]:
+def exposed_binds(binds: Iterable[str]) -> Sequence[str]:
     """Those of `binds` that other machines can reach."""
     return [bind for bind in binds if not is_loopback(bind)]
 
@@ -59,7 +59,7 @@ def _url(scheme: str, sock: socket.socket) -> str | None:
         return None
     host, port = sock.getsockname()[:2]
     if host in WILDCARDS or host == "127.0.0.1":
-        # The name that the tutorial, the certificate and the Host check know.
+        # The name used by the tutorial, the certificate and the Host check.
         return f"{scheme}://localhost:{port}"
     return f"{scheme}://[{host}]:{port}" if sock.family == socket.AF_INET6 else f"{scheme}://{host}:{port}"
 
@@ -70,7 +70,7 @@ def _is_loopback_descriptor(number: str) -> bool:
             try:
                 name = sock.getsockname()
             finally:
-                sock.detach()  # only looked at: it stays open for Hypercorn
+                sock.detach()  # stays open for Hypercorn
     except (ValueError, OSError):
         return False
     return not isinstance(name, tuple) or ip_address(name[0]).is_loopback

@@ -1,6 +1,6 @@
-"""Sockets for a configuration: bound all or none, and a clear line for the one that cannot be had.
+"""Binds the sockets of a configuration: all or none, with a clear message for an address that cannot be bound.
 
-No application and no loop here; who may bind where is decided in `configuration`.
+No application and no event loop here; which binds are allowed is decided in `configuration`.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _REMEDIES = {
 
 
 def bind(config: Config) -> Sockets:
-    """Bind every address of `config`, TLS where it has a certificate.
+    """Bind every address of `config`, with TLS if it has a certificate.
 
-    Raises `StartError` naming the address that cannot be had, or the certificate that cannot be used; nothing stays
-    bound then.
+    Raises `StartError` naming the address that cannot be bound, or the certificate that cannot be used; then no socket
+    stays bound.
     """
     _check_certificate(config)
     bound = Sockets([], [], [])
@@ -31,7 +31,7 @@ def bind(config: Config) -> Sockets:
         main = bound.secure_sockets if config.ssl_enabled else bound.insecure_sockets
         for address in config.bind:
             main.extend(_bind(config, address, "--bind"))
-        # Without a certificate Hypercorn serves `bind` in the clear and leaves insecure_bind shut.
+        # Without a certificate Hypercorn serves `bind` unencrypted and ignores insecure_bind.
         for address in config.insecure_bind if config.ssl_enabled else ():
             bound.insecure_sockets.extend(_bind(config, address, "--insecure-bind"))
     except BaseException:
@@ -41,16 +41,16 @@ def bind(config: Config) -> Sockets:
 
 
 def close(sockets: Sockets) -> None:
-    """Close them all; those already closed stay closed."""
+    """Close all sockets; already closed ones are fine."""
     for sock in (*sockets.secure_sockets, *sockets.insecure_sockets, *sockets.quic_sockets):
         sock.close()
 
 
 def _bind(config: Config, address: str, option: str) -> list[socket.socket]:
-    # A Config of one address, so that a failure has a name; only what Hypercorn reads while binding is carried over.
-    one = Config.from_mapping(bind=[address], workers=0, umask=config.umask, user=config.user, group=config.group)
+    # A Config of one address, so that an error names it; only what Hypercorn reads while binding is copied.
+    single = Config.from_mapping(bind=[address], workers=0, umask=config.umask, user=config.user, group=config.group)
     try:
-        return one.create_sockets().insecure_sockets
+        return single.create_sockets().insecure_sockets
     except (OSError, OverflowError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         remedy = _REMEDIES.get(getattr(error, "errno", None) or 0, "choose another with {option}")

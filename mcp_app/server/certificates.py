@@ -1,7 +1,8 @@
-"""Where development certificates are kept, when they are made or renewed, and how a client is made to trust them.
+"""Storage of development certificates: where they are, when they are created or renewed, and how clients can trust
+them.
 
-What they contain is decided in `issuing`. Nothing here may replace a certificate that somebody else's authority signed,
-leave a private key readable to others, or write a file in a way that a crash can leave half written.
+Their contents are defined in `issuing`. Nothing here may replace a certificate signed by another authority, leave a
+private key readable to other users, or write a file in a way that a crash can leave half written.
 """
 
 from __future__ import annotations
@@ -25,18 +26,18 @@ PROJECT_FILES = ("pyproject.toml", "hypercorn.toml", "mcp.json")
 
 
 class Certificates(NamedTuple):
-    """The four files of one directory. Only `authority` and `certificate` may be shown to anybody."""
+    """The four files of one directory. Only `authority` and `certificate` are public."""
 
     directory: Path
 
     @property
     def authority(self) -> Path:
-        """The certificate authority: what a client has to trust."""
+        """The certificate authority that clients have to trust."""
         return self.directory / "ca.pem"
 
     @property
     def authority_key(self) -> Path:
-        """The authority's private key: it signs the next leaf, so that the trust by hand is given once."""
+        """The authority's private key: it signs the next leaf, so that users establish trust by hand only once."""
         return self.directory / "ca-key.pem"
 
     @property
@@ -51,26 +52,26 @@ class Certificates(NamedTuple):
 
 
 def default_directory(working: Path | None = None) -> Path:
-    """Where certificates belong: `certs/` of a project directory, else the user's state directory."""
+    """The default location: `certs/` of a project directory, else the user's state directory."""
     working = Path.cwd() if working is None else working
     if any((working / name).is_file() for name in PROJECT_FILES):
         return working / "certs"
     state = os.environ.get("XDG_STATE_HOME", "")
-    # XDG Base Directory Specification: a relative path there is invalid and is to be ignored.
+    # XDG Base Directory Specification: a relative path is invalid and must be ignored.
     root = Path(state) if os.path.isabs(state) else Path.home() / ".local" / "state"
     return root / "mcp-app" / "certs"
 
 
 def ensure(directory: Path, now: datetime | None = None) -> tuple[Certificates, bool]:
-    """Have valid development certificates in `directory`: make what is missing, renew what is about to expire.
+    """Ensure valid development certificates in `directory`: create missing ones, renew those about to expire.
 
-    Returns the files, and whether anything was written. Raises `StartError` when `cryptography` is not installed, the
-    directory cannot be written, or what is there is not a certificate.
+    Returns the files, and whether any was written. Raises `StartError` if `cryptography` is not installed, the
+    directory cannot be written, or an existing file is not a certificate.
     """
     files = Certificates(directory)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with _only_one(directory):
+        with _locked(directory):
             return files, _renew(files, datetime.now(UTC) if now is None else now)
     except ImportError as error:
         raise StartError(
@@ -82,7 +83,7 @@ def ensure(directory: Path, now: datetime | None = None) -> tuple[Certificates, 
 
 
 def how_to_trust(files: Certificates) -> str:
-    """The lines to print: how each kind of client is made to trust the authority."""
+    """Instructions to print: how each kind of client is made to trust the authority."""
     ca = files.authority.absolute()
     return (
         f"To trust the development certificate, give a client its authority, {ca}:\n"
@@ -96,8 +97,8 @@ def how_to_trust(files: Certificates) -> str:
 
 
 @contextmanager
-def _only_one(directory: Path) -> Iterator[None]:
-    """Two servers started at once must not sign with two authorities and keep one."""
+def _locked(directory: Path) -> Iterator[None]:
+    """Two servers started concurrently must not sign with two authorities and keep one."""
     descriptor = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -109,25 +110,25 @@ def _only_one(directory: Path) -> Iterator[None]:
 def _renew(files: Certificates, now: datetime) -> bool:
     from mcp_app.server import issuing
 
-    if files.certificate.exists() and not _ours_to_replace(files.certificate):
+    if files.certificate.exists() and not _is_replaceable(files.certificate):
         return False
     authority = _read(files.authority, files.authority_key)
     leaf = _read(files.certificate, files.key)
-    # An authority that ends before the leaf it would sign makes a leaf that fails early: make a new one instead.
-    if authority is None or not authority.lasts(now, issuing.LEAF_LIFE):
+    # A leaf outliving its authority would fail early: create a new authority instead.
+    if authority is None or not authority.is_valid_for(now, issuing.LEAF_LIFE):
         authority = issuing.make_authority(now)
         _write(files.authority, files.authority_key, authority)
-    elif leaf is not None and leaf.lasts(now, issuing.RENEW_BEFORE) and leaf.signed_by(authority):
+    elif leaf is not None and leaf.is_valid_for(now, issuing.RENEW_BEFORE) and leaf.signed_by(authority):
         return False
     _write(files.certificate, files.key, issuing.make_leaf(authority, now))
     return True
 
 
-def _ours_to_replace(certificate: Path) -> bool:
+def _is_replaceable(certificate: Path) -> bool:
     from mcp_app.server import issuing
 
     try:
-        return issuing.is_ours(certificate.read_bytes())
+        return issuing.is_issued_here(certificate.read_bytes())
     except ValueError:
         raise StartError(f"{certificate} is not a PEM certificate: remove it, or put yours there") from None
 
@@ -141,13 +142,13 @@ def _read(certificate: Path, key: Path) -> Issued | None:
 
 
 def _write(certificate: Path, key: Path, issued: Issued) -> None:
-    """The key first: a certificate without its key is replaced at the next start, a pair that disagrees also is."""
+    """The key first: a certificate without its key is replaced at the next start, and so is a mismatched pair."""
     _write_file(key, issued.key_pem(), 0o600)
     _write_file(certificate, issued.certificate_pem(), 0o644)
 
 
 def _write_file(path: Path, content: bytes, mode: int) -> None:
-    """Whole or not at all; never readable to others on the way (mkstemp makes the file with mode 0600)."""
+    """Atomic; never readable to other users in between (mkstemp creates the file with mode 0600)."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:

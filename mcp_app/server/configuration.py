@@ -1,8 +1,8 @@
-"""hypercorn.toml, found, read and checked: a file that would be served differently than it reads is refused.
+"""Finds, reads and validates hypercorn.toml: a file whose settings would not take effect as written is rejected.
 
-Hypercorn itself ignores unknown keys, tables and wrong types, and serves in the clear when half a certificate is named.
-Here each of those is a `StartError` of one line that names the file, the key and the remedy. No socket and no
-certificate is made here; which keys exist and what they take is read from Hypercorn itself (`vocabulary`).
+Hypercorn itself ignores unknown keys, tables and wrong types, and serves unencrypted if only one of certificate and key
+is set. Here each of those is a `StartError` of one line that names the file, the key and the remedy. No socket and no
+certificate is created here; which keys exist and which types they take is read from Hypercorn itself (`vocabulary`).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Any, NamedTuple
 from hypercorn.config import Config
 
 from mcp_app.config.defaults import default_text
-from mcp_app.server.addresses import unsafe_binds
+from mcp_app.server.addresses import exposed_binds
 from mcp_app.server.errors import StartError
-from mcp_app.server.vocabulary import closest, is_key, problem
+from mcp_app.server.vocabulary import closest_key, invalid_reason, is_key
 
 FILE_NAME = "hypercorn.toml"
 
 ADDRESS_KEYS = frozenset({"bind", "insecure_bind", "certfile", "keyfile"})
-"""They go together: a file that names one of them is not given the others of the shipped file."""
+"""Belong together: a file that sets one of them gets none of the others from the shipped file."""
 
 REFUSED: Mapping[str, str] = {
     "read_timeout": "it ends every HTTP/1.1 stream at that age: remove it (MCP_APP_CAP_SECONDS bounds streams)",
@@ -34,17 +34,17 @@ REFUSED: Mapping[str, str] = {
     "use_reloader": "it needs worker processes: remove it and use 'mcp-app serve --reload'",
     "pid_path": "mcp-app serve stays in the foreground and writes no pid file: remove it",
 }
-"""Keys that Hypercorn has, and that do harm here or would do nothing."""
+"""Keys of Hypercorn's that would do harm here, or nothing."""
 
 
 class Source(NamedTuple):
-    """Where a configuration came from, so that an error can name the line to change."""
+    """The origin of a configuration, so that an error can name the line to change."""
 
     name: str
     text: str
 
     def error(self, key: str, message: str) -> StartError:
-        """A StartError that names the file, the line of `key` where it is found, and the key."""
+        """A StartError that names the file, the line of `key` if it is found, and the key."""
         lines = self.text.splitlines()
         pattern = re.compile(rf"\s*\[*\s*[\"']?{re.escape(key)}[\"']?\s*[=\].]")
         line = next((f":{number}" for number, line in enumerate(lines, 1) if pattern.match(line)), "")
@@ -58,12 +58,11 @@ def load(
     insecure_bind: Sequence[str] = (),
     working: Path | None = None,
 ) -> tuple[Config, Source]:
-    """The configuration to serve with, and where it came from.
+    """The configuration to serve with, and its source.
 
-    `path`, or the hypercorn.toml of the working directory, over the shipped one: keys that the file does not name are
-    as shipped, but for addresses and certificate. The event loop is uvloop's where it is installed and none is named.
-    `bind` and `insecure_bind` (the command line) replace the file's.
-    Raises `StartError`.
+    `path`, or the hypercorn.toml of the working directory, overrides the shipped file key by key; addresses and
+    certificate only together. The event loop defaults to uvloop if that is installed. `bind` and `insecure_bind` (the
+    command line) override the file's. Raises `StartError`.
     """
     source = _find(path, Path.cwd() if working is None else working)
     values = _parse(source)
@@ -77,13 +76,13 @@ def load(
     if insecure_bind:
         values["insecure_bind"] = list(insecure_bind)
     values.setdefault("worker_class", "uvloop" if find_spec("uvloop") else "asyncio")
-    _check_together(values, source)
+    _check_combinations(values, source)
     return Config.from_mapping(values), source
 
 
-def refuse_strangers(config: Config) -> None:
-    """Raise `StartError` when an address of `config` can be reached by other machines."""
-    unsafe = unsafe_binds([*config.bind, *config.insecure_bind])
+def refuse_exposed_binds(config: Config) -> None:
+    """Raise `StartError` if other machines can reach an address of `config`."""
+    unsafe = exposed_binds([*config.bind, *config.insecure_bind])
     if unsafe:
         raise StartError(
             f"{', '.join(unsafe)} can be reached by other machines, and there is no authentication yet: bind to "
@@ -115,24 +114,24 @@ def _check(values: Mapping[str, Any], source: Source) -> None:
         if isinstance(value, dict) and key != "logconfig_dict":
             raise source.error(key, "Hypercorn ignores tables: write its keys at the top, without the [table]")
         if not is_key(key):
-            meant = closest(key)
+            suggestion = closest_key(key)
             raise source.error(
-                key, f"Hypercorn has no such key{f'; did you mean {meant}?' if meant else ': remove it'}"
+                key, f"Hypercorn has no such key{f'; did you mean {suggestion}?' if suggestion else ': remove it'}"
             )
-        if (wrong := problem(key, value)) is not None:
-            raise source.error(key, wrong)
+        if (reason := invalid_reason(key, value)) is not None:
+            raise source.error(key, reason)
         if key in REFUSED and value is not False and value not in ([], ""):
             raise source.error(key, REFUSED[key])
 
 
-def _check_together(values: Mapping[str, Any], source: Source) -> None:
-    certified = [key for key in ("certfile", "keyfile") if values.get(key)]
-    if len(certified) == 1:
-        other = "keyfile" if certified == ["certfile"] else "certfile"
+def _check_combinations(values: Mapping[str, Any], source: Source) -> None:
+    tls_keys = [key for key in ("certfile", "keyfile") if values.get(key)]
+    if len(tls_keys) == 1:
+        other = "keyfile" if tls_keys == ["certfile"] else "certfile"
         raise source.error(
-            certified[0], f"without {other} everything would be served unencrypted: set {other}, or remove it"
+            tls_keys[0], f"without {other} everything would be served unencrypted: set {other}, or remove it"
         )
-    if values.get("insecure_bind") and not certified:
+    if values.get("insecure_bind") and not tls_keys:
         raise source.error(
             "insecure_bind",
             "without certfile and keyfile it stays shut, and bind is served unencrypted: set both, or remove it",

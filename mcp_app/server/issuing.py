@@ -1,7 +1,7 @@
-"""Signing: a development authority and a leaf for localhost, and the judgement whether they still serve.
+"""Issues certificates: a development authority and a leaf for localhost, and checks whether they are still valid.
 
-The only module that imports `cryptography`; `certificates` imports it when a certificate is wanted, not before. No file
-is touched here. Nothing here may sign a name that other machines can reach: the authority is constrained (RFC 5280
+The only module that imports `cryptography`; `certificates` imports it only when a certificate is needed. No file is
+touched here. Nothing here may sign a name that other machines can reach: the authority is constrained (RFC 5280
 4.2.1.10) to localhost and the loopback addresses, so that a stolen authority key impersonates nothing else.
 """
 
@@ -24,30 +24,31 @@ from cryptography.hazmat.primitives.serialization import (
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 AUTHORITY_NAME = "mcp-app development CA"
-"""The common name by which a certificate is known to be ours: no other is ever replaced."""
+"""The common name that identifies certificates issued here: no others are ever replaced."""
 
 LEAF_LIFE = timedelta(days=397)
-"""Browsers refuse a server certificate that lives longer than 398 days (CA/Browser Forum, 6.3.2)."""
+"""Browsers reject a server certificate that is valid for longer than 398 days (CA/Browser Forum, 6.3.2)."""
 
 AUTHORITY_LIFE = timedelta(days=3650)
-"""Ten years: trusting an authority is a step by hand, and a shorter life would teach people to skip it."""
+"""Ten years: trusting an authority is a manual step, and a shorter life would teach people to skip it."""
 
 RENEW_BEFORE = timedelta(days=30)
-"""A leaf with less than this left is replaced at start, so that no server outlives its certificate by surprise."""
+"""A leaf with less than this left is replaced at start, so that no certificate expires unexpectedly while it is
+served."""
 
 BACKDATED = timedelta(hours=1)
 """Valid from an hour ago, so that a client whose clock is a little behind (a container, a phone) can connect."""
 
 
 class Issued(NamedTuple):
-    """A certificate and the private key that belongs to it."""
+    """A certificate and its private key."""
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
 
     @classmethod
     def parse(cls, certificate: bytes, key: bytes) -> Issued | None:
-        """Both from PEM; None when either is not PEM of the kind made here, or they do not belong together."""
+        """Both from PEM; None if either is not PEM of the kind issued here, or they do not match."""
         try:
             loaded = x509.load_pem_x509_certificate(certificate)
             private = load_pem_private_key(key, password=None)
@@ -58,14 +59,14 @@ class Issued(NamedTuple):
         return cls(loaded, private)
 
     def certificate_pem(self) -> bytes:
-        """The certificate as a PEM file's content."""
+        """The certificate as the content of a PEM file."""
         return self.certificate.public_bytes(Encoding.PEM)
 
     def key_pem(self) -> bytes:
-        """The private key as a PEM file's content (PKCS 8, not encrypted: a server starts without being asked)."""
+        """The private key as the content of a PEM file (PKCS 8, unencrypted: a server starts without a prompt)."""
         return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
-    def lasts(self, now: datetime, at_least: timedelta) -> bool:
+    def is_valid_for(self, now: datetime, at_least: timedelta) -> bool:
         """Whether it is valid now and for `at_least` longer."""
         return self.certificate.not_valid_before_utc <= now and now + at_least <= self.certificate.not_valid_after_utc
 
@@ -78,8 +79,9 @@ class Issued(NamedTuple):
         return True
 
 
-def is_ours(certificate: bytes) -> bool:
-    """Whether a PEM certificate was signed by a development authority made here. Raises ValueError if it is not PEM."""
+def is_issued_here(certificate: bytes) -> bool:
+    """Whether a PEM certificate was signed by a development authority issued here. Raises ValueError if it is not
+    PEM."""
     issuer = x509.load_pem_x509_certificate(certificate).issuer
     return any(part.value == AUTHORITY_NAME for part in issuer.get_attributes_for_oid(NameOID.COMMON_NAME))
 
@@ -147,7 +149,7 @@ def _builder(
 
 
 def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    """RFC 5280 4.2.1.3: an authority signs certificates, an ECDSA server signs handshakes, neither does more."""
+    """RFC 5280 4.2.1.3: an authority signs certificates, an ECDSA server signs handshakes; neither is allowed more."""
     return x509.KeyUsage(
         digital_signature=not signs_certificates,
         content_commitment=False,

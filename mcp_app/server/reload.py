@@ -1,7 +1,7 @@
-"""Starting a server again when its files change: a process that watches, and one that serves.
+"""Restarts a server when its files change: one process watches, another one serves.
 
-The serving process is a whole new one each time, because Python cannot take a module back. It is stopped as anybody
-would stop it, by SIGTERM, so that its streams get their last event. What is served is not known here.
+The serving process is a new one each time, because Python cannot unload a module. It is stopped with SIGTERM like any
+other, so that its streams get their last event. This module does not know what is served.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from pathlib import Path
 from types import FrameType
 
 INTERVAL_SECONDS = 0.5
-"""Between two looks at the files: as fast as a person saves and switches windows, for some 100 stat calls."""
+"""Polling interval: as fast as a person saves and switches windows, for some 100 stat calls."""
 
-PATIENCE_SECONDS = 30.0
-"""For the serving process to end after SIGTERM: more than its own last resort takes, so that this is never needed."""
+KILL_SECONDS = 30.0
+"""Time for the serving process to end after SIGTERM: more than its own last resort takes, so that this is never
+needed."""
 
 Snapshot = dict[Path, tuple[int, int]]
 
@@ -26,48 +27,48 @@ Snapshot = dict[Path, tuple[int, int]]
 def supervise(command: Sequence[str], watched: Sequence[Path]) -> int:
     """Run `command`, again whenever a file of `watched` (folders: their .py files) changes, until SIGTERM or Ctrl-C.
 
-    Returns the exit status of the last process, 0 when it was stopped before it could serve. One that fails to start
-    is started again at the next change.
+    Returns the exit status of the last process, 0 if it was stopped before it could serve. One that fails to start is
+    started again at the next change.
     """
-    stop = _Stop()
+    stop = _StopSignals()
     status = 0
-    while not stop.asked:
+    while not stop.requested:
         before = snapshot(watched)
-        # A process group of its own: Ctrl-C reaches only this process, which passes it on once, as SIGTERM.
-        child = subprocess.Popen(command, process_group=0)  # noqa: S603 - this program itself, with its own arguments
+        # In its own process group: Ctrl-C reaches only this process, which forwards it once, as SIGTERM.
+        child = subprocess.Popen(command, process_group=0)  # noqa: S603 - this program, with its own arguments
         stop.child = child
-        changed = _until_change(child, watched, before, stop)
-        if not stop.asked:
-            child.terminate()  # otherwise it has been asked already: a second time would end it at once
-        _wait(child)
-        status = 0 if stop.asked and child.returncode == -signal.SIGTERM else child.returncode
-        if changed is None and not stop.asked:
+        changed = _wait_for_change(child, watched, before, stop)
+        if not stop.requested:
+            child.terminate()  # otherwise it already got SIGTERM: a second one would end it at once
+        _wait_or_kill(child)
+        status = 0 if stop.requested and child.returncode == -signal.SIGTERM else child.returncode
+        if changed is None and not stop.requested:
             if status == 0:
-                return 0  # somebody has stopped it on purpose
-            _say("it did not start; waiting for a change")
-            changed = _until_change(None, watched, before, stop)
+                return 0  # stopped on purpose
+            _log("it did not start; waiting for a change")
+            changed = _wait_for_change(None, watched, before, stop)
         if changed is not None:
-            _say(f"{changed} has changed: starting again")
+            _log(f"{changed} has changed: starting again")
     return status
 
 
-class _Stop:
-    """SIGTERM and SIGINT: the first asks the serving process to stop, a second one kills it."""
+class _StopSignals:
+    """SIGTERM and SIGINT: the first stops the serving process, a second one kills it."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
         self.child: subprocess.Popen[bytes] | None = None
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._receive)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         if self.child is not None and self.child.poll() is None:
-            self.child.send_signal(signal.SIGKILL if self.asked else signal.SIGTERM)
-        self.asked = True
+            self.child.send_signal(signal.SIGKILL if self.requested else signal.SIGTERM)
+        self.requested = True
 
 
 def snapshot(watched: Sequence[Path]) -> Snapshot:
-    """When each file was written and how long it is; files that are not there are left out."""
+    """Modification time and size of each file; missing files are left out."""
     found: Snapshot = {}
     for path in _files(watched):
         try:
@@ -85,14 +86,14 @@ def _files(watched: Sequence[Path]) -> Iterator[Path]:
         else:
             yield path
             if path.suffix == ".py":
-                yield from path.parent.glob("*.py")  # its neighbours, which it may import
+                yield from path.parent.glob("*.py")  # modules beside it, which it may import
 
 
-def _until_change(
-    child: subprocess.Popen[bytes] | None, watched: Sequence[Path], before: Snapshot, stop: _Stop
+def _wait_for_change(
+    child: subprocess.Popen[bytes] | None, watched: Sequence[Path], before: Snapshot, stop: _StopSignals
 ) -> Path | None:
-    """Wait for a change and return its file; None when `child` ends or a stop is asked for first."""
-    while not stop.asked and (child is None or child.poll() is None):
+    """Wait for a change and return its file; None if `child` ends or a stop is requested first."""
+    while not stop.requested and (child is None or child.poll() is None):
         time.sleep(INTERVAL_SECONDS)
         now = snapshot(watched)
         if now != before:
@@ -100,14 +101,14 @@ def _until_change(
     return None
 
 
-def _wait(child: subprocess.Popen[bytes]) -> None:
+def _wait_or_kill(child: subprocess.Popen[bytes]) -> None:
     try:
-        child.wait(PATIENCE_SECONDS)
+        child.wait(KILL_SECONDS)
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()
 
 
-def _say(message: str) -> None:
+def _log(message: str) -> None:
     sys.stderr.write(f"mcp-app: {message}\n")
     sys.stderr.flush()

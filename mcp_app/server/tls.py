@@ -1,7 +1,7 @@
-"""The certificate a configuration is served with: the one it names, or development certificates when it may.
+"""The certificate a configuration is served with: the configured one, or development certificates if allowed.
 
-They are made only for a server that nobody but this machine can reach, and only where the configuration names the
-place that `mcp-app certs` writes to. What a certificate contains is not known here.
+Those are created only for a server that no other machine can reach, and only if the configuration names the place that
+`mcp-app certs` writes to. The content of a certificate is not known here.
 """
 
 from __future__ import annotations
@@ -11,38 +11,38 @@ from typing import NamedTuple
 
 from hypercorn.config import Config
 
-from mcp_app.server.addresses import unsafe_binds
+from mcp_app.server.addresses import exposed_binds
 from mcp_app.server.certificates import Certificates, default_directory, ensure
 from mcp_app.server.configuration import Source
 
-MADE_HERE = ("certs/cert.pem", "certs/key.pem")
+DEFAULT_FILES = ("certs/cert.pem", "certs/key.pem")
 """certfile and keyfile as shipped: where `mcp-app certs` keeps a project's certificates."""
 
 
 class Development(NamedTuple):
-    """Development certificates in use, and whether they were made just now."""
+    """Development certificates in use, and whether they were created just now."""
 
     files: Certificates
     made: bool
 
 
 def provide(config: Config, source: Source, working: Path | None = None) -> Development | None:
-    """Have the certificate that `config` names, making or renewing development certificates where that is right.
+    """Ensure that the certificate of `config` exists, creating or renewing development certificates where allowed.
 
-    Changes `certfile` and `keyfile` of `config` to where they are. Returns None when it names somebody's own, or none.
-    Raises `StartError` when a file is missing and may not be made.
+    Sets `certfile` and `keyfile` of `config` to their paths. Returns None if the certificate is the user's own, or
+    there is none. Raises `StartError` if a file is missing and may not be created.
     """
     if not config.ssl_enabled:
         return None
     working = Path.cwd() if working is None else working
-    if (config.certfile, config.keyfile) != MADE_HERE:
+    if (config.certfile, config.keyfile) != DEFAULT_FILES:
         _must_exist(config, source)
         return None
     files = Certificates(default_directory(working))
-    if files.directory != working / "certs" and all((working / name).is_file() for name in MADE_HERE):
-        return None  # not a project, but somebody has put a certificate exactly where the configuration says
+    if files.directory != working / "certs" and all((working / name).is_file() for name in DEFAULT_FILES):
+        return None  # not a project, but the user has put a certificate exactly where the configuration says
     made = False
-    if not unsafe_binds([*config.bind, *config.insecure_bind]):
+    if not exposed_binds([*config.bind, *config.insecure_bind]):
         files, made = ensure(files.directory)
     config.certfile, config.keyfile = str(files.certificate), str(files.key)
     _must_exist(config, source)

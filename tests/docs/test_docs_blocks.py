@@ -44,7 +44,7 @@ def test_json_is_json(block: Block) -> None:
 def test_toml_has_keys_that_hypercorn_has(block: Block) -> None:
     for key, value in tomllib.loads(block.text).items():
         assert vocabulary.is_key(key), key
-        assert vocabulary.problem(key, value) is None
+        assert vocabulary.invalid_reason(key, value) is None
 
 
 def unit() -> configparser.ConfigParser:

@@ -13,7 +13,7 @@ from hypercorn.config import Config
 from mcp_app.config.defaults import default_text
 from mcp_app.server import configuration, tls, vocabulary
 from mcp_app.server.addresses import is_loopback, split
-from mcp_app.server.configuration import load, refuse_strangers
+from mcp_app.server.configuration import load, refuse_exposed_binds
 from mcp_app.server.errors import StartError
 
 ROOT = Path(__file__).parent.parent.parent
@@ -46,7 +46,7 @@ def test_the_shipped_file_is_served_as_it_reads(tmp_path: Path) -> None:
     assert config.h2_max_concurrent_streams >= 128
     assert config.read_timeout is None
     assert config.max_requests is None
-    refuse_strangers(config)
+    refuse_exposed_binds(config)
 
 
 def test_every_number_of_the_shipped_file_has_its_reason() -> None:
@@ -158,7 +158,7 @@ def test_what_does_no_harm_is_allowed(tmp_path: Path, text: str) -> None:
 
 
 def test_the_vocabulary_is_hypercorns() -> None:
-    keys = set(vocabulary._takes())
+    keys = set(vocabulary._accepted_types())
     assert {"bind", "accesslog", "certfile", "keep_alive_max_requests", "websocket_ping_interval"} <= keys
     assert not keys & {"log", "ssl_enabled", "create_sockets", "from_toml", "logger_class", "application_path"}
     config = Config()
@@ -211,7 +211,7 @@ def test_an_address_is_read_as_hypercorn_reads_it(bind: str, expected: tuple[str
 def test_strangers_are_refused_by_name() -> None:
     config = Config.from_mapping(bind=["127.0.0.1:1", "0.0.0.0:2"], insecure_bind=["[::]:3"])
     with pytest.raises(StartError, match=r"^0\.0\.0\.0:2, \[::\]:3 can be reached .* --allow-anonymous"):
-        refuse_strangers(config)
+        refuse_exposed_binds(config)
 
 
 # --- certificates ----------------------------------------------------------------------------------------------------
