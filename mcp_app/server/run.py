@@ -1,8 +1,8 @@
-"""Serving an ASGI application with Hypercorn in this process, until SIGTERM or SIGINT.
+"""Serves an ASGI application with Hypercorn in this process, until SIGTERM or SIGINT.
 
-Addresses, certificates and limits are decided before (`configuration`), sockets made in `binding`; what is served is
-the caller's. Hypercorn's worker processes are not used: with them a start that failed exits with status 0, and a signal
-to the process group cuts every stream. One process per unit or container instead, more of them behind a proxy.
+Addresses, certificates and limits are determined before (`configuration`), sockets bound in `binding`; the application
+is the caller's. Hypercorn's worker processes are not used: with them a failed start exits with status 0, and a signal
+to the process group cuts every stream. Run one process per unit or container instead, several of them behind a proxy.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from mcp_app.server.addresses import urls
 from mcp_app.server.engine import worker
 from mcp_app.server.errors import StartError
 
-Ready = Callable[[list[str]], None]
-"""Called once, on the loop, when every address accepts connections, with the URLs and their real ports."""
+OnReady = Callable[[list[str]], None]
+"""Called once, on the loop, when every address accepts connections, with the URLs and their actual ports."""
 
-INTERRUPTED = 130
+EXIT_INTERRUPTED = 130
 """The exit status a shell expects of a process that Ctrl-C ended (128 + SIGINT)."""
 
 log = logging.getLogger("mcp_app.server")
 
 
-def serve(app: ASGIFramework, config: Config, on_ready: Ready | None = None) -> int:
-    """Serve `app` until SIGTERM or SIGINT and return the exit status: 0, also when streams had to be ended.
+def serve(app: ASGIFramework, config: Config, on_ready: OnReady | None = None) -> int:
+    """Serve `app` until SIGTERM or SIGINT and return the exit status: 0, even if streams had to be ended.
 
-    Raises `StartError` when an address cannot be bound, the certificate cannot be used, or the application refuses to
-    start. A second signal ends the process at once.
+    Raises `StartError` if an address cannot be bound, the certificate cannot be used, or the application's startup
+    fails. A second signal ends the process at once.
     """
     sockets = binding.bind(config)
     try:
@@ -55,14 +55,14 @@ async def serve_async(
     sockets: Sockets,
     *,
     shutdown: Callable[[], Awaitable[Any]],
-    on_ready: Ready | None = None,
+    on_ready: OnReady | None = None,
 ) -> None:
     """Serve `app` on bound `sockets` in the running loop until `shutdown()` returns.
 
-    Raises `StartError` when the application refuses to start.
+    Raises `StartError` if the application's startup fails.
     """
     try:
-        config.log  # noqa: B018 - opens the log files, which Hypercorn does with its first line
+        config.log  # noqa: B018 - opens the log files, which Hypercorn otherwise does with its first line
     except (OSError, ValueError) as error:
         raise StartError(f"the log cannot be written as configured (accesslog, errorlog, loglevel): {error}") from error
 
@@ -76,21 +76,21 @@ async def serve_async(
         raise StartError(f"the application did not start: {error}") from error
 
 
-async def _serve_until_signal(app: ASGIFramework, config: Config, sockets: Sockets, on_ready: Ready | None) -> None:
-    asked = asyncio.Event()
+async def _serve_until_signal(app: ASGIFramework, config: Config, sockets: Sockets, on_ready: OnReady | None) -> None:
+    requested = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
-        if asked.is_set():
-            os._exit(INTERRUPTED)  # asked twice: whoever waits does not want to wait for the last events
-        asked.set()
-        overdue.exit_after(overdue.bound(config))
+        if requested.is_set():
+            os._exit(EXIT_INTERRUPTED)  # second signal: do not wait for the last events
+        requested.set()
+        overdue.exit_after(overdue.shutdown_seconds(config))
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
-    await serve_async(app, config, sockets, shutdown=asked.wait, on_ready=on_ready)
-    # All that can end in order has ended; what still runs is a tool that refuses to.
-    overdue.exit_after(overdue.REFUSAL_SECONDS)
+    await serve_async(app, config, sockets, shutdown=requested.wait, on_ready=on_ready)
+    # Everything that can end gracefully has ended; what still runs is a tool that ignores its cancellation.
+    overdue.exit_after(overdue.LEFTOVER_SECONDS)
 
 
 def _loop_factory(config: Config) -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -106,6 +106,6 @@ def _loop_factory(config: Config) -> Callable[[], asyncio.AbstractEventLoop] | N
 
 
 def _log_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """A handshake that failed is the peer's affair (a plain HTTP request to the TLS port): not worth a traceback."""
+    """A failed handshake is the peer's fault (a plain HTTP request to the TLS port): not worth a traceback."""
     if not isinstance(context.get("exception"), ssl.SSLError):
         loop.default_exception_handler(context)

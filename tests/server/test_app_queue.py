@@ -44,14 +44,14 @@ async def test_messages_come_in_their_order_to_whoever_waits_first(queue: AppQue
 
 
 async def test_what_is_there_can_be_taken_without_waiting(queue: AppQueue) -> None:
-    assert queue.ready() is None
+    assert queue.poll() is None
     for number in (1, 2):
         await queue.put(body(number))
     late = asyncio.create_task(queue.put(body(3)))
     await turns()
-    assert queue.ready() == body(1)
+    assert queue.poll() == body(1)
     await asyncio.wait_for(late, SECONDS)
-    assert [queue.ready() for _ in range(3)] == [body(2), body(3), None]
+    assert [queue.poll() for _ in range(3)] == [body(2), body(3), None]
 
 
 async def test_a_full_queue_makes_the_connection_wait(queue: AppQueue) -> None:
@@ -72,7 +72,7 @@ async def test_a_bound_of_zero_is_none() -> None:
     queue = AppQueue(asyncio.get_running_loop(), 0)
     for number in range(100):
         await asyncio.wait_for(queue.put(body(number)), SECONDS)
-    assert [queue.ready() for _ in range(100)] == [body(number) for number in range(100)]
+    assert [queue.poll() for _ in range(100)] == [body(number) for number in range(100)]
 
 
 async def test_whoever_gives_up_takes_nothing_with_it(queue: AppQueue) -> None:
@@ -137,7 +137,7 @@ async def test_an_application_is_given_the_extension_and_its_error_ends_in_the_l
         put = await group.spawn_app(ASGIWrapper(app), config, scope, send)
         await put(body(1))
     assert isinstance(seen[0][0], AppQueue)
-    assert leaving.QUEUE == QUEUE_KEY, "ours looks for it under this name"
+    assert leaving.QUEUE_KEY == QUEUE_KEY, "ours looks for it under this name"
     assert seen[0][1] == body(1)
     assert sent == [None]
     assert "here" in caplog.text
@@ -170,9 +170,9 @@ async def test_the_end_of_an_answer_is_not_its_client_leaving(queue: AppQueue, *
 
     async def answer() -> None:
         nonlocal wrote
-        async with leaving.Leaving(queue.get, queue) as request:
+        async with leaving.CancelScope(queue.get, queue) as request:
             if last:
-                request.last_word()
+                request.begin_final_write()
             await queue.put(DISCONNECT)
             await turns()
             wrote = True

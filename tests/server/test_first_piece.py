@@ -200,8 +200,8 @@ async def test_a_line_is_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
         checked.append(said["headers"])
         return response(**said)
 
-    http1_lines._kept_line.cache_clear()
-    http1_lines._told.cache_clear()
+    http1_lines._cached_line.cache_clear()
+    http1_lines._minimal_response.cache_clear()
     with monkeypatch.context() as patch:
         async with serving(Answering(ANSWERS["with a length"]), **BARE) as server:
             patch.setattr(h11, "Response", counting)

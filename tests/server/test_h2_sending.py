@@ -15,7 +15,7 @@ from priority.priority import DeadlockError, DuplicateStreamError, MissingStream
 from raw_h2 import RawH2, raw_h2
 
 from mcp_app.server.engine.streams import StreamBuffer
-from mcp_app.server.engine.turns import Line
+from mcp_app.server.engine.turns import RoundRobin
 
 FRAME = 16384
 BIG = bytes(range(256)) * 2048
@@ -125,12 +125,12 @@ async def test_nothing_is_remembered_of_a_stream_that_ended_at_once(monkeypatch:
         await eventually(lambda: not protocol.streams)
         assert protocol.stream_buffers == {}
         line = protocol.priority
-        assert isinstance(line, Line)
+        assert isinstance(line, RoundRobin)
         assert (line._streams, dict(line._ready)) == (set(), {})
 
 
 def test_a_line_lets_each_have_its_turn() -> None:
-    line = Line()
+    line = RoundRobin()
     for number in (1, 3, 5):
         line.insert_stream(number)
     assert [next(line) for _ in range(6)] == [1, 3, 5, 1, 3, 5]
@@ -148,7 +148,7 @@ def test_a_line_lets_each_have_its_turn() -> None:
 
 
 def test_a_line_says_what_a_tree_says_of_streams_it_does_not_know_or_knows() -> None:
-    line = Line()
+    line = RoundRobin()
     line.insert_stream(1)
     with pytest.raises(DuplicateStreamError):
         line.insert_stream(1)

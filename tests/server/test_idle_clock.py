@@ -20,7 +20,7 @@ from raw_h2 import raw_h2
 
 from mcp_app.server.engine.connection import Connection
 from mcp_app.server.engine.context import Context
-from mcp_app.server.engine.idle import IdleClock
+from mcp_app.server.engine.idle import IdleTimer
 
 GET = b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
@@ -49,7 +49,7 @@ async def connection() -> AsyncIterator[tuple[Connection, list[float]]]:
     served.protocol = protocol
     async with TaskGroup(loop) as served._task_group:
         yield served, protocol.closed
-        served.idle.end()
+        served.idle_timer.close()
     transport.closed = True
 
 
@@ -111,7 +111,7 @@ async def test_idle_while_the_server_stops_is_closed_at_once() -> None:
 async def test_after_the_end_there_is_no_timer_and_none_is_set() -> None:
     async with connection() as (served, closed):
         await served.protocol_send(Updated(idle=True))
-        served.idle.end()
+        served.idle_timer.close()
         await served.protocol_send(Updated(idle=True))
         assert asyncio.get_running_loop().timers == []  # type: ignore[attr-defined]
         await asyncio.sleep(100)
@@ -122,7 +122,7 @@ async def test_after_the_end_there_is_no_timer_and_none_is_set() -> None:
 async def test_a_task_group_that_takes_no_more_tasks_is_no_error() -> None:
     async with connection() as (served, closed):
         await served.protocol_send(Updated(idle=True))
-    served.idle._idle_since = 0.0
+    served.idle_timer._idle_since = 0.0
     served.close_if_idle()
     assert closed == []
 
@@ -168,7 +168,7 @@ async def test_the_stop_closes_idle_connections_at_once() -> None:
 
 def clocks() -> int:
     gc.collect()
-    return sum(isinstance(each, IdleClock) for each in gc.get_objects())
+    return sum(isinstance(each, IdleTimer) for each in gc.get_objects())
 
 
 async def test_nothing_of_a_connection_is_left_after_it() -> None:

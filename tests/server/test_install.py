@@ -95,8 +95,8 @@ async def test_installed_hypercorns_own_serve_serves_by_it(caplog: pytest.LogCap
 
 
 def test_both_sides_mean_the_same() -> None:
-    assert our_lifespan.DRAINING == draining.STATE_KEY
-    assert DRAIN_SECONDS == draining.READY_SECONDS
+    assert our_lifespan.DRAINING_KEY == draining.STATE_KEY
+    assert DRAIN_SECONDS == draining.DRAIN_SECONDS
 
 
 @pytest.mark.parametrize(("released", "lines"), [(False, 0), (True, 1)])

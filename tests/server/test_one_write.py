@@ -15,7 +15,7 @@ from raw_h2 import raw_h2
 
 from mcp_app.server.engine.connection import Connection
 from mcp_app.server.engine.context import Context
-from mcp_app.server.engine.writer import COLLECTED_BYTES, Writer
+from mcp_app.server.engine.writer import BUFFER_BYTES, Writer
 
 
 def writer_for(transport: Transport, lost: list[str] | None = None) -> Writer:
@@ -43,8 +43,8 @@ async def test_nothing_is_held_back_beyond_the_bound_and_what_follows_keeps_its_
     transport = Transport()
     writer = writer_for(transport)
     writer.write(b"a")
-    writer.write(bytes(COLLECTED_BYTES))
-    assert transport.asked == [b"a" + bytes(COLLECTED_BYTES)]
+    writer.write(bytes(BUFFER_BYTES))
+    assert transport.asked == [b"a" + bytes(BUFFER_BYTES)]
     writer.write(b"b")
     await asyncio.sleep(0)
     assert transport.asked[1:] == [b"b"]

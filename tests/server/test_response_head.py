@@ -13,7 +13,7 @@ from hpack import Decoder, Encoder
 from live_server import client_tls, serving
 from raw_h2 import raw_h2
 
-from mcp_app.server.engine.header_blocks import FindingEncoder
+from mcp_app.server.engine.header_blocks import IndexingEncoder
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -32,7 +32,7 @@ def a_head(chance: random.Random) -> Fields:
 @pytest.mark.parametrize("seed", range(5))
 def test_its_blocks_are_those_of_hpack_to_the_byte(seed: int) -> None:
     chance = random.Random(seed)
-    finding, plain, decoder = FindingEncoder(), Encoder(), Decoder()
+    finding, plain, decoder = IndexingEncoder(), Encoder(), Decoder()
     decoder.max_allowed_table_size = 65536
     for _ in range(1500):
         if chance.random() < 0.01:

@@ -16,7 +16,7 @@ from live_server import loopback_config, serving
 from mcp_app.server import binding
 from mcp_app.server.addresses import urls
 from mcp_app.server.errors import StartError
-from mcp_app.server.overdue import bound
+from mcp_app.server.overdue import shutdown_seconds
 from mcp_app.server.run import _loop_factory, serve_async
 
 
@@ -107,7 +107,7 @@ def test_an_unknown_loop_is_refused() -> None:
 
 def test_the_last_resort_comes_after_every_orderly_step() -> None:
     config = loopback_config(graceful_timeout=5, shutdown_timeout=8)
-    assert bound(config) > 2 * 5 + 8
+    assert shutdown_seconds(config) > 2 * 5 + 8
 
 
 async def test_the_live_server_of_the_tests_stops_with_its_block() -> None:

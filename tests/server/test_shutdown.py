@@ -199,8 +199,8 @@ async def test_an_error_of_one_connection_is_not_the_servers(
     async def nothing(self: http2.Http2, stream_id: int) -> None:
         """The client is not told to stop, and what it sends finds no stream."""
 
-    monkeypatch.setattr(http2.Http2, "_stop_the_body", nothing)
-    monkeypatch.delattr(http2._Streams, "__missing__")
+    monkeypatch.setattr(http2.Http2, "_reset_after_response", nothing)
+    monkeypatch.delattr(http2._ActiveStreams, "__missing__")
     assert await error_while_stopping(released=False) is None
     assert "a connection was ended by an error in the server" in caplog.text
 

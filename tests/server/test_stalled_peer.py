@@ -28,7 +28,7 @@ class Long(Provoking):
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(its_writer, "SLICE_SECONDS", 0.1)
+    monkeypatch.setattr(its_writer, "CHECK_SECONDS", 0.1)
     monkeypatch.setattr(its_writer, "STALL_SECONDS", 0.5)
 
 
@@ -134,7 +134,7 @@ async def test_an_application_that_is_over_takes_nothing_away_from_a_slow_reader
     tls: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is cancelled within its last write, which closes the connection: what is not yet sent is sent all the same."""
-    monkeypatch.setattr(its_writer, "SLICE_SECONDS", 2.0)
+    monkeypatch.setattr(its_writer, "CHECK_SECONDS", 2.0)
     monkeypatch.setattr(its_writer, "STALL_SECONDS", 10.0)
     async with serving(Long()) as server:
         with ThreadPoolExecutor(1) as pool:

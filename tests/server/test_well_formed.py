@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from malformed_requests import FIELDS, HEADS, LET_THROUGH, Fields, request
 
-from mcp_app.server.engine.well_formed import are_trailers, content_length, is_request
+from mcp_app.server.engine.well_formed import are_valid_trailers, content_length, is_valid_request
 
 octets = st.integers(0, 255).map(lambda number: bytes([number]))
 short = st.lists(octets, max_size=3).map(b"".join)
@@ -42,12 +42,12 @@ def library_accepts(fields: Fields, *, trailers: bool = False) -> bool:
 @given(blocks)
 @example(request())
 def test_nothing_is_accepted_that_the_library_refuses(fields: Fields) -> None:
-    assert library_accepts(fields) or not is_request(fields)
+    assert library_accepts(fields) or not is_valid_request(fields)
 
 
 @given(st.lists(st.tuples(names, values), max_size=4))
 def test_no_trailers_are_accepted_that_the_library_refuses(fields: Fields) -> None:
-    assert library_accepts(fields, trailers=True) or not are_trailers(fields)
+    assert library_accepts(fields, trailers=True) or not are_valid_trailers(fields)
 
 
 @given(st.lists(st.tuples(st.from_regex(r"[a-z][a-z0-9-]{0,8}", fullmatch=True), values), max_size=4))
@@ -55,17 +55,17 @@ def test_ordinary_fields_are_accepted_as_by_the_library(ordinary: list[tuple[str
     """What else we refuse are the characters and lengths that the library does not look at."""
     fields = request(*((name.encode(), value) for name, value in ordinary if not name.startswith("content-l")))
     fields = [(name, value) for name, value in fields if all(byte >= 0x20 and byte != 0x7F for byte in value)]
-    assert is_request(fields) == library_accepts(fields)
+    assert is_valid_request(fields) == library_accepts(fields)
 
 
 @pytest.mark.parametrize("name", sorted((HEADS | LET_THROUGH).keys() - {"length, but no body"}))
 def test_malformed(name: str) -> None:
-    assert not is_request((HEADS | LET_THROUGH)[name])
+    assert not is_valid_request((HEADS | LET_THROUGH)[name])
 
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_malformed_trailers(name: str) -> None:
-    assert not are_trailers([(b"x", b"a"), FIELDS[name]])
+    assert not are_valid_trailers([(b"x", b"a"), FIELDS[name]])
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_malformed_trailers(name: str) -> None:
     ids=str,
 )
 def test_well_formed(fields: Fields) -> None:
-    assert is_request(fields)
+    assert is_valid_request(fields)
 
 
 def test_content_length() -> None:

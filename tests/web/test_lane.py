@@ -228,7 +228,7 @@ Deafened = Callable[[int], Awaitable[tuple[Deaf, Exchange]]]
 def deafened(tells: bool, monkeypatch: pytest.MonkeyPatch) -> Deafened:
     """An exchange by the lane whose answer is deaf."""
     monkeypatch.setattr(ending, "CANCEL_SECONDS", 0.01)
-    monkeypatch.setattr(leaving, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(leaving, "LISTEN_AFTER_SECONDS", 0.001)
 
     async def one(times: int) -> tuple[Deaf, Exchange]:
         deaf = Deaf(times)
@@ -288,14 +288,14 @@ async def test_an_answer_that_nobody_takes_is_given_up(play: Play, tells: bool) 
 
 
 async def test_where_the_server_tells_nobody_listens(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leaving, "LOOK_SECONDS", 0)
+    monkeypatch.setattr(leaving, "LISTEN_AFTER_SECONDS", 0)
     app = create_app(Settings(linger_seconds=0), play.tools())
     async with running(app, tells=True) as client:
         exchange = client.post(EVENTS, b'{"tool":"wait"}', STREAM)
         await exchange.until(2)
         for _ in range(5):  # in which a listener would have come
             await asyncio.sleep(0)
-        assert not [task for task in asyncio.all_tasks() if "Leaving._listen" in repr(task.get_coro())]
+        assert not [task for task in asyncio.all_tasks() if "CancelScope._listen" in repr(task.get_coro())]
         exchange.disconnect()
         await exchange.over()
         await play.over()
@@ -315,7 +315,7 @@ async def test_a_body_too_large_is_taken_to_its_end_while_the_answer_is_written(
 
 
 async def test_a_server_that_fails_to_receive_is_heard(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leaving, "LOOK_SECONDS", 0.001)
+    monkeypatch.setattr(leaving, "LISTEN_AFTER_SECONDS", 0.001)
     app = create_app(Settings(linger_seconds=0), play.tools())
     messages = [{"type": "http.request", "body": b'{"tool":"wait"}', "more_body": False}]
 

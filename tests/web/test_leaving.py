@@ -11,17 +11,17 @@ import pytest
 import uvloop
 
 from mcp_app.server.engine.waiting import AppQueue
-from mcp_app.web.asgi.leaving import Leaving
+from mcp_app.web.asgi.leaving import CancelScope
 
 
 async def requests() -> None:
     """Two that have an end each, of which the second finds what the first one made."""
     queue = AppQueue(asyncio.get_running_loop(), 0)
-    async with Leaving(queue.get, queue) as first:
-        first.end_after(60.0)
-    async with Leaving(queue.get, queue) as second:
-        second.end_after(60.0)
-        assert second._ends is first._ends
+    async with CancelScope(queue.get, queue) as first:
+        first.set_timeout(60.0)
+    async with CancelScope(queue.get, queue) as second:
+        second.set_timeout(60.0)
+        assert second._deadlines is first._deadlines
 
 
 @pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])

@@ -20,7 +20,7 @@ class TellingQueue(asyncio.Queue[dict[str, Any]]):
         super().__init__()
         self.told: list[Callable[[], object]] = []
 
-    def ready(self) -> dict[str, Any] | None:
+    def poll(self) -> dict[str, Any] | None:
         return None if self.empty() else self.get_nowait()
 
     def on_disconnect(self, callback: Callable[[], object]) -> None:

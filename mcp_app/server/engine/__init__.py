@@ -1,7 +1,18 @@
-"""Hypercorn 0.18 as mcp_app serves by it: subclasses of its classes, without its defects and for less.
+"""The serving engine: subclasses of Hypercorn 0.18's classes that fix its defects and cost less per request and write.
 
-What each defect is, and its thread, is in the class that is without it; docs/hypercorn-defects.md has the list. `serve`
-in `worker` is the way in. Nothing of Hypercorn is changed by importing any of it; `install()` changes one name.
+Each class documents the defect it fixes and the upstream thread; docs/hypercorn-defects.md lists them all. The entry
+point is `worker.serve`. Importing the package changes nothing in Hypercorn; only `install()` replaces anything.
+
+Where to look:
+
+- accept, shutdown, signals: `worker` (`serve`, `_shut_down`); notifying the application first: `draining.Draining`
+- one TCP connection: `connection.Connection` (read, write, close), `writer.Writer`, `idle.IdleTimer`
+- HTTP/1.1: `http1.Http1`; one request's ASGI messages, on either version: `streams.Stream`
+- HTTP/2 received events: `http2.Http2._handle_events`; refusal: `_refuse_streams`; 400: `_respond_400`
+- HTTP/2 sent frames: `http2_sending.Http2Sender`; every RST_STREAM of the engine goes through its `_reset_stream`
+- GOAWAY is Hypercorn's. Received, `H2Protocol._handle_events` closes the connection. Sent: by `H2Protocol.stream_send`
+  when the last stream ends during shutdown, by `H2Protocol._handle_events` after `keep_alive_max_requests`, and by h2
+  on a connection error (`H2Protocol.handle`)
 """
 
 from __future__ import annotations
@@ -10,11 +21,11 @@ __all__ = ["install"]
 
 
 def install() -> None:
-    """Have Hypercorn's own command, and its `serve()`, serve by this engine in this process.
+    """Make Hypercorn's own command, and its `serve()`, use this engine in this process.
 
-    For the module that `hypercorn module:app` names: Hypercorn looks up what serves after it has imported that module,
-    in each of its worker processes. A server that has started already is not changed. Only asyncio's workers and
-    uvloop's are meant, not trio's.
+    For the module that `hypercorn module:app` names: Hypercorn looks up `worker_serve` after importing that module, in
+    each of its worker processes. A server that is already running is not changed. This covers Hypercorn's asyncio and
+    uvloop workers, not trio's.
     """
     import hypercorn.asyncio
     import hypercorn.asyncio.run

@@ -1,6 +1,6 @@
-"""One TCP connection, in the place of Hypercorn's TCPServer: what is read, written and closed, and when it is idle.
+"""One TCP connection, in place of Hypercorn's TCPServer: reading, writing, closing, and the keep-alive timeout.
 
-What the bytes mean is HTTP's: `http1` and `http2`.
+The bytes are interpreted by `http1` and `http2`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from hypercorn.utils import parse_socket_addr
 from .context import Context
 from .http1 import Http1
 from .http2 import Http2
-from .idle import IdleClock
+from .idle import IdleTimer
 from .waiting import TaskGroup
 from .writer import Writer
 
@@ -28,11 +28,11 @@ log = logging.getLogger("mcp_app.server")
 
 
 class Connection(TCPServer):
-    """A connection that fails, or is ended in the middle of its work, ends alone and quietly.
+    """A connection whose failure, or cancellation in the middle of a request, affects no other connection.
 
-    Released, an error in one connection, if it ends after the process was asked to stop, becomes the error of the whole
-    server: the exit status is 1 (https://github.com/pgjones/hypercorn/issues/265). Here it is logged and stays the
-    connection's own.
+    As released, an exception in one connection, if it ends after shutdown was requested, becomes the exception of the
+    whole server: the exit status is 1 (https://github.com/pgjones/hypercorn/issues/265). Here it is logged and stays in
+    its connection.
     """
 
     context: Context
@@ -50,16 +50,16 @@ class Connection(TCPServer):
         writer: asyncio.StreamWriter,
     ) -> None:
         super().__init__(app, loop, config, context, state, reader, writer)
-        self.writer = Writer(writer.transport, reader, loop, self._lost, context.terminated.is_set)
-        self.idle = IdleClock(loop, config.keep_alive_timeout, self.close_if_idle)
+        self.writer = Writer(writer.transport, reader, loop, self._on_write_error, context.terminated.is_set)
+        self.idle_timer = IdleTimer(loop, config.keep_alive_timeout, self.close_if_idle)
 
     async def run(self) -> None:
-        """Serve it until its end. Raises nothing of this connection's."""
+        """Serve the connection until it ends. Raises no exception of this connection."""
         self.context.connections.add(self)
         try:
             await self._serve()
         except asyncio.CancelledError:
-            # The graceful time is over, and this is the end of the task: asyncio 3.11 reports a connection that ends as
+            # The graceful timeout is over, and the task ends here: asyncio 3.11 reports a connection task that ends as
             # cancelled with a traceback.
             self.writer.abort()
         except Exception:
@@ -69,36 +69,36 @@ class Connection(TCPServer):
             self.context.connections.discard(self)
 
     async def protocol_send(self, event: Event) -> None:
-        """What HTTP asks for: bytes to be sent, the end, or that the connection is idle or works.
+        """Handle an event of the protocol: bytes to send, the end, or a change between idle and active.
 
-        Bytes are written before the lock is waited for: they keep the order in which they came, and whoever wrote them
-        waits all the same. While the transport has room nobody does.
+        Bytes are written before the lock is awaited: they keep their order, and the caller waits all the same. While
+        the transport has room no caller waits.
         """
         if isinstance(event, RawData):
             try:
                 self.writer.write(event.data)
-                if self.writer.is_behind():
+                if self.writer.has_backlog():
                     async with self.send_lock:
                         await self.writer.drain_or_abort()
                 else:
-                    await self.writer.drain()  # does not wait, but raises what the transport has to say
+                    await self.writer.drain()  # does not wait, but raises the transport's error
             except (OSError, RuntimeError):
                 await self.protocol.handle(Closed())
         elif isinstance(event, Closed):
             await self._close_shielded()
-        elif isinstance(event, Updated) and not self._is_over():
+        elif isinstance(event, Updated) and not self._is_ending():
             if event.idle:
-                self._start_idling()
+                self._mark_idle()
             else:
-                self.idle.stop()
+                self.idle_timer.mark_active()
 
     def close_if_idle(self) -> None:
-        """Close it now, in a task of its own, unless it works by then."""
-        if self.idle.is_idle:
-            self._spawn(self._close_idle())
+        """Close it now, in its own task, unless a request has become active by then."""
+        if self.idle_timer.is_idle:
+            self._spawn(self._close_if_still_idle())
 
     async def _serve(self) -> None:
-        """As upstream, with our classes; after the last byte nothing is waited for."""
+        """As upstream, with the engine's classes; nothing is awaited after the last byte."""
         socket = self.writer.get_extra_info("socket")
         try:
             client = parse_socket_addr(socket.family, socket.getpeername())
@@ -106,16 +106,16 @@ class Connection(TCPServer):
             tls = self.writer.get_extra_info("ssl_object")
             http = Http2 if tls is not None and tls.selected_alpn_protocol() == "h2" else Http1
             async with TaskGroup(self.loop) as self._task_group:
-                self._of_protocol = (
+                self._protocol_args = (
                     *(self.app, self.config, self.context, self._task_group, ConnectionState(self.state)),
                     *(tls is not None, client, server, self.protocol_send),
                 )
-                self.protocol = http(*self._of_protocol)
+                self.protocol = http(*self._protocol_args)
                 await self.protocol.initiate()
-                self._start_idling()
+                self._mark_idle()
                 await self._read_data()
         except OSError:
-            pass  # lost
+            pass  # the connection is lost
         finally:
             await self._close()
 
@@ -123,69 +123,70 @@ class Connection(TCPServer):
         while not self.reader.at_eof():
             try:
                 data = await asyncio.wait_for(self.reader.read(MAX_RECV), self.config.read_timeout)
-            except OSError:  # of TLS and of time, too
+            except OSError:  # includes SSLError and TimeoutError
                 break
             try:
                 await self.protocol.handle(RawData(data))
             except H2ProtocolAssumedError as error:
-                await self._become_http2(error.data)
+                await self._switch_to_http2(error.data)
             except H2CProtocolRequiredError as error:
-                await self._become_http2(error.data, error.headers, error.settings)
+                await self._switch_to_http2(error.data, error.headers, error.settings)
         await self.protocol.handle(Closed())
-        self.idle.end()
+        self.idle_timer.close()
 
-    async def _become_http2(self, data: bytes, *upgraded: Any) -> None:
-        """HTTP/2 without TLS: known to the client before, or `upgraded` from a request (its fields, its settings)."""
-        self.protocol = Http2(*self._of_protocol)
-        await self.protocol.initiate(*upgraded)
+    async def _switch_to_http2(self, data: bytes, *upgrade_args: Any) -> None:
+        """HTTP/2 without TLS: by prior knowledge, or upgraded from a request (`upgrade_args`: its fields, its
+        settings)."""
+        self.protocol = Http2(*self._protocol_args)
+        await self.protocol.initiate(*upgrade_args)
         if data:
             await self.protocol.handle(RawData(data))
 
-    def _lost(self) -> None:
-        """A write has failed, and whoever wrote it does not wait any more."""
+    def _on_write_error(self) -> None:
+        """A write has failed after its caller has continued."""
         self._spawn(self.protocol.handle(Closed()))
 
-    def _start_idling(self) -> None:
-        self.idle.start()
+    def _mark_idle(self) -> None:
+        self.idle_timer.mark_idle()
         if self.context.terminated.is_set():
             self.close_if_idle()
 
-    async def _close_idle(self) -> None:
-        if self.idle.is_idle:
+    async def _close_if_still_idle(self) -> None:
+        if self.idle_timer.is_idle:
             await self.protocol.handle(Closed())
             await self._close()
 
     async def _close_shielded(self) -> None:
-        """In a task of the connection's: it is often the application's that asks for it, behind its last byte, and an
-        application that is cancelled then must not take away what its client has yet to read."""
+        """Close in a task of the connection: the caller is often the application, after its last byte, and cancelling
+        it must not discard bytes that the client has yet to read."""
         if (task := self._spawn(self._close())) is not None:
             await asyncio.shield(task)
         else:
             await self._close()
 
     async def _close(self) -> None:
-        """As upstream, but the wait for the end is bounded, and no error of a connection that ends anyway escapes."""
+        """As upstream, but the wait is bounded, and no exception of a connection that is ending anyway propagates."""
         try:
             self.writer.write_eof()
         except (NotImplementedError, OSError, RuntimeError):
-            pass  # TLS cannot be closed by half; or the connection is lost already
+            pass  # TLS has no half-close; or the connection is lost already
         try:
             await self.writer.close_or_abort()
         except (OSError, RuntimeError, asyncio.CancelledError):
-            # Cancelled at the end of the graceful time: upstream ends here as well, but leaves the transport open.
+            # Cancelled at the end of the graceful timeout: upstream ends here as well, but leaves the transport open.
             self.writer.abort()
         finally:
-            self.idle.end()
+            self.idle_timer.close()
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
-        """A task of this connection's; None when it is being ended already, and takes no more of them."""
+        """Start a task of this connection; None if the connection is ending, and its task group accepts no more."""
         try:
             return self._task_group._task_group.create_task(work)
         except RuntimeError:
             work.close()
             return None
 
-    def _is_over(self) -> bool:
-        """Whether there is nothing more to come from the peer: it has said so, the connection broke, or we close it.
-        Released, a stream that ends after its connection starts the time of an idle one once more."""
+    def _is_ending(self) -> bool:
+        """Whether no more can come from the peer: it sent EOF, the connection broke, or the server is closing it. As
+        released, a stream that ends after its connection starts the keep-alive timeout once more."""
         return self.reader.at_eof() or self.reader.exception() is not None or self.writer.is_closing()

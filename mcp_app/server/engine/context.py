@@ -1,6 +1,7 @@
-"""What the connections of one server share: whether it stops, who wants to know that, and which of them are there.
+"""State shared by the connections of one server: its shutdown, the callbacks subscribed to that, and the open
+connections.
 
-In the place of Hypercorn's WorkerContext. Nothing is sent or received here.
+In place of Hypercorn's WorkerContext. This module does no I/O.
 """
 
 from __future__ import annotations
@@ -10,28 +11,28 @@ from typing import TYPE_CHECKING
 from hypercorn.asyncio.worker_context import WorkerContext
 
 from .draining import Draining
-from .waiting import Event
+from .waiting import LazyEvent
 
 if TYPE_CHECKING:
     from .connection import Connection
 
 
 class Context(WorkerContext):
-    """Of one server. `terminated` is set when it takes no more requests, `draining` begins before that."""
+    """One per server. `terminated` is set when it accepts no more requests; `draining` begins before that."""
 
-    event_class = Event
+    event_class = LazyEvent
 
     def __init__(self, max_requests: int | None) -> None:
         super().__init__(max_requests)
         self.draining = Draining()
         self.connections: set[Connection] = set()
 
-    def close_idle(self) -> None:
-        """Close every connection that has nothing to do."""
+    def close_idle_connections(self) -> None:
+        """Close every connection that has no active request."""
         for connection in list(self.connections):
             connection.close_if_idle()
 
-    def abort(self) -> None:
-        """End every connection that is there, with what was not sent."""
+    def abort_connections(self) -> None:
+        """Abort every open connection, discarding unsent bytes."""
         for connection in list(self.connections):
             connection.writer.abort()

@@ -1,12 +1,12 @@
-"""The beginning of a server's stop, made visible to its application while streams are open.
+"""Notifies the application that the server begins to shut down, while its streams are still open.
 
-Released, Hypercorn tells an application nothing before its streams are cut: `lifespan.shutdown` comes after the
-graceful time. Here whoever has subscribed is called the moment the server begins to stop, and may say what to wait for:
-until then the server goes on to accept and to answer, so that each stream can write its last event and end, and a load
-balancer that asks is told that this process is not ready.
+As released, Hypercorn notifies an application only after its streams have been cut: `lifespan.shutdown` comes after the
+graceful timeout. Here each subscribed callback is called the moment the shutdown begins, and may return an awaitable:
+until it is done the server continues to accept and to respond, so that each stream can write its last event and end,
+and a load balancer's readiness check learns that this process is not ready.
 
-An application finds `Draining.subscribe` as STATE_KEY in ASGI's lifespan state: `scope["state"]` of its lifespan and of
-each request. Nothing is known of connections here.
+An application finds `Draining.subscribe` under STATE_KEY in ASGI's lifespan state: `scope["state"]` of its lifespan and
+of each request. This module does not know connections.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ Unsubscribe = Callable[[], None]
 
 STATE_KEY = "mcp_app.draining"
 
-READY_SECONDS = 4.0
-"""For what the callbacks wait for, all together: a tool's last commit. A tool that needs longer is cut."""
+DRAIN_SECONDS = 4.0
+"""Limit on all the callbacks' awaitables together: time for a tool's last commit. A tool that needs longer is cut."""
 
 log = logging.getLogger("mcp_app.server")
 
 
 class Draining:
-    """Whether one server is asked to stop, and who wants to know."""
+    """Whether one server has begun to shut down, and the callbacks subscribed to that."""
 
     def __init__(self) -> None:
         self._callbacks: dict[object, Callback] = {}
-        self._begun = False
+        self._started = False
 
     def subscribe(self, callback: Callback) -> Unsubscribe:
-        """Call `callback` once, on the loop, when the stop begins; if it has begun, on the loop's next turn.
+        """Call `callback` once, on the loop, when the shutdown begins; if it has begun, in the loop's next iteration.
 
-        What it returns, if anything, is awaited for READY_SECONDS at most before the server stops to accept and to
-        answer. Returns what takes the subscription back.
+        If it returns an awaitable, that is awaited, for DRAIN_SECONDS at most, before the server stops accepting and
+        responding. Returns a function that unsubscribes.
         """
-        if self._begun:
-            handle = asyncio.get_running_loop().call_soon(lambda: _called(callback))
+        if self._started:
+            handle = asyncio.get_running_loop().call_soon(lambda: _invoke(callback))
             return handle.cancel
         key = object()
         self._callbacks[key] = callback
@@ -51,16 +51,17 @@ class Draining:
         return unsubscribe
 
     async def begin(self) -> None:
-        """Call everybody, and wait for what they wait for."""
-        self._begun = True
+        """Call every callback, and wait for the awaitables they return."""
+        self._started = True
         callbacks, self._callbacks = self._callbacks, {}
-        awaited = [each for callback in callbacks.values() if (each := _called(callback)) is not None]
+        awaited = [each for callback in callbacks.values() if (each := _invoke(callback)) is not None]
         if awaited:
-            await asyncio.wait(awaited, timeout=READY_SECONDS)
+            await asyncio.wait(awaited, timeout=DRAIN_SECONDS)
 
 
-def _called(callback: Callback) -> asyncio.Future[object] | None:
-    """What the callback waits for. One that raises is logged: the others must still hear of the stop."""
+def _invoke(callback: Callback) -> asyncio.Future[object] | None:
+    """The future of the callback's awaitable, if any. An exception is logged: the other callbacks must still be
+    called."""
     try:
         awaited = callback()
         return None if awaited is None else asyncio.ensure_future(awaited)

@@ -1,6 +1,6 @@
-"""HTTP/2: header blocks, decoded so that nothing in them can end the connection, and encoded without a search.
+"""HTTP/2 header blocks: decoded so that no field in them can end the connection, and encoded without a table search.
 
-Whether the fields of a request are well-formed is for `well_formed` to say.
+Validation of a request's fields is in `well_formed`.
 """
 
 from __future__ import annotations
@@ -11,85 +11,87 @@ from typing import cast
 
 from hpack import Decoder, Encoder, HeaderTuple
 
-from .well_formed import are_names
+from .well_formed import are_valid_names
 
 Fields = list[tuple[bytes, bytes]]
 
-_VEIL = b"\0"
-"""The name of the one field that h2 sees, with all the others behind it: it ends the connection for a
-`content-length` or `:status` it dislikes, and knows no field of this name."""
+_OPAQUE_NAME = b"\0"
+"""The name of the only field that h2 sees, whose value holds all the others: h2 ends the connection for a
+`content-length` or `:status` it rejects, and does not know a field of this name."""
 
-_FIRST_OF_DYNAMIC = 62
+_FIRST_DYNAMIC_INDEX = 62
 """The index of the newest entry of the dynamic table (RFC 7541, 2.3.3)."""
 
 _INDEXED = 0x80
-"""An indexed field, whose index follows in the same byte if it is below 127 (RFC 7541, 6.1 and 5.1)."""
+"""An indexed field, whose index is in the same byte if it is below 127 (RFC 7541, 6.1 and 5.1)."""
 
-_LONGEST_IN_BYTE = 126
+_MAX_ONE_BYTE_INDEX = 126
 
-_REMEMBERED = 512
-"""Fields of a connection whose place is known. The table, of 4 KiB, has at most 128 of them."""
+_MAX_TRACKED = 512
+"""Fields per connection whose table index is known. The table, of 4 KiB, has at most 128 entries."""
 
-_H2_LOOKS_AT = frozenset(
+_H2_SPECIAL_NAMES = frozenset(
     (
         *(b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"te"),
         *(b"authorization", b"proxy-authorization", b"cookie"),
     )
 )
-"""Names that h2 drops, refuses, or never lets into the table."""
+"""Names that h2 drops, rejects, or never adds to the table."""
 
 
-class VeilingDecoder(Decoder):
-    """Decodes header blocks so that h2 knows no name in them; what cannot be decoded ends the connection as ever."""
+class OpaqueDecoder(Decoder):
+    """Decodes header blocks so that h2 sees no field name; a block that cannot be decoded still ends the connection."""
 
-    def __init__(self, instead_of: Decoder) -> None:
-        super().__init__(instead_of.max_header_list_size)
-        self.max_allowed_table_size = instead_of.max_allowed_table_size
+    def __init__(self, replaced: Decoder) -> None:
+        super().__init__(replaced.max_header_list_size)
+        self.max_allowed_table_size = replaced.max_allowed_table_size
 
     def decode(self, data: bytes, raw: bool = False) -> Iterable[HeaderTuple]:
-        """One field, whose value is the list of the block's fields as bytes, whatever `raw` says."""
+        """One field, whose value is the list of the block's fields as bytes, whatever `raw` is."""
         fields = [(name, value) for name, value in super().decode(data, raw=True)]
-        return [HeaderTuple(_VEIL, fields)]
+        return [HeaderTuple(_OPAQUE_NAME, fields)]
 
 
-def unveil(block: object) -> Fields:
-    """The fields that such a decoder has put into `block`."""
+def unwrap_fields(block: object) -> Fields:
+    """The fields that an OpaqueDecoder has put into `block`."""
     [(_, fields)] = cast("list[tuple[bytes, Fields]]", block)
     return fields
 
 
-class FindingEncoder(Encoder):
-    """Knows where in its table a field is that it has sent before.
+class IndexingEncoder(Encoder):
+    """Remembers the table index of each field it has sent.
 
-    Released, hpack searches the table for each field, and it grows with every length and every second. 0.92 x the CPU
-    of an h2 echo, together with `are_plain`. What is sent is the same to the byte.
+    As released, hpack searches the table for each field, and the table grows with each new length and each new second
+    (Date). 0.92 x the CPU of an h2 echo, together with `are_sent_unchanged`. The encoded bytes are the same.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._added = 0
-        self._number: dict[tuple[bytes, bytes], int] = {}
-        """Of each field added to the table, how many had been added before."""
+        self._insertions = 0
+        self._insertion_numbers: dict[tuple[bytes, bytes], int] = {}
+        """For each field added to the table, the number of fields added before it."""
 
     def add(self, to_add: tuple[bytes, bytes], sensitive: bool, huffman: bool = False) -> bytes:
-        """As hpack's. An entry leaves the table behind all that were added later, so that its place can be counted."""
-        number = self._number.get(to_add)
+        """As hpack's. Entries leave the table in insertion order, so an entry's index can be computed from its
+        number."""
+        number = self._insertion_numbers.get(to_add)
         if number is not None and not sensitive:
-            place = self._added - 1 - number
-            index = _FIRST_OF_DYNAMIC + place
-            if place < len(self.header_table.dynamic_entries) and index <= _LONGEST_IN_BYTE:
+            age = self._insertions - 1 - number
+            index = _FIRST_DYNAMIC_INDEX + age
+            if age < len(self.header_table.dynamic_entries) and index <= _MAX_ONE_BYTE_INDEX:
                 return bytes((_INDEXED | index,))
         encoded: bytes = super().add(to_add, sensitive, huffman)
         if not sensitive and not encoded[0] & _INDEXED:
-            if len(self._number) >= _REMEMBERED:
-                self._number.clear()
-            self._number[to_add] = self._added
-            self._added += 1
+            if len(self._insertion_numbers) >= _MAX_TRACKED:
+                self._insertion_numbers.clear()
+            self._insertion_numbers[to_add] = self._insertions
+            self._insertions += 1
         return encoded
 
 
 @lru_cache(maxsize=256)
-def are_plain(names: tuple[bytes, ...]) -> bool:
-    """Whether h2 would send a response's fields of these names as they are. It asks nine generators for each head,
-    which look for names that no response of ours has; here a head's names are checked once for all that have them."""
-    return not names or (are_names(list(names)) and _H2_LOOKS_AT.isdisjoint(names))
+def are_sent_unchanged(names: tuple[bytes, ...]) -> bool:
+    """Whether h2 would send response fields of these names unchanged. h2 passes each head through nine generators,
+    which look for names that no response of ours has; here a head's names are checked once for all heads that have the
+    same."""
+    return not names or (are_valid_names(list(names)) and _H2_SPECIAL_NAMES.isdisjoint(names))

@@ -1,6 +1,6 @@
-"""HTTP/1.1 of one connection, in the place of Hypercorn's H11Protocol.
+"""HTTP/1.1 on one connection, in place of Hypercorn's H11Protocol.
 
-Each difference from the released class is told where it is. What an answer's head looks like is in `http1_lines`.
+Each method documents its difference from the released class. Response heads are serialized in `http1_lines`.
 """
 
 from __future__ import annotations
@@ -15,76 +15,79 @@ from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
 
 from . import http1_lines, waiting
-from .streams import LastBody, Opening, Stream
+from .streams import FinalBody, HeadWithBody, Stream
 
-DRAINED_BYTES = 64 * 1024
-"""What is taken of a body after its answer: all of it for a request of ordinary size, and no help for one that wants to
-burden us."""
+LINGER_BYTES = 64 * 1024
+"""Request body bytes read and discarded after an early response: all of an ordinary request's, and a bound on the work
+that a hostile client can cause."""
 
 LINGER_SECONDS = 2.0
-"""How long the client has to read an early answer: several round trips to the far side of the world."""
+"""The client's time to read an early response: several round trips to the far side of the world."""
 
 
 class Http1(H11Protocol):
-    """One connection. `handle` is what comes in, `stream_send` what a request's stream has to say."""
+    """One connection. `handle` receives bytes, `stream_send` sends the events of a request's stream."""
 
-    def __init__(self, *of_connection: Any) -> None:
-        super().__init__(*of_connection)
-        self.can_read = self._pause = _Pause(self)
-        self._lingering: _Lingering | None = None
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.can_read = self._pause = _ReadPause(self)
+        self._lingering_close: _LingeringClose | None = None
 
     async def handle(self, event: Event) -> None:
-        """What arrives while lingering goes nowhere; the end of the connection ends the lingering, and the pause."""
-        if self._lingering is not None:
+        """Bytes that arrive during a lingering close are discarded; the end of the connection ends that, and a paused
+        read."""
+        if self._lingering_close is not None:
             if isinstance(event, RawData) and isinstance(self.connection, h11.Connection):
-                await self._lingering.drop(self.connection, event.data)
+                await self._lingering_close.discard(self.connection, event.data)
                 return
-            self._lingering.over.set()
+            self._lingering_close.done.set()
         try:
             await super().handle(event)
-        except _EndOfPause:
+        except _PauseEnded:
             return
         if isinstance(event, Closed):
             await self._pause.end()
 
     async def stream_send(self, event: StreamEvent) -> None:
-        """As upstream, but for pieces that are two of its own (`streams`), and for an early answer.
+        """As upstream, except for the combined events of `streams`, and for an early response.
 
-        Released, a connection whose answer precedes the end of its request is closed at once. The body that arrives
-        then makes the kernel answer with a TCP reset, which can throw the answer away before the client has read it
-        (RFC 9112, 9.6). Here the answer says `connection: close`, a little of the body is taken and dropped while the
-        client reads it, and only then the connection is closed.
+        As released, a connection whose response precedes the end of its request is closed at once. The body that
+        arrives then makes the kernel send a TCP reset, which can discard the response before the client has read it
+        (RFC 9112, 9.6). Here the response has `connection: close`, a bounded part of the body is read and discarded
+        while the client reads the response, and only then the connection is closed (a lingering close).
         """
-        if isinstance(event, Opening):
-            await self._send_opening(event)
-        elif isinstance(event, LastBody):
-            await self._send_last(event.data)
+        if isinstance(event, HeadWithBody):
+            await self._send_head_with_body(event)
+        elif isinstance(event, FinalBody):
+            await self._send_final_body(event.data)
         else:
-            if isinstance(event, Response) and event.status_code >= 200 and self._body_is_coming():
-                kept = [(name, value) for name, value in event.headers if name.lower() != b"connection"]
-                event = Response(event.stream_id, [*kept, (b"connection", b"close")], event.status_code)
+            if isinstance(event, Response) and event.status_code >= 200 and self._is_receiving_body():
+                fields = [(name, value) for name, value in event.headers if name.lower() != b"connection"]
+                event = Response(event.stream_id, [*fields, (b"connection", b"close")], event.status_code)
             await super().stream_send(event)
 
-    async def _send_opening(self, event: Opening) -> None:
+    async def _send_head_with_body(self, event: HeadWithBody) -> None:
         head = event.head
-        connection = self._between_whole_messages()
+        connection = self._reusable_connection()
         if connection is None:
             await self.stream_send(head.response)
             await self.stream_send(Body(event.stream_id, event.data))
-            if event.last:
+            if event.is_final:
                 await self.stream_send(EndBody(event.stream_id))
             return
         status = head.response.status_code
-        piece = http1_lines.begin(connection, status, head.length, head.lines, self.config.response_headers("h11"))
+        piece = http1_lines.serialize_head(
+            connection, status, head.length, head.lines, self.config.response_headers("h11")
+        )
         try:
             piece += connection.send(h11.Data(data=event.data)) or b""
-            if event.last:
+            if event.is_final:
                 piece += connection.send(h11.EndOfMessage()) or b""
-        finally:  # where a body is not as long as its head says, what is right of it goes out, as upstream
+        finally:  # if the body does not match its Content-Length, the valid part is sent, as upstream
             await self.send(RawData(piece))
 
-    def _between_whole_messages(self) -> h11.Connection | None:
-        """The connection, if its request is whole and another may follow: h11 leaves DONE where it is otherwise."""
+    def _reusable_connection(self) -> h11.Connection | None:
+        """The h11 connection, if its request is complete and another may follow; h11's state is not DONE otherwise."""
         connection = self.connection
         if (
             isinstance(connection, h11.Connection)
@@ -96,8 +99,8 @@ class Http1(H11Protocol):
             return connection
         return None
 
-    async def _send_last(self, data: bytes) -> None:
-        """Its bytes and the end, written together."""
+    async def _send_final_body(self, data: bytes) -> None:
+        """Write the last bytes and the end of the body together."""
         try:
             piece = self.connection.send(h11.Data(data=data)) or b""
             piece += self.connection.send(h11.EndOfMessage()) or b""
@@ -108,36 +111,36 @@ class Http1(H11Protocol):
             await self.send(RawData(piece))
 
     async def _maybe_recycle(self) -> None:
-        """After an early answer, instead of the close: a task of the connection that closes it later, so that the
-        application ends now."""
-        if not (self._body_is_coming() and self.connection.our_state in (h11.DONE, h11.MUST_CLOSE)):
+        """After an early response, start a lingering close instead of closing: in a task of the connection, so that the
+        application's task ends now."""
+        if not (self._is_receiving_body() and self.connection.our_state in (h11.DONE, h11.MUST_CLOSE)):
             await super()._maybe_recycle()
             return
-        self._lingering = lingering = _Lingering()
+        self._lingering_close = lingering_close = _LingeringClose()
         await self._close_stream()
-        self.task_group.spawn(self._close_later, lingering)
+        self.task_group.spawn(self._close_after_lingering, lingering_close)
 
-    async def _close_later(self, lingering: _Lingering) -> None:
+    async def _close_after_lingering(self, lingering_close: _LingeringClose) -> None:
         try:
             async with asyncio.timeout(LINGER_SECONDS):
-                await lingering.over.wait()
+                await lingering_close.done.wait()
         except TimeoutError:
-            lingering.over.set()  # the reader may be waiting for it
+            lingering_close.done.set()  # the reading task may be waiting for it
         await self.send(Closed())
 
-    def _body_is_coming(self) -> bool:
-        """Whether the client is still sending its request (or has yet to be told to: 100-continue)."""
+    def _is_receiving_body(self) -> bool:
+        """Whether the client is still sending its request body (or waits for 100-continue before it does)."""
         return isinstance(self.connection, h11.Connection) and self.connection.their_state is h11.SEND_BODY
 
     async def _check_protocol(self, event: h11.Request) -> None:
-        """Released, each request's fields are decoded, stripped and compared twice, here and in `_create_stream`, to
-        find out whether it wants a WebSocket or HTTP/2. Here only that of a request with an Upgrade field, or of the
-        first line of HTTP/2, are. 0.95 x the CPU of an h1 echo."""
-        if event.method == b"PRI" or _wants_upgrade(event):
+        """As released, the fields of each request are decoded, stripped and compared twice, here and in
+        `_create_stream`, to detect a WebSocket or HTTP/2 upgrade. Here that is done only for a request with an Upgrade
+        field, or for HTTP/2's preface. 0.95 x the CPU of an h1 echo."""
+        if event.method == b"PRI" or _has_upgrade_field(event):
             await super()._check_protocol(event)
 
     async def _create_stream(self, request: h11.Request) -> None:
-        if _wants_upgrade(request):
+        if _has_upgrade_field(request):
             await super()._create_stream(request)
             return
         self.stream = Stream(
@@ -161,63 +164,64 @@ class Http1(H11Protocol):
         await self.context.mark_request()
 
 
-def _wants_upgrade(request: h11.Request) -> bool:
+def _has_upgrade_field(request: h11.Request) -> bool:
     return any([name.lower() == b"upgrade" for name, _ in request.headers.raw_items()])  # noqa: C419 - a list is faster
 
 
-class _EndOfPause(Exception):
-    """What the task that reads goes on with, where upstream would look at what it has once more."""
+class _PauseEnded(Exception):
+    """Raised in the reading task instead of returning to upstream, which would process the buffered bytes once more."""
 
 
-class _Pause(waiting.Event):
-    """In the place of `can_read`: where the task that reads a connection waits at what follows a request, until its
-    answer is over.
+class _ReadPause(waiting.LazyEvent):
+    """In place of `can_read`: the event on which the reading task waits, with bytes that follow a request, until the
+    response is complete.
 
-    Released, it waits although nothing follows, behind a request that offered an upgrade (`curl --http2` to an http://
-    URL): that its client has left is found by a write. And where a write finds it, nobody wakes that task, which then
-    waits until the process stops, with what it has read. Here it pauses only at bytes, and the end of the connection
-    ends the pause.
+    As released, it waits even if no bytes follow, after a request that offered an upgrade (`curl --http2` to an http://
+    URL): that its client has disconnected is only found by a write. And if a write finds it, that task is not woken and
+    waits until the process stops, keeping what it has read. Here it waits only if there are bytes, and the end of the
+    connection ends the wait.
     """
 
-    __slots__ = ("_is_over", "_protocol")
+    __slots__ = ("_has_ended", "_protocol")
 
     def __init__(self, protocol: H11Protocol) -> None:
         super().__init__()
         self._protocol = protocol
-        self._is_over = False
+        self._has_ended = False
 
     async def wait(self) -> None:
-        """Return when it is set. Raises _EndOfPause when there is no reason to wait, or not any more."""
-        if self._is_over or not self._protocol.connection.trailing_data[0]:
-            raise _EndOfPause
+        """Return when the event is set. Raises _PauseEnded if there is nothing to wait for, or the connection has
+        ended."""
+        if self._has_ended or not self._protocol.connection.trailing_data[0]:
+            raise _PauseEnded
         await super().wait()
-        if self._is_over:
-            raise _EndOfPause
+        if self._has_ended:
+            raise _PauseEnded
 
     async def end(self) -> None:
-        """The connection is over: what was read is not looked at any more."""
-        self._is_over = True
+        """The connection has ended: discard what was read."""
+        self._has_ended = True
         await self.set()
 
 
-class _Lingering:
-    """The time between an early answer and the close: counts what is dropped, knows when it is over."""
+class _LingeringClose:
+    """The time between an early response and the close: counts the discarded bytes; `done` is set when it ends."""
 
     def __init__(self) -> None:
-        self.over = asyncio.Event()
-        self._dropped = 0
+        self.done = asyncio.Event()
+        self._discarded = 0
 
-    async def drop(self, connection: h11.Connection, data: bytes) -> None:
-        """Take `data`. At the end of the body it is over; past the bound, reading stops until it is over."""
-        self._dropped += len(data)
-        if not data or _body_ends(connection, data):
-            self.over.set()
-        elif self._dropped > DRAINED_BYTES:
-            await self.over.wait()
+    async def discard(self, connection: h11.Connection, data: bytes) -> None:
+        """Discard `data`. Done at the end of the body; past LINGER_BYTES, reading stops until it is done."""
+        self._discarded += len(data)
+        if not data or _completes_body(connection, data):
+            self.done.set()
+        elif self._discarded > LINGER_BYTES:
+            await self.done.wait()
 
 
-def _body_ends(connection: h11.Connection, data: bytes) -> bool:
-    """Whether `data` completes the request, or makes it unreadable."""
+def _completes_body(connection: h11.Connection, data: bytes) -> bool:
+    """Whether `data` completes the request, or makes it unparsable."""
     try:
         connection.receive_data(data)
         while connection.next_event() not in (h11.NEED_DATA, h11.PAUSED):

@@ -1,6 +1,6 @@
-"""HTTP/2 of one connection, the half that sends: what a stream has to say becomes frames.
+"""HTTP/2 on one connection, the sending half: stream events become frames.
 
-What comes in is in `http2`, how header blocks are written in `header_blocks`, whose turn it is in `turns`.
+Received events are handled in `http2`, header blocks are encoded in `header_blocks`, streams are scheduled in `turns`.
 """
 
 from __future__ import annotations
@@ -16,53 +16,56 @@ from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.ws_stream import WSStream
 from priority.priority import MissingStreamError
 
-from . import header_blocks
-from .streams import LastBody, StreamBuffer
-from .turns import Line
+from .header_blocks import IndexingEncoder, are_sent_unchanged
+from .streams import FinalBody, StreamBuffer
+from .turns import RoundRobin
 
 
-class Sending(H2Protocol):
-    """`stream_send` is what a stream has to say, `_send_data` what the sending task does for one of them."""
+class Http2Sender(H2Protocol):
+    """`stream_send` sends an event of a stream; `_send_data`, run by upstream's sending task, sends a stream's next
+    frame."""
 
     stream_buffers: dict[int, StreamBuffer]  # type: ignore[assignment]
 
-    def __init__(self, *of_connection: Any) -> None:
-        super().__init__(*of_connection)
-        self.connection.encoder = header_blocks.FindingEncoder()
-        self.priority = Line()  # type: ignore[assignment]
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.connection.encoder = IndexingEncoder()
+        self.priority = RoundRobin()  # type: ignore[assignment]
 
     async def stream_send(self, event: StreamEvent) -> None:
-        """As upstream, but for a head that h2 need not check, for an end that can go out here and now, and for an
-        application that is over without having ended its answer."""
-        if isinstance(event, LastBody):
-            if not await self._end_at_once(event.stream_id, event.data):
+        """As upstream, except for a head that h2 need not validate, an end of stream that can be sent immediately, and
+        an application that returned without ending its response."""
+        if isinstance(event, FinalBody):
+            if not await self._try_end_stream(event.stream_id, event.data):
                 await super().stream_send(Body(event.stream_id, event.data))
                 await super().stream_send(EndBody(event.stream_id))
-        elif isinstance(event, Response) and header_blocks.are_plain(tuple([name for name, _ in event.headers])):
-            await self._send_checked(event)
-        elif isinstance(event, EndBody) and await self._end_at_once(event.stream_id, b""):
+        elif isinstance(event, Response) and are_sent_unchanged(tuple([name for name, _ in event.headers])):
+            await self._send_headers(event)
+        elif isinstance(event, EndBody) and await self._try_end_stream(event.stream_id, b""):
             pass
         else:
             if isinstance(event, StreamClosed):
-                await self._notice_death(event.stream_id)
+                await self._reset_if_incomplete(event.stream_id)
             await super().stream_send(event)
 
-    async def _send_checked(self, event: Response) -> None:
-        """Nothing is left to be checked by h2: values it strips, as Hypercorn has."""
+    async def _send_headers(self, event: Response) -> None:
+        """Send a head without h2's validation: it was checked by `are_sent_unchanged`, and Hypercorn has stripped its
+        values."""
         fields = [(b":status", b"%d" % event.status_code), *event.headers, *self.config.response_headers("h2")]
         config = self.connection.config
         config.normalize_outbound_headers = config.validate_outbound_headers = False
         try:
             self.connection.send_headers(event.stream_id, fields)
         except ProtocolError:
-            return  # as upstream: the connection or the stream has ended meanwhile
+            return  # as upstream: the connection or the stream has ended in the meantime
         finally:
             config.normalize_outbound_headers = config.validate_outbound_headers = True
         await self._flush()
 
-    async def _end_at_once(self, stream_id: int, data: bytes) -> bool:
-        """Whether what the stream has yet to send, `data` behind it, went out as its last frame: it fits into a frame
-        and the client's window, and the request is over. Everything else is the sending task's."""
+    async def _try_end_stream(self, stream_id: int, data: bytes) -> bool:
+        """Send the stream's buffered bytes and `data` as its last frame. Returns whether that was done: it needs a
+        complete request, and data that fits into one frame and the client's window. Otherwise the sending task does
+        it."""
         connection = self.connection
         stream = connection.streams.get(stream_id)
         buffer = self.stream_buffers.get(stream_id)
@@ -79,73 +82,74 @@ class Sending(H2Protocol):
         try:
             connection.send_data(stream_id, data, end_stream=True)
         except ProtocolError:
-            return False  # the connection has ended meanwhile
-        await self._forget_buffer(stream_id, buffer)
+            return False  # the connection has ended in the meantime
+        await self._remove_buffer(stream_id, buffer)
         await self._flush()
         return True
 
-    async def _notice_death(self, stream_id: int) -> None:
-        """An end of the stream without an end of the body before it: the application is gone.
+    async def _reset_if_incomplete(self, stream_id: int) -> None:
+        """If the stream closes without the end of its body, the application has failed: schedule a reset.
 
-        Released, its client waits for ever, and its buffer stays for the life of the connection
-        (https://github.com/pgjones/hypercorn/issues/226). Here what was sent before goes out, then RST_STREAM with
-        INTERNAL_ERROR (RFC 9113, 5.4.2), as a missing last chunk tells it on HTTP/1.1.
+        As released, the client waits forever, and the buffer stays for the life of the connection
+        (https://github.com/pgjones/hypercorn/issues/226). Here the buffered data is sent, then RST_STREAM with
+        INTERNAL_ERROR (RFC 9113, 5.4.2), the equivalent of a missing last chunk on HTTP/1.1.
         """
         buffer = self.stream_buffers.get(stream_id)
         if buffer is None or buffer._complete:
             return
-        buffer.is_dead = True
+        buffer.is_abandoned = True
         try:
             self.priority.unblock(stream_id)
         except MissingStreamError:
-            pass  # the client has reset the stream: the sending task is about to forget it
+            pass  # the client has reset the stream: the sending task is about to remove its buffer
         await self.has_data.set()
 
     async def _send_data(self, stream_id: int) -> None:
-        """As upstream; then, in this task, the only one that may forget a buffer: what is over is ended in its way.
+        """As upstream; then remove or reset a stream that is finished. This task alone may remove a buffer, but for
+        `_try_end_stream`.
 
-        Upstream learns only in a second round that a stream has sent all it has; here it leaves the line at once.
+        Upstream finds only in a second iteration that a stream has sent everything; here it leaves the queue at once.
         """
-        # The closing of a WebSocket over HTTP/2 (RFC 8441) ends both directions in its own order.
+        # A WebSocket over HTTP/2 (RFC 8441) has a closing handshake that ends both directions in its own order.
         is_websocket = isinstance(self.streams.get(stream_id), WSStream)
         try:
             await super()._send_data(stream_id)
         except KeyError:
             if stream_id in self.stream_buffers:
                 raise
-            return  # ended at once, while this task waited for its peer to read
+            return  # ended by `_try_end_stream`, while this task waited for the peer to read
         buffer = self.stream_buffers.get(stream_id)
         if buffer is None:
             if not is_websocket:
-                await self._stop_the_body(stream_id)
+                await self._reset_after_response(stream_id)
         elif buffer.buffer:
-            pass  # its turn comes again
-        elif buffer.is_dead:
-            await self._forget_buffer(stream_id, buffer)
-            if self._reset(stream_id, ErrorCodes.INTERNAL_ERROR):
+            pass  # still scheduled
+        elif buffer.is_abandoned:
+            await self._remove_buffer(stream_id, buffer)
+            if self._reset_stream(stream_id, ErrorCodes.INTERNAL_ERROR):
                 await self._flush()
         elif not buffer._complete:
             self.priority.block(stream_id)
 
-    async def _stop_the_body(self, stream_id: int) -> None:
-        """The answer is out. A stream that is still open is one whose client has not finished its request: RST_STREAM
-        with NO_ERROR asks it to stop (RFC 9113, 8.1)."""
-        if self._is_open(stream_id) and self._reset(stream_id, ErrorCodes.NO_ERROR):
+    async def _reset_after_response(self, stream_id: int) -> None:
+        """After a complete response, reset a stream whose client is still sending its request: RST_STREAM with NO_ERROR
+        asks it to stop (RFC 9113, 8.1)."""
+        if self._is_stream_open(stream_id) and self._reset_stream(stream_id, ErrorCodes.NO_ERROR):
             await self._flush()
 
-    async def _forget_buffer(self, stream_id: int, buffer: StreamBuffer) -> None:
+    async def _remove_buffer(self, stream_id: int, buffer: StreamBuffer) -> None:
         await buffer.close()
         del self.stream_buffers[stream_id]
         self.priority.remove_stream(stream_id)
 
-    def _reset(self, stream_id: int, code: ErrorCodes) -> bool:
-        """Whether there was something to reset: the client, or the end of the connection, may have been faster."""
+    def _reset_stream(self, stream_id: int, code: ErrorCodes) -> bool:
+        """Queue a RST_STREAM. Returns False if the stream or the connection has ended already."""
         try:
             self.connection.reset_stream(stream_id, code)
         except ProtocolError:
             return False
         return True
 
-    def _is_open(self, stream_id: int) -> bool:
+    def _is_stream_open(self, stream_id: int) -> bool:
         stream = self.connection.streams.get(stream_id)
         return stream is not None and stream.open

@@ -1,10 +1,10 @@
-"""The time of an idle connection, kept by one timer that looks at the clock when it fires.
+"""The keep-alive timeout of a connection: one timer that reads the clock when it fires.
 
-Released, each request cancels a task that waits for keep_alive_timeout, and starts another one at its end; when the
-peer is gone that task keeps its connection for the rest of the time; and one that is wanted while the connection is
-being ended fails with a traceback (https://github.com/pgjones/hypercorn/issues/265). Here a request only notes the
-time, a timer that fires too early is set again for the rest, and it ends with its connection. 0.89 x the CPU of an h1
-echo; h2 with many streams at once gains nothing. What closing means is not decided here.
+As released, each request cancels a task that waits for keep_alive_timeout and starts another at its end; when the peer
+is gone that task keeps its connection alive for the rest of the timeout; and one that is created while the connection
+is closing fails with a traceback (https://github.com/pgjones/hypercorn/issues/265). Here a request only records the
+time, a timer that fires early is set again for the remainder, and it ends with its connection. 0.89 x the CPU of an h1
+echo; h2 with many concurrent streams gains nothing. This module does not close anything itself.
 """
 
 from __future__ import annotations
@@ -13,50 +13,50 @@ import asyncio
 from collections.abc import Callable
 
 
-class IdleClock:
-    """Calls `close` when its connection has been idle for `seconds`."""
+class IdleTimer:
+    """Calls `on_idle` when its connection has been idle for `seconds`."""
 
-    __slots__ = ("_close", "_idle_since", "_is_over", "_loop", "_seconds", "_timer")
+    __slots__ = ("_idle_since", "_is_closed", "_loop", "_on_idle", "_seconds", "_timer")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float, close: Callable[[], object]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float, on_idle: Callable[[], object]) -> None:
         self._loop = loop
         self._seconds = seconds
-        self._close = close
+        self._on_idle = on_idle
         self._idle_since: float | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._is_over = False
+        self._is_closed = False
 
     @property
     def is_idle(self) -> bool:
-        """Whether the connection has nothing to do."""
+        """Whether the connection has no active request."""
         return self._idle_since is not None
 
-    def start(self) -> None:
+    def mark_idle(self) -> None:
         """The connection is idle from now on."""
-        if self._is_over:
+        if self._is_closed:
             return
         self._idle_since = self._loop.time()
         if self._timer is None:
-            self._timer = self._loop.call_later(self._seconds, self._look)
+            self._timer = self._loop.call_later(self._seconds, self._check)
 
-    def stop(self) -> None:
-        """The connection works. Its timer stays: the next look at the clock puts it off."""
+    def mark_active(self) -> None:
+        """The connection has a request. The timer keeps running, and is set again when it fires."""
         self._idle_since = None
 
-    def end(self) -> None:
-        """The connection is over, and nothing may keep it in memory."""
-        self._is_over = True
+    def close(self) -> None:
+        """The connection has ended: cancel the timer, so that it does not keep the connection in memory."""
+        self._is_closed = True
         self._idle_since = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         self._timer = None
         if self._idle_since is None:
-            return  # a timer is set when it is idle again
-        rest = self._idle_since + self._seconds - self._loop.time()
-        if rest <= 0:
-            self._close()
+            return  # the next `mark_idle` sets a timer
+        remaining = self._idle_since + self._seconds - self._loop.time()
+        if remaining <= 0:
+            self._on_idle()
         else:
-            self._timer = self._loop.call_later(rest, self._look)
+            self._timer = self._loop.call_later(remaining, self._check)

@@ -1,6 +1,6 @@
-"""What the tasks of a connection wait for: an event, and the queue of one request's messages. Neither knows HTTP.
+"""What the tasks of a connection wait on: an event, and the queue of one request's ASGI messages. Neither knows HTTP.
 
-Both are asyncio's, without what hardly any request needs of it.
+Both replace an asyncio primitive, without the parts that hardly any request needs.
 """
 
 from __future__ import annotations
@@ -15,127 +15,129 @@ from hypercorn.config import Config
 from hypercorn.typing import AppWrapper, ASGIReceiveEvent, ASGISendEvent, Scope
 
 QUEUE_KEY = "mcp_app.queue"
-"""An ASGI extension: the `AppQueue` of the request, beside its `receive`. Ours looks for it in web/asgi/leaving.py."""
+"""An ASGI extension: the request's `AppQueue`, in addition to its `receive`. web/asgi/leaving.py uses it."""
 
 Send = Callable[[ASGISendEvent | None], Awaitable[None]]
 
 
-class Event:
-    """What Hypercorn asks of an event. In the place of its EventWrapper.
+class LazyEvent:
+    """In place of Hypercorn's EventWrapper.
 
-    Released, every event is an asyncio.Event with a queue for those who wait, two for each HTTP/2 stream, although
-    hardly any is waited for. Here that queue is made by the first who waits: 1.8 KiB less for each h2 stream.
+    As released, every event is an asyncio.Event with a deque of waiters, two for each HTTP/2 stream, although hardly
+    any is ever waited on. Here that is created by the first waiter: 1.8 KiB less for each h2 stream.
     """
 
-    __slots__ = ("_is_set", "_waited_for")
+    __slots__ = ("_event", "_is_set")
 
     def __init__(self) -> None:
         self._is_set = False
-        self._waited_for: asyncio.Event | None = None
+        self._event: asyncio.Event | None = None
 
     async def clear(self) -> None:
-        """Whoever waits from now on waits for the next `set`."""
+        """Later calls of `wait` wait for the next `set`."""
         self._is_set = False
-        if self._waited_for is not None:
-            self._waited_for.clear()
+        if self._event is not None:
+            self._event.clear()
 
     async def wait(self) -> None:
-        """Return when it is set."""
+        """Return when the event is set."""
         if self._is_set:
             return
-        if self._waited_for is None:
-            self._waited_for = asyncio.Event()
-        await self._waited_for.wait()
+        if self._event is None:
+            self._event = asyncio.Event()
+        await self._event.wait()
 
     async def set(self) -> None:
-        """Wake all who wait."""
+        """Wake all waiters."""
         self._is_set = True
-        if self._waited_for is not None:
-            self._waited_for.set()
+        if self._event is not None:
+            self._event.set()
 
     def is_set(self) -> bool:
-        """Whether it is."""
+        """Whether the event is set."""
         return self._is_set
 
 
 class AppQueue:
-    """At most `bound` messages of one request. Who comes first gets, or puts, first.
+    """A FIFO queue of at most `maxsize` messages of one request; waiting getters and putters are served in order.
 
-    Released, that is an asyncio.Queue, which makes three deques and an event, 3 KiB for as long as the request lasts;
-    and an application that listens for its client needs a task for it. Here it is a list, and a future while somebody
-    waits; what is there can be taken without waiting, and that the client has left is told by a call. An idle stream
-    takes 5 KiB less; 0.96 x the CPU of an echo.
+    As released, that is an asyncio.Queue, which allocates three deques and an event, 3 KiB for as long as the request
+    lasts; and an application that listens for a disconnect needs a task for it. Here it is a list, and a future while
+    something waits; an available message can be taken without waiting, and a disconnect is reported by a callback. An
+    idle stream takes 5 KiB less; 0.96 x the CPU of an echo.
     """
 
-    __slots__ = ("_bound", "_getting", "_left", "_loop", "_messages", "_on_disconnect", "_putting")
+    __slots__ = ("_disconnected", "_getters", "_loop", "_maxsize", "_messages", "_on_disconnect", "_putters")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, bound: int) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, maxsize: int) -> None:
         self._loop = loop
-        self._bound = bound
+        self._maxsize = maxsize
         self._messages: list[ASGIReceiveEvent] = []
-        self._getting: list[asyncio.Future[None]] | None = None
-        self._putting: list[asyncio.Future[None]] | None = None
-        self._left = False
+        self._getters: list[asyncio.Future[None]] | None = None
+        self._putters: list[asyncio.Future[None]] | None = None
+        self._disconnected = False
         self._on_disconnect: Callable[[], object] | None = None
 
     async def get(self) -> ASGIReceiveEvent:
-        """The next message, when it is there."""
-        while (message := self.ready()) is None:
-            if self._getting is None:
-                self._getting = []
-            await self._turn(self._getting)
+        """The next message; waits until there is one."""
+        while (message := self.poll()) is None:
+            if self._getters is None:
+                self._getters = []
+            await self._wait(self._getters)
         return message
 
-    def ready(self) -> ASGIReceiveEvent | None:
-        """The next message, if it is there."""
+    def poll(self) -> ASGIReceiveEvent | None:
+        """The next message, or None if the queue is empty."""
         if not self._messages:
             return None
         message = self._messages.pop(0)
-        _wake(self._putting)
+        _wake_next(self._putters)
         return message
 
     async def put(self, message: ASGIReceiveEvent) -> None:
-        """Add a message, when there is room for it. That the client has left is told at once."""
+        """Append a message; waits while the queue is full. A disconnect is reported to the callback before that
+        wait."""
         if message["type"] == "http.disconnect":
-            self._left = True
+            self._disconnected = True
             if self._on_disconnect is not None:
                 self._on_disconnect()
-        while 0 < self._bound <= len(self._messages):  # a bound of 0 is none, as upstream
-            if self._putting is None:
-                self._putting = []
-            await self._turn(self._putting)
+        while 0 < self._maxsize <= len(self._messages):  # 0 is unbounded, as upstream
+            if self._putters is None:
+                self._putters = []
+            await self._wait(self._putters)
         self._messages.append(message)
-        _wake(self._getting)
+        _wake_next(self._getters)
 
     def on_disconnect(self, callback: Callable[[], object]) -> None:
-        """Call it when the client has left, which may be now. There is one: the last that was given."""
+        """Call `callback` when the client has disconnected, immediately if it already has. A later callback replaces
+        it."""
         self._on_disconnect = callback
-        if self._left:
+        if self._disconnected:
             callback()
 
-    async def _turn(self, line: list[asyncio.Future[None]]) -> None:
+    async def _wait(self, waiters: list[asyncio.Future[None]]) -> None:
         future = self._loop.create_future()
-        line.append(future)
+        waiters.append(future)
         try:
             await future
         except asyncio.CancelledError:
-            if future in line:
-                line.remove(future)
+            if future in waiters:
+                waiters.remove(future)
             else:
-                _wake(line)  # it was this one's turn: now it is another's
+                _wake_next(waiters)  # already woken: pass that on to the next waiter
             raise
 
 
-def _wake(line: list[asyncio.Future[None]] | None) -> None:
-    while line:
-        future = line.pop(0)
+def _wake_next(waiters: list[asyncio.Future[None]] | None) -> None:
+    while waiters:
+        future = waiters.pop(0)
         if not future.done():
             future.set_result(None)
             return
 
 
 class TaskGroup(task_group.TaskGroup):
-    """The tasks of one connection; an ASGI application is called with such a queue. As upstream for WSGI."""
+    """The tasks of one connection; an ASGI application gets an `AppQueue`. As upstream for WSGI."""
 
     async def spawn_app(
         self, app: AppWrapper, config: Config, scope: Scope, send: Send
@@ -145,11 +147,11 @@ class TaskGroup(task_group.TaskGroup):
         queue = AppQueue(self._loop, config.max_app_queue_size)
         if scope["type"] == "http":
             cast(dict[str, Any], scope["extensions"])[QUEUE_KEY] = queue
-        self.spawn(_run, app, config, scope, queue, send)
+        self.spawn(_run_app, app, config, scope, queue, send)
         return queue.put
 
 
-async def _run(app: ASGIWrapper, config: Config, scope: Scope, queue: AppQueue, send: Send) -> None:
+async def _run_app(app: ASGIWrapper, config: Config, scope: Scope, queue: AppQueue, send: Send) -> None:
     try:
         await app.app(scope, queue.get, send)
     except asyncio.CancelledError:

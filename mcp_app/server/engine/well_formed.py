@@ -1,7 +1,7 @@
-"""Whether the fields of an HTTP/2 request are well-formed (RFC 9113, 8.2 and 8.3; RFC 9110, 5.1, 5.5 and 8.6).
+"""Validates the header fields of an HTTP/2 request (RFC 9113, 8.2 and 8.3; RFC 9110, 5.1, 5.5 and 8.6).
 
-Pure: bytes in, a verdict out. What becomes of a request that is not is no concern of this file. The rules are the
-standard's, complete: an application must never see a NUL, a line feed or a second path that way.
+Pure: bytes in, a verdict out. The response to a malformed request is chosen elsewhere. The standard's rules are
+complete here: no NUL, line feed or second path may reach an application.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import re
 from collections.abc import Sequence
 
 Fields = Sequence[tuple[bytes, bytes]]
-"""A header block as it was sent: pseudo-header fields and all, in its order."""
+"""A decoded header block, including pseudo-header fields, in the order sent."""
 
-_OF_NAMES = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
-_OF_VALUES = bytes([0x09, *range(0x20, 0x7F), *range(0x80, 0x100)])
+_NAME_BYTES = b"!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+_VALUE_BYTES = bytes([0x09, *range(0x20, 0x7F), *range(0x80, 0x100)])
 _SEPARATOR = b"\0"
-"""Neither of a name nor of a value."""
-_SPACE_AROUND = (b"\0 ", b" \0", b"\0\t", b"\t\0")
-"""How a value that begins or ends with one looks between separators."""
+"""Allowed neither in a name nor in a value."""
+_EDGE_WHITESPACE = (b"\0 ", b" \0", b"\0\t", b"\t\0")
+"""Byte pairs that occur in separator-joined values if one of them begins or ends with whitespace."""
 
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TARGET = re.compile(rb"/[\x21-\x7e]*|\*")
@@ -26,86 +26,88 @@ _AUTHORITY = re.compile(rb"[A-Za-z0-9\-._~%!$&'()*+,;=:\[\]]+")
 """A host and a port, without user information (RFC 9113, 8.3.1)."""
 
 _LENGTH = re.compile(rb"[0-9]{1,18}")
-"""An exabyte less one at most: no number of a stranger's may be too long to be converted."""
+"""At most an exabyte less one: bounds the cost of converting a number sent by a client."""
 
-_PSEUDO = {
+_PSEUDO_FIELDS = {
     b":method": _TOKEN,
     b":scheme": _SCHEME,
     b":authority": _AUTHORITY,
     b":path": _TARGET,
     b":protocol": _TOKEN,
 }
-"""Those of a request, `:protocol` of RFC 8441 among them."""
+"""The pseudo-header fields of a request, including `:protocol` (RFC 8441), and what their values match."""
 
 _CONNECTION_SPECIFIC = {b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade"}
 
 
-def is_request(fields: Fields) -> bool:
-    """Whether these fields begin a well-formed request, of a kind that an HTTP server can answer.
+def is_valid_request(fields: Fields) -> bool:
+    """Whether these fields begin a well-formed request of a kind that an HTTP server can respond to.
 
-    A CONNECT without `:protocol` is well-formed and has no path: it wants a tunnel, and there is none here.
+    A CONNECT without `:protocol` is well-formed but rejected: it has no path, and asks for a tunnel, which is not
+    offered.
     """
-    pseudo = _pseudo_fields(fields)
-    if pseudo is None or not are_trailers(fields[len(pseudo) :]):
+    pseudo = _leading_pseudo_fields(fields)
+    if pseudo is None or not are_valid_trailers(fields[len(pseudo) :]):
         return False
-    return _is_request_line(pseudo) and _names_one_host(pseudo, fields)
+    return _is_valid_request_line(pseudo) and _has_one_host(pseudo, fields)
 
 
-def are_trailers(fields: Fields) -> bool:
-    """Whether these fields may end a request (RFC 9113, 8.1): without any pseudo-header field."""
+def are_valid_trailers(fields: Fields) -> bool:
+    """Whether these fields may end a request (RFC 9113, 8.1): no pseudo-header fields."""
     if not fields:
         return True
     names = [name for name, _ in fields]
-    if not (are_names(names) and _are_values([value for _, value in fields])):
+    if not (are_valid_names(names) and _are_valid_values([value for _, value in fields])):
         return False
     if not _CONNECTION_SPECIFIC.isdisjoint(names):
         return False
     if b"te" in names and any(name == b"te" and value.lower() != b"trailers" for name, value in fields):
         return False
-    return b"content-length" not in names or _is_one_length(fields)
+    return b"content-length" not in names or _has_at_most_one_length(fields)
 
 
 def content_length(fields: Fields) -> int | None:
-    """How many bytes a well-formed request says it has, or None when it does not say."""
+    """The Content-Length of a well-formed request, in bytes; None if it has none."""
     return next((int(value) for name, value in fields if name == b"content-length"), None)
 
 
-def _pseudo_fields(fields: Fields) -> dict[bytes, bytes] | None:
-    """The pseudo-header fields at the beginning; None when one is unknown, there twice, or no such value."""
+def _leading_pseudo_fields(fields: Fields) -> dict[bytes, bytes] | None:
+    """The pseudo-header fields at the start; None if one is unknown, repeated, or has an invalid value."""
     found: dict[bytes, bytes] = {}
     for name, value in fields:
         if not name.startswith(b":"):
             break
-        known = _PSEUDO.get(name)
-        if known is None or name in found or not known.fullmatch(value):
+        pattern = _PSEUDO_FIELDS.get(name)
+        if pattern is None or name in found or not pattern.fullmatch(value):
             return None
         found[name] = value
     return found
 
 
-def are_names(names: list[bytes]) -> bool:
-    """Tokens in lower case, which no late pseudo-header field is. All in one pass: a request has a dozen and more."""
-    joined = _between_separators(names)
-    return _is_all(joined, names, _OF_NAMES) and _SEPARATOR * 2 not in joined
+def are_valid_names(names: list[bytes]) -> bool:
+    """Lower-case tokens; this also excludes a late pseudo-header field. All in one pass: a request has a dozen and
+    more."""
+    joined = _join(names)
+    return _contains_only(joined, names, _NAME_BYTES) and _SEPARATOR * 2 not in joined
 
 
-def _are_values(values: list[bytes]) -> bool:
-    """Without controls, and without space around them. Also in one pass."""
-    joined = _between_separators(values)
-    return _is_all(joined, values, _OF_VALUES) and not any(space in joined for space in _SPACE_AROUND)
+def _are_valid_values(values: list[bytes]) -> bool:
+    """No control characters, no leading or trailing whitespace. Also in one pass."""
+    joined = _join(values)
+    return _contains_only(joined, values, _VALUE_BYTES) and not any(space in joined for space in _EDGE_WHITESPACE)
 
 
-def _between_separators(parts: list[bytes]) -> bytes:
+def _join(parts: list[bytes]) -> bytes:
     return _SEPARATOR + _SEPARATOR.join(parts) + _SEPARATOR
 
 
-def _is_all(joined: bytes, parts: list[bytes], allowed: bytes) -> bool:
-    """Whether there is nothing but what is allowed, and the separators we put there: no NUL of a client's."""
+def _contains_only(joined: bytes, parts: list[bytes], allowed: bytes) -> bool:
+    """Whether there are no bytes but `allowed` and the separators inserted here: no NUL sent by the client."""
     return len(joined.translate(None, allowed)) == len(parts) + 1
 
 
-def _is_request_line(pseudo: dict[bytes, bytes]) -> bool:
-    """A method, a scheme, and a path, which is `*` for OPTIONS alone; `:protocol` with CONNECT, and only there.
+def _is_valid_request_line(pseudo: dict[bytes, bytes]) -> bool:
+    """A method, a scheme, and a path, which may be `*` only for OPTIONS; `:protocol` with CONNECT, and only there.
 
     (RFC 9113, 8.3.1 and 8.5; RFC 8441, 4.) Methods are case-sensitive, but Hypercorn takes `connect` for CONNECT.
     """
@@ -117,17 +119,17 @@ def _is_request_line(pseudo: dict[bytes, bytes]) -> bool:
     return pseudo[b":path"] != b"*" or method == b"OPTIONS"
 
 
-def _names_one_host(pseudo: dict[bytes, bytes], fields: Fields) -> bool:
-    """By `:authority`, by one Host, or by both if they say the same (RFC 9113, 8.3.1)."""
-    named = [value for name, value in fields if name == b"host"]
-    if len(named) > 1 or not all(_AUTHORITY.fullmatch(host) for host in named):
+def _has_one_host(pseudo: dict[bytes, bytes], fields: Fields) -> bool:
+    """From `:authority`, from one Host field, or from both if they are equal (RFC 9113, 8.3.1)."""
+    hosts = [value for name, value in fields if name == b"host"]
+    if len(hosts) > 1 or not all(_AUTHORITY.fullmatch(host) for host in hosts):
         return False
     if b":authority" in pseudo:
-        named.append(pseudo[b":authority"])
-    return len(set(named)) == 1
+        hosts.append(pseudo[b":authority"])
+    return len(set(hosts)) == 1
 
 
-def _is_one_length(fields: Fields) -> bool:
-    """No `content-length`, or a number, however often it is said (RFC 9110, 8.6)."""
-    said = [value for name, value in fields if name == b"content-length"]
-    return all(_LENGTH.fullmatch(value) for value in said) and len({int(value) for value in said}) <= 1
+def _has_at_most_one_length(fields: Fields) -> bool:
+    """No `content-length`, or one number, however often it is repeated (RFC 9110, 8.6)."""
+    values = [value for name, value in fields if name == b"content-length"]
+    return all(_LENGTH.fullmatch(value) for value in values) and len({int(value) for value in values}) <= 1

@@ -1,12 +1,12 @@
-"""Serving one application on bound sockets in the running loop: start, accept, stop. In the place of Hypercorn's
+"""Serves one application on bound sockets in the running loop: startup, accept, shutdown. In place of Hypercorn's
 `worker_serve`.
 
-The stop, in its order: who has subscribed is told, and what it waits for is waited for (`draining`); no more is
-accepted, and what is idle is closed; what works has until the graceful time is over. It holds on every Python: from
-3.12 on, released, a process does not exit while a client keeps a stream open
-(https://github.com/pgjones/hypercorn/issues/308, https://github.com/pgjones/hypercorn/pull/374).
+Shutdown order: callbacks subscribed to `draining` are called and awaited; listening sockets and idle connections are
+closed; active connections have until the end of the graceful timeout. This holds on every Python: as released, from
+3.12 on a process does not exit while a client keeps a stream open (https://github.com/pgjones/hypercorn/issues/308,
+https://github.com/pgjones/hypercorn/pull/374).
 
-Sockets are made elsewhere; no byte is looked at here.
+Sockets are bound elsewhere; this module does not look at bytes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ from .context import Context
 from .draining import STATE_KEY
 
 TESTED = ("0.18.0",)
-"""The Hypercorn whose classes ours extend. Of another one tests/server/test_fingerprints.py says what to read."""
+"""The Hypercorn versions whose classes the engine's were written against. For any other,
+tests/server/test_fingerprints.py says what to read."""
 
 log = logging.getLogger("mcp_app.server")
 
@@ -47,10 +48,10 @@ async def serve(
     shutdown: Callable[[], Awaitable[object]],
     ready: Callable[[], Awaitable[object]],
 ) -> None:
-    """Serve `app` on `sockets` until `shutdown()` returns, then stop as said above.
+    """Serve `app` on `sockets` until `shutdown()` returns, then shut down in the order above.
 
     `ready()` is awaited once, when every socket accepts connections. Raises Hypercorn's LifespanFailureError and
-    LifespanTimeoutError when the application does not start or stop, and StartError for a socket of HTTP/3.
+    LifespanTimeoutError if the application's startup or shutdown fails, and StartError for an HTTP/3 socket.
     """
     if version("hypercorn") not in TESTED:
         log.warning("hypercorn %s has not been tested with this mcp_app, %s has", version("hypercorn"), TESTED[-1])
@@ -66,7 +67,7 @@ async def serve(
 
     async def serve_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - asyncio runs this in a task of its own
+        assert task is not None  # noqa: S101 - asyncio runs this in its own task
         tasks.add(task)
         task.add_done_callback(tasks.discard)
         await Connection(app, loop, config, context, state, reader, writer).run()
@@ -78,9 +79,9 @@ async def serve(
         servers = await _listen(config, sockets, serve_connection)
         try:
             await ready()
-            await _first_of(shutdown(), context.terminate.wait())
+            await _wait_for_first(shutdown(), context.terminate.wait())
         finally:
-            await _stop(config, context, servers, tasks)
+            await _shut_down(config, context, servers, tasks)
             await lifespan.wait_for_shutdown()
     finally:
         application.cancel()
@@ -96,66 +97,68 @@ async def worker_serve(
     sockets: Sockets | None = None,
     shutdown_trigger: Callable[..., Awaitable[object]] | None = None,
 ) -> None:
-    """As Hypercorn's, which `install()` replaces by it: until SIGTERM or SIGINT where nothing else ends it."""
+    """Replaces Hypercorn's function of this name after `install()`. Without a trigger, serves until SIGTERM or
+    SIGINT."""
     bound = config.create_sockets() if sockets is None else sockets
     if shutdown_trigger is None:
-        shutdown = _signal(signal.SIGTERM, signal.SIGINT)
-    elif _is_a_worker():
-        shutdown = _either(shutdown_trigger, _signal(signal.SIGTERM))
+        shutdown = _signal_trigger(signal.SIGTERM, signal.SIGINT)
+    elif _is_worker_process():
+        shutdown = _any_trigger(shutdown_trigger, _signal_trigger(signal.SIGTERM))
     else:
         shutdown = shutdown_trigger
 
-    async def announce() -> None:
-        for scheme, of_scheme in (("https", bound.secure_sockets), ("http", bound.insecure_sockets)):
-            for sock in of_scheme:
+    async def log_addresses() -> None:
+        for scheme, scheme_sockets in (("https", bound.secure_sockets), ("http", bound.insecure_sockets)):
+            for sock in scheme_sockets:
                 address = repr_socket_addr(sock.family, sock.getsockname())
                 await config.log.info(f"Running on {scheme}://{address} (CTRL + C to quit)")
 
     try:
-        await serve(app, config, bound, shutdown, announce)
+        await serve(app, config, bound, shutdown, log_addresses)
     finally:
         if sockets is None:
             binding.close(bound)
 
 
-def _signal(*numbers: int) -> Callable[[], Awaitable[object]]:
-    """Waits for the first of these signals."""
-    asked = asyncio.Event()
+def _signal_trigger(*numbers: int) -> Callable[[], Awaitable[object]]:
+    """A function that waits for the first of these signals."""
+    received = asyncio.Event()
     for number in numbers:
-        asyncio.get_running_loop().add_signal_handler(number, asked.set)
-    return asked.wait
+        asyncio.get_running_loop().add_signal_handler(number, received.set)
+    return received.wait
 
 
-def _is_a_worker() -> bool:
-    """Whether this is a worker process of Hypercorn's, which as released SIGTERM kills with all of its streams.
+def _is_worker_process() -> bool:
+    """Whether this is one of Hypercorn's worker processes, which as released is killed by SIGTERM with all of its
+    streams.
 
-    Each gets one: from its parent, as soon as the first of the workers has stopped, and from a service manager that
-    signals the whole group.
+    Each worker gets a SIGTERM: from its parent, as soon as the first of the workers has stopped, and from a service
+    manager that signals the whole process group.
     """
     return parent_process() is not None and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
-def _either(*triggers: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
+def _any_trigger(*triggers: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
     async def shutdown() -> None:
-        await _first_of(*(trigger() for trigger in triggers))
+        await _wait_for_first(*(trigger() for trigger in triggers))
 
     return shutdown
 
 
 def _max_requests(config: Config) -> int | None:
-    return None if config.max_requests is None else config.max_requests + randint(0, config.max_requests_jitter)  # noqa: S311 - workers must not restart together, and nobody guesses when
+    return None if config.max_requests is None else config.max_requests + randint(0, config.max_requests_jitter)  # noqa: S311 - only spreads the restarts of the workers; need not be unpredictable
 
 
 async def _listen(
     config: Config, sockets: Sockets, callback: Callable[..., Awaitable[None]]
 ) -> list[asyncio.AbstractServer]:
     tls = config.create_ssl_context()
-    patience = config.ssl_handshake_timeout
+    handshake_timeout = config.ssl_handshake_timeout
     servers: list[asyncio.AbstractServer] = []
     for sock in sockets.secure_sockets:
         servers.append(
             await asyncio.start_server(
-                callback, sock=sock, backlog=config.backlog, ssl=tls, ssl_handshake_timeout=patience
+                callback, sock=sock, backlog=config.backlog, ssl=tls, ssl_handshake_timeout=handshake_timeout
             )
         )
     for sock in sockets.insecure_sockets:
@@ -163,9 +166,9 @@ async def _listen(
     return servers
 
 
-async def _first_of(*waited_for: Awaitable[object]) -> None:
-    """Wait until one of them is done. Raises what that one raised."""
-    tasks = {asyncio.ensure_future(each) for each in waited_for}
+async def _wait_for_first(*awaitables: Awaitable[object]) -> None:
+    """Wait until one of them is done. Raises that one's exception."""
+    tasks = {asyncio.ensure_future(each) for each in awaitables}
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -175,27 +178,29 @@ async def _first_of(*waited_for: Awaitable[object]) -> None:
         task.result()
 
 
-async def _stop(config: Config, context: Context, servers: list[asyncio.AbstractServer], tasks: Tasks) -> None:
-    """Returns when every connection has ended. One that is open at the end of the graceful time is aborted: its
-    applications hear that their clients have left, and have as long again; then they are cancelled. Who refuses even
-    that is waited for without bound."""
+async def _shut_down(config: Config, context: Context, servers: list[asyncio.AbstractServer], tasks: Tasks) -> None:
+    """Return when every connection has ended.
+
+    A connection that is open at the end of the graceful timeout is aborted: its applications receive http.disconnect
+    and have as long again; then their tasks are cancelled. A task that ignores cancellation is awaited without a bound.
+    """
     loop = asyncio.get_running_loop()
-    begun = loop.time()
-    abort = loop.call_later(config.graceful_timeout, context.abort)
+    started_at = loop.time()
+    abort_timer = loop.call_later(config.graceful_timeout, context.abort_connections)
     await context.draining.begin()
     await context.terminated.set()
     for server in servers:
         server.close()
-    context.close_idle()
-    await _ended(tasks, begun + 2 * config.graceful_timeout - loop.time())
-    abort.cancel()
+    context.close_idle_connections()
+    await _wait_for_tasks(tasks, started_at + 2 * config.graceful_timeout - loop.time())
+    abort_timer.cancel()
     for task in tasks:
         task.cancel()
-    await _ended(tasks)
+    await _wait_for_tasks(tasks)
 
 
-async def _ended(tasks: Tasks, seconds: float | None = None) -> None:
-    """Wait until no task is left, also of those that come meanwhile: a handshake of TLS may just have been done."""
+async def _wait_for_tasks(tasks: Tasks, seconds: float | None = None) -> None:
+    """Wait until no task is left, including those added meanwhile: a TLS handshake may just have completed."""
     try:
         async with asyncio.timeout(seconds):
             while tasks:

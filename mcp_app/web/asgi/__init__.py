@@ -1,1 +1,2 @@
-"""The ASGI application that answers our paths: a request's body, its leaving, its answer. No Quart in here."""
+"""The ASGI application for our paths: reads a request's body, cancels it on disconnect, sends its answer. No Quart
+here."""

@@ -1,6 +1,6 @@
-"""A request's body on its way in: its parts, their bounds in bytes and time, and what is said where they are exceeded.
+"""Reads a request's body: its chunks, their limits in bytes and time, and the errors for exceeding those.
 
-What a body means is not known here.
+The meaning of a body is not known here.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from ...protocol.errors import BodyTimeout, BodyTooLarge, McpAppError
 from .leaving import Queue
 
 MAX_BODY_BYTES = 1024 * 1024
-"""Of a request: a call's parameters, not an upload. The official SDKs take 4 MiB, Mercure 1 MiB."""
+"""Limit of a request's body: a call's parameters, not an upload. The official SDKs take 4 MiB, Mercure 1 MiB."""
 
 BODY_SECONDS = 10
-"""For the whole body: a mebibyte over a bad mobile line; without it a peer that drips pins a stream for ever."""
+"""Limit for the whole body: a mebibyte over a bad mobile connection; without it a peer that sends a byte now and then
+holds a stream forever."""
 
 
 def too_large() -> BodyTooLarge:
@@ -30,37 +31,38 @@ def too_late() -> BodyTimeout:
 
 
 class IncomingBody:
-    """A request's body, of `most` bytes at most. Raises BodyTooLarge as soon as it says, or is, more."""
+    """A request's body, up to `max_bytes`. Raises BodyTooLarge as soon as its declared or received length exceeds
+    that."""
 
-    __slots__ = ("_most", "_size", "complete", "given_up", "parts")
+    __slots__ = ("_max_bytes", "_size", "complete", "disconnected", "parts")
 
-    def __init__(self, most: int | None) -> None:
-        self._most = math.inf if most is None else most
+    def __init__(self, max_bytes: int | None) -> None:
+        self._max_bytes = math.inf if max_bytes is None else max_bytes
         self._size = 0
         self.parts: list[bytes] = []
         self.complete = False
-        """Nothing more of it will come."""
-        self.given_up = False
-        """The client left before its end."""
+        """No more of the body will be received."""
+        self.disconnected = False
+        """The client disconnected before the end of the body."""
 
-    def announce(self, headers: Mapping[str, str]) -> None:
-        """What its head says of its length. RFC 9112, 6.3: where it comes in chunks, Content-Length says nothing."""
+    def check_content_length(self, headers: Mapping[str, str]) -> None:
+        """Reject a declared length over the limit. RFC 9112, 6.3: with a chunked body, Content-Length is ignored."""
         length = headers.get("content-length", "").strip(" \t")
         if not (length.isascii() and length.isdecimal()):
-            return  # none, or what is no number: what comes is counted
-        # As a float, so that no count of digits is too many.
-        if float(length) > self._most and "chunked" not in headers.get("transfer-encoding", "").lower():
+            return  # none, or not a number: the received bytes are counted
+        # As a float, so that no number of digits is too many.
+        if float(length) > self._max_bytes and "chunked" not in headers.get("transfer-encoding", "").lower():
             raise too_large()
 
     def add(self, part: bytes) -> None:
         self.parts.append(part)
         self._size += len(part)
-        if self._size > self._most:
+        if self._size > self._max_bytes:
             raise too_large()
 
-    def take(self, message: ASGIReceiveEvent) -> None:
+    def feed(self, message: ASGIReceiveEvent) -> None:
         if message["type"] != "http.request":
-            self.complete = self.given_up = True
+            self.complete = self.disconnected = True
             return
         self.add(message.get("body", b""))
         self.complete = not message.get("more_body", False)
@@ -70,21 +72,22 @@ async def read_body(
     headers: Mapping[str, str],
     receive: ASGIReceiveCallable,
     queue: Queue | None,
-    most: int | None,
+    max_bytes: int | None,
     seconds: float | None,
 ) -> tuple[bytes | None, McpAppError | None]:
-    """The body, or None when the client left before its end; and why it could not be read, beside an empty one."""
-    body = IncomingBody(most)
+    """The body, or None if the client disconnected before its end; and the error if it could not be read, with an empty
+    body."""
+    body = IncomingBody(max_bytes)
     try:
-        body.announce(headers)
-        while queue is not None and not body.complete and (message := queue.ready()) is not None:
-            body.take(message)
+        body.check_content_length(headers)
+        while queue is not None and not body.complete and (message := queue.poll()) is not None:
+            body.feed(message)
         if not body.complete:
             async with asyncio.timeout(seconds):
                 while not body.complete:
-                    body.take(await receive())
+                    body.feed(await receive())
     except TimeoutError:
         return b"", too_late()
     except McpAppError as error:
         return b"", error
-    return None if body.given_up else b"".join(body.parts), None
+    return None if body.disconnected else b"".join(body.parts), None

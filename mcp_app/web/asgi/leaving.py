@@ -1,7 +1,7 @@
-"""A request that is answered in its own task ends when its client leaves, or when its time is over.
+"""`CancelScope`: cancels a request that is answered in its own task when its client disconnects or its deadline passes.
 
-A server that tells who has left costs nothing. With another, a task listens for the client, but only when the answer is
-still being made after LOOK_SECONDS. What is answered is not known here.
+A server that reports a disconnect by a callback makes this free. With any other, a task listens for the disconnect, but
+only once the answer has taken LISTEN_AFTER_SECONDS. What the answer is is not known here.
 """
 
 from __future__ import annotations
@@ -16,40 +16,40 @@ from weakref import WeakKeyDictionary, ref
 
 from hypercorn.typing import ASGIReceiveCallable, ASGIReceiveEvent
 
-from ...aio import cancelling as ending
+from ...aio import cancelling
 from ...aio.deadlines import Deadlines
 
 logger = logging.getLogger("mcp_app.connection")
 
-LOOK_SECONDS = 0.02
-"""After this time somebody listens for the client: the answer to most calls is out by then, and a client that left
-within it costs no more than the rest of its call, and is found by the write."""
+LISTEN_AFTER_SECONDS = 0.02
+"""Delay before a task listens for the disconnect: most calls have been answered by then, and a client that disconnects
+within it costs no more than the rest of its call, and is detected by the write."""
 
 
-QUEUE = "mcp_app.queue"
-"""The ASGI extension by which our own server gives a request's queue: server/engine/waiting.py."""
+QUEUE_KEY = "mcp_app.queue"
+"""The ASGI extension by which our own server passes a request's queue: server/engine/waiting.py."""
 
 
 class Queue(Protocol):
-    """What it can do besides `receive`."""
+    """The part of that queue's interface that ASGI's `receive` lacks."""
 
-    def ready(self) -> ASGIReceiveEvent | None:
-        """The next message, if it is there."""
+    def poll(self) -> ASGIReceiveEvent | None:
+        """The next message, or None if the queue is empty."""
 
     def on_disconnect(self, callback: Callable[[], object]) -> None:
-        """Call it when the client has left, which may be now."""
+        """Call `callback` when the client has disconnected, immediately if it already has."""
 
 
-class Leaving:
-    """A block that is left early, without an exception, when the client has gone or `until` has come.
+class CancelScope:
+    """An async context manager whose block is cancelled, without an exception outside, on disconnect or time-out.
 
-    It cancels the task that it is in, again and again until it is obeyed (`asyncio.wait_for` of Python 3.11 loses a
-    cancellation that arrives together with a result), and tells that from a cancellation by anybody else.
+    It cancels the task it is in, repeatedly until the block ends (`asyncio.wait_for` of Python 3.11 loses a
+    cancellation that arrives together with a result), and distinguishes that from a cancellation by any other code.
     """
 
     __slots__ = (
-        *("_before", "_cancels", "_ending", "_ends", "_listener"),
-        *("_loop", "_looking", "_over", "_task", "_told", "_until"),
+        *("_cancels", "_cancels_before", "_deadline", "_deadlines", "_has_exited", "_is_final_write"),
+        *("_listen_timer", "_listener", "_loop", "_server_notifies", "_task"),
     )
 
     def __init__(
@@ -57,108 +57,114 @@ class Leaving:
         receive: ASGIReceiveCallable,
         queue: Queue | None = None,
         *,
-        at_once: bool = False,
+        listen_now: bool = False,
     ) -> None:
-        """`queue` tells when the client has left, where the server has such a one.
+        """`queue` reports the client's disconnect, if the server provides one.
 
-        `at_once`: the client is still sending, and what it sends has to be taken: a queue that nobody empties holds up
-        all of its HTTP/2 connection.
+        `listen_now`: the client is still sending, and its messages must be received: a queue that is not emptied blocks
+        its whole HTTP/2 connection.
         """
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine is run by a task
         self._task = task
         self._loop = asyncio.get_running_loop()
-        self._before = task.cancelling()
+        self._cancels_before = task.cancelling()
         self._listener: asyncio.Task[None] | None = None
         self._cancels = 0
-        self._until = math.inf
-        self._over = False
-        self._ending = False
-        self._ends = _ends_of(self._loop)
-        self._looking: asyncio.TimerHandle | None = None
-        self._told = queue is not None and not at_once
-        if queue is not None and self._told:
-            queue.on_disconnect(self._has_left)
+        self._deadline = math.inf
+        self._has_exited = False
+        self._is_final_write = False
+        self._deadlines = _deadlines_of(self._loop)
+        self._listen_timer: asyncio.TimerHandle | None = None
+        self._server_notifies = queue is not None and not listen_now
+        if queue is not None and self._server_notifies:
+            queue.on_disconnect(self._on_disconnect)
         else:
-            self._looking = self._loop.call_later(0 if at_once else LOOK_SECONDS, self._look, receive)
+            self._listen_timer = self._loop.call_later(
+                0 if listen_now else LISTEN_AFTER_SECONDS, self._start_listener, receive
+            )
 
-    def end_after(self, seconds: float | None) -> None:
-        """Be over `seconds` from now, None for never."""
-        self._until = math.inf if seconds is None else self._loop.time() + seconds
-        if self._told or self._listener is not None:
-            self._set_end()
+    def set_timeout(self, seconds: float | None) -> None:
+        """Cancel the block `seconds` from now, None for never."""
+        self._deadline = math.inf if seconds is None else self._loop.time() + seconds
+        if self._server_notifies or self._listener is not None:
+            self._schedule_deadline()
 
-    async def __aenter__(self) -> Leaving:
+    async def __aenter__(self) -> CancelScope:
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        self._over = True
-        self._forget_timer()
+        self._has_exited = True
+        self._cancel_timers()
         for _ in range(self._cancels):
             self._task.uncancel()
-        ours = self._cancels > 0 and kind is asyncio.CancelledError and self._task.cancelling() <= self._before
+        is_own = (
+            self._cancels > 0 and kind is asyncio.CancelledError and self._task.cancelling() <= self._cancels_before
+        )
         if self._listener is not None:
-            await ending.end({self._listener})
+            await cancelling.end({self._listener})
             if not self._listener.cancelled() and (failed := self._listener.exception()) is not None:
                 raise failed
-        return ours
+        return is_own
 
-    def _look(self, receive: ASGIReceiveCallable) -> None:
+    def _start_listener(self, receive: ASGIReceiveCallable) -> None:
         self._listener = self._loop.create_task(self._listen(receive))
-        self._set_end()
+        self._schedule_deadline()
 
-    def _set_end(self) -> None:
-        self._forget_timer()
-        if self._until < math.inf:
-            self._ends.at(self, self._until)
+    def _schedule_deadline(self) -> None:
+        self._cancel_timers()
+        if self._deadline < math.inf:
+            self._deadlines.at(self, self._deadline)
 
-    def _forget_timer(self) -> None:
-        self._ends.cancel(self)
-        if self._looking is not None:
-            self._looking.cancel()
-            self._looking = None
+    def _cancel_timers(self) -> None:
+        self._deadlines.cancel(self)
+        if self._listen_timer is not None:
+            self._listen_timer.cancel()
+            self._listen_timer = None
 
     async def _listen(self, receive: ASGIReceiveCallable) -> None:
         try:
             while (await receive())["type"] != "http.disconnect":
                 pass
         except Exception:
-            self._end()
+            self._cancel()
             raise
-        self._end()
+        self._cancel()
 
-    def last_word(self) -> None:
-        """What is sent now ends the answer: the server says that nobody is there any more within that very write."""
-        self._ending = True
+    def begin_final_write(self) -> None:
+        """The next write ends the answer: during it the server reports the stream's end as a disconnect, which is
+        ignored."""
+        self._is_final_write = True
 
-    def _has_left(self) -> None:
-        """Told by the server: from outside, or by a write of our own that found the client gone."""
-        if not (self._ending and asyncio.current_task() is self._task):
-            self._end()
+    def _on_disconnect(self) -> None:
+        """Called by the server: on its own account, or within a write of this task that finds the client
+        disconnected."""
+        if not (self._is_final_write and asyncio.current_task() is self._task):
+            self._cancel()
 
-    def _end(self) -> None:
-        if self._over:
+    def _cancel(self) -> None:
+        if self._has_exited:
             return
-        self._forget_timer()
-        if self._cancels == ending.CANCEL_TRIES:
+        self._cancel_timers()
+        if self._cancels == cancelling.CANCEL_TRIES:
             logger.error("a request does not end when it is cancelled: %s", self._task)
             return
         self._cancels += 1
         self._task.cancel()
-        self._ends.at(self, self._loop.time() + ending.CANCEL_SECONDS)
+        self._deadlines.at(self, self._loop.time() + cancelling.CANCEL_SECONDS)
 
 
-_ends: WeakKeyDictionary[asyncio.AbstractEventLoop, ref[Deadlines[Leaving]]] = WeakKeyDictionary()
-"""When the requests of a loop are over. The requests hold it, and its timer, which holds the loop: held here, it would
-keep a closed loop for ever."""
+_deadlines: WeakKeyDictionary[asyncio.AbstractEventLoop, ref[Deadlines[CancelScope]]] = WeakKeyDictionary()
+"""The deadlines of a loop's requests. A weak reference: the requests hold the Deadlines, whose timer holds the loop;
+held here, it would keep a closed loop alive forever."""
 
 
-def _ends_of(loop: asyncio.AbstractEventLoop) -> Deadlines[Leaving]:
-    known = _ends.get(loop)
-    ends = None if known is None else known()
-    if ends is None:
-        ends = Deadlines(Leaving._end)
-        _ends[loop] = ref(ends)
-    return ends
+def _deadlines_of(loop: asyncio.AbstractEventLoop) -> Deadlines[CancelScope]:
+    known = _deadlines.get(loop)
+    deadlines = None if known is None else known()
+    if deadlines is None:
+        deadlines = Deadlines(CancelScope._cancel)
+        _deadlines[loop] = ref(deadlines)
+    return deadlines

@@ -1,6 +1,5 @@
-"""ASGI's words for a request and for the head of an answer, as plain values: for the lane and for Quart's view alike,
-so that both say the same. Nothing is read, sent or decided here.
-"""
+"""Converts between ASGI scopes and plain values: the request, and the head of an answer. Used by the lane and by
+Quart's view, so that both behave the same. Nothing is read, sent or decided here."""
 
 from __future__ import annotations
 
@@ -11,19 +10,19 @@ from urllib.parse import urlsplit
 
 from ..messages import Answer, Request
 
-_NAMES = 256
-_NAME_BYTES = 64
-"""Names of fields that are kept, and how long one may be: each request brings the same dozen, and a stream that is open
-holds them. What strangers make up takes 32 KiB at most."""
+_CACHED_NAMES = 256
+_CACHED_NAME_BYTES = 64
+"""The number of cached field names, and the longest cached one: each request has the same dozen, and an open stream
+holds them. Arbitrary names sent by clients take 32 KiB at most."""
 
 
 NO_PATH = "/*"
-"""Where a target without a path leads (`*`, `?x`, `http://[`). No route can be here: mcp.json's own must be made of
+"""The path of a target without one (`*`, `?x`, `http://[`). No route can have it: mcp.json's paths must consist of
 letters, digits and a few marks."""
 
 
-def path_in(scope: Mapping[str, Any]) -> str:
-    """The path of the request, without the root path that its server is mounted at."""
+def request_path(scope: Mapping[str, Any]) -> str:
+    """The path of the request, without the server's root path."""
     path = target_path(scope["path"])
     root: str = scope.get("root_path", "")
     if root:
@@ -33,7 +32,7 @@ def path_in(scope: Mapping[str, Any]) -> str:
 
 
 def target_path(target: str) -> str:
-    """The path in a request target (RFC 9112, 3.2). It begins with a slash."""
+    """The path of a request target (RFC 9112, 3.2). It begins with a slash."""
     if target.startswith("/"):
         return target
     try:
@@ -43,10 +42,11 @@ def target_path(target: str) -> str:
     return (parts.path or "/") if parts.scheme and parts.netloc else NO_PATH
 
 
-def request_in(scope: Mapping[str, Any], path: str, headers: Mapping[str, str], body: bytes) -> Request:
-    """The request whose ASGI `scope` this is, with the path that `path_in` says.
+def build_request(scope: Mapping[str, Any], path: str, headers: Mapping[str, str], body: bytes) -> Request:
+    """The `Request` of an ASGI `scope`; `path` is the `request_path` of it.
 
-    The method is as the server gives it. (Hypercorn writes it in upper case, although `get` is not GET: RFC 9110, 9.1.)
+    The method is as the server passes it. (Hypercorn converts it to upper case, although `get` is not GET: RFC 9110,
+    9.1.)
     """
     return Request(
         method=scope["method"],
@@ -61,16 +61,16 @@ def request_in(scope: Mapping[str, Any], path: str, headers: Mapping[str, str], 
     )
 
 
-def says_length(answer: Answer, method: str) -> bool:
-    """Whether the answer's head says how long its body is: not without one (RFC 9110, 8.6), and not for a stream."""
+def has_content_length(answer: Answer, method: str) -> bool:
+    """Whether the answer's head has a Content-Length: not if there is no body (RFC 9110, 8.6), and not for a stream."""
     return isinstance(answer.body, bytes) and method != "HEAD" and answer.status not in {204, 304}
 
 
-def headers_in(scope: Mapping[str, Any]) -> dict[str, str]:
-    """Its header fields as a request has them: names in lower case, a repeated field as one (RFC 9110, 5.3)."""
+def request_headers(scope: Mapping[str, Any]) -> dict[str, str]:
+    """The request's header fields: names in lower case, a repeated field's values joined (RFC 9110, 5.3)."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
-        name = (_kept_name if len(raw_name) <= _NAME_BYTES else _name)(raw_name)
+        name = (_cached_name if len(raw_name) <= _CACHED_NAME_BYTES else _name)(raw_name)
         value = raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers
@@ -80,10 +80,10 @@ def _name(raw: bytes) -> str:
     return raw.decode("latin-1").lower()
 
 
-_kept_name = lru_cache(maxsize=_NAMES)(_name)
+_cached_name = lru_cache(maxsize=_CACHED_NAMES)(_name)
 
 
 def _server(server: tuple[str, int | None] | None) -> tuple[str, int]:
-    """Where the connection came in. A Unix socket has a path and no port: who asks is on this machine then."""
+    """The local address of the connection. A Unix socket has a path and no port: its client is on this machine."""
     host, port = server or ("", None)
     return (host, port) if port else ("localhost", 0)

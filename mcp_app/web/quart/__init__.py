@@ -1,1 +1,1 @@
-"""The same answers behind Quart: the application, its hooks, its connection, the blueprint. No policy in here."""
+"""The same answers by way of Quart: the application, its hooks, its connection, the blueprint. No policy in here."""

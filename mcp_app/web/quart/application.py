@@ -1,6 +1,7 @@
-"""Quart's application with our routes, and whatever its owner adds: every request goes Quart's way, with every hook.
+"""A Quart application with our routes, and whatever its owner adds: every request passes through Quart and all its
+hooks.
 
-No request is answered here, and no policy may be in here. Who takes the lane instead is in lane.py.
+No request is answered here, and no policy may be in here. The variant that uses the lane is in lane.py.
 """
 
 from __future__ import annotations
@@ -14,63 +15,65 @@ from quart.wrappers.base import BaseRequestWebsocket
 from werkzeug.routing import BaseConverter, MapAdapter
 
 from ..asgi.body import BODY_SECONDS, MAX_BODY_BYTES
-from ..asgi.scope import path_in
+from ..asgi.scope import request_path
 from ..asgi.websocket import refuse_handshake
 from ..messages import Respond
-from .blueprint import NAME, OurPaths, blueprint, view_of
+from .blueprint import NAME, RoutePaths, blueprint, make_view
 from .connection import Connection
 from .lifespan import Lifespan
 
 OnDraining = Callable[[Callable[[], Awaitable[object] | None]], Callable[[], None]]
-"""Takes what to call when the server begins to stop, and returns what takes that back."""
+"""Subscribes a callback that is called when the server begins to shut down; returns a function that unsubscribes it."""
 
 
-class Anything(BaseConverter):
-    """Any rest of a path, slashes and nothing included; of the rules that match, the last."""
+class AnyPath(BaseConverter):
+    """Matches any rest of a path, slashes and the empty string included; has the lowest priority of the matching
+    rules."""
 
     regex = ".*"
     part_isolating = False
-    weight = 1000  # the heaviest of werkzeug's own is a path's 200
+    weight = 1000  # the highest of werkzeug's own converters is path's, 200
 
 
-class Handshake:
-    """A WebSocket: ours are refused, and all of them where the owner has added none."""
+class WebsocketConnection:
+    """A WebSocket request: rejected on our paths, and on all paths unless the owner has added a WebSocket route."""
 
     def __init__(self, app: Application, scope: WebsocketScope) -> None:
         self._app = app
         self._scope = scope
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        theirs = any(rule.websocket for rule in self._app.url_map.iter_rules())
-        if theirs and path_in(self._scope) not in self._app.paths:
+        owner_has_websockets = any(rule.websocket for rule in self._app.url_map.iter_rules())
+        if owner_has_websockets and request_path(self._scope) not in self._app.paths:
             await ASGIWebsocketConnection(self._app, self._scope)(receive, send)
         else:
             await refuse_handshake(self._scope, receive, send)
 
 
 class Application(Quart):
-    """Quart as released asks werkzeug to encode the Host as IDNA, and decodes the query as UTF-8, to find a route; what
-    is neither raised through to the server. Our routes are paths, and the endpoint looks at host and query itself."""
+    """Quart as released asks werkzeug to encode the Host as IDNA, and to decode the query as UTF-8, to find a route; a
+    value that is neither raised an exception through to the server. Our routes are paths only, and the endpoint checks
+    host and query itself."""
 
     asgi_http_class = Connection
     asgi_lifespan_class = Lifespan
-    asgi_websocket_class = Handshake
+    asgi_websocket_class = WebsocketConnection
 
     on_draining: OnDraining | None = None
-    """The server's, since its lifespan has begun; None where the server has none."""
+    """The server's subscribe function, set when its lifespan begins; None if the server has none."""
 
     def __init__(self, paths: Iterable[str], respond: Callable[[], Respond]) -> None:
-        """`respond` gives the running server's function, and raises when there is none."""
+        """`respond` returns the running server's function, and raises if no server is running."""
         super().__init__("mcp_app", static_folder=None)
         paths = list(paths)
-        self.paths = OurPaths(paths)
+        self.paths = RoutePaths(paths)
         self.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
         self.config["BODY_TIMEOUT"] = BODY_SECONDS
-        view = view_of(respond)
+        view = make_view(respond)
         self.register_blueprint(blueprint(paths, view))
-        # Every other path, and every other method, get the error object, too. Quart's own way to add a rule insists on
-        # naming the methods, and a method can be any token (RFC 9110, 9.1).
-        self.url_map.converters["anything"] = Anything
+        # Every other path, and every other method, gets the error object, too. Quart's own way to add a rule requires
+        # a list of methods, and a method can be any token (RFC 9110, 9.1).
+        self.url_map.converters["anything"] = AnyPath
         self.url_map.merge_slashes = False
         self.url_map.add(self.url_rule_class("/<anything:path>", endpoint=f"{NAME}.anything", methods=None))
         self.view_functions[f"{NAME}.anything"] = view

@@ -1,4 +1,4 @@
-"""Quart's ASGI connection: a target without a path has one, what was begun ends, and no body stays open.
+"""Quart's ASGI connection: gives a request target without a path one, ends its tasks, and closes the body's frames.
 
 No routing and no policy may be in here.
 """
@@ -17,29 +17,30 @@ from ..asgi.scope import target_path
 from ..frames import Frames
 
 FRAMES = "mcp_app.frames"
-"""Where in the ASGI scope the view leaves a body of frames, so that it is closed even if nobody ever iterates it."""
+"""The key of the ASGI scope in which the view stores a body of frames, so that it is closed even if it is never
+iterated."""
 
 QUART = tuple(int(part) for part in version("quart").split(".")[:2])
 
 
-class _WithTaskGroup(ASGIHTTPConnection):
-    """Quart 0.23 and newer. As released it waits for the client to leave when the answer is over, too: one that was
-    given up because nobody read it was never reset."""
+class _TaskGroupConnection(ASGIHTTPConnection):
+    """Quart 0.23 and newer. As released it waits for the client to disconnect even after the response has ended: a
+    response that was given up because the client did not read it was never reset."""
 
-    # mypy reads 0.22, which hands over no task.
+    # mypy checks against 0.22, which passes no task.
     async def handle_messages(  # type: ignore[override]
         self, request: Any, receive: Any, request_task: asyncio.Task[None]
     ) -> None:
-        reading = asyncio.current_task()
-        assert reading is not None  # noqa: S101 - a coroutine is run by a task
-        request_task.add_done_callback(lambda _: reading.cancel())
+        reader_task = asyncio.current_task()
+        assert reader_task is not None  # noqa: S101 - a coroutine is run by a task
+        request_task.add_done_callback(lambda _: reader_task.cancel())
         await super().handle_messages(request, receive, request_task)  # type: ignore[call-arg]
 
 
-class _WithTwoTasks(ASGIHTTPConnection):
+class _TwoTaskConnection(ASGIHTTPConnection):
     """Quart 0.22. As released it waits for its two tasks with `asyncio.wait`, which does not cancel them when it is
-    cancelled itself: an aborted HTTP/2 connection, a rapid reset or a shutdown left both of them running to the end of
-    the response's generator."""
+    cancelled itself: after an aborted HTTP/2 connection, a rapid reset or a shutdown both ran on to the end of the
+    response's generator."""
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         request = self._create_request_from_scope(send)
@@ -57,16 +58,17 @@ class _WithTwoTasks(ASGIHTTPConnection):
 
 
 if TYPE_CHECKING:
-    _Ending = ASGIHTTPConnection
+    _CancellingConnection = ASGIHTTPConnection
 else:
-    _Ending = _WithTwoTasks if QUART < (0, 23) else _WithTaskGroup
+    _CancellingConnection = _TwoTaskConnection if QUART < (0, 23) else _TaskGroupConnection
 
 
-class Connection(_Ending):
-    """One request by Quart: when it has been answered, or its client or we are gone, nothing of it is left."""
+class Connection(_CancellingConnection):
+    """One request by Quart: when it is answered, its client disconnects or the server stops, none of its tasks are
+    left."""
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        # Quart itself expects that there is a path.
+        # Quart requires a path.
         self.scope["path"] = target_path(self.scope["path"])
         try:
             await super().__call__(receive, send)

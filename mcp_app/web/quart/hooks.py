@@ -1,7 +1,7 @@
-"""What Quart runs for every request and the lane does not: an application that takes the lane refuses it.
+"""Rejects the per-request hooks that Quart would run and the lane does not.
 
-It is refused where it is added, by the author's own line, and what was there before is found at the start: nothing has
-to be asked for a request, and nothing is skipped in silence.
+They are rejected when they are added, in the author's own line, and hooks added before that are found at startup: no
+check is made per request, and no hook is skipped silently.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from quart.config import Config
 from quart.routing import QuartMap
 from werkzeug.routing import RuleFactory
 
-from .blueprint import NAME, OurPaths
+from .blueprint import NAME, RoutePaths
 
-INSTEAD = frozenset(
+REQUEST_ATTRIBUTES = frozenset(
     {
         *("asgi_http_class", "request_class", "response_class", "session_interface", "app_ctx_globals_class"),
         *("handle_request", "full_dispatch_request", "preprocess_request", "dispatch_request", "finalize_request"),
@@ -27,15 +27,15 @@ INSTEAD = frozenset(
         *("url_value_preprocessors", "error_handler_spec", "view_functions", "url_map", "config"),
     }
 )
-"""What Quart calls, or looks into, on the application for one request: what is put in its place would not be."""
+"""Attributes of the application that Quart calls or reads for each request: the lane would ignore a replacement."""
 
-_KINDS = {
+_HOOK_KINDS = {
     "before_request_funcs": "a function before each request",
     "after_request_funcs": "a function after each request",
     "teardown_request_funcs": "a function at the end of each request",
     "url_value_preprocessors": "a URL processor",
 }
-"""Quart's registries of functions, each by the blueprint that they are for, and what one of those functions is."""
+"""Quart's registries of hooks, keyed by blueprint, and what the error message calls one of their functions."""
 
 _SIGNALS = (
     signals.request_started,
@@ -52,8 +52,8 @@ def refuse(what: str) -> NoReturn:
     raise RuntimeError(f"this application takes the lane: create_app(lane=False) makes one with {what}")
 
 
-class _NoFunctions(list[Any]):
-    """Functions of one kind, of which there are none."""
+class _RefusingList(list[Any]):
+    """An empty list of hooks of one kind that rejects additions."""
 
     def __init__(self, kind: str) -> None:
         super().__init__()
@@ -69,13 +69,13 @@ class _NoFunctions(list[Any]):
         for function in functions:
             self.append(function)
 
-    def __iadd__(self, functions: Iterable[Any], /) -> _NoFunctions:  # type: ignore[misc]
+    def __iadd__(self, functions: Iterable[Any], /) -> _RefusingList:  # type: ignore[misc]
         self.extend(functions)
         return self
 
 
-class _SetOneByOne(dict[Any, Any]):
-    """A dictionary that has no way past its `__setitem__`."""
+class _SetItemDict(dict[Any, Any]):
+    """A dict whose other mutators all use its `__setitem__`."""
 
     def update(self, *others: Any, **values: Any) -> None:
         for name, value in dict(*others, **values).items():
@@ -87,18 +87,18 @@ class _SetOneByOne(dict[Any, Any]):
         return self[name]
 
 
-class _NoHandlers(_SetOneByOne):
-    """Error handlers by code and by class of exception, of which there are none."""
+class _RefusingHandlers(_SetItemDict):
+    """An empty registry of error handlers, by code and exception class, that rejects additions."""
 
-    def __missing__(self, _: object) -> _NoHandlers:
+    def __missing__(self, _: object) -> _RefusingHandlers:
         return self
 
     def __setitem__(self, _: Any, handler: Any) -> NoReturn:
         refuse(f"an error handler: {handler!r}")
 
 
-class _Views(_SetOneByOne):
-    """The views by endpoint: ours stay, and others may come."""
+class _ProtectedViews(_SetItemDict):
+    """The views by endpoint: ours cannot be replaced, others may be added."""
 
     def __setitem__(self, endpoint: str, view: Any) -> None:
         if endpoint in self and endpoint.startswith(f"{NAME}."):
@@ -106,8 +106,8 @@ class _Views(_SetOneByOne):
         super().__setitem__(endpoint, view)
 
 
-class KeylessConfig(_SetOneByOne, Config):
-    """Without a SECRET_KEY there is no session, which Quart would open and save with each request."""
+class SessionlessConfig(_SetItemDict, Config):
+    """Rejects a SECRET_KEY: with one, Quart would open and save a session for each request."""
 
     def __setitem__(self, name: str, value: Any) -> None:
         if name == "SECRET_KEY" and value:
@@ -116,54 +116,54 @@ class KeylessConfig(_SetOneByOne, Config):
 
 
 class GuardedMap(QuartMap):
-    """The rules of routing: those of `ours` stay alone at their paths."""
+    """The URL map: rejects another rule at one of `our_paths`."""
 
-    ours = OurPaths(())
+    our_paths = RoutePaths(())
 
     def add(self, rulefactory: RuleFactory) -> None:
         for rule in rulefactory.get_rules(self):
-            if rule.rule in self.ours:
+            if rule.rule in self.our_paths:
                 refuse(f"another route at {rule.rule}")
         super().add(rulefactory)
 
 
-def empty_for_good(app: Quart) -> None:
-    """No hook can be added to `app` that runs for our blueprint. Those of other blueprints can."""
+def forbid_hooks(app: Quart) -> None:
+    """Make `app` reject hooks that would run for our blueprint. Hooks of other blueprints can be added."""
     for scope in (None, NAME):
-        for registry, kind in _KINDS.items():
-            getattr(app, registry)[scope] = _NoFunctions(kind)
-        app.error_handler_spec[scope] = _NoHandlers()
-    app.teardown_appcontext_funcs = _NoFunctions("a function at the end of each application context")
-    app.view_functions = _Views(app.view_functions)
+        for registry, kind in _HOOK_KINDS.items():
+            getattr(app, registry)[scope] = _RefusingList(kind)
+        app.error_handler_spec[scope] = _RefusingHandlers()
+    app.teardown_appcontext_funcs = _RefusingList("a function at the end of each application context")
+    app.view_functions = _ProtectedViews(app.view_functions)
 
 
-def refuse_hooks(app: Quart) -> None:
-    """Those that somebody has put in the place of what is empty for good."""
-    for registry, kind in {**_KINDS, "error_handler_spec": "error handlers"}.items():
+def refuse_existing_hooks(app: Quart) -> None:
+    """Raise for hooks in registries that have replaced those of `forbid_hooks`."""
+    for registry, kind in {**_HOOK_KINDS, "error_handler_spec": "error handlers"}.items():
         for hooks in (getattr(app, registry)[scope] for scope in (None, NAME)):
             if hooks:
                 refuse(f"{kind}: {hooks!r}")
 
 
 class Signals:
-    """The signals that Quart sends with each request, of which `app` has no receiver while it is served."""
+    """The signals that Quart sends for each request; `app` may have no receiver of them while it is served."""
 
     def __init__(self, app: Quart) -> None:
         self._app = app
 
     def refuse_receivers(self) -> None:
-        """From now on; and those that are there already."""
+        """Reject receivers connected from now on, and those already connected."""
         for signal in _SIGNALS:
             for receiver in signal.receivers_for(self._app):
                 refuse(f"a receiver of {signal.name}: {receiver!r}")
         for signal in _SIGNALS:
-            signal.receiver_connected.connect(self._connected, sender=signal)
+            signal.receiver_connected.connect(self._on_receiver_connected, sender=signal)
 
-    def forget(self) -> None:
+    def detach(self) -> None:
         for signal in _SIGNALS:
-            signal.receiver_connected.disconnect(self._connected, sender=signal)
+            signal.receiver_connected.disconnect(self._on_receiver_connected, sender=signal)
 
-    def _connected(self, signal: Any, receiver: Any, sender: Any, weak: bool) -> None:
+    def _on_receiver_connected(self, signal: Any, receiver: Any, sender: Any, weak: bool) -> None:
         if sender is self._app or sender is signal.ANY:
             signal.disconnect(receiver, sender)
             refuse(f"a receiver of {signal.name}: {receiver!r}")

@@ -1,4 +1,5 @@
-"""Quart's side of ASGI's lifespan, which also finds what the server says of its stop. No request is answered here."""
+"""Quart's ASGI lifespan, which also gets the server's subscribe function for its shutdown. No request is answered
+here."""
 
 from __future__ import annotations
 
@@ -13,22 +14,23 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("mcp_app")
 
-DRAINING = "mcp_app.draining"
-"""In the lifespan's state: how to have something called when the server begins to stop. Ours says so in
+DRAINING_KEY = "mcp_app.draining"
+"""The key of the lifespan state under which a server provides a function to subscribe to its shutdown. Ours does:
 server/engine/draining.py."""
 
 
 class Lifespan(ASGILifespan):
-    """Gives the application the server's `on_draining`, None where it has none: there, streams end at the shutdown."""
+    """Sets the application's `on_draining`; None if the server has none: then streams end at the lifespan's
+    shutdown."""
 
     app: Application
 
     def __init__(self, app: Application, scope: LifespanScope) -> None:
         super().__init__(app, scope)
-        app.on_draining = cast("dict[str, object]", scope.get("state") or {}).get(DRAINING)  # type: ignore[assignment]
+        app.on_draining = cast("dict[str, object]", scope.get("state") or {}).get(DRAINING_KEY)  # type: ignore[assignment]
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        if self.app.on_draining is None and _is_hypercorns(receive):
+        if self.app.on_draining is None and _is_hypercorn(receive):
             logger.warning(
                 "served by Hypercorn as released, whose defects cost streams, and whose stop cuts them: call "
                 "mcp_app.server.engine.install() in the module that Hypercorn serves"
@@ -36,6 +38,6 @@ class Lifespan(ASGILifespan):
         await super().__call__(receive, send)
 
 
-def _is_hypercorns(receive: ASGIReceiveCallable) -> bool:
-    """Hypercorn says nothing of itself in a lifespan's scope. Middleware that wraps `receive` hides it."""
+def _is_hypercorn(receive: ASGIReceiveCallable) -> bool:
+    """Hypercorn does not identify itself in a lifespan's scope. Middleware that wraps `receive` hides it."""
     return type(getattr(receive, "__self__", None)).__module__.startswith("hypercorn.")
