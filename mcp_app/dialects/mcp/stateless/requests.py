@@ -177,10 +177,10 @@ class Modern:
             run = await self._start(request, tool, arguments, MCP_2026_07_28_FOLLOWED, task)
             promote = partial(self._tasks.promote, run, task)
             return await self._answering.answer(request.http, run, task.transcript, promote)
-        return await self._run(request, tool, arguments, structure)
+        return await self._run(request, tool, arguments, structure, once=tool.once)
 
     async def _task_of(self, request: StatelessRequest, tool: Tool, structure: Structure) -> Task:
-        bound, rounds = await self._rounds(request, tool)
+        bound, rounds = await self._rounds(request, once=tool.once)
         return self._tasks.prepared(self._asked(request, structure, seal=bound.seal), rounds)
 
     def _task(
@@ -213,11 +213,14 @@ class Modern:
         arguments: dict[str, Any],
         structure: Structure = Structure.ABSENT,
         raw: dict[str, Any] | None = None,
+        *,
+        once: bool = False,
     ) -> Answer:
+        """`once`: a `requestState` can be used only once."""
         asker: Asker | None = None
         sealing: Bound | FirstRound | None = None
         if request.params.get("requestState") is not None:
-            sealing, asker = await self._rounds(request, callee)
+            sealing, asker = await self._rounds(request, once=once)
         elif callee.context is not None:
             sealing = FirstRound(self._states, PRINCIPAL, request.http.body)
             asker = LazyAsker(request.capabilities, sealing.rounds)
@@ -238,11 +241,11 @@ class Modern:
             trace=request.trace,
         )
 
-    async def _rounds(self, request: StatelessRequest, callee: Callee) -> tuple[Bound, RetryAsker]:
+    async def _rounds(self, request: StatelessRequest, *, once: bool) -> tuple[Bound, RetryAsker]:
         """How it asks its caller, going on from the request's state. Raises StateRefused."""
         self._runs.check()  # first: a state for one use that is opened for a call that cannot begin would be lost
         bound = Bound(self._states, PRINCIPAL, request.message.method, request.params)
-        state = await bound.open(once=getattr(callee, "once", False))
+        state = await bound.open(once=once)
         return bound, bound.rounds(state)
 
     def _asked(
