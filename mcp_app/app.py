@@ -1,4 +1,4 @@
-"""`create_app`: the only place where the parts meet."""
+"""`create_app`: creates the application from all of its parts. No request is answered here."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from .web.quart.lane import LaneApplication
 logger = logging.getLogger("mcp_app")
 
 DRAIN_SECONDS = 4.0
-"""For tools to clean up when the server stops, while it still answers: less than hypercorn.toml's shutdown_timeout,
-more than a last commit. Our own server waits as long for them (server/engine/draining.py)."""
+"""How long tools may take for cleanup when the server stops, while it still answers: less than hypercorn.toml's
+shutdown_timeout, more than a last commit. Our own server waits as long for them (server/engine/draining.py)."""
 
 
 @dataclass(slots=True)
 class Server:
-    """What an application is made of; `app.extensions["mcp_app"]`. `endpoint` is there while the app is served."""
+    """The parts of an application; `app.extensions["mcp_app"]`. `endpoint` is None unless the app is being served."""
 
     settings: Settings
     registry: Registry
@@ -53,19 +53,19 @@ def create_app(
     manifest: Manifest | Path | None = None,
     lane: bool = True,
 ) -> Quart:
-    """The application, to be served by Hypercorn.
+    """Create the application, to be served by Hypercorn.
 
-    settings: from the environment by default.
-    tools: what it offers; the built-in tools by default.
-    resources, prompts: what MCP clients can read and ask for besides.
-        A Registry, Resources or Prompts is served as it is, so that what is added or removed later is seen.
-    manifest: mcp.json, or where it is; the working directory's by default, else the one that comes with the package.
-    lane: whether requests for our paths go past Quart, for about half of the cost. An application that takes the lane
-        refuses what Quart would run for them (functions before and after a request, error handlers, signal receivers,
-        sessions, ...): RuntimeError, where it is added or at the start. Without the lane every hook of Quart's runs.
+    settings: by default from the environment.
+    tools: the tools that are served; by default the built-in ones.
+    resources, prompts: for MCP clients.
+        A Registry, Resources or Prompts is not copied: later additions and removals take effect.
+    manifest: mcp.json or its path; by default that in the working directory, else the one that comes with the package.
+    lane: whether requests for our paths bypass Quart, for about half of the cost. An application with the lane refuses
+        what Quart would run for these requests (functions before and after a request, error handlers, signal receivers,
+        sessions, ...): RuntimeError, when it is added or at the start. Without the lane all of Quart's hooks run.
 
-    Nothing outside of it is changed. Raises ToolDefinitionError, ManifestError, and pydantic's ValidationError for
-    settings.
+    Changes nothing outside of the application. Raises ToolDefinitionError, ManifestError, and pydantic's
+    ValidationError for settings.
     """
     settings = settings or Settings()
     tools = builtin_tools() if tools is None else tools
@@ -76,7 +76,7 @@ def create_app(
         resources if isinstance(resources, Resources) else Resources(resources),
         prompts if isinstance(prompts, Prompts) else Prompts(prompts),
     )
-    app = (LaneApplication if lane else Application)(table(server.manifest), _running(server))
+    app = (LaneApplication if lane else Application)(table(server.manifest), _respond(server))
     app.extensions["mcp_app"] = server
     lifespan = _Lifespan(app, server)
     app.before_serving(lifespan.start)
@@ -85,14 +85,14 @@ def create_app(
 
 
 class _Lifespan:
-    """Begins and ends with the process's serving: what needs the loop is made here."""
+    """Startup and shutdown of the application: creates what needs the event loop."""
 
     def __init__(self, app: Application, server: Server) -> None:
         self._app = app
         self._server = server
         self._draining: asyncio.Task[None] | None = None
-        self._drained_by = 0.0
-        self._forget: Callable[[], None] = lambda: None
+        self._drain_deadline = 0.0
+        self._unsubscribe: Callable[[], None] = lambda: None
 
     async def start(self) -> None:
         for each in retired(os.environ):
@@ -105,30 +105,30 @@ class _Lifespan:
         )
         self._draining = None
         if self._app.on_draining is not None:
-            self._forget = self._app.on_draining(self._drain)
+            self._unsubscribe = self._app.on_draining(self._drain)
 
     async def stop(self) -> None:
         self._drain()
-        self._forget()
-        assert self._draining is not None  # noqa: S101 - set by the line above
-        left = self._drained_by - asyncio.get_running_loop().time()
-        _, late = await asyncio.wait({self._draining}, timeout=max(0.0, left))
-        if late:
+        self._unsubscribe()
+        assert self._draining is not None  # noqa: S101 - set by _drain
+        remaining = self._drain_deadline - asyncio.get_running_loop().time()
+        _, pending = await asyncio.wait({self._draining}, timeout=max(0.0, remaining))
+        if pending:
             self._draining.cancel()
             logger.warning("some tools did not clean up within %g seconds", DRAIN_SECONDS)
         if self._server.endpoint is not None:
             self._server.endpoint.runs.close()
 
     def _drain(self) -> asyncio.Task[None] | None:
-        """Called at once when the server is told to stop; while this lasts it still answers, "not ready" to whoever
-        asks and 503 to a new call."""
+        """Called as soon as the server is to stop. Until the task is done requests are still answered: /readyz with
+        "draining", new calls with 503."""
         if self._draining is None and self._server.endpoint is not None:
-            self._drained_by = asyncio.get_running_loop().time() + DRAIN_SECONDS
+            self._drain_deadline = asyncio.get_running_loop().time() + DRAIN_SECONDS
             self._draining = asyncio.create_task(self._server.endpoint.drain(), name="drain")
         return self._draining
 
 
-def _running(server: Server) -> Callable[[], Respond]:
+def _respond(server: Server) -> Callable[[], Respond]:
     def respond() -> Respond:
         if server.endpoint is None:
             raise RuntimeError("the app is not being served: its lifespan has not started")

@@ -1,6 +1,6 @@
-"""Errors of asking the caller a question: a tool may catch them; uncaught, they end its run and reach the caller.
+"""Errors of asking the caller a question. A tool may catch them; an uncaught one ends its run and reaches the caller.
 
-They are `ToolError`s, raised in the tool at its own `await`. No question is sent from here.
+They are `ToolError`s, raised in the tool where it awaits the answer. No question is sent from here.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class NoAnswer(ToolError):
 class MissingCapability(ToolError):
     """The tool needs a capability that the caller did not declare (MCP 2026-07-28, basic/index, _meta).
 
-    `required` holds the missing capabilities in the shape of MCP's ClientCapabilities.
+    `required` are the missing capabilities, in the shape of MCP's ClientCapabilities.
     """
 
     code = "missing_capability"
@@ -57,10 +57,10 @@ class MissingCapability(ToolError):
 
 
 class UrlRequired(ToolError):
-    """Pages must be opened before the call is made again (MCP 2025-11-25, client/elicitation, -32042).
+    """The user must open pages before the call is retried (MCP 2025-11-25, client/elicitation, -32042).
 
-    It ends the run of a caller that supports no other way of asking; no tool sees it. `elicitations` are in the
-    format of the wire.
+    It ends the run of a caller that supports no other way of asking; it is never raised in a tool. `elicitations` are
+    in the format of the wire.
     """
 
     code = "url_elicitation_required"

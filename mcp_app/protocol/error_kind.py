@@ -1,6 +1,6 @@
-"""Whose an error is that ended a run: a word that goes with it from where it is raised to where it is rendered.
+"""The kind of an error that ended a run: set where it is raised, read where a dialect renders it.
 
-The errors themselves are in errors.py, and what a dialect makes of each kind is its own.
+The errors are defined in errors.py; how each kind is rendered is decided by the dialects.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from enum import Enum, auto
 
 
 class ErrorKind(Enum):
-    """The code does not tell: that of an author's own error may be any."""
+    """The kind of an error. It cannot be inferred from the code: an author's own error may have any code."""
 
     SERVER = auto()
-    """The call has no result: it was ended from outside, or the server has a defect."""
+    """The call has no result: it was stopped from outside, or the server has a defect."""
     TOOL = auto()
-    """It says something of the call itself: the tool's author does, or what the tool did could not be sent."""
+    """The error is about the call: its author raised it, or the tool's result could not be sent."""
     MISSING_CAPABILITY = auto()
-    """The tool asked for what its client cannot do."""
+    """The tool needs a capability that its client did not declare."""
     URL_REQUIRED = auto()
-    """Pages must be opened before the call is made again."""
+    """The user must open pages before the call is retried."""
     UNKNOWN_RESOURCE = auto()
-    """The function of a resource says that there is nothing."""
+    """The function of a resource reports that the resource does not exist."""

@@ -1,7 +1,7 @@
-"""What a run says, in no dialect yet: an `Event` of encoded JSON, and an `Entry`, the event with its place in the log.
+"""The events of a run, in no dialect: `Event` is encoded JSON, `Entry` is an event with its position in the log.
 
-Values are encoded here, once, when they happen: from here on everything is bytes that can be counted, stored and
-written. No event is rendered for a wire here (that is the dialects' work), and nothing is validated.
+Values are encoded here, once, at the time of the event: after that everything is bytes that can be counted, stored and
+written. Events are not rendered for the wire here (the dialects do that), and nothing is validated.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 from .error_kind import ErrorKind
 
 MAX_EVENT_BYTES = 1024 * 1024
-"""An event larger than this ends its run with `event_too_large`. It bounds what one entry adds to a full window
-(which is as large), and is what a page or an agent can be expected to parse in one piece."""
+"""An event larger than this ends its run with `event_too_large`. It bounds the bytes that one entry adds to a full
+window (which has the same size), and is what a page or an agent can be expected to parse in one piece."""
 
 
 Level = Literal["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"]
-"""Of a log line: RFC 5424, 6.2.1, as MCP has them."""
+"""The severity of a log line: RFC 5424, 6.2.1, spelled as in MCP."""
 
 LEVELS: tuple[Level, ...] = get_args(Level)
 """Least severe first."""
 
 
 class EventType(StrEnum):
-    """The tutorial's words, `log`, `partial` (which the plain dialect calls `progress`, too), and three that are only
-    for MCP clients: a question to the caller, questions as the end of a run that is to be started again with the
-    answers, and the end of a stream before that of its run."""
+    """The tutorial's types, `log`, `partial` (sent as `progress` by the plain dialect), and three for MCP clients only:
+    `ask`, a request to the caller; `input_required`, the end of a run that the caller retries with answers; and
+    `let_go`, the end of a stream whose run continues."""
 
     STARTED = "started"
     PROGRESS = "progress"
@@ -44,23 +44,24 @@ class EventType(StrEnum):
 
 
 class Shape(Enum):
-    """What the data of `partial` and `complete` is. The JSON does not tell: a tool's own value may look like any."""
+    """The kind of data in `partial` and `complete`. It cannot be inferred from the JSON: a tool's own value may have
+    any form."""
 
     VALUE = auto()
-    """A value of the tool's own."""
+    """The tool's own value."""
     CONTENT = auto()
-    """A list of MCP's content blocks."""
+    """A list of MCP content blocks."""
     PARTS = auto()
-    """Null: the result is the parts that were streamed before."""
+    """Null: the result is the parts that have been streamed."""
 
 
 @dataclass(slots=True, init=False)
 class Event:
-    """One thing that happened in a run. Nobody changes it; it is not frozen only because that is three times as dear.
+    """One event of a run. Immutable by convention: creating a frozen dataclass takes three times as long.
 
     `data` is one encoded JSON value: the tool's name for `started`, the error object for `error`, else the event's
-    data. `metadata` is an encoded JSON object, or empty when there is none. `shape` says what a tool's data is,
-    `error_kind` whose an error is; it is None for what is no error.
+    data. `metadata` is an encoded JSON object, or empty. `shape` is the kind of a tool's data, `error_kind` that of an
+    error; it is None for all other events.
     """
 
     type: EventType
@@ -69,7 +70,7 @@ class Event:
     shape: Shape
     error_kind: ErrorKind | None
     size: int
-    """Bytes that this event counts against a window, a log's bound and `MAX_EVENT_BYTES`."""
+    """The event's size in bytes, for the window, the log's limit and `MAX_EVENT_BYTES`."""
 
     def __init__(
         self,
@@ -88,21 +89,21 @@ class Event:
 
     @property
     def last(self) -> bool:
-        """Whether a stream ends with this event."""
+        """Whether this event ends its stream."""
         kind = self.type
         return kind is _COMPLETE or kind is _ERROR or kind is _INPUT_REQUIRED
 
 
-# Looked up once: an enum's metaclass does it slowly, and its hash, for a set of them, is written in Python.
+# Looked up once: an enum's attribute access is slow, and a set of its members would call a hash written in Python.
 _COMPLETE, _INPUT_REQUIRED, _ERROR = EventType.COMPLETE, EventType.INPUT_REQUIRED, EventType.ERROR
 
 
 @dataclass(slots=True)
 class Entry:
-    """One numbered line of the event log: `number` counts from 1 without holes. Nobody changes it either.
+    """One numbered line of the event log: `number` counts from 1 without gaps. Immutable by convention, like `Event`.
 
-    `end` is the sum of the sizes of all entries up to and with this one, in bytes: the difference of two of them is
-    how far a reader is behind.
+    `end` is the total size in bytes of all entries up to and including this one: the difference of two ends is how far
+    a reader is behind.
     """
 
     number: int
@@ -111,14 +112,14 @@ class Entry:
 
 
 def number(value: float) -> float | int:
-    """The same number as people write it: 15, not 15.0; 1e300 stays, which in digits would be 301 of them."""
+    """The number without a redundant fraction: 15 for 15.0. 1e300 stays a float, as it would have 301 digits."""
     return int(value) if abs(value) < 2**53 and value == int(value) else value
 
 
 def encode(value: Any) -> bytes:
-    """One line of JSON (RFC 8259) for `value`: anything that pydantic can serialise.
+    """Encode `value`, anything that pydantic can serialise, as one line of JSON (RFC 8259).
 
-    NaN and the infinities, which JSON does not have, become null, as in a browser's JSON.stringify.
+    NaN and the infinities, which JSON lacks, become null, as in JSON.stringify.
 
     Raises ValueError when the value cannot be serialised; the message names the type at fault.
     """
@@ -129,8 +130,8 @@ def encode(value: Any) -> bytes:
 
 
 def decode(data: bytes) -> Any:
-    """The value that `encode` wrote as `data`, for nothing else: a stranger's JSON is strict_json's."""
+    """Decode what `encode` wrote. Only for our own JSON: JSON from clients is parsed by strict_json."""
     try:
         return from_json(data)
-    except ValueError:  # it goes 200 levels deep, and `encode` some more
+    except ValueError:  # from_json stops at 200 levels of nesting, `encode` allows more
         return json.loads(data)
