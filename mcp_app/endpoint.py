@@ -19,16 +19,16 @@ from .authoring.tool import Registry
 from .config.settings import Settings
 from .dialects.mcp.answering import Answering
 from .dialects.mcp.changes import Changes
-from .dialects.mcp.dispatch import Dispatch, rpc_in
+from .dialects.mcp.dispatch import Dispatch, parse_rpc
 from .dialects.mcp.offer import Offer
 from .dialects.mcp.sessions.batches import Batching
 from .dialects.mcp.sessions.http_sse import HttpSse
 from .dialects.mcp.sessions.listening import Listening
 from .dialects.mcp.sessions.register import Sessions
-from .dialects.mcp.sessions.requests import Legacy
+from .dialects.mcp.sessions.requests import SessionMethods
 from .dialects.mcp.sessions.streamable import SESSION_HEADER, Streamable
 from .dialects.mcp.stateless.request_state import States
-from .dialects.mcp.stateless.requests import Modern
+from .dialects.mcp.stateless.requests import StatelessMethods
 from .dialects.mcp.stateless.subscriptions import Subscriptions
 from .dialects.mcp.stateless.tasks import Tasks
 from .dialects.plain.calls import Calls
@@ -81,11 +81,18 @@ class Endpoint:
         self._subscriptions = Subscriptions(settings, self._metrics, clock)
         self._changes = Changes(offer, self._subscriptions, self.sessions)
         self._tasks = Tasks(settings, runs, self._metrics, self._subscriptions.task_changed)
-        modern = Modern(offer, runs, answering, States(settings, log), REVISIONS, self._subscriptions, self._tasks)
-        session_args = (self.sessions, Legacy(offer, runs), answering, Listening(settings, self._metrics, clock))
+        stateless = StatelessMethods(
+            offer, runs, answering, States(settings, log), REVISIONS, self._subscriptions, self._tasks
+        )
+        session_args = (
+            self.sessions,
+            SessionMethods(offer, runs),
+            answering,
+            Listening(settings, self._metrics, clock),
+        )
         http_sse = HttpSse(*session_args) if settings.legacy_sse else None
         streamable = Streamable(*session_args, Batching(answering, clock))
-        mcp = Dispatch(self._guard, modern, streamable, http_sse)
+        mcp = Dispatch(self._guard, stateless, streamable, http_sse)
         self._plain, self._mcp = calls, mcp
         parts = {"endpoint": self, "calls": calls, "mcp": mcp, "runs": run_routes, "documents": documents}
         self._runs_path = manifest.runs_path
@@ -136,7 +143,7 @@ class Endpoint:
 
     async def post(self, request: Request) -> Answer:
         """A call at the SSE route: the body's shape chooses the dialect."""
-        parsed = rpc_in(request.body)
+        parsed = parse_rpc(request.body)
         return await (self._plain.post(request) if parsed is None else self._mcp.post(request, parsed))
 
     async def get(self, request: Request) -> Answer:

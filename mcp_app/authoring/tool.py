@@ -238,7 +238,7 @@ def _make(
 def _structure(output_schema: Mapping[str, Any] | None) -> Structure:
     if output_schema is None:
         return Structure.ABSENT
-    return Structure.WHOLE if output_schema.get("type") == "object" else Structure.WRAPPED
+    return Structure.BARE if output_schema.get("type") == "object" else Structure.WRAPPED
 
 
 def _mirrors(name: str, input_schema: Mapping[str, Any]) -> tuple[Mirror, ...]:

@@ -36,7 +36,7 @@ async def collect(batches: Batches, tool: str, run: str) -> tuple[int, bytes]:
         # A stream ends without a last event only when the run outlives the cap, and such runs are never collected.
         raise RuntimeError(f"run {run} ended without a last event")
     status = 200 if end.type is EventType.COMPLETE else _status(end)
-    more: dict[str, Any] = {"truncated": True, "items": progress.seen} if progress.truncated else {}
+    more: dict[str, Any] = {"truncated": True, "items": progress.total} if progress.truncated else {}
     return status, plain.json_answer(tool, end, progress.items, {"run": run, **more})
 
 

@@ -14,7 +14,7 @@ from asks_stage import SECRET, Server, accepted, retry
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from mcp_app import Context, Settings, prompt, tool
-from mcp_app.dialects.mcp.stateless.request_state import STATE_SECONDS, Bound, States
+from mcp_app.dialects.mcp.stateless.request_state import STATE_SECONDS, BoundStates, States
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.protocol.http.seal import MAX_PAYLOAD_BYTES, Reason, StateRefused, digest
 from mcp_app.web.messages import PRINCIPAL
@@ -114,8 +114,8 @@ class Clock:
 PARAMS = {"name": "greet", "arguments": {"a": 1}}
 
 
-def bound(states: States, principal: str = "ann", **params: Any) -> Bound:
-    return Bound(states, principal, "tools/call", {**PARAMS, **params})
+def bound(states: States, principal: str = "ann", **params: Any) -> BoundStates:
+    return BoundStates(states, principal, "tools/call", {**PARAMS, **params})
 
 
 def states(clock: Clock, secret: str = "a-secret-of-16-characters", log: MemoryLog | None = None) -> States:
@@ -228,7 +228,7 @@ async def test_what_a_request_cannot_bring_about_by_itself_is_refused_through_th
     server = serve(greet)
     sealing = States(Settings(secret=SecretStr(SECRET)), MemoryLog(), clock=lambda: time.time() - ago)
     params = {"name": "greet", "arguments": {}}
-    state = Bound(sealing, principal or PRINCIPAL, "tools/call", params).seal(EMPTY)
+    state = BoundStates(sealing, principal or PRINCIPAL, "tools/call", params).seal(EMPTY)
     assert refused(await server.call("greet", ANN, state)) == reason
 
 

@@ -155,7 +155,7 @@ def test_the_same_uri_written_in_another_way() -> None:
 
 
 @dataclass
-class Asked:
+class RequestInfo:
     number: int
     level: Literal[1, 2]
     exact: bool
@@ -213,7 +213,7 @@ RETURNED: list[tuple[Any, str | None, list[dict[str, Any]]]] = [
     (["a"], None, [{"uri": AT, "mimeType": "application/json", "text": '["a"]'}]),
     (7, None, [{"uri": AT, "mimeType": "application/json", "text": "7"}]),
     (
-        Asked(1, 2, True),
+        RequestInfo(1, 2, True),
         None,
         [{"uri": AT, "mimeType": "application/json", "text": '{"number":1,"level":2,"exact":true}'}],
     ),
@@ -299,7 +299,7 @@ def yields() -> Any:
         ("x://{a", {}, one, "test_resources.one (line"),
         ("a", {}, nothing, "no scheme"),
         ("x:a", {}, yields, "yields: @resource goes on a function that returns"),
-        ("x:a", {}, Asked, "is not a function"),
+        ("x:a", {}, RequestInfo, "is not a function"),
         ("x:a", {}, 17, "17 is not a function"),
         ("x:a", {"mime_type": "text"}, nothing, "'text' is no media type"),
         ("x:a", {"size": -1}, nothing, "size is of one resource"),

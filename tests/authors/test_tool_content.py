@@ -12,7 +12,7 @@ from author_calls import PNG, called, valid
 from mcp_app import File, Image, Result, Text, Tool, errors, tool
 from mcp_app.authoring.kind import Encoded
 from mcp_app.protocol.event import Entry, Event, EventType, Shape, encode
-from mcp_app.protocol.mcp.asked import Asked
+from mcp_app.protocol.mcp.request_info import RequestInfo
 from mcp_app.protocol.mcp.revisions import STATELESS_WIRE
 from mcp_app.protocol.mcp.transcript import Transcript
 
@@ -111,7 +111,7 @@ async def test_pictures_that_are_yielded_are_pictures_in_the_end() -> None:
 
     data, events = await called(gallery, {})
     assert data is None
-    transcript = Transcript(Asked(1, STATELESS_WIRE, "x/", progress_token="t"))
+    transcript = Transcript(RequestInfo(1, STATELESS_WIRE, "x/", progress_token="t"))
     entries = [Entry(number, event, 0) for number, event in enumerate(events, 1)]
     told = [json.loads(transcript.add(entry) or b"")["params"] for entry in entries]
     assert [each["message"] for each in told] == ["one", "image/png"]

@@ -155,7 +155,7 @@ def test_a_question_that_nobody_answers_ends_with_its_call(version: str, seconds
         assert await asyncio.wait_for(ended, 400) == "time_cap"
         assert seconds - 2 <= loop.time() - began <= seconds + 2
         [session] = stage.endpoint.sessions._sessions.values()
-        assert session._asked == {}
+        assert session._expected == {}
         assert await client.result("ping") == {}
         await stage.close()
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from mcp_app.config.settings import Settings
-from mcp_app.dialects.mcp.sessions.outbox import KEEP, Listener, Outbox
+from mcp_app.dialects.mcp.sessions.outbox import RETENTION, Listener, Outbox
 from mcp_app.dialects.mcp.sessions.register import Sessions
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.protocol.errors import InvalidRequest, Purged
@@ -47,11 +47,11 @@ async def test_a_response_settles_what_waits_for_it(sessions: Sessions) -> None:
     request, answer = session.expect()
     other, unanswered = session.expect()
     assert request != other
-    assert session.answered(RpcResponse(request, result={"a": 1}))
+    assert session.receive_response(RpcResponse(request, result={"a": 1}))
     assert (await answer).result == {"a": 1}
-    assert not session.answered(RpcResponse(request, result={"a": 2}))
-    assert not session.answered(RpcResponse("nothing", result={}))
-    assert not session.answered(RpcResponse(None, error={"code": -32700, "message": "?"}))
+    assert not session.receive_response(RpcResponse(request, result={"a": 2}))
+    assert not session.receive_response(RpcResponse("nothing", result={}))
+    assert not session.receive_response(RpcResponse(None, error={"code": -32700, "message": "?"}))
     sessions.end(session)
     await asyncio.sleep(0)
     assert unanswered.done()
@@ -70,7 +70,7 @@ async def test_the_rest_is_heard_after_the_end(outbox: Outbox) -> None:
 
 async def test_who_falls_behind_is_told_and_goes_on_from_there(outbox: Outbox) -> None:
     listener = outbox.listen()
-    for number in range(KEEP.entries + 1):
+    for number in range(RETENTION.entries + 1):
         outbox.send(b"%d" % number)
     await asyncio.sleep(0)
     with pytest.raises(Purged):

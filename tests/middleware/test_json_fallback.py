@@ -98,7 +98,7 @@ async def test_a_flood_costs_no_more_than_its_bound() -> None:
     for event in progress(60_000, 20_000):
         kept.add(event, event.size)
     assert sum(event.size for event in kept.items) == kept.size <= MAX_BYTES
-    assert kept.seen == 20_000
+    assert kept.total == 20_000
 
 
 # --- the status ------------------------------------------------------------------------------------------------------

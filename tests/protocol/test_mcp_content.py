@@ -8,7 +8,7 @@ import pytest
 
 from mcp_app import Audio, EmbeddedResource, Image, ResourceLink, Text
 from mcp_app.authoring.content import Annotations
-from mcp_app.protocol.mcp.content import known
+from mcp_app.protocol.mcp.content import downgrade
 from mcp_app.protocol.mcp.revisions import negotiated
 
 SOUND = Audio(b"abc", "audio/wav", annotations=Annotations(priority=1)).block()
@@ -36,22 +36,22 @@ LINK_INSTEAD = {"type": "text", "text": "The X: test://x\nAll of it"}
     ],
 )
 def test_nothing_is_lost(version: str, sound: dict[str, Any], link: dict[str, Any]) -> None:
-    lacking = negotiated(version).wire.lacking
+    lacking = negotiated(version).wire.unsupported_content
     blocks = [SOUND, LINK, *OTHERS]
-    assert known({"content": blocks, "isError": False}, lacking) == {
+    assert downgrade({"content": blocks, "isError": False}, lacking) == {
         "content": [sound, link, *OTHERS],
         "isError": False,
     }
     messages = [{"role": "user", "content": block} for block in blocks]
-    said = known({"messages": messages}, lacking)["messages"]
+    said = downgrade({"messages": messages}, lacking)["messages"]
     assert [each["content"] for each in said] == [sound, link, *OTHERS]
 
 
 def test_what_has_no_blocks_is_left_alone() -> None:
     contents = {"contents": [{"uri": "test://x", "text": "audio"}]}
-    assert known(contents, {"audio", "resource_link"}) == contents
+    assert downgrade(contents, {"audio", "resource_link"}) == contents
 
 
 def test_a_link_has_at_least_its_name() -> None:
     block = ResourceLink(uri="test://x", name="x").block()
-    assert known({"content": [block]}, {"resource_link"})["content"] == [{"type": "text", "text": "x: test://x"}]
+    assert downgrade({"content": [block]}, {"resource_link"})["content"] == [{"type": "text", "text": "x: test://x"}]

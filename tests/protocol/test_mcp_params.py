@@ -100,8 +100,14 @@ def test_the_methods_are_those_of_the_revisions() -> None:
     def of(version: str) -> set[str]:
         return {method for method, each in CLIENT_REQUESTS if each == version}
 
-    assert set(mcp_params.MODERN) == of(MODERN) == {method for method, version, _ in EXAMPLES if version == MODERN}
-    assert set(mcp_params.OF_SESSIONS) == of(SESSIONS) == {each for each, version, _ in EXAMPLES if version == SESSIONS}
+    assert (
+        set(mcp_params.STATELESS_PARAMS)
+        == of(MODERN)
+        == {method for method, version, _ in EXAMPLES if version == MODERN}
+    )
+    assert (
+        set(mcp_params.SESSION_PARAMS) == of(SESSIONS) == {each for each, version, _ in EXAMPLES if version == SESSIONS}
+    )
     assert {of(version) <= of(SESSIONS) for version in OLDER} == {True}
     with pytest.raises(KeyError):
         mcp_params.validator("initialize", MODERN)
@@ -191,8 +197,8 @@ ANSWERS: list[tuple[SchemaValidator, type[BaseModel], dict[str, Any]]] = [
     (mcp_answers.sampling_result(), v2026.CreateMessageResult, SAMPLED),
     (mcp_answers.roots_result(), mcp_types.ListRootsResult, ROOTS),
     (mcp_answers.roots_result(), mcp_types.ListRootsResult, {**ROOTS, "_meta": {"a": 1}}),
-    (SchemaValidator(mcp_answers.ROOTS), v2026.ListRootsResult, {**ROOTS, "_meta": {"a": 1}}),
-    (SchemaValidator(mcp_answers.ELICITED), v2026.ElicitResult, ELICITED),
+    (SchemaValidator(mcp_answers.LIST_ROOTS_RESULT), v2026.ListRootsResult, {**ROOTS, "_meta": {"a": 1}}),
+    (SchemaValidator(mcp_answers.ELICIT_RESULT), v2026.ElicitResult, ELICITED),
 ]
 OF_ANSWERS = pytest.mark.parametrize(
     ("shape", "model", "example"), ANSWERS, ids=[f"{each[1].__module__}.{each[1].__name__}" for each in ANSWERS]

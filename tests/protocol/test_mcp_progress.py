@@ -39,7 +39,7 @@ def test_what_ctx_progress_said(token: str | int, done: float, total: float | No
     numbers = {"progress": done} if total is None else {"progress": done, "total": total}
     event = Event(EventType.PROGRESS, encode({} if message is None else {"message": message}), encode(numbers))
     expected = {"progressToken": token, **numbers} | ({"message": message} if message else {})
-    assert params(Progress(token, "com.example/").told(event)) == expected
+    assert params(Progress(token, "com.example/").reported(event)) == expected
 
 
 @given(TEXTS, st.none() | NUMBERS, st.none() | NUMBERS, st.booleans(), JSON)
@@ -60,7 +60,7 @@ def test_what_was_partial(line: str, done: float | None, total: float | None, co
 def test_the_number_grows_by_the_tools_own_where_that_grows(given: list[float | None]) -> None:
     progress = Progress(1, "com.example/")
     shown = [
-        params(progress.told(told({}, b"" if each is None else encode({"progress": each, "total": 9}))))["progress"]
+        params(progress.reported(told({}, b"" if each is None else encode({"progress": each, "total": 9}))))["progress"]
         for each in given
     ]
     assert all(before < after or before == sys.float_info.max for before, after in itertools.pairwise(shown))
@@ -76,11 +76,11 @@ def test_the_number_grows_by_the_tools_own_where_that_grows(given: list[float | 
     ("message", "shown"), [(5, "5"), (True, "true"), ([1], "[1]"), ({"a": "b"}, '{"a":"b"}'), ('"', '"'), ("\\", "\\")]
 )
 def test_a_message_is_text_whatever_the_author_gave(message: Any, shown: str) -> None:
-    assert params(Progress("t", "com.example/").told(told({"message": message})))["message"] == shown
+    assert params(Progress("t", "com.example/").reported(told({"message": message})))["message"] == shown
 
 
 def test_a_tool_that_says_nothing_makes_next_to_no_progress() -> None:
     progress = Progress("t", "com.example/")
-    shown = [params(each) for each in (progress.silent("working"), progress.silent("working"))]
+    shown = [params(each) for each in (progress.keepalive("working"), progress.keepalive("working"))]
     assert [each["message"] for each in shown] == ["working", "working"]
     assert 0 == shown[0]["progress"] < shown[1]["progress"] < 1e-300

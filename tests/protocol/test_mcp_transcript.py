@@ -15,8 +15,8 @@ from mcp_app.protocol import asking, errors
 from mcp_app.protocol.error_kind import ErrorKind
 from mcp_app.protocol.event import LEVELS, Entry, Event, EventType, Shape, encode
 from mcp_app.protocol.excerpt import MAX_ITEMS
-from mcp_app.protocol.mcp.asked import Asked
 from mcp_app.protocol.mcp.notifications import MESSAGE_CHARS
+from mcp_app.protocol.mcp.request_info import RequestInfo
 from mcp_app.protocol.mcp.results import status
 from mcp_app.protocol.mcp.revisions import Structure, Wire
 from mcp_app.protocol.mcp.transcript import Transcript
@@ -37,7 +37,7 @@ CODES = {each.code for each in _subclasses(errors.McpAppError) if hasattr(each, 
 
 
 def transcript(wire: Wire = NEW, **more: Any) -> Transcript:
-    return Transcript(Asked(7, wire, NAMESPACE, **more))
+    return Transcript(RequestInfo(7, wire, NAMESPACE, **more))
 
 
 def event(
@@ -52,7 +52,7 @@ def failure(error: errors.McpAppError) -> Event:
 
 def added(told: Transcript, *events: Event) -> list[bytes | None]:
     """What each of the events is to the client."""
-    return [told.add(Entry(told.counted + 1, each, 0)) for each in events]
+    return [told.add(Entry(told.last_number + 1, each, 0)) for each in events]
 
 
 def only(told: Transcript, each: Event) -> bytes | None:
@@ -83,7 +83,7 @@ def result(message: bytes, version: str) -> dict[str, Any]:
 @BY_WIRE
 @pytest.mark.parametrize("value", [{"a": 1}, [1, 2], 5, "text", None])
 def test_a_value_is_text_and_structure_where_there_is_any(wire: Wire, version: str, value: Any) -> None:
-    structure = wire.structure(Structure.WHOLE if isinstance(value, dict) else Structure.WRAPPED)
+    structure = wire.structure(Structure.BARE if isinstance(value, dict) else Structure.WRAPPED)
     said = result(transcript(wire, structure=structure).response(event("complete", value)), version)
     [block] = said["content"]
     assert block["text"] == (value if isinstance(value, str) else json.dumps(value, separators=(",", ":")))
@@ -145,10 +145,10 @@ def test_a_missing_capability(wire: Wire, version: str) -> None:
     told, last = transcript(wire), failure(error)
     said = json.loads(told.response(last))
     if wire is NEW:
-        found = (status(told.asked, last), said["error"]["code"], said["error"]["data"])
+        found = (status(told.info, last), said["error"]["code"], said["error"]["data"])
         assert found == (400, -32021, error.object())
     else:
-        assert status(told.asked, last) == 200
+        assert status(told.info, last) == 200
         assert said["result"]["isError"] is True
 
 
@@ -158,7 +158,7 @@ def test_other_ends_are_200() -> None:
         event("input_required", {"inputRequests": {}, "state": {}}),
         failure(errors.TimeCap("")),
     ):
-        assert status(transcript().asked, last) == 200
+        assert status(transcript().info, last) == 200
 
 
 def test_what_is_required_carries_its_sealed_state() -> None:
@@ -195,7 +195,7 @@ def test_a_question_is_a_request(version: str) -> None:
 
 def test_without_a_token_there_is_no_progress() -> None:
     assert only(transcript(), event("progress", {}, progress=1)) is None
-    assert transcript().silent_progress(1, 2) is None
+    assert transcript().keepalive(1, 2) is None
 
 
 @pytest.mark.parametrize("token", ["t", 0])
@@ -211,7 +211,7 @@ def test_progress_always_increases(numbers: list[float | None]) -> None:
     for each in numbers:
         metadata = {} if each is None else {"progress": each}
         seen.append(notified(only(asked, event("progress", {}, **metadata)))["progress"])
-        seen.append(notified(asked.silent_progress(1, 120))["progress"])
+        seen.append(notified(asked.keepalive(1, 120))["progress"])
     assert all(before < after for before, after in itertools.pairwise(seen))
 
 

@@ -17,7 +17,7 @@ from typing_extensions import TypedDict
 
 from mcp_app import Image, Result, Text, Tool, tool
 from mcp_app.dialects.mcp.offer import tool_as_listed
-from mcp_app.protocol.mcp.asked import Asked
+from mcp_app.protocol.mcp.request_info import RequestInfo
 from mcp_app.protocol.mcp.revisions import SESSION_REVISIONS, STATELESS, STATELESS_WIRE, Structure, Wire
 from mcp_app.protocol.mcp.transcript import Transcript
 from mcp_app.runs.execution import Outcome
@@ -68,7 +68,7 @@ def returning(annotation: Any) -> Tool:
 
 def answered(made: Tool, wire: Wire, value: Any) -> dict[str, Any]:
     """The result of a call that returned the value, as it is sent."""
-    asked = Asked(1, wire, "x/", structure=wire.structure(made.structure))
+    asked = RequestInfo(1, wire, "x/", structure=wire.structure(made.structure))
     last = last_event(Outcome(made.encode_result(value)), 2, 3)
     result: dict[str, Any] = json.loads(Transcript(asked).response(last))["result"]
     return result
@@ -131,7 +131,7 @@ def test_what_refers_to_itself_is_an_object_as_it_is() -> None:
         made = returning(each)
         assert made.output_schema is not None
         assert made.output_schema["type"] == "object"
-        assert made.structure is Structure.WHOLE
+        assert made.structure is Structure.BARE
         assert "result" not in answered(made, WIRES["2025-11-25"], value)["structuredContent"]
 
 
@@ -185,7 +185,7 @@ def test_a_generator_whose_result_may_be_null() -> None:
         yield 1
 
     for wire in WIRES.values():
-        asked = Asked(1, wire, "x/", structure=wire.structure(numbers.structure))
+        asked = RequestInfo(1, wire, "x/", structure=wire.structure(numbers.structure))
         last = last_event(Outcome(numbers.encode_result(None), items=1), 3, 3)
         result = json.loads(Transcript(asked).response(last))["result"]
         if wire.structured:
@@ -202,5 +202,5 @@ def test_how_results_are_sent_is_decided_when_the_tool_is_made() -> None:
 
     assert [tool(each).structure for each in (nothing_declared, a_picture, an_object, a_number, one_or_none)] == [
         *(Structure.ABSENT, Structure.ABSENT),
-        *(Structure.WHOLE, Structure.WRAPPED, Structure.WRAPPED),
+        *(Structure.BARE, Structure.WRAPPED, Structure.WRAPPED),
     ]

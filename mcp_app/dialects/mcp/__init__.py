@@ -1,7 +1,14 @@
-"""The MCP dialect: JSON-RPC over HTTP in both eras, on the same runs, readers and middleware as the plain dialect.
+"""The MCP dialect: JSON-RPC over HTTP for all revisions, on the same runs, readers and middleware as the plain dialect.
 
-`dispatch.py` is which era a message belongs to; `stateless/` is the revision without sessions, `sessions/` are those
-with them. Both share `offer.py` (what is offered, and its lists), `answering.py` (a run as the answer to a request),
-`filtering.py` and `rendering.py` (what of a run is sent, and how it looks), `completion.py`, `validation.py`,
-`failures.py` and `changes.py`.
+`dispatch.py` selects the protocol of a message: `stateless/` is the revision without sessions, `sessions/` are the
+revisions with sessions. Shared by both:
+
+    offer.py       the tools, resources and prompts, and their lists
+    answering.py   a run as the answer to a request: JSON or a stream
+    filtering.py   the entries of a run that are sent to one client
+    rendering.py   their format in an event stream
+    completion.py  values for arguments
+    validation.py  parameters against the schema of a revision
+    failures.py    exceptions as JSON-RPC errors
+    changes.py     notifications of changed lists and resources
 """

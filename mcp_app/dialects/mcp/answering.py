@@ -1,7 +1,8 @@
-"""A run as the answer to one JSON-RPC request: JSON when it is there at once, else a stream.
+"""Answers one JSON-RPC request with a run: as JSON if the response is available at once, else as an event stream.
 
-Accept decides what is possible, the run what is best (most tools answer within milliseconds, and JSON is cheaper for
-everybody); which policy holds was decided before. No method and no revision is known here.
+The Accept header field decides which of them are possible, the run which is better: most tools return within
+milliseconds, and JSON is cheaper for both sides. The policy has been chosen before. No method and no revision is known
+here.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ from .filtering import Filtered, Promote, Promotion
 from .rendering import Resumable, RpcRendering
 
 GRACE_SECONDS = 0.1
-"""How long an answer may take to be JSON if nothing is said before it: long enough for a database, too short to be felt
-by whoever waits for the first byte."""
+"""How long a response may take and still be sent as JSON, if no other message precedes it: long enough for a database
+query, too short to be noticed as a delay of the first byte."""
 
 
 class Answering:
@@ -48,41 +49,41 @@ class Answering:
     async def answer(
         self, request: Request, run: Run, transcript: Transcript, promote: Promote | None = None
     ) -> Answer:
-        """The run's answer. Whoever leaves while it is being worked on closes the reader.
+        """The answer to the run's request. If the client disconnects before it is returned, the reader is closed.
 
-        `promote` is for runs whose policy says so: it makes the last message of one that goes on after it.
+        `promote` is for runs whose policy allows promotion: it makes the last message of a stream whose run continues.
         """
-        acceptable_now = acceptable(request.headers.get("accept"))
+        accepted = acceptable(request.headers.get("accept"))
         reader = run.attach()
-        handed_over = False
+        streaming = False
         try:
-            if acceptable_now is not Representation.EVENT_STREAM:
-                await asyncio.sleep(0)  # the tool's first turn: most have ended after it, and need nobody to wait
-                if run.over and run.events == _NOTHING_BETWEEN:
+            if accepted is not Representation.EVENT_STREAM:
+                await asyncio.sleep(0)  # the tool's first turn: most runs end in it, without a timer or a stream
+                if run.over and run.events == _STARTED_AND_ENDED:
                     return await _ended(reader, transcript)
             stream = self._stream(run)
-            # Who takes only JSON gets one answer, and cannot come back for the rest of a stream.
+            # A client that accepts only JSON gets a single answer: it cannot resume a stream.
             on_cap = run.policy.on_cap
-            if on_cap is OnCap.END_STREAM and acceptable_now is Representation.JSON:
+            if on_cap is OnCap.END_STREAM and accepted is Representation.JSON:
                 on_cap = OnCap.END_RUN
             filtered = self._filtered(reader, run, transcript, stream, on_cap, promote=promote)
-            last = await filtered.quick(self.patience(acceptable_now))
-            if last is not None:
-                return json_answer(filtered.status, last)
-            handed_over = True
+            response = await filtered.response_only(self.json_deadline(accepted))
+            if response is not None:
+                return json_answer(filtered.status, response)
+            streaming = True
             return self._streamed(filtered, run, stream, 0)
         finally:
-            if not handed_over:
+            if not streaming:
                 reader.close()
 
     def resume(self, run: Run, transcript: Transcript, after: int) -> Answer:
-        """The rest of the stream of a request, for whoever had its events up to number `after`."""
+        """The rest of a request's stream, after the event with number `after`."""
         stream = self._stream(run)
-        filtered = self._filtered(run.follow(after), run, transcript, stream, run.policy.on_cap, past=run.events)
+        filtered = self._filtered(run.follow(after), run, transcript, stream, run.policy.on_cap, resumed_at=run.events)
         return self._streamed(filtered, run, stream, after)
 
     async def relay(self, run: Run, transcript: Transcript, send: Callable[[bytes], None]) -> None:
-        """Every message of the request, the response last, for a stream that is not its own."""
+        """Send every message of the request, the response last, on a stream that is not its own."""
         reader = run.attach()
         filtered = self._filtered(reader, run, transcript, self._stream(run), OnCap.END_RUN)
         try:
@@ -90,8 +91,8 @@ class Answering:
                 for item in batch:
                     if isinstance(item, Entry):
                         send(filtered.rendered.pop(item.number))
-        except McpAppError as error:  # it lost its place
-            send(rpc_error(error, transcript.asked.id).encode())
+        except McpAppError as error:  # the reader fell behind the log
+            send(rpc_error(error, transcript.info.id).encode())
         finally:
             reader.close()
 
@@ -111,13 +112,13 @@ class Answering:
         stream: Stream,
         on_cap: OnCap,
         *,
-        past: int = 0,
+        resumed_at: int = 0,
         promote: Promote | None = None,
     ) -> Filtered:
         promotion = None if promote is None or on_cap is not OnCap.PROMOTE else Promotion(promote, reader)
         at_cap = promotion or partial(run.end_at_cap, self._settings.cap_seconds)
         batches = CappedBatches(reader, stream, self._clock, on_cap, at_cap)
-        return Filtered(batches, transcript, self._clock, past, promotion)
+        return Filtered(batches, transcript, self._clock, resumed_at, promotion)
 
     def _streamed(self, filtered: Filtered, run: Run, stream: Stream, after: int) -> Answer:
         plain = self._rendering(filtered, stream)
@@ -141,21 +142,21 @@ class Answering:
 
     # --- several requests in one stream ------------------------------------------------------------------------------
 
-    def one_of_several(self, run: Run, transcript: Transcript, after: int) -> tuple[Filtered, RpcRendering]:
-        """What a request says from number `after` of its run on, and how that looks, for a stream it shares."""
+    def member(self, run: Run, transcript: Transcript, after: int) -> tuple[Filtered, RpcRendering]:
+        """The messages of one request after number `after` of its run, and their rendering, for a shared stream."""
         stream = self._stream(run)
         reader = run.follow(after) if after else run.attach()
         filtered = self._filtered(reader, run, transcript, stream, run.policy.on_cap)
         return filtered, self._rendering(filtered, stream)
 
     def shared(self, batches: Batches, rendering: Rendering, name: str) -> Answer:
-        """The stream that they share."""
+        """The stream that several requests share."""
         stream = Stream(self._clock(), heartbeat=self._settings.heartbeat_seconds, cap=self._settings.cap_seconds)
         return self._framed(batches, stream, rendering, name)
 
-    def patience(self, acceptable_now: Representation | None) -> float:
-        """Until when an answer as JSON is waited for, on the loop's clock."""
-        match acceptable_now:
+    def json_deadline(self, accepted: Representation | None) -> float:
+        """The time, on the loop's clock, until which to wait for a response that can be sent as JSON."""
+        match accepted:
             case Representation.JSON:
                 return math.inf
             case Representation.EVENT_STREAM:
@@ -164,23 +165,23 @@ class Answering:
                 return self._clock() + GRACE_SECONDS
 
 
-_NOTHING_BETWEEN = 2
-"""Events of a run that said nothing: that it started, and how it ended."""
+_STARTED_AND_ENDED = 2
+"""The number of events of a run without any between `started` and the last one."""
 
 
 async def _ended(reader: Reader, transcript: Transcript) -> Answer:
-    """The answer of a run that is over and said nothing before."""
+    """The answer of a run that is over and has no events before its last one."""
     while True:
         batch = await reader.next(-math.inf)
         if batch is None:
             raise AssertionError("a run that is over has a last event")
         last = batch[-1].event
         if last.last:
-            return json_answer(status(transcript.asked, last), transcript.response(last))
+            return json_answer(status(transcript.info, last), transcript.response(last))
 
 
 def acceptable(accept: str | None) -> Representation | None:
-    """The one representation that may be sent, or None for both. Raises NotAcceptable when there is neither."""
+    """The only acceptable representation, or None if both are. Raises NotAcceptable if neither is."""
     stream = quality(accept, Representation.EVENT_STREAM.value).q
     json = quality(accept, Representation.JSON.value).q
     if not stream and not json:

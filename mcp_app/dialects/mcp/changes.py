@@ -1,6 +1,6 @@
-"""Changes of what is offered, brought from the thread in which they happen to those on the loop who tell clients.
+"""Forwards changes of the offer from any thread to the listeners on the event loop that notify clients.
 
-Which clients want to know, and how they are told, is the listeners' own.
+Which clients are notified, and how, is decided by the listeners.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ _UPDATED = "updated"
 
 
 class ChangeListener(Protocol):
-    """Who tells clients."""
+    """Notifies clients."""
 
     def list_changed(self, kind: str) -> None:
-        """The list of "tools", "resources" or "prompts" is another now."""
+        """Called when the list of "tools", "resources" or "prompts" has changed."""
 
     def resource_updated(self, uri: str) -> None:
-        """What is read at that URI, in its normal form (RFC 3986, 6.2.2), is another now."""
+        """Called when the content of a resource has changed; the URI is normalised (RFC 3986, 6.2.2)."""
 
 
 class Changes:
-    """Watches one offer until it is closed. Made on the loop that its listeners are called on.
+    """Watches one offer until it is closed. Must be created on the event loop on which its listeners are to be called.
 
-    A change that happens again before it was told is told once: a tool that changes things in a loop of its own costs
-    the server's loop one turn, and not as many as it has.
+    Equal changes are merged until the listeners have been called: a tool that makes changes in a loop costs the event
+    loop one callback, not one per iteration.
     """
 
     def __init__(self, offer: Offer, *listeners: ChangeListener) -> None:
@@ -39,35 +39,35 @@ class Changes:
         self._pending: set[tuple[str, str]] = set()
         self._closed = False
         self._unwatch = [
-            offer.tools.watch(partial(self._soon, "list", "tools")),
-            offer.resources.watch(partial(self._soon, "list", "resources")),
-            offer.prompts.watch(partial(self._soon, "list", "prompts")),
-            offer.resources.watch_updates(partial(self._soon, _UPDATED)),
+            offer.tools.watch(partial(self._schedule, "list", "tools")),
+            offer.resources.watch(partial(self._schedule, "list", "resources")),
+            offer.prompts.watch(partial(self._schedule, "list", "prompts")),
+            offer.resources.watch_updates(partial(self._schedule, _UPDATED)),
         ]
 
     def close(self) -> None:
-        """Nobody is told any more, and no thread reaches the loop. Closing twice does nothing."""
+        """Stop calling the listeners; no thread schedules a callback any more. Idempotent."""
         with self._lock:
             self._closed = True
         for unwatch in self._unwatch:
             unwatch()
 
-    def _soon(self, what: str, which: str) -> None:
-        """In any thread."""
-        change = (what, which)
+    def _schedule(self, what: str, subject: str) -> None:
+        """Called in any thread. `subject` is the kind of a list, or the URI of a resource."""
+        change = (what, subject)
         with self._lock:
             if self._closed or change in self._pending:
                 return
             self._pending.add(change)
-            if not self._loop.is_closed():  # by whoever did not close us before
-                self._loop.call_soon_threadsafe(self._tell, change)
+            if not self._loop.is_closed():  # the owner may have closed the loop without calling close()
+                self._loop.call_soon_threadsafe(self._notify, change)
 
-    def _tell(self, change: tuple[str, str]) -> None:
+    def _notify(self, change: tuple[str, str]) -> None:
         with self._lock:
             self._pending.discard(change)
-        what, which = change
+        what, subject = change
         for each in self._listeners:
             if what == _UPDATED:
-                each.resource_updated(which)
+                each.resource_updated(subject)
             else:
-                each.list_changed(which)
+                each.list_changed(subject)

@@ -1,8 +1,7 @@
-"""Answers `completion/complete`: the values that an argument of a prompt or of a resource template may have.
+"""`completion/complete`: suggests values for an argument of a prompt or resource template.
 
-By the argument's type, or by the function of an `Annotated[str, complete(function)]` (MCP 2026-07-28, Completion).
-Which prompt or template is meant is looked up by the caller, and so is how long all this may take: a function that
-hangs is cancelled by it.
+The values come from the argument's type, or from the function of `Annotated[str, complete(function)]` (MCP 2026-07-28,
+Completion). The caller looks up the prompt or template and limits the time: it cancels a function that hangs.
 """
 
 from __future__ import annotations
@@ -23,19 +22,21 @@ from ...protocol.json_schema import alternatives
 from ...runs.threads import Channel, Threads
 
 MAX_VALUES = 100
-"""Values of one answer (MCP, Completion Results)."""
+"""Values in one result (MCP, Completion Results)."""
 
 MAX_COUNTED = 10_000
-"""Values of a function that are taken before nobody counts further: it may go on for ever."""
+"""Values that are read from a function at most: its iterator may be infinite."""
 
 
 async def completion(
-    signature: Signature, argument: str, prefix: str, chosen: Mapping[str, str], threads: Threads
+    signature: Signature, argument: str, prefix: str, context: Mapping[str, str], threads: Threads
 ) -> dict[str, Any]:
-    """The `completion` object of MCP: at most `MAX_VALUES` values, `total` while it is known, and `hasMore`.
+    """MCP's `completion` object: at most `MAX_VALUES` values, `total` if it is known, and `hasMore`.
 
-    Raises InvalidParams when there is no such argument, ToolFailed when its function does not return text; whatever
-    else the function raises passes through.
+    `context` are the values that have been chosen for other arguments.
+
+    Raises InvalidParams if there is no such argument, ToolFailed if its function returns anything but strings, and
+    whatever else the function raises.
     """
     if argument not in signature.attributes:
         raise InvalidParams(
@@ -43,35 +44,35 @@ async def completion(
             hint=f"The arguments are: {', '.join(signature.attributes) or 'none'}.",
             details=[{"field": "argument.name", "problem": "There is no argument of this name"}],
         )
-    by_author = _complete(signature, argument)
-    if by_author is None:
-        values: list[str] = [each for each in _of_type(signature, argument) if _starts(each, prefix)]
+    complete = _complete_annotation(signature, argument)
+    if complete is None:
+        values: list[str] = [each for each in _values_of_type(signature, argument) if _has_prefix(each, prefix)]
     else:
-        values = await _called(by_author.function, prefix, chosen, threads)
-    return _rendered(values)
+        values = await _call(complete.function, prefix, context, threads)
+    return _completion_object(values)
 
 
-def _rendered(values: list[str]) -> dict[str, Any]:
-    shown: dict[str, Any] = {"values": values[:MAX_VALUES]}
+def _completion_object(values: list[str]) -> dict[str, Any]:
+    fields: dict[str, Any] = {"values": values[:MAX_VALUES]}
     if len(values) <= MAX_COUNTED:
-        shown["total"] = len(values)
-    return {**shown, "hasMore": len(values) > MAX_VALUES}
+        fields["total"] = len(values)
+    return {**fields, "hasMore": len(values) > MAX_VALUES}
 
 
-def _starts(value: str, prefix: str) -> bool:
+def _has_prefix(value: str, prefix: str) -> bool:
     return value.casefold().startswith(prefix.casefold())
 
 
 # --- by the type -----------------------------------------------------------------------------------------------------
 
 
-def _of_type(signature: Signature, argument: str) -> list[str]:
-    """The few values that the type has, in their order; none when it has any."""
+def _values_of_type(signature: Signature, argument: str) -> list[str]:
+    """The values of an enumerated type, in order of definition; none for other types."""
     schema = signature.input_schema
-    return list(dict.fromkeys(_written(schema["properties"][argument], schema)))
+    return list(dict.fromkeys(_enumerated(schema["properties"][argument], schema)))
 
 
-def _written(parameter: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[str]:
+def _enumerated(parameter: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[str]:
     for each in alternatives(parameter, root):
         for item in [each, *alternatives(each.get("items", {}), root)]:
             allowed = [item["const"]] if "const" in item else item.get("enum", ())
@@ -83,39 +84,39 @@ def _written(parameter: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[
 # --- by the author's function ----------------------------------------------------------------------------------------
 
 
-def _complete(signature: Signature, argument: str) -> Complete | None:
+def _complete_annotation(signature: Signature, argument: str) -> Complete | None:
     info = signature.parameters.model_fields[signature.attributes[argument]]
     return next((each for each in [*info.metadata, *_metadata(info.annotation)] if isinstance(each, Complete)), None)
 
 
 def _metadata(annotation: Any) -> Iterator[Any]:
-    """What `Annotated` says anywhere within: in `Annotated[str, …] | None` as well."""
+    """The metadata of `Annotated` at any depth, as in `Annotated[str, …] | None`."""
     yield from getattr(annotation, "__metadata__", ())
     for argument in typing.get_args(annotation):
         yield from _metadata(argument)
 
 
-async def _called(function: Function, prefix: str, chosen: Mapping[str, str], threads: Threads) -> list[str]:
+async def _call(function: Function, prefix: str, context: Mapping[str, str], threads: Threads) -> list[str]:
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
-        return _taken(await typing.cast(Awaitable[Values], function(prefix, chosen)))
-    nothing: Channel[None] = Channel(asyncio.get_running_loop(), lambda _: 0)
-    async with threads.run(lambda _: _in_thread(function, prefix, chosen), nothing) as outcome:
+        return _checked(await typing.cast(Awaitable[Values], function(prefix, context)))
+    unused: Channel[None] = Channel(asyncio.get_running_loop(), lambda _: 0)
+    async with threads.run(lambda _: _call_in_thread(function, prefix, context), unused) as outcome:
         return await outcome
 
 
-def _in_thread(function: Function, prefix: str, chosen: Mapping[str, str]) -> list[str]:
-    values = function(prefix, chosen)
+def _call_in_thread(function: Function, prefix: str, context: Mapping[str, str]) -> list[str]:
+    values = function(prefix, context)
     if inspect.isawaitable(values):
         if inspect.iscoroutine(values):
             values.close()
         raise ToolFailed("A completion returned what has to be awaited: declare it with async def.")
-    return _taken(values)
+    return _checked(values)
 
 
-def _taken(values: Values) -> list[str]:
+def _checked(values: Values) -> list[str]:
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise ToolFailed(f"A completion returned {type(values).__name__}, not several str.")
-    taken = list(islice(values, MAX_COUNTED + 1))
-    if wrong := [each for each in taken if not isinstance(each, str)]:
+    found = list(islice(values, MAX_COUNTED + 1))
+    if wrong := [each for each in found if not isinstance(each, str)]:
         raise ToolFailed(f"A completion returned a value of type {type(wrong[0]).__name__}, not str.")
-    return [each.value if isinstance(each, Enum) else each for each in taken]
+    return [each.value if isinstance(each, Enum) else each for each in found]

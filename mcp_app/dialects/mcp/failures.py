@@ -1,4 +1,4 @@
-"""Whatever goes wrong as a JSON-RPC error: what nobody expected is masked, and in the log. Nothing is answered here."""
+"""Converts any exception to a JSON-RPC error: unexpected ones are masked and logged. Nothing is answered here."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ logger = logging.getLogger("mcp_app.mcp")
 
 
 def as_rpc_error(error: Exception, request: Id | None = None) -> RpcError:
-    """The error as a peer may see it, with the id of the request if it is known."""
+    """The error in a form that may be sent to clients, with the id of the request if it is known."""
     if isinstance(error, RpcError):
-        shown = error
+        converted = error
     elif isinstance(error, McpAppError):
-        shown = rpc_error(error)
+        converted = rpc_error(error)
     else:
         error_id = secrets.token_hex(8)
         logger.error("an MCP request failed [error_id %s]", error_id, exc_info=error)
-        shown = rpc_error(InternalError("The server failed to answer.", error_id=error_id))
-    if shown.id is None:
-        shown.id = request
-    return shown
+        converted = rpc_error(InternalError("The server failed to answer.", error_id=error_id))
+    if converted.id is None:
+        converted.id = request
+    return converted

@@ -1,6 +1,6 @@
-"""Filters a run's batches down to the entries that one request's client asked for (progress token, log level).
+"""Filters a run's batches down to the entries that one request's client subscribed to (progress token, log level).
 
-How long it is waited for, and what a message looks like, is not decided here.
+Deadlines and the format of messages are not decided here.
 """
 
 from __future__ import annotations
@@ -15,39 +15,42 @@ from ...protocol.mcp.results import status
 from ...protocol.mcp.transcript import Transcript
 from ...runs import Reader
 
-_PROGRESS, _LET_GO = EventType.PROGRESS, EventType.LET_GO  # looked up once: an enum's metaclass does it, slowly
+_PROGRESS, _LET_GO = EventType.PROGRESS, EventType.LET_GO  # looked up once: an enum's attribute access is slow
 
 Promote = Callable[[Reader], bytes | None]
-"""Lets the run of a reader go on without it, and makes the response that says how to follow it: None for a run that has
-ended, whose own response is about to come."""
+"""Detaches the run from a reader, and returns the response that tells the client how to follow it; None for a run that
+has ended, whose own response is about to be read."""
 
 
 class Promotion:
-    """The end of a reader at the cap; `handle` is the response then, None before and where there was no promotion."""
+    """Called at the cap of a reader. Afterwards `response` is the response that ends it, or None if the run had ended
+    and was not promoted."""
 
-    __slots__ = ("_promote", "_reader", "handle")
+    __slots__ = ("_promote", "_reader", "response")
 
     def __init__(self, promote: Promote, reader: Reader) -> None:
         self._promote = promote
         self._reader = reader
-        self.handle: bytes | None = None
+        self.response: bytes | None = None
 
     def __call__(self) -> bool:
-        """Whether the run goes on without this reader."""
-        self.handle = self._promote(self._reader)
-        return self.handle is not None
+        """Promote the run. Returns whether it continues without this reader."""
+        self.response = self._promote(self._reader)
+        return self.response is not None
 
 
 class Filtered:
-    """Batches without the entries that say nothing to this client: a stream that writes nothing is quiet, and must get
-    its heartbeats. What an entry became is kept for the rendering, as rendering it counts.
+    """Batches without the entries that this client does not get: the middleware around it sends heartbeats while
+    nothing is left to write. Each message is rendered once, here, and kept in `rendered` for the stream's rendering,
+    because rendering updates the transcript.
 
-    The stream ends where the tool lets go of it, unless at `past` or before: then that is why the reader is back; and
-    as soon as another comes for the rest: a message goes to one stream only (2025-11-25, Multiple Connections).
+    The stream ends at the tool's `let_go`, unless its number is at most `resumed_at`: the client has reconnected since.
+    It also ends once another reader has taken over: each message is sent on one stream only (2025-11-25, Multiple
+    Connections).
     """
 
     __slots__ = (
-        *("_batches", "_clock", "_let_go", "_past", "_promotion", "_ready", "_replay", "_token"),
+        *("_batches", "_clock", "_let_go", "_promotion", "_ready", "_replay", "_resumed_at", "_token"),
         *("rendered", "status", "transcript"),
     )
 
@@ -56,40 +59,41 @@ class Filtered:
         batches: Batches,
         transcript: Transcript,
         clock: Callable[[], float],
-        past: int = 0,
+        resumed_at: int = 0,
         promotion: Promotion | None = None,
     ) -> None:
         self._batches = batches
         self.transcript = transcript
-        self._token = transcript.hand_over()
+        self._token = transcript.acquire()
         self._clock = clock
         self._promotion = promotion
-        self._replay: Notifications | None = None  # for entries that a reader before this one has had
-        self._past, self._let_go = past, False
+        self._replay: Notifications | None = None  # for entries that an earlier reader has received
+        self._resumed_at, self._let_go = resumed_at, False
         self._ready: list[Entry | Mark] = []
         self.rendered: dict[int, bytes] = {}
+        """Messages by the number of their entry, until they are written."""
         self.status = 200
-        """Of the response, once it is rendered."""
+        """The HTTP status of the response, once it has been rendered."""
 
     @property
-    def handle(self) -> bytes | None:
-        """The response, when it does not tell what became of the run but how to follow it."""
-        return None if self._promotion is None else self._promotion.handle
+    def promoted(self) -> bytes | None:
+        """The response of a promoted run, which tells the client how to follow it; None if it was not promoted."""
+        return None if self._promotion is None else self._promotion.response
 
-    async def quick(self, until: float) -> bytes | None:
-        """The response, if it comes before anything else is to be sent and before `until`; else None."""
+    async def response_only(self, until: float) -> bytes | None:
+        """The response, if it comes before `until` and no other message precedes it; else None."""
         while self._clock() < until:
             batch = await self._batches.next(until)
             if batch is None:
                 return None
             kept = self._filter(batch)
-            if self.handle is not None and until == math.inf:
-                return self.handle
+            if self.promoted is not None and until == math.inf:
+                return self.promoted
             last = kept[-1] if kept else None
             if isinstance(last, Entry) and last.event.last and (len(kept) == 1 or until == math.inf):
                 return self.rendered.pop(last.number)
             if until == math.inf:
-                self.rendered.clear()  # whoever takes only JSON gets nothing before the end
+                self.rendered.clear()  # a client that accepts only JSON gets the response alone
             elif kept:
                 self._ready = kept
                 return None
@@ -100,10 +104,10 @@ class Filtered:
             ready, self._ready = self._ready, []
             return ready
         while True:
-            batch = None if self._over() else await self._batches.next(until)
+            batch = None if self._ended() else await self._batches.next(until)
             if not batch:
                 return batch
-            if self._over():  # while it waited: the messages are another's
+            if self._ended():  # another reader took over during the await, and sends these messages
                 return None
             kept = self._filter(batch)
             if kept:
@@ -114,8 +118,8 @@ class Filtered:
     def close(self) -> None:
         self._batches.close()
 
-    def _over(self) -> bool:
-        return self._let_go or self.transcript.holder is not self._token
+    def _ended(self) -> bool:
+        return self._let_go or self.transcript.owner is not self._token
 
     def _filter(self, batch: Batch) -> list[Entry | Mark]:
         kept: list[Entry | Mark] = []
@@ -126,18 +130,18 @@ class Filtered:
                 continue
             event = item.event
             message: bytes | None
-            if event.type is _PROGRESS and item.number > transcript.counted:  # nearly all are
+            if event.type is _PROGRESS and item.number > transcript.last_number:  # nearly all entries
                 message = transcript.add(item)
             elif event.last:
-                self.status = status(transcript.asked, event)
+                self.status = status(transcript.info, event)
                 message = transcript.response(event)
-            elif event.type is _LET_GO and item.number > self._past:
+            elif event.type is _LET_GO and item.number > self._resumed_at:
                 self._let_go = True
-                return [*kept, Mark.CAP]  # the end of a stream, as at the cap
-            elif item.number > transcript.counted:
+                return [*kept, Mark.CAP]  # the stream ends as at the cap
+            elif item.number > transcript.last_number:
                 message = transcript.add(item)
             else:
-                self._replay = self._replay or Notifications(transcript.asked)
+                self._replay = self._replay or Notifications(transcript.info)
                 message = self._replay.notification(event)
             if message is not None:
                 self.rendered[item.number] = message

@@ -1,6 +1,7 @@
-"""What the server offers to MCP clients, and its lists: nothing here runs a tool or knows a request's revision.
+"""The tools, resources and prompts that the server offers to MCP clients, and the list methods.
 
-A list's order is the order of definition, page by page, in every process alike (2026-07-28, Pagination).
+Lists are in order of definition, which is the same in every process (2026-07-28, Pagination). No tool is run here, and
+no request is read.
 """
 
 from __future__ import annotations
@@ -20,16 +21,16 @@ from ...runs.threads import Threads
 from .completion import completion
 
 PAGE_SIZE = 100
-"""Things on one page of a list: what most servers have in all, and some 100 KiB at most."""
+"""Items on one page of a list: as many as most servers have in total, and about 100 KiB at most."""
 
 LIST_TTL_MS = 60_000
-"""How long a client may keep a list without asking. Lists change with a deploy, and `subscriptions/listen` tells of
-changes in between; a minute is short for whoever does not listen."""
+"""How long a client may cache a list. Lists change with a deployment, and subscribers of `subscriptions/listen` are
+notified of other changes; for all others a minute is an acceptable delay."""
 
 
 @dataclass(frozen=True)
 class Offer:
-    """Tools, resources and prompts of one server, and who it is."""
+    """Tools, resources and prompts of one server, and its identity."""
 
     manifest: Manifest
     tools: Registry
@@ -38,21 +39,22 @@ class Offer:
 
     @cached_property
     def namespace(self) -> str:
-        """The prefix of our own `_meta` keys: that of mcp.json's own key."""
+        """The prefix of our own `_meta` keys: that of the key in mcp.json."""
         return self.manifest.meta_key.rpartition("/")[0] + "/"
 
     @cached_property
     def server_info(self) -> dict[str, Any]:
-        """`Implementation`: name and version as the manifest has them."""
+        """`Implementation`: name, version and title from the manifest."""
         card = self.manifest.card
         info = {"name": card.name, "version": card.version}
         return info if card.title is None else {**info, "title": card.title}
 
     @property
     def capabilities(self) -> dict[str, Any]:
-        """What is offered at all, in every revision; extensions are the era's own.
+        """The server's capabilities in every revision, without extensions.
 
-        Of resources and prompts too when there are none: they may come while clients are there, who would not look.
+        Resources and prompts are declared even if there are none: some may be added later, and clients that are
+        connected by then would not look for them.
         """
         return {
             "tools": {"listChanged": True},
@@ -62,26 +64,26 @@ class Offer:
             "logging": {},
         }
 
-    def listed(self, method: str, params: Mapping[str, Any], wire: Wire) -> dict[str, Any]:
-        """The page that the params of a method of `LISTS` ask for. Raises InvalidCursor."""
+    def page(self, method: str, params: Mapping[str, Any], wire: Wire) -> dict[str, Any]:
+        """The requested page of a list; `method` is a key of `LISTS`. Raises InvalidCursor."""
         member, of, items = LISTS[method]
         page = paginate(items(self), lambda each: each.key, of=of, size=PAGE_SIZE, cursor=params.get("cursor"))
         entries = [tool_as_listed(each, wire) if isinstance(each, Tool) else each.wire() for each in page.items]
         return {member: entries} if page.next_cursor is None else {member: entries, "nextCursor": page.next_cursor}
 
     async def complete(self, params: Mapping[str, Any], threads: Threads) -> dict[str, Any]:
-        """Values for one argument of a prompt or of a resource template (Completion)."""
+        """Suggested values for one argument of a prompt or resource template (Completion)."""
         reference, argument = params["ref"], params["argument"]
         if reference["type"] == "ref/prompt":
             signature = self.prompts.get(reference["name"]).signature
         else:
             signature = self.resources.template(reference["uri"]).signature
-        chosen = (params.get("context") or {}).get("arguments") or {}
-        return {"completion": await completion(signature, argument["name"], argument["value"], chosen, threads)}
+        context = (params.get("context") or {}).get("arguments") or {}
+        return {"completion": await completion(signature, argument["name"], argument["value"], context, threads)}
 
 
 class _List(NamedTuple):
-    """`member`: of the result. `of`: what its cursors are of."""
+    """`member`: the member of the result. `of`: the name of the list in its cursors."""
 
     member: str
     of: str
@@ -94,11 +96,11 @@ LISTS: Mapping[str, _List] = {
     "resources/templates/list": _List("resourceTemplates", "templates", lambda offer: offer.resources.templates()),
     "prompts/list": _List("prompts", "prompts", lambda offer: list(offer.prompts)),
 }
-"""The methods that list something, the same in every revision."""
+"""The list methods, the same in every revision."""
 
 
 def tool_as_listed(tool: Tool, wire: Wire) -> dict[str, Any]:
-    """The tool as tools/list has it."""
+    """The tool as a `Tool` object of tools/list."""
     entry = tool_entry(tool)
     structure = wire.structure(tool.structure)
     if structure is Structure.ABSENT:

@@ -1,6 +1,6 @@
-"""How a stream of JSON-RPC messages looks: one event each, with ids where their reader may come back.
+"""Renders JSON-RPC messages as an event stream: one event each, with ids where the client may resume.
 
-What is sent, and when the stream ends, is decided elsewhere; the messages of a run are protocol/mcp's.
+The content of a stream and its end are decided elsewhere; the messages of a run are rendered in protocol/mcp.
 """
 
 from __future__ import annotations
@@ -17,23 +17,25 @@ from .filtering import Filtered
 
 _PROGRESS, _PARTIAL = EventType.PROGRESS, EventType.PARTIAL
 _FRAME = sse.frame(b"%b")  # a message has one line
-_ID = b"id: %b/%d\n%b"  # before a frame
+_ID = b"id: %b/%d\n%b"  # stream, number, frame
 
 
 class RpcRendering:
-    """JSON-RPC messages as events; with a progress token, a heartbeat brings a sign of life that the client counts.
+    """Renders the messages of a run. If the request has a progress token, a progress notification goes with each
+    heartbeat: clients reset their timeout on it.
 
-    So does any other message `often` seconds after the last progress: to many clients a log is no life.
+    It also goes with any other message if the last progress was `interval` seconds ago: many clients do not reset
+    their timeout on log messages.
     """
 
-    __slots__ = ("_began", "_cap", "_clock", "_filtered", "_often", "_progress_at")
+    __slots__ = ("_began", "_cap", "_clock", "_filtered", "_interval", "_progress_at")
 
-    def __init__(self, filtered: Filtered, clock: Callable[[], float], cap_at: float, often: float) -> None:
+    def __init__(self, filtered: Filtered, clock: Callable[[], float], cap_at: float, interval: float) -> None:
         self._filtered = filtered
         self._clock = clock
         self._began = clock()
         self._cap = cap_at - self._began
-        self._often = often
+        self._interval = interval
         self._progress_at = 0.0
 
     def opening(self) -> bytes:
@@ -47,30 +49,30 @@ class RpcRendering:
             kind = entry.event.type
             if kind is _PROGRESS or kind is _PARTIAL:
                 self._progress_at = now
-            elif now - self._progress_at >= self._often and not entry.event.last:
-                frame += self._silent_progress()
+            elif now - self._progress_at >= self._interval and not entry.event.last:
+                frame += self._keepalive()
             frames.append(frame)
         return frames
 
     def heartbeat(self) -> bytes:
-        return sse.HEARTBEAT + self._silent_progress()
+        return sse.HEARTBEAT + self._keepalive()
 
-    def _silent_progress(self) -> bytes:
+    def _keepalive(self) -> bytes:
         self._progress_at = self._clock() - self._began
-        progress = self._filtered.transcript.silent_progress(self._progress_at, self._cap)
+        progress = self._filtered.transcript.keepalive(self._progress_at, self._cap)
         return b"" if progress is None else sse.frame(progress)
 
     def cap(self) -> bytes:
-        handle = self._filtered.handle
-        return sse.comment("cap") if handle is None else sse.frame(handle)
+        response = self._filtered.promoted
+        return sse.comment("cap") if response is None else sse.frame(response)
 
     def error(self, error: McpAppError) -> bytes:
-        return sse.frame(rpc_error(error, self._filtered.transcript.asked.id).encode())
+        return sse.frame(rpc_error(error, self._filtered.transcript.info.id).encode())
 
 
 class MessageRendering:
-    """Entries that are messages already, of no run. `event` is their name, where a transport has one; an error is under
-    `id`, where one request opened the stream."""
+    """Renders entries whose data is a complete message, of no run. `event` is the event type, if the transport has one;
+    `id` is the id of errors, if a request opened the stream."""
 
     def __init__(self, opening: bytes = sse.OPEN, *, event: str | None = None, id: Id | None = None) -> None:  # noqa: A002 - the wire's name
         self._opening = opening
@@ -94,10 +96,10 @@ class MessageRendering:
 
 
 class Resumable:
-    """A rendering whose events have ids, "as a cursor within that particular stream" (2025-11-25, Resumability).
+    """Adds ids to the events of a rendering, "as a cursor within that particular stream" (2025-11-25, Resumability).
 
     With `retry_ms` the stream may end early and be polled: it is primed "with an event ID and an empty data field", and
-    ends with another of those (2025-11-25, Sending Messages to the Server, 6). Older clients would parse that.
+    ends with the same (2025-11-25, Sending Messages to the Server, 6). Older clients would parse the empty data.
     """
 
     def __init__(self, rendering: Rendering, stream: str, after: int, retry_ms: int | None) -> None:

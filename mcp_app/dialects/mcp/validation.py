@@ -1,6 +1,6 @@
-"""A request's parameters against the schema of its revision: what is wrong is named, field by field.
+"""Validates a request's parameters against the schema of its revision; the error names each invalid field.
 
-Which methods a server has is not known here, and no message is answered.
+Which methods a server offers is not known here, and no message is answered.
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ from ...protocol.plain import problems
 
 
 def validate(method: str, params: Mapping[str, Any], version: str) -> None:
-    """Raises RpcError with INVALID_PARAMS, naming each field. KeyError for a method that the revision does not have.
+    """Raises RpcError with INVALID_PARAMS, which names each invalid field; KeyError for a method that the revision does
+    not have.
 
-    An optional field that is null counts as left out: clients write it so whose language knows no other way.
+    An optional field that is null counts as absent: some languages cannot express it otherwise.
     """
     try:
         validator(method, version).validate_python(params)
     except ValidationError as error:
         raise _refusal(problems(error, "params.")) from None
     token = (params.get("_meta") or {}).get("progressToken")
-    if token is not None and not is_id(token):  # the shapes take true for 1; and it is sent back like an id
+    if token is not None and not is_id(token):  # the schemas accept true as 1; and the token is echoed like an id
         problem = f"Input should be a string of at most {MAX_ID_CHARS} characters or a 64-bit integer"
         raise _refusal([{"field": "params._meta.progressToken", "problem": problem}])
 
 
 def _refusal(details: list[dict[str, str]]) -> RpcError:
-    shown = json.dumps(details[0]["field"])
-    return RpcError(Code.INVALID_PARAMS, f"{shown}: {details[0]['problem']}.", data={"details": details})
+    field = json.dumps(details[0]["field"])
+    return RpcError(Code.INVALID_PARAMS, f"{field}: {details[0]['problem']}.", data={"details": details})

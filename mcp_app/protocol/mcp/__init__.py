@@ -1,4 +1,4 @@
-"""MCP's messages as pure values, for every revision: JSON-RPC, headers, parameters, results, progress, tasks.
+"""MCP messages as pure values, for every revision: JSON-RPC, header fields, parameters, results, progress, tasks.
 
-Which methods a server has, and what they do, is not known here (dialects/mcp).
+The methods that a server offers, and what they do, are not known here (dialects/mcp).
 """

@@ -1,7 +1,7 @@
-"""What a client is asked in the middle of a call, and what it answers: sampling, roots, elicitation.
+"""Schemas of the requests that a server sends to a client during a call, and of their results.
 
-Their shapes only; client/sampling, client/roots and client/elicitation of MCP say what they mean. Who asks, and
-whether that client can be asked, is not known here.
+Their meaning is in MCP's client/sampling, client/roots and client/elicitation. The sender, and whether the client
+declared the capability, are not known here.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from .shapes import (
     OBJECT,
     PROPORTION,
     ROLE,
-    SAID,
+    SAMPLING_CONTENT,
     STRING,
     list_of,
+    literal,
     object_of,
     one_of,
     record,
-    word,
 )
 
 _SCHEMA = {"$schema": STRING}
 _HINTS = dict.fromkeys(("destructiveHint", "idempotentHint", "openWorldHint", "readOnlyHint"), BOOLEAN)
 _TOOL = record(
-    {"name": STRING, "inputSchema": record({"type": word("object")}, _SCHEMA)},
+    {"name": STRING, "inputSchema": record({"type": literal("object")}, _SCHEMA)},
     {
         "_meta": META,
         "annotations": record({}, {"title": STRING, **_HINTS}),
@@ -43,28 +43,30 @@ _TOOL = record(
     },
 )
 _PRIORITIES = dict.fromkeys(("costPriority", "intelligencePriority", "speedPriority"), PROPORTION)
-_ASKED_TO_SAMPLE = record(
-    {"maxTokens": INTEGER, "messages": list_of(record({"content": SAID, "role": ROLE}, {"_meta": META}))},
+_SAMPLING_PARAMS = record(
+    {"maxTokens": INTEGER, "messages": list_of(record({"content": SAMPLING_CONTENT, "role": ROLE}, {"_meta": META}))},
     {
-        "includeContext": word("allServers", "none", "thisServer"),
+        "includeContext": literal("allServers", "none", "thisServer"),
         "metadata": OBJECT,
         "modelPreferences": record({}, {"hints": list_of(record({}, {"name": STRING})), **_PRIORITIES}),
         "stopSequences": list_of(STRING),
         "systemPrompt": STRING,
         "temperature": NUMBER,
-        "toolChoice": record({}, {"mode": word("auto", "none", "required")}),
+        "toolChoice": record({}, {"mode": literal("auto", "none", "required")}),
         "tools": list_of(_TOOL),
     },
 )
 
-SAMPLED = record({"content": SAID, "model": STRING, "role": ROLE}, {"_meta": META, "stopReason": STRING})
+CREATE_MESSAGE_RESULT = record(
+    {"content": SAMPLING_CONTENT, "model": STRING, "role": ROLE}, {"_meta": META, "stopReason": STRING}
+)
 """`CreateMessageResult`."""
 
 _FORM_VALUE = one_of(
     {"list[str]": list_of(STRING), "str": STRING, "int": INTEGER, "float": NUMBER, "bool": BOOLEAN},
 )
-ELICITED = record(
-    {"action": word("accept", "cancel", "decline")},
+ELICIT_RESULT = record(
+    {"action": literal("accept", "cancel", "decline")},
     {"content": object_of(nullable_schema(_FORM_VALUE))},
 )
 """`ElicitResult`."""
@@ -74,24 +76,24 @@ def _roots(uri: CoreSchema) -> CoreSchema:
     return list_of(record({"uri": uri}, {"_meta": META, "name": STRING}))
 
 
-ROOTS = record({"roots": _roots(STRING)})
-"""`ListRootsResult` in a request of 2026-07-28, whose schema has no `_meta` of its own there."""
+LIST_ROOTS_RESULT = record({"roots": _roots(STRING)})
+"""`ListRootsResult` in a request of 2026-07-28, where its schema has no `_meta`."""
 
 
 @cache
 def sampling_params() -> SchemaValidator:
-    """Of `CreateMessageRequestParams`."""
-    return SchemaValidator(_ASKED_TO_SAMPLE, {"title": "CreateMessageRequestParams"})
+    """The validator of `CreateMessageRequestParams`."""
+    return SchemaValidator(_SAMPLING_PARAMS, {"title": "CreateMessageRequestParams"})
 
 
 @cache
 def sampling_result() -> SchemaValidator:
-    """Of `CreateMessageResult`."""
-    return SchemaValidator(SAMPLED, {"title": "CreateMessageResult"})
+    """The validator of `CreateMessageResult`."""
+    return SchemaValidator(CREATE_MESSAGE_RESULT, {"title": "CreateMessageResult"})
 
 
 @cache
 def roots_result() -> SchemaValidator:
-    """Of `ListRootsResult`, as it is everywhere else: "This MUST be a file:// URI" (client/roots, Root)."""
+    """The validator of `ListRootsResult` as a response: "This MUST be a file:// URI" (client/roots, Root)."""
     roots = _roots(url_schema(allowed_schemes=["file"]))
     return SchemaValidator(record({"roots": roots}, {"_meta": META}), {"title": "ListRootsResult"})

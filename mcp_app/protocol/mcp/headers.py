@@ -1,13 +1,13 @@
-"""Headers that repeat the body: MCP 2026-07-28, basic/transports/streamable-http, "Request Metadata".
+"""Header fields that repeat members of the body: MCP 2026-07-28, basic/transports/streamable-http, "Request Metadata".
 
     Mcp-Method: tools/call                      method
     Mcp-Name: =?base64?5LiW55WM?=               params.name, params.uri or params.taskId
     Mcp-Param-Region: us-west1                  params.arguments, where the tool's schema says x-mcp-header
 
-A proxy routes by what the headers say and the server acts on what the body says: the two must be the same ("Server
-Validation"). Headers come as a mapping of lower-case names to values in which fields of one name are joined by ", "
-(RFC 9110, 5.3). Which revisions have these headers, and whether a revision is supported, is not known here; a field
-that is missing in the body itself is for the method's own validation.
+A proxy routes by the header fields and the server acts on the body: the two must agree ("Server Validation"). Headers
+are a mapping of lower-case names to values, in which fields of the same name are joined by ", " (RFC 9110, 5.3). Which
+revisions have these header fields, and whether a revision is supported, is not known here; a member that is missing in
+the body is left to the validation of the method.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from .jsonrpc import Code, RpcError, RpcRequest
 from .tasks import EXTENSION_METHODS
 
 ANNOTATION = "x-mcp-header"
-"""The keyword of a property's schema whose value names the header that the argument is repeated in."""
+"""The keyword of a property's schema whose value names the header field that repeats the argument."""
 
 VERSION_KEY = "io.modelcontextprotocol/protocolVersion"
 """The member of `_meta` that MCP-Protocol-Version repeats."""
@@ -44,12 +44,12 @@ NAME_FIELDS: Mapping[str, str] = MappingProxyType(
 """Method -> the member of `params` that Mcp-Name repeats ("Standard Request Headers"). Other methods have no name."""
 
 MAX_SAFE_INT = 2**53 - 1
-"""A mirrored integer lies between its negative and itself ("Schema Extension"): beyond, a proxy written in JavaScript
-reads another number than we do."""
+"""The largest absolute value of a mirrored integer ("Schema Extension"): a proxy written in JavaScript would read a
+larger one as a different number."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e]*")  # "Value Encoding": visible ASCII, space and tab
-_PLAIN = re.compile(r"[A-Za-z0-9_./-]+")  # what each way of reading a field leaves as it is
+_PLAIN = re.compile(r"[A-Za-z0-9_./-]+")  # values that neither trimming nor decoding changes
 _SENTINEL = re.compile(r"=\?base64\?(.*)\?=", re.DOTALL)
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,39})(?:\.[0-9]{1,40})?", re.ASCII)  # 2**53 has 16 digits
 
@@ -58,19 +58,19 @@ _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,39})(?:\.[0-9]{1,40})?", re.ASCII)  
 
 
 class Mirror(NamedTuple):
-    """One annotated property: `name` as annotated, `path` the property names that lead to it from the arguments."""
+    """One annotated property: `name` as annotated, `path` the property names from the arguments down to it."""
 
     name: str
     path: tuple[str, ...]
 
     @property
     def header(self) -> str:
-        """The header's name as people write it."""
+        """The header field's name in its usual case."""
         return f"Mcp-Param-{self.name}"
 
     @property
     def where(self) -> str:
-        """The field of the body."""
+        """The path of the argument in the body."""
         return ".".join(("params.arguments", *self.path))
 
 
@@ -78,8 +78,8 @@ _Path = tuple[str, ...]
 
 _TYPES = ("string", "integer", "boolean")
 
-# Keywords of JSON Schema 2020-12 (and of draft-07, which authors still write) with schemas in them. What is no schema
-# is not looked into: an x-mcp-header in a `default` or an `enum` is data.
+# Keywords of JSON Schema 2020-12 (and of draft-07, which authors still write) whose values are schemas. Other values
+# are not searched: an x-mcp-header in a `default` or an `enum` is data.
 _OF_SCHEMAS = frozenset({"patternProperties", "dependentSchemas", "$defs", "definitions", "dependencies"})
 _OF_ONE_OR_MORE = frozenset(
     {"items", "prefixItems", "additionalItems", "contains", "unevaluatedItems"}
@@ -91,7 +91,8 @@ _OF_ONE_OR_MORE = frozenset(
 def mirrors(input_schema: Mapping[str, Any]) -> tuple[Mirror, ...]:
     """The annotated properties of a tool's input schema ("Schema Extension").
 
-    Raises ToolDefinitionError naming the property and the rule: clients must leave such a tool out of their lists.
+    Raises ToolDefinitionError naming the property and the rule for an invalid annotation: clients must exclude a tool
+    that has one.
     """
     found: dict[str, Mirror] = {}
     for where, path, schema in _schemas(input_schema):
@@ -116,7 +117,7 @@ def _mirror(where: str, path: _Path | None, schema: Mapping[str, Any]) -> Mirror
         )
     if not isinstance(name, str) or not _TOKEN.fullmatch(name):
         raise ToolDefinitionError(f"{where}: {ANNOTATION} {name!r} is not a header name (RFC 9110, 5.6.2 token).")
-    if kind not in _TYPES:  # a list of types, as with null, is refused by the clients in use too
+    if kind not in _TYPES:  # a list of types, as for nullable, is rejected by existing clients as well
         raise ToolDefinitionError(
             f"{where}: {ANNOTATION} needs one type of string, integer or boolean, not {kind!r}. A parameter that may"
             " be left out needs no null: the header is left out with it."
@@ -125,11 +126,12 @@ def _mirror(where: str, path: _Path | None, schema: Mapping[str, Any]) -> Mirror
 
 
 def _schemas(root: Mapping[str, Any]) -> Iterator[tuple[str, _Path | None, Mapping[str, Any]]]:
-    """Every schema within: where it stands, and the property names that lead there, None where something else does."""
+    """All nested schemas: location, property names from the root (None if anything but `properties` is in between),
+    schema."""
     queue: list[tuple[str, _Path | None, Any]] = [("input schema", (), root)]
-    for where, path, schema in queue:  # which grows meanwhile
+    for where, path, schema in queue:  # the loop body appends to it
         if not isinstance(schema, Mapping):
-            continue  # true and false are schemas too
+            continue  # true and false are schemas, too
         yield where, path, schema
         for keyword, value in schema.items():
             inner = f"{where}.{keyword}"
@@ -147,19 +149,19 @@ def _schemas(root: Mapping[str, Any]) -> Iterator[tuple[str, _Path | None, Mappi
 
 
 def check_request(headers: Mapping[str, str], request: RpcRequest) -> None:
-    """That MCP-Protocol-Version, Mcp-Method and Mcp-Name are there and say what the body says.
+    """Check that MCP-Protocol-Version, Mcp-Method and Mcp-Name are present and match the body.
 
-    Raises RpcError with HEADER_MISMATCH. Not for a body that lacks the field: INVALID_PARAMS is for its reader to say.
+    Raises RpcError with HEADER_MISMATCH. Not for a member that the body lacks: its validation answers INVALID_PARAMS.
     """
     meta = request.params.get("_meta")
     version = meta.get(VERSION_KEY) if isinstance(meta, dict) else None
     _check(headers, request, "MCP-Protocol-Version", f"params._meta.{VERSION_KEY}", version, encoded=False)
     _check(headers, request, "Mcp-Method", "method", request.method, encoded=False)
     member = NAME_FIELDS.get(request.method)
-    # The extension asks the name of clients, for routing, and no server to refuse its absence; fastmcp-tasks 4.1.2, the
-    # only follower of tasks in Python, leaves it out. One that differs is refused.
-    forgiven = request.method in EXTENSION_METHODS and "mcp-name" not in headers
-    if member is not None and isinstance(request.params.get(member), str) and not forgiven:
+    # The extension requires clients to send the name, for routing, but not servers to reject its absence;
+    # fastmcp-tasks 4.1.2, the only Python client that supports tasks, omits it. One that differs is rejected.
+    omitted = request.method in EXTENSION_METHODS and "mcp-name" not in headers
+    if member is not None and isinstance(request.params.get(member), str) and not omitted:
         _check(headers, request, "Mcp-Name", f"params.{member}", request.params.get(member), encoded=True)
 
 
@@ -170,17 +172,17 @@ def _check(
     if raw is None:
         raise _mismatch(request, header, where, f"{header} header is missing; it repeats {where}", _STANDARD_HINT)
     if raw == expected and _PLAIN.fullmatch(raw):
-        return  # nearly all are: no white space around it, and nothing that may be encoded
-    said = _read(raw, header, where, request, encoded=encoded)
-    if isinstance(expected, str) and said != expected:
-        raise _differs(request, header, where, said, expected, _STANDARD_HINT)
+        return  # nearly all requests: no white space to strip, nothing to decode
+    value = _decoded(raw, header, where, request, encoded=encoded)
+    if isinstance(expected, str) and value != expected:
+        raise _different(request, header, where, value, expected, _STANDARD_HINT)
 
 
 def check_arguments(headers: Mapping[str, str], request: RpcRequest, mirrored: tuple[Mirror, ...]) -> None:
-    """That the Mcp-Param headers of a tools/call say what its arguments say, `mirrored` being the tool's.
+    """Check that the Mcp-Param header fields of a tools/call match its arguments; `mirrored` are the tool's mirrors.
 
-    A header without an argument is refused like one that differs: a proxy has acted on a value that nobody sent. Other
-    Mcp-Param headers are nobody's business here ("Server Behavior for Custom Headers").
+    A header field without an argument is rejected like one that differs: a proxy has acted on a value that is not in
+    the body. Other Mcp-Param header fields are ignored ("Server Behavior for Custom Headers").
 
     Raises RpcError with HEADER_MISMATCH.
     """
@@ -192,9 +194,10 @@ def check_arguments(headers: Mapping[str, str], request: RpcRequest, mirrored: t
                 problem = f"{mirror.header} header is present but {mirror.where} is absent or null"
                 raise _mismatch(request, mirror.header, mirror.where, problem, _PARAM_HINT)
         elif isinstance(value, dict | list):
-            # The schema, which has one of _TYPES there, refuses it with better words; no header can be meant for it.
+            # The schema has one of _TYPES here and rejects the value with a better message; no header field can repeat
+            # it.
             if raw is not None:
-                raise _differs(request, mirror.header, mirror.where, raw, value, _PARAM_HINT)
+                raise _different(request, mirror.header, mirror.where, raw, value, _PARAM_HINT)
         else:
             _check_argument(request, mirror, raw, value)
 
@@ -206,18 +209,18 @@ def _check_argument(request: RpcRequest, mirror: Mirror, raw: str | None, value:
     if raw is None:
         problem = f"{mirror.header} header is missing but {mirror.where} is present"
         raise _mismatch(request, mirror.header, mirror.where, problem, _PARAM_HINT)
-    said = _read(raw, mirror.header, mirror.where, request, encoded=True)
-    if not _same(said, value):
-        raise _differs(request, mirror.header, mirror.where, said, value, _PARAM_HINT)
+    text = _decoded(raw, mirror.header, mirror.where, request, encoded=True)
+    if not _equal(text, value):
+        raise _different(request, mirror.header, mirror.where, text, value, _PARAM_HINT)
 
 
-def _same(said: str, value: object) -> bool:
-    """ "Value Encoding", type conversion; numbers as numbers ("Server Validation": 42.0 and 42 are equal)."""
+def _equal(text: str, value: object) -> bool:
+    """ "Value Encoding", type conversion; numbers are compared as such ("Server Validation": 42.0 and 42 are equal)."""
     if isinstance(value, bool):
-        return said == ("true" if value else "false")
+        return text == ("true" if value else "false")
     if isinstance(value, int | float):
-        return _DECIMAL.fullmatch(said) is not None and Decimal(said) == Decimal(repr(value))
-    return said == value
+        return _DECIMAL.fullmatch(text) is not None and Decimal(text) == Decimal(repr(value))
+    return text == value
 
 
 def _value_at(arguments: object, path: _Path) -> object:
@@ -228,8 +231,8 @@ def _value_at(arguments: object, path: _Path) -> object:
     return arguments
 
 
-def _read(raw: str, header: str, where: str, request: RpcRequest, *, encoded: bool) -> str:
-    """What the header says: without the white space around it (RFC 9110, 5.5), and decoded if it may be encoded."""
+def _decoded(raw: str, header: str, where: str, request: RpcRequest, *, encoded: bool) -> str:
+    """The field's value: white space stripped (RFC 9110, 5.5), and decoded where the field may be encoded."""
     value = raw.strip(" \t")
     if not _FIELD_VALUE.fullmatch(value):
         problem = f"{header} header has characters other than visible ASCII, space and tab"
@@ -243,10 +246,10 @@ def _read(raw: str, header: str, where: str, request: RpcRequest, *, encoded: bo
 
 
 def decode_value(value: str) -> str:
-    """The value that a header of Mcp-Name or Mcp-Param-… carries ("Value Encoding").
+    """Decode the value of Mcp-Name or Mcp-Param-… ("Value Encoding").
 
-    Raises ValueError, whose message says why, for `=?base64?…?=` around what is not base64 of UTF-8 with its padding
-    (RFC 4648, 4). Of two encodings of one value only the one that encoders write is taken.
+    Raises ValueError, whose message gives the reason, for `=?base64?…?=` around anything but padded base64 of UTF-8
+    (RFC 4648, 4). Only the canonical encoding of a value is accepted.
     """
     match = _SENTINEL.fullmatch(value)
     if match is None:
@@ -272,8 +275,8 @@ _ENCODING_HINT = (
 )
 
 
-def _differs(request: RpcRequest, header: str, where: str, said: str, value: object, hint: str) -> RpcError:
-    problem = f"{header} header value {_shown(said)} does not match body value {_shown(value)} at {where}"
+def _different(request: RpcRequest, header: str, where: str, text: str, value: object, hint: str) -> RpcError:
+    problem = f"{header} header value {_quoted(text)} does not match body value {_quoted(value)} at {where}"
     return _mismatch(request, header, where, problem, hint)
 
 
@@ -288,7 +291,7 @@ def _mismatch(request: RpcRequest, header: str, where: str, problem: str, hint: 
     return RpcError(Code.HEADER_MISMATCH, message, id=request.id, data=data)
 
 
-def _shown(value: object) -> str:
-    """Quoted, in ASCII, and short: a name may be as long as a body."""
+def _quoted(value: object) -> str:
+    """Quoted, in ASCII, and truncated: a name may be as long as a body."""
     text = ascii(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,12 +1,12 @@
-"""JSON-RPC 2.0 as MCP narrows it: bytes to messages, and parts that are encoded already to messages.
+"""JSON-RPC 2.0 as restricted by MCP: parses bodies to messages, and assembles messages from encoded parts.
 
     parse(body)                       one RpcRequest, RpcNotification or RpcResponse, or a batch of them
     result(id, b"{…}")                b'{"jsonrpc":"2.0","id":…,"result":{…}}'
     rpc_error(error, id).encode()     any McpAppError as a JSON-RPC error response (rpc_error.py)
 
-Neither a method's parameters nor revisions are known here: whether a batch is allowed, which methods exist and what a
-revision calls its errors are questions for those who call. Sections are those of the JSON-RPC 2.0 specification and of
-MCP 2026-07-28, basic/index ("MCP").
+Neither the parameters of methods nor revisions are known here: the caller decides whether a batch is allowed, which
+methods exist and which error codes a revision has. Sections are those of the JSON-RPC 2.0 specification and of MCP
+2026-07-28, basic/index ("MCP").
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ __all__ = [
 ]
 
 MAX_ID_CHARS = 256
-"""Characters of an id. It is echoed in every message about its request and kept as long as that: without a bound, one
-body of 1 MiB would be sent back with each notification. Clients use numbers and UUIDs (36)."""
+"""Characters in an id. It is echoed in every message about its request and kept as long as the request: without a
+limit, one body of 1 MiB would be sent back with each notification. Clients use numbers and UUIDs (36 characters)."""
 
 MAX_ID_INT = 2**63 - 1
-"""An integer id lies between its negative and itself: what other languages' parsers can hold, and so echo."""
+"""The largest absolute value of an integer id: what parsers in other languages can represent, and so echo."""
 
 MAX_BATCH = 100
 """Messages in one batch. Each may start a call, and `[1,1,1…]` would turn 1 MiB of body into 50 MiB of errors."""
@@ -52,13 +52,13 @@ MAX_BATCH = 100
 _HINT = 'Send one JSON-RPC 2.0 message: {"jsonrpc":"2.0","id":1,"method":"tools/list","params":{…}}.'
 
 
-# --- messages in -----------------------------------------------------------------------------------------------------
-# Nobody changes a message: they are not frozen only because that is three times as dear.
+# --- incoming messages -----------------------------------------------------------------------------------------------
+# Immutable by convention: creating a frozen dataclass takes three times as long.
 
 
 @dataclass(slots=True)
 class RpcRequest:
-    """A call that is to be answered under its `id`."""
+    """A request: the response has the same `id`."""
 
     id: Id
     method: str
@@ -67,7 +67,7 @@ class RpcRequest:
 
 @dataclass(slots=True)
 class RpcNotification:
-    """A message that is never answered."""
+    """A message that has no response."""
 
     method: str
     params: dict[str, Any] = field(default_factory=dict)
@@ -75,9 +75,9 @@ class RpcNotification:
 
 @dataclass(slots=True)
 class RpcResponse:
-    """What a client of 2025-11-25 or older answers to a request of ours: exactly one of `result` and `error`.
+    """A response from a client of 2025-11-25 or older to a request of ours: exactly one of `result` and `error`.
 
-    `id` is None in an error whose sender could not read our request's (5): it answers nothing that can be found.
+    `id` is None in an error whose sender could not read our request's id (5): no request can be found for it.
     """
 
     id: Id | None
@@ -88,14 +88,14 @@ class RpcResponse:
 RpcMessage = RpcRequest | RpcNotification | RpcResponse
 
 RpcBody = RpcMessage | list[RpcMessage | RpcError]
-"""What a body can be: one message, or a batch of them (6), with an error in the place of each bad one."""
+"""The content of a body: one message, or a batch (6) with an error in the place of each invalid message."""
 
 
 def parse(body: bytes) -> RpcBody:
-    """The message in a body, or the batch.
+    """Parse a body: one message, or a batch.
 
-    Raises RpcError with PARSE_ERROR for what is no JSON, INVALID_REQUEST for JSON that is no message; with the
-    request's id whenever that can be read.
+    Raises RpcError with PARSE_ERROR for invalid JSON, INVALID_REQUEST for JSON that is no message. The error has the
+    request's id if that can be read.
     """
     try:
         value = strict_json.loads(body)
@@ -105,7 +105,7 @@ def parse(body: bytes) -> RpcBody:
 
 
 def read(value: Any) -> RpcBody:
-    """The same of a body that `strict_json` has parsed. Raises RpcError with INVALID_REQUEST."""
+    """The same for a body that `strict_json` has already parsed. Raises RpcError with INVALID_REQUEST."""
     return _batch(value) if isinstance(value, list) else _message(value)
 
 
@@ -130,12 +130,12 @@ def _message(value: Any) -> RpcMessage:
         raise _refusal("The message is not a JSON object (JSON-RPC 2.0, 4).")
     if value.get("jsonrpc") != "2.0":
         raise _refusal('jsonrpc is not "2.0" (JSON-RPC 2.0, 4).', echoed)
-    answers = "result" in value or "error" in value
+    has_outcome = "result" in value or "error" in value
     if "method" not in value:
-        if not answers:
+        if not has_outcome:
             raise _refusal("The message has no method, and neither result nor error (JSON-RPC 2.0, 4 and 5).", echoed)
         return _response(value)
-    if answers:
+    if has_outcome:
         raise _refusal("The message has a method and a result or error: it is either a request or a response.", echoed)
     return _call(value, echoed)
 
@@ -146,14 +146,14 @@ def _call(value: dict[str, Any], echoed: Id | None) -> RpcRequest | RpcNotificat
         raise _refusal("method is not a name (JSON-RPC 2.0, 4).", echoed)
     if not isinstance(params, dict):
         raise _refusal("params is not a JSON object (MCP, Requests).", echoed)
-    # Every revision names its notifications so and nothing else, which makes a forgotten id, or one too many, visible:
-    # otherwise the first would be dropped without a word, and the second called an unknown method.
-    notifies = method.startswith("notifications/")
+    # In every revision the notifications, and only they, have this prefix. So a missing or superfluous id is detected:
+    # otherwise the former would be dropped silently, and the latter reported as an unknown method.
+    is_notification = method.startswith("notifications/")
     if "id" not in value:
-        if not notifies:
+        if not is_notification:
             raise _refusal("id is missing: a request must have one (MCP, Requests).")
         return RpcNotification(method, params)
-    if notifies:
+    if is_notification:
         raise _refusal("id stands in a notification, which must not have one (MCP, Notifications).", echoed)
     if echoed is None:
         raise _refusal(_ID_PROBLEM)
@@ -165,7 +165,7 @@ def _response(value: dict[str, Any]) -> RpcResponse:
     if "result" in value and "error" in value:
         raise _refusal("The response has a result and an error (JSON-RPC 2.0, 5).")
     if id_ is None and "error" in value:
-        pass  # 5: null when its sender could not read the id; MCP leaves it out
+        pass  # 5: null if its sender could not read the id; MCP omits it
     elif not is_id(id_):
         raise _refusal(_ID_PROBLEM)
     if "result" in value:
@@ -185,7 +185,7 @@ _ID_PROBLEM = f"id is neither a string of at most {MAX_ID_CHARS} characters nor 
 
 
 def is_id(value: Any) -> TypeGuard[Id]:
-    """Whether `value` may be an id: a string or an integer within bounds; never null, a boolean or a fraction."""
+    """Whether `value` is a valid id: a string or an integer within the limits; never null, a boolean or a fraction."""
     if isinstance(value, str):
         return len(value) <= MAX_ID_CHARS
     return type(value) is int and abs(value) <= MAX_ID_INT  # not isinstance: a bool is an int
@@ -194,7 +194,7 @@ def is_id(value: Any) -> TypeGuard[Id]:
 def _readable_id(value: Any) -> Id | None:
     """The id that an error about this message echoes.
 
-    None for a response: its id is one of ours, and an error under it would end another request of the client's.
+    None for a response: its id was allocated by us, and an error with it would end an unrelated request of the client.
     """
     if not isinstance(value, dict) or ("method" not in value and ("result" in value or "error" in value)):
         return None
@@ -211,13 +211,14 @@ def _refusal(
 
 
 def _refused_json(body: bytes, problem: errors.InvalidRequest) -> RpcError:
-    """What strict_json refused: JSON by its grammar, with an id that can be echoed, or no JSON at all."""
+    """The error for a body that strict_json rejected: INVALID_REQUEST, with the id, if it is JSON by its grammar;
+    PARSE_ERROR otherwise."""
     try:
         value = json.loads(
             body.decode(), object_pairs_hook=_unambiguous, parse_constant=_no_constant, parse_int=_short_int
         )
         echoed = _readable_id(value)
-        encode(echoed)  # half of a surrogate pair cannot be sent back
+        encode(echoed)  # raises ValueError for half of a surrogate pair, which cannot be echoed
     except (ValueError, RecursionError):
         return _refusal(problem.message, code=Code.PARSE_ERROR)
     return _refusal(problem.message, echoed)
@@ -226,7 +227,7 @@ def _refused_json(body: bytes, problem: errors.InvalidRequest) -> RpcError:
 def _unambiguous(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if [name for name, _ in pairs].count("id") > 1:
-        del value["id"]  # which of them is meant, nobody knows
+        del value["id"]  # a repeated id is ambiguous
     return value
 
 
@@ -235,10 +236,10 @@ def _no_constant(name: str) -> NoReturn:
 
 
 def _short_int(text: str) -> int | None:
-    return int(text) if len(text) < 40 else None  # longer is no id, and int() is quadratic
+    return int(text) if len(text) < 40 else None  # longer ones are no ids, and int() is quadratic
 
 
-# --- messages out ----------------------------------------------------------------------------------------------------
+# --- outgoing messages -----------------------------------------------------------------------------------------------
 
 
 def result(id: Id, result_json: bytes) -> bytes:  # noqa: A002 - the wire's name
@@ -253,6 +254,6 @@ def notification(method: str, params_json: bytes | None = None) -> bytes:
 
 
 def request(id: Id, method: str, params_json: bytes | None = None) -> bytes:  # noqa: A002 - the wire's name
-    """A request of ours to a client; `params_json` is an encoded JSON object."""
+    """A request to a client; `params_json` is an encoded JSON object."""
     params_part = b"" if params_json is None else b',"params":%b' % params_json
     return b'{"jsonrpc":"2.0","id":%b,"method":%b%b}' % (id_json(id), encode(method), params_part)

@@ -1,6 +1,6 @@
-"""Events of a run as the messages that come before the response: progress, log lines, and questions of ours.
+"""Renders events of a run as the messages before the response: progress, log messages, and requests to the client.
 
-What of them is kept for the response is in transcript.py.
+The parts that are kept for the response are in transcript.py.
 """
 
 from __future__ import annotations
@@ -9,80 +9,80 @@ from typing import Any
 
 from ..event import LEVELS, Event, EventType, Shape, decode, encode
 from . import jsonrpc
-from .asked import Asked
 from .progress import Progress
+from .request_info import RequestInfo
 
 MESSAGE_CHARS = 200
-"""Of a partial result in a progress notification's message: a line for a person. The whole of it is in `_meta`."""
+"""The length of a partial result in a progress notification's message, a line for people. `_meta` has all of it."""
 
-_PROGRESS, _PARTIAL = EventType.PROGRESS, EventType.PARTIAL  # looked up once: an enum's metaclass does it, slowly
+_PROGRESS, _PARTIAL = EventType.PROGRESS, EventType.PARTIAL  # looked up once: an enum's attribute access is slow
 _SEVERITY: dict[str, int] = {level: at for at, level in enumerate(LEVELS)}
 
 
 class Notifications:
-    """Makes the notifications of one request, whose progress only grows."""
+    """Renders the notifications of one request, whose progress increases monotonically."""
 
-    __slots__ = ("_progress", "asked")
+    __slots__ = ("_progress", "info")
 
-    def __init__(self, asked: Asked) -> None:
-        self.asked = asked
+    def __init__(self, info: RequestInfo) -> None:
+        self.info = info
         self._progress: Progress | None = None
 
     def notification(self, event: Event) -> bytes | None:
-        """The event as a notification; None when the client did not ask for its kind."""
+        """The event as a notification; None if the client did not request its kind."""
         kind = event.type
         if kind is _PROGRESS or kind is _PARTIAL:
-            if self.asked.progress_token is None:
+            if self.info.progress_token is None:
                 return None
-            progress = self._progress or self._begun()
+            progress = self._progress or self._new_progress()
             if kind is _PROGRESS:
-                return progress.told(event)
+                return progress.reported(event)
             return progress.partial(event, _line(event))
         if kind is EventType.LOG:
             return self._log(event)
-        if kind is EventType.ASK:  # no notification but a request of ours: it goes the same way
-            asked = decode(event.data)
-            if "id" not in asked:  # that what was asked for is done
-                return jsonrpc.notification(asked["method"], encode(asked["params"]))
-            return jsonrpc.request(asked["id"], asked["method"], encode(asked["params"]))
+        if kind is EventType.ASK:  # a request to the client, sent on the same stream
+            message = decode(event.data)
+            if "id" not in message:  # the notification that an elicitation is complete
+                return jsonrpc.notification(message["method"], encode(message["params"]))
+            return jsonrpc.request(message["id"], message["method"], encode(message["params"]))
         return None
 
-    def silent_progress(self, seconds: float, cap: float) -> bytes | None:
-        """Progress of a tool that says nothing: clients give up after 60 s without any (it counts as life to them).
+    def keepalive(self, seconds: float, cap: float) -> bytes | None:
+        """A progress notification for a tool that reports none: clients time out after 60 s without progress.
 
-        A step so small that it never gets ahead of the tool's own numbers.
+        Its increment is so small that it never overtakes the tool's own numbers.
         """
-        if self.asked.progress_token is None:
+        if self.info.progress_token is None:
             return None
-        progress = self._progress or self._begun()
-        return progress.silent(f"working, {seconds:.0f} of at most {cap:.0f} s")
+        progress = self._progress or self._new_progress()
+        return progress.keepalive(f"working, {seconds:.0f} of at most {cap:.0f} s")
 
-    def _begun(self) -> Progress:
-        token = self.asked.progress_token
-        assert token is not None  # noqa: S101 - both callers have looked
-        self._progress = Progress(token, self.asked.namespace)
+    def _new_progress(self) -> Progress:
+        token = self.info.progress_token
+        assert token is not None  # noqa: S101 - both callers have checked it
+        self._progress = Progress(token, self.info.namespace)
         return self._progress
 
     def _log(self, event: Event) -> bytes | None:
         line: dict[str, Any] = decode(event.data)
-        wanted = self.asked.level
-        if wanted is None or _SEVERITY[line["level"]] < _SEVERITY[wanted]:
+        minimum = self.info.level
+        if minimum is None or _SEVERITY[line["level"]] < _SEVERITY[minimum]:
             return None
         data = line["message"] if "data" not in line else {"message": line["message"], "data": line["data"]}
         return jsonrpc.notification("notifications/message", encode({"level": line["level"], "data": data}))
 
 
 def _line(event: Event) -> str:
-    """A part of the result, for a person."""
+    """A part of the result as one line for people."""
     data = event.data
     if event.shape is Shape.CONTENT:
-        return _named(decode(data))[:MESSAGE_CHARS]
+        return _summary(decode(data))[:MESSAGE_CHARS]
     if data.startswith(b'"'):
         text: str = decode(data)
         return text[:MESSAGE_CHARS]
     return data[: 4 * MESSAGE_CHARS].decode(errors="ignore")[:MESSAGE_CHARS]  # a character has four bytes at most
 
 
-def _named(blocks: list[dict[str, Any]]) -> str:
-    """Content blocks as a line for a person: text as it is, of all else what it is."""
+def _summary(blocks: list[dict[str, Any]]) -> str:
+    """Content blocks as one line for people: text verbatim, other blocks by media type or kind."""
     return ", ".join(each.get("text") or each.get("mimeType") or each["type"] for each in blocks)

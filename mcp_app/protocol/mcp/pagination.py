@@ -1,8 +1,8 @@
-"""A long list in pages (MCP, Pagination): a cursor is where a page ended, opaque to who sends it back.
+"""Pagination of lists (MCP, Pagination): a cursor marks the end of a page and is opaque to the client.
 
-A cursor names the last item that was seen, so that items that come and go before it neither repeat nor skip others; it
-also has that item's place, for when the item itself is gone. It is no secret and nothing is kept for it: another node
-continues where this one ended. How many items a page has is the caller's choice.
+A cursor identifies the last item of the page, so that items added or removed before it cause no repetitions or
+omissions; it also contains that item's index, in case the item itself is removed. It is not secret, and the server
+keeps no state for it: another node can continue the list. The page size is chosen by the caller.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from ..errors import RequestError
 
 T = TypeVar("T")
 
-_PLACE = 4  # bytes of the place: lists are of far fewer items than 2**32
-_NAME = 8  # bytes of the item's digest: two of a list's items with the same one are not to be expected
-_CHECK = 4  # bytes that tell a cursor of this list from any other text; it keeps nobody from making one up
-_LENGTH = _PLACE + _NAME + _CHECK
+_INDEX = 4  # bytes of the index: lists have far fewer items than 2**32
+_DIGEST = 8  # bytes of the item's digest: a collision within one list is not to be expected
+_CHECK = 4  # bytes of a checksum that detects cursors of other lists and other text; it does not prevent forgery
+_LENGTH = _INDEX + _DIGEST + _CHECK
 
 
 class InvalidCursor(RequestError):
-    """The cursor is none that this list gave out (MCP, Pagination, Error Handling)."""
+    """The cursor was not issued for this list (MCP, Pagination, Error Handling)."""
 
     code = "invalid_cursor"
     status = 400
@@ -34,7 +34,7 @@ class InvalidCursor(RequestError):
 
 @dataclass(frozen=True, slots=True)
 class ListPage(Generic[T]):
-    """Some of a list's items in their order, and the cursor of the next page, None on the last."""
+    """Consecutive items of a list, and the cursor of the next page; None on the last page."""
 
     items: tuple[T, ...]
     next_cursor: str | None
@@ -43,9 +43,9 @@ class ListPage(Generic[T]):
 def paginate(
     items: Sequence[T], key: Callable[[T], str], *, of: str, size: int, cursor: str | None = None
 ) -> ListPage[T]:
-    """The page of `size` items after `cursor`, from the start without one.
+    """The page of at most `size` items after `cursor`, or the first page without one.
 
-    `key` tells the items of the list apart; `of` names the list, whose cursors are no other list's.
+    `key` returns the unique key of an item; `of` names the list: cursors of other lists are invalid.
 
     Raises InvalidCursor; ValueError for a size below 1.
     """
@@ -57,15 +57,15 @@ def paginate(
     return ListPage(page, _cursor(end - 1, key(page[-1]), of) if end < len(items) else None)
 
 
-def _after(items: Sequence[T], key: Callable[[T], str], place: int, name: bytes) -> int:
-    """Where to go on: after the item of that name; if it is gone, with what has moved to its place."""
-    if place < len(items) and _digest(key(items[place])) == name:
+def _after(items: Sequence[T], key: Callable[[T], str], place: int, digest: bytes) -> int:
+    """The index after the item with that digest; if it was removed, the index that it had."""
+    if place < len(items) and _digest(key(items[place])) == digest:
         return place + 1
-    return next((index + 1 for index, item in enumerate(items) if _digest(key(item)) == name), min(place, len(items)))
+    return next((index + 1 for index, item in enumerate(items) if _digest(key(item)) == digest), min(place, len(items)))
 
 
 def _cursor(place: int, key: str, of: str) -> str:
-    body = place.to_bytes(_PLACE, "big") + _digest(key)
+    body = place.to_bytes(_INDEX, "big") + _digest(key)
     return _text(body + _check(body, of))
 
 
@@ -77,7 +77,7 @@ def _parse(cursor: str, of: str) -> tuple[int, bytes]:
     body, check = raw[:-_CHECK], raw[-_CHECK:]
     if len(raw) != _LENGTH or check != _check(body, of) or _text(raw) != cursor:
         raise InvalidCursor("This cursor is not one of this list.")
-    return int.from_bytes(body[:_PLACE], "big"), body[_PLACE:]
+    return int.from_bytes(body[:_INDEX], "big"), body[_INDEX:]
 
 
 def _text(raw: bytes) -> str:
@@ -85,7 +85,7 @@ def _text(raw: bytes) -> str:
 
 
 def _digest(key: str) -> bytes:
-    return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=_NAME).digest()
+    return blake2b(key.encode("utf-8", "surrogatepass"), digest_size=_DIGEST).digest()
 
 
 def _check(body: bytes, of: str) -> bytes:

@@ -1,7 +1,6 @@
-"""The parameters of each request that a client can make, in every revision: their shapes, and nothing that is done.
+"""Schemas of the parameters of every request that a client can send, for each revision. No request is handled here.
 
-Methods of an extension are not here: a revision's schema says nothing of them. `shapes.py` has what their shapes
-are made of.
+Methods of extensions are missing: they are not in a revision's schema. The schemas are built from those in shapes.py.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from functools import cache
 from pydantic_core import SchemaValidator
 from pydantic_core.core_schema import CoreSchema
 
-from .answers import ELICITED, ROOTS, SAMPLED
+from .answers import CREATE_MESSAGE_RESULT, ELICIT_RESULT, LIST_ROOTS_RESULT
 from .headers import VERSION_KEY
 from .shapes import (
     BOOLEAN,
@@ -23,17 +22,18 @@ from .shapes import (
     STRING,
     Shapes,
     list_of,
+    literal,
     object_of,
     one_of,
     record,
-    word,
 )
 
 CLIENT_INFO_KEY = "io.modelcontextprotocol/clientInfo"
 CLIENT_CAPABILITIES_KEY = "io.modelcontextprotocol/clientCapabilities"
 LOG_LEVEL_KEY = "io.modelcontextprotocol/logLevel"
 SERVER_INFO_KEY = "io.modelcontextprotocol/serverInfo"
-"""The last is in results. These and VERSION_KEY are members of `_meta` (2026-07-28, basic, `_meta`)."""
+"""Members of `_meta`, like VERSION_KEY (2026-07-28, basic, `_meta`): SERVER_INFO_KEY of results, the others of
+requests."""
 
 _TOKEN = one_of({"str": STRING, "int": INTEGER})
 _OBJECTS = object_of(OBJECT)
@@ -41,7 +41,7 @@ _TEXTS = object_of(STRING)
 _FORM_AND_URL = record({}, {"form": OBJECT, "url": OBJECT})
 _SAMPLING = record({}, {"context": OBJECT, "tools": OBJECT})
 
-# --- what every request can have -------------------------------------------------------------------------------------
+# --- members of every request's params -------------------------------------------------------------------------------
 
 _CAPABILITIES = record(
     {},
@@ -96,19 +96,25 @@ _COMPLETE = {
     "argument": record({"name": STRING, "value": STRING}),
     "ref": one_of(
         {
-            "PromptReference": record({"type": word("ref/prompt"), "name": STRING}, {"title": STRING}),
-            "ResourceTemplateReference": record({"type": word("ref/resource"), "uri": STRING}),
+            "PromptReference": record({"type": literal("ref/prompt"), "name": STRING}, {"title": STRING}),
+            "ResourceTemplateReference": record({"type": literal("ref/resource"), "uri": STRING}),
         }
     ),
 }
 _CONTEXT = {"context": record({}, {"arguments": _TEXTS})}
-_AGAIN = {
+_RETRY = {
     "inputResponses": object_of(
-        one_of({"CreateMessageResult": SAMPLED, "ListRootsResult": ROOTS, "ElicitResult": ELICITED})
+        one_of(
+            {
+                "CreateMessageResult": CREATE_MESSAGE_RESULT,
+                "ListRootsResult": LIST_ROOTS_RESULT,
+                "ElicitResult": ELICIT_RESULT,
+            }
+        )
     ),
     "requestState": STRING,
 }
-"""What a request that was answered with questions has when it is made again."""
+"""The members of the retry of a request whose result was `input_required`."""
 
 _CHANGES = record(
     {},
@@ -120,21 +126,21 @@ _CHANGES = record(
     },
 )
 
-MODERN: Shapes = {
+STATELESS_PARAMS: Shapes = {
     "completion/complete": _params(_COMPLETE, _CONTEXT),
-    "prompts/get": _params({"name": STRING}, {"arguments": _TEXTS, **_AGAIN}),
+    "prompts/get": _params({"name": STRING}, {"arguments": _TEXTS, **_RETRY}),
     "prompts/list": _params(optional=_PAGE),
     "resources/list": _params(optional=_PAGE),
-    "resources/read": _params({"uri": STRING}, _AGAIN),
+    "resources/read": _params({"uri": STRING}, _RETRY),
     "resources/templates/list": _params(optional=_PAGE),
     "server/discover": _params(),
     "subscriptions/listen": _params({"notifications": _CHANGES}),
-    "tools/call": _params({"name": STRING}, {"arguments": OBJECT, **_AGAIN}),
+    "tools/call": _params({"name": STRING}, {"arguments": OBJECT, **_RETRY}),
     "tools/list": _params(optional=_PAGE),
 }
-"""Of 2026-07-28."""
+"""Schemas of `params` by method, of 2026-07-28."""
 
-OF_SESSIONS: Shapes = {
+SESSION_PARAMS: Shapes = {
     "completion/complete": _session_params(_COMPLETE, _CONTEXT),
     "initialize": _session_params(
         {"capabilities": _SESSION_CAPABILITIES, "clientInfo": IMPLEMENTATION, "protocolVersion": STRING}
@@ -151,12 +157,13 @@ OF_SESSIONS: Shapes = {
     "tools/call": _session_params({"name": STRING}, {"arguments": OBJECT, "task": record({}, {"ttl": INTEGER})}),
     "tools/list": _session_params(optional=_PAGE),
 }
-"""Of 2025-11-25. The older revisions have the same methods, and less in them; what is more is no harm."""
+"""Schemas of `params` by method, of 2025-11-25. The older revisions have the same methods with fewer members; as
+unknown members are allowed, one table serves all."""
 
-_MODERN_VERSIONS: Mapping[str, Shapes] = {"2026-07-28": MODERN}
+_STATELESS_VERSIONS: Mapping[str, Shapes] = {"2026-07-28": STATELESS_PARAMS}
 
 
 @cache
 def validator(method: str, version: str) -> SchemaValidator:
-    """Of a method's `params`. Raises KeyError for a method that the revision does not have."""
-    return SchemaValidator(_MODERN_VERSIONS.get(version, OF_SESSIONS)[method])
+    """The validator of a method's `params`. Raises KeyError for a method that the revision does not have."""
+    return SchemaValidator(_STATELESS_VERSIONS.get(version, SESSION_PARAMS)[method])

@@ -1,7 +1,7 @@
-"""The progress of one request as notifications: a number that only grows, a total, a line for a person, and the data.
+"""Progress notifications of one request: a number that increases monotonically, a total, a line for people, the data.
 
-What a tool said is bytes of JSON already and goes out as it came: nothing is parsed here that need not be. Which events
-are progress, and what of them is kept for the result, is not known here.
+The tool's data is encoded JSON and is copied into the notification: it is parsed only where that is necessary. Which
+events are progress, and which parts are kept for the result, is not known here.
 """
 
 from __future__ import annotations
@@ -12,56 +12,56 @@ from typing import Any
 from ..event import Event, Shape, decode, encode
 from . import jsonrpc
 
-_MOST = math.nextafter(math.inf, 0.0)  # a tool that says this has come to the end of numbers
+_MOST = math.nextafter(math.inf, 0.0)  # the largest float: a tool that reports it cannot increase it further
 _METHOD = "notifications/progress"
 _BEFORE_MESSAGE = len(b'{"message":')
 _NO_MESSAGES = (b"", b'""')
 
 
 class Progress:
-    """Makes the notifications under a token; `namespace` is the prefix of our own `_meta` keys, with its slash."""
+    """Renders the notifications of a token; `namespace` is the prefix of our own `_meta` keys, including the slash."""
 
-    __slots__ = ("_at", "_head", "_meta")
+    __slots__ = ("_head", "_meta", "_value")
 
     def __init__(self, token: str | int, namespace: str) -> None:
         self._head = jsonrpc.notification(_METHOD, encode({"progressToken": token}))[: -len("}}")]
         self._meta = b'"_meta":{%b:' % encode(f"{namespace}partial")
-        self._at = -math.inf
+        self._value = -math.inf
 
-    def told(self, event: Event) -> bytes:
-        """What `ctx.progress` said: its numbers, and its message where there is one."""
+    def reported(self, event: Event) -> bytes:
+        """The progress of `ctx.progress`: its numbers, and its message if there is one."""
         message = event.data[_BEFORE_MESSAGE:-1]
         if message in _NO_MESSAGES:
             return b"%b,%b}}" % (self._head, self._numbers(event))
-        if not message.startswith(b'"'):  # the author gave no str, which is all that a message can be
+        if not message.startswith(b'"'):  # the author passed another type than str: a message must be a string
             message = encode(message.decode())
         return b'%b,%b,"message":%b}}' % (self._head, self._numbers(event), message)
 
     def partial(self, event: Event, line: str) -> bytes:
-        """A part of the result: as a line for a person, and whole in `_meta`."""
+        """A part of the result: `line` as the message, and the complete data in `_meta`."""
         message = b',"message":%b' % encode(line) if line else b""
         return b"%b,%b%b,%b%b}}}" % (self._head, self._numbers(event), message, self._meta, event.data)
 
-    def silent(self, message: str) -> bytes:
-        """Of a tool that says nothing: next to no progress."""
-        return b'%b,%b,"message":%b}}' % (self._head, self._counted(None, None), encode(message))
+    def keepalive(self, message: str) -> bytes:
+        """Progress for a tool that reports none: the smallest possible increment."""
+        return b'%b,%b,"message":%b}}' % (self._head, self._increased(None, None), encode(message))
 
     def _numbers(self, event: Event) -> bytes:
         """`progress` and `total` as members of an object.
 
-        "The progress value MUST increase with each notification": by the tool's number, else by next to nothing.
+        "The progress value MUST increase with each notification": to the tool's number, else by the smallest increment.
         """
-        said: dict[str, Any] = decode(event.metadata) if event.metadata else {}
-        progress = said.get("progress")
-        if progress is not None and progress > self._at and event.shape is Shape.VALUE:
-            self._at = progress
-            return event.metadata[1:-1]  # nothing else is in it
-        return self._counted(progress, said.get("total"))
+        numbers: dict[str, Any] = decode(event.metadata) if event.metadata else {}
+        progress = numbers.get("progress")
+        if progress is not None and progress > self._value and event.shape is Shape.VALUE:
+            self._value = progress
+            return event.metadata[1:-1]  # it has no other members
+        return self._increased(progress, numbers.get("total"))
 
-    def _counted(self, progress: float | None, total: float | None) -> bytes:
-        if progress is not None and progress > self._at:
-            self._at = progress
+    def _increased(self, progress: float | None, total: float | None) -> bytes:
+        if progress is not None and progress > self._value:
+            self._value = progress
         else:
-            self._at = 0.0 if self._at == -math.inf else math.nextafter(self._at, _MOST)
-        numbers = {"progress": self._at, "total": total}
+            self._value = 0.0 if self._value == -math.inf else math.nextafter(self._value, _MOST)
+        numbers = {"progress": self._value, "total": total}
         return encode({name: number for name, number in numbers.items() if number is not None})[1:-1]

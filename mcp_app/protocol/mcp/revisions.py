@@ -1,6 +1,6 @@
-"""The revisions, one row each: what they have on the wire, and for those with sessions what else differs.
+"""The revisions, one row each: their wire format, and for those with sessions the other differences.
 
-Data, like policy.py's rows: nothing here acts, and nothing is read from a message.
+Data, like the rows of policy.py: there is no behaviour here, and no message is read.
 """
 
 from __future__ import annotations
@@ -17,39 +17,39 @@ from .rpc_error import Code
 
 
 class Structure(Enum):
-    """How a tool's results stand in `structuredContent`, and their schema in `outputSchema`."""
+    """The form of a tool's results in `structuredContent`, and of their schema in `outputSchema`."""
 
     ABSENT = auto()
-    """Nothing is declared, or content is."""
-    WHOLE = auto()
-    """As they are: by their schema each of them is an object."""
+    """The tool declares no type, or content."""
+    BARE = auto()
+    """The value itself: by the schema, each value is an object."""
     WRAPPED = auto()
-    """As the member `result` of an object."""
+    """The value as the member `result` of an object."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """How results look in one revision.
+    """The format of results in one revision.
 
-    `result_type`: whether results carry `resultType` (2026-07-28). `any_structure`: whether structured content may be
-    any JSON value, or must be an object (up to 2025-11-25). `structured`: whether it exists at all (2025-06-18).
-    `capability_error`: whether a capability that the client lacks is an error of its own (2026-07-28), or one for the
-    model to read. `nothing_there`: the code of a resource that is not there. `lacking`: kinds of content that do not
-    exist in it.
+    `result_type`: whether results have a `resultType` (since 2026-07-28). `structured`: whether structured content
+    exists (since 2025-06-18). `any_structure`: whether it may be any JSON value, or must be an object (up to
+    2025-11-25). `capability_error`: whether a missing client capability is a JSON-RPC error (since 2026-07-28), or an
+    error for the model. `resource_not_found`: the code for a resource that does not exist. `unsupported_content`: the
+    kinds of content block that the revision lacks.
     """
 
     result_type: bool
     structured: bool
     any_structure: bool
     capability_error: bool = False
-    nothing_there: Code = Code.RESOURCE_NOT_FOUND
-    lacking: frozenset[str] = frozenset()
+    resource_not_found: Code = Code.RESOURCE_NOT_FOUND
+    unsupported_content: frozenset[str] = frozenset()
 
     def structure(self, declared: Structure) -> Structure:
-        """That of a tool where it must be an object, as it is here."""
+        """The structure in this revision, for a tool whose structure is `declared` where objects are required."""
         if not self.structured:
             return Structure.ABSENT
-        return Structure.WHOLE if self.any_structure and declared is Structure.WRAPPED else declared
+        return Structure.BARE if self.any_structure and declared is Structure.WRAPPED else declared
 
 
 STATELESS = "2026-07-28"
@@ -60,17 +60,18 @@ STATELESS_WIRE = Wire(
     structured=True,
     any_structure=True,
     capability_error=True,
-    nothing_there=Code.INVALID_PARAMS,
+    resource_not_found=Code.INVALID_PARAMS,
 )
 
 
 class SessionRevision(NamedTuple):
     """One row.
 
-    `policy`: of its requests over Streamable HTTP. `batches`: whether a body may be a list of messages. `polled`:
-    whether streams may end early, and begin with an event of empty data. `version_header`: whether requests say their
-    revision. `asks`: what clients can be asked for, in the shape of ClientCapabilities. `first_forms`: whether forms
-    are those of the first revision that had any.
+    `policy`: the policy of requests over Streamable HTTP. `batches`: whether a body may be a list of messages.
+    `polled`: whether streams may end early, and begin with an event with empty data. `version_header`: whether requests
+    have the MCP-Protocol-Version header field. `client_capabilities`: the capabilities that a client can declare, in
+    the shape of ClientCapabilities. `first_forms`: whether forms are those of 2025-06-18, the first revision that had
+    them.
     """
 
     version: str
@@ -79,25 +80,31 @@ class SessionRevision(NamedTuple):
     batches: bool
     polled: bool
     version_header: bool
-    asks: Mapping[str, Any]
+    client_capabilities: Mapping[str, Any]
     first_forms: bool = False
 
     def capabilities(self, declared: Mapping[str, Any]) -> dict[str, Any]:
-        """Those of the declared ones that exist in this revision: "Only use capabilities that were successfully
-        negotiated" (Lifecycle, Operation). No more of them is kept, however much a client says."""
-        return _both(self.asks, declared)
+        """The declared capabilities that exist in this revision: "Only use capabilities that were successfully
+        negotiated" (Lifecycle, Operation). All else that a client sends is dropped, so what is kept is bounded."""
+        return _intersection(self.client_capabilities, declared)
 
 
-def _both(asks: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _both(asks[name], declared[name]) for name in asks if isinstance(declared.get(name), Mapping)}
+def _intersection(known: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _intersection(known[name], declared[name]) for name in known if isinstance(declared.get(name), Mapping)
+    }
 
 
 _STRUCTURED = Wire(result_type=False, structured=True, any_structure=False)
-_TEXT = Wire(result_type=False, structured=False, any_structure=False, lacking=frozenset({RESOURCE_LINK}))
-_SILENT = Wire(result_type=False, structured=False, any_structure=False, lacking=frozenset({RESOURCE_LINK, AUDIO}))
+_UNSTRUCTURED = Wire(
+    result_type=False, structured=False, any_structure=False, unsupported_content=frozenset({RESOURCE_LINK})
+)
+_WITHOUT_AUDIO = Wire(
+    result_type=False, structured=False, any_structure=False, unsupported_content=frozenset({RESOURCE_LINK, AUDIO})
+)
 
-_OLDEST_ASKS: Mapping[str, Any] = {"sampling": {}, "roots": {}}
-_FORMS: Mapping[str, Any] = {**_OLDEST_ASKS, "elicitation": {}}  # without modes: a form is all there is
+_WITHOUT_ELICITATION: Mapping[str, Any] = {"sampling": {}, "roots": {}}
+_FORMS: Mapping[str, Any] = {**_WITHOUT_ELICITATION, "elicitation": {}}  # elicitation has no modes: forms only
 _MODES: Mapping[str, Any] = {
     "elicitation": {"form": {}, "url": {}},
     "sampling": {"tools": {}, "context": {}},
@@ -115,7 +122,7 @@ SESSION_REVISIONS: Mapping[str, SessionRevision] = MappingProxyType(
                 batches=False,
                 polled=True,
                 version_header=True,
-                asks=_MODES,
+                client_capabilities=_MODES,
             ),
             SessionRevision(
                 "2025-06-18",
@@ -124,26 +131,26 @@ SESSION_REVISIONS: Mapping[str, SessionRevision] = MappingProxyType(
                 batches=False,
                 polled=False,
                 version_header=True,
-                asks=_FORMS,
+                client_capabilities=_FORMS,
                 first_forms=True,
             ),
             SessionRevision(
                 "2025-03-26",
-                _TEXT,
+                _UNSTRUCTURED,
                 MCP_2025_06_18,
                 batches=True,
                 polled=False,
                 version_header=False,
-                asks=_OLDEST_ASKS,
+                client_capabilities=_WITHOUT_ELICITATION,
             ),
             SessionRevision(
                 "2024-11-05",
-                _SILENT,
+                _WITHOUT_AUDIO,
                 MCP_2025_06_18,
                 batches=False,
                 polled=False,
                 version_header=False,
-                asks=_OLDEST_ASKS,
+                client_capabilities=_WITHOUT_ELICITATION,
             ),
         )
     }
@@ -151,10 +158,10 @@ SESSION_REVISIONS: Mapping[str, SessionRevision] = MappingProxyType(
 """By version, newest first."""
 
 REVISIONS = (STATELESS, *SESSION_REVISIONS)
-"""Those this server speaks, newest first: what discovery lists and an unknown one is answered with."""
+"""The supported revisions, newest first: listed in discovery, and in the error for an unsupported one."""
 
 
-def negotiated(asked: object) -> SessionRevision:
-    """What `initialize` is answered with: the revision asked for, or the newest that we speak (Version Negotiation)."""
-    found = SESSION_REVISIONS.get(asked) if isinstance(asked, str) else None
+def negotiated(requested: object) -> SessionRevision:
+    """The revision in the result of `initialize`: the requested one, or the newest supported (Version Negotiation)."""
+    found = SESSION_REVISIONS.get(requested) if isinstance(requested, str) else None
     return found or next(iter(SESSION_REVISIONS.values()))

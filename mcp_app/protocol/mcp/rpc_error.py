@@ -1,8 +1,8 @@
-"""JSON-RPC 2.0 errors: MCP's codes, the exception that carries one, its bytes, and what each of our errors is there.
+"""JSON-RPC 2.0 errors: MCP's codes, an exception that has one, its encoding, and the mapping of our own errors.
 
-No message but the error response is known here, and no revision: that some codes belong to one of them is said with the
-code, and is for those who raise it to obey. Sections are those of the JSON-RPC 2.0 specification and of MCP 2026-07-28,
-basic/index ("MCP").
+Other messages than the error response are not known here, nor are revisions: where a code belongs to certain revisions,
+its docstring says so, and the code that raises it must comply. Sections are those of the JSON-RPC 2.0 specification and
+of MCP 2026-07-28, basic/index ("MCP").
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ Id = str | int
 
 
 class Code(IntEnum):
-    """Codes of errors (5.1; MCP, Error Codes). Of -32020 to -32099 only what MCP defines may be sent."""
+    """Error codes (5.1; MCP, Error Codes). From -32020 to -32099 only those that MCP defines may be sent."""
 
     PARSE_ERROR = -32700
     """5.1: the body is not JSON."""
     INVALID_REQUEST = -32600
-    """5.1: it is JSON, and no message; or HTTP refused it."""
+    """5.1: the body is JSON but no message; or the request was refused at the level of HTTP."""
     METHOD_NOT_FOUND = -32601
-    """5.1; MCP: 2026-07-28 demands HTTP 404 with it (basic/transports/streamable-http, Protocol Version Header)."""
+    """5.1; MCP: 2026-07-28 requires HTTP 404 with it (basic/transports/streamable-http, Protocol Version Header)."""
     INVALID_PARAMS = -32602
     """5.1; MCP: unknown tools, prompts and (from 2026-07-28) resources too, and `_meta` without its required fields."""
     INTERNAL_ERROR = -32603
-    """5.1: it was begun, and failed on our side."""
+    """5.1: the request was started and failed on our side."""
     HEADER_MISMATCH = -32020
-    """2026-07-28, streamable-http, Server Validation: a header says something else than the body. HTTP 400."""
+    """2026-07-28, streamable-http, Server Validation: a header field does not match the body. HTTP 400."""
     MISSING_CLIENT_CAPABILITY = -32021
     """2026-07-28, basic/index, _meta: `data.requiredCapabilities` lists what the client did not declare. HTTP 400."""
     UNSUPPORTED_PROTOCOL_VERSION = -32022
-    """2026-07-28, basic/versioning: `data` has `supported` and `requested`. HTTP 400."""
+    """2026-07-28, basic/versioning: `data` contains `supported` and `requested`. HTTP 400."""
     RESOURCE_NOT_FOUND = -32002
     """2025-11-25 and older, server/resources, Error Handling. MUST NOT be sent in 2026-07-28: -32602 there."""
     URL_ELICITATION_REQUIRED = -32042
@@ -47,10 +47,10 @@ class Code(IntEnum):
 class RpcError(Exception):
     """A JSON-RPC error response (5.1), raised or kept as a value.
 
-    `status` is the HTTP status when it is the whole answer to a 2026-07-28 request. Older revisions know no such
-    mapping, and their clients drop the body of a 4xx: to them, a request of a session is answered with 200.
-    `headers` are header fields that the status demands. It is no McpAppError: there code and status belong to the
-    class, here one code comes with several statuses, and a code with any data.
+    `status` is the HTTP status if the error is the complete answer to a 2026-07-28 request. Older revisions have no
+    such mapping, and their clients drop the body of a 4xx: requests of sessions are answered with 200. `headers` are
+    the header fields that the status requires. It is not an McpAppError: there code and status are attributes of the
+    class, here one code occurs with several statuses and with any data.
     """
 
     def __init__(
@@ -77,12 +77,13 @@ class RpcError(Exception):
 
 
 OK = 200
-"""The status of a run's failure: HTTP did its part, and a proxy must not take it for one of its own and try again."""
+"""The HTTP status of a failed run: the HTTP exchange succeeded, and a proxy must not take the failure for an HTTP error
+and retry."""
 
 RPC_CODES: Mapping[type[errors.McpAppError], tuple[Code, int]] = MappingProxyType(
     {
-        # Refused before a run: our own status, but for those in which MCP's clients read another meaning. 404 is an
-        # unknown method, an ended session or an older server; 405 an older server; 422 is none of MCP's.
+        # Refused before a run: the error's own status, except for those that have another meaning to MCP clients. 404
+        # is an unknown method, an ended session or an older server; 405 an older server; MCP does not use 422.
         errors.RequestError: (Code.INVALID_PARAMS, 400),
         errors.InvalidRequest: (Code.INVALID_REQUEST, 400),
         errors.InvalidParams: (Code.INVALID_PARAMS, 400),
@@ -113,20 +114,20 @@ RPC_CODES: Mapping[type[errors.McpAppError], tuple[Code, int]] = MappingProxyTyp
         errors.Left: (Code.INTERNAL_ERROR, OK),
         errors.EventTooLarge: (Code.INTERNAL_ERROR, OK),
         errors.InternalError: (Code.INTERNAL_ERROR, 500),
-        # A class that somebody else derived from the root, of which nothing is known.
+        # A class that other code derived from the root.
         errors.McpAppError: (Code.INTERNAL_ERROR, 500),
     }
 )
-"""Class of error -> JSON-RPC code and HTTP status. A subclass that is not here has its nearest ancestor's row."""
+"""Class of error -> JSON-RPC code and HTTP status. For a subclass that is missing, the row of its nearest ancestor."""
 
 
 def rpc_error(problem: errors.McpAppError, id: Id | None = None) -> RpcError:  # noqa: A002 - the wire's name
-    """The error as JSON-RPC's: `data` is the error object that the other representations have."""
+    """Convert the error to a JSON-RPC error; `data` is the error object of the other representations."""
     code, status = next(RPC_CODES[kind] for kind in type(problem).__mro__ if kind in RPC_CODES)
     return RpcError(code, problem.message, id=id, data=problem.object(), status=status, headers=problem.headers)
 
 
-# --- on the wire -----------------------------------------------------------------------------------------------------
+# --- encoding --------------------------------------------------------------------------------------------------------
 
 
 def error(
@@ -137,7 +138,7 @@ def error(
 ) -> bytes:
     """An error response; `data_json` is an encoded JSON value.
 
-    Without an id none is sent: MCP's schemas have it absent, where JSON-RPC 2.0 (5) has null.
+    If the id is None the member is omitted, as in MCP's schemas; JSON-RPC 2.0 (5) has null there.
     """
     id_part = b"" if id is None else b'"id":%b,' % id_json(id)
     data_part = b"" if data_json is None else b',"data":%b' % data_json

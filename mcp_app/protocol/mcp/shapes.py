@@ -1,8 +1,8 @@
-"""The shapes that MCP's messages are made of, and what is common to several: schemas for pydantic-core, as data.
+"""Building blocks of the schemas of MCP messages: pydantic-core schemas, as data.
 
-`params.py` makes requests of them, `answers.py` what a client is asked and answers. They are written out, as
-the models of mcp-types cost 0.2 s of every start and 15 MiB; the tests compare the verdicts of both. A shape says what
-is wrong with a value, and makes nothing of it. No method is known here.
+params.py builds the schemas of client requests from them, answers.py those of server requests and their results. They
+are written out because the models of mcp-types cost 0.2 s at every start and 15 MiB; the tests compare the verdicts of
+both. A schema only validates: it converts nothing. No method is known here.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ANYTHING = any_schema()
 
 
 def object_of(shape: CoreSchema) -> CoreSchema:
-    """An object whose values all have one shape."""
+    """An object whose values all have the same schema."""
     return dict_schema(STRING, shape)
 
 
@@ -47,13 +47,13 @@ def list_of(shape: CoreSchema) -> CoreSchema:
     return list_schema(shape)
 
 
-def word(*words: str) -> CoreSchema:
+def literal(*words: str) -> CoreSchema:
     """One of these strings."""
     return literal_schema(list(words))
 
 
 def record(required: Shapes, optional: Shapes | None = None) -> CoreSchema:
-    """An object with these members, and any others besides. An optional one that is null counts as left out."""
+    """An object with these members and any others. An optional member that is null counts as absent."""
     fields = {name: typed_dict_field(shape, required=True) for name, shape in required.items()}
     for name, shape in (optional or {}).items():
         fields[name] = typed_dict_field(nullable_schema(shape), required=False)
@@ -61,18 +61,18 @@ def record(required: Shapes, optional: Shapes | None = None) -> CoreSchema:
 
 
 def one_of(shapes: Shapes) -> CoreSchema:
-    """Any of the shapes. Their names stand in the path of what is wrong: `params.ref.PromptReference.name`."""
+    """Any of the shapes. Their names appear in the path of a validation error: `params.ref.PromptReference.name`."""
     return union_schema([(shape, name) for name, shape in shapes.items()], mode="left_to_right")
 
 
 OBJECT = object_of(ANYTHING)
 META = OBJECT
 
-# --- who says something ----------------------------------------------------------------------------------------------
+# --- metadata of messages --------------------------------------------------------------------------------------------
 
-LEVEL = word(*sorted(LEVELS))
-ROLE = word("assistant", "user")
-ICON = record({"src": STRING}, {"mimeType": STRING, "sizes": list_of(STRING), "theme": word("light", "dark")})
+LEVEL = literal(*sorted(LEVELS))
+ROLE = literal("assistant", "user")
+ICON = record({"src": STRING}, {"mimeType": STRING, "sizes": list_of(STRING), "theme": literal("light", "dark")})
 IMPLEMENTATION = record(
     {"name": STRING, "version": STRING},
     {"description": STRING, "icons": list_of(ICON), "title": STRING, "websiteUrl": STRING},
@@ -81,25 +81,25 @@ IMPLEMENTATION = record(
 # --- content ---------------------------------------------------------------------------------------------------------
 
 _ANNOTATIONS = record({}, {"audience": list_of(ROLE), "lastModified": STRING, "priority": PROPORTION})
-_OF_CONTENT = {"_meta": META, "annotations": _ANNOTATIONS}
-_OF_CONTENTS = {"_meta": META, "mimeType": STRING}
+_CONTENT_OPTIONAL = {"_meta": META, "annotations": _ANNOTATIONS}
+_CONTENTS_OPTIONAL = {"_meta": META, "mimeType": STRING}
 
 _CONTENTS = one_of(
     {
-        "TextResourceContents": record({"uri": STRING, "text": STRING}, _OF_CONTENTS),
-        "BlobResourceContents": record({"uri": STRING, "blob": STRING}, _OF_CONTENTS),
+        "TextResourceContents": record({"uri": STRING, "text": STRING}, _CONTENTS_OPTIONAL),
+        "BlobResourceContents": record({"uri": STRING, "blob": STRING}, _CONTENTS_OPTIONAL),
     }
 )
-_SHOWN = {
-    "TextContent": record({"type": word("text"), "text": STRING}, _OF_CONTENT),
-    "ImageContent": record({"type": word("image"), "data": STRING, "mimeType": STRING}, _OF_CONTENT),
-    "AudioContent": record({"type": word("audio"), "data": STRING, "mimeType": STRING}, _OF_CONTENT),
+_MEDIA = {
+    "TextContent": record({"type": literal("text"), "text": STRING}, _CONTENT_OPTIONAL),
+    "ImageContent": record({"type": literal("image"), "data": STRING, "mimeType": STRING}, _CONTENT_OPTIONAL),
+    "AudioContent": record({"type": literal("audio"), "data": STRING, "mimeType": STRING}, _CONTENT_OPTIONAL),
 }
 _RESOURCES = {
     "ResourceLink": record(
-        {"type": word("resource_link"), "name": STRING, "uri": STRING},
+        {"type": literal("resource_link"), "name": STRING, "uri": STRING},
         {
-            **_OF_CONTENT,
+            **_CONTENT_OPTIONAL,
             "description": STRING,
             "icons": list_of(ICON),
             "mimeType": STRING,
@@ -107,14 +107,14 @@ _RESOURCES = {
             "title": STRING,
         },
     ),
-    "EmbeddedResource": record({"type": word("resource"), "resource": _CONTENTS}, _OF_CONTENT),
+    "EmbeddedResource": record({"type": literal("resource"), "resource": _CONTENTS}, _CONTENT_OPTIONAL),
 }
-_TOOL_USE = record({"type": word("tool_use"), "id": STRING, "input": OBJECT, "name": STRING}, {"_meta": META})
+_TOOL_USE = record({"type": literal("tool_use"), "id": STRING, "input": OBJECT, "name": STRING}, {"_meta": META})
 _TOOL_RESULT = record(
-    {"type": word("tool_result"), "content": list_of(one_of({**_SHOWN, **_RESOURCES})), "toolUseId": STRING},
+    {"type": literal("tool_result"), "content": list_of(one_of({**_MEDIA, **_RESOURCES})), "toolUseId": STRING},
     {"_meta": META, "isError": BOOLEAN, "structuredContent": ANYTHING},
 )
-_SAID = {**_SHOWN, "ToolUseContent": _TOOL_USE, "ToolResultContent": _TOOL_RESULT}
+_SAMPLING_BLOCKS = {**_MEDIA, "ToolUseContent": _TOOL_USE, "ToolResultContent": _TOOL_RESULT}
 
-SAID = one_of({**_SAID, "list": list_of(one_of(_SAID))})
-"""The content of one message in a conversation with a model: a block, or several (client/sampling)."""
+SAMPLING_CONTENT = one_of({**_SAMPLING_BLOCKS, "list": list_of(one_of(_SAMPLING_BLOCKS))})
+"""The content of one message of a sampling request or result: one block or a list of blocks (client/sampling)."""

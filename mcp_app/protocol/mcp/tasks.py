@@ -1,6 +1,6 @@
 """Tasks on the wire: the MCP extension io.modelcontextprotocol/tasks (SEP-2663), as pure values.
 
-What makes a call a task, and what one is while it is worked on, is not known here.
+When a call becomes a task, and how tasks run, is not known here.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ EXTENSION = "io.modelcontextprotocol/tasks"
 EXTENSION_METHODS = frozenset({"tasks/get", "tasks/update", "tasks/cancel"})
 
 POLL_MS = 1000
-"""How often a client is asked to poll: a person who waits for the end does not notice a second, and a request costs
-less than a millisecond."""
+"""The polling interval that clients are asked to use: a person waiting for the result does not notice a second, and a
+request costs less than a millisecond."""
 
 
-class Handle(NamedTuple):
-    """What stands in every answer about a task. Times are seconds since the epoch; `ttl` counts from `created`."""
+class TaskSnapshot(NamedTuple):
+    """The members that every response about a task has. Times are seconds since the epoch; `ttl` counts from
+    `created`."""
 
     id: str
     status: str
@@ -30,7 +31,7 @@ class Handle(NamedTuple):
     ttl: float
 
     def wire(self) -> dict[str, Any]:
-        """`Task`, flat."""
+        """As a `Task` object."""
         return {
             "taskId": self.id,
             "status": self.status,
@@ -45,14 +46,15 @@ def _iso(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def declared(capabilities: Mapping[str, Any]) -> bool:
-    """Whether the client can follow a task: what this very request says is all that counts."""
+def supports_tasks(capabilities: Mapping[str, Any]) -> bool:
+    """Whether the client declared the extension; only the capabilities of the current request count."""
     extensions = capabilities.get("extensions")
     return isinstance(extensions, Mapping) and isinstance(extensions.get(EXTENSION), Mapping)
 
 
-def not_declared() -> RpcError:
-    """The error for a request that cannot be done for a client that cannot ("Capability Negotiation")."""
+def extension_required() -> RpcError:
+    """The error for a request that needs the extension, from a client that did not declare it ("Capability
+    Negotiation")."""
     data: dict[str, Any] = {"requiredCapabilities": {"extensions": {EXTENSION: {}}}}
     message = f"Missing required client capability: the extension {EXTENSION}."
     return RpcError(Code.MISSING_CLIENT_CAPABILITY, message, data=data, status=400)

@@ -1,51 +1,52 @@
-"""What one request's client was told of its run, in all of its streams: how far, and what the response repeats.
+"""The state of one request over all of its streams: what has been sent, and the parts that the response repeats.
 
-It belongs to the run, and is weighed with it. How messages look is in notifications.py and results.py.
+It is kept as long as the run, and counts towards the run's size. Messages are rendered in notifications.py and
+results.py.
 """
 
 from __future__ import annotations
 
 from ..event import Entry, Event, EventType
 from ..excerpt import Excerpt
-from .asked import Asked
 from .notifications import Notifications
+from .request_info import RequestInfo
 from .results import response
 
-_PARTIAL = EventType.PARTIAL  # looked up once: an enum's metaclass does it, slowly
+_PARTIAL = EventType.PARTIAL  # looked up once: an enum's attribute access is slow
 
 
 class Transcript(Notifications):
-    """Grows entry by entry; each counts once, however many readers come for it."""
+    """Updated entry by entry; each entry is recorded once, even if several readers receive it."""
 
-    __slots__ = ("_parts", "counted", "holder")
+    __slots__ = ("_parts", "last_number", "owner")
 
-    def __init__(self, asked: Asked) -> None:
-        self.asked = asked
+    def __init__(self, info: RequestInfo) -> None:
+        self.info = info
         self._progress = None
-        self.counted = 0
-        """The number of the last entry that is in it."""
-        self.holder: object = None
-        """The token of whoever gives its messages out now: each goes to one stream only."""
-        self._parts: Excerpt[Event] | None = None  # made for the first: most runs stream none
+        self.last_number = 0
+        """The number of the last recorded entry."""
+        self.owner: object = None
+        """The token of the stream that sends the messages now: each message is sent on one stream only."""
+        self._parts: Excerpt[Event] | None = None  # created for the first part: most runs stream none
 
     @property
     def size(self) -> int:
-        """Bytes of what is kept for the response."""
+        """The bytes that are kept for the response."""
         return 0 if self._parts is None else self._parts.size
 
-    def hand_over(self) -> object:
-        """The token of a new holder; whoever held it before is over."""
-        self.holder = object()
-        return self.holder
+    def acquire(self) -> object:
+        """Make the caller the owner and return its token; the previous owner must send no more."""
+        self.owner = object()
+        return self.owner
 
     def add(self, entry: Entry) -> bytes | None:
-        """Count the entry; its notification, if the client asked for its kind."""
-        self.keep(entry)
+        """Record the entry. Returns its notification, or None if the client did not request its kind."""
+        self.record(entry)
         return self.notification(entry.event)
 
-    def keep(self, entry: Entry) -> None:
-        """Count an entry that nobody is told of."""
-        self.counted = entry.number
+    def record(self, entry: Entry) -> None:
+        """Record an entry without a notification."""
+        self.last_number = entry.number
         event = entry.event
         if event.type is _PARTIAL:
             if self._parts is None:
@@ -54,4 +55,4 @@ class Transcript(Notifications):
 
     def response(self, event: Event) -> bytes:
         """The run's last event as the response to the request."""
-        return response(self.asked, event, self._parts)
+        return response(self.info, event, self._parts)

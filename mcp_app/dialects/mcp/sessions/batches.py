@@ -1,8 +1,8 @@
-"""Batches, of MCP 2025-03-26 alone: many messages in one body, and one answer to all of its requests.
+"""Batches, which exist in MCP 2025-03-26 only: several messages in one body, and one answer to all of its requests.
 
-A JSON array where nothing but responses is to be said, else one stream with what all of its calls say: each response
-once, the end after the last (2025-03-26, Transports, Sending Messages to the Server, 5 and 6). Which methods there are,
-and what a message does, is requests.py's.
+The answer is a JSON array if there are only responses to send, else one stream with the messages of all calls, which
+ends after the last response (2025-03-26, Transports, Sending Messages to the Server, 5 and 6). The methods, and the
+effect of each message, are in requests.py.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ from ....protocol.mcp.jsonrpc import Code, RpcError
 from ....web.messages import NO_CONTENT, Answer, Request, json_answer
 from ..answering import Answering, acceptable
 from .merged_stream import BatchedCall, MergedStream, array
-from .session import Session, Working
+from .session import RequestRun, Session
 
 ACCEPTED = Answer(202, ())
 
-Begin = Callable[[Session, Request, jsonrpc.RpcRequest], Awaitable[bytes | Working]]
-Take = Callable[[Session, jsonrpc.RpcNotification | jsonrpc.RpcResponse], None]
+Begin = Callable[[Session, Request, jsonrpc.RpcRequest], Awaitable[bytes | RequestRun]]
+"""Starts a request: its response, or its run."""
+
+Receive = Callable[[Session, jsonrpc.RpcNotification | jsonrpc.RpcResponse], None]
+"""Handles a message that is not answered."""
 
 
 class Batching:
@@ -37,70 +40,71 @@ class Batching:
         request: Request,
         messages: Sequence[jsonrpc.RpcMessage | RpcError],
         begin: Begin,
-        take: Take,
+        receive: Receive,
     ) -> Answer:
-        """The messages are taken in their order; the responses stand in that of the requests. Raises RpcError in
-        revisions that have no batches."""
+        """Process the messages in order; the responses are in the order of the requests. Raises RpcError in revisions
+        without batches."""
         if not session.revision.batches:
             raise RpcError(Code.INVALID_REQUEST, "Batches are of revision 2025-03-26 only: send each message alone.")
-        wanted = acceptable(request.headers.get("accept"))
+        accepted = acceptable(request.headers.get("accept"))
         responses: list[bytes | None] = []
         calls: dict[int, BatchedCall] = {}
         try:
             for message in messages:
                 if isinstance(message, jsonrpc.RpcNotification | jsonrpc.RpcResponse):
-                    take(session, message)
+                    receive(session, message)
                     continue
-                begun = await _begun(session, request, message, begin)
-                if isinstance(begun, Working):
-                    calls[len(responses)] = self._call(begun)
-                responses.append(None if isinstance(begun, Working) else begun)
+                started = await _start(session, request, message, begin)
+                if isinstance(started, RequestRun):
+                    calls[len(responses)] = self._call(started)
+                responses.append(None if isinstance(started, RequestRun) else started)
             if not responses:
                 return ACCEPTED
-            lasts = await asyncio.gather(*(each.quick(self._answering.patience(wanted)) for each in calls.values()))
-            for at, last in zip(list(calls), lasts, strict=True):
-                if last is not None:
-                    responses[at] = last
-                    calls.pop(at).close()
-            said = [each for each in responses if each is not None]
+            deadline = self._answering.json_deadline(accepted)
+            results = await asyncio.gather(*(each.response_only(deadline) for each in calls.values()))
+            for index, response in zip(list(calls), results, strict=True):
+                if response is not None:
+                    responses[index] = response
+                    calls.pop(index).close()
+            complete = [each for each in responses if each is not None]
             if not calls:
-                return json_answer(200, array(said))
+                return json_answer(200, array(complete))
             name = session.keep_batch([each.run.id for each in calls.values()])
-            going_on, calls = list(calls.values()), {}
-            return self._streamed(name, going_on, said)
+            remaining, calls = list(calls.values()), {}
+            return self._streamed(name, remaining, complete)
         finally:
             for call in calls.values():
                 call.close()
 
     def resume(self, session: Session, stream: str, after: Sequence[int]) -> Answer | None:
-        """The rest of a batch's stream; None when the session has none of that name.
+        """The rest of a batch's stream; None if the session has no such stream.
 
-        Raises InvalidRequest for positions that are none of it, UnknownRun when its calls are not kept any more.
+        Raises InvalidRequest for positions that do not exist in it, UnknownRun if its calls are no longer kept.
         """
-        named = session.batches.get(stream)
-        if named is None:
+        runs = session.batches.get(stream)
+        if runs is None:
             return None
-        working = [found for run in named if (found := session.working(run)) is not None]
-        if len(working) < len(named):
+        kept = [found for run in runs if (found := session.find(run)) is not None]
+        if len(kept) < len(runs):
             raise UnknownRun("The calls of this batch are not kept any more.")
-        if len(after) != len(working) or any(at > each.run.events for at, each in zip(after, working, strict=True)):
+        if len(after) != len(kept) or any(at > each.run.events for at, each in zip(after, kept, strict=True)):
             raise InvalidRequest("Last-Event-ID is none that this server gives out.")
-        if all(each.run.over and at == each.run.events for at, each in zip(after, working, strict=True)):
+        if all(each.run.over and at == each.run.events for at, each in zip(after, kept, strict=True)):
             return NO_CONTENT
-        return self._streamed(stream, [self._call(each, at) for each, at in zip(working, after, strict=True)], [])
+        return self._streamed(stream, [self._call(each, at) for each, at in zip(kept, after, strict=True)], [])
 
-    def _call(self, working: Working, after: int = 0) -> BatchedCall:
-        filtered, rendering = self._answering.one_of_several(working.run, working.transcript, after)
-        return BatchedCall(working.run, working.transcript.asked.id, filtered, rendering, after)
+    def _call(self, request: RequestRun, after: int = 0) -> BatchedCall:
+        filtered, rendering = self._answering.member(request.run, request.transcript, after)
+        return BatchedCall(request.run, request.transcript.info.id, filtered, rendering, after)
 
-    def _streamed(self, name: str, calls: Sequence[BatchedCall], said: Sequence[bytes]) -> Answer:
-        merged = MergedStream(name, calls, said, self._clock)
+    def _streamed(self, name: str, calls: Sequence[BatchedCall], responses: Sequence[bytes]) -> Answer:
+        merged = MergedStream(name, calls, responses, self._clock)
         return self._answering.shared(merged, merged, name)
 
 
-async def _begun(
+async def _start(
     session: Session, request: Request, message: jsonrpc.RpcRequest | RpcError, begin: Begin
-) -> bytes | Working:
+) -> bytes | RequestRun:
     if isinstance(message, RpcError):
         return message.encode()
     if message.method == "initialize":  # "The initialize request MUST NOT be part of a JSON-RPC batch" (Lifecycle)

@@ -1,7 +1,7 @@
-"""HTTP+SSE, the transport of MCP 2024-11-05: one stream that the client holds open, and POSTs that are answered on it.
+"""HTTP+SSE, the transport of MCP 2024-11-05: one stream that the client keeps open, and POSTs answered on that stream.
 
-The stream is the session: it begins with it, and its end ends it (2024-11-05, Transports, HTTP with SSE). Any revision
-may be agreed on over it, as clients do; batches have never been part of it.
+A session starts and ends with its stream (2024-11-05, Transports, HTTP with SSE). Clients negotiate newer revisions
+over this transport, too; batches are not part of it.
 """
 
 from __future__ import annotations
@@ -19,54 +19,54 @@ from ..answering import Answering
 from ..failures import as_rpc_error
 from .listening import Listening
 from .register import Sessions
-from .requests import Legacy
+from .requests import SessionMethods
 from .session import Session
 
 
 class HttpSse:
-    """Opens streams, and takes the messages of their sessions."""
+    """Opens streams, and receives the messages to their sessions."""
 
-    def __init__(self, sessions: Sessions, legacy: Legacy, answering: Answering, listening: Listening) -> None:
+    def __init__(self, sessions: Sessions, methods: SessionMethods, answering: Answering, listening: Listening) -> None:
         self._sessions = sessions
-        self._legacy = legacy
+        self._methods = methods
         self._answering = answering
         self._listening = listening
 
     async def open(self, request: Request) -> Answer:
-        """The stream; its first event says where messages go."""
+        """Start a session and its stream; the first event contains the URL for messages."""
         session = await self._sessions.begin(PRINCIPAL, MCP_2024_11_05)
         address = f"{request.path}/messages?session={session.id}"
         opening = sse.OPEN + sse.frame(address.encode(), event="endpoint")
-        return self._listening.answer_bare(session, opening, lambda: self._sessions.end(session))
+        return self._listening.answer_without_ids(session, opening, lambda: self._sessions.end(session))
 
     async def post(self, request: Request, message: RpcBody) -> Answer:
-        """One message. A request is answered on the stream."""
+        """Receive one message. A request is answered on the stream."""
         session = self._session(request)
         if isinstance(message, list):
             raise RpcError(Code.INVALID_REQUEST, "This transport has no batches: send each message alone.")
         if isinstance(message, jsonrpc.RpcRequest):
-            task = asyncio.create_task(self._work(session, message, request.headers))
+            task = asyncio.create_task(self._answer(session, message, request.headers))
             session.relays.add(task)
             task.add_done_callback(session.relays.discard)
         elif isinstance(message, jsonrpc.RpcNotification):
-            self._legacy.notified(session, message)
+            self._methods.receive_notification(session, message)
         else:
-            session.answered(message)
+            session.receive_response(message)
         return Answer(202, ())
 
     def _session(self, request: Request) -> Session:
-        named = parse_qs(request.query.decode("latin-1")).get("session", [""])[0]
-        session = self._sessions.find(named, PRINCIPAL)
+        session_id = parse_qs(request.query.decode("latin-1")).get("session", [""])[0]
+        session = self._sessions.find(session_id, PRINCIPAL)
         if session is None or session.policy is not MCP_2024_11_05:
             raise RpcError(Code.INVALID_REQUEST, "There is no such session, or its stream has ended.", status=404)
         return session
 
-    async def _work(self, session: Session, message: jsonrpc.RpcRequest, headers: Mapping[str, str]) -> None:
+    async def _answer(self, session: Session, message: jsonrpc.RpcRequest, headers: Mapping[str, str]) -> None:
         try:
-            begun = await self._legacy.begin(session, message, headers)
-            if isinstance(begun, bytes):
-                session.outbox.send(begun)
+            started = await self._methods.begin(session, message, headers)
+            if isinstance(started, bytes):
+                session.outbox.send(started)
             else:
-                await self._answering.relay(begun.run, begun.transcript, session.outbox.send)
+                await self._answering.relay(started.run, started.transcript, session.outbox.send)
         except Exception as error:
             session.outbox.send(as_rpc_error(error, message.id).encode())

@@ -1,6 +1,6 @@
-"""A session's own stream as the body of a response: with ids and the cap for those who come back, bare for 2024-11-05.
+"""A session's own stream as the body of a response: resumable and capped, or without ids and cap for 2024-11-05.
 
-Who may listen, and what is said, is decided elsewhere.
+Access to the stream and its content are decided elsewhere.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from .outbox import Listener
 from .session import Session
 
 _EVENT = "message"
-"""The name of an event in both transports; it is SSE's default."""
+"""The event type in both transports; it is the default of SSE."""
 
 UNCAPPED_SECONDS = 86400.0
-"""Of a 2024-11-05 stream, which cannot be come back to: its session's idle time ends it, and a day in any case."""
+"""The maximum age of a 2024-11-05 stream, a day. It cannot be resumed, so it has no cap: usually the idle timeout of
+its session ends it."""
 
 
 class Listening:
@@ -35,8 +36,8 @@ class Listening:
         self._clock = clock
 
     def answer(self, session: Session, after: int | None = None) -> Answer:
-        """From number `after` on, or where the last listener stopped. Its leaving means nothing; while it is there, the
-        session is in use."""
+        """The messages after number `after`, or after the last one delivered. While the stream is open the session is
+        in use; closing the stream does not end the session."""
         listener = session.outbox.listen(after)
         retry_ms = MCP_2025_11_25.retry_ms if session.revision.polled else None
         rendering = Resumable(MessageRendering(event=_EVENT), session.outbox.id, listener.after, retry_ms)
@@ -48,8 +49,8 @@ class Listening:
 
         return self._answer(listener, rendering, self._settings.cap_seconds, closed)
 
-    def answer_bare(self, session: Session, opening: bytes, on_close: Callable[[], None]) -> Answer:
-        """2024-11-05: the one stream of the session, which begins with `opening`; `on_close` is called at its end."""
+    def answer_without_ids(self, session: Session, opening: bytes, on_close: Callable[[], None]) -> Answer:
+        """The only stream of a 2024-11-05 session. It starts with `opening`; `on_close` is called when it ends."""
         return self._answer(
             session.outbox.listen(), MessageRendering(opening, event=_EVENT), UNCAPPED_SECONDS, on_close
         )

@@ -1,7 +1,7 @@
-"""The messages of several calls as one stream, as batches.py needs it: whoever has something to say is next.
+"""Merges the messages of several calls into one stream, for batches.py, in order of their arrival.
 
-An event's id is the position in every call's log, so that nothing is kept for whoever comes back but those logs. What a
-message looks like is answering.py's; how the calls began is not known here.
+The id of an event contains the position in each call's log, so that resuming needs no state but those logs. Messages
+are rendered by the calls' own renderings (answering.py); how the calls were started is not known here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..rendering import RpcRendering
 
 
 class BatchedCall:
-    """One call of several, read from its number `at` on."""
+    """One of the calls, read after number `at`."""
 
     def __init__(self, run: Run, request: Id, filtered: Filtered, rendering: RpcRendering, at: int) -> None:
         self.run = run
@@ -31,59 +31,59 @@ class BatchedCall:
         self.at = at
         self._filtered = filtered
         self._rendering = rendering
-        self._reading: asyncio.Task[Batch | None] | None = None
+        self._read_task: asyncio.Task[Batch | None] | None = None
 
-    async def quick(self, until: float) -> bytes | None:
-        """The response, if it is there before anything else is to be said, and before `until`; else None."""
+    async def response_only(self, until: float) -> bytes | None:
+        """The response, if it comes before `until` and no other message precedes it; else None."""
         try:
-            last = await self._filtered.quick(until)
+            response = await self._filtered.response_only(until)
         except Exception as error:
             return as_rpc_error(error, self.request).encode()
-        if last is None and until == math.inf:
+        if response is None and until == math.inf:
             return rpc_error(UnknownRun("The response went another way."), self.request).encode()
-        return last
+        return response
 
-    def reading(self) -> asyncio.Task[Batch | None]:
-        """Done when there is something to be said, or nothing any more."""
-        if self._reading is None:
-            self._reading = asyncio.create_task(self._filtered.next(math.inf), name=f"reading {self.run.id}")
-        return self._reading
+    def read_task(self) -> asyncio.Task[Batch | None]:
+        """The task that reads the next batch; started if there is none."""
+        if self._read_task is None:
+            self._read_task = asyncio.create_task(self._filtered.next(math.inf), name=f"reading {self.run.id}")
+        return self._read_task
 
-    def said(self) -> tuple[list[tuple[int, bytes]], bool]:
-        """What was read, as frames with their numbers, and whether that was all."""
-        reading, self._reading = self.reading(), None
+    def take(self) -> tuple[list[tuple[int, bytes]], bool]:
+        """The batch that `read_task` has read, as frames with their numbers, and whether it is the last one."""
+        task, self._read_task = self.read_task(), None
         try:
-            batch = reading.result()
-        except Exception as error:  # it lost its place, or we did
+            batch = task.result()
+        except Exception as error:  # the reader fell behind the log, or a defect of ours
             return [(self.at, sse.frame(as_rpc_error(error, self.request).encode()))], True
         if batch is None:
             return [], True
         entries = [each for each in batch if isinstance(each, Entry)]
         frames = self._rendering.entries(entries)
-        said = [(entry.number, frame) for entry, frame in zip(entries, frames, strict=True)]
-        return said, any(each.event.last for each in entries)
+        numbered = [(entry.number, frame) for entry, frame in zip(entries, frames, strict=True)]
+        return numbered, any(each.event.last for each in entries)
 
     def heartbeat(self) -> bytes:
         return self._rendering.heartbeat()
 
     def close(self) -> None:
-        """Closing twice does nothing."""
-        if self._reading is not None and not self._reading.cancel() and not self._reading.cancelled():
-            self._reading.exception()  # that nobody asks for any more
-        self._reading = None
+        """Stop reading. Idempotent."""
+        if self._read_task is not None and not self._read_task.cancel() and not self._read_task.cancelled():
+            self._read_task.exception()  # marks it as retrieved, or asyncio would log it
+        self._read_task = None
         self._filtered.close()
 
 
 class MergedStream:
-    """Batches of all the calls, and how they look. `said` are responses that are there already: they are one event."""
+    """The batches of all calls, and their rendering. `responses` are complete already: they are sent as one event."""
 
     def __init__(
-        self, name: str, calls: Sequence[BatchedCall], said: Sequence[bytes], clock: Callable[[], float]
+        self, name: str, calls: Sequence[BatchedCall], responses: Sequence[bytes], clock: Callable[[], float]
     ) -> None:
         self._name = name
         self._calls = calls
         self._open = list(calls)
-        self._said = said
+        self._responses = responses
         self._clock = clock
         self._number = 0
         self._cursors: dict[int, bytes] = {}
@@ -95,9 +95,9 @@ class MergedStream:
             return None
         seconds = None if until == math.inf else max(0.0, until - self._clock())
         await asyncio.wait(
-            [each.reading() for each in self._open], timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+            [each.read_task() for each in self._open], timeout=seconds, return_when=asyncio.FIRST_COMPLETED
         )
-        batch = [self._entry(frame) for each in list(self._open) for frame in self._taken(each)]
+        batch = [self._entry(*frame) for each in list(self._open) for frame in self._frames(each)]
         if self._open:
             return batch
         if not batch:
@@ -110,16 +110,15 @@ class MergedStream:
             each.close()
         self._open.clear()
 
-    def _taken(self, call: BatchedCall) -> list[tuple[BatchedCall, int, bytes]]:
-        if not call.reading().done():
+    def _frames(self, call: BatchedCall) -> list[tuple[BatchedCall, int, bytes]]:
+        if not call.read_task().done():
             return []
-        frames, over = call.said()
-        if over:
+        frames, ended = call.take()
+        if ended:
             self._open.remove(call)
         return [(call, number, frame) for number, frame in frames]
 
-    def _entry(self, said: tuple[BatchedCall, int, bytes]) -> Entry:
-        call, number, frame = said
+    def _entry(self, call: BatchedCall, number: int, frame: bytes) -> Entry:
         call.at = number
         self._number += 1
         self._cursors[self._number] = self._cursor()
@@ -131,9 +130,9 @@ class MergedStream:
     # --- as a rendering ----------------------------------------------------------------------------------------------
 
     def opening(self) -> bytes:
-        if not self._said:
+        if not self._responses:
             return sse.OPEN
-        return sse.OPEN + b"id: %b\n%b" % (self._cursor(), sse.frame(array(self._said)))
+        return sse.OPEN + b"id: %b\n%b" % (self._cursor(), sse.frame(array(self._responses)))
 
     def entries(self, entries: Sequence[Entry]) -> list[bytes]:
         return [b"id: %b\n%b" % (self._cursors.pop(each.number), each.event.data) for each in entries]

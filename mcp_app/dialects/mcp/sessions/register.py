@@ -1,6 +1,6 @@
-"""The sessions of this process: how many there may be, for how long, and what is told to many of them.
+"""The register of this process's sessions: their maximum number, their idle timeout, and notifications to many of them.
 
-What one session is, is session.py's. No method and no HTTP is known here.
+A single session is in session.py. No method and no HTTP is known here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .session import Session
 
 
 class Sessions:
-    """The sessions of this process, that used last at the end."""
+    """The sessions of this process, ordered by last use."""
 
     def __init__(self, settings: Settings, log: EventLog, clock: Callable[[], float], numbers: InFlight) -> None:
         self._settings = settings
@@ -35,75 +35,76 @@ class Sessions:
         return len(self._sessions)
 
     async def begin(self, principal: str, policy: Policy | None = None) -> Session:
-        """A new session. Raises Draining; Overloaded when there are as many as may be, all of them in use."""
+        """Create a session. Raises Draining, and Overloaded if the maximum number of sessions is in use."""
         if self._draining:
             raise Draining("The server is being stopped and takes no new session.", headers=RETRY_AFTER)
         if len(self._sessions) >= self._settings.max_sessions:
-            self._end_one_unused()
+            self._evict()
         session = Session(principal, Outbox(self._log), policy=policy, touched=self._clock())
         await session.outbox.open()
         self._sessions[session.id] = session
         self._numbers.add()
-        self._watch()
+        self._schedule_expiry()
         return session
 
-    def find(self, session: str, principal: str) -> Session | None:
-        """The session of that id, if it is this principal's; being asked for keeps it."""
-        found = self._sessions.get(session)
+    def find(self, session_id: str, principal: str) -> Session | None:
+        """The principal's session with that id, or None. Restarts the session's idle timeout."""
+        found = self._sessions.get(session_id)
         if found is None or found.principal != principal:
             return None
         found.touched = self._clock()
-        self._sessions.move_to_end(session)
+        self._sessions.move_to_end(session_id)
         return found
 
     def end(self, session: Session) -> None:
-        """End it and its runs. Ending twice does nothing."""
+        """End a session and its runs. Idempotent."""
         if self._sessions.pop(session.id, None) is not None:
             self._numbers.ended.add()
             session.end(stop_runs=True)
 
     def refuse(self) -> None:
-        """The server is being stopped: no session begins, and those that nothing is worked on for end."""
+        """Called when the server shuts down: accept no new session, and end those without pending work."""
         self._draining = True
         if self._timer is not None:
             self._timer.cancel()
         for session in list(self._sessions.values()):
-            if not session.worked_for:
+            if not session.has_pending_work:
                 del self._sessions[session.id]
                 self._numbers.ended.add()
                 session.end(stop_runs=False)
 
     async def drain(self) -> None:
-        """End all sessions, after what is still to be said. Runs are ended by `Runs.drain`, before."""
+        """End all sessions after their pending messages have been sent. `Runs.drain` must have ended the runs."""
         relays = [each for session in self._sessions.values() for each in session.relays]
         if relays:
             await asyncio.wait(relays)
         self.refuse()
 
-    # --- what is told to many ----------------------------------------------------------------------------------------
+    # --- notifications to many sessions ------------------------------------------------------------------------------
 
     def list_changed(self, kind: str) -> None:
-        """Something was added to the list of "tools", "resources" or "prompts", or taken from it."""
+        """Notify all clients that the list of "tools", "resources" or "prompts" has changed."""
         for session in self._sessions.values():
             if session.initialized:
                 session.notify(f"notifications/{kind}/list_changed")
 
     def resource_updated(self, uri: str) -> None:
-        """What is at that URI, in its normal form, has changed: whoever subscribed to it hears of it by their own."""
+        """Notify the subscribers of the resource with that normalised URI, each with the spelling it subscribed to."""
         for session in self._sessions.values():
-            for spelt in session.subscribed.get(uri, ()):
-                session.notify("notifications/resources/updated", {"uri": spelt})
+            for spelling in session.subscriptions.get(uri, ()):
+                session.notify("notifications/resources/updated", {"uri": spelling})
 
-    # --- how long they last ------------------------------------------------------------------------------------------
+    # --- the idle timeout --------------------------------------------------------------------------------------------
 
-    def _end_one_unused(self) -> None:
-        unused = next((each for each in self._sessions.values() if not each.busy), None)
-        if unused is None:
+    def _evict(self) -> None:
+        """End the session that is not busy and was used least recently. Raises Overloaded if all are busy."""
+        idle = next((each for each in self._sessions.values() if not each.busy), None)
+        if idle is None:
             raise Overloaded("As many sessions as this server takes are in use.", headers=RETRY_AFTER)
-        self.end(unused)
+        self.end(idle)
 
-    def _watch(self) -> None:
-        """One timer for all: the first is the one that was used longest ago."""
+    def _schedule_expiry(self) -> None:
+        """Set the timer that all sessions share, for the one that was used least recently: the first."""
         if self._timer is None and self._sessions and not self._draining:
             first = next(iter(self._sessions.values()))
             due = first.touched + self._settings.session_idle_seconds
@@ -120,4 +121,4 @@ class Sessions:
                 self._sessions.move_to_end(session.id)
             else:
                 self.end(session)
-        self._watch()
+        self._schedule_expiry()

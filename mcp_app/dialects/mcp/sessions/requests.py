@@ -1,7 +1,7 @@
-"""What a client of a session can ask for: the methods of MCP 2025-11-25 and older.
+"""The methods of revisions with sessions: MCP 2025-11-25 and older.
 
-A request becomes a result at once, or a run. Which transport it came by, and how its answer goes out, is not known
-here; the lists are offer.py's, what differs between the revisions stands in protocol/mcp/revisions.py.
+A request returns a result or starts a run. The transport, and how the answer is sent, are not known here; the lists are
+in offer.py, the differences between the revisions in protocol/mcp/revisions.py.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from ....protocol.http.seal import digest
 from ....protocol.http.trace import Trace, extract_trace
 from ....protocol.http.uri_template import normal
 from ....protocol.mcp import jsonrpc
-from ....protocol.mcp.asked import Asked
 from ....protocol.mcp.jsonrpc import Code, RpcError
+from ....protocol.mcp.request_info import RequestInfo
 from ....protocol.mcp.results import failed
 from ....protocol.mcp.revisions import Structure, negotiated
 from ....protocol.mcp.transcript import Transcript
@@ -29,10 +29,11 @@ from ....runs import Callee, Runs
 from ..answering import acceptable
 from ..offer import LISTS, Offer
 from ..validation import validate
-from .session import Session, Working
+from .session import RequestRun, Session
 
 _BEFORE_INITIALIZE = frozenset({"initialize", "ping"})
-""" "The initialization phase MUST be the first interaction" (Lifecycle, Initialization); a ping is no harm."""
+"""Methods that are allowed before initialization: "The initialization phase MUST be the first interaction" (Lifecycle,
+Initialization); a ping is harmless."""
 
 
 @dataclass(slots=True)
@@ -53,13 +54,13 @@ class SessionRequest:
         return extract_trace(self.headers, meta if isinstance(meta, dict) else None)
 
 
-class Legacy:
-    """Works on requests and notifications of sessions."""
+class SessionMethods:
+    """Processes requests and notifications of sessions."""
 
     def __init__(self, offer: Offer, runs: Runs) -> None:
         self._offer = offer
         self._runs = runs
-        self._methods: dict[str, Callable[[SessionRequest], Awaitable[dict[str, Any] | Working]]] = {
+        self._methods: dict[str, Callable[[SessionRequest], Awaitable[dict[str, Any] | RequestRun]]] = {
             "initialize": self._initialize,
             "ping": self._ping,
             **dict.fromkeys(LISTS, self._list),
@@ -72,8 +73,11 @@ class Legacy:
             "logging/setLevel": self._set_level,
         }
 
-    async def begin(self, session: Session, message: jsonrpc.RpcRequest, headers: Mapping[str, str]) -> bytes | Working:
-        """The response, or the run that will have it. Raises RpcError and the errors of the runs."""
+    async def begin(
+        self, session: Session, message: jsonrpc.RpcRequest, headers: Mapping[str, str]
+    ) -> bytes | RequestRun:
+        """Start a request. Returns its response, or the run that will have it. Raises RpcError and the errors of
+        `Runs.start`."""
         method = self._methods.get(message.method)
         if method is None:
             raise RpcError(Code.METHOD_NOT_FOUND, f"There is no method {message.method[:100]!r}.")
@@ -81,14 +85,14 @@ class Legacy:
             raise RpcError(Code.INVALID_REQUEST, "This session is not initialized: initialize comes first.")
         validate(message.method, message.params, session.revision.version)
         with session.claim(message.id):
-            begun = await method(SessionRequest(session, message, headers))
-            if isinstance(begun, Working):
-                session.begin(message.id, begun)
-                return begun
-        return jsonrpc.result(message.id, encode(begun))
+            started = await method(SessionRequest(session, message, headers))
+            if isinstance(started, RequestRun):
+                session.track(message.id, started)
+                return started
+        return jsonrpc.result(message.id, encode(started))
 
-    def notified(self, session: Session, message: jsonrpc.RpcNotification) -> None:
-        """What a client tells. Notifications that are not known mean nothing (JSON-RPC 2.0, 4.1)."""
+    def receive_notification(self, session: Session, message: jsonrpc.RpcNotification) -> None:
+        """Process a notification. Unknown ones are ignored (JSON-RPC 2.0, 4.1)."""
         if message.method == "notifications/initialized":
             session.initialized = session.capabilities is not None
         elif message.method == "notifications/cancelled":
@@ -131,30 +135,30 @@ class Legacy:
     # --- lists -------------------------------------------------------------------------------------------------------
 
     async def _list(self, request: SessionRequest) -> dict[str, Any]:
-        return self._offer.listed(request.message.method, request.params, request.session.revision.wire)
+        return self._offer.page(request.message.method, request.params, request.session.revision.wire)
 
     async def _complete(self, request: SessionRequest) -> dict[str, Any]:
         return await self._offer.complete(request.params, self._runs.threads)
 
-    # --- what runs ---------------------------------------------------------------------------------------------------
+    # --- requests that start a run -----------------------------------------------------------------------------------
 
-    async def _call_tool(self, request: SessionRequest) -> dict[str, Any] | Working:
+    async def _call_tool(self, request: SessionRequest) -> dict[str, Any] | RequestRun:
         tool = self._offer.tools.get(request.params["name"])
-        asked = self._asked(request, request.session.revision.wire.structure(tool.structure))
+        info = self._info(request, request.session.revision.wire.structure(tool.structure))
         try:
             arguments = tool.arguments(request.params.get("arguments") or {})
-        except InvalidParams as error:  # for the model to mend (SEP-1303)
-            return failed(asked, error.object())
-        return await self._run(request, tool, arguments, asked)
+        except InvalidParams as error:  # for the model to correct (SEP-1303)
+            return failed(info, error.object())
+        return await self._run(request, tool, arguments, info)
 
-    async def _get_prompt(self, request: SessionRequest) -> Working:
+    async def _get_prompt(self, request: SessionRequest) -> RequestRun:
         prompt = self._offer.prompts.get(request.params["name"])
         arguments = prompt.arguments(request.params.get("arguments") or {})
-        return await self._run(request, prompt, arguments, self._asked(request, raw={}))
+        return await self._run(request, prompt, arguments, self._info(request, raw={}))
 
-    async def _read_resource(self, request: SessionRequest) -> Working:
+    async def _read_resource(self, request: SessionRequest) -> RequestRun:
         reading, arguments = self._match(request.params["uri"])
-        return await self._run(request, reading, arguments, self._asked(request, raw={}))
+        return await self._run(request, reading, arguments, self._info(request, raw={}))
 
     def _match(self, uri: str) -> Any:
         try:
@@ -162,7 +166,9 @@ class Legacy:
         except UnknownResource as error:
             raise RpcError(Code.RESOURCE_NOT_FOUND, error.message, data={**error.object(), "uri": uri}) from None
 
-    async def _run(self, request: SessionRequest, callee: Callee, arguments: dict[str, Any], asked: Asked) -> Working:
+    async def _run(
+        self, request: SessionRequest, callee: Callee, arguments: dict[str, Any], info: RequestInfo
+    ) -> RequestRun:
         session = request.session
         policy = session.policy or session.revision.policy
         asker = None if callee.context is None else self._asker(request, policy)
@@ -175,11 +181,12 @@ class Legacy:
             asker=asker,
             trace=request.trace,
         )
-        run.beside = transcript = Transcript(asked)
-        return Working(run, transcript)
+        run.beside = transcript = Transcript(info)
+        return RequestRun(run, transcript)
 
     def _asker(self, request: SessionRequest, policy: Policy) -> Asker | None:
-        """Who takes no stream cannot be sent a question; the oldest transport has one whatever this request accepts."""
+        """The request's asker; None if its client accepts no stream, on which questions are sent, and cannot open URLs.
+        The oldest transport has a stream, whatever the request accepts."""
         session = request.session
         capabilities = session.capabilities or {}
         if policy is MCP_2024_11_05 or acceptable(request.headers.get("accept")) is not Representation.JSON:
@@ -191,17 +198,17 @@ class Legacy:
                 notify=session.completed,
                 polled=polled,
                 first_forms=forms,
-                meta=request.trace.headers(),  # what the client does for us is of the trace it began
+                meta=request.trace.headers(),  # the client's work for us belongs to the trace that it started
             )
         if declared(URL, capabilities):
             call = f"{request.message.method} {digest(request.params).hex()}"
             return UrlAsker(session.referrals, call, session.completed)
         return None
 
-    def _asked(
+    def _info(
         self, request: SessionRequest, structure: Structure = Structure.ABSENT, raw: dict[str, Any] | None = None
-    ) -> Asked:
-        return Asked(
+    ) -> RequestInfo:
+        return RequestInfo(
             request.message.id,
             request.session.revision.wire,
             self._offer.namespace,
@@ -213,6 +220,6 @@ class Legacy:
 
 
 def _normal(request: SessionRequest) -> str:
-    """The URI as changes name it."""
+    """The URI in the normal form that notifications of changes use."""
     uri: str = request.params["uri"]
     return normal(uri) or uri

@@ -1,6 +1,6 @@
-"""One session of MCP 2025-11-25 and older: what its client can be asked for, what it subscribed to, what it waits for.
+"""One session of MCP 2025-11-25 and older: its client's capabilities, subscriptions, and pending requests both ways.
 
-How many sessions there are, and for how long, is register.py's. No method and no HTTP is known here.
+The number of sessions and their idle timeout are in register.py. No method and no HTTP is known here.
 """
 
 from __future__ import annotations
@@ -26,18 +26,19 @@ from ....runs import Run
 from .outbox import Outbox
 
 MAX_SUBSCRIPTIONS = 1000
-"""Resources that one session is told of: a list that a client can make as long as it likes is kept for as long."""
+"""Resources that one session can subscribe to. The list is kept as long as the session, and without a limit its length
+would be up to the client."""
 
 MAX_BATCHES = 64
-"""Streams of batches that can be come back to in one session: a name and a hundred ids each."""
+"""Streams of batches that can be resumed in one session: each is a name and up to a hundred ids."""
 
 DEFAULT_LEVEL = "info"
-"""Of log messages, until a client says otherwise: "the server MAY decide which messages to send automatically"
+"""The level of log messages until the client sets another: "the server MAY decide which messages to send automatically"
 (2025-11-25, Logging)."""
 
 
-class Working(NamedTuple):
-    """A request that became a run."""
+class RequestRun(NamedTuple):
+    """A request that has started a run."""
 
     run: Run
     transcript: Transcript
@@ -45,7 +46,7 @@ class Working(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class Session:
-    """One client's session. `policy` is that of its requests; None until `initialize` for the 2024-11-05 transport."""
+    """One client's session. `policy` applies to its requests. Over Streamable HTTP it is None until `initialize`."""
 
     principal: str
     outbox: Outbox
@@ -53,35 +54,38 @@ class Session:
     policy: Policy | None = None
     id: str = field(default_factory=lambda: secrets.token_hex(16))
     capabilities: dict[str, Any] | None = None
-    """What its client can be asked for; None until `initialize`."""
+    """The client's capabilities that exist in the revision; None until `initialize`."""
     initialized: bool = False
     level: str = DEFAULT_LEVEL
-    subscribed: dict[str, dict[str, None]] = field(default_factory=dict)
-    """The resources it is told of: the URIs by their normal form, each as the client wrote it."""
+    subscriptions: dict[str, dict[str, None]] = field(default_factory=dict)
+    """The subscribed resources: normalised URI -> the spellings that the client subscribed to."""
     referrals: UrlReferrals = field(default_factory=lambda: UrlReferrals(asyncio.get_running_loop().time))
-    """What its calls without a stream have asked for."""
+    """The state of calls without a stream that ended with URLs to open."""
     ended: bool = False
     touched: float = 0.0
+    """The time of last use, on the loop's clock."""
     streams: int = 0
-    """Responses being sent to it now."""
+    """The number of open responses with the session's own stream."""
     batches: OrderedDict[str, Sequence[str]] = field(default_factory=OrderedDict)
-    """The streams of batches, each with the runs of its calls."""
+    """The streams of batches by name, each with the ids of its runs."""
     relays: set[asyncio.Task[None]] = field(default_factory=set)
-    """What brings its requests' messages to its own stream (2024-11-05)."""
-    # What the register of runs forgets, a session forgets with it.
+    """The tasks that send the messages of requests on the session's own stream (2024-11-05)."""
+    # Weak: a run that the register of runs forgets is forgotten here, too.
     _transcripts: weakref.WeakKeyDictionary[Run, Transcript] = field(default_factory=weakref.WeakKeyDictionary)
     _runs: weakref.WeakValueDictionary[str, Run] = field(default_factory=weakref.WeakValueDictionary)
     _by_request: weakref.WeakValueDictionary[Id, Run] = field(default_factory=weakref.WeakValueDictionary)
     _claimed: dict[Id, bool] = field(default_factory=dict)
-    _asked: dict[Id, asyncio.Future[jsonrpc.RpcResponse]] = field(default_factory=dict)
+    """The ids of requests that are being started, and whether each has been cancelled meanwhile."""
+    _expected: dict[Id, asyncio.Future[jsonrpc.RpcResponse]] = field(default_factory=dict)
+    """Our requests to the client that have no response yet."""
 
-    # --- its requests ------------------------------------------------------------------------------------------------
+    # --- the client's requests ---------------------------------------------------------------------------------------
 
     @contextmanager
     def claim(self, request: Id) -> Iterator[None]:
-        """A request of that id is being begun. Raises InvalidRequest while another of that id is worked on: "the
-        request ID MUST NOT have been previously used by the requestor within the same session" (Requests). One that
-        has been answered is not held against clients that count from 1 again.
+        """Reserve the id while its request is being started. Raises InvalidRequest if a request with the same id is in
+        progress: "the request ID MUST NOT have been previously used by the requestor within the same session"
+        (Requests). Ids of answered requests may be reused: some clients restart counting at 1.
         """
         before = self._by_request.get(request)
         if request in self._claimed or (before is not None and not before.ended):
@@ -95,98 +99,98 @@ class Session:
         finally:
             del self._claimed[request]
 
-    def begin(self, request: Id, working: Working) -> None:
-        """A request is being worked on: it can be cancelled by its id, and its stream be come back to by the run's."""
-        self._by_request[request] = working.run
+    def track(self, request: Id, started: RequestRun) -> None:
+        """Register a run: it can be cancelled by the request's id, and its stream be resumed by the run's id."""
+        self._by_request[request] = started.run
         if self._claimed.get(request):
             self.cancel(request)
-        self._runs[working.run.id] = working.run
-        self._transcripts[working.run] = working.transcript
+        self._runs[started.run.id] = started.run
+        self._transcripts[started.run] = started.transcript
 
     def keep_batch(self, runs: Sequence[str]) -> str:
-        """A name for the stream of these runs, by which it is come back to."""
+        """Register the stream of these runs, and return its name, by which it can be resumed."""
         name = secrets.token_hex(16)
         self.batches[name] = runs
         if len(self.batches) > MAX_BATCHES:
             self.batches.popitem(last=False)
         return name
 
-    def working(self, run: str) -> Working | None:
-        """The request whose run that is, ended or not; None for one of another session, or that was forgotten."""
-        found = self._runs.get(run)
-        return None if found is None else Working(found, self._transcripts[found])
+    def find(self, run_id: str) -> RequestRun | None:
+        """The request with that run, which may have ended; None for a run of another session, or a forgotten one."""
+        found = self._runs.get(run_id)
+        return None if found is None else RequestRun(found, self._transcripts[found])
 
     @property
     def busy(self) -> bool:
-        """Whether it is being answered, or worked for."""
-        return self.streams > 0 or self.worked_for
+        """Whether the session has an open stream or pending work."""
+        return self.streams > 0 or self.has_pending_work
 
     @property
-    def worked_for(self) -> bool:
-        """Whether something is still to be said to it."""
+    def has_pending_work(self) -> bool:
+        """Whether messages are still to come: a run has not ended, or its messages have not been sent."""
         return bool(self.relays) or any(not each.over for each in self._runs.values())
 
     def cancel(self, request: Id) -> None:
-        """notifications/cancelled; of an unknown request, or one that has ended, "MAY be ignored"."""
+        """notifications/cancelled: cancel the request. Ignored for an unknown or ended request ("MAY be ignored")."""
         run = self._by_request.get(request)
-        if request in self._claimed:  # it is being begun
+        if request in self._claimed:  # it is being started
             self._claimed[request] = True
         if run is not None:
             run.stop(Cancelled("The client cancelled the request."))
 
-    # --- what the server says of itself ------------------------------------------------------------------------------
+    # --- notifications -----------------------------------------------------------------------------------------------
 
     def notify(self, method: str, params: dict[str, Any] | None = None) -> None:
-        """A notification that belongs to no request."""
+        """Send a notification that belongs to no request."""
         self.outbox.send(jsonrpc.notification(method, None if params is None else encode(params)))
 
     def completed(self, elicitation: str) -> None:
-        """What a call sent its user to is done, and the call is not there any more."""
+        """Notify the client that an elicitation is complete whose call has already ended."""
         self.notify("notifications/elicitation/complete", {"elicitationId": elicitation})
 
-    # --- what it asks ------------------------------------------------------------------------------------------------
-
     def subscribe(self, uri: str, normal: str) -> None:
-        """Raises Overloaded for one too many."""
-        spelt = self.subscribed.get(normal, {})
-        if uri in spelt:
+        """Subscribe to a resource; `normal` is its normalised URI. Raises Overloaded above MAX_SUBSCRIPTIONS."""
+        spellings = self.subscriptions.get(normal, {})
+        if uri in spellings:
             return
-        if sum(map(len, self.subscribed.values())) >= MAX_SUBSCRIPTIONS:
+        if sum(map(len, self.subscriptions.values())) >= MAX_SUBSCRIPTIONS:
             raise Overloaded(f"A session is told of at most {MAX_SUBSCRIPTIONS} resources.")
-        self.subscribed[normal] = {**spelt, uri: None}
+        self.subscriptions[normal] = {**spellings, uri: None}
 
     def unsubscribe(self, uri: str, normal: str) -> None:
-        """Of what it is not subscribed to, this does nothing."""
-        spelt = self.subscribed.get(normal, {})
-        spelt.pop(uri, None)
-        if not spelt:
-            self.subscribed.pop(normal, None)
+        """Undo `subscribe`. Does nothing without a subscription."""
+        spellings = self.subscriptions.get(normal, {})
+        spellings.pop(uri, None)
+        if not spellings:
+            self.subscriptions.pop(normal, None)
+
+    # --- our requests ------------------------------------------------------------------------------------------------
 
     def expect(self) -> tuple[Id, asyncio.Future[jsonrpc.RpcResponse]]:
-        """An id for a request of ours, and what its response will be. Ended with the session, the future is cancelled.
+        """Allocate the id of a request to the client, and the future of its response.
 
-        Whoever gives up waiting cancels the future.
+        The session cancels the future when it ends; a caller that stops waiting must cancel it, too.
         """
         request = secrets.token_hex(8)
-        answer: asyncio.Future[jsonrpc.RpcResponse] = asyncio.get_running_loop().create_future()
-        self._asked[request] = answer
-        answer.add_done_callback(lambda _: self._asked.pop(request, None))
-        return request, answer
+        future: asyncio.Future[jsonrpc.RpcResponse] = asyncio.get_running_loop().create_future()
+        self._expected[request] = future
+        future.add_done_callback(lambda _: self._expected.pop(request, None))
+        return request, future
 
-    def answered(self, response: jsonrpc.RpcResponse) -> bool:
-        """A response came in; whether anybody waited for it."""
-        answer = None if response.id is None else self._asked.get(response.id)
-        if answer is None or answer.done():
+    def receive_response(self, response: jsonrpc.RpcResponse) -> bool:
+        """Process a response from the client. Returns whether it was expected."""
+        future = None if response.id is None else self._expected.get(response.id)
+        if future is None or future.done():
             return False
-        answer.set_result(response)
+        future.set_result(response)
         return True
 
     def end(self, *, stop_runs: bool) -> None:
-        """Nothing belongs to it any more."""
+        """Close the outbox and cancel the expected responses; `stop_runs`: cancel the runs as well."""
         self.ended = True
         self.outbox.close()
-        for answer in list(self._asked.values()):
-            answer.cancel()
+        for future in list(self._expected.values()):
+            future.cancel()
         if stop_runs:
             for run in list(self._runs.values()):
                 run.stop(Cancelled("The client's session has ended."))

@@ -1,7 +1,7 @@
-"""The `requestState` of this server: sealed with the operator's secrets, opened once it proves to be of this very call.
+"""Seals and opens the `requestState` of a call: authenticated with the operator's secrets, and bound to the request.
 
-How a seal is made is protocol/http/seal.py's, what is in it asking/by_retry.py's, and which states were used the event
-log's. Here are the keys, the clock and chance.
+The seal itself is in protocol/http/seal.py, the payload in asking/by_retry.py, and the record of used states in the
+event log. This module provides the keys, the clock and the random numbers.
 """
 
 from __future__ import annotations
@@ -23,12 +23,11 @@ from ....protocol.mcp.params import CLIENT_CAPABILITIES_KEY
 logger = logging.getLogger("mcp_app.mcp")
 
 STATE_SECONDS = 3600.0
-"""For how long a state can be brought back: a person fills in a form within minutes, and looks something up for it
-within the hour."""
+"""How long a state is valid: a person fills in a form within minutes, and looks something up for it within an hour."""
 
 
 class States:
-    """Seals and opens the states of one server. `clock` counts seconds since the epoch."""
+    """The keys and the used states of one server. `clock` returns seconds since the epoch."""
 
     def __init__(
         self,
@@ -45,8 +44,8 @@ class States:
 
     @property
     def keys(self) -> tuple[bytes, ...]:
-        """The keys of the setting: the first seals, all open. Without one a random key, which no other process has,
-        and said so once."""
+        """The keys of the setting: the first one seals, each of them opens. Without the setting, a random key that no
+        other process has; that is logged once."""
         if not self._keys:
             self._keys = (seal.derive_key(self.random(32)),)
             logger.warning(
@@ -55,11 +54,10 @@ class States:
             )
         return self._keys
 
-    async def use(self, text: str) -> None:
-        """Count a state that is good for one use as used, for as long as it could be brought back.
+    async def consume(self, text: str) -> None:
+        """Record a single-use state as used, until it expires, for all processes that share the event log.
 
-        It holds for as many processes as share the event log. Raises StateRefused when it was used before, Overloaded
-        when the log takes no more.
+        Raises StateRefused if it has been used before, Overloaded if the log is full.
         """
         now = self.clock()
         name = f"state {seal.fingerprint(text)}"
@@ -68,8 +66,8 @@ class States:
 
 
 @dataclass(slots=True)
-class Bound:
-    """States of one principal's request: what is sealed here opens only here."""
+class BoundStates:
+    """Seals and opens states that are bound to one principal's request: no other request opens them."""
 
     states: States
     principal: str
@@ -77,7 +75,7 @@ class Bound:
     params: Mapping[str, Any]
 
     def seal(self, payload: Any) -> str:
-        """The `requestState` that carries the payload to the next round."""
+        """The `requestState` that contains the payload for the retry."""
         return seal.seal(
             payload,
             keys=self.states.keys,
@@ -89,7 +87,7 @@ class Bound:
         )
 
     async def open(self, *, once: bool) -> CallState | None:
-        """What the request's own state carries; None when it has none. With `once` it opens a single time.
+        """The payload of the request's own state; None if it has none. With `once` a state can be opened only once.
 
         Raises StateRefused and, with `once`, Overloaded.
         """
@@ -105,20 +103,20 @@ class Bound:
             now=self.states.clock(),
         )
         if once:
-            await self.states.use(text)
+            await self.states.consume(text)
         return CallState.from_payload(payload)
 
-    def rounds(self, state: CallState | None) -> RetryAsker:
-        """How the call asks its caller, going on from that state."""
+    def asker(self, state: CallState | None) -> RetryAsker:
+        """The asker of the call, which continues from that state."""
         capabilities = self.params["_meta"][CLIENT_CAPABILITIES_KEY]
         return RetryAsker(capabilities, state, self.params.get("inputResponses") or {})
 
 
-class FirstRound:
-    """The states of a request that brings none, and that may make one if its tool asks, which few do.
+class LazyBoundStates:
+    """Lazy: creates the `BoundStates` of a request without a state if its tool asks a question, which few do.
 
-    Its bytes are kept, and read a second time then: 0.5 KiB of a small call that waits, where what they were read as
-    takes 2.6.
+    It keeps the body, and parses it again in that case: 0.5 KiB for a small call that waits; the parsed message would
+    take 2.6 KiB.
     """
 
     __slots__ = ("_body", "_bound", "_principal", "_states")
@@ -127,19 +125,19 @@ class FirstRound:
         self._states = states
         self._principal = principal
         self._body = body
-        self._bound: Bound | None = None
+        self._bound: BoundStates | None = None
 
     def seal(self, payload: Any) -> str:
-        """As `Bound.seal`."""
-        return self._opened().seal(payload)
+        """As `BoundStates.seal`."""
+        return self._bound_states().seal(payload)
 
-    def rounds(self) -> RetryAsker:
-        """As `Bound.rounds`, from the start."""
-        return self._opened().rounds(None)
+    def asker(self) -> RetryAsker:
+        """As `BoundStates.asker`, without a state."""
+        return self._bound_states().asker(None)
 
-    def _opened(self) -> Bound:
+    def _bound_states(self) -> BoundStates:
         if self._bound is None:
             message = jsonrpc.parse(self._body)
-            assert isinstance(message, jsonrpc.RpcRequest)  # noqa: S101 - it was one before
-            self._bound = Bound(self._states, self._principal, message.method, message.params)
+            assert isinstance(message, jsonrpc.RpcRequest)  # noqa: S101 - the same body was one before
+            self._bound = BoundStates(self._states, self._principal, message.method, message.params)
         return self._bound

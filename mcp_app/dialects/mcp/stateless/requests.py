@@ -1,7 +1,7 @@
-"""MCP without sessions: revision 2026-07-28, in which every request says all that is needed to answer it.
+"""The methods of the revision without sessions: MCP 2026-07-28.
 
-A request is checked in the order of what it could be wrong in: version, headers, `_meta`, method, parameters. How a run
-becomes an answer is answering.py's; the lists are offer.py's.
+A request is validated in this order: version, header fields, `_meta`, method, parameters. A run is answered in
+answering.py; the lists are in offer.py.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from ....protocol.event import encode
 from ....protocol.http.trace import Trace, extract_trace
 from ....protocol.mcp import headers as mcp_headers
 from ....protocol.mcp import jsonrpc
-from ....protocol.mcp.asked import Asked
 from ....protocol.mcp.jsonrpc import Code, RpcError
 from ....protocol.mcp.params import CLIENT_CAPABILITIES_KEY, LOG_LEVEL_KEY, SERVER_INFO_KEY
+from ....protocol.mcp.request_info import RequestInfo
 from ....protocol.mcp.results import failed
 from ....protocol.mcp.revisions import STATELESS, STATELESS_WIRE, Structure
-from ....protocol.mcp.tasks import EXTENSION, EXTENSION_METHODS, declared, not_declared
+from ....protocol.mcp.tasks import EXTENSION, EXTENSION_METHODS, extension_required, supports_tasks
 from ....protocol.mcp.transcript import Transcript
 from ....protocol.policy import MCP_2026_07_28, MCP_2026_07_28_FOLLOWED, Policy
 from ....runs import Callee, Run, Runs
@@ -32,13 +32,13 @@ from ....web.messages import PRINCIPAL, Answer, Request, json_answer
 from ..answering import Answering
 from ..offer import LIST_TTL_MS, LISTS, Offer
 from ..validation import validate
-from .request_state import Bound, FirstRound, States
+from .request_state import BoundStates, LazyBoundStates, States
 from .subscriptions import Subscriptions
 from .task import Task
 from .tasks import Tasks
 
 _CACHEABLE = {"ttlMs": LIST_TTL_MS, "cacheScope": "public"}
-"""Lists are the same for everybody, as nobody is asked who they are."""
+"""Lists are public: there is no authentication, so they are the same for every client."""
 
 
 @dataclass(slots=True)
@@ -63,13 +63,13 @@ class StatelessRequest:
 
     @property
     def capabilities(self) -> Mapping[str, Any]:
-        """What the client declared that it can do, with this very request."""
+        """The client's capabilities, as declared in this request."""
         capabilities: Mapping[str, Any] = self.meta[CLIENT_CAPABILITIES_KEY]
         return capabilities
 
 
-class Modern:
-    """Answers requests of the revisions that it lists as `supported`."""
+class StatelessMethods:
+    """Answers requests without a session. `supported` are the revisions that discovery and errors list."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class Modern:
         }
 
     async def answer(self, request: Request, message: jsonrpc.RpcRequest) -> Answer:
-        """Raises RpcError and the errors of the runs; the caller gives them the request's id."""
+        """Raises RpcError and the errors of `Runs.start`; the caller adds the request's id to them."""
         self._check_version(request, message)
         mcp_headers.check_request(request.headers, message)
         meta = message.params.get("_meta")
@@ -115,7 +115,7 @@ class Modern:
         method = self._methods.get(message.method)
         if method is None:
             raise RpcError(Code.METHOD_NOT_FOUND, f"There is no method {message.method[:100]!r}.", status=404)
-        if message.method not in EXTENSION_METHODS:  # of which the revision's schema says nothing
+        if message.method not in EXTENSION_METHODS:  # which the revision's schema does not contain
             _validate(message)
         return await method(StatelessRequest(request, message))
 
@@ -139,27 +139,27 @@ class Modern:
         return self._result(request, result)
 
     async def _list(self, request: StatelessRequest) -> Answer:
-        page = self._offer.listed(request.message.method, request.params, STATELESS_WIRE)
+        page = self._offer.page(request.message.method, request.params, STATELESS_WIRE)
         return self._result(request, {**page, **_CACHEABLE})
 
     async def _complete(self, request: StatelessRequest) -> Answer:
         return self._result(request, await self._offer.complete(request.params, self._runs.threads))
 
     async def _listen(self, request: StatelessRequest) -> Answer:
-        wanted = request.params["notifications"].get("taskIds")
-        if wanted is not None and not declared(request.capabilities):
-            raise not_declared()
-        if not isinstance(wanted or [], list):
+        task_ids = request.params["notifications"].get("taskIds")
+        if task_ids is not None and not supports_tasks(request.capabilities):
+            raise extension_required()
+        if not isinstance(task_ids or [], list):
             raise RpcError(Code.INVALID_PARAMS, '"taskIds": a list of strings is needed.')
         return self._subscriptions.listen(
             request.http,
             request.message,
             self._meta,
-            self._tasks.known(wanted or ()),
+            self._tasks.known(task_ids or ()),
             self._tasks.state,
         )
 
-    # --- what runs ---------------------------------------------------------------------------------------------------
+    # --- requests that start a run -----------------------------------------------------------------------------------
 
     async def _call_tool(self, request: StatelessRequest) -> Answer:
         tool = self._offer.tools.get(request.params["name"])
@@ -167,29 +167,29 @@ class Modern:
         structure = STATELESS_WIRE.structure(tool.structure)
         try:
             arguments = tool.arguments(request.params.get("arguments") or {})
-        except InvalidParams as error:  # for the model to mend (SEP-1303)
-            return self._result(request, failed(self._asked(request, structure), error.object()))
-        if Tasks.takes(tool, request.capabilities):
-            task = await self._task_of(request, tool, structure)
+        except InvalidParams as error:  # for the model to correct (SEP-1303)
+            return self._result(request, failed(self._info(request, structure), error.object()))
+        if Tasks.starts(tool, request.capabilities):
+            task = await self._new_task(request, tool, structure)
             return await self._tasks.call(request.http, tool, arguments, task, request.trace)
         if Tasks.promotes(tool, request.capabilities):
-            task = await self._task_of(request, tool, structure)
+            task = await self._new_task(request, tool, structure)
             run = await self._start(request, tool, arguments, MCP_2026_07_28_FOLLOWED, task)
             promote = partial(self._tasks.promote, run, task)
             return await self._answering.answer(request.http, run, task.transcript, promote)
         return await self._run(request, tool, arguments, structure, once=tool.once)
 
-    async def _task_of(self, request: StatelessRequest, tool: Tool, structure: Structure) -> Task:
-        bound, rounds = await self._rounds(request, once=tool.once)
-        return self._tasks.prepared(self._asked(request, structure, seal=bound.seal), rounds)
+    async def _new_task(self, request: StatelessRequest, tool: Tool, structure: Structure) -> Task:
+        states, asker = await self._retry_asker(request, once=tool.once)
+        return self._tasks.new(self._info(request, structure, seal=states.seal), asker)
 
     def _task(
-        self, does: Callable[[Mapping[str, Any]], dict[str, Any]]
+        self, method: Callable[[Mapping[str, Any]], dict[str, Any]]
     ) -> Callable[[StatelessRequest], Awaitable[Answer]]:
         async def answer(request: StatelessRequest) -> Answer:
-            if not declared(request.capabilities):
-                raise not_declared()
-            return self._result(request, does(request.params))
+            if not supports_tasks(request.capabilities):
+                raise extension_required()
+            return self._result(request, method(request.params))
 
         return answer
 
@@ -218,15 +218,15 @@ class Modern:
     ) -> Answer:
         """`once`: a `requestState` can be used only once."""
         asker: Asker | None = None
-        sealing: Bound | FirstRound | None = None
+        states: BoundStates | LazyBoundStates | None = None
         if request.params.get("requestState") is not None:
-            sealing, asker = await self._rounds(request, once=once)
+            states, asker = await self._retry_asker(request, once=once)
         elif callee.context is not None:
-            sealing = FirstRound(self._states, PRINCIPAL, request.http.body)
-            asker = LazyAsker(request.capabilities, sealing.rounds)
-        asked = self._asked(request, structure, raw, None if sealing is None else sealing.seal)
+            states = LazyBoundStates(self._states, PRINCIPAL, request.http.body)
+            asker = LazyAsker(request.capabilities, states.asker)
+        info = self._info(request, structure, raw, None if states is None else states.seal)
         run = await self._start(request, callee, arguments, MCP_2026_07_28, asker)
-        return await self._answering.answer(request.http, run, Transcript(asked))
+        return await self._answering.answer(request.http, run, Transcript(info))
 
     async def _start(
         self, request: StatelessRequest, callee: Callee, arguments: dict[str, Any], policy: Policy, asker: Asker | None
@@ -241,21 +241,21 @@ class Modern:
             trace=request.trace,
         )
 
-    async def _rounds(self, request: StatelessRequest, *, once: bool) -> tuple[Bound, RetryAsker]:
-        """How it asks its caller, going on from the request's state. Raises StateRefused."""
-        self._runs.check()  # first: a state for one use that is opened for a call that cannot begin would be lost
-        bound = Bound(self._states, PRINCIPAL, request.message.method, request.params)
-        state = await bound.open(once=once)
-        return bound, bound.rounds(state)
+    async def _retry_asker(self, request: StatelessRequest, *, once: bool) -> tuple[BoundStates, RetryAsker]:
+        """The call's asker, which continues from the request's state. Raises StateRefused."""
+        self._runs.check()  # first: a single-use state would be lost if it were opened for a call that cannot start
+        states = BoundStates(self._states, PRINCIPAL, request.message.method, request.params)
+        state = await states.open(once=once)
+        return states, states.asker(state)
 
-    def _asked(
+    def _info(
         self,
         request: StatelessRequest,
         structure: Structure,
         raw: dict[str, Any] | None = None,
         seal: Callable[[Any], str] | None = None,
-    ) -> Asked:
-        return Asked(
+    ) -> RequestInfo:
+        return RequestInfo(
             request.message.id,
             STATELESS_WIRE,
             self._offer.namespace,
@@ -274,10 +274,10 @@ class Modern:
 
 
 def _validate(message: jsonrpc.RpcRequest) -> None:
-    """Against the revision's own schema. Raises RpcError naming each field.
+    """Validate against the revision's own schema. Raises RpcError, which names each invalid field.
 
-    Of `inputResponses` only that it is an object: an answer is looked at when it is asked for, and what nobody asked
-    for is passed over (basic/patterns/mrtr, Error Handling).
+    `inputResponses` must only be an object: each answer is validated when the tool asks for it, and answers to other
+    questions are ignored (basic/patterns/mrtr, Error Handling).
     """
     params = message.params
     if isinstance(params.get("inputResponses"), dict):

@@ -1,7 +1,7 @@
-"""One task: a call whose response is collected for whoever polls, and how it stands (io.modelcontextprotocol/tasks).
+"""One task: a call whose response is kept for a client that polls, and its status (io.modelcontextprotocol/tasks).
 
-What makes a call a task is tasks.py's, the wire's names are protocol/mcp/tasks.py's, and what a tool asks in between
-asking/by_polling.py's.
+Calls become tasks in tasks.py; the wire format is in protocol/mcp/tasks.py, the tool's questions in
+asking/by_polling.py.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from ....asking import PollingAsker, RetryAsker
 from ....protocol.errors import Cancelled, UnknownRun
 from ....protocol.event import Event
-from ....protocol.mcp.asked import Asked
+from ....protocol.mcp.request_info import RequestInfo
 from ....protocol.mcp.results import status
 from ....protocol.mcp.transcript import Transcript
 from ....runs import Reader, Run
@@ -22,22 +22,22 @@ from ....web.messages import Answer, json_answer
 from ..failures import as_rpc_error
 
 _LOOK_SECONDS = 3600.0
-"""How long one read of the log waits; then it is read again."""
+"""The timeout of one read of the log, after which it is repeated."""
 
 
 class Task(PollingAsker):
-    """One call that may be a task, as the asker of its run: so it is known as long as the run is.
+    """One call that is or may become a task. It is the asker of its run, and so exists as long as the run.
 
-    `created` and `updated` are seconds since the epoch. `on_change` is called when `outcome` has become another.
+    `created` and `updated` are seconds since the epoch. `on_change` is called when the value of `outcome` has changed.
     """
 
-    def __init__(self, asked: Asked, rounds: RetryAsker, now: Callable[[], float]) -> None:
-        super().__init__(rounds, self._touch)
-        self.transcript = Transcript(asked)
+    def __init__(self, info: RequestInfo, retry_asker: RetryAsker, now: Callable[[], float]) -> None:
+        super().__init__(retry_asker, self._touch)
+        self.transcript = Transcript(info)
         self.created = self.updated = now()
         self.on_change: Callable[[], None] = lambda: None
-        self._last: Event | None = None  # the log's own: a response that is kept beside it would count nowhere
-        self._lost: bytes | None = None
+        self._last: Event | None = None  # the log's object: a separate response would not count towards any size
+        self._error: bytes | None = None
         self._now = now
 
     def _touch(self) -> None:
@@ -45,43 +45,43 @@ class Task(PollingAsker):
         self.on_change()
 
     async def follow(self, reader: Reader) -> None:
-        """Read the run to its end, for what of it belongs into the result."""
+        """Read the run to its end, and record the entries that the result repeats."""
         try:
-            self._last = await self._end_of(reader)
-        except Exception as error:  # purged, or ours: there is a response all the same
-            self._lost = as_rpc_error(error, self.transcript.asked.id).encode()
+            self._last = await self._last_event(reader)
+        except Exception as error:  # purged, or a defect of ours: either is the task's response
+            self._error = as_rpc_error(error, self.transcript.info.id).encode()
         finally:
             reader.close()
         self._touch()
 
-    async def _end_of(self, reader: Reader) -> Event:
+    async def _last_event(self, reader: Reader) -> Event:
         loop = asyncio.get_running_loop()
         while (batch := await reader.next(loop.time() + _LOOK_SECONDS)) is not None:
             for entry in batch:
                 if entry.event.last:
                     return entry.event
-                self.transcript.keep(entry)  # notifications are "not supported on tasks"
+                self.transcript.record(entry)  # notifications are "not supported on tasks"
         raise UnknownRun("This run has no end.")
 
     @property
     def response(self) -> bytes | None:
-        """The response to the call, once there is one."""
-        return self._lost if self._last is None else self.transcript.response(self._last)
+        """The response to the call; None while there is none."""
+        return self._error if self._last is None else self.transcript.response(self._last)
 
-    def answer_at_once(self) -> Answer:
-        """The response as the call's answer, when there is one."""
-        http_status = 200 if self._last is None else status(self.transcript.asked, self._last)
+    def immediate_answer(self) -> Answer:
+        """The response as the call's answer. There must be a response."""
+        http_status = 200 if self._last is None else status(self.transcript.info, self._last)
         return json_answer(http_status, self.response or b"")
 
     def outcome(self, run: Run) -> tuple[str, dict[str, Any]]:
-        """Its status, and the members that go with it."""
+        """The task's status, and the members that go with it."""
         if isinstance(run.stopped_by, Cancelled):
             return "cancelled", {}
         response = self.response
         if response is None:
-            asked = self.outstanding
-            return ("input_required", {"inputRequests": asked}) if asked else ("working", {})
-        said = json.loads(response)
-        if "error" in said:
-            return "failed", {"statusMessage": said["error"]["message"], "error": said["error"]}
-        return "completed", {"result": said["result"]}
+            questions = self.outstanding
+            return ("input_required", {"inputRequests": questions}) if questions else ("working", {})
+        message = json.loads(response)
+        if "error" in message:
+            return "failed", {"statusMessage": message["error"]["message"], "error": message["error"]}
+        return "completed", {"result": message["result"]}

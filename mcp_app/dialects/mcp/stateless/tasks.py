@@ -1,8 +1,8 @@
 """Calls that outlive their request: the MCP extension io.modelcontextprotocol/tasks.
 
-A task is a run under the policy row MCP_TASK, its taskId the run's id. Here a call becomes one, at its start or near
-the cap, and a client that polls is told how it stands. What one task is stands in task.py, the wire's names in
-protocol/mcp/tasks.py; headers and `_meta` are checked before.
+A task is a run with the policy MCP_TASK; its taskId is the run's id. This module turns a call into a task, at its start
+or near the cap, and answers the methods with which a client polls. One task is in task.py, the wire format in
+protocol/mcp/tasks.py; header fields and `_meta` have been validated before.
 """
 
 from __future__ import annotations
@@ -20,10 +20,9 @@ from ....protocol.errors import Cancelled, Left, UnknownRun
 from ....protocol.event import encode
 from ....protocol.http.trace import Trace
 from ....protocol.mcp import jsonrpc
-from ....protocol.mcp.asked import Asked
 from ....protocol.mcp.jsonrpc import Code, RpcError
-from ....protocol.mcp.tasks import Handle, not_declared
-from ....protocol.mcp.tasks import declared as can_follow
+from ....protocol.mcp.request_info import RequestInfo
+from ....protocol.mcp.tasks import TaskSnapshot, extension_required, supports_tasks
 from ....protocol.policy import MCP_TASK
 from ....runs import Reader, Run, Runs
 from ....web.messages import PRINCIPAL, Answer, Request, json_answer
@@ -32,17 +31,17 @@ from ..answering import acceptable
 from .task import Task
 
 AT_ONCE_SECONDS = 0.5
-"""How long a call of a tool that may be a task is waited for before it is one: what is done by then, or asks its caller
-by then, needs no polling; nobody notices half a second before a wait of many."""
+"""How long to wait for the response of a call that may become a task: a call that ends or asks its caller within this
+time needs no polling, and half a second is not noticed before a long wait."""
 
 SETTLE_SECONDS = 1.0
-"""How long a stop waits for tasks to be told of: their last events are there within turns of the loop."""
+"""How long a shutdown waits for the responses of tasks: their last events arrive within a few turns of the loop."""
 
 
 class Tasks:
-    """Starts tasks, and answers for them.
+    """Starts tasks, and answers the methods of the extension.
 
-    `now` counts seconds since the epoch; `on_change` is told the id of a task that stands otherwise than before.
+    `now` returns seconds since the epoch; `on_change` is called with the id of a task whose state has changed.
     """
 
     def __init__(
@@ -62,18 +61,19 @@ class Tasks:
         self._following: set[asyncio.Task[None]] = set()
 
     @staticmethod
-    def takes(tool: Tool, capabilities: Mapping[str, Any]) -> bool:
-        """Whether a call of the tool is for `call`. Raises RpcError for a tool that must be a task and cannot."""
+    def starts(tool: Tool, capabilities: Mapping[str, Any]) -> bool:
+        """Whether a call of the tool may be a task from the start, by `call`. Raises RpcError for a tool that must be a
+        task if the client does not support tasks."""
         if tool.task is None or tool.task == "never":
             return False
-        if can_follow(capabilities):
+        if supports_tasks(capabilities):
             return True
         if tool.task == "must":
-            raise not_declared()
+            raise extension_required()
         return False
 
     async def call(self, http: Request, tool: Tool, arguments: dict[str, Any], task: Task, trace: Trace) -> Answer:
-        """The call's result, or the task that it has become."""
+        """Start the call. Its response if it ends at once, else the task that it has become."""
         acceptable(http.headers.get("accept"))
         if tool.task == "must":
             task.defer()
@@ -82,9 +82,9 @@ class Tasks:
         )
         task.created = run.created
         following = self._follow(run, task, run.follow())
-        if not task.deferred and await self._at_once(run, task, following):
+        if not task.deferred and await self._ends_at_once(run, task, following):
             self._runs.forget(run)
-            return task.answer_at_once()
+            return task.immediate_answer()
         task.defer()
         self._metrics.tasks.add()
         return json_answer(200, self._created(run, task))
@@ -93,20 +93,20 @@ class Tasks:
 
     @staticmethod
     def promotes(tool: Tool, capabilities: Mapping[str, Any]) -> bool:
-        """Whether a call of the tool becomes a task when it nears the cap: the tool says nothing of tasks, and the
-        client can follow one."""
-        return tool.task is None and can_follow(capabilities)
+        """Whether a call of the tool becomes a task near the cap: if the tool has no `task` option, and the client
+        supports tasks."""
+        return tool.task is None and supports_tasks(capabilities)
 
-    def prepared(self, asked: Asked, rounds: RetryAsker) -> Task:
-        """What asks the caller of a call that may become a task."""
-        return Task(asked, rounds, self._now)
+    def new(self, info: RequestInfo, retry_asker: RetryAsker) -> Task:
+        """The asker of a call that may become a task."""
+        return Task(info, retry_asker, self._now)
 
     def promote(self, run: Run, task: Task, reader: Reader) -> bytes | None:
-        """Make a task of a run that its caller reads: the response with which the reader ends. None for a run that
-        has ended: its own response is there.
+        """Turn a run whose caller is reading it into a task. Returns the response with which the reader ends; None for
+        a run that has ended, whose own response is in the log.
 
-        All of it happens in one turn of the loop: a caller that has left before is known to have left, and one that
-        leaves from now on may have read what its task is.
+        All of this happens in one turn of the loop: a caller that disconnected before it has been detected, and one
+        that disconnects after it may have read its taskId.
         """
         if run.ended:
             return None
@@ -126,33 +126,33 @@ class Tasks:
         return following
 
     def _created(self, run: Run, task: Task) -> bytes:
-        """CreateTaskResult: from now on the task is found."""
-        asked = task.transcript.asked
-        created = asked.typed({"resultType": "task", **self._handle(run, task, "working").wire()})
-        return jsonrpc.result(asked.id, encode(created))
+        """CreateTaskResult."""
+        info = task.transcript.info
+        created = info.typed({"resultType": "task", **self._snapshot(run, task, "working").wire()})
+        return jsonrpc.result(info.id, encode(created))
 
-    async def _at_once(self, run: Run, task: Task, following: asyncio.Task[None]) -> bool:
+    async def _ends_at_once(self, run: Run, task: Task, following: asyncio.Task[None]) -> bool:
         """Whether there is a response before the call has to become a task."""
         try:
             await asyncio.wait({following}, timeout=AT_ONCE_SECONDS)
             if not following.done() and (task.asking or run.ended):
                 await asyncio.wait({following}, timeout=AT_ONCE_SECONDS)
-        except asyncio.CancelledError:  # its caller left, who knows of no task
+        except asyncio.CancelledError:  # its caller disconnected, and has no taskId
             run.stop(Left("The caller left before the run was done."))
             self._runs.forget(run)
             raise
         return following.done()
 
-    # --- of a task ---------------------------------------------------------------------------------------------------
+    # --- the methods -------------------------------------------------------------------------------------------------
 
     def get(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """tasks/get: how it stands. Raises RpcError for a task that is not known."""
+        """tasks/get: the task's state. Raises RpcError for an unknown task."""
         run, task = self._find(params)
         status, more = task.outcome(run)
-        return {**self._handle(run, task, status).wire(), **more}
+        return {**self._snapshot(run, task, status).wire(), **more}
 
     def known(self, ids: Iterable[Any]) -> list[str]:
-        """Those that are tasks of this caller's, each once."""
+        """The ids that are tasks of this caller, without duplicates."""
         found = []
         for each in dict.fromkeys(each for each in ids if isinstance(each, str)):
             try:
@@ -163,7 +163,7 @@ class Tasks:
         return found
 
     def state(self, id_: str) -> dict[str, Any] | None:
-        """What `get` says; None for a task that is not known any more."""
+        """The result of `get`; None for an unknown task."""
         try:
             return self.get({"taskId": id_})
         except RpcError:
@@ -175,7 +175,7 @@ class Tasks:
             await asyncio.wait(self._following, timeout=SETTLE_SECONDS)
 
     def update(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """tasks/update: answers to what is outstanding. Raises RpcError."""
+        """tasks/update: answers to outstanding questions. Raises RpcError."""
         _, task = self._find(params)
         responses = params.get("inputResponses")
         if not isinstance(responses, Mapping):
@@ -184,7 +184,7 @@ class Tasks:
         return {}
 
     def cancel(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """tasks/cancel: an ended one stays as it is. Raises RpcError."""
+        """tasks/cancel: an ended task is not changed. Raises RpcError."""
         run, _ = self._find(params)
         run.stop(Cancelled("The task was cancelled by its client."))
         return {}
@@ -201,9 +201,9 @@ class Tasks:
             raise _unknown()
         return run, run.asker
 
-    def _handle(self, run: Run, task: Task, status: str) -> Handle:
+    def _snapshot(self, run: Run, task: Task, status: str) -> TaskSnapshot:
         ttl = run.created + run.cap + self._keep_seconds - task.created
-        return Handle(run.id, status, task.created, max(task.updated, task.created), ttl)
+        return TaskSnapshot(run.id, status, task.created, max(task.updated, task.created), ttl)
 
 
 def _unknown() -> RpcError:

@@ -1,6 +1,6 @@
-"""What one request asked for, as far as its messages depend on it. Fixed once its parameters are validated.
+"""The parameters of one request that determine how its messages are rendered. Fixed once the request is validated.
 
-What became of the request's run is in transcript.py.
+The state of the request's run is in transcript.py.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from .revisions import Structure, Wire
 _NO_META: Mapping[str, Any] = MappingProxyType({})
 
 
-class Asked(NamedTuple):
-    """One request.
+class RequestInfo(NamedTuple):
+    """One request, as far as its messages depend on it.
 
-    `progress_token` and `level` are None where the client wants no progress or no log; `namespace` is the prefix of our
-    own `_meta` keys, with its slash.
+    `progress_token` and `level` are None when the client did not request progress or log messages. `namespace` is the
+    prefix of our own `_meta` keys, including the slash.
     """
 
     id: Id
@@ -29,14 +29,14 @@ class Asked(NamedTuple):
     level: str | None = None
     structure: Structure = Structure.ABSENT
     raw: Mapping[str, Any] | None = None
-    """Set for what is no tool: the run's data is the result itself, with these members added."""
+    """None for tools. For prompts and resources, whose run's data is the result itself: the members to add to it."""
     meta: Mapping[str, Any] = _NO_META
-    """For the `_meta` of every result."""
+    """Members of the `_meta` of every result."""
     seal: Callable[[Any], str] | None = None
-    """Makes the `requestState` of what an unfinished call has to know; None where no call comes again (sessions)."""
+    """Makes the `requestState` from the state of an unfinished call; None where calls are not retried (sessions)."""
 
     def typed(self, result: dict[str, Any]) -> dict[str, Any]:
-        """The result, with its type where the revision has types, and what stands in the `_meta` of all."""
+        """The result with its `resultType`, where the revision has one, and the members of every `_meta`."""
         if self.meta:
             result = {**result, "_meta": {**self.meta, **result.get("_meta", {})}}
         return {"resultType": "complete", **result} if self.wire.result_type else result
