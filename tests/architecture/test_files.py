@@ -57,6 +57,19 @@ def reasons_without_a_file(modules: Mapping[str, str]) -> Iterator[str]:
             yield f"{module} is short enough without its reason"
 
 
+def shared_names(modules: Mapping[str, str]) -> Iterator[str]:
+    """One name for one thing: no two classes share one. The shipped tools are written as somebody else's would be."""
+    places: dict[str, str] = {}
+    for module, source in modules.items():
+        if module.startswith(f"{PACKAGE}.builtin"):
+            continue
+        for node in ast.parse(source).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                if node.name in places:
+                    yield f"{module}.{node.name} is also the name of a class in {places[node.name]}"
+                places[node.name] = module
+
+
 def without_docstring(modules: Mapping[str, str]) -> Iterator[str]:
     for module, source in modules.items():
         if not (ast.get_docstring(ast.parse(source)) or "").strip():
@@ -77,7 +90,7 @@ def _with_empty_word(where: str, name: str) -> Iterator[str]:
         yield f"{where}: {word!r} says nothing; what does it do?"
 
 
-RULES = [long_files, reasons_without_a_file, without_docstring, empty_names]
+RULES = [long_files, reasons_without_a_file, shared_names, without_docstring, empty_names]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
@@ -92,6 +105,7 @@ def test_source_files(rule: Callable[[Mapping[str, str]], Iterator[str]]) -> Non
         (long_files, "a", "pass\n" * MAX_LINES),
         (long_files, next(iter(LONG)), "pass\n" * MAX_LINES_WITH_REASON),
         (reasons_without_a_file, next(iter(LONG)), "pass\n"),
+        (shared_names, "a", "class Twin: pass\nclass Twin: pass"),
         (without_docstring, "a", "# a comment is none\n"),
         (without_docstring, "a", '""" """'),
         (empty_names, "mcp_app.utils", ""),
@@ -108,7 +122,7 @@ def test_the_rules_find_what_they_forbid(
 
 def test_the_rules_leave_alone_what_they_do_not_mean() -> None:
     source = '"""A docstring."""\nclass DatabaseScore: pass\nclass Corelation: pass\n'
-    assert [list(rule({"mcp_app.baseline": source})) for rule in RULES] == [[], [], [], []]
+    assert [list(rule({"mcp_app.baseline": source})) for rule in RULES] == [[], [], [], [], []]
 
 
 # --- every file that is committed ------------------------------------------------------------------------------------

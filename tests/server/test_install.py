@@ -89,7 +89,7 @@ async def test_installed_hypercorns_own_serve_serves_by_it(caplog: pytest.LogCap
     config.workers = 1
     running = asyncio.create_task(hypercorn.asyncio.serve(app, config, shutdown_trigger=stop.wait))  # type: ignore[arg-type]
     await eventually(lambda: "Running on https://127.0.0.1:" in caplog.text)
-    assert told == ["Draining.subscribe"]
+    assert told == ["DrainCallbacks.subscribe"]
     stop.set()
     await asyncio.wait_for(running, 20)
 

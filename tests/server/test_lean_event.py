@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from hypercorn.asyncio.worker_context import EventWrapper, WorkerContext
 
-from mcp_app.server.engine.context import Context
-from mcp_app.server.engine.waiting import LazyEvent
+from mcp_app.server.engine.context import ServerContext
+from mcp_app.server.engine.waiting import LazyEventWrapper
 
-events = pytest.mark.parametrize("make", [EventWrapper, LazyEvent])
+events = pytest.mark.parametrize("make", [EventWrapper, LazyEventWrapper])
 """Each test is of both: what upstream has, and what stands in its place."""
 
 Make = Callable[..., Any]
@@ -64,9 +64,9 @@ async def test_it_takes_a_fifth_of_the_memory_or_less() -> None:
         tracemalloc.stop()
         return taken // len(kept)
 
-    assert size(LazyEvent) * 5 < size(EventWrapper)
+    assert size(LazyEventWrapper) * 5 < size(EventWrapper)
 
 
 async def test_our_servers_have_them_and_others_do_not() -> None:
-    assert type(Context(None).terminate) is LazyEvent
+    assert type(ServerContext(None).terminate) is LazyEventWrapper
     assert type(WorkerContext(None).terminate) is EventWrapper

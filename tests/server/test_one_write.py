@@ -14,13 +14,13 @@ from live_server import client_tls, serving
 from raw_h2 import raw_h2
 
 from mcp_app.server.engine.connection import Connection
-from mcp_app.server.engine.context import Context
-from mcp_app.server.engine.writer import BUFFER_BYTES, Writer
+from mcp_app.server.engine.context import ServerContext
+from mcp_app.server.engine.writer import BUFFER_BYTES, ConnectionWriter
 
 
-def writer_for(transport: Transport, lost: list[str] | None = None) -> Writer:
+def writer_for(transport: Transport, lost: list[str] | None = None) -> ConnectionWriter:
     loop, told = asyncio.get_running_loop(), [] if lost is None else lost
-    return Writer(transport, asyncio.StreamReader(), loop, lambda: told.append("lost"), lambda: False)
+    return ConnectionWriter(transport, asyncio.StreamReader(), loop, lambda: told.append("lost"), lambda: False)
 
 
 async def test_a_turn_is_one_write_in_its_order() -> None:
@@ -83,7 +83,7 @@ async def test_a_write_that_fails_after_its_writer_went_on_ends_the_connection(t
     transport.closed = False
     reader = asyncio.StreamReader()
     released = asyncio.StreamWriter(transport, asyncio.Protocol(), reader, loop)
-    server = Connection(Provoking(), loop, Config(), Context(None), {}, reader, released)  # type: ignore[arg-type]
+    server = Connection(Provoking(), loop, Config(), ServerContext(None), {}, reader, released)  # type: ignore[arg-type]
     server.protocol = Protocol()  # type: ignore[assignment]
     async with TaskGroup(loop) as server._task_group:
         server.writer.write(b"an event")

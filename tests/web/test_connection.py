@@ -15,7 +15,7 @@ from web_deaf import Deaf
 from web_play import SECONDS
 
 from mcp_app.aio import cancelling as ending
-from mcp_app.web.quart.connection import Connection
+from mcp_app.web.quart.connection import QuartConnection
 
 SCOPE: dict[str, Any] = {
     "type": "http",
@@ -32,10 +32,10 @@ SCOPE: dict[str, Any] = {
 }
 
 
-def made(answer: Callable[[], Awaitable[None]]) -> Connection:
+def made(answer: Callable[[], Awaitable[None]]) -> QuartConnection:
     """A connection whose request is answered by `answer`."""
 
-    class Odd(Connection):
+    class Odd(QuartConnection):
         async def handle_request(self, *_: Any) -> None:
             await answer()
 

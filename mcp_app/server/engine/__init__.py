@@ -5,9 +5,9 @@ point is `worker.serve`. Importing the package changes nothing in Hypercorn; onl
 
 Where to look:
 
-- accept, shutdown, signals: `worker` (`serve`, `_shut_down`); notifying the application first: `draining.Draining`
-- one TCP connection: `connection.Connection` (read, write, close), `writer.Writer`, `idle.IdleTimer`
-- HTTP/1.1: `http1.Http1`; one request's ASGI messages, on either version: `streams.Stream`
+- accept, shutdown, signals: `worker` (`serve`, `_shut_down`); the application is notified first: `draining`
+- one TCP connection: `connection.Connection` (read, write, close), `writer.ConnectionWriter`, `idle.IdleTimer`
+- HTTP/1.1: `http1.Http1`; one request's ASGI messages, on either version: `streams.RequestStream`
 - HTTP/2 received events: `http2.Http2._handle_events`; refusal: `_refuse_streams`; 400: `_respond_400`
 - HTTP/2 sent frames: `http2_sending.Http2Sender`; every RST_STREAM of the engine goes through its `_reset_stream`
 - GOAWAY is Hypercorn's. Received, `H2Protocol._handle_events` closes the connection. Sent: by `H2Protocol.stream_send`

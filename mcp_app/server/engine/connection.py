@@ -17,12 +17,12 @@ from hypercorn.protocol.h11 import H2CProtocolRequiredError, H2ProtocolAssumedEr
 from hypercorn.typing import AppWrapper, ConnectionState, LifespanState
 from hypercorn.utils import parse_socket_addr
 
-from .context import Context
+from .context import ServerContext
 from .http1 import Http1
 from .http2 import Http2
 from .idle import IdleTimer
 from .waiting import TaskGroup
-from .writer import Writer
+from .writer import ConnectionWriter
 
 log = logging.getLogger("mcp_app.server")
 
@@ -35,8 +35,8 @@ class Connection(TCPServer):
     its connection.
     """
 
-    context: Context
-    writer: Writer
+    context: ServerContext
+    writer: ConnectionWriter
     protocol: Http1 | Http2  # type: ignore[assignment]
 
     def __init__(
@@ -44,13 +44,13 @@ class Connection(TCPServer):
         app: AppWrapper,
         loop: asyncio.AbstractEventLoop,
         config: Config,
-        context: Context,
+        context: ServerContext,
         state: LifespanState,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
     ) -> None:
         super().__init__(app, loop, config, context, state, reader, writer)
-        self.writer = Writer(writer.transport, reader, loop, self._on_write_error, context.terminated.is_set)
+        self.writer = ConnectionWriter(writer.transport, reader, loop, self._on_write_error, context.terminated.is_set)
         self.idle_timer = IdleTimer(loop, config.keep_alive_timeout, self.close_if_idle)
 
     async def run(self) -> None:
@@ -91,6 +91,10 @@ class Connection(TCPServer):
                 self._mark_idle()
             else:
                 self.idle_timer.mark_active()
+
+    def abort(self) -> None:
+        """Abort it, discarding unsent bytes."""
+        self.writer.abort()
 
     def close_if_idle(self) -> None:
         """Close it now, in its own task, unless a request has become active by then."""

@@ -6,26 +6,33 @@ In place of Hypercorn's WorkerContext. This module does no I/O.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from hypercorn.asyncio.worker_context import WorkerContext
 
-from .draining import Draining
-from .waiting import LazyEvent
-
-if TYPE_CHECKING:
-    from .connection import Connection
+from .draining import DrainCallbacks
+from .waiting import LazyEventWrapper
 
 
-class Context(WorkerContext):
+class OpenConnection(Protocol):
+    """What the server does to its connections when it stops."""
+
+    def close_if_idle(self) -> None:
+        """Close it if it has no active request."""
+
+    def abort(self) -> None:
+        """Abort it, discarding unsent bytes."""
+
+
+class ServerContext(WorkerContext):
     """One per server. `terminated` is set when it accepts no more requests; `draining` begins before that."""
 
-    event_class = LazyEvent
+    event_class = LazyEventWrapper
 
     def __init__(self, max_requests: int | None) -> None:
         super().__init__(max_requests)
-        self.draining = Draining()
-        self.connections: set[Connection] = set()
+        self.draining = DrainCallbacks()
+        self.connections: set[OpenConnection] = set()
 
     def close_idle_connections(self) -> None:
         """Close every connection that has no active request."""
@@ -35,4 +42,4 @@ class Context(WorkerContext):
     def abort_connections(self) -> None:
         """Abort every open connection, discarding unsent bytes."""
         for connection in list(self.connections):
-            connection.writer.abort()
+            connection.abort()

@@ -26,7 +26,7 @@ DRAIN_SECONDS = 4.0
 log = logging.getLogger("mcp_app.server")
 
 
-class Draining:
+class DrainCallbacks:
     """Whether one server has begun to shut down, and the callbacks subscribed to that."""
 
     def __init__(self) -> None:

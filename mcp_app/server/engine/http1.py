@@ -15,7 +15,7 @@ from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
 
 from . import http1_lines, waiting
-from .streams import FinalBody, HeadWithBody, Stream
+from .streams import FinalBody, HeadWithBody, RequestStream
 
 LINGER_BYTES = 64 * 1024
 """Request body bytes read and discarded after an early response: all of an ordinary request's, and a bound on the work
@@ -143,7 +143,7 @@ class Http1(H11Protocol):
         if _has_upgrade_field(request):
             await super()._create_stream(request)
             return
-        self.stream = Stream(
+        self.stream = RequestStream(
             *(self.app, self.config, self.context, self.task_group, self.ssl, self.client, self.server),
             *(self.stream_send, STREAM_ID),
         )
@@ -172,7 +172,7 @@ class _PauseEnded(Exception):
     """Raised in the reading task instead of returning to upstream, which would process the buffered bytes once more."""
 
 
-class _ReadPause(waiting.LazyEvent):
+class _ReadPause(waiting.LazyEventWrapper):
     """In place of `can_read`: the event on which the reading task waits, with bytes that follow a request, until the
     response is complete.
 

@@ -24,7 +24,7 @@ from priority.priority import DuplicateStreamError
 
 from . import header_blocks
 from .http2_sending import Http2Sender
-from .streams import Stream, StreamBuffer
+from .streams import RequestStream, StreamBuffer
 from .well_formed import are_valid_trailers, content_length, is_valid_request
 
 MAX_EXCESS_STREAMS = 1024
@@ -168,7 +168,7 @@ class Http2(Http2Sender):
         stream_id = request.stream_id
         pseudo = dict(request.headers[:_MAX_PSEUDO_FIELDS])
         method = pseudo[b":method"].decode("ascii").upper()
-        stream = (WSStream if method == "CONNECT" else Stream)(
+        stream = (WSStream if method == "CONNECT" else RequestStream)(
             *(self.app, self.config, self.context, self.task_group, self.ssl, self.client, self.server),
             *(self.stream_send, stream_id),
         )

@@ -60,7 +60,7 @@ class HeadWithBody(Event):
     is_final: bool
 
 
-class Stream(HTTPStream):
+class RequestStream(HTTPStream):
     """One request. The first and the last message of a response body are sent here, everything else by upstream."""
 
     _pending_head: ResponseHead | None = None

@@ -20,7 +20,7 @@ QUEUE_KEY = "mcp_app.queue"
 Send = Callable[[ASGISendEvent | None], Awaitable[None]]
 
 
-class LazyEvent:
+class LazyEventWrapper:
     """In place of Hypercorn's EventWrapper.
 
     As released, every event is an asyncio.Event with a deque of waiters, two for each HTTP/2 stream, although hardly

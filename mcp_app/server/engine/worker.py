@@ -29,7 +29,7 @@ from hypercorn.utils import repr_socket_addr
 from .. import binding
 from ..errors import StartError
 from .connection import Connection
-from .context import Context
+from .context import ServerContext
 from .draining import STATE_KEY
 
 TESTED = ("0.18.0",)
@@ -58,7 +58,7 @@ async def serve(
     if sockets.quic_sockets:
         raise StartError("quic_bind: HTTP/3 is not served: remove it")
     config.set_statsd_logger_class(StatsdLogger)
-    context = Context(_max_requests(config))
+    context = ServerContext(_max_requests(config))
     state = {STATE_KEY: context.draining.subscribe}
     loop = asyncio.get_running_loop()
     lifespan = Lifespan(app, config, loop, state)
@@ -178,7 +178,9 @@ async def _wait_for_first(*awaitables: Awaitable[object]) -> None:
         task.result()
 
 
-async def _shut_down(config: Config, context: Context, servers: list[asyncio.AbstractServer], tasks: Tasks) -> None:
+async def _shut_down(
+    config: Config, context: ServerContext, servers: list[asyncio.AbstractServer], tasks: Tasks
+) -> None:
     """Return when every connection has ended.
 
     A connection that is open at the end of the graceful timeout is aborted: its applications receive http.disconnect

@@ -42,7 +42,7 @@ MAX_WRITE_SECONDS = 300.0
 """Limit on one write, however slowly the peer reads: at the 576 KiB a TLS transport buffers, 2 KiB/s."""
 
 
-class Writer(asyncio.StreamWriter):
+class ConnectionWriter(asyncio.StreamWriter):
     """A StreamWriter that sends its bytes together, in order, at the end of the loop iteration or before a close.
 
     `on_write_error` is called when a write fails after its caller has continued; `is_shutting_down` returns whether the

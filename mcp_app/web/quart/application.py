@@ -6,7 +6,7 @@ No request is answered here, and no policy may be in here. The variant that uses
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, WebsocketScope
 from quart import Quart
@@ -19,11 +19,8 @@ from ..asgi.scope import request_path
 from ..asgi.websocket import refuse_handshake
 from ..messages import Respond
 from .blueprint import NAME, RoutePaths, blueprint, make_view
-from .connection import Connection
-from .lifespan import Lifespan
-
-OnDraining = Callable[[Callable[[], Awaitable[object] | None]], Callable[[], None]]
-"""Subscribes a callback that is called when the server begins to shut down; returns a function that unsubscribes it."""
+from .connection import QuartConnection
+from .lifespan import Lifespan, OnDraining
 
 
 class AnyPath(BaseConverter):
@@ -55,7 +52,7 @@ class Application(Quart):
     value that is neither raised an exception through to the server. Our routes are paths only, and the endpoint checks
     host and query itself."""
 
-    asgi_http_class = Connection
+    asgi_http_class = QuartConnection
     asgi_lifespan_class = Lifespan
     asgi_websocket_class = WebsocketConnection
 

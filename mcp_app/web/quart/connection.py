@@ -63,7 +63,7 @@ else:
     _CancellingConnection = _TwoTaskConnection if QUART < (0, 23) else _TaskGroupConnection
 
 
-class Connection(_CancellingConnection):
+class QuartConnection(_CancellingConnection):
     """One request by Quart: when it is answered, its client disconnects or the server stops, none of its tasks are
     left."""
 

@@ -18,7 +18,7 @@ from ..asgi.application import Lane, Limits
 from ..asgi.scope import request_path
 from ..messages import Respond
 from .application import Application
-from .connection import Connection
+from .connection import QuartConnection
 from .hooks import (
     REQUEST_ATTRIBUTES,
     GuardedMap,
@@ -60,7 +60,7 @@ class LaneApplication(Application):
             path = request_path(scope)
             if path in self.paths:
                 return cast(ASGIHTTPProtocol, partial(self.lane.answer, scope, path))
-        return Connection(self, scope)
+        return QuartConnection(self, scope)
 
     async def startup(self) -> None:
         refuse_existing_hooks(self)

@@ -4,13 +4,12 @@ here."""
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, cast
+from collections.abc import Awaitable, Callable
+from typing import Protocol, cast
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, LifespanScope
+from quart import Quart
 from quart.asgi import ASGILifespan
-
-if TYPE_CHECKING:
-    from .application import Application
 
 logger = logging.getLogger("mcp_app")
 
@@ -19,18 +18,28 @@ DRAINING_KEY = "mcp_app.draining"
 server/engine/draining.py."""
 
 
+OnDraining = Callable[[Callable[[], Awaitable[object] | None]], Callable[[], None]]
+"""Subscribes a callback to the beginning of the server's shutdown; returns a function that unsubscribes it."""
+
+
+class Drainable(Protocol):
+    """An application that subscribes to the server's shutdown."""
+
+    on_draining: OnDraining | None
+
+
 class Lifespan(ASGILifespan):
     """Sets the application's `on_draining`; None if the server has none: then streams end at the lifespan's
     shutdown."""
 
-    app: Application
-
-    def __init__(self, app: Application, scope: LifespanScope) -> None:
+    def __init__(self, app: Quart, scope: LifespanScope) -> None:
         super().__init__(app, scope)
-        app.on_draining = cast("dict[str, object]", scope.get("state") or {}).get(DRAINING_KEY)  # type: ignore[assignment]
+        state = cast("dict[str, OnDraining]", scope.get("state") or {})
+        self._application = cast(Drainable, app)
+        self._application.on_draining = state.get(DRAINING_KEY)
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        if self.app.on_draining is None and _is_hypercorn(receive):
+        if self._application.on_draining is None and _is_hypercorn(receive):
             logger.warning(
                 "served by Hypercorn as released, whose defects cost streams, and whose stop cuts them: call "
                 "mcp_app.server.engine.install() in the module that Hypercorn serves"
