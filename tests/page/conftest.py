@@ -13,6 +13,7 @@ from live_server import serving
 from page_tools import Stage, tools
 from page_visitor import ARGUMENTS, Site, Visitor
 from playwright.async_api import Browser, async_playwright
+from result_tools import result_tools
 
 from mcp_app import Settings, create_app
 from tests.conftest import ended_tasks
@@ -23,7 +24,7 @@ no_task_left = pytest_asyncio.fixture(ended_tasks, loop_scope="session", name="n
 @pytest_asyncio.fixture(loop_scope="session")
 async def site(lane: bool) -> AsyncIterator[Site]:
     stage = Stage()
-    async with serving(create_app(Settings(), tools(stage), lane=lane)) as server:
+    async with serving(create_app(Settings(), [*tools(stage), *result_tools()], lane=lane)) as server:
         yield Site(server, stage)
 
 

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 from live_server import LiveServer
 from page_tools import Stage
 from playwright.async_api import Browser, Page, expect
@@ -18,6 +19,9 @@ ARGUMENTS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+
+BY_ONE_DOOR = pytest.mark.parametrize("lane", [True], indirect=True, ids=["lane"])
+"""For tests of what the page draws: that is the same by the lane and by Quart, whose answers others compare."""
 
 PATIENCE_MS = 20_000
 """For anything to be seen; two cores are shared with other tests."""
@@ -69,3 +73,10 @@ async def run(page: Page, tool: str, **params: str) -> None:
 async def phase(page: Page, name: str) -> None:
     """Wait until the run is in this phase: starting, running, done, failed or cancelled."""
     await expect(page.locator("#run")).to_have_attribute("data-phase", name)
+
+
+async def pull(page: Page) -> None:
+    """Open the facts about the connection, and press the button among them."""
+    if await page.locator("#wire").get_attribute("open") is None:
+        await page.locator("#wire summary").click()
+    await page.get_by_role("button", name="Pull the connection").click()

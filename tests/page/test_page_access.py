@@ -128,7 +128,8 @@ TEXT_PAIRS = [
     ["--ink", "--ground"], ["--ink", "--panel"], ["--ink", "--sunken"], ["--soft", "--panel"], ["--soft", "--ground"],
     ["--soft", "--sunken"], ["--accent", "--panel"], ["--accent", "--wash"], ["--on-accent", "--accent"],
     ["--bad", "--panel"], ["--bad", "--bad-wash"], ["--soft", "--bad-wash"], ["--good", "--panel"],
-    ["--good", "--sunken"], ["--warn", "--panel"], ["--warn", "--sunken"],
+    ["--good", "--sunken"], ["--warn", "--panel"], ["--warn", "--sunken"], ["--good", "--good-wash"],
+    ["--warn", "--warn-wash"], ["--note", "--panel"], ["--note", "--sunken"],
 ]  # fmt: skip
 
 
@@ -144,7 +145,7 @@ async def test_the_page_in_both_schemes_is_readable_and_pictured(
     assert ground == {"light": "rgb(246, 247, 248)", "dark": "rgb(16, 19, 21)"}[scheme]
     site.stage.release(2)
     await run(page, "walk")
-    await expect(page.locator("#steps > li")).to_have_count(2)
+    await expect(page.locator("#messages > li")).to_have_count(2)
     picture = tmp_path / f"page-{scheme}.png"
     picture.write_bytes(await page.screenshot(full_page=True, animations="disabled"))
     assert picture.stat().st_size > 10_000
@@ -170,6 +171,6 @@ async def test_without_motion_nothing_moves(site: Site, visitor: Visitor) -> Non
     page = await visitor.open(site.server.tls_url, reduced_motion="reduce")
     site.stage.release(1)
     await run(page, "walk")
-    await expect(page.locator("#steps > li")).to_have_count(1)
+    await expect(page.locator("#messages > li")).to_have_count(1)
     moving = "document.getAnimations().filter((one) => one instanceof CSSAnimation).length"
     assert await page.evaluate(moving) == 0

@@ -6,7 +6,7 @@ import pytest
 from cut_proxy import proxying
 from live_server import serving
 from page_tools import Stage, tools
-from page_visitor import Site, Visitor, phase, run
+from page_visitor import Site, Visitor, phase, pull, run
 from playwright.async_api import Page, expect
 
 from mcp_app import Settings, create_app
@@ -18,7 +18,7 @@ HTTP1_LIMIT = 6
 
 
 async def shown_steps(page: Page) -> list[str]:
-    return [text.split("\n")[0] for text in await page.locator("#steps > li h4").all_inner_texts()]
+    return await page.locator("#messages > li .text").all_text_contents()
 
 
 async def raw_ids(page: Page) -> list[int]:
@@ -32,12 +32,12 @@ async def test_after_a_drop_eventsource_resumes_and_nothing_is_lost_or_doubled(s
         page = await visitor.open(f"https://127.0.0.1:{proxy.port}")
         await run(page, "walk", count="6")
         site.stage.release(2)
-        await expect(page.locator("#steps > li")).to_have_count(2)
+        await expect(page.locator("#messages > li")).to_have_count(2)
         proxy.cut()
         await expect(page.locator("#connection")).to_have_text("reconnecting…")
         site.stage.release(2)  # while nobody listens
         await expect(page.locator("#connection")).to_have_text("open")
-        await expect(page.locator("#steps > li")).to_have_count(4)
+        await expect(page.locator("#messages > li")).to_have_count(4)
         site.stage.release(3)
         await phase(page, "done")
         assert await shown_steps(page) == [f"step {number}" for number in range(1, 7)]
@@ -57,14 +57,14 @@ async def test_a_pulled_connection_comes_back_and_what_came_twice_is_recognised(
     await run(page, tool, **({"amount": "1"} if tool == "change" else {}))
     if tool == "walk":
         site.stage.release(1)
-    await expect(page.locator("#steps > li")).to_have_count(1)
-    before = int(await page.locator("#events").inner_text())
-    await page.get_by_role("button", name="Pull the connection").click()
+    await expect(page.locator("#messages > li")).to_have_count(1)
+    before = int(await page.locator("#events").text_content() or "")
+    await pull(page)
     await expect(page.locator("#connection")).to_have_text("pulled")
     site.stage.release(3)
     await phase(page, "done")
     steps = 3 if tool == "walk" else 1
-    await expect(page.locator("#steps > li")).to_have_count(steps)
+    await expect(page.locator("#messages > li")).to_have_count(steps)
     await expect(page.locator("#lost")).to_have_text("0")
     await expect(page.locator("#resume-note")).to_have_text(
         f"Reconnected once: nothing was lost. {before} came twice and were recognised."
@@ -108,7 +108,7 @@ async def test_a_run_that_was_started_anew_is_not_taken_for_the_old_one(
         await run(page, "walk")
         await phase(page, "running")
         proxy.target = second.tls_port
-        await page.get_by_role("button", name="Pull the connection").click()
+        await pull(page)
         proxy.cut()  # the pulled stream's connection would be used again
         await phase(page, "failed")
         await expect(page.locator("#outcome-body code")).to_have_text("another_run")
@@ -130,7 +130,7 @@ async def test_over_http1_the_page_works_as_well(site: Site, visitor: Visitor) -
     await expect(page.locator("#protocol")).to_have_text("HTTP/1.1")
     await run(page, "walk")
     await phase(page, "running")
-    await page.get_by_role("button", name="Pull the connection").click()
+    await pull(page)
     site.stage.release(4)
     await phase(page, "done")
     await expect(page.locator("#lost")).to_have_text("0")

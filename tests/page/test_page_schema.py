@@ -42,7 +42,9 @@ CASES: list[tuple[dict[str, Any], bool, Any, str, Any]] = [
     ({"type": "integer"}, True, "7", "integer", value(7)),
     ({"type": "integer"}, True, "1e2", "integer", value(100)),
     ({"type": "integer"}, True, "7.5", "integer", BAD),
-    ({"type": "integer"}, True, "12345678901234567890", "integer", BAD),
+    ({"type": "integer"}, True, "12345678901234567890", "integer", value(12345678901234567890)),
+    ({"type": "integer"}, True, "9007199254740993", "integer", value(9007199254740993)),  # 2^53 + 1
+    ({"type": "integer", "maximum": 9007199254740993}, True, "9007199254740995", "integer", BAD),
     ({"type": "integer", "minimum": 1}, True, "0", "integer", BAD),
     ({"type": "integer", "maximum": 9}, True, "10", "integer", BAD),
     ({"type": "integer", "default": 5}, False, "", "integer", OMIT),
@@ -67,6 +69,7 @@ CASES: list[tuple[dict[str, Any], bool, Any, str, Any]] = [
     ({"type": "object"}, True, '{"a": [1]}', "json", value({"a": [1]})),
     ({"type": "object"}, True, "{", "json", BAD),
     ({"type": "object"}, False, " ", "json", OMIT),
+    ({"type": "object"}, True, '{"a": 725653563933458432}', "json", value({"a": 725653563933458432})),
     ({"type": "array", "items": {"type": "string"}}, True, " a \n\nb\n", "lines", value(["a", "b"])),
     ({"type": "array", "items": {"type": "integer"}}, True, "1\n2", "lines", value([1, 2])),
     ({"type": "array", "items": {"type": "integer"}}, True, "1\nx", "lines", BAD),

@@ -18,10 +18,10 @@ __all__ = ["CONTENT_SECURITY_POLICY", "HEADERS", "StaticFile", "pages"]
 
 # What a tool sends is hostile to a page that shows it. The page inserts text only; this makes a slip harmless too:
 # nothing inline runs, nothing is loaded from elsewhere, nothing is sent elsewhere, and no other site may frame the
-# page to borrow its buttons.
+# page to borrow its buttons. `blob:` is what the page makes itself of a tool's pictures and sound.
 CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data: blob:; "
+    "media-src blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
 # `no-cache` means "ask again each time" (RFC 9111, 5.2.2.4): an upgraded server and an old script never meet, and

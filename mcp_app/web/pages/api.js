@@ -1,9 +1,12 @@
 /**
  * The requests this page makes, beside the event stream itself. No DOM.
  *
- * No path is written here: the manifest names those of events, tools and runs. Only the path is taken from there, since the page may be open on another of the server's addresses than its
- * public one, and may connect to its own origin only.
+ * No path is written here: the manifest names those of events, tools and runs. Only the path is taken from there,
+ * since the page may be open on another of the server's addresses than its public one, and may connect to its own
+ * origin only.
  */
+
+import { parse, stringify } from "./exact.js";
 
 // A URL beyond this is refused by many servers and proxies (8,000 is what RFC 9110, 4.1 asks all to support);
 // a longer call is posted instead.
@@ -17,7 +20,10 @@ export class Problem extends Error {
   }
 }
 
-/** Read the manifest. Returns {title, description, events, tools, runs}, the last three as absolute paths. */
+/**
+ * Read the manifest. Returns {title, description, events, tools, runs, mcp}: three absolute paths, and {name, url} of
+ * the MCP endpoint as the server gives it out, or null.
+ */
 export async function discover(manifestUrl) {
   const manifest = await getJson(manifestUrl);
   const meta = Object.entries(manifest._meta ?? {}).find(([key]) => key.endsWith("/streaming"));
@@ -27,7 +33,9 @@ export async function discover(manifestUrl) {
   }
   const path = (url) => new URL(url, location.href).pathname;
   const { title = manifest.name, description } = manifest;
-  return { title, description, events: path(events), tools: path(tools), runs: path(runs) };
+  const [[name, server] = []] = Object.entries(manifest.mcpServers ?? {});
+  const mcp = typeof server?.url === "string" ? { name, url: server.url } : null;
+  return { title, description, events: path(events), tools: path(tools), runs: path(runs), mcp };
 }
 
 /** The tools, in the server's order. */
@@ -58,22 +66,31 @@ export function startUrl(events, tool, params, limits, plain, key) {
       rest.push([name, value]);
     }
   }
-  if (rest.length > 0) query.set("params", JSON.stringify(Object.fromEntries(rest)));
+  if (rest.length > 0) query.set("params", stringify(Object.fromEntries(rest)));
   const url = `${events}?${query}`;
   return url.length > MAX_URL ? null : url;
 }
 
-/** Start a detached run. Returns the URL of its events. */
+/** Start a detached run. Returns its id. */
 export async function postRun(runs, tool, params, limits) {
   const response = await send(runs, {
     method: "POST",
     headers: { "Content-Type": "application/json", Accept: "application/json" },
-    body: JSON.stringify({ tool, params, ...limits }),
+    body: stringify({ tool, params, ...limits }),
   });
   if (!response.ok) throw new Problem(await problemOf(response));
   const { id } = await response.json();
-  const query = new URLSearchParams({ heartbeat: "event", ...limits });
-  return `${runs}/${encodeURIComponent(id)}/events?${query}`;
+  return id;
+}
+
+/** The URL that follows a detached run by its id. */
+export function eventsUrl(runs, id, limits) {
+  return `${runs}/${encodeURIComponent(id)}/events?${new URLSearchParams({ heartbeat: "event", ...limits })}`;
+}
+
+/** The URL that comes back to a run that was started by GET: a key without a tool never starts one. */
+export function keyUrl(events, key) {
+  return `${events}?${new URLSearchParams({ run: key, heartbeat: "event" })}`;
 }
 
 export async function cancelRun(runs, id) {
@@ -111,7 +128,7 @@ export async function readProblem(url, lastEventId) {
 async function getJson(url) {
   const response = await send(url, { headers: { Accept: "application/json" } });
   if (!response.ok) throw new Problem(await problemOf(response));
-  return response.json();
+  return parse(await response.text());
 }
 
 async function send(url, options) {
@@ -133,5 +150,5 @@ async function problemOf(response) {
 }
 
 function isScalar(value) {
-  return typeof value === "string" || typeof value === "boolean" || Number.isFinite(value);
+  return typeof value === "string" || typeof value === "boolean" || typeof value === "bigint" || Number.isFinite(value);
 }

@@ -6,6 +6,7 @@
  * same URL then gets the run from its start, and the ledger recognises what was there before.
  */
 
+import { parse } from "./exact.js";
 import { Ledger } from "./ledger.js";
 import { readProblem } from "./api.js";
 
@@ -20,7 +21,8 @@ export class Follower {
    * @param url of the event stream, the same for each attempt
    * @param on  {event(message), raw(id, data), connection(state), end(problem | null)}; message is null when only
    *            the ledger has changed
-   *            connection states: connecting, open, retrying, pulled, closed
+   *            connection states: connecting, open, retrying, pulled, closed; `failures` counts the attempts since
+   *            the last that was answered
    */
   constructor(url, on) {
     this.url = url;
@@ -33,6 +35,7 @@ export class Follower {
     this.done = false;
     this.freshTries = 0;
     this.wasOpen = false;
+    this.failures = 0;
   }
 
   open() {
@@ -68,6 +71,7 @@ export class Follower {
   }
 
   opened() {
+    this.failures = 0;
     if (this.wasOpen) this.reconnects += 1;
     this.wasOpen = true;
     this.on.connection("open");
@@ -76,7 +80,7 @@ export class Follower {
   message(event) {
     let message;
     try {
-      message = JSON.parse(event.data);
+      message = parse(event.data);
     } catch (error) {
       this.on.raw(event.lastEventId, event.data);
       this.finish({ code: "not_json", message: `The server sent an event that is not JSON: ${error.message}` });
@@ -109,6 +113,7 @@ export class Follower {
   }
 
   failed(source) {
+    this.failures += 1;
     if (source.readyState === EventSource.CONNECTING) {
       this.on.connection("retrying");
       return;

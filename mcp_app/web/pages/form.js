@@ -1,7 +1,9 @@
 /** The parameters' controls: built from fields, read back as params, with what is wrong said beside each. */
 
-import { fieldsOf, parseParams, read } from "./schema.js";
-import { el } from "./value.js";
+import { checkboxes, control, hintOf, named } from "./controls.js";
+import { el, wrap } from "./element.js";
+import { stringify } from "./exact.js";
+import { fieldsOf, isSecret, parseParams, read } from "./schema.js";
 
 export class ParamsForm {
   constructor(container, onChange) {
@@ -9,7 +11,8 @@ export class ParamsForm {
     this.onChange = onChange;
     this.fields = [];
     this.asJson = false;
-    this.rows = new Map(); // name -> {field, control, problem, get}
+    this.rows = new Map(); // path, such as "address.city" -> {field, control, problem, get, initial}
+    this.given = new Set(); // the paths of objects that were given, so that they are sent even if nobody changes them
     container.addEventListener("input", () => onChange());
   }
 
@@ -20,18 +23,19 @@ export class ParamsForm {
     this.forced = fields === null;
     this.asJson = asJson || this.forced;
     this.rows.clear();
+    this.given.clear();
     this.container.replaceChildren();
     if (this.asJson) {
       this.addWhole(params ?? defaults(this.fields));
       return;
     }
     if (this.fields.length === 0) this.container.append(el("p", "hint", "This tool takes no parameters."));
-    for (const field of this.fields) this.add(field, params);
+    for (const field of this.fields) this.add(this.container, field, params, "");
   }
 
   /** The names whose value survives being written as text in a query. */
   plainNames() {
-    return new Set(this.fields.filter((field) => field.kind !== "json").map((field) => field.name));
+    return new Set(this.fields.filter((field) => !["json", "group"].includes(field.kind)).map((field) => field.name));
   }
 
   /** Read everything. Returns the params, or null after having marked what is wrong. */
@@ -48,19 +52,49 @@ export class ParamsForm {
     return this.collect().params;
   }
 
+  /** What may be kept: the params without those that are secret. */
+  shareable(params) {
+    const secret = new Set(this.fields.filter(isSecret).map((field) => field.name));
+    return Object.fromEntries(Object.entries(params).filter(([name]) => !secret.has(name)));
+  }
+
   collect() {
-    const entries = [];
     const wrong = new Map();
-    for (const [name, row] of this.rows) {
+    if (!this.asJson) return { params: this.members(this.fields, "", wrong), wrong };
+    const row = this.rows.get("");
+    try {
+      return { params: parseParams(row.get()), wrong };
+    } catch (error) {
+      wrong.set(row, error.message);
+      return { params: {}, wrong };
+    }
+  }
+
+  members(fields, prefix, wrong) {
+    const entries = [];
+    for (const field of fields) {
+      const path = prefix + field.name;
+      if (field.kind === "group") {
+        const inside = new Map();
+        const value = this.members(field.fields, `${path}.`, inside);
+        if (!field.required && !this.given.has(path) && !this.isTouched(path)) continue;
+        for (const [row, problem] of inside) wrong.set(row, problem);
+        entries.push([field.name, value]);
+        continue;
+      }
+      const row = this.rows.get(path);
       try {
-        if (this.asJson) return { params: parseParams(row.get()), wrong };
-        const answer = read(row.field, row.get());
-        if (!answer.omit) entries.push([name, answer.value]);
+        const answer = read(field, row.get());
+        if (!answer.omit) entries.push([field.name, answer.value]);
       } catch (error) {
         wrong.set(row, error.message);
       }
     }
-    return { params: Object.fromEntries(entries), wrong };
+    return Object.fromEntries(entries);
+  }
+
+  isTouched(path) {
+    return [...this.rows].some(([name, row]) => name.startsWith(`${path}.`) && String(row.get()) !== row.initial);
   }
 
   /** Put the server's complaints beside their fields. Returns those that belong to none. */
@@ -69,9 +103,9 @@ export class ParamsForm {
     const said = new Map(); // row -> what is wrong with it
     for (const { field, problem } of details) {
       const name = String(field ?? "").replace(/^params\./, "");
-      const row = this.asJson ? this.rows.get("") : (this.rows.get(name) ?? this.rows.get(name.split(".")[0]));
-      if (row === undefined) homeless.push({ field, problem });
-      else said.set(row, [...(said.get(row) ?? []), row.field?.name === name ? problem : `${name}: ${problem}`]);
+      const path = this.asJson ? "" : this.nearest(name);
+      if (path === undefined || (path === "" && !this.asJson)) homeless.push({ field, problem });
+      else said.set(this.rows.get(path), [...(said.get(this.rows.get(path)) ?? []), path === name ? problem : `${name}: ${problem}`]);
     }
     for (const [row, problems] of said) mark(row, problems.join("; "));
     const [first] = said.keys();
@@ -79,16 +113,29 @@ export class ParamsForm {
     return homeless;
   }
 
-  add(field, params) {
+  /** The row that a name is of: its own, that of the value it is inside of, or the first inside of it. */
+  nearest(name) {
+    const parts = name.split(".");
+    const outer = parts.map((_, index) => parts.slice(0, parts.length - index).join("."));
+    return outer.find((path) => this.rows.has(path)) ?? [...this.rows.keys()].find((path) => path.startsWith(`${name}.`));
+  }
+
+  add(container, field, params, prefix) {
+    const path = prefix + field.name;
+    const isGiven = params !== null && Object.hasOwn(params, field.name);
+    const given = isGiven ? params[field.name] : field.default;
     const id = `param-${this.rows.size}`;
-    const given = params !== null && Object.hasOwn(params, field.name) ? params[field.name] : field.default;
+    const hint = el("p", "hint", hintOf(field));
+    hint.hidden = hint.textContent === "";
+    if (field.kind === "group") {
+      this.addGroup(container, field, given, path, hint, isGiven);
+      return;
+    }
     const made = field.kind === "choices" ? checkboxes(field, id, given) : control(field, given);
     const problem = el("p", "problem");
     problem.id = `${id}-problem`;
     problem.hidden = true;
-    const hint = el("p", "hint", hintOf(field));
     hint.id = `${id}-hint`;
-    hint.hidden = hint.textContent === "";
     made.control.setAttribute("aria-describedby", `${hint.id} ${problem.id}`);
     const box = el("div", "field");
     box.dataset.name = field.name;
@@ -98,14 +145,24 @@ export class ParamsForm {
       box.append(made.box);
     } else {
       made.control.id = id;
-      const label = labelOf("label", field);
+      const label = named("label", field);
       label.htmlFor = id;
       if (field.required) made.control.required = true;
       if (field.kind === "boolean") box.append(wrap("check", made.control, label), hint, problem);
       else box.append(label, hint, made.control, problem);
     }
-    this.container.append(box);
-    this.rows.set(field.name, { field, control: made.control, problem, get: made.get });
+    container.append(box);
+    this.rows.set(path, { field, control: made.control, problem, get: made.get, initial: String(made.get()) });
+  }
+
+  addGroup(container, field, given, path, hint, isGiven) {
+    const box = el("fieldset", "group");
+    box.dataset.name = field.name;
+    box.append(named("legend", field), hint);
+    const values = given !== null && typeof given === "object" ? given : null;
+    if (isGiven && values !== null) this.given.add(path);
+    for (const inner of field.fields) this.add(box, inner, values, `${path}.`);
+    container.append(box);
   }
 
   addWhole(params) {
@@ -113,7 +170,7 @@ export class ParamsForm {
     area.id = "param-whole";
     area.rows = 8;
     area.spellcheck = false;
-    area.value = JSON.stringify(params, null, 2);
+    area.value = stringify(params, 2);
     const label = el("label", "", "Parameters, as JSON");
     label.htmlFor = area.id;
     const problem = el("p", "problem");
@@ -135,100 +192,10 @@ export function mark(row, text) {
 
 function defaults(fields) {
   const kept = fields.filter((field) => field.required || field.default !== undefined);
-  return Object.fromEntries(kept.map((field) => [field.name, field.default ?? (field.kind === "text" ? "" : null)]));
+  return Object.fromEntries(kept.map((field) => [field.name, field.default ?? blank(field)]));
 }
 
-function labelOf(tag, field) {
-  const label = el(tag, "", field.label);
-  label.append(" ", el("span", "tag", field.required ? "required" : "optional"));
-  return label;
-}
-
-function control(field, given) {
-  if (field.kind === "boolean") {
-    const input = el("input");
-    input.type = "checkbox";
-    input.checked = given === true;
-    return { control: input, get: () => input.checked };
-  }
-  if (field.kind === "choice") return select(field, given);
-  if (["long", "lines", "json"].includes(field.kind)) return area(field, given);
-  const input = el("input");
-  const numeric = field.kind === "integer" || field.kind === "number";
-  input.type = numeric ? "number" : field.inputType;
-  input.autocomplete = "off";
-  input.spellcheck = false;
-  input.autocapitalize = "none";
-  if (numeric) {
-    input.step = field.kind === "integer" ? "1" : "any";
-    input.inputMode = field.kind === "integer" ? "numeric" : "decimal";
-    if (field.schema.minimum !== undefined) input.min = field.schema.minimum;
-    if (field.schema.maximum !== undefined) input.max = field.schema.maximum;
-  }
-  const example = field.schema.examples?.[0];
-  if (example !== undefined) input.placeholder = String(example);
-  input.value = given ?? "";
-  // A number input hides text it can not read behind an empty value.
-  return { control: input, get: () => (input.validity.badInput ? "?" : input.value) };
-}
-
-function select(field, given) {
-  const input = el("select");
-  const chosen = field.choices.indexOf(given);
-  if (chosen < 0 || field.nullable || !field.required) {
-    const none = el("option", "", field.required && !field.nullable ? "Choose…" : "Not set");
-    none.value = "";
-    input.append(none);
-  }
-  field.choices.forEach((choice, index) => {
-    const option = el("option", "", String(choice));
-    option.value = String(index);
-    input.append(option);
-  });
-  input.value = chosen < 0 ? "" : String(chosen);
-  return { control: input, get: () => input.value };
-}
-
-function area(field, given) {
-  const input = el("textarea", field.kind === "json" ? "code" : "");
-  input.rows = field.kind === "json" ? 5 : 3;
-  input.spellcheck = false;
-  if (field.kind === "long") input.value = given ?? "";
-  if (field.kind === "lines") input.value = Array.isArray(given) ? given.join("\n") : "";
-  if (field.kind === "json") input.value = given === undefined || given === null ? "" : JSON.stringify(given, null, 2);
-  return { control: input, get: () => input.value };
-}
-
-function checkboxes(field, id, given) {
-  const box = el("fieldset");
-  box.append(labelOf("legend", field));
-  const inputs = field.choices.map((choice, index) => {
-    const input = el("input");
-    input.type = "checkbox";
-    input.id = `${id}-${index}`;
-    input.value = String(index);
-    input.checked = Array.isArray(given) && given.includes(choice);
-    const label = el("label", "", String(choice));
-    label.htmlFor = input.id;
-    box.append(wrap("check", input, label));
-    return input;
-  });
-  return { box, control: inputs[0], get: () => inputs.filter((input) => input.checked).map((input) => input.value) };
-}
-
-function hintOf(field) {
-  const { minimum, maximum } = field.schema;
-  const parts = [field.description];
-  if (field.kind === "lines") parts.push("One per line.");
-  if (field.kind === "json") parts.push("As JSON.");
-  if (minimum !== undefined && maximum !== undefined) parts.push(`From ${minimum} to ${maximum}.`);
-  else if (minimum !== undefined) parts.push(`At least ${minimum}.`);
-  else if (maximum !== undefined) parts.push(`At most ${maximum}.`);
-  return parts.filter((part) => part !== "").join(" ");
-}
-
-function wrap(className, ...children) {
-  const box = el("div", className);
-  box.append(...children);
-  return box;
+function blank(field) {
+  if (field.kind === "group") return defaults(field.fields);
+  return field.kind === "text" ? "" : null;
 }

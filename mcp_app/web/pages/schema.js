@@ -4,31 +4,58 @@
  * here only save a round trip, so what is not understood is let through.
  */
 
+import { integer, parse } from "./exact.js";
+
 const MAX_REFS = 16; // a longer chain of $ref is a circle
 const LONG_TEXT = 500; // characters beyond which one line is too narrow
+const MAX_GROUPS = 3; // objects inside of objects that are asked for field by field; deeper ones are JSON
 const INPUT_TYPES = { email: "email", uri: "url", date: "date", password: "password" };
 
 /** The fields of an object schema, or null when it is better written as JSON altogether. */
 export function fieldsOf(schema) {
   const root = schema ?? {};
   if (root.properties === undefined) return root.additionalProperties === false ? [] : null;
-  const required = new Set(root.required ?? []);
-  return Object.entries(root.properties).map(([name, part]) => describe(name, part, root, required.has(name)));
+  return members(root, root, 0);
 }
 
+function members(schema, root, depth) {
+  const required = new Set(schema.required ?? []);
+  return Object.entries(schema.properties).map(([name, part]) => describe(name, part, root, required.has(name), depth));
+}
+
+/** The schema of an object's member; {} where it says nothing of it. */
+export function memberOf(schema, key, root) {
+  const { properties, additionalProperties } = found(schema, root);
+  const part = Object.hasOwn(properties ?? {}, key) ? properties[key] : additionalProperties;
+  return typeof part === "object" ? found(part, root) : {};
+}
+
+/** The schema of a list's items; {} where it says nothing of them. */
+export function itemsOf(schema, root) {
+  return found(found(schema, root).items, root);
+}
+
+const found = (part, root) => withoutNull(resolve(part, root), root).schema;
+
 /** One parameter: {name, label, description, kind, required, nullable, default, …constraints}. */
-export function describe(name, part, root, required) {
+export function describe(name, part, root, required, depth = 0) {
   const { schema, nullable } = withoutNull(resolve(part, root), root);
   const field = {
     name,
-    label: schema.title && schema.title.toLowerCase() !== name.replaceAll("_", " ").toLowerCase() ? schema.title : name,
+    label: titleOf(schema)?.toLowerCase() !== name.replaceAll("_", " ").toLowerCase() ? (titleOf(schema) ?? name) : name,
     description: schema.description ?? "",
     required,
     nullable,
     default: schema.default,
     schema,
   };
-  return { ...field, ...kindOf(schema, root, field) };
+  return { ...field, ...kindOf(schema, root, field, depth) };
+}
+
+/** The title an author gave; undefined for none, and for the class's name that generators write in its place. */
+export function titleOf({ title, type, enum: choices }) {
+  const isClass = (type === "object" || choices !== undefined) && /^[A-Z][A-Za-z\d]*$/.test(title);
+  return typeof title === "string" && title !== "" && !isClass ? title : undefined;
 }
 
 /** Follow local references; keys beside a $ref win over its target's. */
@@ -66,7 +93,7 @@ function withoutNull(schema, root) {
   return { schema: { ...rest, [word]: kept }, nullable };
 }
 
-function kindOf(schema, root, field) {
+function kindOf(schema, root, field, depth) {
   const choices = choicesOf(schema);
   if (choices !== null) return { kind: "choice", choices };
   if (schema.type === "boolean") {
@@ -76,7 +103,32 @@ function kindOf(schema, root, field) {
   if (schema.type === "integer" || schema.type === "number") return { kind: schema.type };
   if (schema.type === "string") return textKind(schema);
   if (schema.type === "array" && schema.prefixItems === undefined) return arrayKind(schema, root);
-  return { kind: "json" };
+  if (schema.properties !== undefined && Object.keys(schema.properties).length > 0 && depth < MAX_GROUPS) {
+    return { kind: "group", fields: members(schema, root, depth + 1) };
+  }
+  return { kind: "json", template: template(schema, root) };
+}
+
+/** A value of the right shape to begin with: defaults, else what is empty of its type; undefined for no idea. */
+export function template(part, root, left = MAX_GROUPS) {
+  const schema = found(part, root);
+  if (schema.default !== undefined && schema.default !== null) return schema.default;
+  const choices = choicesOf(schema);
+  if (choices !== null) return choices[0];
+  if (schema.properties !== undefined && left > 0) {
+    const entries = Object.entries(schema.properties).map(([name, inner]) => [name, template(inner, root, left - 1) ?? null]);
+    return Object.fromEntries(entries);
+  }
+  if (schema.type === "array") {
+    const one = schema.items === undefined || left === 0 ? undefined : template(schema.items, root, left - 1);
+    return one !== null && typeof one === "object" ? [one] : [];
+  }
+  return { string: "", integer: schema.minimum ?? 0, number: schema.minimum ?? 0, boolean: false, object: {} }[schema.type];
+}
+
+/** Whether a parameter is nobody else's business: it is left out of the address and of what the page keeps. */
+export function isSecret(field) {
+  return field.inputType === "password" || field.schema.writeOnly === true || (field.fields ?? []).some(isSecret);
 }
 
 function textKind(schema) {
@@ -86,10 +138,11 @@ function textKind(schema) {
 
 function arrayKind(schema, root) {
   const items = withoutNull(resolve(schema.items, root), root);
-  if (items.nullable) return { kind: "json" };
+  const asJson = { kind: "json", template: template(schema, root) };
+  if (items.nullable) return asJson;
   const choices = choicesOf(items.schema);
   if (choices !== null && schema.uniqueItems === true) return { kind: "choices", choices };
-  return ["string", "integer", "number"].includes(items.schema.type) ? { kind: "lines", items: items.schema } : { kind: "json" };
+  return ["string", "integer", "number"].includes(items.schema.type) ? { kind: "lines", items: items.schema } : asJson;
 }
 
 function choicesOf(schema) {
@@ -159,10 +212,10 @@ function matches(pattern, text) {
 }
 
 function checkNumber(schema, text) {
-  const number = Number(text);
-  if (text.trim() === "" || !Number.isFinite(number)) throw new Error("A number, please.");
-  if (schema.type === "integer" && !Number.isInteger(number)) throw new Error("A whole number, please.");
-  if (Number.isInteger(number) && !Number.isSafeInteger(number)) throw new Error("A browser can not hold a number this large exactly.");
+  if (text.trim() === "" || !Number.isFinite(Number(text))) throw new Error("A number, please.");
+  const whole = integer(text); // a BigInt where a double would change it
+  if (schema.type === "integer" && Number.isNaN(whole)) throw new Error("A whole number, please.");
+  const number = Number.isNaN(whole) ? Number(text) : whole;
   if (number < schema.minimum) throw new Error(`At least ${schema.minimum}, please.`);
   if (number > schema.maximum) throw new Error(`At most ${schema.maximum}, please.`);
   if (number <= schema.exclusiveMinimum) throw new Error(`More than ${schema.exclusiveMinimum}, please.`);
@@ -172,7 +225,7 @@ function checkNumber(schema, text) {
 
 export function parseJson(text) {
   try {
-    return JSON.parse(text);
+    return parse(text);
   } catch (error) {
     throw new Error(`This is not JSON: ${error.message}`);
   }

@@ -1,0 +1,28 @@
+/** "Connect a client": what is typed or pasted where, for this server's MCP endpoint. Makers' words, as data. */
+
+import { copyButton, el } from "./element.js";
+import { quote } from "./curl.js";
+
+const CLIENTS = [
+  { name: "Claude Code", where: "in a terminal", text: ({ name, url }) => `claude mcp add --transport http ${quote(name)} ${quote(url)}` },
+  { name: "VS Code", where: "in a terminal", text: ({ name, url }) => `code --add-mcp ${quote(JSON.stringify({ name, type: "http", url }))}` },
+  { name: "Cursor", where: "in .cursor/mcp.json", text: ({ name, url }) => JSON.stringify({ mcpServers: { [name]: { url } } }) },
+  { name: "Any other", where: "the URL", text: ({ url }) => url },
+];
+
+/** Fill `container` for a server, {name, url}. */
+export function drawClients(container, server) {
+  for (const { name, where, text } of CLIENTS) {
+    const item = el("div", "client");
+    const head = el("div", "row");
+    const heading = el("h3", "", name);
+    heading.append(" ", el("span", "tag", where));
+    head.append(heading, copyButton("Copy", () => text(server), `Copy for ${name}`));
+    const line = el("pre", "line", text(server));
+    line.tabIndex = 0; // what scrolls must be reachable by keyboard
+    line.setAttribute("role", "group");
+    line.setAttribute("aria-label", name);
+    item.append(head, line);
+    container.append(item);
+  }
+}
