@@ -28,7 +28,7 @@ _ACCEPTED = {"action": "accept"}
 
 
 class UrlReferrals:
-    """UrlReferrals of one session: the state of each call that ended with URLs to open, for its retry.
+    """The referrals of one session: the state of each call that ended with URLs to open, for its retry.
 
     Keyed by a string that is equal for a call and its retry. `clock` returns seconds.
     """
