@@ -1,4 +1,4 @@
-"""The message that `mcp-app serve` prints when it is ready: its URLs and a curl command. Pure: values in, text out."""
+"""The message that `mcp-app serve` prints when it is ready: its URLs, and how to call it. Pure: values in, text out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mcp_app.authoring.tool import Tool
-from mcp_app.server.tls import Development
+from mcp_app.manifest.paths import MCP_PATH
+from mcp_app.server.tls import Development, TlsOff
 
 _BY_NAME = {
     "domain": "example.com",
@@ -24,24 +25,49 @@ def banner(
     urls: Sequence[str],
     path: str,
     tools: Sequence[Tool],
-    development: Development | None,
+    tls: Development | TlsOff | None,
     *,
+    name: str = "mcp-app",
     resources: int = 0,
     prompts: int = 0,
+    reachable: Sequence[str] = (),
 ) -> str:
     """The lines to print. `urls` are the bound addresses, `path` the event route, `tools` those served, in order;
-    `resources` and `prompts` are the numbers of these."""
+    `name` is the server's, for MCP clients; `resources` and `prompts` are the numbers of these; `reachable` are the
+    addresses that other machines can reach."""
     names = f": {', '.join(tool.name for tool in tools)}" if tools else ""
     more = [_counted(count, noun) for count, noun in ((resources, "resource"), (prompts, "prompt")) if count]
     also = f"; {' and '.join(more)} for MCP clients" if more else ""
     lines = [f"Serving {_counted(len(tools), 'tool')}{names}{also}", *(f"  {url}/" for url in urls)]
-    if development is not None:
-        made = "made just now" if development.made else "development only"
-        lines.append(f"  certificate: {development.files.certificate} ({made}; to trust it: mcp-app certs)")
+    if isinstance(tls, Development):
+        made = "made just now" if tls.made else "development only"
+        lines.append(f"  certificate: {tls.files.certificate} ({made}; to trust it: mcp-app certs)")
+    elif tls is not None:
+        lines.append(f"  https is off: {tls.reason}")
+    if reachable:
+        lines.append(f"  other machines can reach {', '.join(reachable)}, and nobody is asked who they are")
     if tools and urls:
-        lines += ["Try it:", f"  {curl(urls, path, tools[0], development)}"]
+        lines += ["Try it:", *(f"  {each}" for each in _curls(urls, path, tools[0], tls))]
+    if urls:
+        lines += ["Connect an MCP client, such as Claude Code:", f"  {connect(urls, name)}"]
     lines.append("Stop with Ctrl-C.")
     return "\n".join(lines)
+
+
+def _curls(urls: Sequence[str], path: str, tool: Tool, tls: Development | TlsOff | None) -> list[str]:
+    """Over plain HTTP, and over HTTPS where the certificate is for localhost."""
+    development = tls if isinstance(tls, Development) else None
+    secure = [url for url in urls if url.startswith("https:")] if development else []
+    return list(dict.fromkeys(curl(each, path, tool, development) for each in (urls, secure) if each))
+
+
+def connect(urls: Sequence[str], name: str) -> str:
+    """The command by which Claude Code is told of this server: over plain HTTP if that is served, as `curl` is."""
+    return f"claude mcp add --transport http {shlex.quote(name)} {_plain_first(urls)}{MCP_PATH}"
+
+
+def _plain_first(urls: Sequence[str]) -> str:
+    return next((url for url in urls if url.startswith("http:")), urls[0])
 
 
 def _counted(count: int, noun: str) -> str:
@@ -50,7 +76,7 @@ def _counted(count: int, noun: str) -> str:
 
 def curl(urls: Sequence[str], path: str, tool: Tool, development: Development | None) -> str:
     """A curl command that calls `tool`: over plain HTTP if that is served, which needs no trusted certificate."""
-    url = next((url for url in urls if url.startswith("http:")), urls[0])
+    url = _plain_first(urls)
     trust = ""
     if url.startswith("https:") and development is not None:
         trust = f" --cacert {shlex.quote(str(development.files.authority))}"

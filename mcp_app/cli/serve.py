@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,8 +37,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add = parser.add_argument
     add("tools", nargs="?", metavar="FILE.py|module", help="serve the tools defined there, in their order")
     add("--config", type=Path, metavar="FILE", help="another hypercorn.toml")
-    add("--bind", action="append", default=[], metavar="HOST:PORT", help="listen here with TLS; may be repeated")
+    add(
+        "--bind",
+        action="append",
+        default=[],
+        metavar="HOST:PORT",
+        help="listen here, with TLS where there is a certificate; may be repeated",
+    )
     add("--insecure-bind", action="append", default=[], metavar="HOST:PORT", help="listen here without TLS; likewise")
+    add("--no-tls", action="store_true", help="serve plain HTTP only, without a certificate")
     add("--reload", action="store_true", help="start again when the tools, the package or a configuration file change")
     add("--with-builtin", action="store_true", help="serve the built-in tools as well")
     add("--allow-anonymous", action="store_true", help="allow addresses that other machines can reach")
@@ -63,21 +71,46 @@ def _serve(arguments: argparse.Namespace) -> int:
         import mcp_app.app  # noqa: F401 - used below; it is most of the import time
         from mcp_app.cli.banner import banner
         from mcp_app.server import configuration, tls
+        from mcp_app.server.addresses import exposed_binds
         from mcp_app.server.run import serve
 
-    config, source = configuration.load(arguments.config, bind=arguments.bind, insecure_bind=arguments.insecure_bind)
+    config, source = configuration.load(
+        arguments.config, bind=arguments.bind, insecure_bind=arguments.insecure_bind, tls=not arguments.no_tls
+    )
     app, served = _application(arguments)
     if not served.settings.allow_anonymous:
         configuration.refuse_exposed_binds(config)
-    development = tls.provide(config, source)
+    provided = tls.provide(config, source)
 
     def on_ready(urls: list[str]) -> None:
-        more = {"resources": len(served.resources), "prompts": len(served.prompts)}
-        print(banner(urls, served.manifest.events_path, list(served.registry), development, **more), flush=True)
+        manifest = served.manifest
+        text = banner(
+            urls,
+            manifest.events_path,
+            list(served.registry),
+            provided,
+            name=manifest.card.name.rpartition("/")[2],
+            resources=len(served.resources),
+            prompts=len(served.prompts),
+            reachable=exposed_binds([*config.bind, *config.insecure_bind]),
+        )
+        _print(f"{text}\n")
 
     # All objects that exist now live until the end. To traverse them takes 30 ms, during which every stream would wait.
     gc.freeze()
     return serve(app, config, on_ready)
+
+
+def _print(text: str) -> None:
+    """Write to standard output, in one write. Whoever read it may have left, or the disk be full: the server stays, and
+    what it prints from then on is thrown away."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        # Also what is still in the buffer, which Python would fail to write at its exit, with status 120.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.stderr.write(f"mcp-app: standard output cannot be written: {error.strerror}; serving without it\n")
 
 
 @contextmanager

@@ -53,5 +53,5 @@ def missing_extra(error: ModuleNotFoundError) -> CallFailed:
     return CallFailed(
         Status.REFUSED,
         f"this command needs the package {error.name}, which is not installed",
-        "Install the extra that has it: pip install 'mcp-app[cli]'.",
+        "Install what it needs: pip install rich 'httpx[http2]'.",
     )

@@ -29,8 +29,8 @@ def trust_for(address: Address, ca_file: Path | None) -> ssl.SSLContext | None:
         except (OSError, ssl.SSLError) as error:
             raise CallFailed(Status.REFUSED, f"--cacert {ca_file}: {_cause(error)}", _CACERT_ADVICE) from error
     context = httpx.create_ssl_context()
-    authority = _development_authority()
-    if address.is_loopback and authority.is_file():
+    authority = _development_authority() if address.is_loopback else None
+    if authority is not None:
         try:
             context.load_verify_locations(cafile=authority)
         except (OSError, ssl.SSLError) as error:
@@ -41,11 +41,16 @@ def trust_for(address: Address, ca_file: Path | None) -> ssl.SSLContext | None:
 _CACERT_ADVICE = "It takes a file of PEM certificates: the authority that signed the server's certificate."
 
 
-def _development_authority() -> Path:
+def _development_authority() -> Path | None:
+    """The file that is there; None if none is."""
     # Imported here: the rest of the command works without the server's modules.
-    from mcp_app.server.certificates import Certificates, default_directory
+    from mcp_app.server.certificates import Certificates, NoCertificates, default_directory
 
-    return Certificates(default_directory()).authority
+    try:
+        authority = Certificates(default_directory()).authority
+    except NoCertificates:
+        return None  # a user without a home has made none
+    return authority if authority.is_file() else None
 
 
 def _cause(error: OSError) -> str:

@@ -25,6 +25,13 @@ PROJECT_FILES = ("pyproject.toml", "hypercorn.toml", "mcp.json")
 """A directory with one of these is a project: its certificates are kept in its own `certs/`."""
 
 
+_ELSEWHERE = "set XDG_STATE_HOME to a directory that can be written"
+
+
+class NoCertificates(StartError):
+    """There are no development certificates and none can be made; plain HTTP can be served all the same."""
+
+
 class Certificates(NamedTuple):
     """The four files of one directory. Only `authority` and `certificate` are public."""
 
@@ -52,21 +59,30 @@ class Certificates(NamedTuple):
 
 
 def default_directory(working: Path | None = None) -> Path:
-    """The default location: `certs/` of a project directory, else the user's state directory."""
+    """The default location: `certs/` of a project directory, else the user's state directory.
+
+    Raises `NoCertificates` for a user without either.
+    """
     working = Path.cwd() if working is None else working
     if any((working / name).is_file() for name in PROJECT_FILES):
         return working / "certs"
     state = os.environ.get("XDG_STATE_HOME", "")
     # XDG Base Directory Specification: a relative path is invalid and must be ignored.
-    root = Path(state) if os.path.isabs(state) else Path.home() / ".local" / "state"
-    return root / "mcp-app" / "certs"
+    if os.path.isabs(state):
+        return Path(state) / "mcp-app" / "certs"
+    try:
+        return Path.home() / ".local" / "state" / "mcp-app" / "certs"
+    except RuntimeError as error:  # a user id without an account, as in many containers
+        raise NoCertificates(
+            f"no home directory to keep certificates in: {_ELSEWHERE}, or serve without TLS (--no-tls)"
+        ) from error
 
 
 def ensure(directory: Path, now: datetime | None = None) -> tuple[Certificates, bool]:
     """Ensure valid development certificates in `directory`: create missing ones, renew those about to expire.
 
-    Returns the files, and whether any was written. Raises `StartError` if `cryptography` is not installed, the
-    directory cannot be written, or an existing file is not a certificate.
+    Returns the files, and whether any was written. Raises `NoCertificates` if there is none and `cryptography` is not
+    installed, or the directory cannot be written; `StartError` if an existing file is not a certificate.
     """
     files = Certificates(directory)
     try:
@@ -74,12 +90,17 @@ def ensure(directory: Path, now: datetime | None = None) -> tuple[Certificates, 
         with _locked(directory):
             return files, _renew(files, datetime.now(UTC) if now is None else now)
     except ImportError as error:
-        raise StartError(
-            "development certificates need the 'cryptography' package: pip install 'mcp-app[certs]', "
+        if files.certificate.exists() and files.key.exists():
+            return files, False  # whose they are cannot be told: used as they are, as somebody else's would be
+        raise NoCertificates(
+            "development certificates need the 'cryptography' package: pip install cryptography, "
             "or name a certificate you have as certfile and keyfile in hypercorn.toml"
         ) from error
     except OSError as error:
-        raise StartError(f"cannot keep certificates in {directory}: {error.strerror or error}") from error
+        raise NoCertificates(
+            f"cannot keep certificates in {directory}: {error.strerror or error}: {_ELSEWHERE}, "
+            "or serve without TLS (--no-tls)"
+        ) from error
 
 
 def how_to_trust(files: Certificates) -> str:

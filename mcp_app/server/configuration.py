@@ -56,13 +56,14 @@ def load(
     *,
     bind: Sequence[str] = (),
     insecure_bind: Sequence[str] = (),
+    tls: bool = True,
     working: Path | None = None,
 ) -> tuple[Config, Source]:
     """The configuration to serve with, and its source.
 
     `path`, or the hypercorn.toml of the working directory, overrides the shipped file key by key; addresses and
     certificate only together. The event loop defaults to uvloop if that is installed. `bind` and `insecure_bind` (the
-    command line) override the file's. Raises `StartError`.
+    command line) override the file's; without `tls` or a certificate, both are plain HTTP. Raises `StartError`.
     """
     source = _find(path, Path.cwd() if working is None else working)
     values = _parse(source)
@@ -76,8 +77,21 @@ def load(
     if insecure_bind:
         values["insecure_bind"] = list(insecure_bind)
     values.setdefault("worker_class", "uvloop" if find_spec("uvloop") else "asyncio")
+    given = [*bind, *insecure_bind]
+    if insecure_bind and not (values.get("certfile") or values.get("keyfile")):
+        values |= {"bind": given, "insecure_bind": []}
     _check_combinations(values, source)
-    return Config.from_mapping(values), source
+    config = Config.from_mapping(values)
+    if not tls:
+        without_tls(config)
+        config.bind = given or config.bind
+    return config, source
+
+
+def without_tls(config: Config) -> None:
+    """Have `config` serve plain HTTP: at its `insecure_bind`, or at its `bind` where it has no other address."""
+    config.certfile = config.keyfile = None
+    config.bind, config.insecure_bind = config.insecure_bind or config.bind, []
 
 
 def refuse_exposed_binds(config: Config) -> None:

@@ -137,7 +137,7 @@ except mcp_app.ToolError as error:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
 
-    assert done.stdout == "tool_failed | pip install 'mcp-app[scan]'\n", done.stderr
+    assert done.stdout == "tool_failed | pip install dnspython cryptography 'httpx[http2]'\n", done.stderr
 
 
 def test_listing_the_tool_imports_none_of_the_extra() -> None:
@@ -177,6 +177,6 @@ def test_an_international_name_without_idna_says_what_to_do(monkeypatch: pytest.
 
     monkeypatch.setattr(builtins, "__import__", without_idna)
 
-    with pytest.raises(mcp_app.errors.InvalidParams, match=r"mcp-app\[scan\]"):
+    with pytest.raises(mcp_app.errors.InvalidParams, match="pip install idna"):
         TOOL.arguments({"domain": "bücher.example"})
     assert TOOL.arguments({"domain": "xn--bcher-kva.example"}) == {"domain": "xn--bcher-kva.example"}

@@ -142,5 +142,5 @@ def test_without_the_extra_one_line_says_what_to_install() -> None:
     assert done.returncode == 2
     assert done.stderr == (
         "mcp-app call: this command needs the package httpx, which is not installed\n"
-        "  Install the extra that has it: pip install 'mcp-app[cli]'.\n"
+        "  Install what it needs: pip install rich 'httpx[http2]'.\n"
     )

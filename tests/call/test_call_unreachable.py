@@ -4,7 +4,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from command_line import call
+from command_line import ROOT, call
 from live_server import LiveServer
 from wire_app import PATH, Wire
 
@@ -61,3 +61,19 @@ async def test_the_other_scheme(server: LiveServer, scheme: str, advice: str) ->
 
     assert outcome.status == 3
     assert advice in outcome.err
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "127.0.0.1"])
+async def test_a_user_without_a_home_is_told_of_the_server_not_of_the_home(host: str, tmp_path: Path) -> None:
+    """As in a container whose user id has no account: only loopback would look for the development authority."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import pathlib\ndef home(cls):\n    raise RuntimeError('Could not determine home directory.')\n"
+        "pathlib.Path.home = classmethod(home)\n"
+    )
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"https://{host}:{unused.getsockname()[1]}{PATH}"
+        outcome = await call(url, "scan", PYTHONPATH=f"{ROOT}:{tmp_path}", XDG_STATE_HOME="")
+
+    assert outcome.status == 3
+    assert f"{url} cannot be reached: " in outcome.err

@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from mcp_app import Tool, tool
 from mcp_app.cli.banner import banner, curl, example
 from mcp_app.server.certificates import Certificates
-from mcp_app.server.tls import Development
+from mcp_app.server.tls import Development, TlsOff
 
 URLS = ["https://localhost:8443", "http://localhost:8000"]
 PATH = "/api/v1/mcp/sse"
@@ -111,3 +111,22 @@ def test_a_schema_that_refers_to_itself_ends() -> None:
         "$defs": {"A": {"type": "object", "properties": {"a": {"$ref": "#/$defs/A"}}, "required": ["a"]}},
     }
     assert example(schema)["a"]
+
+
+def test_every_way_in_is_a_line_to_copy() -> None:
+    lines = banner(URLS, PATH, [scan_domain], DEVELOPMENT, name="my-tools").splitlines()
+    first, second = (line for line in lines if line.startswith("  curl "))
+    assert "http://localhost:8000/" in first
+    assert "--cacert /certs/ca.pem -X POST https://localhost:8443/" in second
+    assert "  claude mcp add --transport http my-tools http://localhost:8000/mcp" in lines
+    only_tls = banner(URLS[:1], PATH, [scan_domain], None)
+    assert only_tls.count("  curl ") == 1
+    assert "https://localhost:8443/mcp" in only_tls
+
+
+def test_that_https_is_off_and_that_others_can_reach_it_is_said() -> None:
+    text = banner(URLS[1:], PATH, [scan_domain], TlsOff("no home: say so"), reachable=["0.0.0.0:8000"])
+    assert "  https is off: no home: say so\n" in text
+    assert "  other machines can reach 0.0.0.0:8000, and nobody is asked who they are\n" in text
+    assert "certificate" not in text
+    assert "other machines" not in banner(URLS, PATH, [scan_domain], DEVELOPMENT)

@@ -80,9 +80,7 @@ def _ascii(text: str) -> str:
     try:
         import idna
     except ModuleNotFoundError:
-        raise DomainNameError(
-            "is an international name: run pip install 'mcp-app[scan]', or give its A-labels (xn--…)"
-        ) from None
+        raise DomainNameError("is an international name: run pip install idna, or give its A-labels (xn--…)") from None
     try:
         return idna.encode(text, uts46=True, std3_rules=True).decode("ascii")
     except UnicodeError as exc:  # idna.IDNAError is one

@@ -15,7 +15,7 @@ from mcp_app.builtin.scan_domain.report import Report, Step
 from mcp_app.builtin.scan_domain.settings import ScanSettings
 
 EXTRA = frozenset({"dns", "cryptography", "httpcore", "anyio", "certifi", "h2", "idna"})
-"""The packages that `pip install 'mcp-app[scan]'` installs, by import name."""
+"""The packages that the extra `scan` installs, by import name."""
 
 TIME_LIMIT = 60.0
 """Seconds. A scan's own timeouts end it after about 12; this is the fallback, well before a stream's cap."""
@@ -51,5 +51,6 @@ async def _engine() -> Any:
         if (exc.name or "").partition(".")[0] not in EXTRA:
             raise
         raise ToolError(
-            "This server lacks the libraries that scan_domain needs.", hint="pip install 'mcp-app[scan]'"
+            "This server lacks the libraries that scan_domain needs.",
+            hint="pip install dnspython cryptography 'httpx[http2]'",
         ) from exc

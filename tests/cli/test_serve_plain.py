@@ -1,0 +1,192 @@
+"""`mcp-app serve` where there is no certificate, no home, or nobody who reads: it starts, or says why in one line."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+SECONDS = 30.0
+"""For a start, an answer, an end: generous, on two cores with other tests."""
+
+NO_CRYPTOGRAPHY = "import sys; sys.modules['cryptography'] = None"
+NO_HOME = """
+import pathlib
+def home(cls):
+    raise RuntimeError("Could not determine home directory.")
+pathlib.Path.home = classmethod(home)
+"""
+"""What sitecustomize.py does to the process: as on a machine without the package, and as a user without an account."""
+
+DEPLOYED = 'bind = ["127.0.0.1:0"]\n'
+"""The addresses of docs/how-to-deploy.md's hypercorn.toml: one, and no certificate."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "tools.py").write_text("from mcp_app import tool\n\n@tool\ndef one() -> int:\n    return 1\n")
+    return tmp_path
+
+
+def start(
+    folder: Path, *words: str, site: str = "", out: int | IO[str] = subprocess.PIPE, **env: str
+) -> subprocess.Popen[str]:
+    (folder / "site").mkdir(exist_ok=True)
+    (folder / "site" / "sitecustomize.py").write_text(site)
+    kept = {key: value for key, value in os.environ.items() if not re.match("MCP_APP_|XDG_", key)}
+    kept |= {"PYTHONPATH": f"{ROOT}:{folder / 'site'}", "HOME": str(folder / "home"), **env}
+    command = [sys.executable, "-m", "mcp_app", "serve", "tools.py", *words]
+    return subprocess.Popen(command, cwd=folder, env=kept, text=True, stdout=out, stderr=subprocess.PIPE)
+
+
+@contextmanager
+def started(folder: Path, *words: str, site: str = "", **env: str) -> Iterator[list[str]]:
+    """The lines of its start, while it serves; then SIGTERM, and status 0."""
+    child = start(folder, *words, site=site, **env)
+    try:
+        assert child.stdout is not None
+        lines: list[str] = []
+        while lines[-1:] != ["Stop with Ctrl-C."]:
+            line = child.stdout.readline()
+            if not line:
+                raise AssertionError(f"it did not start: {child.communicate(timeout=SECONDS)[1]}")
+            lines.append(line.rstrip("\n"))
+        yield lines
+        child.send_signal(signal.SIGTERM)
+        child.communicate(timeout=SECONDS)
+        assert child.returncode == 0
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.communicate()
+
+
+def urls(lines: list[str]) -> list[str]:
+    return [line.strip() for line in lines if re.fullmatch(r"  https?://\S+", line)]
+
+
+def serves_http_only(lines: list[str]) -> None:
+    [url] = urls(lines)
+    assert url.startswith("http://localhost:")
+    assert httpx.get(f"{url}healthz", timeout=SECONDS).status_code == 200
+    assert not any("https:" in line for line in lines)
+
+
+ANY = ("--insecure-bind", "127.0.0.1:0")
+
+
+def test_without_cryptography_it_serves_http_and_says_why_there_is_no_https(folder: Path) -> None:
+    with started(folder, *ANY, site=NO_CRYPTOGRAPHY) as lines:
+        serves_http_only(lines)
+        [said] = [line for line in lines if "https is off" in line]
+        assert said.startswith("  https is off: development certificates need the 'cryptography' package: pip install ")
+
+
+def test_a_bind_that_asked_for_tls_stays_shut_then(folder: Path) -> None:
+    with started(folder, *ANY, "--bind", "127.0.0.1:0", site=NO_CRYPTOGRAPHY) as lines:
+        serves_http_only(lines)
+
+
+def test_certificates_that_are_there_need_no_cryptography(folder: Path) -> None:
+    (folder / "mcp.json").write_text((ROOT / "mcp.json").read_text())
+    both = (*ANY, "--bind", "127.0.0.1:0")
+    with started(folder, *both) as lines:
+        assert len(urls(lines)) == 2
+    with started(folder, *both, site=NO_CRYPTOGRAPHY) as lines:
+        assert [url.partition(":")[0] for url in urls(lines)] == ["https", "http"]
+
+
+@pytest.mark.parametrize("words", [ANY, ("--bind", "127.0.0.1:0")], ids=["insecure-bind", "bind"])
+def test_no_tls_is_http_only_and_makes_no_certificate(folder: Path, words: tuple[str, ...]) -> None:
+    with started(folder, "--no-tls", *words, XDG_STATE_HOME=str(folder / "state")) as lines:
+        serves_http_only(lines)
+        assert not any("https is off" in line for line in lines), "it was asked for"
+    assert not (folder / "state").exists()
+
+
+def test_a_user_without_a_home_is_served_http(folder: Path) -> None:
+    with started(folder, *ANY, site=NO_HOME) as lines:
+        serves_http_only(lines)
+        [said] = [line for line in lines if "https is off" in line]
+        assert "no home directory to keep certificates in: set XDG_STATE_HOME" in said
+
+
+def test_a_directory_that_cannot_be_written_is_named_with_the_remedy(folder: Path) -> None:
+    with started(folder, *ANY, XDG_STATE_HOME="/dev/null") as lines:
+        serves_http_only(lines)
+        [said] = [line for line in lines if "https is off" in line]
+        assert "cannot keep certificates in /dev/null/mcp-app/certs: Not a directory: set XDG_STATE_HOME" in said
+
+
+def test_beyond_loopback_it_is_one_line_with_the_remedy(folder: Path) -> None:
+    child = start(folder, "--allow-anonymous", "--insecure-bind", "0.0.0.0:0", "--bind", "127.0.0.1:0", site=NO_HOME)
+    out, err = child.communicate(timeout=SECONDS)
+    assert (child.returncode, out, err.count("\n")) == (1, "", 1)
+    assert err.startswith("mcp-app: no home directory to keep certificates in: set XDG_STATE_HOME ")
+    assert "--no-tls" in err
+
+
+def test_an_address_that_others_reach_is_named(folder: Path) -> None:
+    with started(folder, "--allow-anonymous", "--no-tls", "--insecure-bind", "0.0.0.0:0", site=NO_HOME) as lines:
+        assert "  other machines can reach 0.0.0.0:0, and nobody is asked who they are" in lines
+
+
+def test_a_file_without_a_certificate_takes_its_address_from_either_option(folder: Path) -> None:
+    (folder / "hypercorn.toml").write_text(DEPLOYED)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    with started(folder, "--insecure-bind", f"127.0.0.1:{port}") as lines:
+        assert urls(lines) == [f"http://localhost:{port}/"]
+
+
+# --- nobody reads ----------------------------------------------------------------------------------------------------
+
+
+def closed_pipe() -> IO[str]:
+    reader, writer = os.pipe()
+    os.close(reader)
+    return os.fdopen(writer, "w")
+
+
+def full_disk() -> IO[str]:
+    return open("/dev/full", "w")
+
+
+@pytest.mark.parametrize("unbuffered", ["1", ""])
+@pytest.mark.parametrize("output", [closed_pipe, full_disk])
+def test_it_serves_on_when_its_start_cannot_be_printed(folder: Path, output: object, unbuffered: str) -> None:
+    assert callable(output)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+    out = output()
+    child = start(folder, "--no-tls", "--insecure-bind", address, out=out, PYTHONUNBUFFERED=unbuffered)
+    out.close()
+    try:
+        assert child.stderr is not None
+        assert "standard output cannot be written" in child.stderr.readline()
+        until = time.monotonic() + SECONDS
+        while True:
+            try:
+                assert httpx.get(f"http://{address}/healthz", timeout=SECONDS).status_code == 200
+                break
+            except httpx.ConnectError:
+                assert time.monotonic() < until
+        child.send_signal(signal.SIGTERM)
+        _, rest = child.communicate(timeout=SECONDS)
+        assert (child.returncode, "Traceback" in rest, "Exception ignored" in rest) == (0, False, False)
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.communicate()

@@ -1,0 +1,44 @@
+"""How the package is installed: no page, hint or generated file sends a reader to a package index that lacks it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from doc_page import PAGES, ROOT
+
+HAD_FROM = r"\.(\[[a-z,]+\])?|\./mcp_app-\d[^ ']*\.whl(\[[a-z,]+\])?"
+"""What `pip install` is told: a checkout or a wheel, until an index has the name; then `mcp-app` and its extras."""
+
+_COMMAND = re.compile(r"(?:pip install|uvx?(?: tool (?:run|install))?(?: --from)?|pipx (?:install|run)) ([^\n`;|]+)")
+_OURS = re.compile(r"mcp[-_]app(?![-_/\w])|\.(?=[\['])|\./")
+
+
+def asked_for(text: str) -> list[str]:
+    """The requirements in `text` that mean this package, as they are written."""
+    words = [word.strip("'\"") for line in _COMMAND.findall(text) for word in re.findall(r"'[^']*'|\S+", line)]
+    return [word for word in words if word == "." or _OURS.match(word)]
+
+
+def texts() -> list[Path]:
+    return [
+        *PAGES,
+        *sorted((ROOT / "mcp_app").rglob("*.py")),
+        *sorted((ROOT / "examples").rglob("*.py")),
+        ROOT / "Makefile",
+    ]
+
+
+def test_no_line_needs_an_index_that_lacks_the_name() -> None:
+    found = [(path.name, word) for path in texts() for word in asked_for(path.read_text(encoding="utf-8"))]
+    assert {word for _, word in found} >= {".[all]"}
+    assert [each for each in found if not re.fullmatch(HAD_FROM, each[1])] == []
+
+
+def test_a_line_that_does_would_be_seen() -> None:
+    text = "pip install 'mcp-app[certs]', `pip install mcp-app`\nuvx mcp-app serve\npip install 'httpx[http2]' .\n"
+    assert asked_for(text) == ["mcp-app[certs]", "mcp-app", "mcp-app", "."]
+
+
+def test_the_readme_says_how() -> None:
+    assert {".[all]", "./mcp_app-0.1.0-py3-none-any.whl[all]"} <= set(asked_for((ROOT / "README.md").read_text()))
