@@ -6,6 +6,7 @@ import argparse
 import gc
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,7 +36,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("tools", nargs="?", metavar="FILE.py|module", help="serve the tools defined there, in their order")
+    add(
+        "tools",
+        nargs="*",
+        metavar="FILE.py|module[:NAME]",
+        help="serve the tools defined there, in their order; or only NAME there: a registry, or an app of create_app",
+    )
     add("--config", type=Path, metavar="FILE", help="another hypercorn.toml")
     add(
         "--bind",
@@ -48,6 +54,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add("--no-tls", action="store_true", help="serve plain HTTP only, without a certificate")
     add("--reload", action="store_true", help="start again when the tools, the package or a configuration file change")
     add("--with-builtin", action="store_true", help="serve the built-in tools as well")
+    add("--traceback", action="store_true", help="show the whole traceback of an exception in the tools' files")
     add("--allow-anonymous", action="store_true", help="allow addresses that other machines can reach")
     parser.set_defaults(run=run)
 
@@ -61,6 +68,10 @@ def run(arguments: argparse.Namespace) -> int:
         return supervise([sys.executable, "-m", "mcp_app", *words], _watched(arguments))
     try:
         return _serve(arguments)
+    except StartError as error:
+        if arguments.traceback and error.__cause__ is not None:
+            traceback.print_exception(error.__cause__)
+        raise
     finally:
         gc.unfreeze()
 
@@ -133,15 +144,25 @@ def _application(arguments: argparse.Namespace) -> tuple[ASGIFramework, Server]:
 
     from mcp_app import Settings
     from mcp_app.app import builtin_tools, create_app
-    from mcp_app.cli.toolfile import empty, load
+    from mcp_app.cli.definitions import application, empty, load
     from mcp_app.manifest import ManifestError
     from mcp_app.protocol.errors import ToolDefinitionError
 
     try:
-        tools, resources, prompts = empty() if arguments.tools is None else load(arguments.tools)
-        if arguments.tools is None or arguments.with_builtin:
+        own = application(arguments.tools[0]) if len(arguments.tools) == 1 else None
+        if own is not None:
+            if arguments.with_builtin or arguments.allow_anonymous:
+                raise StartError(
+                    f"{arguments.tools[0]}: its application has its own tools and settings: say it there, "
+                    "create_app(Settings(allow_anonymous=True), tools=[…])"
+                )
+            return own, own.extensions["mcp_app"]
+        tools, resources, prompts, notes = load(*arguments.tools) if arguments.tools else empty()
+        if not arguments.tools or arguments.with_builtin:
             for each in builtin_tools():
                 tools.add(each)
+        for note in notes:
+            sys.stderr.write(f"mcp-app: {note}\n")
         settings = Settings(allow_anonymous=True) if arguments.allow_anonymous else Settings()
         app = create_app(settings, tools, resources=resources, prompts=prompts)
     except (ManifestError, ToolDefinitionError) as error:
@@ -153,19 +174,21 @@ def _application(arguments: argparse.Namespace) -> tuple[ASGIFramework, Server]:
 
 def _settings_problem(error: object) -> str:
     """The first invalid setting, by the name of its environment variable."""
-    from pydantic import ValidationError
+    from pydantic import SecretStr, ValidationError
 
     assert isinstance(error, ValidationError)  # noqa: S101
     first = error.errors(include_url=False)[0]
-    name = "_".join(str(part) for part in first["loc"]).upper()
-    return f"MCP_APP_{name}={first['input']!r}: {first['msg']}"
+    name = "MCP_APP_" + "_".join(str(part) for part in first["loc"]).upper()
+    if isinstance(first["input"], SecretStr):  # what is wrong with it is said without it
+        return first["msg"].removeprefix("Value error, ")
+    return f"{name}={first['input']!r}: {first['msg']}"
 
 
 def _watched(arguments: argparse.Namespace) -> list[Path]:
     """The paths that --reload watches: the tools, this package, and the configuration files."""
-    from mcp_app.cli.toolfile import source_of
+    from mcp_app.cli.toolfile import source_of, split
     from mcp_app.server.configuration import FILE_NAME
 
-    own = [] if arguments.tools is None else [source_of(arguments.tools)]
+    own = [source_of(split(name)[0]) for name in arguments.tools]
     package = Path(__file__).parent.parent
     return [*own, package, arguments.config or Path(FILE_NAME), Path("mcp.json")]

@@ -1,6 +1,6 @@
-"""Imports the file or module named on the command line and collects its tools, resources and prompts.
+"""Imports a file or module that is named on the command line, like any module, with its side effects.
 
-Nothing is served here. The file is imported like any module, with its side effects. Errors are one line.
+What is in it is not looked at here. Errors are one line.
 """
 
 from __future__ import annotations
@@ -9,64 +9,34 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple, TypeVar
 
-from mcp_app.authoring.prompt import Prompt, Prompts
-from mcp_app.authoring.resource import Resource, Resources
-from mcp_app.authoring.tool import Registry, Tool
 from mcp_app.server.errors import StartError
 
-T = TypeVar("T")
+
+def import_named(name: str) -> ModuleType:
+    """Import a file by its path, or a module by its dotted name; only once. Raises `StartError`, with file and line if
+    it raises."""
+    if name not in _imported:
+        _imported[name] = _import_file(Path(name)) if is_file(name) else _import_module(name)
+    return _imported[name]
 
 
-class Definitions(NamedTuple):
-    """The tools, resources and prompts of one module."""
-
-    tools: Registry
-    resources: Resources
-    prompts: Prompts
+_imported: dict[str, ModuleType] = {}
 
 
-def empty() -> Definitions:
-    """The definitions of a server without a file."""
-    return Definitions(Registry(), Resources(), Prompts())
-
-
-def load(name: str) -> Definitions:
-    """Import a module and collect every Tool, Resource and Prompt among its globals, in the order of their definition.
-
-    If the module has a Registry, Resources or Prompts of its own, that one is used instead of a collected one: the
-    module can then add and remove while the server runs. `name` is a path that ends in .py, or a module's dotted name.
-
-    Raises `StartError`, with file and line if the module raises, and ToolDefinitionError for two of the same name.
-    """
-    module = _import_file(Path(name)) if is_file(name) else _import_module(name)
-    found = list({id(value): value for value in vars(module).values()}.values())
-    definitions = Definitions(
-        _own(name, found, Registry, lambda: Registry(each for each in found if isinstance(each, Tool))),
-        _own(name, found, Resources, lambda: Resources(each for each in found if isinstance(each, Resource))),
-        _own(name, found, Prompts, lambda: Prompts(each for each in found if isinstance(each, Prompt))),
-    )
-    if not any(definitions):
-        raise StartError(f"{name}: no tools: decorate a function with @tool (from mcp_app import tool)")
-    return definitions
-
-
-def _own(name: str, found: list[object], item_type: type[T], collect: Callable[[], T]) -> T:
-    own = [value for value in found if isinstance(value, item_type)]
-    if len(own) > 1:
-        raise StartError(
-            f"{name}: more than one {item_type.__name__}, and one can be served: which one is not to be told"
-        )
-    return own[0] if own else collect()
+def split(name: str) -> tuple[str, str]:
+    """`FILE.py:NAME` or `module:NAME` as its two parts; the second is empty where none is named."""
+    module, colon, attribute = name.rpartition(":")
+    if colon and module and all(part.isidentifier() for part in attribute.split(".")) and not name.endswith(".py"):
+        return module, attribute
+    return name, ""
 
 
 def is_file(name: str) -> bool:
-    """Whether `name` is a path, not a module's dotted name."""
-    return name.endswith(".py") or "/" in name
+    """Whether `name` is a path, not a module's dotted name. What can be neither is a path that is not there."""
+    return name.endswith(".py") or "/" in name or not all(part.isidentifier() for part in name.split("."))
 
 
 def source_of(name: str) -> Path:
@@ -84,6 +54,8 @@ def source_of(name: str) -> Path:
 
 
 def _import_file(path: Path) -> ModuleType:
+    if path.is_dir():
+        raise StartError(f"{path}: a directory: name a file of tools in it, such as {path / 'tools.py'}")
     if not path.is_file():
         raise StartError(f"{path}: no such file")
     # The file's stem, so that modules beside it can import it, unless a module of that name is already imported.
@@ -129,4 +101,6 @@ def _explained(name: str, path: Path | None, error: BaseException) -> str:
     last = (own or others)[-1:]
     place = f"{name if own else last[0].filename}:{last[0].lineno}" if last else name
     message = " ".join(str(error).split()) or "(no message)"
-    return f"{place}: {type(error).__name__}: {message}"
+    deeper = [frame for frame in others[-1:] if own and frame not in own and not isinstance(error, ImportError)]
+    raised = "".join(f" (raised at {each.filename}:{each.lineno}, in {each.name}; see --traceback)" for each in deeper)
+    return f"{place}: {type(error).__name__}: {message}{raised}"

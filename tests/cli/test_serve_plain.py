@@ -1,4 +1,4 @@
-"""`mcp-app serve` where there is no certificate, no home, or nobody who reads: it starts, or says why in one line."""
+"""`mcp-app serve` without a certificate, a home or a reader; of several files, of an application of one's own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -41,20 +41,27 @@ def folder(tmp_path: Path) -> Path:
 
 
 def start(
-    folder: Path, *words: str, site: str = "", out: int | IO[str] = subprocess.PIPE, **env: str
+    folder: Path,
+    *words: str,
+    tools: Sequence[str] = ("tools.py",),
+    site: str = "",
+    out: int | IO[str] = subprocess.PIPE,
+    **env: str,
 ) -> subprocess.Popen[str]:
     (folder / "site").mkdir(exist_ok=True)
     (folder / "site" / "sitecustomize.py").write_text(site)
     kept = {key: value for key, value in os.environ.items() if not re.match("MCP_APP_|XDG_", key)}
     kept |= {"PYTHONPATH": f"{ROOT}:{folder / 'site'}", "HOME": str(folder / "home"), **env}
-    command = [sys.executable, "-m", "mcp_app", "serve", "tools.py", *words]
+    command = [sys.executable, "-m", "mcp_app", "serve", *tools, *words]
     return subprocess.Popen(command, cwd=folder, env=kept, text=True, stdout=out, stderr=subprocess.PIPE)
 
 
 @contextmanager
-def started(folder: Path, *words: str, site: str = "", **env: str) -> Iterator[list[str]]:
+def started(
+    folder: Path, *words: str, tools: Sequence[str] = ("tools.py",), site: str = "", **env: str
+) -> Iterator[list[str]]:
     """The lines of its start, while it serves; then SIGTERM, and status 0."""
-    child = start(folder, *words, site=site, **env)
+    child = start(folder, *words, tools=tools, site=site, **env)
     try:
         assert child.stdout is not None
         lines: list[str] = []
@@ -149,6 +156,54 @@ def test_a_file_without_a_certificate_takes_its_address_from_either_option(folde
         port = taken.getsockname()[1]
     with started(folder, "--insecure-bind", f"127.0.0.1:{port}") as lines:
         assert urls(lines) == [f"http://localhost:{port}/"]
+
+
+# --- what is served -------------------------------------------------------------------------------------------------
+
+OWN_APP = """
+from mcp_app import create_app, tool
+
+@tool(read_only=True)
+def two() -> int:
+    return 2
+
+app = create_app(tools=[two])
+
+@app.route("/mine")
+async def mine():
+    return "mine"
+"""
+
+
+def test_an_application_of_create_app_is_served_with_its_routes_when_it_is_named(folder: Path) -> None:
+    (folder / "shop.py").write_text(OWN_APP)
+    with started(folder, "--no-tls", *ANY, tools=["shop.py:app"]) as lines:
+        assert lines[0] == "Serving 1 tool: two"
+        [url] = urls(lines)
+        assert httpx.get(f"{url}mine", timeout=SECONDS).text == "mine"
+        assert '"data":2' in httpx.get(f"{url}api/v1/mcp/sse?tool=two", timeout=SECONDS).text
+
+
+def test_an_application_that_is_not_served_is_named(folder: Path) -> None:
+    (folder / "shop.py").write_text(OWN_APP)
+    child = start(folder, "--no-tls", *ANY, tools=["tools.py", "shop.py"])
+    try:
+        assert child.stderr is not None
+        assert "mcp-app serve shop.py:app serves it" in child.stderr.readline()
+        assert child.stdout is not None
+        assert child.stdout.readline() == "Serving 2 tools: one, two\n"
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def test_the_traceback_is_shown_when_it_is_asked_for(folder: Path) -> None:
+    (folder / "deep.py").write_text("def connect():\n    raise ConnectionError('refused')\n")
+    (folder / "tools.py").write_text("import deep\n\ndeep.connect()\n")
+    assert start(folder).communicate(timeout=SECONDS)[1].count("\n") == 1
+    said = start(folder, "--traceback").communicate(timeout=SECONDS)[1]
+    assert 'deep.py", line 2, in connect' in said
+    assert said.splitlines()[-1].startswith("mcp-app: tools.py:3: ConnectionError: refused (raised at ")
 
 
 # --- nobody reads ----------------------------------------------------------------------------------------------------

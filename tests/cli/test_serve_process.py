@@ -332,7 +332,9 @@ def test_beyond_loopback_with_a_certificate_when_told_so(folder: Path) -> None:
         assert httpx.get(f"{server.url}/healthz", timeout=30).status_code == 200
 
 
-@pytest.mark.parametrize("words", [[], ["nonsense"], ["serve", "--nonsense"], ["serve", "a", "b"], ["serve", "--rel"]])
+@pytest.mark.parametrize(
+    "words", [[], ["nonsense"], ["serve", "--nonsense"], ["serve", "a", "--config"], ["serve", "--rel"]]
+)
 def test_a_wrong_command_line_exits_with_2(folder: Path, words: list[str]) -> None:
     done = run(folder, *words)
     assert done.returncode == 2

@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from mcp_app import FromEnvironment, Settings, create_app
+from mcp_app.cli.serve import _settings_problem
 from mcp_app.config.retired import RETIRED, retired
 
 
@@ -106,3 +107,12 @@ async def test_it_is_named_when_serving_starts(
     assert caplog.text == ""
     async with app.test_app():
         assert "MCP_APP_FAST_LANE has no effect since 0.1.0: create_app(lane=False)" in caplog.text
+
+
+def test_what_is_wrong_with_a_secret_is_said_without_it_and_without_its_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCP_APP_SECRET", "short-one")
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    assert _settings_problem(caught.value) == (
+        "MCP_APP_SECRET: secret 1 of 1 has 9 characters; each needs 16 (several are separated by commas or spaces)"
+    )

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from mcp_app.cli.toolfile import load, source_of
+from mcp_app.cli import toolfile
+from mcp_app.cli.definitions import application, load
+from mcp_app.cli.toolfile import source_of
+from mcp_app.protocol.errors import ToolDefinitionError
 from mcp_app.server.errors import StartError
 
 TOOLS = '''
@@ -31,7 +34,9 @@ also_zebra = zebra
 @pytest.fixture(autouse=True)
 def _imports_as_before() -> Iterator[None]:
     path, modules = list(sys.path), set(sys.modules)
+    toolfile._imported.clear()
     yield
+    toolfile._imported.clear()
     sys.path[:] = path
     for name in set(sys.modules) - modules:
         del sys.modules[name]
@@ -137,7 +142,7 @@ def greet(name: str) -> str:
 
 
 def test_resources_and_prompts_are_offered_too(tmp_path: Path) -> None:
-    tools, resources, prompts = load(written(tmp_path, MORE))
+    tools, resources, prompts, _ = load(written(tmp_path, MORE))
     assert (len(tools), [each.uri for each in resources], [each.name for each in prompts]) == (
         0,
         ["test://about"],
@@ -148,7 +153,7 @@ def test_resources_and_prompts_are_offered_too(tmp_path: Path) -> None:
 def test_a_registry_of_the_module_is_what_is_served(tmp_path: Path) -> None:
     text = MORE + "@tool\ndef later() -> int:\n    return 1\n\nTOOLS = Registry()\nPROMPTS = Prompts([greet])\n"
     name = written(tmp_path, text)
-    tools, resources, prompts = load(name)
+    tools, resources, prompts, _ = load(name)
     module = sys.modules[Path(name).stem]
     assert tools is module.TOOLS
     assert prompts is module.PROMPTS
@@ -158,3 +163,101 @@ def test_a_registry_of_the_module_is_what_is_served(tmp_path: Path) -> None:
 def test_of_two_registries_none_is_chosen(tmp_path: Path) -> None:
     said = refusal(written(tmp_path, MORE + "a = Registry()\nb = Registry()\n"))
     assert "more than one Registry" in said
+
+
+# --- several files, one object of a file, an application -------------------------------------------------------------
+
+
+def test_several_files_are_served_together_each_tool_once(tmp_path: Path) -> None:
+    first = written(tmp_path, TOOLS, "first.py")
+    second = written(
+        tmp_path, "from first import zebra\n" + MORE + "@tool\ndef third() -> int:\n    return 3\n", "b.py"
+    )
+    tools, resources, prompts, notes = load(first, second)
+    assert [tool.name for tool in tools] == ["zebra", "aardvark", "third"]
+    assert (len(resources), len(prompts), notes) == (1, 1, ())
+
+
+def test_of_several_files_one_may_have_a_registry_which_takes_the_others_tools(tmp_path: Path) -> None:
+    first = written(tmp_path, TOOLS, "first.py")
+    own = written(tmp_path, "from mcp_app import Registry\nTOOLS = Registry()\n", "own.py")
+    tools = load(first, own).tools
+    assert tools is sys.modules["own"].TOOLS
+    assert [tool.name for tool in tools] == ["zebra", "aardvark"]
+    other = written(tmp_path, "from mcp_app import Registry\nTOOLS = Registry()\n", "other.py")
+    with pytest.raises(StartError, match=r"own\.py and .*other\.py each have a Registry of their own"):
+        load(own, other)
+
+
+def test_two_tools_of_one_name_are_refused_by_their_places(tmp_path: Path) -> None:
+    one = "from mcp_app import tool\n@tool\ndef same() -> int:\n    return 1\n"
+    with pytest.raises(ToolDefinitionError, match=r"Two tools have the name same: a\.same \(line 2\) and b\.same"):
+        load(written(tmp_path, one, "a.py"), written(tmp_path, one, "b.py"))
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [("a", ["zebra"]), ("b", []), ("some", ["aardvark"]), ("zebra", ["zebra"]), ("inner.tools", ["aardvark"])],
+)
+def test_one_object_of_a_file_is_served_when_it_is_named(tmp_path: Path, named: str, expected: list[str]) -> None:
+    text = TOOLS + "from mcp_app import Registry\na, b, some = Registry([zebra]), Registry(), [aardvark]\n"
+    text += "class inner:\n    tools = Registry([aardvark])\n"
+    assert [tool.name for tool in load(f"{written(tmp_path, text)}:{named}").tools] == expected
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [("gone", "there is no gone in it"), ("json", "no Registry, Resources, Prompts, tool or list of tools")],
+)
+def test_a_name_that_offers_nothing_is_refused(tmp_path: Path, named: str, expected: str) -> None:
+    assert expected in refusal(f"{written(tmp_path, TOOLS + 'import json')}:{named}")
+
+
+OWN_APP = "from mcp_app import create_app\napp = create_app(tools=[])\n"
+FOREIGN_APP = "class Framework:\n    async def __call__(self, scope, receive, send): ...\napp = Framework()\n"
+
+
+def test_an_application_in_the_file_is_not_ignored_in_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path, TOOLS + OWN_APP, "shop.py")
+    [note] = load("shop.py").notes
+    assert note.startswith("shop.py: its tools are served, its application app is not, with its routes and hooks: ")
+    assert note.endswith("mcp-app serve shop.py:app serves it")
+    written(tmp_path, TOOLS + FOREIGN_APP, "other.py")
+    [note] = load("other.py").notes
+    assert note.endswith("hypercorn other:app serves it")
+    written(tmp_path, OWN_APP, "alone.py")
+    assert refusal("alone.py") == "alone.py: no tools: mcp-app serve alone.py:app serves its application"
+    written(tmp_path, "from mcp_app import tool\n@tool\ndef app() -> int:\n    return 1\n", "tool_app.py")
+    assert load("tool_app.py").notes == ()
+
+
+def test_the_application_that_create_app_made_is_found_by_its_name(tmp_path: Path) -> None:
+    name = written(tmp_path, TOOLS + OWN_APP)
+    assert application(name) is None
+    assert application(f"{name}:app") is sys.modules["my_tools"].app
+    assert application(f"{name}:zebra") is None
+    foreign = written(tmp_path, FOREIGN_APP, "foreign.py")
+    with pytest.raises(StartError, match="create_app did not make: serve it with hypercorn"):
+        application(f"{foreign}:app")
+
+
+@pytest.mark.parametrize("name", [".", "./", "folder", "folder/"])
+def test_a_directory_is_named_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder" / "inner").mkdir(parents=True)
+    expected = "a directory: name a file of tools in it" if name != "folder" else "no tools"
+    assert expected in refusal(name)
+
+
+@pytest.mark.parametrize("name", ["..", "two words", "-", "1st", ":app", "a:b:c"])
+def test_what_can_be_no_module_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "Error:" not in refusal(name)
+
+
+def test_where_an_exception_came_from_stands_behind_it(tmp_path: Path) -> None:
+    written(tmp_path, "def connect():\n    raise ConnectionError('refused')\n", "deep_library.py")
+    said = refusal(written(tmp_path, "import deep_library\n\ndeep_library.connect()\n"))
+    assert "my_tools.py:3: ConnectionError: refused (raised at " in said
+    assert "deep_library.py:2, in connect; see --traceback)" in said

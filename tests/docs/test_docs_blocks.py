@@ -68,7 +68,7 @@ def test_the_unit_signals_the_server_alone_and_starts_what_there_is() -> None:
     assert service["KillMode"] == "mixed"
     program, *words = service["ExecStart"].split()
     assert program.endswith("/bin/mcp-app")
-    assert _parser().parse_args(words).tools == "tools.py"
+    assert _parser().parse_args(words).tools == ["tools.py"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,165 @@
+"""The tools, resources and prompts of the files and modules named on the command line, or the application of one.
+
+How a file is imported is in `toolfile`; nothing is served here. Errors are one line.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from mcp_app.authoring.catalogue import Catalogue
+from mcp_app.authoring.prompt import Prompt, Prompts
+from mcp_app.authoring.resource import Resource, Resources
+from mcp_app.authoring.tool import Registry, Tool
+from mcp_app.cli.toolfile import import_named, split
+from mcp_app.server.errors import StartError
+
+C = TypeVar("C", bound=Catalogue[Any])
+
+
+class Definitions(NamedTuple):
+    """What is offered by a server, and what its operator is to be told of the files."""
+
+    tools: Registry
+    resources: Resources
+    prompts: Prompts
+    notes: tuple[str, ...] = ()
+
+
+def empty() -> Definitions:
+    """The definitions of a server without a file."""
+    return Definitions(Registry(), Resources(), Prompts())
+
+
+def load(*names: str) -> Definitions:
+    """Import each of `names` and collect every Tool, Resource and Prompt among its globals, in the order of definition.
+
+    A name is a path that ends in .py or a module's dotted name; with `:NAME` behind it, only that object counts: a
+    Registry, Resources or Prompts, a tool, or a list of these. If there is a Registry, Resources or Prompts, it is used
+    instead of a collected one: its module can then add and remove while the server runs.
+
+    Raises `StartError`, with file and line if a module raises, and ToolDefinitionError for two of the same name.
+    """
+    tools: list[_Part[Registry]] = []
+    resources: list[_Part[Resources]] = []
+    prompts: list[_Part[Prompts]] = []
+    for name in names:
+        values = list({id(value): value for value in _values(name)}.values())
+        if not any(isinstance(value, _OFFERED) for value in values):
+            raise StartError(_nothing(name))
+        tools.append(_part(name, values, Registry, Tool, Registry))
+        resources.append(_part(name, values, Resources, Resource, Resources))
+        prompts.append(_part(name, values, Prompts, Prompt, Prompts))
+    notes = [note for name in names if not split(name)[1] for note in _ignored(name)]
+    return Definitions(_together(tools), _together(resources), _together(prompts), tuple(notes))
+
+
+class _Part(NamedTuple, Generic[C]):
+    """What one file offers of a kind, and whether that is a catalogue of its own, by which it may change it later."""
+
+    name: str
+    items: C
+    own: bool
+
+
+def application(name: str) -> Any:
+    """The application that `create_app` made, if `name` ends with its `:NAME`; None for anything else."""
+    attribute = split(name)[1]
+    if not attribute:
+        return None
+    found = _attribute(name)
+    if _is_ours(found):
+        return found
+    if _is_application(attribute, found):
+        raise StartError(f"{name}: an application that create_app did not make: serve it with hypercorn")
+    return None
+
+
+_OFFERED = (Tool, Resource, Prompt, Registry, Resources, Prompts)
+
+
+def _values(name: str) -> Iterator[object]:
+    if not split(name)[1]:
+        yield from vars(import_named(name)).values()
+        return
+    found = _attribute(name)
+    yield from found if isinstance(found, list | tuple) else [found]
+
+
+def _attribute(name: str) -> object:
+    module, attribute = split(name)
+    found: object = import_named(module)
+    for part in attribute.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            raise StartError(f"{module}: there is no {attribute} in it") from None
+    return found
+
+
+def _part(
+    name: str, values: Sequence[object], catalogue: type[C], item: type, make: Callable[[Iterable[Any]], C]
+) -> _Part[C]:
+    own = [value for value in values if isinstance(value, catalogue)]
+    if len(own) > 1:
+        raise StartError(
+            f"{name}: more than one {catalogue.__name__}, and one can be served: name it, as in {name}:NAME"
+        )
+    return _Part(name, own[0] if own else make(value for value in values if isinstance(value, item)), bool(own))
+
+
+def _together(parts: Sequence[_Part[C]]) -> C:
+    """All of them in one: the one that a file has of its own, if any has."""
+    own = list({id(part.items): part for part in parts if part.own}.values())
+    if len(own) > 1:
+        raise StartError(
+            f"{own[0].name} and {own[1].name} each have a {type(own[0].items).__name__} of their own, and one can be "
+            "served"
+        )
+    whole = (own or parts)[0].items
+    for item in (item for part in parts for item in part.items):
+        if whole.find(item.key) is not item:
+            whole.add(item)
+    return whole
+
+
+def _nothing(name: str) -> str:
+    if split(name)[1]:
+        return f"{name}: no Registry, Resources, Prompts, tool or list of tools, and no application of create_app"
+    apps = _applications(name)
+    if apps:
+        return f"{name}: no tools: {_serves(name, *apps[0])} serves its application"
+    return f"{name}: no tools: decorate a function with @tool (from mcp_app import tool)"
+
+
+def _ignored(name: str) -> list[str]:
+    return [
+        f"{name}: its tools are served, its application {attribute} is not, with its routes and hooks: "
+        f"{_serves(name, attribute, value)} serves it"
+        for attribute, value in _applications(name)
+    ]
+
+
+def _serves(name: str, attribute: str, value: object) -> str:
+    if _is_ours(value):
+        return f"mcp-app serve {name}:{attribute}"
+    return f"hypercorn {name.removesuffix('.py').replace('/', '.')}:{attribute}"
+
+
+def _applications(name: str) -> list[tuple[str, object]]:
+    return [(key, value) for key, value in vars(import_named(name)).items() if _is_application(key, value)]
+
+
+def _is_ours(value: object) -> bool:
+    extensions = getattr(value, "extensions", None)
+    return isinstance(extensions, Mapping) and "mcp_app" in extensions
+
+
+def _is_application(name: str, value: object) -> bool:
+    """Quart's by what create_app leaves in it, another framework's by its name: there is no common class."""
+    if _is_ours(value):
+        return True
+    known = isinstance(value, _OFFERED) or inspect.isclass(value) or inspect.isroutine(value) or inspect.ismodule(value)
+    return name in ("app", "application") and callable(value) and not known
