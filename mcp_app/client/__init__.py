@@ -9,6 +9,8 @@
     display.py     the display interface, and the choice of one
     lines.py       events as lines, for pipes and files
     bar.py         events as a live display, for terminals
+    report.py      steps and results as a person reads them           pure
+    saving.py      pictures and files of a result: named, written
     trust.py       the TLS trust store
     failures.py    transport and protocol errors as messages
     client.py      the HTTP client

@@ -18,21 +18,25 @@ from rich.text import Text
 from mcp_app.client.lines import steps
 from mcp_app.client.message import ServerMessage
 from mcp_app.client.printable import harmless, many_lines, one_line
-
-# A step is read while it scrolls by: longer ones are truncated here; --json and pipes have the full text.
-_STEP_CHARACTERS = 1000
+from mcp_app.client.report import Report
+from mcp_app.client.saving import Saved, blocks_of
 
 # Seconds of silence before the bar shows them: with a lower value, an event or heartbeat every second would flicker.
 _QUIET_SECONDS = 2
 
 
 class Bar:
-    """Draws on `output`, which must be a terminal. `clock` is monotonic, in seconds."""
+    """Draws on `output`, which must be a terminal. `clock` is monotonic, in seconds.
+
+    A step is one line and the result what a person reads (`Report`); `full` prints all of both, as JSON.
+    """
 
     # Show the cursor, new line: what rich writes when it stops.
     restore = b"\x1b[?25h\r\n"
 
-    def __init__(self, tool: str, output: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, tool: str, output: TextIO, saved: Saved, *, full: bool, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._console = Console(file=output, markup=False, highlight=False, emoji=False)
         self._clock = clock
         self._progress = Progress(
@@ -48,6 +52,9 @@ class Bar:
             get_time=clock,
         )
         self._tool = harmless(tool)
+        self._saved = saved
+        self._full = full
+        self._report = Report(saved, signs=self._console.encoding.startswith("utf"))
         self._task: TaskID | None = None
         self._beats = 0
 
@@ -93,7 +100,17 @@ class Bar:
         if done is not None:
             self._update(completed=done, total=total, steps=steps(message))
         elapsed = 0.0 if self._task is None else self._progress.tasks[0].elapsed or 0.0
-        self._console.print(Text(f"{elapsed:6.1f} s ", style="dim"), Text(_step_text(message.data)), sep="")
+        clock = Text(f"{elapsed:6.1f} s ", style="dim")
+        if self._full:
+            self._saved.save(message)
+            self._console.print(clock, Text(_step_text(message.data)), sep="")
+            return
+        blocks = blocks_of(message)
+        for text in [self._step_line(message.data)] if blocks is None else self._report.content(blocks):
+            self._console.print(Text.assemble(clock, text), no_wrap=True, overflow="ellipsis")
+
+    def _step_line(self, data: Any) -> Text:
+        return self._report.step(data) or Text(_step_text(data))
 
     def _log(self, data: Any) -> None:
         level = data.get("level") if isinstance(data, dict) else None
@@ -109,9 +126,15 @@ class Bar:
         summary += "" if duration is None else f" in {duration / 1000:.1f} s"
         summary += "" if events is None else f", {events:.0f} events"
         self._console.print(Text(summary, style="bold green"))
-        if message.data is not None:
+        if message.data is None:
+            return
+        if self._full:
+            self._saved.save(message)
             # soft_wrap: the terminal wraps long lines, so text copied from it is still JSON.
             self._console.print(JSONHighlighter()(Text(many_lines(message.data))), soft_wrap=True)
+            return
+        for part in self._report.result(message):
+            self._console.print(part)
 
 
 def _step_text(data: Any) -> str:
@@ -120,14 +143,8 @@ def _step_text(data: Any) -> str:
         for name in ("message", "step"):
             if isinstance(data.get(name), str):
                 rest = {key: value for key, value in data.items() if key != name}
-                return _cut(harmless(data[name]) + (f"  {one_line(rest)}" if rest else ""))
-    return _cut(harmless(data) if isinstance(data, str) else one_line(data))
-
-
-def _cut(text: str) -> str:
-    if len(text) <= _STEP_CHARACTERS:
-        return text
-    return f"{text[:_STEP_CHARACTERS]}… ({len(text)} characters)"
+                return harmless(data[name]) + (f"  {one_line(rest)}" if rest else "")
+    return harmless(data) if isinstance(data, str) else one_line(data)
 
 
 class _Field(ProgressColumn):

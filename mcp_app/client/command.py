@@ -18,9 +18,10 @@ from mcp_app.client.address import Address, parse_address
 from mcp_app.client.arguments import params_of, parse_object, parse_word
 from mcp_app.client.display import display_for, missing_extra
 from mcp_app.client.interrupt import Interrupt, interrupt_handled
-from mcp_app.client.message import error_of
+from mcp_app.client.message import error_of, message_of
 from mcp_app.client.outcome import CallFailed, Status, status_of_answer
 from mcp_app.client.printable import harmless, many_lines, one_line
+from mcp_app.client.saving import Saved
 
 if TYPE_CHECKING:
     from mcp_app.client.exchange import CallExchange
@@ -55,6 +56,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--params", metavar="JSON|@FILE|-", help="all parameters as one JSON object, from a file, or from stdin"
     )
     parser.add_argument("--json", action="store_true", help="print the server's one JSON answer, nothing before it")
+    parser.add_argument(
+        "--full", action="store_true", help="in a terminal: all of each step and of the result, as JSON"
+    )
+    parser.add_argument("--save", type=Path, metavar="DIR", help="write pictures, sound and files of the result there")
     parser.add_argument("--cap-seconds", type=_seconds, metavar="S", help="end the run after S seconds at the latest")
     parser.add_argument(
         "--heartbeat-seconds", type=_seconds, metavar="S", help="ask for a heartbeat after S quiet seconds"
@@ -112,7 +117,8 @@ def _run(arguments: argparse.Namespace) -> int:
     from mcp_app.client.trust import trust_for
 
     options = client.ConnectionOptions(arguments.header, trust_for(address, arguments.cacert), not arguments.http1)
-    display = None if arguments.json else display_for(arguments.tool, sys.stdout)
+    saved = Saved(arguments.save, arguments.tool)
+    display = None if arguments.json else display_for(arguments.tool, sys.stdout, saved, full=arguments.full)
 
     async def call(interrupt: Interrupt) -> int:
         work = exchange.CallExchange(client.open_client(address, options), display)
@@ -122,7 +128,7 @@ def _run(arguments: argparse.Namespace) -> int:
             work.cancel()
         try:
             async with work.deadline:
-                return await _call(work, address, arguments, words, base)
+                return await _call(work, address, arguments, words, base, saved)
         except TimeoutError:
             if work.deadline.leaving:
                 raise _cancelled(interrupt, work) from None
@@ -146,7 +152,12 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 async def _call(
-    work: CallExchange, address: Address, arguments: argparse.Namespace, words: list[Any], base: dict[str, Any]
+    work: CallExchange,
+    address: Address,
+    arguments: argparse.Namespace,
+    words: list[Any],
+    base: dict[str, Any],
+    saved: Saved,
 ) -> int:
     from mcp_app.client.client import ToolCall
 
@@ -159,6 +170,10 @@ async def _call(
     if cap is None and call.cap_seconds is None:
         cap = await work.read_cap(route)
     answer, http_status = await work.ask(route, call, cap)
+    progress = answer.get("progress")
+    for content in [*(progress if isinstance(progress, list) else []), answer]:
+        if (message := message_of(content)) is not None:
+            saved.save(message)
     print(many_lines(answer) if sys.stdout.isatty() else one_line(answer), flush=True)
     if http_status == 200 and answer["type"] == "complete":
         return Status.DONE

@@ -8,6 +8,7 @@ from typing import Protocol, TextIO
 from mcp_app.client.lines import Lines
 from mcp_app.client.message import ServerMessage
 from mcp_app.client.outcome import CallFailed, Status
+from mcp_app.client.saving import Saved
 
 
 class Display(Protocol):
@@ -37,15 +38,15 @@ def is_live(output: TextIO, environment: os._Environ[str] | dict[str, str]) -> b
     return output.isatty() and not environment.get("NO_COLOR") and environment.get("TERM", "") not in ("", "dumb")
 
 
-def display_for(tool: str, output: TextIO) -> Display:
+def display_for(tool: str, output: TextIO, saved: Saved, *, full: bool) -> Display:
     """A bar in a terminal, else lines. Raises CallFailed if the bar's dependencies are not installed."""
     if not is_live(output, os.environ):
-        return Lines(output)
+        return Lines(output, saved)
     try:
         from mcp_app.client.bar import Bar
     except ModuleNotFoundError as error:
         raise missing_extra(error) from None
-    return Bar(tool, output)
+    return Bar(tool, output, saved, full=full)
 
 
 def missing_extra(error: ModuleNotFoundError) -> CallFailed:

@@ -20,6 +20,7 @@ from typing import Any, TextIO
 
 from mcp_app.client.message import ServerMessage
 from mcp_app.client.printable import harmless, one_line
+from mcp_app.client.saving import Saved
 
 
 def line_of(message: ServerMessage) -> str:
@@ -63,13 +64,15 @@ class Lines:
 
     restore = b""
 
-    def __init__(self, output: TextIO) -> None:
+    def __init__(self, output: TextIO, saved: Saved) -> None:
         self._output = output
+        self._saved = saved
 
     def start(self) -> None:
         """Does nothing."""
 
     def show(self, message: ServerMessage) -> None:
+        self._saved.save(message)
         self._output.write(line_of(message) + "\n")
 
     def heartbeat(self) -> None:

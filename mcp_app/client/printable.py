@@ -22,6 +22,11 @@ def harmless(text: str) -> str:
     return _UNSAFE.sub(_visible, text)
 
 
+def harmless_lines(text: str) -> str:
+    """`text` in its own lines, each of them `harmless`; tabs are spaces."""
+    return "\n".join(map(harmless, text.replace("\r\n", "\n").expandtabs(4).split("\n")))
+
+
 def _visible(match: re.Match[str]) -> str:
     code = ord(match[0])
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

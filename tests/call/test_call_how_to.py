@@ -64,7 +64,7 @@ async def output(command: list[str], project: Path) -> str:
 
 
 def test_the_document_has_blocks_of_each_kind() -> None:
-    assert {kind for kind, _ in BLOCKS} == {"sh", "python", "js"}
+    assert {kind for kind, _ in BLOCKS} == {"sh", "text", "python", "js"}
 
 
 @pytest.mark.needs("curl")

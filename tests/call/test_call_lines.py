@@ -12,6 +12,7 @@ from mcp_app.client.lines import Lines, line_of
 from mcp_app.client.message import ServerMessage, error_of, input_schema, max_stream_seconds, parse_message
 from mcp_app.client.outcome import Status, status_of_answer, status_of_last_event
 from mcp_app.client.printable import harmless, many_lines, one_line
+from mcp_app.client.saving import Saved
 
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -49,7 +50,7 @@ def test_one_event_one_line_three_fields(event: str, line: str) -> None:
     assert message is not None
     assert line_of(message) == line
     output = io.StringIO()
-    Lines(output).show(message)
+    Lines(output, Saved(None, "t")).show(message)
     assert output.getvalue() == line + "\n"
 
 

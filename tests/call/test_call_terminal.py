@@ -11,7 +11,7 @@ from wire_app import PATH, Wire
 
 
 async def test_steps_are_lines_above_a_bar_and_the_result_stands_below(server: LiveServer) -> None:
-    async with terminal(server.tls_url + PATH, "scan", "--cacert", server.ca) as shown:
+    async with terminal(server.tls_url + PATH, "scan", "--full", "--cacert", server.ca) as shown:
         status = await shown.end()
 
     assert status == 0
@@ -29,14 +29,16 @@ async def test_steps_are_lines_above_a_bar_and_the_result_stands_below(server: L
     assert shown.text.rindex("\x1b[?25h") > shown.text.rindex("\x1b[?25l")  # and gave it back
 
 
-async def test_nothing_a_tool_says_reaches_the_terminal_as_a_command(server: LiveServer) -> None:
-    async with terminal(server.url + PATH, "scan") as shown:
+@pytest.mark.parametrize("how", ["--full", "--http1"])
+async def test_nothing_a_tool_says_reaches_the_terminal_as_a_command(server: LiveServer, how: str) -> None:
+    async with terminal(server.url + PATH, "scan", how) as shown:
         await shown.end()
 
     # What is left of escape sequences is what rich writes: colours, cursor, erase; no title, no C1, no bidi.
     assert not re.search("\x1b[^\\[]|[\x80-\x9f\u202e\x07]", shown.text)
     assert "[bold]no markup[/bold]" in shown.plain
-    assert r"\u001b[31mred\u009b \u202e" in shown.plain
+    escaped = r"\u001b[31mred\u009b \u202e" if how == "--full" else r"\x1b[31mred\x9b \u202e"
+    assert escaped in shown.plain
 
 
 async def test_the_bar_shows_progress_the_clock_against_the_cap_and_heartbeats(server: LiveServer, wire: Wire) -> None:
@@ -134,7 +136,7 @@ async def test_a_closed_terminal_ends_the_run(server: LiveServer, wire: Wire) ->
 
 
 async def test_a_narrow_terminal(server: LiveServer) -> None:
-    async with terminal(server.url + PATH, "scan", columns=20) as shown:
+    async with terminal(server.url + PATH, "scan", "--full", columns=20) as shown:
         status = await shown.end()
 
     assert status == 0

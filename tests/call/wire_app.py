@@ -7,6 +7,7 @@ what happened in `seen`, by which a test knows that a run was given up. Not a te
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
@@ -30,6 +31,28 @@ TOOLS = {
     ]
 }
 RESULT = {"domain": "example.com", "grade": "A", "note": "\x1b[31mred\x9b \u202e [bold]no markup[/bold] ü"}
+
+
+PICTURE = {"type": "image", "data": base64.b64encode(b"\x89PNG" * 500).decode(), "mimeType": "image/png"}
+PLOT = {"data": [{"type": "text", "text": "A plot:\n\x1b[2J"}, PICTURE], "metadata": {"content": True}}
+AUDIT = {
+    "domain": "example.com",
+    "grade": "E",
+    "score": 52,
+    "verdict": "Much is missing.",
+    "findings": [
+        {
+            "code": "no_https",
+            "status": "fail",
+            "weight": 15,
+            "message": "No https [bold]here[/bold].",
+            "hint": "Redirect.",
+        },
+        {"code": "hsts", "status": "warn", "weight": 10, "message": "No HSTS.", "hint": ""},
+        {"code": "cert", "status": "ok", "weight": 0, "message": "The certificate is valid.", "hint": ""},
+    ],
+    "steps": [{"step": "tls", "status": "ok"}, {"step": "redirects", "status": "fail"}],
+}
 
 
 def message(kind: str, **content: Any) -> bytes:
@@ -60,6 +83,34 @@ STREAMS: dict[str, list[bytes]] = {
         message("log", data={"level": "warning", "message": "slow\nserver"}),
         message("heartbeat"),
         message("complete", data=RESULT, metadata={"duration_ms": 1834, "events": 6}),
+    ],
+    "audit": [
+        started(),
+        message(
+            "progress",
+            data={"step": "tls", "status": "ok", "summary": "valid for 60 days", "chain": ["x" * 5000]},
+            metadata={"progress": 1, "total": 2},
+        ),
+        message(
+            "progress",
+            data={"step": "redirects", "status": "fail", "summary": "no https; " * 30, "findings": []},
+            metadata={"progress": 2, "total": 2},
+        ),
+        message("complete", data=AUDIT, metadata={"duration_ms": 1834, "events": 4}),
+    ],
+    "plot": [
+        started(),
+        message("progress", data=[PICTURE], metadata={"content": True}),
+        message("complete", **PLOT),
+    ],
+    "rows": [started(), message("complete", data=[{"name": f"n{i}", "size": i, "ok": None} for i in range(30)])],
+    "odd": [
+        started(),
+        message("progress", data={"step": "x", "status": ["not a text"]}),
+        message(
+            "complete",
+            data={"grade": "Z", "score": 10**400, "steps": [{"step": {}}], "list": [1, {"a": []}], "deep": {"b": {}}},
+        ),
     ],
     "fails": [started(), message("error", error=error("tool_failed"))],
     "capped": [started(), message("progress", data=1), message("error", error=error("time_cap"))],
@@ -166,6 +217,9 @@ class Wire:
             case "slow":
                 self.note("working")
                 await asyncio.Event().wait()
+            case "plot":
+                part = {"type": "progress", "data": [PICTURE], "metadata": {"content": True}}
+                await _json(send, 200, {"type": "complete", "tool": tool, "progress": [part], **PLOT})
             case "fails":
                 await _json(send, 500, {"type": "error", "tool": tool, "error": error("tool_failed"), "progress": []})
             case "capped":
