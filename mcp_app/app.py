@@ -16,6 +16,7 @@ from .authoring.resource import Resource, Resources
 from .authoring.tool import Registry, Tool
 from .config.retired import retired
 from .config.settings import Settings
+from .config.unknown import unknown
 from .endpoint import Endpoint
 from .eventlog.memory import MemoryLog
 from .manifest import Manifest, load_manifest
@@ -95,7 +96,7 @@ class _Lifespan:
         self._unsubscribe: Callable[[], None] = lambda: None
 
     async def start(self) -> None:
-        for each in retired(os.environ):
+        for each in (*retired(os.environ), *unknown(os.environ)):
             logger.warning("%s", each)
         log = MemoryLog()
         server = self._server

@@ -10,6 +10,7 @@ from pydantic import SecretStr, ValidationError
 from mcp_app import FromEnvironment, Settings, create_app
 from mcp_app.cli.serve import _settings_problem
 from mcp_app.config.retired import RETIRED, retired
+from mcp_app.config.unknown import unknown
 
 
 @pytest.fixture(autouse=True)
@@ -116,3 +117,45 @@ def test_what_is_wrong_with_a_secret_is_said_without_it_and_without_its_type(mon
     assert _settings_problem(caught.value) == (
         "MCP_APP_SECRET: secret 1 of 1 has 9 characters; each needs 16 (several are separated by commas or spaces)"
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("MCP_APP_HEARTBEAT_SECOND", "MCP_APP_HEARTBEAT_SECONDS"),
+        ("MCP_APP_ALLOW_ORIGINS", "MCP_APP_ALLOWED_ORIGINS"),
+        ("MCP_APP_SECRETS", "MCP_APP_SECRET"),
+        ("mcp_app_caps_seconds", "MCP_APP_CAP_SECONDS"),
+    ],
+)
+def test_a_misspelt_setting_is_named_with_what_was_meant(name: str, meant: str) -> None:
+    assert unknown({name: "3", "PATH": "/bin"}) == [
+        f"{name.upper()} has no effect: there is no such setting; did you mean {meant}?"
+    ]
+
+
+def test_what_is_like_none_is_named_and_what_is_one_is_not() -> None:
+    assert unknown({"MCP_APP_ZZZ": "1"}) == ["MCP_APP_ZZZ has no effect: there is no such setting"]
+    assert unknown({f"MCP_APP_{field.upper()}": "" for field in Settings.model_fields}) == []
+    assert unknown({"MCP_APP_": "1", "OTHER_MCP_APP_X": "1", **dict.fromkeys(RETIRED, "")}) == []
+
+
+def test_settings_of_a_tools_own_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Known(FromEnvironment):
+        environment_prefix: ClassVar[str] = "MCP_APP_KNOWN_"
+
+        limit: int = 3
+
+    assert unknown({"MCP_APP_KNOWN_LIMIT": "3"}) == []
+    assert unknown({"MCP_APP_KNOWN_LIMITS": "3"}) == [
+        "MCP_APP_KNOWN_LIMITS has no effect: there is no such setting; did you mean MCP_APP_KNOWN_LIMIT?"
+    ]
+    assert Known().limit == 3
+
+
+async def test_a_misspelt_one_is_named_when_serving_starts(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("MCP_APP_HEARTBEAT_SECOND", "3")
+    async with create_app(Settings(), []).test_app():
+        assert "did you mean MCP_APP_HEARTBEAT_SECONDS?" in caplog.text
