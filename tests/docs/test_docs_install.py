@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 from doc_page import PAGES, ROOT
@@ -42,3 +43,25 @@ def test_a_line_that_does_would_be_seen() -> None:
 
 def test_the_readme_says_how() -> None:
     assert {".[all]", "./mcp_app-0.1.0-py3-none-any.whl[all]"} <= set(asked_for((ROOT / "README.md").read_text()))
+
+
+def test_the_packages_that_the_hints_name_are_those_of_the_extras() -> None:
+    """A hint names the libraries themselves, which an index has."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+    listed = {re.split("[>=<]", package)[0] for name in ("scan", "cli", "certs") for package in extras[name]}
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "mcp_app").rglob("*.py"))
+    hinted = {word.strip("'\",.") for line in _COMMAND.findall(source) for word in line.split() if word[0] not in "{(`"}
+    assert listed <= hinted
+
+
+def test_the_package_says_where_it_is_from_and_for_which_pythons() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert {"Repository", "Documentation", "Changelog", "Issues"} <= set(project["urls"])
+    assert len({url.split("/")[2] for url in project["urls"].values()}) == 1
+    for url in project["urls"].values():
+        _, found, path = url.partition("/blob/main/")
+        assert not found or (ROOT / path).exists()
+    minors = {each.rpartition(".")[2] for each in project["classifiers"] if re.search(r"Python :: 3\.\d+$", each)}
+    [(least, most)] = re.findall(r"Python 3\.(\d+) to 3\.(\d+)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert minors == {str(minor) for minor in range(int(least), int(most) + 1)}
+    assert project["requires-python"] == f">=3.{least}"
