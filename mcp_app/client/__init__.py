@@ -1,6 +1,9 @@
-"""`mcp-app call`: calls a tool from the command line and shows its events live.
+"""`mcp-app call` and `follow`: call a tool from the command line, watch a detached run, and show the events live.
 
-    command.py     the command-line options, and the order of the steps
+    command.py     the command-line options of `call`, and the order of its steps
+    follow.py      those of `follow`
+    options.py     the options that both have
+    session.py     one exchange as a command: signals, errors, exit status
     arguments.py   key=value arguments -> the tool's params           pure
     address.py     the URL argument -> the routes of the server       pure
     outcome.py     how a call can end, and the exit status of each    pure
@@ -24,5 +27,6 @@ and rich are imported only when a call is made.
 """
 
 from mcp_app.client.command import add_parser
+from mcp_app.client.follow import add_parser as add_follow_parser
 
-__all__ = ["add_parser"]
+__all__ = ["add_follow_parser", "add_parser"]

@@ -60,6 +60,12 @@ class Address:
     def run(self, run_id: str) -> Address:
         return self._sibling(f"runs/{quote(run_id, safe='')}")
 
+    def runs(self) -> Address:
+        return self._sibling("runs")
+
+    def events(self, run_id: str) -> Address:
+        return self._sibling(f"runs/{quote(run_id, safe='')}/events")
+
     def _sibling(self, name: str) -> Address:
         return replace(self, path=self.path.rpartition("/")[0] + "/" + name, query="")
 

@@ -41,6 +41,12 @@ _CANCEL_SECONDS = 2.0
 _END_SECONDS = 1.0
 
 
+# A detached run's stream that was cut is asked for again after this, as `retry: 1000` of our server says; so many
+# attempts without a new event, and the server is gone.
+_RETRY_SECONDS = 1.0
+_ATTEMPTS = 5
+
+
 class CallExchange:
     """One call over one client. Create it in a running event loop; await its methods inside `async with deadline`."""
 
@@ -51,6 +57,7 @@ class CallExchange:
         self._route: Address | None = None
         self._started = False
         self._run_id: str | None = None
+        self._last_id = ""
         self._last: wire.ServerMessage | None = None
         self._cancelling: asyncio.Task[None] | None = None
         self._limit = _ANSWER_SECONDS
@@ -120,12 +127,57 @@ class CallExchange:
         try:
             async with self._client.stream("POST", route.url, content=call.body(), headers=headers) as response:
                 await self._read(response)
+            if self._last is None:
+                raise lost(self._run_id) if self._started else not_ours(response)
         except (httpx.TransportError, httpx.InvalidURL) as error:
             if self._last is None:
                 raise (lost(self._run_id) if self._started else unreachable(route.url, error)) from error
         except TimeoutError:
             if self._last is None:
                 raise
+        return self._end()
+
+    async def detach(self, route: Address, call: ToolCall) -> Mapping[str, Any]:
+        """Start a detached run and return its state, which has its `id`. Raises CallFailed."""
+        url = route.runs().url
+        self.deadline.extend(CONNECT_SECONDS + _ANSWER_SECONDS)
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        try:
+            async with self._client.stream("POST", url, content=call.body(), headers=headers) as response:
+                body = await read_body(response)
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise unreachable(url, error) from error
+        if response.status_code not in (200, 202):
+            raise refused(response, body)
+        state = wire.parse_answer(body) or {}
+        if not wire.is_run_id(state.get("id")):
+            raise not_ours(response)
+        return state
+
+    async def follow_run(self, route: Address, run_id: str) -> Status:
+        """Show the events of a detached run from its start. A stream that ends before the run, at its cap or because it
+        was cut, is asked for again after the last event. Raises CallFailed for every end but `complete`."""
+        url = route.events(run_id).url
+        in_vain = 0
+        while self._last is None:
+            after = self._last_id
+            self.deadline.extend(CONNECT_SECONDS + _ANSWER_SECONDS)
+            headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": after} if after else {})
+            try:
+                async with self._client.stream("GET", url, headers=headers) as response:
+                    if response.status_code == 204 and after:
+                        raise lost(run_id)
+                    await self._read(response)
+                if not self._started:
+                    raise not_ours(response)
+            except (httpx.TransportError, httpx.InvalidURL) as error:
+                if not self._started:
+                    raise unreachable(url, error) from error
+            if self._last is None:
+                in_vain = in_vain + 1 if self._last_id == after else 0
+                if in_vain == _ATTEMPTS:
+                    raise lost(run_id)
+                await asyncio.sleep(_RETRY_SECONDS)
         return self._end()
 
     async def _read(self, response: httpx.Response) -> None:
@@ -148,13 +200,12 @@ class CallExchange:
                 raise CallFailed(Status.LOST, f"the stream is broken: {error}") from error
             for event in events:
                 self._take(response, event.data)
+                self._last_id = event.id
             if not events and decoder.comments > before:
                 self._shown().heartbeat()
             self._shown().flush()
             # After the output, not before it: time spent writing to a slow pipe is not silence of the server.
             self.deadline.extend(_END_SECONDS if self._last else self._limit)
-        if self._last is None:
-            raise lost(self._run_id) if self._started else not_ours(response)
 
     def _take_answer(self, response: httpx.Response, body: bytes) -> None:
         """Show the run from one JSON object, which a server sent instead of a stream."""

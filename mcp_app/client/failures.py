@@ -58,6 +58,9 @@ def refused(response: httpx.Response, body: bytes) -> CallFailed:
         return CallFailed(
             Status.UNREACHABLE, f"{response.url} redirects to {target}", "Call that URL, if you trust it."
         )
+    if "jsonrpc" in (wire.parse_answer(body) or {}):
+        root = response.url.copy_with(path="/", query=None)
+        return CallFailed(status, f"{response.url} speaks MCP, not this protocol", f"Give the server's root: {root}")
     return CallFailed(status, f"{response.url} answered {response.status_code} and no error object", _WRONG_URL)
 
 

@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 _LAST = frozenset({"complete", "error"})
 
@@ -45,7 +45,7 @@ class ServerMessage:
     @property
     def run_id(self) -> str | None:
         run = self.metadata.get("run")
-        return run if isinstance(run, str) and _RUN_ID.fullmatch(run) else None
+        return run if is_run_id(run) else None
 
     def number(self, name: str) -> float | None:
         """A number in the metadata; None if it is missing or not finite."""
@@ -60,6 +60,11 @@ class Error:
     message: str
     hint: str
     details: tuple[str, ...]
+
+
+def is_run_id(value: object) -> TypeGuard[str]:
+    """Whether `value` can be the id of a run."""
+    return isinstance(value, str) and _RUN_ID.fullmatch(value) is not None
 
 
 def parse_message(text: str) -> ServerMessage | None:

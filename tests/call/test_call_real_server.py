@@ -155,3 +155,19 @@ async def test_a_killed_command_leaves_no_run_behind(
             await endless.over.wait()
 
     assert endless.cancelled
+
+
+async def test_only_the_tool_is_missing_when_it_is(server: LiveServer) -> None:
+    outcome = await call(server.url)
+
+    assert outcome.status == 2
+    assert outcome.err.splitlines()[-1] == "mcp-app call: error: the following arguments are required: TOOL"
+
+
+async def test_the_mcp_route_is_called_by_its_name_with_the_url_to_give(server: LiveServer) -> None:
+    outcome = await call(f"{server.url}/mcp", "everything")
+
+    assert outcome.status == 2
+    assert outcome.err == (
+        f"mcp-app call: {server.url}/mcp speaks MCP, not this protocol\n  Give the server's root: {server.url}/\n"
+    )
