@@ -15,14 +15,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from operator import methodcaller
+from typing import Any, ClassVar, Literal
 from urllib.parse import quote
 
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, SchemaSerializer, core_schema
 
 from ..protocol.http import media_type
 from ..protocol.http.uri_template import normal
-from .content_data import ContentError, Data, bytes_and_type, checked_type, read
+from .content_data import ContentError, Data, as_text, bytes_and_type, checked_type, read
 
 Role = Literal["user", "assistant"]
 
@@ -75,13 +76,18 @@ class Content(ABC):
     def block(self) -> dict[str, Any]:
         """The MCP content block."""
 
+    __pydantic_serializer__: ClassVar[SchemaSerializer]  # for content within a value whose type is not declared
+
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> CoreSchema:
         """For annotations like `-> Image`: validated by class, serialised as its block."""
-        blocks = core_schema.plain_serializer_function_ser_schema(
-            lambda content: content.block(), return_schema=core_schema.dict_schema()
-        )
-        return core_schema.is_instance_schema(cls, serialization=blocks)
+        return core_schema.is_instance_schema(cls, serialization=_AS_BLOCK)
+
+
+_AS_BLOCK = core_schema.plain_serializer_function_ser_schema(
+    methodcaller("block"), return_schema=core_schema.dict_schema()
+)
+Content.__pydantic_serializer__ = SchemaSerializer(core_schema.any_schema(serialization=_AS_BLOCK))
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +110,7 @@ class _Media(Content):
     mime_type: str
     annotations: Annotations | None = None
 
-    kind: typing.ClassVar[str]
+    kind: ClassVar[str]
 
     def __init__(self, data: Data, mime_type: str | None = None, *, annotations: Annotations | None = None) -> None:
         """Raises ContentError if the data is not of this kind, OSError if the file cannot be read."""
@@ -190,7 +196,7 @@ class File(EmbeddedResource):
         if not name and uri is None:
             raise ContentError("a file of bytes needs its name, or a uri")
         raw, kind = bytes_and_type(data, mime_type, name)
-        text = _as_text(raw, kind)
+        text = as_text(raw, kind)
         super().__init__(
             uri=uri or f"file:///{quote(name or '', safe='')}",
             text=text,
@@ -275,15 +281,6 @@ def _block(item: Any, index: int) -> dict[str, Any]:
             f"item {index} of the list is of type {type(item).__name__}: beside content only str and content can stand"
         )
     return item.block()
-
-
-def _as_text(raw: bytes, kind: str) -> str | None:
-    if not media_type.is_text(kind):
-        return None
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
 
 
 def _check_text(text: Any) -> None:

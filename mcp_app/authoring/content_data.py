@@ -63,6 +63,16 @@ def checked_type(declared: str | None) -> str | None:
     return declared
 
 
+def as_text(raw: bytes, kind: str) -> str | None:
+    """The bytes as text, if both their media type and they themselves are; else None."""
+    if not media_type.is_text(kind):
+        return None
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
 def _more_exact(found: str | None, named: str | None) -> str | None:
     """The type by content; by name for zip files, whose extension is more specific, and for text, which has no magic
     number."""

@@ -55,3 +55,15 @@ class Encoded(NamedTuple):
 
     data: bytes
     content: bool = False
+
+
+class FailedArguments(dict[str, Any]):
+    """Stands for the arguments where an author's validator raised what is no refusal of a value.
+
+    The run raises `error`, as it does what the function itself raises.
+    """
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.error = error if isinstance(error, Exception) else RuntimeError(f"a validator raised {error!r}")
+        self.error.__cause__ = None if self.error is error else error

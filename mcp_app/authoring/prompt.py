@@ -20,7 +20,7 @@ from .catalogue import Catalogue
 from .content import Content, Role, Text, present
 from .kind import Encoded, Kind
 from .signature import Signature
-from .source import title_of
+from .source import check_sendable, title_of
 from .typed_function import TypedFunction, typed_function
 
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,126}[^\s\x00-\x1f\x7f])?")
@@ -175,12 +175,14 @@ def prompt(
         chosen = name if name is not None else typed.name
         if not _NAME.fullmatch(chosen):
             raise ToolDefinitionError(f"{typed.where}: {chosen!r} is no name for a prompt: 1 to 128 characters.")
-        return Prompt(
+        made = Prompt(
             name=chosen,
             title=title or title_of(chosen),
             description=description if description is not None else typed.description,
             typed=typed,
         )
+        check_sendable(typed.where, made.wire())
+        return made
 
     return make(function, 2) if function is not None else lambda decorated: make(decorated, 2)
 

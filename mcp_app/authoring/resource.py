@@ -20,7 +20,7 @@ from .content_data import checked_type
 from .kind import Encoded, Kind
 from .resource_contents import contents
 from .signature import Signature
-from .source import title_of
+from .source import check_sendable, title_of
 from .typed_function import TypedFunction, typed_function
 
 _QUOTED_CHARS = 200  # characters of an unknown URI that are repeated in a message
@@ -194,7 +194,7 @@ def resource(
             raise ToolDefinitionError(
                 f"{typed.where}: cache_seconds is a number from 0 on, cache_scope is public or private."
             )
-        return Resource(
+        made = Resource(
             uri=uri,
             name=name or typed.name,
             title=title or title_of(name or typed.name),
@@ -207,6 +207,8 @@ def resource(
             template=template,
             typed=typed,
         )
+        check_sendable(typed.where, made.wire())
+        return made
 
     return decorate
 

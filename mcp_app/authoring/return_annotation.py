@@ -8,24 +8,31 @@ from __future__ import annotations
 import collections.abc
 import types
 import typing
-from typing import Any
+from typing import Annotated, Any
+
+from typing_extensions import TypeAliasType
 
 from .kind import Result
 
-_GENERATORS = {
-    collections.abc.AsyncGenerator,
-    collections.abc.AsyncIterator,
-    collections.abc.AsyncIterable,
-    collections.abc.Generator,
-    collections.abc.Iterator,
-    collections.abc.Iterable,
-}
+_STREAMS = frozenset(
+    [
+        collections.abc.AsyncGenerator,
+        collections.abc.AsyncIterator,
+        collections.abc.Generator,
+        collections.abc.Iterator,
+    ]
+)
+_GENERATORS = _STREAMS | {collections.abc.AsyncIterable, collections.abc.Iterable}
+
+_ALIASES = tuple({TypeAliasType, getattr(typing, "TypeAliasType", TypeAliasType)})
+"""Of `type X = …` (PEP 695, Python 3.12) and of its backport, which are two classes in some versions."""
 
 
 def outputs(annotation: Any, *, generates: bool) -> tuple[Any, Any]:
     """(item type, result type); Any where nothing is declared."""
     if not generates:
         return Any, _union([_unwrap_result(member) for member in members(annotation)])
+    annotation = _bare(annotation)
     if typing.get_origin(annotation) not in _GENERATORS:
         return Any, Any
     arguments = typing.get_args(annotation)
@@ -34,6 +41,49 @@ def outputs(annotation: Any, *, generates: bool) -> tuple[Any, Any]:
     if len(arguments) == 3 and arguments[2] is not None and arguments[2] is not types.NoneType:
         results += [_unwrap_result(member) for member in members(arguments[2])]
     return _union([member for member in items if not _is_result(member)]), _union(results)
+
+
+def declares_stream(annotation: Any) -> bool:
+    """Whether it is an iterator or a generator: of a function that yields, or returns what yields."""
+    return _generic(annotation) in _STREAMS
+
+
+def is_async(annotation: Any) -> bool:
+    """Whether what is declared is iterated with `async for`."""
+    generic = _generic(annotation)
+    return generic is not None and issubclass(generic, collections.abc.AsyncIterable)
+
+
+def declares_items(annotation: Any) -> bool:
+    """Whether a generator function can be annotated with it: an iterable, a generator, or what says nothing."""
+    return _bare(annotation) is Any or _generic(annotation) in _GENERATORS
+
+
+def unaliased(annotation: Any) -> Any:
+    """What a `type X = …` stands for, with its type parameters filled in; any other type unchanged."""
+    while True:
+        origin = typing.get_origin(annotation)
+        if isinstance(annotation, _ALIASES):
+            annotation = annotation.__value__
+        elif isinstance(origin, _ALIASES):
+            annotation = origin.__value__[typing.get_args(annotation)]
+        else:
+            return annotation
+
+
+def _generic(annotation: Any) -> type | None:
+    annotation = _bare(annotation)
+    generic = typing.get_origin(annotation) or annotation
+    return generic if isinstance(generic, type) else None
+
+
+def _bare(annotation: Any) -> Any:
+    """Without aliases, `Annotated`, and `| None`: nothing of these says what a generator yields."""
+    annotation = unaliased(annotation)
+    while typing.get_origin(annotation) is Annotated:
+        annotation = unaliased(typing.get_args(annotation)[0])
+    some = [each for each in members(annotation) if each is not types.NoneType and each is not None]
+    return some[0] if len(some) == 1 < len(members(annotation)) else annotation
 
 
 def _is_result(annotation: Any) -> bool:
@@ -48,10 +98,12 @@ def _unwrap_result(annotation: Any) -> Any:
 
 
 def members(annotation: Any) -> tuple[Any, ...]:
-    """The member types of a union; (annotation,) for any other type."""
-    if typing.get_origin(annotation) in {typing.Union, types.UnionType}:
-        return typing.get_args(annotation)
-    return (annotation,)
+    """The member types of a union, also of one with a name; (annotation,) for any other type."""
+    seen = unaliased(annotation)
+    if typing.get_origin(seen) in {typing.Union, types.UnionType}:
+        inner = [members(each) for each in typing.get_args(seen)]
+        return tuple(each for group in inner for each in group)
+    return (seen,) if _is_result(seen) else (annotation,)
 
 
 def _union(members: list[Any]) -> Any:

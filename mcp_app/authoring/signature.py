@@ -6,54 +6,54 @@ No function is called here, and nothing is registered.
 from __future__ import annotations
 
 import inspect
+import logging
 import types
-import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, TypeAdapter, create_model
-from pydantic.errors import PydanticUndefinedAnnotation
-from pydantic.fields import FieldInfo
-from pydantic_core import SchemaError, from_json
+from pydantic import BaseModel, ValidationError
+from pydantic_core import SchemaValidator, from_json
 
 from ..protocol.errors import ToolDefinitionError
 from ..protocol.event import encode
 from ..protocol.http import query_text
-from ..protocol.untitled import Untitled
+from ..protocol.json_schema import MAX_INLINED_BYTES
 from .content import declares_content
-from .context import Context
-from .return_annotation import members, outputs
-from .source import implementation
+from .declared_type import DeclaredType
+from .hints import hints
+from .kind import FailedArguments, Kind
+from .parameters import REFUSALS, compiled, field_of, is_context, only_parameter, reason
+from .return_annotation import declares_items, declares_stream, is_async, outputs
 
-_DIALECT = "https://json-schema.org/draft/2020-12/schema"
-
-_REFUSALS = (PydanticUserError, PydanticUndefinedAnnotation, SchemaError, TypeError, AttributeError)
-"""Raised by pydantic for an annotation that is not a type, or not one that it can validate."""
+logger = logging.getLogger("mcp_app.authoring")
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
     """A function's types, from its annotations.
 
-    `parameters` is the model that validates arguments; `attributes` maps each parameter of the function to the model's
-    attribute. `context` is the parameter annotated `Context`. `lists` are the parameters for which a repeated name in a
-    query is a list; `choices` maps a parameter with an enumeration to its values, by their spelling in a query. `item`
-    and `result` are None where nothing is declared; `item_content` and `content`: the declared type includes content.
-    `model_parameter` is the one that takes the model itself, for `@tool(parameters=…)`.
+    `parameters` is the model of the arguments, `validator` what validates them; `attributes` maps each name that
+    callers use to the model's attribute. `context` is the parameter annotated `Context`. `lists` are the parameters for
+    which a repeated name in a query is a list; `choices` maps a parameter with an enumeration to its values, by their
+    spelling in a query. `item` and `result` are None where nothing is declared; `item_content` and `content`: the
+    declared type includes content. `model_parameter` is the one that takes the model itself, for `@tool(parameters=…)`.
     """
 
     parameters: type[BaseModel]
+    validator: SchemaValidator
     attributes: Mapping[str, str]
     context: str | None
     lists: frozenset[str]
     choices: Mapping[str, Mapping[str, Any]]
-    item: TypeAdapter[Any] | None
-    result: TypeAdapter[Any] | None
+    item: DeclaredType | None
+    result: DeclaredType | None
     input_schema: Mapping[str, Any]
     output_schema: Mapping[str, Any] | None
     content: bool
     item_content: bool
+    keywords: tuple[tuple[str, str], ...]
+    """Each parameter of the function, and the model's attribute with its argument."""
     model_parameter: str | None = None
 
     def decoded(self, name: str, texts: list[str]) -> Any:
@@ -63,11 +63,34 @@ class Signature:
         values = [choices.get(text, text) for text in texts]
         return values if name in self.lists or len(values) > 1 else values[0]
 
-    def keywords(self, model: BaseModel) -> dict[str, Any]:
-        """The function's keyword arguments, from an instance of `parameters`."""
+    def from_json(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The function's keyword arguments from JSON values, in strict mode: a number in a string is no number.
+
+        Raises ValidationError. Whatever else an author's validator raises is `FailedArguments`, for the run to raise.
+        """
+        try:
+            return self._arguments(self.validator.validate_json, encode(params), strict=True)
+        except ValidationError:
+            # JSON Schema calls 5.0 an integer (Validation, 6.1.1), pydantic does not. Few calls have one.
+            with_integers = _with_integers(params)
+            if with_integers is params:
+                raise
+        return self._arguments(self.validator.validate_json, encode(with_integers), strict=True)
+
+    def from_texts(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The same from values that are texts, or lists of them, which are converted. Raises ValidationError."""
+        return self._arguments(self.validator.validate_python, values, strict=False)
+
+    def _arguments(self, validate: Callable[..., Any], value: Any, *, strict: bool) -> dict[str, Any]:
+        try:
+            model = validate(value, strict=strict)
+        except ValidationError:
+            raise
+        except BaseException as error:  # of a validator of the author's: even SystemExit must not end the server
+            return FailedArguments(error)
         if self.model_parameter is not None:
             return {self.model_parameter: model}
-        return {name: getattr(model, attribute) for name, attribute in self.attributes.items()}
+        return {name: getattr(model, attribute) for name, attribute in self.keywords}
 
 
 def read(
@@ -75,126 +98,99 @@ def read(
     scope: Mapping[str, Any],
     descriptions: Mapping[str, str],
     *,
-    generates: bool,
+    kind: Kind,
     parameters_model: type[BaseModel] | None = None,
     custom_schema: Mapping[str, Any] | None = None,
 ) -> Signature:
-    """The signature of `function`, which `generates` items or returns.
+    """The signature of `function`, which is of `kind`.
 
     `parameters_model` is the annotation of its only parameter: a model whose fields are the callers' parameters.
     `custom_schema` is a JSON Schema that replaces the one derived from the types. Raises ToolDefinitionError.
     """
-    name = getattr(function, "__qualname__", repr(function))
-    parameters = _parameters(function, name)
-    hints = _hints(function, name, scope)
+    name = getattr(function, "__qualname__", getattr(function, "__name__", repr(function)))
+    found = hints(function, name, scope)
     context: str | None = None
     fields: dict[str, Any] = {}
     attributes: dict[str, str] = {}
-    for parameter in parameters:
-        if parameter.name not in hints:
+    for parameter in found.parameters:
+        if parameter.name not in found.annotations:
             raise ToolDefinitionError(
                 f"{name}: the parameter {parameter.name} has no annotation. "
                 f"Write its type, as in `{parameter.name}: str`: callers see it as JSON Schema."
             )
-        annotation = hints[parameter.name]
-        if _is_context(annotation):
+        annotation = found.annotations[parameter.name]
+        if is_context(annotation, parameter.name, name):
             if context is not None:
                 raise ToolDefinitionError(f"{name}: {context} and {parameter.name} are both a Context. One is enough.")
             context = parameter.name
             continue
+        called, field = field_of(parameter, annotation, descriptions, name)
+        if called in attributes:
+            raise ToolDefinitionError(f"{name}: two parameters are named {called} for callers. Change an alias.")
         # The prefix avoids collisions with attributes of BaseModel; callers use the alias.
-        attribute = attributes[parameter.name] = f"p_{parameter.name}"
-        described = _described(annotation, parameter.name, descriptions, name)
-        fields[attribute] = described if parameter.default is parameter.empty else (described, parameter.default)
-    model_parameter = None if parameters_model is None else _only_parameter(name, attributes, hints, parameters_model)
-    model = _model(name, fields) if parameters_model is None else parameters_model
-    if custom_schema is None:
-        input_schema = {"$schema": _DIALECT, **_schema(name, "parameters", lambda: _input_schema(model))}
-    else:
-        input_schema = _verbatim(name, custom_schema)
-    item, result = outputs(hints.get("return", Any), generates=generates)
+        attributes[called] = f"p_{parameter.name}"
+        fields[f"p_{parameter.name}"] = field
+    model_parameter = None
+    if parameters_model is not None:
+        model_parameter = only_parameter(name, attributes, found.annotations, parameters_model)
+    parameters = compiled(name, fields, parameters_model)
+    input_schema = parameters.schema if custom_schema is None else _verbatim(name, custom_schema)
+    item, result = outputs(found.returns, generates=_generates(function, kind, found.returns, name))
     content = declares_content(result)
-    result_adapter = _adapter(name, "returns", result)
+    item_type, result_type = _declared(name, "yields", item), _declared(name, "returns", result)
+    for what, inlined in (
+        ("input", parameters.inlined or custom_schema is not None),
+        ("output", result_type is None or result_type.inlined),
+    ):
+        if not inlined:
+            logger.warning(
+                "%s: without $defs its %s schema would exceed %d KiB, so it keeps them; some MCP clients lose these",
+                *(name, what, MAX_INLINED_BYTES // 1024),
+            )
     return Signature(
-        parameters=model,
+        parameters=parameters.model,
+        validator=parameters.validator,
         attributes=types.MappingProxyType({} if model_parameter else attributes),
         context=context,
         lists=query_text.lists(input_schema),
         choices=query_text.choices(input_schema),
-        item=_adapter(name, "yields", item),
-        result=result_adapter,
+        item=item_type,
+        result=result_type,
         input_schema=types.MappingProxyType(input_schema),
-        output_schema=None if content else _output_schema(name, result_adapter),
+        output_schema=None if content or result_type is None else types.MappingProxyType(result_type.json_schema()),
         content=content,
         item_content=declares_content(item),
+        keywords=tuple((attribute.removeprefix("p_"), attribute) for attribute in attributes.values()),
         model_parameter=model_parameter,
     )
 
 
-def _parameters(function: Callable[..., Any], name: str) -> list[inspect.Parameter]:
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except ValueError as error:
-        raise ToolDefinitionError(f"{name}: its parameters are not known. Write a function that calls it.") from error
-    for parameter in parameters:
-        if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
-            bare = parameter.replace(annotation=parameter.empty, default=parameter.empty)
+def _generates(function: Callable[..., Any], kind: Kind, returns: Any, name: str) -> bool:
+    """Whether the annotation is that of items: of a function that yields, or returns the generator that it wraps."""
+    if kind.yields:
+        if not declares_items(returns):
+            shown = getattr(returns, "__name__", returns)
             raise ToolDefinitionError(
-                f"{name}: the parameter {bare} cannot be filled by name, which is how callers give it: write it out."
+                f"{name}: it yields, and is annotated `-> {shown}`. Write what it yields, as in `-> Iterator[str]` "
+                "(AsyncIterator with async def), or leave the annotation out."
             )
-    return parameters
-
-
-def _hints(function: Callable[..., Any], name: str, scope: Mapping[str, Any]) -> dict[str, Any]:
-    target = inspect.unwrap(implementation(function))
-    try:
-        return typing.get_type_hints(target, localns=dict(scope), include_extras=True)
-    except Exception as error:  # evaluating a string annotation may raise anything
-        raise ToolDefinitionError(f"{name}: an annotation cannot be resolved: {error}.") from error
-
-
-def _is_context(annotation: Any) -> bool:
-    if typing.get_origin(annotation) is Annotated:
-        annotation = typing.get_args(annotation)[0]
-    return any(inspect.isclass(member) and issubclass(member, Context) for member in members(annotation))
-
-
-def _described(annotation: Any, parameter: str, descriptions: Mapping[str, str], name: str) -> Any:
-    try:
-        own = FieldInfo.from_annotation(annotation).description
-        field = Field(alias=parameter) if own else Field(alias=parameter, description=descriptions.get(parameter))
-        return Annotated[annotation, field]
-    except _REFUSALS as error:
-        raise ToolDefinitionError(f"{name}: the annotation of the parameter {parameter} is no type.") from error
-
-
-def _model(name: str, fields: dict[str, Any]) -> type[BaseModel]:
-    try:
-        # JSON has neither NaN nor infinities, so no schema can allow them (RFC 8259, 6).
-        config = ConfigDict(extra="forbid", protected_namespaces=(), allow_inf_nan=False)
-        return create_model(name, __config__=config, **fields)
-    except _REFUSALS as error:
-        culprit = next((attribute[2:] for attribute, field in fields.items() if not _is_valid(field)), None)
-        which = f"the parameter {culprit}" if culprit else "a parameter"
-        raise ToolDefinitionError(f"{name}: {which} has a type that JSON cannot carry: {_line(error)}") from error
-
-
-def _is_valid(field: Any) -> bool:
-    try:
-        create_model("Alone", field=field)
-    except _REFUSALS:
-        return False
-    return True
-
-
-def _only_parameter(name: str, attributes: Mapping[str, str], hints: Mapping[str, Any], model: type[BaseModel]) -> str:
-    if not (inspect.isclass(model) and issubclass(model, BaseModel)):
-        raise ToolDefinitionError(f"{name}: parameters is {model!r}, not a pydantic model.")
-    if len(attributes) != 1 or hints[next(iter(attributes))] is not model:
+        return True
+    wraps_generator = Kind.of(inspect.unwrap(function)).yields
+    if declares_stream(returns) and is_async(returns) is not (kind is Kind.COROUTINE):
         raise ToolDefinitionError(
-            f"{name}: with parameters={model.__name__} the function takes one parameter, annotated with that class."
+            f"{name}: it is {'async' if kind is Kind.COROUTINE else 'plain'}, and what it returns to be iterated is "
+            "not. Declare it, and what decorates it, as the generator is: both with async def, or both with def."
         )
-    return next(iter(attributes))
+    return declares_stream(returns) or (wraps_generator and declares_items(returns))
+
+
+def _declared(name: str, does: str, annotation: Any) -> DeclaredType | None:
+    if annotation is Any:
+        return None
+    try:
+        return DeclaredType(annotation)
+    except REFUSALS as error:
+        raise ToolDefinitionError(f"{name}: it {does} what JSON cannot carry: {reason(error)}") from error
 
 
 def _verbatim(name: str, custom: Mapping[str, Any]) -> dict[str, Any]:
@@ -212,42 +208,14 @@ def _verbatim(name: str, custom: Mapping[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def _adapter(name: str, does: str, annotation: Any) -> TypeAdapter[Any] | None:
-    if annotation is Any:
-        return None
-    try:
-        return TypeAdapter(annotation)
-    except _REFUSALS as error:
-        raise ToolDefinitionError(f"{name}: it {does} what JSON cannot carry: {_line(error)}") from error
-
-
-def _input_schema(model: type[BaseModel]) -> dict[str, Any]:
-    schema = model.model_json_schema(schema_generator=Untitled)
-    schema.pop("title", None)
-    schema.setdefault("properties", {})
-    return schema
-
-
-def _output_schema(name: str, adapter: TypeAdapter[Any] | None) -> Mapping[str, Any] | None:
-    if adapter is None:
-        return None
-    schema = _schema(name, "result", lambda: adapter.json_schema(mode="serialization", schema_generator=Untitled))
-    return types.MappingProxyType({"$schema": _DIALECT, **_inlined(schema)})
-
-
-def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema with a reference at its root replaced by its target: pydantic makes one for a recursive model."""
-    name = str(schema.get("$ref", "")).removeprefix("#/$defs/")
-    target: dict[str, Any] | None = schema.get("$defs", {}).get(name)
-    return schema if target is None else {**{key: schema[key] for key in schema if key != "$ref"}, **target}
-
-
-def _schema(name: str, what: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    try:
-        return make()
-    except PydanticUserError as error:
-        raise ToolDefinitionError(f"{name}: its {what} cannot be said in JSON Schema: {_line(error)}") from error
-
-
-def _line(error: Exception) -> str:
-    return str(error).splitlines()[0]
+def _with_integers(value: Any) -> Any:
+    """The same JSON value with integers in the place of floats without a fraction; itself if there are none."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, dict):
+        members = {name: _with_integers(each) for name, each in value.items()}
+        return members if any(members[name] is not each for name, each in value.items()) else value
+    if isinstance(value, list):
+        items = [_with_integers(each) for each in value]
+        return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+    return value

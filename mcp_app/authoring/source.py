@@ -11,6 +11,9 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..protocol.errors import ToolDefinitionError
+from ..protocol.event import encode
+
 
 def implementation(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function that runs when `function` is called: that of a partial, a static method or a callable object."""
@@ -37,6 +40,18 @@ def where(function: Callable[..., Any], name: str) -> str:
     code = getattr(original, "__code__", None)
     line = f" (line {code.co_firstlineno})" if code is not None else ""
     return f"{getattr(original, '__module__', '?')}.{getattr(original, '__qualname__', name)}{line}"
+
+
+def check_sendable(name: str, listed: Mapping[str, Any]) -> None:
+    """Raises ToolDefinitionError if what is listed cannot be sent: one lone surrogate, and nothing is listed."""
+    for what, value in listed.items():
+        try:
+            encode(value)
+        except ValueError as error:
+            raise ToolDefinitionError(
+                f"{name}: its {what} cannot be sent: {error}. A lone surrogate is half a character, as os.fsdecode "
+                "makes one of a byte; write the whole character."
+            ) from error
 
 
 class Scope(typing.NamedTuple):

@@ -11,9 +11,10 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Any, Literal, get_args, overload
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ..protocol.errors import InvalidParams, ToolDefinitionError, ToolFailed, UnknownTool
 from ..protocol.event import encode
@@ -24,10 +25,11 @@ from ..protocol.plain import RESERVED, problems
 from .catalogue import Catalogue
 from .content import content_blocks
 from .content_data import ContentError
+from .declared_type import DeclaredType, NotDeclared
 from .docstrings import describe
 from .kind import Encoded, Kind
 from .signature import Signature, read
-from .source import Scope, docstring, title_of, where
+from .source import Scope, check_sendable, docstring, title_of, where
 
 TaskUse = Literal["never", "may", "must"]
 
@@ -77,10 +79,9 @@ class Tool:
         Raises InvalidParams, whose details name each invalid field and its problem.
         """
         try:
-            model = self.signature.parameters.model_validate_json(encode(params), strict=True)
+            return self.signature.from_json(params)
         except ValidationError as error:
             raise self._invalid(error) from None
-        return self.signature.keywords(model)
 
     def coerced(self, params: Mapping[str, Any], texts: Mapping[str, list[str]]) -> dict[str, Any]:
         """The same from a query: `texts` are converted to the types of the schema, a repeated name to a list.
@@ -89,10 +90,9 @@ class Tool:
         """
         values = {**params, **{name: self.signature.decoded(name, items) for name, items in texts.items()}}
         try:
-            model = self.signature.parameters.model_validate(values, strict=False)
+            return self.signature.from_texts(values)
         except ValidationError as error:
             raise self._invalid(error) from None
-        return self.signature.keywords(model)
 
     @property
     def context(self) -> str | None:
@@ -107,21 +107,18 @@ class Tool:
         """Validate the result against its declared type and encode it. Raises ToolFailed."""
         return self._encode(self.signature.result, value, "returned", content=self.signature.content)
 
-    def _encode(self, adapter: TypeAdapter[Any] | None, value: Any, did: str, *, content: bool) -> Encoded:
+    def _encode(self, declared: DeclaredType | None, value: Any, did: str, *, content: bool) -> Encoded:
         """`content`: the declared type names content. A value may be content then, and where any value is declared."""
         try:
             blocks = content_blocks(value, declared=content)
-            if adapter is not None:
-                value = adapter.validate_python(value)
-            if blocks is not None:
-                return Encoded(encode(blocks), content=True)
-            if adapter is not None:  # by_alias: the names in the output schema
-                value = adapter.dump_python(value, mode="json", by_alias=True)
-            return Encoded(encode(value))
-        except ValidationError as error:
-            found = problems(error)[0]
-            what = f"{found['field'] or 'value'}: {found['problem']}"
-            raise ToolFailed(f"The tool {self.name} {did} what it does not declare: {what}.") from error
+            if declared is None:
+                return Encoded(encode(value)) if blocks is None else Encoded(encode(blocks), content=True)
+            if blocks is None:
+                return Encoded(declared.encode(value))
+            declared.validated(value)
+            return Encoded(encode(blocks), content=True)
+        except NotDeclared as error:
+            raise ToolFailed(f"The tool {self.name} {did} what it does not declare: {error}.") from error
         except ContentError as error:
             raise ToolFailed(f"The tool {self.name} {did} what is no content: {error}.") from error
         except ValueError as error:
@@ -172,6 +169,10 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Tool 
     scope = Scope(frame.f_locals, frame.f_globals)
     if function is not None:
         return _make(function, scope)
+    for option in options.keys() - _OPTIONS:
+        similar = get_close_matches(option, _OPTIONS, n=1)
+        meant = f" Did you mean {similar[0]}?" if similar else f" There are {', '.join(sorted(_OPTIONS))}."
+        raise ToolDefinitionError(f"@tool has no option {option}.{meant}")
     return lambda decorated: _make(decorated, scope, **options)
 
 
@@ -206,7 +207,7 @@ def _make(
         function,
         scope.of(function),
         descriptions,
-        generates=kind.yields,
+        kind=kind,
         parameters_model=parameters,
         custom_schema=input_schema,
     )
@@ -215,10 +216,19 @@ def _make(
             f"{name}: a read-only tool cannot have a parameter named {sorted(reserved)[0]}: "
             "that name has a meaning in the query of a GET. Rename it."
         )
+    title = title or title_of(name)
+    description = description if description is not None else documented
+    properties = signature.input_schema.get("properties", {})
+    listed = {
+        "title": title,
+        "description": description,
+        **{f"parameter {each}": properties[each] for each in properties},
+    }
+    check_sendable(name, {**listed, "output schema": dict(signature.output_schema or {})})
     return Tool(
         name=name,
-        title=title or title_of(name),
-        description=description if description is not None else documented,
+        title=title,
+        description=description,
         function=function,
         kind=kind,
         signature=signature,
@@ -239,6 +249,7 @@ def _structure(output_schema: Mapping[str, Any] | None) -> Structure:
     if output_schema is None:
         return Structure.ABSENT
     return Structure.BARE if output_schema.get("type") == "object" else Structure.WRAPPED
+_OPTIONS = frozenset(inspect.signature(_make).parameters) - {"function", "scope"}
 
 
 def _mirrors(name: str, input_schema: Mapping[str, Any]) -> tuple[Mirror, ...]:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import from_json
 
 from ..protocol.errors import InvalidParams, ToolDefinitionError
@@ -55,24 +55,23 @@ class TypedFunction:
         Lists, dicts and models are parsed from JSON. Raises InvalidParams with `hint`, its details naming each field.
         """
         try:
-            model = self._model(texts)
+            return self._converted(texts)
         except ValidationError as error:
             details = problems(error)
             raise InvalidParams(
                 f"{details[0]['field']}: {details[0]['problem']}.", hint=hint, details=details
             ) from None
-        return self.signature.keywords(model)
 
-    def _model(self, texts: Mapping[str, str]) -> BaseModel:
+    def _converted(self, texts: Mapping[str, str]) -> dict[str, Any]:
         values = {name: self._decoded(name, text) for name, text in texts.items()}
         try:
-            return self.signature.parameters.model_validate(values, strict=False)
+            return self.signature.from_texts(values)
         except ValidationError as error:
             failed = {str(found["loc"][0]) for found in error.errors() if found["loc"]}
             from_texts = {name: value for name in failed & texts.keys() if (value := _json(texts[name])) is not None}
             if not from_texts:
                 raise
-            return self.signature.parameters.model_validate({**values, **from_texts}, strict=False)
+            return self.signature.from_texts({**values, **from_texts})
 
     def _decoded(self, name: str, text: str) -> Any:
         items = _json(text) if name in self.signature.lists else None
@@ -99,7 +98,7 @@ def typed_function(function: Any, decorator: str, *, depth: int) -> TypedFunctio
         function,
         Scope(frame.f_locals, frame.f_globals).of(function),
         parameters,
-        generates=False,
+        kind=kind,
     )
     return TypedFunction(function, kind, signature, name, description)
 

@@ -12,7 +12,7 @@ from contextlib import aclosing
 from typing import Any, NamedTuple
 
 from ..authoring.context import Caller, Context, Send, Wait
-from ..authoring.kind import Encoded, Kind, Result
+from ..authoring.kind import Encoded, FailedArguments, Kind, Result
 from ..protocol.errors import ToolFailed
 from ..protocol.event import MAX_EVENT_BYTES, Event, EventType, Shape, encode
 from .callee import Callee
@@ -40,6 +40,8 @@ def work(
 
     Raises whatever it raises, ToolFailed for what cannot be sent, and EventTooLarge.
     """
+    if type(arguments) is FailedArguments:
+        raise arguments.error
     match callee.kind:
         case Kind.COROUTINE:
             return _coroutine(callee, arguments, caller, emit)

@@ -131,7 +131,7 @@ def test_the_output_schema_of_a_function(annotation: Any, schema: Any) -> None:
         return
     assert made is not None
     Draft202012Validator.check_schema(dict(made))
-    assert dict(made) == {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+    assert dict(made) == schema
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_what_cannot_be_returned_is_refused_at_registration(annotation: Any) -> 
         (list[Answer], [{"theNumber": 5}], b'[{"theNumber":5}]'),
         (Any, Point(5), b'{"x":5}'),
         (Any, Result(5), b'{"value":5}'),
-        (float, float("nan"), b"null"),
+        (Any, float("nan"), b"null"),
         (Any, {"a": {1}}, b'{"a":[1]}'),
         (datetime.date, datetime.date(2026, 1, 2), b'"2026-01-02"'),
         (Any, None, b"null"),

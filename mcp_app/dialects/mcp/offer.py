@@ -111,6 +111,6 @@ def tool_as_listed(tool: Tool, wire: Wire) -> dict[str, Any]:
 
 
 def _wrapped(schema: Mapping[str, Any]) -> dict[str, Any]:
-    inner = {name: value for name, value in schema.items() if name not in {"$schema", "$defs"}}
+    inner = {name: value for name, value in schema.items() if name != "$defs"}
     wrapped = {"type": "object", "properties": {"result": inner}, "required": ["result"]}
-    return {**{name: schema[name] for name in ("$schema", "$defs") if name in schema}, **wrapped}
+    return {"$defs": schema["$defs"], **wrapped} if "$defs" in schema else wrapped

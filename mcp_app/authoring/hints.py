@@ -1,0 +1,65 @@
+"""The annotations of a function, resolved: as its signature shows them, whatever decorates it.
+
+A `__signature__` counts, and what `__wrapped__` leads to. No type is looked into.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..protocol.errors import ToolDefinitionError
+from .source import implementation
+
+
+class Hints(typing.NamedTuple):
+    """The parameters in their order, the annotation of each that has one, and that of the result."""
+
+    parameters: list[inspect.Parameter]
+    annotations: Mapping[str, Any]
+    returns: Any
+
+
+def hints(function: Callable[..., Any], name: str, scope: Mapping[str, Any]) -> Hints:
+    """Raises ToolDefinitionError for a parameter that callers cannot fill by name, and for an annotation that cannot be
+    resolved. `scope`: the names around the decorator."""
+    try:
+        signature = inspect.signature(function)
+    except ValueError as error:
+        raise ToolDefinitionError(f"{name}: its parameters are not known. Write a function that calls it.") from error
+    except Exception as error:  # Python 3.14 evaluates annotations here
+        raise _unresolved(name, "one of its annotations", error) from error
+    parameters = list(signature.parameters.values())
+    for parameter in parameters:
+        if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
+            bare = parameter.replace(annotation=parameter.empty, default=parameter.empty)
+            raise ToolDefinitionError(
+                f"{name}: the parameter {bare} cannot be filled by name, which is how callers give it: write it out."
+            )
+    module = getattr(inspect.unwrap(implementation(function)), "__globals__", {})
+    annotations = {
+        each.name: _resolved(each.annotation, module, scope, name, f"that of the parameter {each.name}")
+        for each in parameters
+        if each.annotation is not each.empty
+    }
+    returns = signature.return_annotation
+    returned = Any if returns is signature.empty else _resolved(returns, module, scope, name, "that of its result")
+    return Hints(parameters, annotations, returned)
+
+
+def _resolved(annotation: Any, module: dict[str, Any], scope: Mapping[str, Any], name: str, which: str) -> Any:
+    holder = types.SimpleNamespace(__annotations__={"it": annotation})
+    try:
+        return typing.get_type_hints(holder, globalns=module, localns=dict(scope), include_extras=True)["it"]
+    except Exception as error:  # evaluating a string annotation may raise anything
+        raise _unresolved(name, which, error) from error
+
+
+def _unresolved(name: str, which: str, error: Exception) -> ToolDefinitionError:
+    remedy = " A name that is only imported under TYPE_CHECKING has to be imported for real." * isinstance(
+        error, NameError
+    )
+    return ToolDefinitionError(f"{name}: an annotation cannot be resolved: {error}. It is {which}.{remedy}")

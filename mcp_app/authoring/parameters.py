@@ -1,0 +1,182 @@
+"""The parameters of a function as callers fill them: a model, its validator, and the JSON Schema that is listed.
+
+Nothing is proved here (proof.py does that), and no function is called.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import typing
+from collections.abc import Mapping
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PydanticUserError, create_model
+from pydantic.errors import PydanticUndefinedAnnotation
+from pydantic.fields import FieldInfo
+from pydantic_core import SchemaError, SchemaValidator
+
+from ..protocol.errors import ToolDefinitionError
+from .context import Context
+from .listed_schema import listed_schema
+from .proof import Refused, proved
+from .pydantic_schema import for_json, without_extras
+from .return_annotation import members, unaliased
+
+REFUSALS = (PydanticUserError, PydanticUndefinedAnnotation, SchemaError, TypeError, AttributeError, Refused)
+"""Raised for an annotation that is not a type, or not one that can be validated and listed."""
+
+_REASON_CHARS = 600  # of pydantic's reason: it names the pattern at fault, of whatever length
+
+
+_NESTING = re.compile(r'^.*Error building "[^"]+" validator: (?:SchemaError: )?')
+"""What pydantic puts before a reason: the way through its validators down to the one at fault."""
+
+
+_UNDEFINED = re.compile(r"ForwardRef\('([^']+)'|name '([^']+)'|should define `(\w+)`")
+
+
+class Parameters(NamedTuple):
+    """`inlined`: whether `schema` has no `$defs` but of what refers to itself."""
+
+    model: type[BaseModel]
+    validator: SchemaValidator
+    schema: dict[str, Any]
+    inlined: bool
+
+
+def is_context(annotation: Any, parameter: str, name: str) -> bool:
+    """Raises ToolDefinitionError for a subclass of Context, of which no run would make an instance."""
+    annotation = unaliased(annotation)
+    if typing.get_origin(annotation) is Annotated:
+        annotation = typing.get_args(annotation)[0]
+    found = [
+        each for each in map(unaliased, members(annotation)) if inspect.isclass(each) and issubclass(each, Context)
+    ]
+    if found and found[0] is not Context:
+        raise ToolDefinitionError(
+            f"{name}: the parameter {parameter} is annotated {found[0].__name__}, a subclass of Context, "
+            "and would get a Context. Annotate it Context."
+        )
+    return bool(found)
+
+
+def field_of(
+    parameter: inspect.Parameter, annotation: Any, descriptions: Mapping[str, str], name: str
+) -> tuple[str, Any]:
+    """(The name for callers, the parameter as a field of a model.) An alias in a `Field` is that name.
+
+    Raises ToolDefinitionError.
+    """
+    default = parameter.default
+    try:
+        own = FieldInfo.from_annotation(annotation)
+        given = [default, own] if isinstance(default, FieldInfo) else [own]
+        alias = next((alias for each in given if (alias := each.validation_alias or each.alias)), None)
+        called = _name(alias) or parameter.name
+        options: dict[str, Any] = {} if alias else {"alias": parameter.name}
+        if not any(each.description for each in given):
+            options["description"] = descriptions.get(parameter.name) or descriptions.get(called)
+        field = Field(**options)
+        described = Annotated[annotation, field]
+    except REFUSALS as error:
+        raise ToolDefinitionError(f"{name}: the annotation of the parameter {parameter.name} is no type.") from error
+    return called, described if default is parameter.empty else (described, default)
+
+
+def _name(alias: Any) -> str | None:
+    choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+    return next((each for each in choices if isinstance(each, str)), None)
+
+
+def only_parameter(name: str, attributes: Mapping[str, str], hints: Mapping[str, Any], model: type[BaseModel]) -> str:
+    """The parameter that takes the whole model of `@tool(parameters=…)`. Raises ToolDefinitionError."""
+    if not (inspect.isclass(model) and issubclass(model, BaseModel)):
+        raise ToolDefinitionError(f"{name}: parameters is {model!r}, not a pydantic model.")
+    parameters = [attribute.removeprefix("p_") for attribute in attributes.values()]
+    if len(parameters) != 1 or hints[parameters[0]] is not model:
+        raise ToolDefinitionError(
+            f"{name}: with parameters={model.__name__} the function takes one parameter, annotated with that class."
+        )
+    return parameters[0]
+
+
+def compiled(name: str, fields: dict[str, Any], model: type[BaseModel] | None) -> Parameters:
+    """The parameters from the fields of a model to be made, or from a model of the author's.
+
+    Raises ToolDefinitionError, which names the parameter at fault.
+    """
+    try:
+        parameters = _of_model(_model(name, fields)) if model is None else _of_model(model, closed=True)
+    except REFUSALS as error:
+        culprit, cause = _culprit(name, fields, error) if model is None else (None, error)
+        raise ToolDefinitionError(f"{name}: {_refusal(culprit, cause)}") from error
+    if parameters.schema.get("type") != "object":
+        raise ToolDefinitionError(
+            f"{name}: the parameters are a JSON object, and {parameters.model.__name__} is none. "
+            "Write a model with a field for each parameter."
+        )
+    parameters.schema.setdefault("properties", {})
+    return parameters
+
+
+def _of_model(model: type[BaseModel], *, closed: bool = False) -> Parameters:
+    if not model.__pydantic_complete__:
+        model.model_rebuild(raise_errors=True)
+    schema = proved(for_json(model.__pydantic_core_schema__))
+    closed = closed and model.model_config.get("extra") is None
+    if closed:
+        schema = without_extras(schema)
+    # Compiled anew: pydantic would take the validators that nested models have, and with them NaN and lazy lists.
+    validator = SchemaValidator(schema, _use_prebuilt=False)
+    listed, inlined = listed_schema(schema, "validation")
+    listed.pop("title", None)
+    if closed and "properties" in listed:
+        listed.setdefault("additionalProperties", False)
+    return Parameters(model, validator, listed, inlined)
+
+
+def _model(name: str, fields: dict[str, Any]) -> type[BaseModel]:
+    # JSON has neither NaN nor infinities, so no schema can allow them (RFC 8259, 6).
+    config = ConfigDict(extra="forbid", protected_namespaces=(), allow_inf_nan=False)
+    return create_model(name, __config__=config, **fields)
+
+
+def _culprit(name: str, fields: dict[str, Any], error: Exception) -> tuple[str | None, Exception]:
+    """The parameter that is refused by itself, and why."""
+    for attribute, field in fields.items():
+        try:
+            _of_model(_model(name, {attribute: field}))
+        except REFUSALS as alone:
+            return attribute.removeprefix("p_"), alone
+    return None, error
+
+
+def _refusal(parameter: str | None, error: Exception) -> str:
+    which = f"the parameter {parameter}" if parameter else "a parameter"
+    if isinstance(error, Refused):
+        return f"{which} cannot be filled by callers: {reason(error)}"
+    if getattr(error, "code", None) == "invalid-for-json-schema":
+        return f"its parameters cannot be said in JSON Schema: {which}: {reason(error)}"
+    return f"{which} has a type that JSON cannot carry: {reason(error)}"
+
+
+def reason(error: Exception) -> str:
+    """The whole reason, in one line, and what to do where pydantic's advice does not fit a function."""
+    if isinstance(error, PydanticUndefinedAnnotation) or getattr(error, "code", None) == "class-not-fully-defined":
+        names = " or ".join(dict.fromkeys(name for found in _UNDEFINED.findall(str(error)) for name in found if name))
+        return (
+            f"it refers to {names or 'a name'}, which means nothing there. A type that contains itself is a model, or "
+            "written with TypeAliasType; any JSON at all is pydantic.JsonValue."
+        )
+    advice = " Take what JSON has: a str, a number, a bool, a list, a dict, a model or a dataclass of these."
+    return f"{_joined(error).rstrip('.')}." + (advice if isinstance(error, PydanticUserError) else "")
+
+
+def _joined(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines()]
+    text = " ".join(line for line in lines if line and not line.startswith("For further information"))
+    text = _NESTING.sub("", text).partition(" Set `arbitrary_types_allowed")[
+        0
+    ]  # a setting of models, of which an author has none
+    return text if len(text) <= _REASON_CHARS else f"{text[:_REASON_CHARS]}…"

@@ -1,0 +1,243 @@
+"""Rewrites pydantic's core schemas: what JSON cannot fill becomes fillable, what is lazy a list, floats finite.
+
+One core schema then makes the validator and the listed JSON Schema. Nothing is proved (proof.py does that), and no JSON
+Schema is made here.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
+from typing import Any, cast
+
+from pydantic.types import EncodedBytes, EncodedStr
+from pydantic_core import CoreSchema, PydanticCustomError, PydanticSerializationError, core_schema, to_jsonable_python
+
+from ..protocol.event import encode
+
+Schema = dict[str, Any]
+
+# The keys of a core schema whose values are core schemas, lists of them, or mappings to them. A choice of a union may
+# be a tuple of a schema and its label. The values of all other keys are data.
+_CHILDREN = frozenset(
+    [
+        *("schema", "items_schema", "keys_schema", "values_schema", "extras_schema", "json_schema"),
+        *("python_schema", "lax_schema", "strict_schema", "arguments_schema", "choices", "fields"),
+        *("definitions", "steps"),
+    ]
+)
+
+_FUNCTIONS = frozenset(["function-before", "function-after", "function-wrap", "function-plain"])
+
+
+def children(schema: Schema) -> Iterator[Schema]:
+    """The direct subschemas."""
+    for key, value in schema.items():
+        if key not in _CHILDREN:
+            continue
+        if isinstance(value, dict):
+            yield from [value] if _is_schema(value) else filter(_is_schema, value.values())
+        elif isinstance(value, list):
+            yield from filter(_is_schema, (each[0] if isinstance(each, tuple) else each for each in value))
+
+
+def anywhere(schema: Any, found: Callable[[Schema], bool]) -> bool:
+    """Whether the schema or a subschema is one that is looked for."""
+    return found(schema) or any(anywhere(each, found) for each in children(schema))
+
+
+def _is_schema(value: Any) -> bool:
+    return isinstance(value, dict) and isinstance(value.get("type"), str)
+
+
+def rewrite(
+    schema: Any, change: Callable[[Schema], Schema], keep: Callable[[Schema], Schema | None] | None = None
+) -> Any:
+    """A copy with `change` applied to each subschema, innermost first.
+
+    `keep` may give what stands for a subschema, which is then not looked into.
+    """
+    if isinstance(schema, tuple):
+        return (rewrite(schema[0], change, keep), *schema[1:])
+    if isinstance(schema, list):
+        return [rewrite(each, change, keep) for each in schema]
+    if not isinstance(schema, dict):
+        return schema  # a tag of a union that refers to another tag
+    if not _is_schema(schema):
+        return {name: rewrite(each, change, keep) for name, each in schema.items()}
+    kept = keep(schema) if keep is not None else None
+    if kept is not None:
+        return kept
+    return change({key: rewrite(value, change, keep) if key in _CHILDREN else value for key, value in schema.items()})
+
+
+def json_of(value: Any) -> bytes | None:
+    """The value as JSON; None if JSON lacks it, as it does NaN and the infinities."""
+    try:
+        return json.dumps(to_jsonable_python(value), allow_nan=False).encode()
+    except (PydanticSerializationError, ValueError, RecursionError):
+        return None
+
+
+def without_extras(schema: CoreSchema) -> CoreSchema:
+    """The core schema of a model, which refuses names that it has no field for."""
+    root = cast(Schema, schema)
+    name = root["schema"]["schema_ref"] if root["type"] == "definitions" and "schema_ref" in root["schema"] else None
+
+    def close(inner: Schema) -> Schema:
+        if inner["type"] == "model-fields":
+            return {**inner, "extra_behavior": "forbid"}
+        return {**inner, "schema": close(inner["schema"])} if "schema" in inner else inner
+
+    if name is None:
+        return cast(CoreSchema, close(root))
+    definitions = [close(each) if each["ref"] == name else each for each in root["definitions"]]
+    return cast(CoreSchema, {**root, "definitions": definitions})
+
+
+def is_authors(function: Any) -> bool:
+    """Whether a function in a core schema was written by an author, not by pydantic or the standard library."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if isinstance(getattr(function, "__self__", None), EncodedBytes | EncodedStr):
+        return True  # Base64 and the like decode what comes in, as an author's function would
+    package = str(getattr(function, "__module__", None) or "").partition(".")[0]
+    return package not in sys.stdlib_module_names and package not in {"pydantic", "pydantic_core"}
+
+
+def for_json(schema: CoreSchema) -> CoreSchema:
+    """The core schema of what JSON can say.
+
+    Floats are finite (RFC 8259, 6: no schema can promise NaN). An `Iterable`, which pydantic reads lazily and once, is
+    a list. Enumerations and constants that are no JSON values are chosen by the JSON they are listed as; as names of a
+    dict by the strings they are written as.
+    """
+    return cast(CoreSchema, rewrite(schema, _for_json))
+
+
+def _for_json(schema: Schema) -> Schema:
+    match schema["type"]:
+        case "float":
+            return {**schema, "allow_inf_nan": False}
+        case "generator":
+            return {**schema, "type": "list"}
+        case "literal" | "enum":
+            return _chosen_by_json(schema)
+        case "dict" if "keys_schema" in schema:
+            return {**schema, "keys_schema": rewrite(schema["keys_schema"], _chosen_by_name)}
+        case "tagged-union":
+            values = {tag.value: choice for tag, choice in schema["choices"].items() if isinstance(tag, Enum)}
+            return {**schema, "choices": {**values, **schema["choices"]}}
+        case _:
+            return schema
+
+
+def _values(schema: Schema) -> list[Any]:
+    values: list[Any] = schema["expected"] if schema["type"] == "literal" else schema["members"]
+    return values
+
+
+def _listed(value: Any) -> Any:
+    return value.value if isinstance(value, Enum) else value
+
+
+def _chosen_by_json(schema: Schema) -> Schema:
+    plain = (str, int, float, bool, type(None)) if schema["type"] == "enum" else (str, int, bool, type(None))
+    values = _values(schema)
+    if all(type(_listed(value)) in plain and (schema["type"] == "enum" or type(value) in plain) for value in values):
+        return schema
+    return _chosen(schema, {encode(_listed(value)): value for value in values}, encode)
+
+
+def _chosen_by_name(schema: Schema) -> Schema:
+    if schema["type"] not in {"literal", "enum"} or all(isinstance(_listed(value), str) for value in _values(schema)):
+        return schema
+    return _chosen(schema, {name_of(_listed(value)): value for value in _values(schema)}, str)
+
+
+def name_of(value: Any) -> str:
+    """How the value is written as the name of a member of a JSON object."""
+    return value if isinstance(value, str) else encode(value).decode().strip('"')
+
+
+def _chosen(schema: Schema, table: Mapping[Any, Any], key: Callable[[Any], Any]) -> Schema:
+    members = [value for value in table.values() if isinstance(value, Enum)]
+    said = " or ".join(name if isinstance(name, str) else name.decode() for name in table)
+
+    def choose(value: Any) -> Any:
+        if any(value is member for member in members):
+            return value
+        try:
+            return table[key(value)]
+        except (KeyError, ValueError):
+            raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": said}) from None
+
+    inner = cast(CoreSchema, schema)
+    return cast(Schema, core_schema.no_info_before_validator_function(choose, inner))
+
+
+def without_functions(schema: CoreSchema) -> CoreSchema:
+    """The core schema without the validators that an author wrote."""
+    return cast(CoreSchema, rewrite(schema, _without_function))
+
+
+def _without_function(schema: Schema) -> Schema:
+    kind = schema["type"]
+    if kind not in _FUNCTIONS or not is_authors(schema["function"]["function"]):
+        return schema
+    return _instead(schema, {"type": "any"} if kind == "function-plain" else schema["schema"])
+
+
+def _instead(schema: Schema, inner: Schema) -> Schema:
+    """`inner` in the place of `schema`, under the name by which others refer to it."""
+    return {**inner, "ref": schema["ref"]} if "ref" in schema else inner
+
+
+def for_results(schema: CoreSchema) -> CoreSchema:
+    """The core schema that makes a result of what a function returned.
+
+    Validators that an author wrote are for what comes in: they do not run again on a result. Only a dict that becomes
+    a model or a dataclass passes those of its class. Instances stay as they are: `of_instances` checks what is in them.
+    """
+    return cast(CoreSchema, rewrite(schema, _without_function, _class_of_results))
+
+
+def _class_of_results(schema: Schema) -> Schema | None:
+    inner = schema
+    while inner["type"] in _FUNCTIONS and "schema" in inner:
+        inner = inner["schema"]
+    if inner["type"] not in {"model", "dataclass"}:
+        return None
+    if inner is schema:
+        return schema
+    cls = inner["cls"]
+    own = cast(CoreSchema, {key: value for key, value in schema.items() if key != "ref"})
+
+    def unless_instance(value: Any, validate: Callable[[Any], Any]) -> Any:
+        return value if isinstance(value, cls) else validate(value)
+
+    return _instead(schema, cast(Schema, core_schema.no_info_wrap_validator_function(unless_instance, own)))
+
+
+def of_instances(schema: CoreSchema) -> CoreSchema:
+    """The core schema that checks what is in instances of models and dataclasses: no function of theirs is called, and
+    a field is known by its attribute. A field with a serializer may hold anything."""
+    return cast(CoreSchema, rewrite(without_functions(schema), _of_instance))
+
+
+def _of_instance(schema: Schema) -> Schema:
+    if schema.get("serialization", {}).get("type") in {"function-plain", "function-wrap", "to-string", "format"}:
+        return _instead(schema, {"type": "any"})
+    schema = {key: value for key, value in schema.items() if key not in {"validation_alias", "post_init"}}
+    match schema["type"]:
+        case "model":
+            return {**schema, "custom_init": False, "revalidate_instances": "always"}
+        case "dataclass":
+            return {**schema, "revalidate_instances": "always"}
+        case "dataclass-args":
+            return {**schema, "fields": [field for field in schema["fields"] if not field.get("init_only")]}
+        case _:
+            return schema
