@@ -237,52 +237,6 @@ class ResourceLink(Content):
         )
 
 
-_NEVER_CONTENT = frozenset({str, int, float, bool, dict, type(None)})
-"""The types of most results, checked first because isinstance with an abstract class is expensive."""
-
-
-def is_content(value: Any, *, declared: bool = False) -> bool:
-    """Whether a value becomes content blocks: it is content, or a list or tuple that contains some.
-
-    If content is `declared`, a list that contains only text does too, and so does an empty one.
-    """
-    if type(value) in _NEVER_CONTENT:
-        return False
-    if not isinstance(value, list | tuple):
-        return isinstance(value, Content)
-    return any(isinstance(item, Content) for item in value) or (
-        declared and all(isinstance(item, str) for item in value)
-    )
-
-
-def content_blocks(value: Any, *, declared: bool = False) -> list[dict[str, Any]] | None:
-    """The content blocks of a value that `is_content`; None for any other value.
-
-    Raises ContentError for a list with content and items that are neither content nor text.
-    """
-    if not is_content(value, declared=declared):
-        return None
-    items = value if isinstance(value, list | tuple) else [value]
-    return [_block(item, index) for index, item in enumerate(items)]
-
-
-def declares_content(annotation: Any) -> bool:
-    """Whether a return annotation includes content, alone, in a list or in a union."""
-    if isinstance(annotation, type) and issubclass(annotation, Content):
-        return True
-    return any(declares_content(argument) for argument in typing.get_args(annotation))
-
-
-def _block(item: Any, index: int) -> dict[str, Any]:
-    if isinstance(item, str):
-        item = Text(item)
-    if not isinstance(item, Content):
-        raise ContentError(
-            f"item {index} of the list is of type {type(item).__name__}: beside content only str and content can stand"
-        )
-    return item.block()
-
-
 def _check_text(text: Any) -> None:
     if not isinstance(text, str):
         raise ContentError(f"the text is of type {type(text).__name__}, not str")

@@ -19,7 +19,8 @@ from ..asking import Asker, NullAsker, Root, Sample, Visits
 from ..asking.questions import Questions
 from ..protocol.event import LEVELS, Event, EventType, Level, Shape, encode, number
 from ..protocol.http.trace import UNTRACED, Trace
-from .content import content_blocks
+from .content_blocks import content_blocks
+from .lazy import lazy
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
@@ -91,6 +92,8 @@ class Context:
         Raises ValueError if the data cannot be serialised, or a number is not finite.
         """
         numbers = b"" if progress is None and total is None else _numbers(progress, total)
+        if self._wait is None and (kind := lazy(data)) is not None:
+            raise ValueError(f"a {kind.__name__} would work on the event loop: send a list")
         blocks = content_blocks(data)
         if blocks is not None:
             numbers = _numbers(progress, total, content=True)

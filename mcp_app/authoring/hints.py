@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..protocol.errors import ToolDefinitionError
-from .source import implementation
+from .source import wrapped
 
 
 class Hints(typing.NamedTuple):
@@ -39,7 +39,7 @@ def hints(function: Callable[..., Any], name: str, scope: Mapping[str, Any]) -> 
             raise ToolDefinitionError(
                 f"{name}: the parameter {bare} cannot be filled by name, which is how callers give it: write it out."
             )
-    module = getattr(inspect.unwrap(implementation(function)), "__globals__", {})
+    module = getattr(inspect.unwrap(wrapped(function)), "__globals__", {})
     annotations = {
         each.name: _resolved(each.annotation, module, scope, name, f"that of the parameter {each.name}")
         for each in parameters

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from .source import implementation
+from .source import implementation, wrapped
 
 T = TypeVar("T")
 
@@ -26,7 +26,13 @@ class Kind(Enum):
 
     @classmethod
     def of(cls, function: Callable[..., Any]) -> Kind:
-        function = implementation(function)
+        """A callable object that is plain itself, as a decorator that is a class, is of the kind that it wraps: it
+        returns what that returns."""
+        kind = cls._of(implementation(function))
+        return cls._of(wrapped(function)) if kind is cls.FUNCTION else kind
+
+    @classmethod
+    def _of(cls, function: Callable[..., Any]) -> Kind:
         if inspect.isasyncgenfunction(function):
             return cls.ASYNC_GENERATOR
         if inspect.iscoroutinefunction(function):

@@ -19,7 +19,7 @@ from ..protocol.errors import ToolDefinitionError
 from ..protocol.event import encode
 from ..protocol.http import query_text
 from ..protocol.json_schema import MAX_INLINED_BYTES
-from .content import declares_content
+from .content_blocks import declares_content
 from .declared_type import DeclaredType
 from .hints import hints
 from .kind import FailedArguments, Kind
@@ -52,6 +52,8 @@ class Signature:
     output_schema: Mapping[str, Any] | None
     content: bool
     item_content: bool
+    streams: bool
+    """Whether it is that of a generator, or of a function that returns the generator it wraps."""
     keywords: tuple[tuple[str, str], ...]
     """Each parameter of the function, and the model's attribute with its argument."""
     model_parameter: str | None = None
@@ -135,7 +137,8 @@ def read(
         model_parameter = only_parameter(name, attributes, found.annotations, parameters_model)
     parameters = compiled(name, fields, parameters_model)
     input_schema = parameters.schema if custom_schema is None else _verbatim(name, custom_schema)
-    item, result = outputs(found.returns, generates=_generates(function, kind, found.returns, name))
+    streams = _streams(function, kind, found.returns, name)
+    item, result = outputs(found.returns, generates=streams)
     content = declares_content(result)
     item_type, result_type = _declared(name, "yields", item), _declared(name, "returns", result)
     for what, inlined in (
@@ -160,12 +163,13 @@ def read(
         output_schema=None if content or result_type is None else types.MappingProxyType(result_type.json_schema()),
         content=content,
         item_content=declares_content(item),
+        streams=streams,
         keywords=tuple((attribute.removeprefix("p_"), attribute) for attribute in attributes.values()),
         model_parameter=model_parameter,
     )
 
 
-def _generates(function: Callable[..., Any], kind: Kind, returns: Any, name: str) -> bool:
+def _streams(function: Callable[..., Any], kind: Kind, returns: Any, name: str) -> bool:
     """Whether the annotation is that of items: of a function that yields, or returns the generator that it wraps."""
     if kind.yields:
         if not declares_items(returns):

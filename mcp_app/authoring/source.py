@@ -5,6 +5,7 @@ Used for tools, resources and prompts. No annotation is read here and no functio
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import typing
@@ -24,9 +25,18 @@ def implementation(function: Callable[..., Any]) -> Callable[..., Any]:
     return function if inspect.isroutine(function) else type(function).__call__
 
 
+def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function whose docstring, annotations and module count: that which a callable object says it wraps, as
+    `functools.update_wrapper` has it say; else the implementation."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    stands_for = None if inspect.isroutine(function) else getattr(function, "__wrapped__", None)
+    return inspect.unwrap(function) if callable(stands_for) else implementation(function)
+
+
 def docstring(function: Callable[..., Any]) -> str | None:
     """The implementation's docstring, never that of `functools.partial`; the class's only if `__call__` has none."""
-    return implementation(function).__doc__ or (None if isinstance(function, functools.partial) else function.__doc__)
+    return wrapped(function).__doc__ or (None if isinstance(function, functools.partial) else function.__doc__)
 
 
 def title_of(name: str) -> str:
@@ -40,6 +50,23 @@ def where(function: Callable[..., Any], name: str) -> str:
     code = getattr(original, "__code__", None)
     line = f" (line {code.co_firstlineno})" if code is not None else ""
     return f"{getattr(original, '__module__', '?')}.{getattr(original, '__qualname__', name)}{line}"
+
+
+def check_callable(name: str, function: Callable[..., Any]) -> None:
+    """Raises ToolDefinitionError for what can be called, and never by a caller of a tool: each call would fail."""
+    code = getattr(function, "__code__", None)
+    if code is not None and (code.co_name, code.co_filename) == (
+        "helper",
+        contextlib.contextmanager.__code__.co_filename,
+    ):
+        raise ToolDefinitionError(
+            f"{name}: a context manager is entered, not returned. Write a function that enters it and returns a result."
+        )
+    if hasattr(function, "dispatch") and hasattr(function, "registry"):
+        raise ToolDefinitionError(
+            f"{name}: singledispatch chooses by the first positional argument, and callers give theirs by name. "
+            "Write a function of a union of the types, which calls it."
+        )
 
 
 def check_sendable(name: str, listed: Mapping[str, Any]) -> None:
@@ -62,5 +89,5 @@ class Scope(typing.NamedTuple):
 
     def of(self, function: Callable[..., Any]) -> Mapping[str, Any]:
         """The local names; none if the function was defined in another module, where they mean something else."""
-        defined_in = getattr(inspect.unwrap(implementation(function)), "__globals__", None)
+        defined_in = getattr(inspect.unwrap(wrapped(function)), "__globals__", None)
         return self.names if defined_in is self.module else {}

@@ -12,9 +12,10 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, Literal, get_args, overload
+from typing import Any, Generic, Literal, get_args, overload
 
 from pydantic import BaseModel, ValidationError
+from typing_extensions import ParamSpec, TypeVar
 
 from ..protocol.errors import InvalidParams, ToolDefinitionError, ToolFailed, UnknownTool
 from ..protocol.event import encode
@@ -23,13 +24,17 @@ from ..protocol.mcp.headers import Mirror
 from ..protocol.mcp.revisions import Structure
 from ..protocol.plain import RESERVED, problems
 from .catalogue import Catalogue
-from .content import content_blocks
+from .content_blocks import content_blocks
 from .content_data import ContentError
 from .declared_type import DeclaredType, NotDeclared
 from .docstrings import describe
 from .kind import Encoded, Kind
 from .signature import Signature, read
-from .source import Scope, check_sendable, docstring, title_of, where
+from .source import Scope, check_callable, check_sendable, docstring, title_of, where
+
+# With defaults (PEP 696), so that a `Tool` of any function is written without them.
+P = ParamSpec("P", default=...)
+R = TypeVar("R", default=Any)
 
 TaskUse = Literal["never", "may", "must"]
 
@@ -39,13 +44,13 @@ _QUOTED_CHARS = 128  # characters of an unknown name that are repeated in a mess
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tool:
-    """A function that clients can call. Calling the tool in Python calls the function itself."""
+class Tool(Generic[P, R]):
+    """A function that clients can call. Calling the tool in Python calls the function itself, with its types."""
 
     name: str
     title: str
     description: str
-    function: Callable[..., Any]
+    function: Callable[P, R]
     kind: Kind
     signature: Signature = field(repr=False)
     input_schema: Mapping[str, Any] = field(repr=False)
@@ -62,7 +67,7 @@ class Tool:
     mirrors: tuple[Mirror, ...] = field(repr=False)
     """The parameters that MCP clients repeat in header fields: `x-mcp-header` in the input schema."""
 
-    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.function(*args, **kwargs)
 
     @property
@@ -99,8 +104,15 @@ class Tool:
         """The name of the parameter that takes the `Context`, or None."""
         return self.signature.context
 
-    def encode_item(self, value: Any) -> Encoded:
-        """Validate a yielded value against its declared type and encode it. Raises ToolFailed."""
+    @property
+    def encode_item(self) -> Callable[[Any], Encoded] | None:
+        """Validates a yielded value against its declared type and encodes it; raises ToolFailed.
+
+        None for a function that declares a result and no items: what it returns is that, even if it is a generator.
+        """
+        return self._encode_item if self.signature.streams or self.signature.result is None else None
+
+    def _encode_item(self, value: Any) -> Encoded:
         return self._encode(self.signature.item, value, "yielded", content=self.signature.item_content)
 
     def encode_result(self, value: Any) -> Encoded:
@@ -130,7 +142,7 @@ class Tool:
 
 
 @overload
-def tool(function: Callable[..., Any], /) -> Tool: ...
+def tool(function: Callable[P, R], /) -> Tool[P, R]: ...
 @overload
 def tool(
     *,
@@ -145,7 +157,7 @@ def tool(
     task: TaskUse | None = None,
     parameters: type[BaseModel] | None = None,
     input_schema: Mapping[str, Any] | None = None,
-) -> Callable[[Callable[..., Any]], Tool]: ...
+) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
 def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """Make a tool of a typed function: a coroutine, an async generator, a plain function or a generator.
 
@@ -195,6 +207,7 @@ def _make(
     if isinstance(function, Tool) or inspect.isclass(function) or not callable(function):
         raise ToolDefinitionError(f"{function!r} is not a function: @tool goes on a function, once.")
     name = str(name or getattr(function, "__name__", ""))
+    check_callable(name, function)
     if not _NAME.fullmatch(name):
         raise ToolDefinitionError(f"{name!r} is no name for a tool: 1 to 128 characters of A-Z, a-z, 0-9, _, - and .")
     if time_limit is not None and not (isinstance(time_limit, int | float) and 0 < time_limit < float("inf")):

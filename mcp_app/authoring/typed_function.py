@@ -20,7 +20,7 @@ from ..protocol.plain import problems
 from .docstrings import describe
 from .kind import Kind
 from .signature import Signature, read
-from .source import Scope, docstring, where
+from .source import Scope, check_callable, docstring, where
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,6 +89,7 @@ def typed_function(function: Any, decorator: str, *, depth: int) -> TypedFunctio
             f"{function!r} is not a function: {decorator} goes on a function, once. "
             "Of another callable, write a function that calls it."
         )
+    check_callable(name, function)
     kind = Kind.of(function)
     if kind.yields:
         raise ToolDefinitionError(f"{name}: {decorator} goes on a function that returns; this one yields.")

@@ -7,23 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Generator
 from contextlib import aclosing
+from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, NamedTuple
 
 from ..authoring.context import Caller, Context, Send, Wait
 from ..authoring.kind import Encoded, FailedArguments, Kind, Result
+from ..authoring.lazy import lazy
 from ..protocol.errors import ToolFailed
 from ..protocol.event import MAX_EVENT_BYTES, Event, EventType, Shape, encode
 from .callee import Callee
 from .from_thread import Item, Waits
+from .sends import Emit, Sends
 from .threads import Channel, Threads
 from .writer import too_large
 
 MAX_RESULT_BYTES = MAX_EVENT_BYTES - 256
 """Of a result: with what is said about it in the last event's metadata, that is an event of the largest size."""
-
-Emit = Callable[[Sequence[Event]], Awaitable[None]]
 
 
 class Outcome(NamedTuple):
@@ -52,21 +53,48 @@ def work(
 
 
 async def _coroutine(callee: Callee, arguments: dict[str, Any], caller: Caller, emit: Emit) -> Outcome:
-    value = await callee.function(**_with_context(callee, arguments, caller, lambda event: emit((event,))))
+    sends = None if callee.context is None else Sends(emit)
+    called = callee.function(**_with_context(callee, arguments, caller, sends.send if sends else None))
+    # A class around a coroutine function may give an answer of its own.
+    value = await called if type(called) is CoroutineType or inspect.isawaitable(called) else called
+    if isinstance(value, AsyncGeneratorType) and callee.encode_item is not None:
+        return await _iterate_async(callee, value, emit, sends)
+    if sends is not None:
+        await sends.check(callee.name)
+    _check_eager(callee, value)
     return _outcome(callee, value)
 
 
 async def _async_generator(callee: Callee, arguments: dict[str, Any], caller: Caller, emit: Emit) -> Outcome:
+    sends = None if callee.context is None else Sends(emit)
+    generator = callee.function(**_with_context(callee, arguments, caller, sends.send if sends else None))
+    return await _iterate_async(callee, generator, emit, sends)
+
+
+async def _iterate_async(
+    callee: Callee, generator: AsyncGenerator[Any, None], emit: Emit, sends: Sends | None
+) -> Outcome:
     items = _Items(callee)
-    generator: AsyncGenerator[Any, None] = callee.function(
-        **_with_context(callee, arguments, caller, lambda event: emit((event,)))
-    )
     async with aclosing(generator):
         async for value in generator:
+            _check_eager(callee, value)
             event = items.take(value)
             if event is not None:
                 await emit((event,))
+    if sends is not None:
+        await sends.check(callee.name)
     return items.outcome()
+
+
+def _check_eager(callee: Callee, value: Any) -> None:
+    """On the loop. Raises ToolFailed for what would work there while it is encoded."""
+    kind = lazy(value.value if isinstance(value, Result) else value)
+    if kind is not None:
+        raise ToolFailed(
+            f"The tool {callee.name} is async and gave a {kind.__name__}, which would work on the event loop while "
+            "every other caller waits. Give a list made in a thread (asyncio.to_thread); or write the tool, and what "
+            "decorates it, with def."
+        )
 
 
 async def _in_thread(
@@ -86,9 +114,11 @@ async def _in_thread(
         return await outcome
 
 
-def _call(callee: Callee, arguments: dict[str, Any], _: Channel[Item]) -> Outcome:
+def _call(callee: Callee, arguments: dict[str, Any], channel: Channel[Item]) -> Outcome:
     value = callee.function(**arguments)
-    if inspect.isawaitable(value):
+    if isinstance(value, GeneratorType) and callee.encode_item is not None:
+        return _iterate(callee, value, channel)  # of the generator function that this one wraps
+    if inspect.isawaitable(value) or inspect.isasyncgen(value):
         if inspect.iscoroutine(value):
             value.close()
         raise ToolFailed(
@@ -99,8 +129,11 @@ def _call(callee: Callee, arguments: dict[str, Any], _: Channel[Item]) -> Outcom
 
 
 def _generate(callee: Callee, arguments: dict[str, Any], channel: Channel[Item]) -> Outcome:
+    return _iterate(callee, callee.function(**arguments), channel)
+
+
+def _iterate(callee: Callee, generator: Generator[Any, None, Any], channel: Channel[Item]) -> Outcome:
     items = _Items(callee)
-    generator = callee.function(**arguments)
     try:
         while True:
             try:
@@ -161,7 +194,7 @@ def _outcome(callee: Callee, value: Any) -> Outcome:
 
 
 def _with_context(
-    callee: Callee, arguments: dict[str, Any], caller: Caller, send: Send, wait: Wait | None = None
+    callee: Callee, arguments: dict[str, Any], caller: Caller, send: Send | None, wait: Wait | None = None
 ) -> dict[str, Any]:
     name = callee.context
-    return arguments if name is None else {**arguments, name: Context(send, caller, wait)}
+    return arguments if name is None or send is None else {**arguments, name: Context(send, caller, wait)}

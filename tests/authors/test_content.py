@@ -16,18 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from mcp_app.authoring.content import (
-    Annotations,
-    Audio,
-    Content,
-    EmbeddedResource,
-    File,
-    Image,
-    ResourceLink,
-    Text,
-    content_blocks,
-    declares_content,
-)
+from mcp_app.authoring.content import Annotations, Audio, Content, EmbeddedResource, File, Image, ResourceLink, Text
+from mcp_app.authoring.content_blocks import content_blocks, declares_content
 from mcp_app.authoring.content_data import MAX_DATA_BYTES, ContentError
 from mcp_app.authoring.prompt import Message
 from mcp_app.protocol.http import media_type
