@@ -301,8 +301,6 @@ class Run:
             end: Outcome | McpAppError = await work(
                 self.callee, arguments, self._caller, self._writer.emit, self._host.threads
             )
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:
             if self.ended:  # by stop: what the function raises on its way out is for the log alone
                 if not isinstance(error, asyncio.CancelledError | GeneratorExit):

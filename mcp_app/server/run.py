@@ -11,7 +11,6 @@ import asyncio
 import logging
 import os
 import signal
-import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -19,7 +18,7 @@ from hypercorn.config import Config, Sockets
 from hypercorn.typing import ASGIFramework
 from hypercorn.utils import LifespanFailureError, LifespanTimeoutError, wrap_app
 
-from mcp_app.server import binding, overdue
+from mcp_app.server import binding, main_task, overdue
 from mcp_app.server.addresses import urls
 from mcp_app.server.engine import worker
 from mcp_app.server.errors import StartError
@@ -41,9 +40,10 @@ def serve(app: ASGIFramework, config: Config, on_ready: OnReady | None = None) -
     """
     sockets = binding.bind(config)
     try:
-        with asyncio.Runner(debug=config.debug, loop_factory=_loop_factory(config)) as runner:
-            runner.get_loop().set_exception_handler(_log_exception)
-            runner.run(_serve_until_signal(app, config, sockets, on_ready))
+        loop_factory = _loop_factory(config)
+        main_task.run(
+            _serve_until_signal(app, config, sockets, on_ready), debug=config.debug, loop_factory=loop_factory
+        )
     finally:
         binding.close(sockets)
     return 0
@@ -93,7 +93,7 @@ async def _serve_until_signal(app: ASGIFramework, config: Config, sockets: Socke
     overdue.exit_after(overdue.LEFTOVER_SECONDS)
 
 
-def _loop_factory(config: Config) -> Callable[[], asyncio.AbstractEventLoop] | None:
+def _loop_factory(config: Config) -> main_task.LoopFactory | None:
     if config.worker_class == "asyncio":
         return None
     if config.worker_class == "uvloop":
@@ -103,9 +103,3 @@ def _loop_factory(config: Config) -> Callable[[], asyncio.AbstractEventLoop] | N
             raise StartError("worker_class is uvloop, which is not installed: pip install uvloop") from error
         return uvloop.new_event_loop
     raise StartError(f"worker_class {config.worker_class!r} is not served: use 'asyncio' or 'uvloop'")
-
-
-def _log_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """A failed handshake is the peer's fault (a plain HTTP request to the TLS port): not worth a traceback."""
-    if not isinstance(context.get("exception"), ssl.SSLError):
-        loop.default_exception_handler(context)

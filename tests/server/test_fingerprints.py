@@ -34,6 +34,7 @@ FOREIGN = ("hypercorn", "h11", "h2", "hpack")
 COUNTED_ON: tuple[Callable[..., Any], ...] = (
     # Done in another way, not overridden: what serves, what the wrapper chooses, what runs an application.
     hypercorn.asyncio.run.worker_serve,
+    hypercorn.asyncio.run._run,
     hypercorn.asyncio.run.asyncio_worker,
     hypercorn.asyncio.run.uvloop_worker,
     hypercorn.asyncio.task_group._handle,
@@ -60,6 +61,7 @@ FINGERPRINTS: dict[str, str] = {
     "hpack.hpack.Decoder.decode": "b5696a4fb741c7c4",
     "hpack.hpack.Encoder.__init__": "2e55e688e954627c",
     "hpack.hpack.Encoder.add": "1d6a1a43f3001984",
+    "hypercorn.asyncio.run._run": "67e1818ff20a1d97",
     "hypercorn.asyncio.run.asyncio_worker": "aeaa34f76d6517d3",
     "hypercorn.asyncio.run.uvloop_worker": "1e16d055ad2d7cc9",
     "hypercorn.asyncio.run.worker_serve": "ae30269c42b95442",

@@ -1,4 +1,4 @@
-"""What our engine changes in a process: nothing, but for who asks for it, and then one function."""
+"""What our engine changes in a process: nothing, but for who asks for it, and then two functions."""
 
 from __future__ import annotations
 
@@ -33,8 +33,10 @@ def _as_released() -> Iterator[None]:
         hypercorn.asyncio.worker_serve = function  # type: ignore[attr-defined]
 
     put(released_worker)
+    released_run = hypercorn.asyncio.run._run
     yield
     put(released_worker)
+    hypercorn.asyncio.run._run = released_run
 
 
 def everything_of_hypercorn() -> dict[str, object]:
@@ -71,11 +73,16 @@ async def test_an_application_and_a_server_change_nothing_of_hypercorn() -> None
     assert changed(before) == set()
 
 
-def test_to_install_it_changes_one_function_and_twice_is_once() -> None:
+def test_to_install_it_changes_two_functions_and_twice_is_once() -> None:
     before = everything_of_hypercorn()
     engine.install()
     engine.install()
-    assert changed(before) == {"hypercorn.asyncio.run.worker_serve", "hypercorn.asyncio.worker_serve"}
+    assert changed(before) == {
+        "hypercorn.asyncio.run._run",
+        "hypercorn.asyncio.run.worker_serve",
+        "hypercorn.asyncio.worker_serve",
+    }
+    assert hypercorn.asyncio.run._run is worker.run_worker
     assert hypercorn.asyncio.run.worker_serve is worker.worker_serve
 
 

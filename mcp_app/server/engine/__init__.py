@@ -23,14 +23,15 @@ __all__ = ["install"]
 def install() -> None:
     """Make Hypercorn's own command, and its `serve()`, use this engine in this process.
 
-    For the module that `hypercorn module:app` names: Hypercorn looks up `worker_serve` after importing that module, in
+    For the module that `hypercorn module:app` names: Hypercorn looks up both names after importing that module, in
     each of its worker processes. A server that is already running is not changed. This covers Hypercorn's asyncio and
     uvloop workers, not trio's.
     """
     import hypercorn.asyncio
     import hypercorn.asyncio.run
 
-    from .worker import worker_serve
+    from .worker import run_worker, worker_serve
 
+    hypercorn.asyncio.run._run = run_worker
     hypercorn.asyncio.run.worker_serve = worker_serve
     hypercorn.asyncio.worker_serve = worker_serve  # type: ignore[attr-defined]

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from importlib.metadata import version
 from multiprocessing import parent_process
 from random import randint
@@ -26,7 +26,7 @@ from hypercorn.config import Config, Sockets
 from hypercorn.typing import AppWrapper
 from hypercorn.utils import repr_socket_addr
 
-from .. import binding
+from .. import binding, main_task
 from ..errors import StartError
 from .connection import Connection
 from .context import ServerContext
@@ -118,6 +118,17 @@ async def worker_serve(
     finally:
         if sockets is None:
             binding.close(bound)
+
+
+def run_worker(
+    main: Callable[..., Coroutine[Any, Any, None]],
+    *,
+    debug: bool = False,
+    shutdown_trigger: Callable[..., Awaitable[object]] | None = None,
+    loop_factory: main_task.LoopFactory | None = None,
+) -> None:
+    """Replaces Hypercorn's `_run` after `install()`: as released, a SystemExit in any task ends the server."""
+    main_task.run(main(shutdown_trigger=shutdown_trigger), debug=debug, loop_factory=loop_factory)
 
 
 def _signal_trigger(*numbers: int) -> Callable[[], Awaitable[object]]:
