@@ -19,6 +19,7 @@ from .authoring.tool import Registry
 from .config.settings import Settings
 from .dialects.mcp.answering import Answering
 from .dialects.mcp.changes import Changes
+from .dialects.mcp.completion import Completions
 from .dialects.mcp.dispatch import Dispatch, parse_rpc
 from .dialects.mcp.offer import Offer
 from .dialects.mcp.sessions.batches import Batching
@@ -72,6 +73,7 @@ class Endpoint:
         offer = Offer(
             manifest,
             registry,
+            Completions(settings.cap_seconds),
             Resources() if resources is None else resources,  # not `or`: an empty one may be filled later
             Prompts() if prompts is None else prompts,
         )

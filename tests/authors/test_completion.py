@@ -16,8 +16,8 @@ from mcp_app import Context, ToolDefinitionError
 from mcp_app.authoring.completion import complete
 from mcp_app.authoring.prompt import prompt
 from mcp_app.authoring.resource import resource
-from mcp_app.dialects.mcp.completion import MAX_COUNTED, completion
-from mcp_app.protocol.errors import InvalidParams, ToolFailed
+from mcp_app.dialects.mcp.completion import MAX_COUNTED, THREADS, Completions, completion
+from mcp_app.protocol.errors import InvalidParams, Overloaded, TimeCap, ToolError, ToolFailed
 from mcp_app.runs.threads import Threads
 
 
@@ -220,3 +220,91 @@ async def yields(prefix: str, chosen: Mapping[str, str]) -> Any:
 def test_functions_that_cannot_complete(function: Any) -> None:
     with pytest.raises(ToolDefinitionError, match="cannot complete an argument"):
         complete(function)
+
+
+# --- within bounds ---------------------------------------------------------------------------------------------------
+
+
+async def completed(function: Any, completions: Completions) -> Any:
+    async with asyncio.timeout(10):
+        return await completions.complete(offering(function).signature, "a", "", {})
+
+
+RAISED = (
+    LookupError("a secret"),
+    SystemExit("a secret"),
+    KeyboardInterrupt("a secret"),
+    GeneratorExit("a secret"),
+    asyncio.CancelledError("a secret"),
+    BaseException("a secret"),
+    BaseExceptionGroup("a secret", [SystemExit("a secret")]),
+    TimeoutError("a secret"),
+    StopIteration("a secret"),
+)
+
+
+@pytest.mark.parametrize("raised", RAISED, ids=lambda raised: type(raised).__name__)
+@pytest.mark.parametrize("plain", [True, False])
+async def test_whatever_a_function_raises_is_masked_and_in_the_log(
+    plain: bool, raised: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    def function(prefix: str, chosen: Mapping[str, str]) -> list[str]:
+        raise raised
+
+    async def coroutine(prefix: str, chosen: Mapping[str, str]) -> list[str]:
+        raise raised
+
+    with pytest.raises(ToolFailed) as failed:
+        await completed(function if plain else coroutine, Completions(10))
+    error = failed.value.object()
+    assert "secret" not in str(error)
+    assert error["error_id"] in caplog.text
+
+
+async def test_the_authors_word_reaches_the_caller_and_so_does_what_was_returned() -> None:
+    async def denied(prefix: str, chosen: Mapping[str, str]) -> list[str]:
+        raise ToolError("Not for you.")
+
+    with pytest.raises(ToolError, match="Not for you"):
+        await completed(denied, Completions(10))
+    with pytest.raises(ToolFailed, match="returned int") as failed:
+        await completed(lambda prefix, chosen: 5, Completions(10))
+    assert failed.value.object()["error_id"]
+
+
+async def test_one_that_is_cancelled_is_cancelled() -> None:
+    begun = asyncio.Event()
+
+    async def hangs(prefix: str, chosen: Mapping[str, str]) -> list[str]:
+        begun.set()
+        await asyncio.Event().wait()
+        return []
+
+    task = asyncio.create_task(completed(hangs, Completions(10)))
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_each_is_ended_at_the_cap_and_hanging_ones_leave_tools_their_threads() -> None:
+    go_on = threading.Event()
+
+    async def coroutine(prefix: str, chosen: Mapping[str, str]) -> list[str]:
+        await asyncio.Event().wait()
+        return []
+
+    def function(prefix: str, chosen: Mapping[str, str]) -> list[str]:
+        go_on.wait(10)
+        return []
+
+    completions = Completions(0.05)
+    try:
+        for function_ in (coroutine, *[function] * THREADS):
+            with pytest.raises(TimeCap, match=r"the cap of 0\.05 seconds"):
+                await completed(function_, completions)
+        with pytest.raises((TimeCap, Overloaded)):
+            await completed(function, completions)
+        assert await completed(slowly, completions) == {"values": ["!"], "total": 1, "hasMore": False}
+    finally:
+        go_on.set()

@@ -142,7 +142,7 @@ TOOLS = """
 import asyncio, sys
 from typing import Annotated
 from pydantic import AfterValidator
-from mcp_app import Result, ToolError, prompt, resource, tool
+from mcp_app import ToolError, complete, prompt, resource, tool
 
 def leave(value=None):
     sys.exit(3)
@@ -212,6 +212,15 @@ async def ask() -> str:
 @prompt
 async def ask_validated(n: Annotated[str, AfterValidator(leave)]) -> str:
     return n
+
+async def suggest(prefix, chosen):
+    interrupt()
+
+@prompt
+def suggested(
+    plain: Annotated[str, complete(lambda prefix, chosen: leave())], awaited: Annotated[str, complete(suggest)]
+) -> str:
+    return plain
 
 @resource("x://it")
 async def it() -> str:
@@ -290,6 +299,9 @@ def test_a_query_validates_as_a_body_does(server: LiveServer) -> None:
     assert answer.json()["error"]["code"] == "tool_failed"
 
 
+SUGGESTED = {"type": "ref/prompt", "name": "suggested"}
+
+
 @pytest.mark.parametrize(
     ("method", "params"),
     [
@@ -297,9 +309,11 @@ def test_a_query_validates_as_a_body_does(server: LiveServer) -> None:
         ("prompts/get", {"name": "ask_validated", "arguments": {"n": "1"}}),
         ("resources/read", {"uri": "x://it"}),
         ("resources/read", {"uri": "x://it/1"}),
+        ("completion/complete", {"ref": SUGGESTED, "argument": {"name": "plain", "value": ""}}),
+        ("completion/complete", {"ref": SUGGESTED, "argument": {"name": "awaited", "value": ""}}),
     ],
 )
-def test_a_prompt_or_a_resource_that_exits_has_failed(server: LiveServer, method: str, params: dict[str, Any]) -> None:
+def test_what_else_exits_has_failed_too(server: LiveServer, method: str, params: dict[str, Any]) -> None:
     error = rpc(server, method, **params)["error"]
     assert error["code"] == -32603
     assert error["data"]["error_id"]

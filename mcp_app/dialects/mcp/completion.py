@@ -1,13 +1,15 @@
 """`completion/complete`: suggests values for an argument of a prompt or resource template.
 
 The values come from the argument's type, or from the function of `Annotated[str, complete(function)]` (MCP 2026-07-28,
-Completion). The caller looks up the prompt or template and limits the time: it cancels a function that hangs.
+Completion). The caller looks up the prompt or template.
 """
 
 from __future__ import annotations
 
 import asyncio
 import inspect
+import logging
+import secrets
 import typing
 from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from enum import Enum
@@ -16,7 +18,7 @@ from typing import Any
 
 from ...authoring.completion import Complete, Function, Values
 from ...authoring.signature import Signature
-from ...protocol.errors import InvalidParams, ToolFailed
+from ...protocol.errors import InvalidParams, Overloaded, TimeCap, ToolError, ToolFailed
 from ...protocol.event import encode
 from ...protocol.json_schema import alternatives
 from ...runs.threads import Channel, Threads
@@ -26,6 +28,49 @@ MAX_VALUES = 100
 
 MAX_COUNTED = 10_000
 """Values that are read from a function at most: its iterator may be infinite."""
+
+
+THREADS = 8
+"""For plain functions that complete, beside those of tools: a completion that hangs takes no tool's thread. People type
+in few windows at once."""
+
+logger = logging.getLogger("mcp_app.mcp")
+
+
+class Completions:
+    """Completes arguments, within `seconds` each."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._threads = Threads(THREADS)
+
+    async def complete(
+        self, signature: Signature, argument: str, prefix: str, context: Mapping[str, str]
+    ) -> dict[str, Any]:
+        """As `completion`, but whatever the function raises is a ToolFailed with an id, under which the log has it.
+
+        A ToolError is the author's word and stays as it is. Raises InvalidParams, TimeCap and Overloaded, too.
+        """
+        try:
+            async with asyncio.timeout(self._seconds) as bound:
+                return await completion(signature, argument, prefix, context, self._threads)
+        except (InvalidParams, ToolError, Overloaded):
+            raise
+        except BaseException as error:
+            if bound.expired():
+                raise TimeCap(f"The completion reached the cap of {self._seconds:g} seconds and was ended.") from None
+            if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
+                raise
+            error_id = secrets.token_hex(8)
+            logger.exception("the completion of %s failed [error_id %s]", argument, error_id)
+            message = error.message if isinstance(error, ToolFailed) else "The completion failed."
+            raise ToolFailed(message, error_id=error_id) from None
+
+
+def _is_being_cancelled() -> bool:
+    """Whether somebody cancels this task, and not the author's function that raised CancelledError by itself."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def completion(

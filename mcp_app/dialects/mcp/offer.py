@@ -17,8 +17,7 @@ from ...authoring.tool import Registry, Tool
 from ...manifest import Manifest, tool_entry
 from ...protocol.mcp.pagination import paginate
 from ...protocol.mcp.revisions import Structure, Wire
-from ...runs.threads import Threads
-from .completion import completion
+from .completion import Completions
 
 PAGE_SIZE = 100
 """Items on one page of a list: as many as most servers have in total, and about 100 KiB at most."""
@@ -34,6 +33,7 @@ class Offer:
 
     manifest: Manifest
     tools: Registry
+    completions: Completions
     resources: Resources = field(default_factory=Resources)
     prompts: Prompts = field(default_factory=Prompts)
 
@@ -71,7 +71,7 @@ class Offer:
         entries = [tool_as_listed(each, wire) if isinstance(each, Tool) else each.wire() for each in page.items]
         return {member: entries} if page.next_cursor is None else {member: entries, "nextCursor": page.next_cursor}
 
-    async def complete(self, params: Mapping[str, Any], threads: Threads) -> dict[str, Any]:
+    async def complete(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Suggested values for one argument of a prompt or resource template (Completion)."""
         reference, argument = params["ref"], params["argument"]
         if reference["type"] == "ref/prompt":
@@ -79,7 +79,8 @@ class Offer:
         else:
             signature = self.resources.template(reference["uri"]).signature
         context = (params.get("context") or {}).get("arguments") or {}
-        return {"completion": await completion(signature, argument["name"], argument["value"], context, threads)}
+        completed = await self.completions.complete(signature, argument["name"], argument["value"], context)
+        return {"completion": completed}
 
 
 class _List(NamedTuple):

@@ -138,7 +138,7 @@ class SessionMethods:
         return self._offer.page(request.message.method, request.params, request.session.revision.wire)
 
     async def _complete(self, request: SessionRequest) -> dict[str, Any]:
-        return await self._offer.complete(request.params, self._runs.threads)
+        return await self._offer.complete(request.params)
 
     # --- requests that start a run -----------------------------------------------------------------------------------
 

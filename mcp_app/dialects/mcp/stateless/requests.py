@@ -143,7 +143,7 @@ class StatelessMethods:
         return self._result(request, {**page, **_CACHEABLE})
 
     async def _complete(self, request: StatelessRequest) -> Answer:
-        return self._result(request, await self._offer.complete(request.params, self._runs.threads))
+        return self._result(request, await self._offer.complete(request.params))
 
     async def _listen(self, request: StatelessRequest) -> Answer:
         task_ids = request.params["notifications"].get("taskIds")
