@@ -47,7 +47,9 @@ class Once:
         self._making += 1
         try:
             value = make()
-            return json.loads(encode(await value if inspect.isawaitable(value) else value))
+            while inspect.isawaitable(value):  # a thread's outcome, which may be a coroutine
+                value = await value
+            return json.loads(encode(value))
         finally:
             self._making -= 1
             if self._idle is not None:

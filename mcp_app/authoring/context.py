@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from ..aio.done import DONE
+from ..aio.in_thread import in_thread
 from ..asking import Asker, NullAsker, Root, Sample, Visits
 from ..asking.questions import Questions
 from ..protocol.event import LEVELS, Event, EventType, Level, Shape, encode, number
@@ -195,8 +196,10 @@ class Context:
         The value must be JSON-serialisable, and is returned as decoded from JSON. The client stores it between the
         rounds, authenticated but not encrypted: put no secret into it. A client may abandon the call and never retry
         it: `make` may then have run, and nothing undoes it.
+
+        In a plain function `make` is called in a thread, where it may block, too.
         """
-        return self._get_questions().once(key, make)
+        return self._get_questions().once(key, make if self._wait is None else lambda: in_thread(make))
 
     def _get_questions(self) -> Questions:
         if self._questions is None:

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Generic, TypeVar
 
 from ..aio.done import DONE
+from ..aio.in_thread import settle
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -126,9 +127,9 @@ class Threads:
 
         def body() -> None:
             try:
-                _settle(loop, outcome, context.run(function, *args), None)
+                settle(loop, outcome, context.run(function, *args), None)
             except BaseException as error:
-                _settle(loop, outcome, None, error)
+                settle(loop, outcome, None, error)
             finally:
                 channel.close()
                 ended.from_thread()
@@ -177,29 +178,3 @@ class _Ended:
     def _abandon(self) -> None:
         self._abandoned = True
         self._threads.abandoned += 1
-
-
-def _settle(
-    loop: asyncio.AbstractEventLoop, future: asyncio.Future[R], value: Any, error: BaseException | None
-) -> None:
-    def settle() -> None:
-        if future.done():
-            return
-        if error is None:
-            future.set_result(value)
-        elif isinstance(error, asyncio.CancelledError):
-            future.cancel()
-        elif isinstance(error, StopIteration | KeyboardInterrupt):
-            # A future refuses the one (PEP 479); the other would stop the server, though no key was pressed here.
-            wrapped = RuntimeError(f"the function raised {type(error).__name__}")
-            wrapped.__cause__ = error
-            future.set_exception(wrapped)
-            future.exception()
-        else:
-            future.set_exception(error)
-            future.exception()  # marked as retrieved: after a stop nothing awaits it
-
-    try:
-        loop.call_soon_threadsafe(settle)
-    except RuntimeError:
-        pass  # the loop is closed: the process is exiting

@@ -56,6 +56,27 @@ async def test_threads_of_the_tool_may_wait_too(serve: Make) -> None:
     assert (await serve(many).plain("many")).message["data"] == list(range(8))
 
 
+async def test_what_is_made_once_for_a_plain_function_may_block_and_the_loop_goes_on(serve: Make) -> None:
+    loop_went_on = threading.Event()
+    loop = asyncio.get_running_loop()
+    daemons: list[bool] = []
+
+    def make() -> str:
+        daemons.append(threading.current_thread().daemon)
+        loop.call_soon_threadsafe(loop_went_on.set)
+        return "made" if loop_went_on.wait(SECONDS) else "the loop stood still"
+
+    async def make_on_the_loop() -> str:
+        assert asyncio.get_running_loop() is loop
+        return "awaited"
+
+    def waits(ctx: Context) -> list[str]:
+        return [ctx.wait(ctx.once("a", make)), ctx.wait(ctx.once("b", make_on_the_loop))]
+
+    assert (await serve(waits).plain("waits")).message["data"] == ["made", "awaited"]
+    assert daemons == [True], "it delays no exit"
+
+
 async def test_threads_that_are_first_together_make_once_what_is_made_once(
     serve: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
