@@ -26,7 +26,7 @@ from hypercorn.config import Config, Sockets
 from hypercorn.typing import AppWrapper
 from hypercorn.utils import repr_socket_addr
 
-from .. import binding, main_task
+from .. import binding, children, main_task
 from ..errors import StartError
 from .connection import Connection
 from .context import ServerContext
@@ -55,6 +55,7 @@ async def serve(
     """
     if version("hypercorn") not in TESTED:
         log.warning("hypercorn %s has not been tested with this mcp_app, %s has", version("hypercorn"), TESTED[-1])
+    children.keep_listening((*sockets.secure_sockets, *sockets.insecure_sockets))
     if sockets.quic_sockets:
         raise StartError("quic_bind: HTTP/3 is not served: remove it")
     config.set_statsd_logger_class(StatsdLogger)
@@ -70,6 +71,7 @@ async def serve(
         assert task is not None  # noqa: S101 - asyncio runs this in its own task
         tasks.add(task)
         task.add_done_callback(tasks.discard)
+        children.keep_connection(writer)
         await Connection(app, loop, config, context, state, reader, writer).run()
 
     try:

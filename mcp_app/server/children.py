@@ -1,0 +1,48 @@
+"""Child processes of a tool do not keep the server's sockets: what one leaves behind would keep the port, and clients
+would not see the end of their connections.
+
+A program that is executed inherits no listening socket (PEP 446; Hypercorn makes them inheritable, and not every way to
+start one closes the rest). A forked child has everything, and puts /dev/null in the place of each socket: its number
+stays taken, so that whoever closes it later, asyncio or uvloop, closes nothing else.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import socket
+import weakref
+from asyncio import StreamWriter
+from collections.abc import Iterable
+
+_listening: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+_connections: weakref.WeakSet[StreamWriter] = weakref.WeakSet()
+
+
+def keep_listening(sockets: Iterable[socket.socket]) -> None:
+    """Keep these listening sockets to this process."""
+    _register()
+    for sock in sockets:
+        sock.set_inheritable(False)
+        _listening.add(sock)
+
+
+def keep_connection(writer: StreamWriter) -> None:
+    """Keep this connection to this process, until it is closed."""
+    _connections.add(writer)
+
+
+@functools.cache
+def _register() -> None:
+    os.register_at_fork(after_in_child=_give_up)
+
+
+def _give_up() -> None:
+    numbers = [sock.fileno() for sock in _listening]
+    # One that is closing may have given its number to another file already.
+    numbers += [writer.get_extra_info("socket").fileno() for writer in _connections if not writer.is_closing()]
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in numbers:
+        if number >= 0:
+            os.dup2(null, number, inheritable=False)
+    os.close(null)
