@@ -118,7 +118,10 @@ class _Lifespan:
             self._draining.cancel()
             logger.warning("some tools did not clean up within %g seconds", DRAIN_SECONDS)
         if self._server.endpoint is not None:
-            self._server.endpoint.runs.close()
+            runs = self._server.endpoint.runs
+            if names := runs.threads.names:
+                logger.warning("plain functions that end with the process: %s", ", ".join(names))
+            runs.close()
 
     def _drain(self) -> asyncio.Task[None] | None:
         """Called as soon as the server is to stop. Until the task is done requests are still answered: /readyz with

@@ -20,7 +20,7 @@ from ..protocol.event import MAX_EVENT_BYTES, Event, EventType, Shape, encode
 from .callee import Callee
 from .from_thread import Item, Waits
 from .sends import Emit, Sends
-from .threads import Channel, Threads
+from .threads import QUEUE_SECONDS, Channel, Threads
 from .writer import too_large
 
 MAX_RESULT_BYTES = MAX_EVENT_BYTES - 256
@@ -35,11 +35,12 @@ class Outcome(NamedTuple):
 
 
 def work(
-    callee: Callee, arguments: dict[str, Any], caller: Caller, emit: Emit, threads: Threads
+    callee: Callee, arguments: dict[str, Any], caller: Caller, emit: Emit, threads: Threads, run: str = ""
 ) -> Coroutine[Any, Any, Outcome]:
-    """Run the function to its end.
+    """Run the function to its end. `run` names the run in the log.
 
-    Raises whatever it raises, ToolFailed for what cannot be sent, and EventTooLarge.
+    Raises whatever it raises, ToolFailed for what cannot be sent, EventTooLarge, and Overloaded when no thread is free
+    for it.
     """
     if type(arguments) is FailedArguments:
         raise arguments.error
@@ -49,7 +50,7 @@ def work(
         case Kind.ASYNC_GENERATOR:
             return _async_generator(callee, arguments, caller, emit)
         case Kind.FUNCTION | Kind.GENERATOR:
-            return _in_thread(callee, arguments, caller, emit, threads)
+            return _in_thread(callee, arguments, caller, emit, threads, run)
 
 
 async def _coroutine(callee: Callee, arguments: dict[str, Any], caller: Caller, emit: Emit) -> Outcome:
@@ -98,14 +99,18 @@ def _check_eager(callee: Callee, value: Any) -> None:
 
 
 async def _in_thread(
-    callee: Callee, arguments: dict[str, Any], caller: Caller, emit: Emit, threads: Threads
+    callee: Callee, arguments: dict[str, Any], caller: Caller, emit: Emit, threads: Threads, run: str
 ) -> Outcome:
     channel: Channel[Item] = Channel(asyncio.get_running_loop(), lambda item: item.size)
     waits = Waits(channel)
     arguments = _with_context(callee, arguments, caller, channel.send, waits.wait)
     work_there = _generate if callee.kind is Kind.GENERATOR else _call
+    # Half of its time at most: what ended by its deadline would not say that it never began.
+    patience = min(QUEUE_SECONDS, (caller.deadline - caller.clock()) / 2)
     async with (
-        threads.run(work_there, callee, arguments, channel) as outcome,
+        threads.run(
+            work_there, callee, arguments, channel, name=f"run {run}: {callee.name}", patience=patience
+        ) as outcome,
         waits.answered(),
     ):
         while items := await channel.take():

@@ -10,7 +10,7 @@ import re
 import secrets
 
 from ..authoring.resource import UnknownResource
-from ..protocol.errors import EventTooLarge, McpAppError, ToolError, ToolFailed
+from ..protocol.errors import EventTooLarge, McpAppError, Overloaded, ToolError, ToolFailed
 from ..protocol.event import MAX_EVENT_BYTES, encode
 from .writer import too_large
 
@@ -23,7 +23,7 @@ _NO_ERROR = "complete"  # it would make a success of a failure
 def public_error(error: BaseException, tool: str, run: str) -> McpAppError:
     """The error for the run's last event; what it hides is logged under its `error_id`."""
     cause = _only_cause(error)
-    if isinstance(cause, EventTooLarge | UnknownResource):
+    if isinstance(cause, EventTooLarge | UnknownResource | Overloaded):
         return cause
     if isinstance(cause, ToolError):
         try:

@@ -165,6 +165,7 @@ class Runs:
         await asyncio.gather(*(run.stopped() for run in working))
         if self._closing:
             await asyncio.wait(self._closing)
+        await self.threads.ended()
 
     def close(self) -> None:
         """Cancel the timer: the process is exiting."""

@@ -299,7 +299,7 @@ class Run:
         name = self.callee.name
         try:
             end: Outcome | McpAppError = await work(
-                self.callee, arguments, self._caller, self._writer.emit, self._host.threads
+                self.callee, arguments, self._caller, self._writer.emit, self._host.threads, self.label
             )
         except BaseException as error:
             if self.ended:  # by stop: what the function raises on its way out is for the log alone

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
+import logging
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,7 +17,9 @@ from contextlib import asynccontextmanager
 from typing import Any, Generic, TypeVar
 
 from ..aio.done import DONE
+from ..aio.event import LazyEvent
 from ..aio.in_thread import settle
+from ..protocol.errors import Overloaded
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -31,6 +35,12 @@ way to a slow reader."""
 ABANDON_AFTER = 5.0
 """Seconds after which a thread that was asked to stop and still runs counts as abandoned: Python cannot end a thread,
 only count it. A urllib request with a timeout of its own has usually failed by then."""
+
+QUEUE_SECONDS = 10.0
+"""Seconds that a call waits for a thread: longer than a burst of short calls takes, and soon enough for its caller to
+go elsewhere."""
+
+logger = logging.getLogger("mcp_app.runs")
 
 
 class Channel(Generic[T]):
@@ -109,21 +119,47 @@ class Threads:
 
     def __init__(self, limit: int) -> None:
         self._free = asyncio.Semaphore(limit)
-        self.working = 0
+        self._places: dict[_Place, None] = {}
+        self._changed = LazyEvent()
+        self._short = False
         self.abandoned = 0
 
+    @property
+    def working(self) -> int:
+        """Threads that have not ended."""
+        return len(self._places)
+
+    @property
+    def names(self) -> list[str]:
+        """Of those that are working, the oldest first."""
+        return [place.name for place in self._places]
+
+    async def ended(self) -> None:
+        """Wait until no thread works but those that are abandoned: they have had their time."""
+        while self.working > self.abandoned:
+            self._changed.clear()
+            await self._changed.wait()
+
     @asynccontextmanager
-    async def run(self, function: Callable[..., R], *args: Any) -> AsyncIterator[asyncio.Future[R]]:
+    async def run(
+        self, function: Callable[..., R], *args: Any, name: str = "a function", patience: float = QUEUE_SECONDS
+    ) -> AsyncIterator[asyncio.Future[R]]:
         """Call `function(*args)` in a thread of its own; its last argument is the `Channel` it writes to.
 
-        The future is the function's outcome. Leaving the block stops the channel, and does not wait for the thread.
+        The future is the function's outcome. Leaving the block stops the channel, and does not wait for the thread:
+        what it raises after that is logged under `name`.
+
+        Raises Overloaded when no thread is free for `patience` seconds.
         """
         channel: Channel[Any] = args[-1]
         loop = asyncio.get_running_loop()
-        await self._free.acquire()
+        if self._free.locked():
+            await self._wait_for_place(name, patience)
+        else:
+            await self._free.acquire()
         outcome: asyncio.Future[R] = loop.create_future()
         context = contextvars.copy_context()
-        ended = _Ended(self, loop)
+        place = _Place(self, loop, name)
 
         def body() -> None:
             try:
@@ -132,44 +168,69 @@ class Threads:
                 settle(loop, outcome, None, error)
             finally:
                 channel.close()
-                ended.from_thread()
+                place.leave_from_thread()
 
-        self.working += 1
+        self._places[place] = None
         try:
             threading.Thread(target=body, daemon=True, name=f"tool-{id(outcome):x}").start()
         except RuntimeError:  # the system has no more threads
-            ended.now()
+            place.leave()
             raise
         try:
             yield outcome
+        except BaseException as error:
+            outcome.add_done_callback(functools.partial(_log_late, name, error))  # nobody takes it any more
+            raise
         finally:
             channel.stop()
-            ended.expect()
+            place.expect()
+
+    async def _wait_for_place(self, name: str, patience: float) -> None:
+        if not self._short:  # one line until a thread is free again, not one for each call
+            self._short = True
+            logger.warning(
+                "no thread is free for %s: %d plain functions are working, %d of them after they were told to stop",
+                name,
+                self.working,
+                self.abandoned,
+            )
+        try:
+            async with asyncio.timeout(patience):
+                await self._free.acquire()
+        except TimeoutError:
+            raise Overloaded(
+                f"No thread was free for {patience:.3g} seconds: as many plain functions as this server takes are "
+                "working. The call did not begin."
+            ) from None
 
 
-class _Ended:
-    """Releases a thread's slot when the thread has really ended; counts it as abandoned until then."""
+class _Place:
+    """One of the places of `Threads`: free when its thread has really ended, and counted as abandoned until then."""
 
-    def __init__(self, threads: Threads, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, threads: Threads, loop: asyncio.AbstractEventLoop, name: str) -> None:
+        self.name = name
         self._threads = threads
         self._loop = loop
         self._over = False
         self._abandoned = False
         self._timer: asyncio.TimerHandle | None = None
 
-    def from_thread(self) -> None:
+    def leave_from_thread(self) -> None:
         try:
-            self._loop.call_soon_threadsafe(self.now)
+            self._loop.call_soon_threadsafe(self.leave)
         except RuntimeError:
             pass  # the loop is closed: there is no count any more
 
-    def now(self) -> None:
+    def leave(self) -> None:
         self._over = True
         if self._timer is not None:
             self._timer.cancel()
-        self._threads.working -= 1
-        self._threads.abandoned -= self._abandoned
-        self._threads._free.release()
+        threads = self._threads
+        del threads._places[self]
+        threads.abandoned -= self._abandoned
+        threads._free.release()
+        threads._short = threads._short and threads._free.locked()
+        threads._changed.set()
 
     def expect(self) -> None:
         if not self._over:
@@ -178,3 +239,12 @@ class _Ended:
     def _abandon(self) -> None:
         self._abandoned = True
         self._threads.abandoned += 1
+        self._threads._changed.set()
+        logger.warning("%s does not stop: its thread keeps its place until it ends", self.name)
+
+
+def _log_late(name: str, seen: BaseException, outcome: asyncio.Future[Any]) -> None:
+    """What a function raises on its way out is for the log alone; `seen` is what whoever ran it got."""
+    error = None if outcome.cancelled() else outcome.exception()
+    if error is not None and error is not seen and not isinstance(error, GeneratorExit):
+        logger.warning("%s raised while being stopped", name, exc_info=error)

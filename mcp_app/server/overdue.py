@@ -39,6 +39,11 @@ def exit_after(seconds: float) -> None:
 def _exit(seconds: float) -> None:
     time.sleep(seconds)
     sys.stderr.write(f"mcp-app: not stopped {seconds:.0f} s after it was asked to (a tool that cannot be cancelled?); ")
-    sys.stderr.write("ended by force\n")
+    sys.stderr.write("ended by force")
+    if names := [
+        each.name for each in threading.enumerate() if not each.daemon and each is not threading.main_thread()
+    ]:
+        sys.stderr.write(f"; threads that no exit ends: {', '.join(names)}")
+    sys.stderr.write("\n")
     sys.stderr.flush()
     os._exit(EXIT_STATUS)

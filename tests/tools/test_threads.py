@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from mcp_app.protocol.errors import Overloaded
 from mcp_app.runs import threads
 from mcp_app.runs.threads import CHANNEL_BYTES, CHANNEL_ITEMS, Channel, Threads
 
@@ -270,6 +271,77 @@ async def test_a_thread_that_stops_in_time_is_never_abandoned(monkeypatch: pytes
     await until(lambda: pool.working == 0, "it ends")
     await asyncio.sleep(0.04)
     assert pool.abandoned == 0
+
+
+async def test_the_end_of_all_is_waited_for_but_not_that_of_an_abandoned_one(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pool, go_on, stuck = Threads(2), threading.Event(), threading.Event()
+    await asyncio.wait_for(pool.ended(), SECONDS)
+    monkeypatch.setattr(threads, "ABANDON_AFTER", 0.01)
+    async with pool.run(lambda _: stuck.wait(SECONDS), channel(), name="stuck"):
+        pass
+    await asyncio.wait_for(pool.ended(), SECONDS)
+    assert (pool.working, pool.abandoned, pool.names) == (1, 1, ["stuck"])
+    assert "stuck does not stop" in caplog.text
+    monkeypatch.undo()
+    async with pool.run(lambda _: go_on.wait(SECONDS), channel(), name="slow"):
+        assert pool.names == ["stuck", "slow"]
+    waiting = asyncio.create_task(pool.ended())
+    await asyncio.sleep(0.02)
+    assert not waiting.done()
+    go_on.set()
+    await asyncio.wait_for(waiting, SECONDS)
+    assert pool.names == ["stuck"]
+    stuck.set()
+    await until(lambda: pool.names == [], "it ends")
+
+
+async def test_who_waits_too_long_for_a_thread_is_told_and_the_log_once(caplog: pytest.LogCaptureFixture) -> None:
+    pool, go_on = Threads(1), threading.Event()
+    for shortage in (1, 2):
+        go_on.clear()
+        first = asyncio.create_task(run(lambda _: go_on.wait(SECONDS), pool=pool))
+        await until(lambda: pool.working == 1, "it begins")
+        for _ in range(3):
+            with pytest.raises(Overloaded, match=r"No thread was free for 0\.01 seconds"):
+                async with pool.run(lambda _: 5, channel(), patience=0.01):
+                    raise AssertionError("it began")
+        assert caplog.text.count("no thread is free") == shortage
+        go_on.set()
+        await first
+        await until(lambda: pool.working == 0, "it ends")
+    assert await run(lambda _: 5, pool=pool) == 5
+
+
+async def test_what_is_raised_after_the_end_is_logged_and_what_was_seen_is_not(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pool, go_on = Threads(1), threading.Event()
+
+    def fails(_: Channel[Any]) -> None:
+        go_on.wait(SECONDS)
+        raise ValueError("cleanup failed")
+
+    go_on.set()
+    with pytest.raises(ValueError, match="cleanup failed"):
+        await run(fails, pool=pool)
+    await until(lambda: pool.working == 0, "it ends")
+    assert caplog.records == []
+    for early in (True, False):  # before whoever runs it leaves, and after
+        caplog.clear()
+        with pytest.raises(KeyError):
+            async with pool.run(fails, channel(), name="it") as outcome:
+                go_on.clear()
+                if early:
+                    go_on.set()
+                    await asyncio.wait({outcome})
+                raise KeyError
+        go_on.set()
+        await until(lambda: pool.working == 0, "it ends")
+        await until(lambda: len(caplog.records) == 1, "it is logged")
+        assert caplog.records[0].getMessage() == "it raised while being stopped"
+        assert caplog.records[0].exc_info
 
 
 async def test_a_system_without_threads_to_give(monkeypatch: pytest.MonkeyPatch) -> None:

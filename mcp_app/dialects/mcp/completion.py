@@ -145,7 +145,8 @@ async def _call(function: Function, prefix: str, context: Mapping[str, str], thr
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
         return _checked(await typing.cast(Awaitable[Values], function(prefix, context)))
     unused: Channel[None] = Channel(asyncio.get_running_loop(), lambda _: 0)
-    async with threads.run(lambda _: _call_in_thread(function, prefix, context), unused) as outcome:
+    name = f"the completion by {getattr(function, '__qualname__', function)}"
+    async with threads.run(lambda _: _call_in_thread(function, prefix, context), unused, name=name) as outcome:
         return await outcome
 
 

@@ -1,0 +1,99 @@
+"""SIGTERM and the threads of tools: cleanup within the bound, and a name in the log for what goes on."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import httpx
+import pytest
+from live_server import START_SECONDS, process
+
+TOOLS = """
+import pathlib, threading, time
+from mcp_app import tool, Context
+
+def leave(name):
+    time.sleep(0.3)
+    pathlib.Path(name + ".cleaned").touch()
+
+@tool
+def generator():
+    try:
+        while True:
+            pathlib.Path("generator.begun").touch()
+            yield 1
+            time.sleep(0.5)
+    finally:
+        leave("generator")
+
+@tool
+def words(ctx: Context) -> None:
+    try:
+        while True:
+            ctx.progress(1)
+            pathlib.Path("words.begun").touch()
+            time.sleep(0.5)
+    finally:
+        leave("words")
+
+@tool
+def looks(ctx: Context) -> None:
+    pathlib.Path("looks.begun").touch()
+    while not ctx.cancelled:
+        time.sleep(0.5)
+    leave("looks")
+
+@tool
+def stuck() -> None:
+    pathlib.Path("stuck.begun").touch()
+    time.sleep(300)
+
+@tool
+def leaves_a_thread() -> None:
+    threading.Thread(target=time.sleep, args=(300,), name="left-behind", daemon=False).start()
+    pathlib.Path("leaves_a_thread.begun").touch()
+"""
+
+
+def begin(folder: Path, url: str, *tools: str) -> None:
+    for tool in tools:
+        httpx.post(f"{url}/api/v1/mcp/runs", json={"tool": tool}, timeout=START_SECONDS).raise_for_status()
+    for tool in tools:
+        for _ in range(1000):
+            if (folder / f"{tool}.begun").exists():
+                break
+            httpx.get(f"{url}/healthz", timeout=START_SECONDS)
+        else:
+            raise AssertionError(f"{tool} did not begin")
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_functions_and_generators_clean_up_before_the_process_ends(loop: str, tmp_path: Path) -> None:
+    (tmp_path / "my_tools.py").write_text(TOOLS)
+    (tmp_path / "hypercorn.toml").write_text(f'worker_class = "{loop}"\n')
+    kinds = ("generator", "words", "looks")
+    with process("my_tools.py", cwd=tmp_path) as server:
+        begin(tmp_path, server.url, *kinds)
+    assert [kind for kind in kinds if (tmp_path / f"{kind}.cleaned").exists()] == list(kinds)
+    assert "end with the process" not in "\n".join(server.output)
+
+
+def test_a_function_that_never_looks_is_named_and_does_not_keep_the_process(tmp_path: Path) -> None:
+    (tmp_path / "my_tools.py").write_text(TOOLS)
+    with process("my_tools.py", cwd=tmp_path) as server:
+        begin(tmp_path, server.url, "stuck", "words")
+    assert (tmp_path / "words.cleaned").exists()
+    [line] = [line for line in server.output if "end with the process" in line]
+    assert ": stuck" in line
+    assert ": words" not in line
+
+
+def test_a_thread_that_keeps_the_process_is_named(tmp_path: Path) -> None:
+    (tmp_path / "my_tools.py").write_text(TOOLS)
+    with pytest.raises(AssertionError, match="exit status 1"), process("my_tools.py", cwd=tmp_path) as server:
+        begin(tmp_path, server.url, "leaves_a_thread")
+        assert server.process is not None
+        server.process.send_signal(signal.SIGTERM)
+        server.process.wait(START_SECONDS)
+    assert any("left-behind" in line for line in server.output)
