@@ -262,6 +262,8 @@ def _structure(output_schema: Mapping[str, Any] | None) -> Structure:
     if output_schema is None:
         return Structure.ABSENT
     return Structure.BARE if output_schema.get("type") == "object" else Structure.WRAPPED
+
+
 _OPTIONS = frozenset(inspect.signature(_make).parameters) - {"function", "scope"}
 
 
