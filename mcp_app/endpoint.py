@@ -41,6 +41,7 @@ from .protocol.errors import InternalError, McpAppError, MethodNotAllowed, Unkno
 from .protocol.mcp.revisions import REVISIONS
 from .routes import RUN, table
 from .runs import Runs
+from .runs.end_line import ORIGIN
 from .web.guard import Guard
 from .web.messages import Answer, Request, error_answer
 from .web.metrics import Metrics
@@ -112,6 +113,7 @@ class Endpoint:
         # A trailing slash is ignored: a redirect would lose a POST's body.
         if request.path.endswith("/"):
             request = replace(request, path=request.path.rstrip("/") or "/")
+        ORIGIN.set((request.peer, request.http_version))
         try:
             answer = await self._dispatch(request, body_error)
         except McpAppError as error:

@@ -23,6 +23,7 @@ from ..protocol.errors import Left, McpAppError, TimeCap
 from ..protocol.event import Entry, Event, EventType, encode
 from ..protocol.policy import OnLeave, Policy
 from .callee import Callee
+from .end_line import ID_CHARACTERS, ORIGIN, log_end
 from .execution import Outcome, work
 from .failure import public_error
 from .last_event import last_event
@@ -122,7 +123,8 @@ class Run:
     ) -> None:
         """`cap`: seconds until it ends whatever it does. `unless_promoted`: the same, unless it is promoted before."""
         self.id = os.urandom(16).hex()
-        self.label = self.id if caller.trace.trace_id is None else f"{self.id} [trace_id {caller.trace.trace_id}]"
+        short, trace = self.id[:ID_CHARACTERS], caller.trace.trace_id
+        self.label = short if trace is None else f"{short} [trace_id {trace}]"
         self.callee = callee
         self.policy = policy
         self.cap = cap
@@ -134,6 +136,7 @@ class Run:
         self.closing: asyncio.Task[None] | None = None
         self.beside: Weighed | None = None
         self._caller, self._host = caller, host
+        self._origin = ORIGIN.get()
         self._writer = Writer(host.log, self.id, waits=policy.waits)
         self._readers: list[Reader] = []
         self._followers: dict[Reader, None] = {}  # an empty set is three times as large
@@ -152,7 +155,7 @@ class Run:
             return
         if self.asker is not None:
             self.asker.attach(self._writer.emit, self._weak_stop())
-        self._task = asyncio.create_task(self._work(arguments), name=f"run {self.id}")
+        self._task = asyncio.create_task(self._work(arguments), name=f"run {self.id[:ID_CHARACTERS]}")
         self._expire_at_cap()  # also while its reader is stuck in a write
 
     @property
@@ -337,9 +340,12 @@ class Run:
 
     async def _finish(self, end: Outcome | InputRequired | McpAppError) -> None:
         """Append the last event, and report it."""
-        milliseconds = round((self._caller.clock() - self._began) * 1000)
+        seconds = self._caller.clock() - self._began
+        milliseconds = round(seconds * 1000)
         await self._writer.finish(lambda number: last_event(end, number, milliseconds))
         self.over = True
+        error_id, trace_id = getattr(end, "error_id", None), self._caller.trace.trace_id
+        log_end(self.callee.name, self.code or "-", seconds, self.events, self.id, self._origin, error_id, trace_id)
         self._host.on_end(self)
         self._report_idle()
 
