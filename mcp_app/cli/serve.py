@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mcp_app.server.errors import StartError
+from mcp_app.server.logs.lines import FORMATS, LEVELS
 
 if TYPE_CHECKING:
     from hypercorn.typing import ASGIFramework
@@ -52,6 +53,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add("--insecure-bind", action="append", default=[], metavar="HOST:PORT", help="listen here without TLS; likewise")
     add("--no-tls", action="store_true", help="serve plain HTTP only, without a certificate")
+    add("--log-level", choices=LEVELS, help="log from this level on, in the place of hypercorn.toml's")
+    add("--log-format", choices=FORMATS, help="likewise: lines for people, or one JSON object a line")
     add("--reload", action="store_true", help="start again when the tools, the package or a configuration file change")
     add("--with-builtin", action="store_true", help="serve the built-in tools as well")
     add("--traceback", action="store_true", help="show the whole traceback of an exception in the tools' files")
@@ -88,6 +91,8 @@ def _serve(arguments: argparse.Namespace) -> int:
     config, source = configuration.load(
         arguments.config, bind=arguments.bind, insecure_bind=arguments.insecure_bind, tls=not arguments.no_tls
     )
+    config.loglevel = arguments.log_level or config.loglevel
+    config.access_log_format = arguments.log_format or config.access_log_format
     app, served = _application(arguments)
     if not served.settings.allow_anonymous:
         configuration.refuse_exposed_binds(config)

@@ -19,6 +19,7 @@ from hypercorn.config import Config
 from mcp_app.config.defaults import default_text
 from mcp_app.server.addresses import exposed_binds
 from mcp_app.server.errors import StartError
+from mcp_app.server.logs.lines import FORMATS
 from mcp_app.server.vocabulary import closest_key, invalid_reason, is_key
 
 FILE_NAME = "hypercorn.toml"
@@ -152,6 +153,8 @@ def _check_combinations(values: Mapping[str, Any], source: Source) -> None:
         )
     if not values.get("bind"):
         raise source.error("bind", 'no address to listen on: bind = ["127.0.0.1:8443"]')
+    if values.get("access_log_format") not in FORMATS:
+        raise source.error("access_log_format", "'text' or 'json', for every line of the log: its fields are fixed")
     if values.get("workers", 0) > 1:
         raise source.error("workers", "mcp-app serve is one process: set 0, and run more processes to use more cores")
     if values.get("worker_class") not in ("asyncio", "uvloop"):

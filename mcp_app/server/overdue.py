@@ -7,13 +7,13 @@ its memory and its port until somebody kills it. Nothing here may stop anything 
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 
 from hypercorn.config import Config
 
 from mcp_app.server.engine.draining import DRAIN_SECONDS
+from mcp_app.server.logs.output import flush_all, standard_error
 
 EXIT_STATUS = 1
 """Something did not stop, and the process supervisor should know."""
@@ -23,6 +23,10 @@ MARGIN_SECONDS = 5.0
 
 LEFTOVER_SECONDS = 2.0
 """Time for tasks still running after everything else has ended: the total stays below the 10 s of `docker stop`."""
+
+
+FLUSH_SECONDS = 0.5
+"""For the last lines of a log that somebody may not be reading: what does not stop must end."""
 
 
 def shutdown_seconds(config: Config) -> float:
@@ -38,12 +42,11 @@ def exit_after(seconds: float) -> None:
 
 def _exit(seconds: float) -> None:
     time.sleep(seconds)
-    sys.stderr.write(f"mcp-app: not stopped {seconds:.0f} s after it was asked to (a tool that cannot be cancelled?); ")
-    sys.stderr.write("ended by force")
-    if names := [
-        each.name for each in threading.enumerate() if not each.daemon and each is not threading.main_thread()
-    ]:
-        sys.stderr.write(f"; threads that no exit ends: {', '.join(names)}")
-    sys.stderr.write("\n")
-    sys.stderr.flush()
+    alive = [each.name for each in threading.enumerate() if not each.daemon and each is not threading.main_thread()]
+    threads = f"; threads that no exit ends: {', '.join(alive)}" if alive else ""
+    standard_error().write(
+        f"mcp-app: not stopped {seconds:.0f} s after it was asked to (a tool that cannot be cancelled?); "
+        f"ended by force{threads}"
+    )
+    flush_all(FLUSH_SECONDS)
     os._exit(EXIT_STATUS)

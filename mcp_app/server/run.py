@@ -11,7 +11,8 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from hypercorn.config import Config, Sockets
@@ -22,6 +23,9 @@ from mcp_app.server import binding, main_task, overdue
 from mcp_app.server.addresses import urls
 from mcp_app.server.engine import worker
 from mcp_app.server.errors import StartError
+from mcp_app.server.logs.access import choose
+from mcp_app.server.logs.loggers import take_over
+from mcp_app.server.logs.output import flush_all
 
 OnReady = Callable[[list[str]], None]
 """Called once, on the loop, when every address accepts connections, with the URLs and their actual ports."""
@@ -40,6 +44,8 @@ def serve(app: ASGIFramework, config: Config, on_ready: OnReady | None = None) -
     """
     sockets = binding.bind(config)
     try:
+        with _log_errors_named():
+            take_over(config)
         loop_factory = _loop_factory(config)
         main_task.run(
             _serve_until_signal(app, config, sockets, on_ready), debug=config.debug, loop_factory=loop_factory
@@ -61,10 +67,9 @@ async def serve_async(
 
     Raises `StartError` if the application's startup fails.
     """
-    try:
+    choose(config)
+    with _log_errors_named():
         config.log  # noqa: B018 - opens the log files, which Hypercorn otherwise does with its first line
-    except (OSError, ValueError) as error:
-        raise StartError(f"the log cannot be written as configured (accesslog, errorlog, loglevel): {error}") from error
 
     async def ready() -> None:
         if on_ready is not None:
@@ -82,6 +87,7 @@ async def _serve_until_signal(app: ASGIFramework, config: Config, sockets: Socke
 
     def stop() -> None:
         if requested.is_set():
+            flush_all(overdue.FLUSH_SECONDS)
             os._exit(EXIT_INTERRUPTED)  # second signal: do not wait for the last events
         requested.set()
         overdue.exit_after(overdue.shutdown_seconds(config))
@@ -103,3 +109,11 @@ def _loop_factory(config: Config) -> main_task.LoopFactory | None:
             raise StartError("worker_class is uvloop, which is not installed: pip install uvloop") from error
         return uvloop.new_event_loop
     raise StartError(f"worker_class {config.worker_class!r} is not served: use 'asyncio' or 'uvloop'")
+
+
+@contextmanager
+def _log_errors_named() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        raise StartError(f"the log cannot be written as configured (accesslog, errorlog, loglevel): {error}") from error

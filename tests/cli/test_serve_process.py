@@ -111,7 +111,7 @@ def test_the_printed_curl_line_works(folder: Path) -> None:
         with httpx.Client(verify=_trusting(ca), http2=True) as client:
             page = client.get(f"https://localhost:{server.tls_port}/healthz")
             assert (page.status_code, page.http_version) == (200, "HTTP/2")
-    assert any('"POST /api/v1/mcp/sse 1.1" 200' in line for line in server.output), "the access log"
+    assert any('"POST /api/v1/mcp/sse HTTP/1.1" 200' in line for line in server.output), "the access log"
 
 
 def _trusting(ca: Path) -> object:

@@ -21,13 +21,14 @@ from random import randint
 from typing import Any
 
 from hypercorn.asyncio.lifespan import Lifespan
-from hypercorn.asyncio.statsd import StatsdLogger
 from hypercorn.config import Config, Sockets
 from hypercorn.typing import AppWrapper
 from hypercorn.utils import repr_socket_addr
 
 from .. import binding, children, main_task
 from ..errors import StartError
+from ..logs.access import choose
+from ..logs.loggers import take_over
 from .connection import Connection
 from .context import ServerContext
 from .draining import STATE_KEY
@@ -58,7 +59,7 @@ async def serve(
     children.keep_listening((*sockets.secure_sockets, *sockets.insecure_sockets))
     if sockets.quic_sockets:
         raise StartError("quic_bind: HTTP/3 is not served: remove it")
-    config.set_statsd_logger_class(StatsdLogger)
+    choose(config)
     context = ServerContext(_max_requests(config))
     state = {STATE_KEY: context.draining.subscribe}
     loop = asyncio.get_running_loop()
@@ -101,6 +102,9 @@ async def worker_serve(
 ) -> None:
     """Replaces Hypercorn's function of this name after `install()`. Without a trigger, serves until SIGTERM or
     SIGINT."""
+    choose(config)
+    if sockets is not None:  # bound by Hypercorn's command, whose process this is; a program's own `serve()` has none
+        take_over(config)
     bound = config.create_sockets() if sockets is None else sockets
     if shutdown_trigger is None:
         shutdown = _signal_trigger(signal.SIGTERM, signal.SIGINT)
