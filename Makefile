@@ -52,6 +52,10 @@ bench: $(DEV_READY) ## measure beside other servers, installed into .venv-bench:
 cost: $(DEV_READY) ## count the instructions of a call, beside those of a commit: ARGS="--base COMMIT" (perf or valgrind)
 	$(IN)/python -m bench.cost $(ARGS)
 
+.PHONY: proof
+proof: $(DEV_READY) ## run a property test at length: ARGS=schemas (100,000 examples), ARGS="schemas --tenth"
+	$(IN)/python -m tests.proofs $(ARGS)
+
 .PHONY: format
 format: $(DEV_READY) ## write what ruff would have written
 	$(IN)/ruff check --fix-only .

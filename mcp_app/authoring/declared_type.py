@@ -15,7 +15,7 @@ from pydantic_core import PydanticSerializationError, SchemaSerializer, SchemaVa
 from ..protocol.plain import problems
 from .listed_schema import listed_schema
 from .proof import proved
-from .pydantic_schema import anywhere, for_json, for_results, of_instances
+from .pydantic_schema import anywhere, for_json, for_results, of_serialised
 
 _WARNING = re.compile(r"Expected `(\w+)([^`]*)`[^\n]*?(?:field_name='([^']*)'[^\n]*)?input_type=(\w+)")
 """One of pydantic's serializer warnings: the type and its arguments, the field, the type of what is there."""
@@ -39,7 +39,7 @@ class DeclaredType:
         self._validator = SchemaValidator(for_results(core))
         # Compiled anew: pydantic would take the classes' own validators and serializers.
         has_instances = anywhere(core, lambda each: each["type"] in {"model", "dataclass"})
-        self._instances = SchemaValidator(of_instances(core), _use_prebuilt=False) if has_instances else None
+        self._instances = SchemaValidator(of_serialised(core), _use_prebuilt=False) if has_instances else None
         self._serializer = SchemaSerializer(core, _use_prebuilt=False)
         # Of all else what was validated is what is written; to be told otherwise costs 0.9 µs for each value.
         self._warns = has_instances or anywhere(core, lambda each: "serialization" in each)

@@ -8,13 +8,13 @@ from __future__ import annotations
 import datetime
 import decimal
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 from pydantic import ValidationError
 from pydantic_core import CoreSchema, SchemaValidator, core_schema
 
-from .pydantic_schema import Schema, children, json_of, rewrite, without_functions
+from .pydantic_schema import DICTS, Schema, children, json_of, of_instances, rewrite, without_functions
 
 _NO_NAME = frozenset(
     [
@@ -23,8 +23,6 @@ _NO_NAME = frozenset(
     ]
 )
 """Types that the name of a member of a JSON object cannot become."""
-
-_DICTS = frozenset(["dict", "ordered-dict", "frozen-dict", "counter"])
 
 _SAMPLES: Mapping[str, Any] = {
     "int": 1,
@@ -64,26 +62,30 @@ def _with_default(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
     if schema["type"] != "default" or "default" not in schema:
         return schema
     inner, default = schema["schema"], schema["default"]
-    plain = without_functions(inner)
-    within = core_schema.definitions_schema(plain, [without_functions(each) for each in definitions.values()])
-    validator = SchemaValidator(within, _use_prebuilt=False)
     try:
-        validator.validate_python(default, strict=True)
+        _validator(of_instances(inner), definitions, of_instances).validate_python(default, strict=True)
     except ValidationError:
         pass
     else:
         return schema
     if default is None:
         return {**schema, "schema": core_schema.nullable_schema(inner)}
-    data = json_of(default)
+    plain, data = without_functions(inner), json_of(default)
     if data is None:
         return schema
     try:
-        value = validator.validate_json(data, strict=True)
+        value = _validator(plain, definitions, without_functions).validate_json(data, strict=True)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_context=False)[0]["msg"]
         raise Refused(f"its default {default!r} is none of its own type: {problem}") from error
     return {**schema, "default": value} if plain == inner else schema
+
+
+def _validator(
+    schema: CoreSchema, definitions: Mapping[str, Schema], of: Callable[[CoreSchema], CoreSchema]
+) -> SchemaValidator:
+    within = core_schema.definitions_schema(schema, [of(cast(CoreSchema, each)) for each in definitions.values()])
+    return SchemaValidator(within, _use_prebuilt=False)
 
 
 def _check(schema: Schema, definitions: Mapping[str, Schema]) -> None:
@@ -92,7 +94,7 @@ def _check(schema: Schema, definitions: Mapping[str, Schema]) -> None:
         raise Refused("a class cannot be sent as JSON; take its name as a Literal")
     if isinstance(schema.get("validation_alias"), list):
         _check_alias(schema["validation_alias"])
-    if kind in _DICTS and "keys_schema" in schema:
+    if kind in DICTS and "keys_schema" in schema:
         kinds = [leaf["type"] for leaf in _leaves(schema["keys_schema"], definitions, "json_schema")]
         if kinds and _NO_NAME.issuperset(kinds):
             raise Refused(

@@ -30,6 +30,8 @@ _CHILDREN = frozenset(
     ]
 )
 
+DICTS = frozenset(["dict", "ordered-dict", "frozen-dict", "counter"])
+
 _FUNCTIONS = frozenset(["function-before", "function-after", "function-wrap", "function-plain"])
 
 
@@ -104,7 +106,10 @@ def is_authors(function: Any) -> bool:
         function = function.func
     if isinstance(getattr(function, "__self__", None), EncodedBytes | EncodedStr):
         return True  # Base64 and the like decode what comes in, as an author's function would
-    package = str(getattr(function, "__module__", None) or "").partition(".")[0]
+    module = str(getattr(function, "__module__", None) or "")
+    if module == __name__:
+        return False
+    package = module.partition(".")[0]
     return package not in sys.stdlib_module_names and package not in {"pydantic", "pydantic_core"}
 
 
@@ -115,7 +120,16 @@ def for_json(schema: CoreSchema) -> CoreSchema:
     a list. Enumerations and constants that are no JSON values are chosen by the JSON they are listed as; as names of a
     dict by the strings they are written as.
     """
-    return cast(CoreSchema, rewrite(schema, _for_json))
+    definitions = {each["ref"]: each for each in cast(Schema, schema).get("definitions", ())}
+
+    def with_names(inner: Schema) -> Schema | None:
+        if inner["type"] not in DICTS or "keys_schema" not in inner:
+            return None
+        names = rewrite(inner["keys_schema"], functools.partial(_chosen_by_name, definitions=definitions))
+        rest = {key: rewrite(inner[key], _for_json, with_names) for key in ("values_schema",) if key in inner}
+        return {**inner, "keys_schema": names, **rest}
+
+    return cast(CoreSchema, rewrite(schema, _for_json, with_names))
 
 
 def _for_json(schema: Schema) -> Schema:
@@ -126,8 +140,6 @@ def _for_json(schema: Schema) -> Schema:
             return {**schema, "type": "list"}
         case "literal" | "enum":
             return _chosen_by_json(schema)
-        case "dict" if "keys_schema" in schema:
-            return {**schema, "keys_schema": rewrite(schema["keys_schema"], _chosen_by_name)}
         case "tagged-union":
             values = {tag.value: choice for tag, choice in schema["choices"].items() if isinstance(tag, Enum)}
             return {**schema, "choices": {**values, **schema["choices"]}}
@@ -152,8 +164,13 @@ def _chosen_by_json(schema: Schema) -> Schema:
     return _chosen(schema, {encode(_listed(value)): value for value in values}, encode)
 
 
-def _chosen_by_name(schema: Schema) -> Schema:
-    if schema["type"] not in {"literal", "enum"} or all(isinstance(_listed(value), str) for value in _values(schema)):
+def _chosen_by_name(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
+    target = definitions.get(schema.get("schema_ref", ""))
+    if target is not None and target["type"] == "enum":
+        schema = {key: value for key, value in target.items() if key != "ref"}
+    if schema["type"] not in {"literal", "enum"}:
+        return schema
+    if all(isinstance(_listed(value) if schema["type"] == "enum" else value, str) for value in _values(schema)):
         return schema
     return _chosen(schema, {name_of(_listed(value)): value for value in _values(schema)}, str)
 
@@ -175,8 +192,8 @@ def _chosen(schema: Schema, table: Mapping[Any, Any], key: Callable[[Any], Any])
         except (KeyError, ValueError):
             raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": said}) from None
 
-    inner = cast(CoreSchema, schema)
-    return cast(Schema, core_schema.no_info_before_validator_function(choose, inner))
+    inner = cast(CoreSchema, {name: schema[name] for name in schema if name != "ref"})
+    return _instead(schema, cast(Schema, core_schema.no_info_before_validator_function(choose, inner)))
 
 
 def without_functions(schema: CoreSchema) -> CoreSchema:
@@ -224,13 +241,22 @@ def _class_of_results(schema: Schema) -> Schema | None:
 
 def of_instances(schema: CoreSchema) -> CoreSchema:
     """The core schema that checks what is in instances of models and dataclasses: no function of theirs is called, and
-    a field is known by its attribute. A field with a serializer may hold anything."""
+    a field is known by its attribute."""
     return cast(CoreSchema, rewrite(without_functions(schema), _of_instance))
 
 
-def _of_instance(schema: Schema) -> Schema:
+def of_serialised(schema: CoreSchema) -> CoreSchema:
+    """The same of what is serialised: where that is a function's work, the field may hold anything."""
+    return of_instances(cast(CoreSchema, rewrite(schema, _of_result)))
+
+
+def _of_result(schema: Schema) -> Schema:
     if schema.get("serialization", {}).get("type") in {"function-plain", "function-wrap", "to-string", "format"}:
         return _instead(schema, {"type": "any"})
+    return schema
+
+
+def _of_instance(schema: Schema) -> Schema:
     schema = {key: value for key, value in schema.items() if key not in {"validation_alias", "post_init"}}
     match schema["type"]:
         case "model":

@@ -29,7 +29,7 @@ def test_the_script_can_be_run_and_parsed() -> None:
 def test_make_says_what_it_can_do() -> None:
     done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, timeout=50, check=True)
     assert re.findall(r"^make (\w+) +\S", done.stdout, re.MULTILINE) == [
-        *("help", "serve", "test", "lint", "conformance", "clients", "bench", "cost", "format", "clean")
+        *("help", "serve", "test", "lint", "conformance", "clients", "bench", "cost", "proof", "format", "clean")
     ]
 
 

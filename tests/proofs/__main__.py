@@ -1,0 +1,30 @@
+"""Run a proof by its name: `make proof ARGS=schemas`, or a tenth of it: `ARGS="schemas --tenth"`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+
+from .examples import VARIABLE
+
+PROOFS = {"schemas": ("tests/proofs/test_schemas.py", 100_000)}
+"""Name -> the file of its tests, and how many examples each of them draws."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make proof", description=__doc__)
+    parser.add_argument("name", choices=PROOFS)
+    parser.add_argument("--tenth", action="store_true", help="with a tenth of the examples, as CI does")
+    parser.add_argument("--examples", type=int, help="with so many")
+    given = parser.parse_args()
+    file, examples = PROOFS[given.name]
+    examples = given.examples or (examples // 10 if given.tenth else examples)
+    command = [sys.executable, "-m", "pytest", "-q", "-o", "faulthandler_timeout=0", "--durations=0", file]
+    print(f"{given.name}: {examples} examples of each test")
+    return subprocess.run(command, env={**os.environ, VARIABLE: str(examples)}, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,28 @@
+"""How many examples a property test draws: few in the suite, many as a proof."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+VARIABLE = "MCP_APP_PROOF_EXAMPLES"
+
+
+def time_bound(in_suite: int) -> float:
+    """Seconds that a test may take: it has a second for ten examples, of which one takes 20 ms on an idle machine."""
+    return 60 + _count(in_suite) / 10
+
+
+def _count(in_suite: int) -> int:
+    return int(os.environ.get(VARIABLE, in_suite))
+
+
+def examples(in_suite: int) -> settings:
+    """The settings of a test: no deadline (a machine under load), nothing kept between runs."""
+    return settings(
+        max_examples=_count(in_suite),
+        deadline=None,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
+    )
