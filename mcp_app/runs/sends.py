@@ -44,8 +44,9 @@ class Sends:
         for _, coroutine in forgotten:
             coroutine.close()
         method = f"ctx.{forgotten[0][0].type.value}(…)"
+        times = "once" if len(forgotten) == 1 else f"{len(forgotten)} times"
         raise ToolFailed(
-            f"The tool {tool} called {method} without await, {len(forgotten)} times, so that nothing was sent. "
+            f"The tool {tool} called {method} without await, {times}, so that nothing was sent. "
             f"Write `await {method}`; in a thread, `asyncio.run_coroutine_threadsafe({method}, loop).result()`."
         )
 

@@ -1,0 +1,106 @@
+"""What a validator of the author's raises, and a forgotten `await`, as a plain caller and an MCP client see them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+
+import pytest
+from pydantic import AfterValidator
+
+from mcp_app import Context, ToolError, create_app, prompt, resource, tool
+
+JSON_OR_STREAM = {"Accept": "application/json, text/event-stream"}
+
+
+def _own(_: str) -> str:
+    raise ToolError("Not that one.", hint="Take another.")
+
+
+Broken = Annotated[str, AfterValidator(lambda text: {"a": 1}[text])]
+Leaving = Annotated[str, AfterValidator(lambda _: sys.exit(1))]
+Own = Annotated[str, AfterValidator(_own)]
+
+
+@tool(read_only=True)
+def broken(x: Broken) -> str:
+    return x
+
+
+@tool(read_only=True)
+def leaving(x: Leaving) -> str:
+    return x
+
+
+@tool(read_only=True)
+def own(x: Own) -> str:
+    return x
+
+
+@tool(read_only=True)
+async def forgetful(ctx: Context, x: str) -> str:
+    ctx.progress(1, 2)
+    return x
+
+
+@prompt
+def ask(x: Broken) -> str:
+    return x
+
+
+@resource("a://{x}")
+def read(x: Leaving) -> str:
+    return x
+
+
+TOOLS = {
+    broken: "The tool broken failed.",
+    leaving: "The tool leaving failed.",
+    own: "Not that one.",
+    forgetful: "The tool forgetful called ctx.progress(…) without await, once",
+}
+
+
+@pytest.fixture
+async def client() -> Any:
+    app = create_app(tools=list(TOOLS), prompts=[ask], resources=[read])
+    async with app.test_app() as running:
+        yield running.test_client()
+
+
+@pytest.mark.parametrize("called", TOOLS, ids=lambda each: each.name)
+async def test_a_plain_caller(client: Any, called: Any) -> None:
+    body = {"tool": called.name, "params": {"x": "b"}}
+    posted = await client.post("/api/v1/mcp/sse", json=body, headers={"Accept": "application/json"})
+    got = await client.get(f"/api/v1/mcp/sse?tool={called.name}&x=b", headers={"Accept": "application/json"})
+    for answer in (posted, got):
+        assert answer.status_code == 500
+        error = json.loads(await answer.get_data())["error"]
+        assert error["code"] == "tool_failed"
+        assert error["message"].startswith(TOOLS[called])
+
+
+async def test_an_mcp_client(client: Any) -> None:
+    info = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "a", "version": "1"}}
+    headers = dict(JSON_OR_STREAM)
+
+    async def send(method: str, params: dict[str, Any]) -> dict[str, Any]:
+        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        answer = await client.post("/mcp", json=body, headers=headers)
+        assert answer.status_code == 200
+        headers.setdefault("Mcp-Session-Id", answer.headers.get("Mcp-Session-Id", ""))
+        text = (await answer.get_data()).decode()
+        found: dict[str, Any] = json.loads(text if text.startswith("{") else text.partition("data: ")[2])
+        return found
+
+    await send("initialize", info)
+    headers["MCP-Protocol-Version"] = "2025-06-18"
+    for called, said in TOOLS.items():
+        result = (await send("tools/call", {"name": called.name, "arguments": {"x": "b"}}))["result"]
+        assert result["isError"]
+        assert result["content"][0]["text"].startswith(said)
+    got = await send("prompts/get", {"name": "ask", "arguments": {"x": "b"}})
+    assert got["error"]["data"]["code"] == "tool_failed"
+    got = await send("resources/read", {"uri": "a://b"})
+    assert got["error"]["data"]["code"] == "tool_failed"
