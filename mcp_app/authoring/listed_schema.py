@@ -24,6 +24,9 @@ _NAMES: Mapping[str, Mapping[str, Any]] = {
 """How a name is written that is a number or a truth value in Python."""
 
 
+_DECIMAL = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,9})?$"
+
+
 class _Generator(Untitled):
     """Where pydantic's own generator says less, or something else, than is taken or sent."""
 
@@ -35,6 +38,10 @@ class _Generator(Untitled):
         if json_of(dft) is None:
             raise PydanticSerializationError(f"not JSON: {dft!r}")
         return super().encode_default(dft)
+
+    def get_decimal_pattern(self, schema: core_schema.DecimalSchema) -> str:
+        """Pydantic lists any string, and has none of those that are no number."""
+        return _DECIMAL
 
     def dict_schema(self, schema: core_schema.DictSchema) -> dict[str, Any]:
         """Names that are no strings in Python, of which pydantic says nothing."""

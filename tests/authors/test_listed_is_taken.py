@@ -126,6 +126,7 @@ def is_listed(made: Tool, value: Any) -> bool:
         (tuple[()], [], ()),
         (Annotated[int | float, Field(ge=1)], 2, 2),
         (JsonValue, {"a": [1]}, {"a": [1]}),
+        (Decimal, "-1.50e-3", Decimal("-0.00150")),
     ],
 )
 def test_what_is_listed_is_taken(annotation: Any, given: Any, value: Any) -> None:
@@ -152,6 +153,8 @@ def test_what_is_listed_is_taken(annotation: Any, given: Any, value: Any) -> Non
         (Lazy, {"items": ["a"]}, "x.items.0"),
         (tuple[float, float], [1], "x.1"),
         (Annotated[int | float, Field(ge=1)], 0, "x"),
+        (Decimal, "", "x"),
+        (Decimal, "1.2.3", "x"),
     ],
 )
 def test_what_is_not_listed_is_refused_where_it_is(annotation: Any, given: Any, where: str) -> None:
