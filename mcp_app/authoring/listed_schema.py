@@ -6,6 +6,7 @@ No core schema is changed here, and nothing is validated.
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -109,6 +110,8 @@ _COMPARISONS = {
 
 
 def _comparison(keyword: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, float) and not math.isfinite(value):
+        return {}  # the bound that nothing exceeds: JSON has no number for it
     if keyword not in _COMPARISONS:
         return {keyword: value}
     return {_COMPARISONS[keyword]: value} if type(value) in {int, float} else {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import json
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -74,10 +75,11 @@ def check_sendable(name: str, listed: Mapping[str, Any]) -> None:
     for what, value in listed.items():
         try:
             encode(value)
+            json.dumps(value, allow_nan=False)
         except ValueError as error:
             raise ToolDefinitionError(
-                f"{name}: its {what} cannot be sent: {error}. A lone surrogate is half a character, as os.fsdecode "
-                "makes one of a byte; write the whole character."
+                f"{name}: its {what} cannot be sent: {error}. JSON has neither NaN nor infinities, nor lone "
+                "surrogates, which are half a character, as os.fsdecode makes one of a byte."
             ) from error
 
 

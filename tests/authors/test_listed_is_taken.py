@@ -447,6 +447,14 @@ def test_a_lone_surrogate_is_refused_before_it_takes_the_others_with_it(define: 
         define()
 
 
+def test_no_document_gets_a_number_that_json_lacks() -> None:
+    listed = taking(Annotated[float, Field(ge=-math.inf, lt=math.inf)]).input_schema["properties"]["x"]
+    assert listed == {"type": "number"}
+    for field in (Field(examples=[math.nan]), Field(json_schema_extra={"x-range": [0, math.inf]})):
+        with pytest.raises(ToolDefinitionError, match=r"its parameter x cannot be sent: .*JSON has neither NaN"):
+            taking(Annotated[float, field])
+
+
 def lone() -> str:
     return "x"
 
