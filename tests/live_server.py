@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import hypercorn.asyncio.run
 from hypercorn.asyncio.run import worker_serve as released_worker
 from hypercorn.config import Config, Sockets
 from hypercorn.logging import Logger
@@ -32,6 +33,9 @@ from hypercorn.utils import wrap_app
 from mcp_app.server import binding
 from mcp_app.server.certificates import Certificates, ensure
 from mcp_app.server.run import serve_async
+
+released_run = hypercorn.asyncio.run._run
+"""As `released_worker`: what `engine.install()` replaces, kept before anything installs it."""
 
 START_SECONDS = 30.0
 """Generous: two cores, and other tests on them."""

@@ -60,7 +60,7 @@ async def test_a_stop_waits_for_the_cleanup_in_a_thread_and_its_failure_is_in_th
     assert cleaned == [kind]
     assert stage.runs.threads.working == 0
     said = [record.getMessage() for record in caplog.records]
-    assert said == ([f"run {run.id}: {kind} raised while being stopped"] if fails else [])
+    assert said == ([f"run {run.label}: {kind} raised while being stopped"] if fails else [])
 
 
 async def test_a_call_that_gets_no_thread_says_that_it_never_began(caplog: pytest.LogCaptureFixture) -> None:

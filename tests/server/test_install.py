@@ -12,7 +12,7 @@ import hypercorn.asyncio
 import hypercorn.asyncio.run
 import pytest
 from defects import Provoking, eventually, lifespan
-from live_server import loopback_config, released_worker, serving
+from live_server import loopback_config, released_run, released_worker, serving
 from raw_h2 import raw_h2
 
 import mcp_app
@@ -28,15 +28,14 @@ from mcp_app.web.quart import lifespan as our_lifespan
 def _as_released() -> Iterator[None]:
     """Before, as something else in this process may have asked for it, and after."""
 
-    def put(function: Any) -> None:
-        hypercorn.asyncio.run.worker_serve = function
-        hypercorn.asyncio.worker_serve = function  # type: ignore[attr-defined]
+    def release() -> None:
+        hypercorn.asyncio.run.worker_serve = released_worker
+        hypercorn.asyncio.worker_serve = released_worker  # type: ignore[attr-defined]
+        hypercorn.asyncio.run._run = released_run
 
-    put(released_worker)
-    released_run = hypercorn.asyncio.run._run
+    release()
     yield
-    put(released_worker)
-    hypercorn.asyncio.run._run = released_run
+    release()
 
 
 def everything_of_hypercorn() -> dict[str, object]:
