@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 from page_visitor import BY_ONE_DOOR, Site, Visitor, phase, run
-from playwright.async_api import Page, expect
+from playwright.async_api import LocatorAssertions, Page, expect
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.asyncio(loop_scope="session"), BY_ONE_DOOR]
 
 
-async def found(page: Page) -> list[str]:
-    return await page.locator("#outcome-body .found > li:visible strong").all_inner_texts()
+def found(page: Page) -> LocatorAssertions:
+    """The messages of the findings that are to be seen, in their order; waited for, as a click is drawn later."""
+    return expect(page.locator("#outcome-body .found > li:visible strong"))
 
 
 async def test_a_judgement_has_its_grade_as_a_badge_and_its_findings_open_by_weight(
@@ -37,12 +38,12 @@ async def test_a_judgement_has_its_grade_as_a_badge_and_its_findings_open_by_wei
         "Plain HTTP does not lead to HTTPS.", "HSTS lasts less than 180 days.", "No Content-Security-Policy.",
         "No CAA record.",
     ]  # fmt: skip
-    assert await found(page) == heavy  # what is wrong first, the heaviest of that; neither `ok` nor weight 0
+    await found(page).to_have_text(heavy)  # what is wrong first, the heaviest of that; neither `ok` nor weight 0
     first = page.locator("#outcome-body .found > li").first
     await expect(first).to_contain_text("Redirect every request to https://")
     await expect(first).to_contain_text("redirects · weighs 15")
     await page.get_by_text("2 that are fine or weigh nothing").click()
-    assert (await found(page))[4:] == ["No MX record.", "HSTS is on."]
+    await found(page).to_have_text([*heavy, "No MX record.", "HSTS is on."])
 
 
 async def test_findings_are_filtered_by_their_status(site: Site, visitor: Visitor) -> None:
@@ -52,10 +53,10 @@ async def test_findings_are_filtered_by_their_status(site: Site, visitor: Visito
     chips = page.get_by_role("group", name="Show only").get_by_role("button")
     assert [text.split(" ", 1)[1] for text in await chips.all_inner_texts()] == ["1 fail", "2 warn", "2 info", "1 ok"]
     await chips.filter(has_text="info").click()
-    assert await found(page) == ["No CAA record.", "No MX record."]
+    await found(page).to_have_text(["No CAA record.", "No MX record."])
     await expect(chips.filter(has_text="info")).to_have_attribute("aria-pressed", "true")
     await chips.filter(has_text="info").click()
-    assert len(await found(page)) == 4
+    await found(page).to_have_count(4)
 
 
 async def test_a_status_is_a_sign_a_word_and_a_colour(site: Site, visitor: Visitor) -> None:
