@@ -102,15 +102,20 @@ def without_extras(schema: CoreSchema) -> CoreSchema:
 
 def is_authors(function: Any) -> bool:
     """Whether a function in a core schema was written by an author, not by pydantic or the standard library."""
-    while isinstance(function, functools.partial):
-        function = function.func
     if isinstance(getattr(function, "__self__", None), EncodedBytes | EncodedStr):
         return True  # Base64 and the like decode what comes in, as an author's function would
-    module = str(getattr(function, "__module__", None) or "")
-    if module == __name__:
-        return False
-    package = module.partition(".")[0]
-    return package not in sys.stdlib_module_names and package not in {"pydantic", "pydantic_core"}
+    return not _is_pydantics(function) and _module(function).partition(".")[0] not in sys.stdlib_module_names
+
+
+def _is_pydantics(function: Any) -> bool:
+    module = _module(function)
+    return module == __name__ or module.partition(".")[0] in {"pydantic", "pydantic_core"}
+
+
+def _module(function: Any) -> str:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return str(getattr(function, "__module__", None) or "")
 
 
 def for_json(schema: CoreSchema) -> CoreSchema:
@@ -246,14 +251,30 @@ def of_instances(schema: CoreSchema) -> CoreSchema:
 
 
 def of_serialised(schema: CoreSchema) -> CoreSchema:
-    """The same of what is serialised: where that is a function's work, the field may hold anything."""
-    return of_instances(cast(CoreSchema, rewrite(schema, _of_result)))
+    """The same of what is serialised: what goes through an author's serializer may be anything but an instance of
+    another class in the schema, which would be a choice of the same union and is checked as such."""
+    classes = _classes(cast(Schema, schema))
+
+    def serialised(inner: Schema) -> Schema:
+        serialization = inner.get("serialization", {})
+        if "function" not in serialization or _is_pydantics(serialization["function"]):
+            return inner
+        others = tuple(classes - _classes(inner))
+
+        def no_other(value: Any) -> Any:
+            if isinstance(value, others):
+                raise PydanticCustomError("other_class", "Input should be valid as its own class")
+            return value
+
+        anything = core_schema.no_info_before_validator_function(no_other, core_schema.any_schema())
+        return _instead(inner, cast(Schema, anything))
+
+    return of_instances(cast(CoreSchema, rewrite(schema, serialised)))
 
 
-def _of_result(schema: Schema) -> Schema:
-    if schema.get("serialization", {}).get("type") in {"function-plain", "function-wrap", "to-string", "format"}:
-        return _instead(schema, {"type": "any"})
-    return schema
+def _classes(schema: Schema) -> frozenset[type]:
+    own = [schema["cls"]] if schema["type"] in {"model", "dataclass"} else []
+    return frozenset(own).union(*map(_classes, children(schema)))
 
 
 def _of_instance(schema: Schema) -> Schema:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterator
 from decimal import Decimal
 from enum import Enum, IntEnum, IntFlag
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -98,6 +99,10 @@ class Price(BaseModel):
         return float(amount)
 
 
+class Stored(BaseModel):
+    at: Annotated[str, AfterValidator(lambda text: Path(text)), PlainSerializer(str)]
+
+
 class Listed(BaseModel):
     n: int
 
@@ -148,6 +153,7 @@ def changed(model: Any, **values: Any) -> Any:
         (Price, Price(amount=Decimal("1.5")), {"amount": 1.5}),
         (Listed, Listed(n=1), [1]),
         (Annotated[int, PlainSerializer(lambda n: str(n))], 1, "1"),
+        (Stored, Stored(at="a/b"), {"at": "a/b"}),
         (Flags, Flags.A | Flags.B, 3),
         (dict[Level, int], {Level.LOW: 1}, {"1": 1}),
         (dict[Mode, int], {Mode.FAST: 1}, {"fast": 1}),
@@ -178,6 +184,8 @@ def test_what_is_sent_fits_what_is_listed(annotation: Any, value: Any, sent: Any
         (Found, Found().model_copy(update={"n": None}), "n: Input should be a valid integer"),
         (Price, Price.model_construct(), "amount: Field required"),
         (Lying, Lying(n=1), "n: str is declared, this is of type int"),
+        (Row | Path, Row(None), "Row.n: Input should be a valid integer"),  # type: ignore[arg-type]
+        (Row | Annotated[int, PlainSerializer(str)], Row(None), "Row.n: Input should be"),  # type: ignore[arg-type]
         (float, math.nan, "value: Input should be a finite number"),
         (list[float], [1.0, -math.inf], "1: Input should be a finite number"),
     ],
