@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-from .examples import VARIABLE
+from .examples import RANDOM, VARIABLE
 
 PROOFS = {"schemas": ("tests/proofs/test_schemas.py", 100_000)}
 """Name -> the file of its tests, and how many examples each of them draws."""
@@ -23,7 +23,8 @@ def main() -> int:
     examples = given.examples or (examples // 10 if given.tenth else examples)
     command = [sys.executable, "-m", "pytest", "-q", "-o", "faulthandler_timeout=0", "--durations=0", file]
     print(f"{given.name}: {examples} examples of each test")
-    return subprocess.run(command, env={**os.environ, VARIABLE: str(examples)}, check=False).returncode
+    random = {} if given.tenth else {RANDOM: "1"}
+    return subprocess.run(command, env={**os.environ, VARIABLE: str(examples), **random}, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -57,6 +57,8 @@ def test_who_awaits_the_task_gets_what_it_raised_and_the_loop_goes_on(
 
     main_task.run(main(), loop_factory=loop_factory)
     assert seen == [error]
+    if how == "wait_for" and sys.version_info >= (3, 12):
+        return  # it awaits in the same task, which has caught the exception: nothing is left to log
     assert f"raised {error.__name__}, which does not end the server" in caplog.text
     assert "by a tool" in caplog.text, "the author sees where"
 
