@@ -15,7 +15,8 @@ from pydantic_core import PydanticSerializationError, SchemaSerializer, SchemaVa
 from ..protocol.plain import problems
 from .listed_schema import listed_schema
 from .proof import proved
-from .pydantic_schema import anywhere, for_json, for_results, of_serialised
+from .pydantic_schema import for_json, for_results, of_serialised
+from .schema_walk import anywhere
 
 _WARNING = re.compile(r"Expected `(\w+)([^`]*)`[^\n]*?(?:field_name='([^']*)'[^\n]*)?input_type=(\w+)")
 """One of pydantic's serializer warnings: the type and its arguments, the field, the type of what is there."""

@@ -14,7 +14,8 @@ from typing import Any, cast
 from pydantic import ValidationError
 from pydantic_core import CoreSchema, SchemaValidator, core_schema
 
-from .pydantic_schema import DICTS, Schema, children, json_of, of_instances, rewrite, without_functions
+from .pydantic_schema import DICTS, json_of, of_instances, without_functions
+from .schema_walk import Schema, children, rewrite
 
 _NO_NAME = frozenset(
     [

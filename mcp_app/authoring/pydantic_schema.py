@@ -9,71 +9,19 @@ from __future__ import annotations
 import functools
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from enum import Enum
 from typing import Any, cast
 
 from pydantic.types import EncodedBytes, EncodedStr
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticSerializationError, core_schema, to_jsonable_python
 
-from ..protocol.event import encode
-
-Schema = dict[str, Any]
-
-# The keys of a core schema whose values are core schemas, lists of them, or mappings to them. A choice of a union may
-# be a tuple of a schema and its label. The values of all other keys are data.
-_CHILDREN = frozenset(
-    [
-        *("schema", "items_schema", "keys_schema", "values_schema", "extras_schema", "json_schema"),
-        *("python_schema", "lax_schema", "strict_schema", "arguments_schema", "choices", "fields"),
-        *("definitions", "steps"),
-    ]
-)
+from .json_choices import chosen_by_json, chosen_by_name
+from .schema_walk import Schema, children, instead, rewrite
 
 DICTS = frozenset(["dict", "ordered-dict", "frozen-dict", "counter"])
 
 _FUNCTIONS = frozenset(["function-before", "function-after", "function-wrap", "function-plain"])
-
-
-def children(schema: Schema) -> Iterator[Schema]:
-    """The direct subschemas."""
-    for key, value in schema.items():
-        if key not in _CHILDREN:
-            continue
-        if isinstance(value, dict):
-            yield from [value] if _is_schema(value) else filter(_is_schema, value.values())
-        elif isinstance(value, list):
-            yield from filter(_is_schema, (each[0] if isinstance(each, tuple) else each for each in value))
-
-
-def anywhere(schema: Any, found: Callable[[Schema], bool]) -> bool:
-    """Whether the schema or a subschema is one that is looked for."""
-    return found(schema) or any(anywhere(each, found) for each in children(schema))
-
-
-def _is_schema(value: Any) -> bool:
-    return isinstance(value, dict) and isinstance(value.get("type"), str)
-
-
-def rewrite(
-    schema: Any, change: Callable[[Schema], Schema], keep: Callable[[Schema], Schema | None] | None = None
-) -> Any:
-    """A copy with `change` applied to each subschema, innermost first.
-
-    `keep` may give what stands for a subschema, which is then not looked into.
-    """
-    if isinstance(schema, tuple):
-        return (rewrite(schema[0], change, keep), *schema[1:])
-    if isinstance(schema, list):
-        return [rewrite(each, change, keep) for each in schema]
-    if not isinstance(schema, dict):
-        return schema  # a tag of a union that refers to another tag
-    if not _is_schema(schema):
-        return {name: rewrite(each, change, keep) for name, each in schema.items()}
-    kept = keep(schema) if keep is not None else None
-    if kept is not None:
-        return kept
-    return change({key: rewrite(value, change, keep) if key in _CHILDREN else value for key, value in schema.items()})
 
 
 def json_of(value: Any) -> bytes | None:
@@ -109,7 +57,7 @@ def is_authors(function: Any) -> bool:
 
 def _is_pydantics(function: Any) -> bool:
     module = _module(function)
-    return module == __name__ or module.partition(".")[0] in {"pydantic", "pydantic_core"}
+    return module.rpartition(".")[0] == __package__ or module.partition(".")[0] in {"pydantic", "pydantic_core"}
 
 
 def _module(function: Any) -> str:
@@ -130,7 +78,7 @@ def for_json(schema: CoreSchema) -> CoreSchema:
     def with_names(inner: Schema) -> Schema | None:
         if inner["type"] not in DICTS or "keys_schema" not in inner:
             return None
-        names = rewrite(inner["keys_schema"], functools.partial(_chosen_by_name, definitions=definitions))
+        names = rewrite(inner["keys_schema"], functools.partial(chosen_by_name, definitions=definitions))
         rest = {key: rewrite(inner[key], _for_json, with_names) for key in ("values_schema",) if key in inner}
         return {**inner, "keys_schema": names, **rest}
 
@@ -144,61 +92,12 @@ def _for_json(schema: Schema) -> Schema:
         case "generator":
             return {**schema, "type": "list"}
         case "literal" | "enum":
-            return _chosen_by_json(schema)
+            return chosen_by_json(schema)
         case "tagged-union":
             values = {tag.value: choice for tag, choice in schema["choices"].items() if isinstance(tag, Enum)}
             return {**schema, "choices": {**values, **schema["choices"]}}
         case _:
             return schema
-
-
-def _values(schema: Schema) -> list[Any]:
-    values: list[Any] = schema["expected"] if schema["type"] == "literal" else schema["members"]
-    return values
-
-
-def _listed(value: Any) -> Any:
-    return value.value if isinstance(value, Enum) else value
-
-
-def _chosen_by_json(schema: Schema) -> Schema:
-    plain = (str, int, float, bool, type(None)) if schema["type"] == "enum" else (str, int, bool, type(None))
-    values = _values(schema)
-    if all(type(_listed(value)) in plain and (schema["type"] == "enum" or type(value) in plain) for value in values):
-        return schema
-    return _chosen(schema, {encode(_listed(value)): value for value in values}, encode)
-
-
-def _chosen_by_name(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
-    target = definitions.get(schema.get("schema_ref", ""))
-    if target is not None and target["type"] == "enum":
-        schema = {key: value for key, value in target.items() if key != "ref"}
-    if schema["type"] not in {"literal", "enum"}:
-        return schema
-    if all(isinstance(_listed(value) if schema["type"] == "enum" else value, str) for value in _values(schema)):
-        return schema
-    return _chosen(schema, {name_of(_listed(value)): value for value in _values(schema)}, str)
-
-
-def name_of(value: Any) -> str:
-    """How the value is written as the name of a member of a JSON object."""
-    return value if isinstance(value, str) else encode(value).decode().strip('"')
-
-
-def _chosen(schema: Schema, table: Mapping[Any, Any], key: Callable[[Any], Any]) -> Schema:
-    members = [value for value in table.values() if isinstance(value, Enum)]
-    said = " or ".join(name if isinstance(name, str) else name.decode() for name in table)
-
-    def choose(value: Any) -> Any:
-        if any(value is member for member in members):
-            return value
-        try:
-            return table[key(value)]
-        except (KeyError, ValueError):
-            raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": said}) from None
-
-    inner = cast(CoreSchema, {name: schema[name] for name in schema if name != "ref"})
-    return _instead(schema, cast(Schema, core_schema.no_info_before_validator_function(choose, inner)))
 
 
 def without_functions(schema: CoreSchema) -> CoreSchema:
@@ -210,12 +109,7 @@ def _without_function(schema: Schema) -> Schema:
     kind = schema["type"]
     if kind not in _FUNCTIONS or not is_authors(schema["function"]["function"]):
         return schema
-    return _instead(schema, {"type": "any"} if kind == "function-plain" else schema["schema"])
-
-
-def _instead(schema: Schema, inner: Schema) -> Schema:
-    """`inner` in the place of `schema`, under the name by which others refer to it."""
-    return {**inner, "ref": schema["ref"]} if "ref" in schema else inner
+    return instead(schema, {"type": "any"} if kind == "function-plain" else schema["schema"])
 
 
 def for_results(schema: CoreSchema) -> CoreSchema:
@@ -241,7 +135,7 @@ def _class_of_results(schema: Schema) -> Schema | None:
     def unless_instance(value: Any, validate: Callable[[Any], Any]) -> Any:
         return value if isinstance(value, cls) else validate(value)
 
-    return _instead(schema, cast(Schema, core_schema.no_info_wrap_validator_function(unless_instance, own)))
+    return instead(schema, cast(Schema, core_schema.no_info_wrap_validator_function(unless_instance, own)))
 
 
 def of_instances(schema: CoreSchema) -> CoreSchema:
@@ -267,7 +161,7 @@ def of_serialised(schema: CoreSchema) -> CoreSchema:
             return value
 
         anything = core_schema.no_info_before_validator_function(no_other, core_schema.any_schema())
-        return _instead(inner, cast(Schema, anything))
+        return instead(inner, cast(Schema, anything))
 
     return of_instances(cast(CoreSchema, rewrite(schema, serialised)))
 

@@ -1,0 +1,77 @@
+"""Enumerations and constants, chosen by the JSON that they are listed as.
+
+Pydantic compares with the Python values: it finds none for a tuple, a date or a member of an enumeration, and takes
+True for 1. A Flag, and an enumeration with `_missing_`, has more values than are listed. Nothing is listed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import Enum, Flag
+from typing import Any, cast
+
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from ..protocol.event import encode, number
+from .schema_walk import Schema, instead
+
+
+def _values(schema: Schema) -> list[Any]:
+    values: list[Any] = schema["expected"] if schema["type"] == "literal" else schema["members"]
+    return values
+
+
+def _listed(value: Any) -> Any:
+    return value.value if isinstance(value, Enum) else value
+
+
+def chosen_by_json(schema: Schema) -> Schema:
+    values = _values(schema)
+    if all(map(_is_told_by_pydantic, map(_listed, values) if schema["type"] == "enum" else values)):
+        return schema
+    return _chosen(schema, {_json_key(_listed(value)): value for value in values}, _json_key)
+
+
+def _is_told_by_pydantic(value: Any) -> bool:
+    """Whether pydantic takes the value's JSON for it, and no other: for True it takes 1, which is equal in Python."""
+    return value is None or type(value) is str or (type(value) in {int, float} and value not in {0, 1})
+
+
+def _json_key(value: Any) -> bytes:
+    return encode(number(value) if type(value) is float else value)
+
+
+def chosen_by_name(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
+    target = definitions.get(schema.get("schema_ref", ""))
+    if target is not None and target["type"] == "enum":
+        schema = {key: value for key, value in target.items() if key != "ref"}
+    if schema["type"] not in {"literal", "enum"}:
+        return schema
+    if all(isinstance(_listed(value) if schema["type"] == "enum" else value, str) for value in _values(schema)):
+        return schema
+    return _chosen(schema, {_name_of(_listed(value)): value for value in _values(schema)}, str)
+
+
+def _name_of(value: Any) -> str:
+    """How the value is written as the name of a member of a JSON object."""
+    return value if isinstance(value, str) else encode(value).decode().strip('"')
+
+
+def _chosen(schema: Schema, table: Mapping[Any, Any], key: Callable[[Any], Any]) -> Schema:
+    members = schema.get("cls", tuple({type(value) for value in table.values() if isinstance(value, Enum)}))
+    said = " or ".join(name if isinstance(name, str) else name.decode() for name in table)
+
+    open_ended = schema.get("missing") is not None or issubclass(schema.get("cls", Enum), Flag)
+
+    def choose(value: Any) -> Any:
+        if isinstance(value, members):
+            return value
+        try:
+            return table[key(value)]
+        except (KeyError, ValueError):
+            if open_ended:
+                return value
+            raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": said}) from None
+
+    inner = cast(CoreSchema, {name: schema[name] for name in schema if name != "ref"})
+    return instead(schema, cast(Schema, core_schema.no_info_before_validator_function(choose, inner)))
