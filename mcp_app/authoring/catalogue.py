@@ -68,6 +68,8 @@ class Catalogue(Generic[T]):
         self._remedy = remedy
         self._items: dict[str, T] = {}
         self._watchers: Watchers[[]] = Watchers()
+        self.version = 0
+        """Grows with each change: whoever keeps what was made of the items compares it."""
         for item in items:
             self.add(item)
 
@@ -105,6 +107,7 @@ class Catalogue(Generic[T]):
 
     def changed(self) -> None:
         """Notify the watchers of a change other than by `add` and `remove`, such as another title or description."""
+        self.version += 1
         self._watchers.notify()
 
     def __iter__(self) -> Iterator[T]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from mcp_app.protocol.mcp.pagination import InvalidCursor, ListPage, paginate
 
 
 def page(items: list[str], size: int, cursor: str | None = None, of: str = "tools") -> ListPage[str]:
-    return paginate(items, lambda item: item, of=of, size=size, cursor=cursor)
+    return paginate(items, lambda item: item, lambda item: 1, of=of, limit=size, cursor=cursor)
 
 
 unique = st.lists(st.text(max_size=8), unique=True, max_size=40)
@@ -29,6 +31,22 @@ def test_the_pages_are_the_list(items: list[str], size: int) -> None:
             break
     assert seen == items
     assert cursor is None
+
+
+@given(st.lists(st.integers(1, 60)), st.integers(1, 50))
+def test_a_page_has_as_many_as_fit_and_one_at_least(sizes: list[int], limit: int) -> None:
+    items = list(enumerate(sizes))
+    pages: list[tuple[tuple[int, int], ...]] = []
+    cursor: str | None = None
+    while True:
+        got = paginate(items, str, lambda item: item[1], of="tools", limit=limit, cursor=cursor)
+        pages.append(got.items)
+        if (cursor := got.next_cursor) is None:
+            break
+    assert [item for each in pages for item in each] == items
+    assert all(sum(size for _, size in each) <= limit or len(each) == 1 for each in pages)
+    for each, after in itertools.pairwise(pages):
+        assert sum(size for _, size in (*each, after[0])) > limit, "the next one would have fitted"
 
 
 @given(unique.filter(lambda items: len(items) > 3), st.data())
@@ -85,5 +103,5 @@ def test_a_cursor_of_another_list_is_refused() -> None:
 
 
 def test_a_page_of_nothing_would_never_end() -> None:
-    with pytest.raises(ValueError, match="0 items"):
+    with pytest.raises(ValueError, match="0 bytes"):
         page(["a"], 0)

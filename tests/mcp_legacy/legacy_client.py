@@ -41,9 +41,9 @@ class Stage:
         self.cancelled = asyncio.Event()
         self.tools = Registry(self._tools())
         self.resources = Resources(self._resources())
-        prompts = Prompts([_greeting()])
+        self.prompts = Prompts([_greeting()])
         manifest = load_manifest(None)
-        self.endpoint = Endpoint(self.settings, self.tools, manifest, self.runs, log, self.resources, prompts)
+        self.endpoint = Endpoint(self.settings, self.tools, manifest, self.runs, log, self.resources, self.prompts)
         self._open: list[Frames] = []
 
     def _tools(self) -> list[Any]:

@@ -85,7 +85,7 @@ async def test_all_pages_have_the_same_scope(here: Stage) -> None:
         def one(number: int = number) -> int:
             return number
 
-        here.tools.add(tool(name=f"tool_{number}")(one))
+        here.tools.add(tool(name=f"tool_{number}", description="x" * 10_000)(one))
     cursor, pages = None, []
     while True:
         page = (await here.ask("tools/list", {} if cursor is None else {"cursor": cursor})).result

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, JsonValue, RootModel
 from typing_extensions import TypedDict
 
 from mcp_app import Image, Result, Text, Tool, tool
-from mcp_app.dialects.mcp.offer import tool_as_listed
+from mcp_app.dialects.mcp.lists import tool_as_listed
 from mcp_app.protocol.mcp.request_info import RequestInfo
 from mcp_app.protocol.mcp.revisions import SESSION_REVISIONS, STATELESS, STATELESS_WIRE, Structure, Wire
 from mcp_app.protocol.mcp.transcript import Transcript

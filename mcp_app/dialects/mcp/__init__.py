@@ -3,7 +3,8 @@
 `dispatch.py` selects the protocol of a message: `stateless/` is the revision without sessions, `sessions/` are the
 revisions with sessions. Shared by both:
 
-    offer.py       the tools, resources and prompts, and their lists
+    offer.py       the tools, resources and prompts, and who the server is
+    lists.py       their lists
     answering.py   a run as the answer to a request: JSON or a stream
     filtering.py   the entries of a run that are sent to one client
     rendering.py   their format in an event stream

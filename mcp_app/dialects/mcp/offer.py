@@ -1,26 +1,21 @@
-"""The tools, resources and prompts that the server offers to MCP clients, and the list methods.
+"""The tools, resources and prompts that the server offers to MCP clients, its identity and its capabilities.
 
-Lists are in order of definition, which is the same in every process (2026-07-28, Pagination). No tool is run here, and
-no request is read.
+How they are listed is in lists.py. No tool is run here, and no request is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from ...authoring.prompt import Prompts
 from ...authoring.resource import Resources
-from ...authoring.tool import Registry, Tool
-from ...manifest import Manifest, tool_entry
-from ...protocol.mcp.pagination import paginate
-from ...protocol.mcp.revisions import Structure, Wire
+from ...authoring.tool import Registry
+from ...manifest import Manifest
 from .completion import Completions
-
-PAGE_SIZE = 100
-"""Items on one page of a list: as many as most servers have in total, and about 100 KiB at most."""
+from .lists import Lists
 
 LIST_TTL_MS = 60_000
 """How long a client may cache a list. Lists change with a deployment, and subscribers of `subscriptions/listen` are
@@ -64,12 +59,9 @@ class Offer:
             "logging": {},
         }
 
-    def page(self, method: str, params: Mapping[str, Any], wire: Wire) -> dict[str, Any]:
-        """The requested page of a list; `method` is a key of `LISTS`. Raises InvalidCursor."""
-        member, of, items = LISTS[method]
-        page = paginate(items(self), lambda each: each.key, of=of, size=PAGE_SIZE, cursor=params.get("cursor"))
-        entries = [tool_as_listed(each, wire) if isinstance(each, Tool) else each.wire() for each in page.items]
-        return {member: entries} if page.next_cursor is None else {member: entries, "nextCursor": page.next_cursor}
+    @cached_property
+    def lists(self) -> Lists:
+        return Lists(self.tools, self.resources, self.prompts)
 
     async def complete(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Suggested values for one argument of a prompt or resource template (Completion)."""
@@ -81,37 +73,3 @@ class Offer:
         context = (params.get("context") or {}).get("arguments") or {}
         completed = await self.completions.complete(signature, argument["name"], argument["value"], context)
         return {"completion": completed}
-
-
-class _List(NamedTuple):
-    """`member`: the member of the result. `of`: the name of the list in its cursors."""
-
-    member: str
-    of: str
-    items: Callable[[Offer], Sequence[Any]]
-
-
-LISTS: Mapping[str, _List] = {
-    "tools/list": _List("tools", "tools", lambda offer: list(offer.tools)),
-    "resources/list": _List("resources", "resources", lambda offer: offer.resources.listed()),
-    "resources/templates/list": _List("resourceTemplates", "templates", lambda offer: offer.resources.templates()),
-    "prompts/list": _List("prompts", "prompts", lambda offer: list(offer.prompts)),
-}
-"""The list methods, the same in every revision."""
-
-
-def tool_as_listed(tool: Tool, wire: Wire) -> dict[str, Any]:
-    """The tool as a `Tool` object of tools/list."""
-    entry = tool_entry(tool)
-    structure = wire.structure(tool.structure)
-    if structure is Structure.ABSENT:
-        entry.pop("outputSchema", None)
-    elif structure is Structure.WRAPPED:
-        entry["outputSchema"] = _wrapped(entry["outputSchema"])
-    return entry
-
-
-def _wrapped(schema: Mapping[str, Any]) -> dict[str, Any]:
-    inner = {name: value for name, value in schema.items() if name != "$defs"}
-    wrapped = {"type": "object", "properties": {"result": inner}, "required": ["result"]}
-    return {"$defs": schema["$defs"], **wrapped} if "$defs" in schema else wrapped

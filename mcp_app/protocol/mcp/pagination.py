@@ -2,7 +2,8 @@
 
 A cursor identifies the last item of the page, so that items added or removed before it cause no repetitions or
 omissions; it also contains that item's index, in case the item itself is removed. It is not secret, and the server
-keeps no state for it: another node can continue the list. The page size is chosen by the caller.
+keeps no state for it: another node can continue the list. A page is bounded by bytes, which the caller counts: many
+clients read one page only, so that a bound of items would hide the rest of an ordinary list from them.
 """
 
 from __future__ import annotations
@@ -41,18 +42,20 @@ class ListPage(Generic[T]):
 
 
 def paginate(
-    items: Sequence[T], key: Callable[[T], str], *, of: str, size: int, cursor: str | None = None
+    items: Sequence[T], key: Callable[[T], str], size: Callable[[T], int], *, of: str, limit: int, cursor: str | None
 ) -> ListPage[T]:
-    """The page of at most `size` items after `cursor`, or the first page without one.
+    """The page after `cursor`, or the first page without one: as many items as fit into `limit` bytes, at least one.
 
-    `key` returns the unique key of an item; `of` names the list: cursors of other lists are invalid.
+    `key` returns the unique key of an item, `size` its bytes; `of` names the list: cursors of other lists are invalid.
 
-    Raises InvalidCursor; ValueError for a size below 1.
+    Raises InvalidCursor; ValueError for a limit below 1.
     """
-    if size < 1:
-        raise ValueError(f"a page of {size} items would never end the list")
-    start = 0 if cursor is None else _after(items, key, *_parse(cursor, of))
-    page = tuple(items[start : start + size])
+    if limit < 1:
+        raise ValueError(f"a page of {limit} bytes would never end the list")
+    start = end = 0 if cursor is None else _after(items, key, *_parse(cursor, of))
+    while end < len(items) and (limit := limit - size(items[end])) >= 0:
+        end += 1
+    page = tuple(items[start : max(end, start + 1)])  # an item that is larger than a page has one of its own
     end = start + len(page)
     return ListPage(page, _cursor(end - 1, key(page[-1]), of) if end < len(items) else None)
 

@@ -1,7 +1,7 @@
 """The methods of revisions with sessions: MCP 2025-11-25 and older.
 
 A request returns a result or starts a run. The transport, and how the answer is sent, are not known here; the lists are
-in offer.py, the differences between the revisions in protocol/mcp/revisions.py.
+in lists.py, the differences between the revisions in protocol/mcp/revisions.py.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from ....protocol.mcp.transcript import Transcript
 from ....protocol.policy import MCP_2024_11_05, OnCap, Policy
 from ....runs import Callee, Runs
 from ..answering import acceptable
-from ..offer import LISTS, Offer
+from ..lists import LISTS
+from ..offer import Offer
 from ..validation import validate
 from .session import RequestRun, Session
 
@@ -135,7 +136,9 @@ class SessionMethods:
     # --- lists -------------------------------------------------------------------------------------------------------
 
     async def _list(self, request: SessionRequest) -> dict[str, Any]:
-        return self._offer.page(request.message.method, request.params, request.session.revision.wire)
+        return self._offer.lists.page(
+            request.message.method, request.params.get("cursor"), request.session.revision.wire
+        )
 
     async def _complete(self, request: SessionRequest) -> dict[str, Any]:
         return await self._offer.complete(request.params)

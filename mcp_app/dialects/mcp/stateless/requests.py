@@ -1,7 +1,7 @@
 """The methods of the revision without sessions: MCP 2026-07-28.
 
 A request is validated in this order: version, header fields, `_meta`, method, parameters. A run is answered in
-answering.py; the lists are in offer.py.
+answering.py; the lists are in lists.py.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ from ....protocol.policy import MCP_2026_07_28, MCP_2026_07_28_FOLLOWED, Policy
 from ....runs import Callee, Run, Runs
 from ....web.messages import PRINCIPAL, Answer, Request, json_answer
 from ..answering import Answering
-from ..offer import LIST_TTL_MS, LISTS, Offer
+from ..lists import LISTS
+from ..offer import LIST_TTL_MS, Offer
 from ..validation import validate
 from .request_state import BoundStates, LazyBoundStates, States
 from .subscriptions import Subscriptions
@@ -139,7 +140,7 @@ class StatelessMethods:
         return self._result(request, result)
 
     async def _list(self, request: StatelessRequest) -> Answer:
-        page = self._offer.page(request.message.method, request.params, STATELESS_WIRE)
+        page = self._offer.lists.page(request.message.method, request.params.get("cursor"), STATELESS_WIRE)
         return self._result(request, {**page, **_CACHEABLE})
 
     async def _complete(self, request: StatelessRequest) -> Answer:

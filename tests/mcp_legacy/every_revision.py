@@ -1,0 +1,44 @@
+"""A caller of one endpoint in any revision, so that a test can ask the same of each. No test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from legacy_client import Stage, decoded
+
+from mcp_app.protocol.mcp.revisions import REVISIONS, STATELESS
+
+META = "io.modelcontextprotocol/"
+VERSIONS = pytest.mark.parametrize("version", REVISIONS)
+
+
+class Caller:
+    """Calls tools of a stage by one revision."""
+
+    def __init__(self, stage: Stage, version: str) -> None:
+        self._stage = stage
+        self._version = version
+        self._client: Any = None
+
+    async def request(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        """The response."""
+        if self._version != STATELESS:
+            self._client = self._client or await self._stage.client(self._version)
+            return decoded(await self._client.request(method, params))
+        meta = {f"{META}protocolVersion": STATELESS, f"{META}clientCapabilities": {}}
+        message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}}
+        headers = {"mcp_protocol_version": STATELESS, "mcp_method": method, "mcp_name": params.get("name")}
+        return decoded(await self._stage.ask("POST", message, accept="application/json", **headers))
+
+    async def call(self, name: str, **arguments: Any) -> dict[str, Any]:
+        """The result of tools/call."""
+        response = await self.request("tools/call", {"name": name, "arguments": arguments})
+        assert "result" in response, response
+        result: dict[str, Any] = response["result"]
+        return result
+
+    async def schema(self, name: str) -> Any:
+        """The listed output schema; None where there is none."""
+        tools = (await self.request("tools/list", {}))["result"]["tools"]
+        return next(each for each in tools if each["name"] == name).get("outputSchema")
