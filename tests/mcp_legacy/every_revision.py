@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from legacy_client import Stage, decoded
+from legacy_client import Events, Stage, decoded
 
 from mcp_app.protocol.mcp.revisions import REVISIONS, STATELESS
+from mcp_app.web.messages import Answer
 
 META = "io.modelcontextprotocol/"
 VERSIONS = pytest.mark.parametrize("version", REVISIONS)
@@ -23,13 +24,23 @@ class Caller:
 
     async def request(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         """The response."""
+        response: dict[str, Any] = decoded(await self._answer(method, params, "application/json"))
+        return response
+
+    async def streamed(self, name: str, **arguments: Any) -> list[dict[str, Any]]:
+        """All messages of tools/call with a progress token, the response last."""
+        params = {"name": name, "arguments": arguments, "_meta": {"progressToken": "t"}}
+        return await Events(await self._answer("tools/call", params, "text/event-stream")).rest()
+
+    async def _answer(self, method: str, params: dict[str, Any], accept: str) -> Answer:
         if self._version != STATELESS:
             self._client = self._client or await self._stage.client(self._version)
-            return decoded(await self._client.request(method, params))
-        meta = {f"{META}protocolVersion": STATELESS, f"{META}clientCapabilities": {}}
+            answer: Answer = await self._client.request(method, params, accept=accept)
+            return answer
+        meta = {f"{META}protocolVersion": STATELESS, f"{META}clientCapabilities": {}, **params.get("_meta", {})}
         message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}}
         headers = {"mcp_protocol_version": STATELESS, "mcp_method": method, "mcp_name": params.get("name")}
-        return decoded(await self._stage.ask("POST", message, accept="application/json", **headers))
+        return await self._stage.ask("POST", message, accept=accept, **headers)
 
     async def call(self, name: str, **arguments: Any) -> dict[str, Any]:
         """The result of tools/call."""

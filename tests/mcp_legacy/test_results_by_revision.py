@@ -61,6 +61,15 @@ async def test_parts_that_look_like_progress_are_in_the_result_and_progress_is_n
     assert kept == LOOKS
 
 
+@VERSIONS
+async def test_the_items_of_a_generator_are_counted(stage: Stage, version: str) -> None:
+    stage.tools.add(chat)
+    events = await Caller(stage, version).streamed("chat")
+    assert [each["params"]["progress"] for each in events if each.get("method") == "notifications/progress"] == [
+        *range(1, len(LOOKS) + 1)
+    ]
+
+
 async def test_to_a_plain_client_all_of_it_is_progress(stage: Stage) -> None:
     stage.tools.add(parts)
     progress = json.loads((await plain(stage, "parts")).body)["progress"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import struct
 import sys
 from typing import Any
 
@@ -50,7 +51,7 @@ def test_what_was_partial(line: str, done: float | None, total: float | None, co
     event = Event(EventType.PARTIAL, encode(data), metadata, Shape.CONTENT if content else Shape.VALUE)
     shown = params(Progress("t", "com.example/").partial(event, line))
     assert shown.pop("_meta") == {"com.example/partial": data}
-    assert shown.pop("progress") == (0 if done is None else done)
+    assert shown.pop("progress") == (2**-10 if done is None else done)
     assert shown.pop("message", "") == line
     assert shown == {"progressToken": "t"} | ({} if total is None else {"total": total})
 
@@ -79,8 +80,70 @@ def test_a_message_is_text_whatever_the_author_gave(message: Any, shown: str) ->
     assert params(Progress("t", "com.example/").reported(told({"message": message})))["message"] == shown
 
 
-def test_a_tool_that_says_nothing_makes_next_to_no_progress() -> None:
+def single(value: float) -> float:
+    """The number as a client reads it that keeps progress in 32 bits, as some do."""
+    kept: float = struct.unpack("<f", struct.pack("<f", value))[0]
+    return kept
+
+
+def keepalives(progress: Progress, count: int) -> list[dict[str, Any]]:
+    return [params(progress.keepalive("working")) for _ in range(count)]
+
+
+def test_where_a_tool_can_report_nothing_its_notifications_are_counted() -> None:
+    progress = Progress("t", "com.example/", counts=True)
+    shown = [*keepalives(progress, 2), params(progress.partial(told("an item"), "an item")), *keepalives(progress, 1)]
+    assert [each["progress"] for each in shown] == [1, 2, 3, 4]
+    assert all(type(each["progress"]) is int and "total" not in each for each in shown)
+    assert [each["message"] for each in shown] == ["working", "working", "an item", "working"]
+
+
+def report(progress: Progress, done: float, total: float | None = None) -> dict[str, Any]:
+    return params(progress.reported(told({}, encode({"progress": done} | ({} if total is None else {"total": total})))))
+
+
+@pytest.mark.parametrize(("first", "total"), [(0.01, 1), (1, 10), (1, 100), (0.5, None)])
+def test_the_tools_first_number_stands_after_ten_heartbeats(first: float, total: float | None) -> None:
     progress = Progress("t", "com.example/")
-    shown = [params(each) for each in (progress.keepalive("working"), progress.keepalive("working"))]
-    assert [each["message"] for each in shown] == ["working", "working"]
-    assert 0 == shown[0]["progress"] < shown[1]["progress"] < 1e-300
+    shown = [each["progress"] for each in keepalives(progress, 10)]
+    assert shown[0] > 0
+    assert all(single(before) < single(after) for before, after in itertools.pairwise(shown))
+    assert report(progress, first, total)["progress"] == first
+
+
+@pytest.mark.parametrize(
+    ("done", "following", "total"),
+    [
+        (5, 6, 10),
+        (5, 6, None),
+        (0.5, 0.51, 1),
+        (0, 1, 3),
+        (999_999, 1_000_000, 10**7),
+        (0.001, 0.002, 1),
+        (-3, -2, None),
+    ],
+)
+def test_heartbeats_are_between_two_numbers_of_the_tool(done: float, following: float, total: float | None) -> None:
+    progress = Progress("t", "com.example/")
+    assert report(progress, done, total)["progress"] == done
+    count = 4 if done > 1000 else 240  # a minute, or an hour of them
+    shown = [done, *(each["progress"] for each in keepalives(progress, count))]
+    assert all(single(before) < single(after) for before, after in itertools.pairwise(shown))
+    assert shown[-1] < following
+    assert report(progress, following, total)["progress"] == following
+
+
+def test_a_heartbeat_has_the_tools_last_total_until_that_is_reached() -> None:
+    progress = Progress("t", "com.example/")
+    assert "total" not in keepalives(progress, 1)[0]
+    report(progress, 3, 4)
+    assert keepalives(progress, 1)[0]["total"] == 4
+    report(progress, 4, 4)
+    assert "total" not in keepalives(progress, 1)[0]
+
+
+def test_a_long_row_of_messages_never_stops_growing() -> None:
+    progress = Progress("t", "com.example/")
+    shown = [params(progress.reported(told({"message": "m"})))["progress"] for _ in range(20_000)]
+    assert all(single(before) < single(after) for before, after in itertools.pairwise(shown))
+    assert shown[-1] < 20

@@ -48,10 +48,7 @@ class Notifications:
         return None
 
     def keepalive(self, seconds: float, cap: float) -> bytes | None:
-        """A progress notification for a tool that reports none: clients time out after 60 s without progress.
-
-        Its increment is so small that it never overtakes the tool's own numbers.
-        """
+        """A progress notification for a tool that reports none: clients time out after 60 s without progress."""
         if self.info.progress_token is None:
             return None
         progress = self._progress or self._new_progress()
@@ -60,7 +57,7 @@ class Notifications:
     def _new_progress(self) -> Progress:
         token = self.info.progress_token
         assert token is not None  # noqa: S101 - both callers have checked it
-        self._progress = Progress(token, self.info.namespace)
+        self._progress = Progress(token, self.info.namespace, counts=self.info.counted)
         return self._progress
 
     def _log(self, event: Event) -> bytes | None:

@@ -1,5 +1,10 @@
 """Progress notifications of one request: a number that increases monotonically, a total, a line for people, the data.
 
+"The progress value MUST increase with each notification" (MCP, Progress), and not every notification has a number of
+the tool's: heartbeats, messages and parts have none. Where the tool can report none at all, they are counted: 1, 2, 3.
+Elsewhere the number grows by a step that any reader sees growing, and that is too small to get in the way of the tool's
+next number: between 5 and 6 there are 800,000 of them.
+
 The tool's data is encoded JSON and is copied into the notification: it is parsed only where that is necessary. Which
 events are progress, and which parts are kept for the result, is not known here.
 """
@@ -13,20 +18,34 @@ from ..event import Event, Shape, decode, encode
 from . import jsonrpc
 
 _MOST = math.nextafter(math.inf, 0.0)  # the largest float: a tool that reports it cannot increase it further
+
+_STEP = 2.0**-22
+"""The step, relative to the number or to 1. Some clients read progress as a single precision float, of which two are
+2**-23 apart; and a count of a million is not to be overtaken by a minute of heartbeats."""
+
+_FIRST_STEP = 2.0**-10
+"""The step before the tool's first number, which may be 1 % of 1: ten of them are less. Not relative, as it would grow
+without a bound."""
 _METHOD = "notifications/progress"
 _BEFORE_MESSAGE = len(b'{"message":')
 _NO_MESSAGES = (b"", b'""')
 
 
 class Progress:
-    """Renders the notifications of a token; `namespace` is the prefix of our own `_meta` keys, including the slash."""
+    """Renders the notifications of a token; `namespace` is the prefix of our own `_meta` keys, including the slash.
 
-    __slots__ = ("_head", "_meta", "_value")
+    `counts`: the tool cannot report numbers, so that notifications are counted.
+    """
 
-    def __init__(self, token: str | int, namespace: str) -> None:
+    __slots__ = ("_counts", "_head", "_meta", "_reported", "_total", "_value")
+
+    def __init__(self, token: str | int, namespace: str, *, counts: bool = False) -> None:
         self._head = jsonrpc.notification(_METHOD, encode({"progressToken": token}))[: -len("}}")]
         self._meta = b'"_meta":{%b:' % encode(f"{namespace}partial")
-        self._value = -math.inf
+        self._counts = counts
+        self._value: float | None = None
+        self._total: float | None = None
+        self._reported = False  # whether the tool has reported a number
 
     def reported(self, event: Event) -> bytes:
         """The progress of `ctx.progress`: its numbers, and its message if there is one."""
@@ -43,25 +62,35 @@ class Progress:
         return b"%b,%b%b,%b%b}}}" % (self._head, self._numbers(event), message, self._meta, event.data)
 
     def keepalive(self, message: str) -> bytes:
-        """Progress for a tool that reports none: the smallest possible increment."""
-        return b'%b,%b,"message":%b}}' % (self._head, self._increased(None, None), encode(message))
+        """Progress for a tool that reports none now."""
+        return b'%b,%b,"message":%b}}' % (self._head, self._increased(), encode(message))
 
     def _numbers(self, event: Event) -> bytes:
-        """`progress` and `total` as members of an object.
-
-        "The progress value MUST increase with each notification": to the tool's number, else by the smallest increment.
-        """
+        """`progress` and `total` as members of an object: the tool's own number if it is larger than the last one."""
         numbers: dict[str, Any] = decode(event.metadata) if event.metadata else {}
-        progress = numbers.get("progress")
-        if progress is not None and progress > self._value and event.shape is Shape.VALUE:
-            self._value = progress
-            return event.metadata[1:-1]  # it has no other members
-        return self._increased(progress, numbers.get("total"))
+        progress, total = numbers.get("progress"), numbers.get("total")
+        if progress is None:
+            return self._increased(total)
+        self._total = total
+        if self._value is not None and progress <= self._value:
+            return self._increased(total)
+        self._value, self._reported = progress, True
+        # An event without a shape of its own has no other members.
+        return event.metadata[1:-1] if event.shape is Shape.VALUE else _members(progress, total)
 
-    def _increased(self, progress: float | None, total: float | None) -> bytes:
-        if progress is not None and progress > self._value:
-            self._value = progress
+    def _increased(self, total: float | None = None) -> bytes:
+        """The next number without one of the tool's; the total is the tool's last one, unless that is reached."""
+        last = self._value or 0
+        if self._counts:
+            self._value = last + 1
+        elif self._reported:
+            self._value = min(last + _STEP * max(1.0, abs(last)), _MOST)
         else:
-            self._value = 0.0 if self._value == -math.inf else math.nextafter(self._value, _MOST)
-        numbers = {"progress": self._value, "total": total}
-        return encode({name: number for name, number in numbers.items() if number is not None})[1:-1]
+            self._value = last + _FIRST_STEP
+        if total is None and self._total is not None and self._value <= self._total:
+            total = self._total
+        return _members(self._value, total)
+
+
+def _members(progress: float, total: float | None) -> bytes:
+    return encode({"progress": progress} if total is None else {"progress": progress, "total": total})[1:-1]

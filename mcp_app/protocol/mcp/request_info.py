@@ -27,6 +27,8 @@ class RequestInfo(NamedTuple):
     namespace: str
     progress_token: str | int | None = None
     level: str | None = None
+    counted: bool = False
+    """Whether the function has no `Context`: it cannot report numbers, so that its notifications are counted."""
     structure: Structure = Structure.ABSENT
     raw: Mapping[str, Any] | None = None
     """None for tools. For prompts and resources, whose run's data is the result itself: the members to add to it."""

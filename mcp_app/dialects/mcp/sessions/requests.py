@@ -147,7 +147,7 @@ class SessionMethods:
 
     async def _call_tool(self, request: SessionRequest) -> dict[str, Any] | RequestRun:
         tool = self._offer.tools.get(request.params["name"])
-        info = self._info(request, request.session.revision.wire.structure(tool.structure))
+        info = self._info(request, tool, request.session.revision.wire.structure(tool.structure))
         try:
             arguments = tool.arguments(request.params.get("arguments") or {})
         except InvalidParams as error:  # for the model to correct (SEP-1303)
@@ -157,11 +157,11 @@ class SessionMethods:
     async def _get_prompt(self, request: SessionRequest) -> RequestRun:
         prompt = self._offer.prompts.get(request.params["name"])
         arguments = prompt.arguments(request.params.get("arguments") or {})
-        return await self._run(request, prompt, arguments, self._info(request, raw={}))
+        return await self._run(request, prompt, arguments, self._info(request, prompt, raw={}))
 
     async def _read_resource(self, request: SessionRequest) -> RequestRun:
         reading, arguments = self._match(request.params["uri"])
-        return await self._run(request, reading, arguments, self._info(request, raw={}))
+        return await self._run(request, reading, arguments, self._info(request, reading, raw={}))
 
     def _match(self, uri: str) -> Any:
         try:
@@ -209,7 +209,11 @@ class SessionMethods:
         return None
 
     def _info(
-        self, request: SessionRequest, structure: Structure = Structure.ABSENT, raw: dict[str, Any] | None = None
+        self,
+        request: SessionRequest,
+        callee: Callee,
+        structure: Structure = Structure.ABSENT,
+        raw: dict[str, Any] | None = None,
     ) -> RequestInfo:
         return RequestInfo(
             request.message.id,
@@ -217,6 +221,7 @@ class SessionMethods:
             self._offer.namespace,
             progress_token=(request.params.get("_meta") or {}).get("progressToken"),
             level=request.session.level,
+            counted=callee.context is None,
             structure=structure,
             raw=raw,
         )

@@ -169,7 +169,7 @@ class StatelessMethods:
         try:
             arguments = tool.arguments(request.params.get("arguments") or {})
         except InvalidParams as error:  # for the model to correct (SEP-1303)
-            return self._result(request, failed(self._info(request, structure), error.object()))
+            return self._result(request, failed(self._info(request, tool, structure), error.object()))
         if Tasks.starts(tool, request.capabilities):
             task = await self._new_task(request, tool, structure)
             return await self._tasks.call(request.http, tool, arguments, task, request.trace)
@@ -182,7 +182,7 @@ class StatelessMethods:
 
     async def _new_task(self, request: StatelessRequest, tool: Tool, structure: Structure) -> Task:
         states, asker = await self._retry_asker(request, once=tool.once)
-        return self._tasks.new(self._info(request, structure, seal=states.seal), asker)
+        return self._tasks.new(self._info(request, tool, structure, seal=states.seal), asker)
 
     def _task(
         self, method: Callable[[Mapping[str, Any]], dict[str, Any]]
@@ -225,7 +225,7 @@ class StatelessMethods:
         elif callee.context is not None:
             states = LazyBoundStates(self._states, PRINCIPAL, request.http.body)
             asker = LazyAsker(request.capabilities, states.asker)
-        info = self._info(request, structure, raw, None if states is None else states.seal)
+        info = self._info(request, callee, structure, raw, None if states is None else states.seal)
         run = await self._start(request, callee, arguments, MCP_2026_07_28, asker)
         return await self._answering.answer(request.http, run, Transcript(info))
 
@@ -252,6 +252,7 @@ class StatelessMethods:
     def _info(
         self,
         request: StatelessRequest,
+        callee: Callee,
         structure: Structure,
         raw: dict[str, Any] | None = None,
         seal: Callable[[Any], str] | None = None,
@@ -262,6 +263,7 @@ class StatelessMethods:
             self._offer.namespace,
             progress_token=request.meta.get("progressToken"),
             level=request.meta.get(LOG_LEVEL_KEY),
+            counted=callee.context is None,
             structure=structure,
             raw=raw,
             meta=self._meta,
