@@ -1,101 +1,150 @@
-"""Parses a tool's docstring into a description of the tool and one of each parameter.
+"""Parses a docstring into a description and one of each parameter.
 
-Three conventions are supported: Google's (`Args:`), Sphinx's (`:param name:`) and NumPy's (`Parameters` underlined).
-All other text is the description. Nothing is inferred from code here.
+Three conventions of describing parameters are supported: Google's (`Args:`), Sphinx's (`:param name:`) and NumPy's
+(`Parameters` underlined). All other text is the description, as it is written: a warning, a note, an example, and what
+is returned or raised, are what a caller needs to read. Nothing is inferred from code here.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 
-_GOOGLE_SECTION = re.compile(r"(Args|Arguments|Parameters|Params):\s*$")
-_ANY_GOOGLE_SECTION = re.compile(
-    r"(Args|Arguments|Parameters|Params|Returns?|Yields?|Raises|Examples?|Notes?|See Also|Warnings?):\s*$"
-)
-_GOOGLE_ENTRY = re.compile(r"\*{0,2}(\w+)\s*(?:\(.*?\))?\s*:\s*(.*)$")
-_SPHINX_FIELD = re.compile(r":(\w+)(?:\s+(?:[^:]*\s)?(\w+))?\s*:\s*(.*)$")
+_GOOGLE_SECTION = re.compile(r"(Args|Arguments|Parameters|Params|Keyword Arg(ument)?s|Other Parameters):\s*$")
+_GOOGLE_ENTRY = re.compile(r"(?:[-*+•]\s+)?[*`]{0,2}(\w+(?:\s*,\s*\w+)*)[*`]{0,2}\s*(?:\(.*?\))?\s*:\s*(.*)$")
+_SPHINX_FIELD = re.compile(r":(\w+)(?:\s+(?:[^:]*\s)?\*{0,2}(\w+))?\s*:\s*(.*)$")
+_SPHINX_PARAMETER = frozenset({"param", "parameter", "arg", "argument", "key", "keyword"})
+_SPHINX_TYPE = frozenset({"type", "rtype"})  # types are in the schemas
 _NUMPY_RULE = re.compile(r"-{3,}\s*$")
-_NUMPY_SECTION = re.compile(
-    r"(Parameters|Other Parameters|Returns|Yields|Receives|Raises|Warns|Warnings|See Also|Notes|References|Examples)\s*"
-)
-_NUMPY_ENTRY = re.compile(r"(\w+(?:\s*,\s*\w+)*)\s*(?::.*)?$")
+_NUMPY_SECTION = re.compile(r"(Other )?Parameters\s*")
+_NUMPY_ENTRY = re.compile(r"\*{0,2}(\w+(?:\s*,\s*\w+)*)\s*(?::.*)?$")
 
 
-def describe(docstring: str | None) -> tuple[str, dict[str, str]]:
-    """(the description, the descriptions of parameters by name). Both are empty without a docstring."""
-    lines = inspect.cleandoc(docstring or "").splitlines()
-    body: list[str] = []
-    parameters: dict[str, list[str]] = {}
+@dataclass(slots=True)
+class _Part:
+    """Consecutive lines of a section. `text` describes the parameters `names`, if there are any."""
+
+    names: tuple[str, ...] = ()
+    lines: list[str] = field(default_factory=list)
+    text: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Section:
+    """A section about parameters: the lines of its head, and its parts."""
+
+    head: list[str]
+    parts: list[_Part]
+
+    def without(self, names: Collection[str] | None) -> Iterator[str]:
+        """The lines that describe none of `names`, or no name at all; with the head, if there are any."""
+        kept = [line for part in self.parts if not _known(part.names, names) for line in part.lines]
+        if any(line.strip() for line in kept):
+            yield from self.head
+            yield from "\n".join(kept).rstrip().splitlines()
+            yield ""
+
+
+def _known(described: tuple[str, ...], names: Collection[str] | None) -> bool:
+    return bool(described) and (names is None or any(name in names for name in described))
+
+
+class Docstring:
+    """A parsed docstring; nothing is described by None or an empty one."""
+
+    def __init__(self, docstring: str | None) -> None:
+        self._body = list(_parsed(inspect.cleandoc(docstring or "").splitlines()))
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """The descriptions of parameters by name, each in one line."""
+        sections = [each for each in self._body if isinstance(each, _Section)]
+        texts = {
+            name: " ".join(line.strip() for line in part.text if line.strip())
+            for section in sections
+            for part in section.parts
+            for name in part.names
+        }
+        return {name: text for name, text in texts.items() if text}
+
+    def description(self, names: Collection[str] | None = None) -> str:
+        """All but the descriptions of the parameters `names`, or by default of any: what is described under another
+        name is no parameter."""
+        lines: list[str] = []
+        for each in self._body:
+            lines += [each] if isinstance(each, str) else each.without(names)
+        return "\n".join(lines).strip()
+
+
+def _parsed(lines: list[str]) -> Iterator[str | _Section]:
     index = 0
     while index < len(lines):
-        line = lines[index]
+        start, line = index, lines[index]
         following = lines[index + 1] if index + 1 < len(lines) else ""
-        if _ANY_GOOGLE_SECTION.fullmatch(line):
-            index = _google(lines, index, parameters)
+        if _GOOGLE_SECTION.fullmatch(line):
+            index = _end_of_block(lines, index + 1, blank=True)
+            yield _Section([line], _google(lines[start + 1 : index]))
         elif _NUMPY_SECTION.fullmatch(line) and _NUMPY_RULE.fullmatch(following):
-            index = _numpy(lines, index, parameters)
-        elif line.startswith(":") and _SPHINX_FIELD.match(line):
-            index = _sphinx(lines, index, parameters)
+            index, parts = _numpy(lines, index + 2)
+            yield _Section([line, following], parts)
+        elif line.startswith(":") and (match := _SPHINX_FIELD.match(line)):
+            index = _end_of_block(lines, index + 1, blank=False)
+            yield from _sphinx(match, lines[start:index])
         else:
-            body.append(line)
             index += 1
-    joined = {name: " ".join(part.strip() for part in parts if part.strip()) for name, parts in parameters.items()}
-    return "\n".join(body).strip(), {name: text for name, text in joined.items() if text}
+            yield line
 
 
-def _google(lines: list[str], index: int, parameters: dict[str, list[str]]) -> int:
-    is_parameters = _GOOGLE_SECTION.fullmatch(lines[index]) is not None
+def _end_of_block(lines: list[str], index: int, *, blank: bool) -> int:
+    """The index after the indented lines, among which there may be blank ones."""
+    while index < len(lines) and (lines[index][:1].isspace() or (blank and not lines[index])):
+        index += 1
+    return index
+
+
+def _google(lines: list[str]) -> list[_Part]:
+    parts = [_Part()]
     entry_indent: int | None = None
-    name = ""
-    index += 1
-    while index < len(lines) and (not lines[index].strip() or lines[index][0].isspace()):
-        text = lines[index].strip()
-        indent = len(lines[index]) - len(lines[index].lstrip())
-        if is_parameters and text:
-            entry_indent = indent if entry_indent is None else entry_indent
-            match = _GOOGLE_ENTRY.match(text) if indent == entry_indent else None
-            if match:
-                name = match[1]
-                parameters[name] = [match[2]]
-            elif name:
-                parameters[name].append(text)
-        index += 1
-    return index
+    for line in lines:
+        text = line.strip()
+        indent = len(line) - len(line.lstrip())
+        if text and entry_indent is None:
+            entry_indent = indent
+        if text and indent == entry_indent:
+            match = _GOOGLE_ENTRY.match(text)
+            parts.append(_Part(_names(match[1]), [], [match[2]]) if match else _Part())
+        elif parts[-1].names:
+            parts[-1].text.append(text)
+        parts[-1].lines.append(line)
+    return parts
 
 
-def _sphinx(lines: list[str], index: int, parameters: dict[str, list[str]]) -> int:
-    match = _SPHINX_FIELD.match(lines[index])
-    assert match is not None  # noqa: S101 - the caller matched it
-    keep = match[1] in {"param", "parameter", "arg", "argument"} and match[2]
-    if keep:
-        parameters[match[2]] = [match[3]]
-    index += 1
-    while index < len(lines) and lines[index][:1].isspace():
-        if keep:
-            parameters[match[2]].append(lines[index])
-        index += 1
-    return index
+def _sphinx(match: re.Match[str], lines: list[str]) -> Iterator[str | _Section]:
+    kind, name, text = match.groups()
+    if kind in _SPHINX_PARAMETER and name:
+        yield _Section([], [_Part((name,), lines, [text, *lines[1:]])])
+    elif kind not in _SPHINX_TYPE:
+        yield from lines
 
 
-def _numpy(lines: list[str], index: int, parameters: dict[str, list[str]]) -> int:
-    is_parameters = lines[index].strip() in {"Parameters", "Other Parameters"}
-    names: list[str] = []
-    index += 2
+def _numpy(lines: list[str], index: int) -> tuple[int, list[_Part]]:
+    parts = [_Part()]
     while index < len(lines):
         line = lines[index]
         following = lines[index + 1] if index + 1 < len(lines) else ""
         if line and not line[0].isspace():
-            if _NUMPY_RULE.fullmatch(following):
+            match = _NUMPY_ENTRY.match(line)
+            if match is None or _NUMPY_RULE.fullmatch(following):
                 break
-            match = _NUMPY_ENTRY.match(line) if is_parameters else None
-            if match is None and is_parameters:
-                break
-            names = [part.strip() for part in match[1].split(",")] if match else []
-            for name in names:
-                parameters[name] = []
+            parts.append(_Part(_names(match[1])))
         else:
-            for name in names:
-                parameters[name].append(line)
+            parts[-1].text.append(line)
+        parts[-1].lines.append(line)
         index += 1
-    return index
+    return index, parts
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(","))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import logging
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +56,9 @@ class Signature:
     """Whether it is that of a generator, or of a function that returns the generator it wraps."""
     keywords: tuple[tuple[str, str], ...]
     """Each parameter of the function, and the model's attribute with its argument."""
+    documented: frozenset[str]
+    """The names that need no description in the function's own: those that are described where the parameter is listed,
+    and that of the `Context`, which callers do not see."""
     model_parameter: str | None = None
 
     def decoded(self, name: str, texts: list[str]) -> Any:
@@ -165,6 +168,7 @@ def read(
         item_content=declares_content(item),
         streams=streams,
         keywords=tuple((attribute.removeprefix("p_"), attribute) for attribute in attributes.values()),
+        documented=_documented(input_schema, () if parameters_model or custom_schema else attributes.items(), context),
         model_parameter=model_parameter,
     )
 
@@ -195,6 +199,16 @@ def _declared(name: str, does: str, annotation: Any) -> DeclaredType | None:
         return DeclaredType(annotation)
     except REFUSALS as error:
         raise ToolDefinitionError(f"{name}: it {does} what JSON cannot carry: {reason(error)}") from error
+
+
+def _documented(
+    input_schema: Mapping[str, Any], attributes: Iterable[tuple[str, str]], context: str | None
+) -> frozenset[str]:
+    """`attributes`: the names of the parameters that get their descriptions from the docstring."""
+    listed = input_schema.get("properties", {}).items()
+    described = {name for name, schema in listed if isinstance(schema, Mapping) and "description" in schema}
+    from_docstring = {name for called, attribute in attributes for name in (called, attribute.removeprefix("p_"))}
+    return frozenset(described | from_docstring | {context or ""})
 
 
 def _verbatim(name: str, custom: Mapping[str, Any]) -> dict[str, Any]:

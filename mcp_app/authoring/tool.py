@@ -27,7 +27,7 @@ from .catalogue import Catalogue
 from .content_blocks import content_blocks
 from .content_data import ContentError
 from .declared_type import DeclaredType, NotDeclared
-from .docstrings import describe
+from .docstrings import Docstring
 from .kind import Encoded, Kind
 from .signature import Signature, read
 from .source import Scope, check_callable, check_sendable, docstring, title_of, where
@@ -214,12 +214,12 @@ def _make(
         raise ToolDefinitionError(f"{name}: time_limit is {time_limit!r}, not a positive number of seconds.")
     if task is not None and task not in get_args(TaskUse):
         raise ToolDefinitionError(f"{name}: task is {task!r}, not one of {', '.join(get_args(TaskUse))}.")
-    documented, descriptions = describe(docstring(function))
+    documented = Docstring(docstring(function))
     kind = Kind.of(function)
     signature = read(
         function,
         scope.of(function),
-        descriptions,
+        documented.parameters,
         kind=kind,
         parameters_model=parameters,
         custom_schema=input_schema,
@@ -230,7 +230,7 @@ def _make(
             "that name has a meaning in the query of a GET. Rename it."
         )
     title = title or title_of(name)
-    description = description if description is not None else documented
+    description = description if description is not None else documented.description(signature.documented)
     properties = signature.input_schema.get("properties", {})
     listed = {
         "title": title,

@@ -17,7 +17,7 @@ from pydantic_core import from_json
 
 from ..protocol.errors import InvalidParams, ToolDefinitionError
 from ..protocol.plain import problems
-from .docstrings import describe
+from .docstrings import Docstring
 from .kind import Kind
 from .signature import Signature, read
 from .source import Scope, check_callable, docstring, where
@@ -94,14 +94,14 @@ def typed_function(function: Any, decorator: str, *, depth: int) -> TypedFunctio
     if kind.yields:
         raise ToolDefinitionError(f"{name}: {decorator} goes on a function that returns; this one yields.")
     frame = sys._getframe(depth + 1)
-    description, parameters = describe(docstring(function))
+    documented = Docstring(docstring(function))
     signature = read(
         function,
         Scope(frame.f_locals, frame.f_globals).of(function),
-        parameters,
+        documented.parameters,
         kind=kind,
     )
-    return TypedFunction(function, kind, signature, name, description)
+    return TypedFunction(function, kind, signature, name, documented.description(signature.documented))
 
 
 def _json(text: str) -> Any:
