@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +21,10 @@ from .config.unknown import unknown
 from .endpoint import Endpoint
 from .eventlog.memory import MemoryLog
 from .manifest import Manifest, load_manifest
+from .protocol.errors import InternalError, McpAppError
 from .routes import table
 from .runs import Runs
-from .web.messages import Respond
+from .web.messages import Answer, Request, Respond, error_answer
 from .web.quart.application import Application
 from .web.quart.lane import LaneApplication
 
@@ -134,11 +136,21 @@ class _Lifespan:
 
 def _respond(server: Server) -> Callable[[], Respond]:
     def respond() -> Respond:
-        if server.endpoint is None:
-            raise RuntimeError("the app is not being served: its lifespan has not started")
-        return server.endpoint.answer
+        return _not_started if server.endpoint is None else server.endpoint.answer
 
     return respond
+
+
+async def _not_started(_: Request, __: McpAppError | None) -> Answer:
+    """Mounted in another application, which passes its own lifespan on to none of those it mounts (as Starlette)."""
+    error_id = secrets.token_hex(8)
+    logger.error(
+        "a request came before the application's lifespan, without which nothing of it runs: where it is mounted in "
+        "another, that one's lifespan has to enter `async with app.test_app():`, or to await app.startup() and "
+        "app.shutdown() [error_id %s]",
+        error_id,
+    )
+    return error_answer(InternalError("The application is mounted, and has not been started.", error_id=error_id))
 
 
 def builtin_tools() -> Iterable[Tool]:

@@ -15,6 +15,7 @@ from .protocol.http.conditional import matches
 from .protocol.mcp.revisions import REVISIONS
 from .runs import Runs
 from .web import metrics, pages
+from .web.links import Links
 from .web.messages import Answer, Request, json_answer
 
 _MAX_BASES = 16  # base URLs, one for each local address of the server, for which documents are cached
@@ -24,9 +25,16 @@ class Documents:
     """Answers GET for all documents."""
 
     def __init__(
-        self, settings: Settings, manifest: discovery.Manifest, registry: Registry, runs: Runs, numbers: metrics.Metrics
+        self,
+        settings: Settings,
+        links: Links,
+        manifest: discovery.Manifest,
+        registry: Registry,
+        runs: Runs,
+        numbers: metrics.Metrics,
     ) -> None:
         self._settings = settings
+        self._links = links
         self._manifest = manifest
         self._registry = registry
         self._runs = runs
@@ -36,7 +44,7 @@ class Documents:
 
     async def door(self, request: Request) -> Answer:
         """A discovery document: the manifest at one of its paths."""
-        door = self._documents_for(self._base(request))[request.path]
+        door = self._documents_for(self._links.base(request))[request.path]
         return Answer(*door.answer(request.headers.get("if-none-match")))
 
     async def page(self, request: Request) -> Answer:
@@ -65,14 +73,6 @@ class Documents:
         """The metrics in Prometheus' text format."""
         headers = (("Content-Type", metrics.CONTENT_TYPE), ("Cache-Control", "no-store"))
         return Answer(200, headers, self._metrics.text(self._runs))
-
-    def _base(self, request: Request) -> str:
-        """The base URL: the setting, or else the local address of the connection; never the request's headers."""
-        if self._settings.public_url is not None:
-            return str(self._settings.public_url)
-        host, port = request.server
-        netloc = f"[{host}]" if ":" in host else host
-        return f"{request.scheme}://{netloc}:{port}" if port else f"{request.scheme}://{netloc}"
 
     def _documents_for(self, base: str) -> dict[str, discovery.Document]:
         tools = tuple(self._registry)

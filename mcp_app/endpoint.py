@@ -39,10 +39,11 @@ from .eventlog import EventLog
 from .manifest import CORS, DOCUMENT_PATHS, Manifest
 from .protocol.errors import InternalError, McpAppError, MethodNotAllowed, UnknownRoute
 from .protocol.mcp.revisions import REVISIONS
-from .routes import RUN, table
+from .routes import HEALTH_PATHS, RUN, table
 from .runs import Runs
 from .runs.end_line import ORIGIN
 from .web.guard import Guard
+from .web.links import Links
 from .web.messages import Answer, Request, error_answer
 from .web.metrics import Metrics
 
@@ -68,9 +69,10 @@ class Endpoint:
         self.runs = runs
         self._metrics = Metrics()
         self._guard = Guard(settings)
+        links = Links(settings)
         calls = Calls(settings, registry, runs, self._guard, self._metrics)
-        run_routes = RunRoutes(manifest.runs_path, registry, runs, log, self._guard, calls)
-        documents = Documents(settings, manifest, registry, runs, self._metrics)
+        run_routes = RunRoutes(manifest.runs_path, links, registry, runs, log, self._guard, calls)
+        documents = Documents(settings, links, manifest, registry, runs, self._metrics)
         offer = Offer(
             manifest,
             registry,
@@ -93,7 +95,7 @@ class Endpoint:
             answering,
             Listening(settings, self._metrics, clock),
         )
-        http_sse = HttpSse(*session_args) if settings.legacy_sse else None
+        http_sse = HttpSse(links, *session_args) if settings.legacy_sse else None
         streamable = Streamable(*session_args, Batching(answering, clock))
         mcp = Dispatch(self._guard, stateless, streamable, http_sse)
         self._plain, self._mcp = calls, mcp
@@ -164,7 +166,9 @@ class Endpoint:
         return not request.query and self._mcp.opens(request)
 
     async def _dispatch(self, request: Request, body_error: McpAppError | None) -> Answer:
-        self._guard.check_host(request)
+        self._guard.check_address(request)
+        if request.path not in HEALTH_PATHS:
+            self._guard.check_host(request)
         if not _is_public(request):
             self._guard.check_origin(request)
         if body_error is not None:

@@ -12,6 +12,9 @@ from .web import pages
 
 Methods = Mapping[str, str]
 
+HEALTH_PATHS = frozenset({"/healthz", "/readyz"})
+"""Answered whatever the Host: balancers and Kubernetes ask an address, and learn only that the server is there."""
+
 RUN = "<run>"
 """Placeholder for one path segment: the id of a run."""
 

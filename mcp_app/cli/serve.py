@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -177,6 +178,10 @@ def _application(arguments: argparse.Namespace) -> tuple[ASGIFramework, Server]:
     return app, app.extensions["mcp_app"]
 
 
+_USER = re.compile(r"//[^/?#@]*@")
+"""User and password in a URL: a terminal and a log are no place for them."""
+
+
 def _settings_problem(error: object) -> str:
     """The first invalid setting, by the name of its environment variable."""
     from pydantic import SecretStr, ValidationError
@@ -186,7 +191,8 @@ def _settings_problem(error: object) -> str:
     name = "MCP_APP_" + "_".join(str(part) for part in first["loc"]).upper()
     if isinstance(first["input"], SecretStr):  # what is wrong with it is said without it
         return first["msg"].removeprefix("Value error, ")
-    return f"{name}={first['input']!r}: {first['msg']}"
+    shown = _USER.sub("//…@", repr(first["input"]))
+    return f"{name}={shown}: {first['msg'].removeprefix('Value error, ')}"
 
 
 def _watched(arguments: argparse.Namespace) -> list[Path]:

@@ -2,7 +2,7 @@
 
 Hypercorn's own settings (addresses, certificates, HTTP limits) are in hypercorn.toml, the paths of the routes in
 mcp.json, and a tool's settings belong to the tool. Nothing here may read a file or import any part of the package but
-environment.py.
+this folder's.
 """
 
 from __future__ import annotations
@@ -10,13 +10,10 @@ from __future__ import annotations
 import re
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, AnyHttpUrl, BeforeValidator, Field, SecretStr, field_validator
+from pydantic import AfterValidator, AnyHttpUrl, BeforeValidator, ConfigDict, Field, SecretStr
 
+from . import names
 from .environment import FromEnvironment
-
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
-"""An origin as browsers serialise it (RFC 6454, 6.1): no user, path or wildcard; international names in ASCII form."""
-
 
 MIN_SECRET_CHARACTERS = 16
 """Minimum length of each secret: a shorter one could be brute-forced offline, from one sealed state."""
@@ -46,12 +43,19 @@ def _check_lengths(value: SecretStr | None) -> SecretStr | None:
 class Settings(FromEnvironment):
     """Each field has a default, a unit and the reason for both."""
 
+    model_config = ConfigDict(hide_input_in_errors=True)  # a URL may have a password in it
+
     environment_prefix: ClassVar[str] = "MCP_APP_"
 
-    public_url: AnyHttpUrl | None = None
-    """The URL at which callers reach the server, if it is not loopback: for the allowed Host and the manifest."""
+    public_url: Annotated[AnyHttpUrl | None, AfterValidator(names.check_public_url)] = None
+    """The URL at which callers reach the server, if it is not loopback: for the allowed Host, and before every path
+    that is given out, where a proxy serves it below a path of its own."""
 
-    allowed_origins: tuple[str, ...] = ()
+    allowed_hosts: Annotated[tuple[str, ...], AfterValidator(names.check_hosts), BeforeValidator(names.split)] = ()
+    """Further names (host or host:port, comma separated) by which callers reach the server, beside that of public_url
+    and loopback: exactly those, because a page whose own name points at the server could call it (DNS rebinding)."""
+
+    allowed_origins: Annotated[tuple[str, ...], AfterValidator(names.check_origins), BeforeValidator(names.split)] = ()
     """Origins (scheme://host[:port], comma separated) whose pages may call: none by default, because a page of another
     site would call with the rights of the user who views it."""
 
@@ -97,18 +101,3 @@ class Settings(FromEnvironment):
     legacy_sse: bool = True
     """Whether a GET without a query opens the HTTP+SSE transport of MCP 2024-11-05, for clients that support no
     other."""
-
-    @field_validator("allowed_origins", mode="before")
-    @classmethod
-    def _split_origins(cls, value: object) -> object:
-        if isinstance(value, str):
-            return tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
-        return value
-
-    @field_validator("allowed_origins")
-    @classmethod
-    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for origin in value:
-            if not _ORIGIN.fullmatch(origin):
-                raise ValueError(f"{origin!r} is not an exact origin such as https://app.example.com")
-        return value

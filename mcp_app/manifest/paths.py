@@ -22,7 +22,9 @@ LISTING_PATH = "/.well-known/mcp/server-card.json"
 DOCUMENT_PATHS = (CARD_PATH, CATALOG_PATH, *PLAIN_PATHS, LISTING_PATH)
 """The paths of the discovery documents."""
 
-FIXED_PATHS = frozenset({"/", MCP_PATH, CARD_PATH, *PLAIN_PATHS, "/healthz", "/readyz", "/metrics"})
+FIXED_PATHS = frozenset(
+    {"/", MCP_PATH, f"{MCP_PATH}/messages", CARD_PATH, *PLAIN_PATHS, "/healthz", "/readyz", "/metrics"}
+)
 """Routes that mcp.json cannot change; the SSE path and its siblings must differ from all of them."""
 
 FIXED_PREFIXES = ("/.well-known/", "/page/")

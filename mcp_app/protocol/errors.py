@@ -170,7 +170,7 @@ class HostNotAllowed(RequestError):
 
     code = "host_not_allowed"
     status = 421
-    hint = "If this is the server's public name, set MCP_APP_PUBLIC_URL to its URL."
+    hint = "If this is a name of the server, set MCP_APP_PUBLIC_URL to its URL or add it to MCP_APP_ALLOWED_HOSTS."
 
 
 class OriginNotAllowed(RequestError):

@@ -153,6 +153,8 @@ def _check_combinations(values: Mapping[str, Any], source: Source) -> None:
         )
     if not values.get("bind"):
         raise source.error("bind", 'no address to listen on: bind = ["127.0.0.1:8443"]')
+    if values.get("root_path", "").strip("/") and not values["root_path"].startswith("/"):
+        raise source.error("root_path", "a path begins with a slash, and stands before each: no request would match")
     if values.get("access_log_format") not in FORMATS:
         raise source.error("access_log_format", "'text' or 'json', for every line of the log: its fields are fixed")
     if values.get("workers", 0) > 1:

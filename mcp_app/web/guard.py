@@ -45,13 +45,15 @@ class Guard:
 
     def __init__(self, settings: Settings) -> None:
         public = urlsplit(str(settings.public_url)) if settings.public_url is not None else None
-        self._public_host = public.hostname if public else None
         self._public_origin = _origin(public.scheme, public.netloc) if public else None
+        self._hosts = frozenset(filter(None, map(_authority, settings.allowed_hosts)))
+        if public and (authority := _authority(public.netloc)):
+            self._hosts |= {(authority[0], None)}
         self._allow_anonymous = settings.allow_anonymous
         self._allowed_origins = frozenset(filter(None, map(_parse_origin, settings.allowed_origins)))
 
-    def check_host(self, request: Request) -> None:
-        """Raises AnonymousNotAllowed or HostNotAllowed.
+    def check_address(self, request: Request) -> None:
+        """Raises AnonymousNotAllowed.
 
         The address is the local one of the connection: however the server was started, by our command or Hypercorn's,
         other machines are served only if the setting allows it.
@@ -59,6 +61,9 @@ class Guard:
         address = request.server[0]
         if not self._allow_anonymous and address != "localhost" and not _is_loopback(address):
             raise AnonymousNotAllowed("This server asks nobody who they are, and serves this machine only.")
+
+    def check_host(self, request: Request) -> None:
+        """Raises HostNotAllowed."""
         host = request.headers.get("host", "")
         if not self._is_known_host(host):
             raise HostNotAllowed(f"This server does not answer for the host {host[:100]!r}.")
@@ -108,23 +113,42 @@ class Guard:
         authority = _authority(host)
         if authority is None:
             return False
-        name, _ = authority
-        return name in {"localhost", self._public_host} or _is_loopback(name)
+        return authority[0] == "localhost" or self._is_listed(authority) or _is_loopback(authority[0])
+
+    def _is_listed(self, authority: tuple[str, int | None]) -> bool:
+        return authority in self._hosts or (authority[0], None) in self._hosts
 
     def _is_trusted_origin(self, origin: str, request: Request) -> bool:
         parsed = _parse_origin(origin)
         if parsed is None:
             return False
-        own = _origin(request.scheme, request.headers.get("host", ""))
-        return parsed in self._allowed_origins or parsed == own or parsed == self._public_origin
+        if parsed in self._allowed_origins or parsed == self._public_origin:
+            return True
+        host = request.headers.get("host", "")
+        if parsed == _origin(request.scheme, host):
+            return True
+        # Behind a proxy that ends TLS the pages of each listed host are https, and the connection is not.
+        authority = _authority(host)
+        return authority is not None and self._is_listed(authority) and parsed == _origin("https", host)
 
 
 @lru_cache(maxsize=_CACHE_SIZE)
 def _is_loopback(name: str) -> bool:
     try:
-        return ipaddress.ip_address(name).is_loopback
+        return ipaddress.ip_address(_canonical(name)).is_loopback
     except ValueError:
         return False
+
+
+def _canonical(name: str) -> str:
+    """One spelling of a host: without the dot of the root (RFC 1034, 3.1), an address as its family writes it, an IPv4
+    address as that also where a socket of both families has mapped it (RFC 4291, 2.5.5.2)."""
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return name.removesuffix(".")
+    mapped = address.ipv4_mapped if address.version == 6 else None
+    return str(mapped or address)
 
 
 def _parse_origin(origin: str) -> Origin | None:
@@ -143,7 +167,7 @@ def _origin(scheme: str, netloc: str) -> Origin | None:
 
 
 def _authority(text: str) -> tuple[str, int | None] | None:
-    """Parse `host[:port]` (RFC 9110, 7.2), the host in lower case; None for anything else."""
+    """Parse `host[:port]` (RFC 9110, 7.2), the host in its one spelling; None for anything else."""
     return _parse_authority(text) if len(text) <= MAX_AUTHORITY_CHARS else None
 
 
@@ -156,4 +180,4 @@ def _parse_authority(text: str) -> tuple[str, int | None] | None:
         host, port = parts.hostname, parts.port
     except ValueError:
         return None
-    return (host, port) if host else None
+    return (_canonical(host), port) if host else None

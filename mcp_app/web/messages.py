@@ -41,7 +41,8 @@ class Request:
     """A request whose body has been read. It is never modified; a frozen dataclass would cost three times as much.
 
     `headers` has names in lower case, and the values of a repeated field joined by ", " (RFC 9110, 5.3). `server` is
-    the local address of the connection, which the peer cannot choose; its port is 0 if there is none.
+    the local address of the connection, which the peer cannot choose; its port is 0 if there is none. `root_path` is
+    what stood before `path` in the target (ASGI), decoded.
     """
 
     method: str
@@ -53,6 +54,7 @@ class Request:
     scheme: str = "http"
     server: tuple[str, int] = ("127.0.0.1", 80)
     http_version: str = "1.1"
+    root_path: str = ""
 
 
 @dataclass(slots=True)

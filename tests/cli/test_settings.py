@@ -5,12 +5,17 @@ from __future__ import annotations
 from typing import ClassVar
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from mcp_app import FromEnvironment, Settings, create_app
 from mcp_app.cli.serve import _settings_problem
 from mcp_app.config.retired import RETIRED, retired
 from mcp_app.config.unknown import unknown
+from mcp_app.manifest.documents import absolute
+from mcp_app.web.links import Links
+from mcp_app.web.messages import Request
 
 
 @pytest.fixture(autouse=True)
@@ -25,11 +30,13 @@ def test_each_is_a_variable_and_text_becomes_what_it_means(monkeypatch: pytest.M
     monkeypatch.setenv("MCP_APP_LEGACY_SSE", "off")
     monkeypatch.setenv("MCP_APP_PUBLIC_URL", "https://tools.example.com")
     monkeypatch.setenv("MCP_APP_ALLOWED_ORIGINS", "https://a.example, https://b.example/")
+    monkeypatch.setenv("MCP_APP_ALLOWED_HOSTS", "tools.internal, mcp:8000,,[fd00::7]")
     monkeypatch.setenv("MCP_APP_SECRET", "0123456789abcdef")
     found = Settings()
     assert (found.cap_seconds, found.threads, found.legacy_sse) == (12.5, 7, False)
     assert str(found.public_url) == "https://tools.example.com/"
     assert found.allowed_origins == ("https://a.example", "https://b.example")
+    assert found.allowed_hosts == ("tools.internal", "mcp:8000", "[fd00::7]")
     assert found.secret == SecretStr("0123456789abcdef")
 
 
@@ -159,3 +166,81 @@ async def test_a_misspelt_one_is_named_when_serving_starts(
     monkeypatch.setenv("MCP_APP_HEARTBEAT_SECOND", "3")
     async with create_app(Settings(), []).test_app():
         assert "did you mean MCP_APP_HEARTBEAT_SECONDS?" in caplog.text
+
+
+def problem(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> str:
+    """What `mcp-app serve` says of it, in one line."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError) as caught:
+        Settings()
+    said = _settings_problem(caught.value)
+    assert "\n" not in said
+    assert said.startswith(name)
+    assert "password" not in str(caught.value).replace("a password", "")
+    return said
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("https://tools.example.com/?x=1", "leave out what begins with ? or #"),
+        ("https://tools.example.com/?", "leave out what begins with ? or #"),
+        ("https://tools.example.com/#f", "leave out what begins with ? or #"),
+        ("https://user:password@tools.example.com", "it has a user or a password"),
+        ("https://user@tools.example.com", "it has a user or a password"),
+        ("https://tools.example.com:0", "port 0 cannot be called"),
+        ("https://a.example,https://b.example", "give one URL here, and further names in MCP_APP_ALLOWED_HOSTS"),
+        ("https://a.example/x,https://b.example", "give one URL here"),
+        ("https://*.example.com", "its host is not one name or address"),
+        ("https://tools.example.com;x", "its host is not one name or address"),
+        ("https://tools.example.com//evil.example/", "an empty segment"),
+        ("https://tools.example.com/@me", "its path"),
+        ("https://tools.example.com:99999", "invalid port number"),
+        ("tools.example.com", "valid URL"),
+        ("ftp://tools.example.com", "'http' or 'https'"),
+        ("", "valid URL"),
+    ],
+)
+def test_a_public_url_that_no_document_can_have_stops_the_start(
+    monkeypatch: pytest.MonkeyPatch, value: str, expected: str
+) -> None:
+    said = problem(monkeypatch, "MCP_APP_PUBLIC_URL", value)
+    assert expected in said
+    assert "user:password" not in said
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["https://tools.example.com", "http://localhost:8000/", "https://tools.example.com:8443/a/b/", "http://[::1]:1/x",
+     "https://bücher.example/ü", "https://x_y.example/~me/a;b=c", "https://10.0.0.7", "https://tools.example.com./"],
+)  # fmt: skip
+def test_documents_can_be_made_of_every_public_url_that_is_taken(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("MCP_APP_PUBLIC_URL", value)
+    assert absolute(str(Settings().public_url), "/mcp").endswith("/mcp")
+
+
+@given(st.sampled_from(["", ":8443", ":0"]), st.text("/ab?#@,{} %~.\\;ü[]*", max_size=12), st.sampled_from(["", "u@"]))
+def test_what_is_taken_for_a_public_url_never_fails_a_document(port: str, rest: str, user: str) -> None:
+    try:
+        settings = Settings(public_url=f"https://{user}tools.example.com{port}{rest}")  # type: ignore[arg-type]
+    except ValidationError:
+        return
+    base = Links(settings).base(Request("GET", "/"))
+    assert absolute(base, "/mcp") == f"{base}/mcp"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["*", "*.example.com", ".example.com", "https://tools.internal", "tools.internal/x", "u@tools.internal", "::1",
+     "[::1", "[::g]", "mcp:", "mcp:0", "mcp:99999", "mcp:x", "a b", "bücher.example", "a.example;b.example"],
+)  # fmt: skip
+def test_a_host_that_no_request_could_name_stops_the_start(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    said = problem(monkeypatch, "MCP_APP_ALLOWED_HOSTS", f"tools.internal, {value}")
+    assert f"{value!r} is not a host such as" in said
+
+
+@pytest.mark.parametrize(
+    "value", ["https://a.example:0", "https://a.example:99999", "https://[::g]", "https://*.a.example"]
+)
+def test_an_origin_that_no_page_has_stops_the_start(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    assert "is not an exact origin" in problem(monkeypatch, "MCP_APP_ALLOWED_ORIGINS", value)

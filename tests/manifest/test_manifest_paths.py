@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from mcp_app.manifest import Manifest, ManifestError, parse_manifest
 from mcp_app.manifest.metakey import key_problem, streaming_key
 from mcp_app.manifest.paths import FIXED_PATHS, FIXED_PREFIXES, check_events_path, sibling
+from mcp_app.routes import table
 
 
 def with_events(path: str) -> Manifest:
@@ -67,6 +68,7 @@ def test_a_path_at_the_top_has_siblings_at_the_top() -> None:
         ("/mcp", "/mcp free"),
         ("/mcp.json", "/mcp.json free"),
         ("/mcp/server-card", "/mcp/server-card free"),
+        ("/mcp/messages", "/mcp/messages free"),
         ("/healthz", "/healthz free"),
         ("/.well-known/sse", "/.well-known/ free"),
         ("/page/sse", "/page/ free"),
@@ -79,6 +81,16 @@ def test_a_path_that_no_route_can_have(path: str, expected: str) -> None:
         with_events(path)
     assert caught.value.place == '_meta["com.example.tools/streaming"].events'
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_no_path_takes_the_place_of_another_route() -> None:
+    default = with_events("/api/v1/mcp/sse")
+    fixed = [path for path in table(default) if not path.startswith("/api/v1/mcp/")]
+    assert {"/mcp", "/mcp/messages", "/healthz"} <= set(fixed)
+    for path in fixed:
+        with pytest.raises(ValueError, match=r"free|slash"):
+            check_events_path(path)
+    assert len(table(with_events("/mcp/other"))) == len(table(default))
 
 
 segment = st.from_regex(r"[A-Za-z0-9_~-]{1,12}", fullmatch=True)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from live_server import client_tls
+from live_server import client_tls, serving
+from page_tools import Stage, tools
 from page_visitor import Site, Visitor, phase, run
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 
+from mcp_app import Settings, create_app
 from mcp_app.web.pages import HEADERS, pages
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.asyncio(loop_scope="session")]
@@ -174,3 +177,30 @@ async def test_without_motion_nothing_moves(site: Site, visitor: Visitor) -> Non
     await expect(page.locator("#messages > li")).to_have_count(1)
     moving = "document.getAnimations().filter((one) => one instanceof CSSAnimation).length"
     assert await page.evaluate(moving) == 0
+
+
+@pytest.mark.parametrize("path", ["", "/tools", "/other"])
+async def test_the_page_calls_below_its_own_address_whatever_the_public_one_says(browser: Browser, path: str) -> None:
+    """Served as it is at loopback, and by a proxy below the path that is public or, by mistake, another."""
+    stage = Stage()
+    settings = Settings(public_url="https://tools.example.com/tools")  # type: ignore[arg-type]
+    async with serving(below(create_app(settings, tools(stage)), path)) as server:
+        page = await (await browser.new_context(ignore_https_errors=True)).new_page()
+        await page.goto(f"{server.tls_url}{path}/")
+        await expect(page.locator("#start")).to_have_attribute("aria-disabled", "false")
+        await run(page, "walk")
+        stage.release(4)
+        await phase(page, "done")
+        await page.context.close()
+
+
+def below(app: Any, path: str) -> Any:
+    """As a proxy that takes its path off."""
+
+    async def proxy(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            assert scope["path"].startswith(f"{path}/"), scope["path"]
+            scope = scope | {"path": scope["path"].removeprefix(path)}
+        await app(scope, receive, send)
+
+    return proxy

@@ -15,10 +15,11 @@ ROUTES = ("/", "/healthz", "/metrics", "/mcp.json", "/nothing", EVENTS, RUNS, f"
 
 @pytest.mark.parametrize(
     "host",
-    ["127.0.0.1", "127.0.0.1:8443", "localhost", "LOCALHOST:1", "localhost:", "[::1]", "[::1]:8443", "127.8.9.10"],
-)
+    ["127.0.0.1", "127.0.0.1:8443", "localhost", "LOCALHOST:1", "localhost:", "[::1]", "[::1]:8443", "127.8.9.10",
+     "localhost.", "[::ffff:127.0.0.1]:8000", "[0:0::1]"],
+)  # fmt: skip
 async def test_loopback_by_any_of_its_names_is_answered(direct: Direct, host: str) -> None:
-    assert (await direct.get("/healthz", host=host)).status == 200
+    assert (await direct.get("/metrics", host=host)).status == 200
 
 
 @pytest.mark.parametrize(
@@ -28,22 +29,60 @@ async def test_loopback_by_any_of_its_names_is_answered(direct: Direct, host: st
         "10.0.0.1", "[::2]", "::1", "127.1", "2130706433", "localhost:99999", "localhost:x", "localhost:80:80",
         "localhost@example.com", "example.com@localhost", "@localhost", "localhost/", "localhost/x", "localhost?x",
         "localhost#x", "localhost, example.com", "local\thost", " localhost", "localhost\\@example.com", "[::1",
-        "[localhost]", "\uff4cocalhost", "127.0.0.1\x00", "localhost" * 2000,
+        "[localhost]", "localhost..", ".", "[::ffff:10.0.0.1]", "\uff4cocalhost", "127.0.0.1\x00", "localhost" * 2000,
     ],
 )  # fmt: skip
 async def test_every_other_host_is_refused(direct: Direct, host: str | None) -> None:
-    refused(await direct.get("/healthz", host=host), 421, "host_not_allowed")
+    refused(await direct.get("/metrics", host=host), 421, "host_not_allowed")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/healthz/"])
+@pytest.mark.parametrize("host", [None, "", "10.244.0.5:8000", "evil.example", "http://[", "\x00"])
+async def test_health_is_answered_whatever_the_host(direct: Direct, path: str, host: str | None) -> None:
+    for method in ("GET", "HEAD"):
+        assert (await direct.ask(method, path, host=host)).status == 200
+    refused(await direct.get(path, host=host, origin="http://other.example"), 403, "origin_not_allowed")
+
+
+async def test_listed_hosts_are_answered_beside_the_public_one_and_no_other(make: Make) -> None:
+    direct = make(
+        public_url="https://tools.example.com",
+        allowed_hosts="mcp:8000, Tools.Internal ,10.0.0.7,[FD00:0::7],last.example.,",
+    )
+    for host in ("mcp:8000", "MCP.:8000", "tools.internal", "tools.internal:9", "10.0.0.7:80", "[fd00::7]:8443",
+                 "last.example", "tools.example.com", "localhost"):  # fmt: skip
+        assert (await direct.get("/metrics", host=host)).status == 200, host
+    for host in ("mcp", "mcp:8001", "x.tools.internal", "tools.internal.example", "10.0.0.8", "[fd00::8]", "*"):
+        refused(await direct.get("/metrics", host=host), 421, "host_not_allowed")
+
+
+async def test_pages_of_a_listed_host_may_call_also_behind_a_proxy_that_ends_tls(make: Make) -> None:
+    direct = make(allowed_hosts="tools.internal, mcp:8000")
+    for host, origin in (
+        ("tools.internal", "https://tools.internal"),
+        ("tools.internal:8443", "https://tools.internal:8443"),
+        ("tools.internal", "http://tools.internal"),
+        ("mcp:8000", "https://mcp:8000"),
+    ):
+        assert (await direct.get("/metrics", host=host, origin=origin)).status == 200
+    for host, origin in (
+        ("tools.internal", "https://mcp:8000"),
+        ("tools.internal", "https://tools.internal:8443"),
+        ("localhost:8000", "https://localhost:8000"),
+        ("mcp:8000", "ftp://mcp:8000"),
+    ):
+        refused(await direct.get("/metrics", host=host, origin=origin), 403, "origin_not_allowed")
 
 
 async def test_the_public_urls_host_is_answered_whatever_the_port_and_others_are_not(make: Make) -> None:
     direct = make(public_url="https://Tools.Example.com/below")
     for host in ("tools.example.com", "TOOLS.example.com:443", "localhost:8000"):
-        assert (await direct.get("/healthz", host=host)).status == 200
+        assert (await direct.get("/metrics", host=host)).status == 200
     for host in ("example.com", "tools.example.com.evil.example", "tools.example.com@evil.example"):
-        refused(await direct.get("/healthz", host=host), 421, "host_not_allowed")
+        refused(await direct.get("/metrics", host=host), 421, "host_not_allowed")
 
 
-@pytest.mark.parametrize("path", ROUTES)
+@pytest.mark.parametrize("path", [path for path in ROUTES if path != "/healthz"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "DELETE", "OPTIONS", "FOO"])
 async def test_a_wrong_host_is_refused_on_every_route_and_method(direct: Direct, path: str, method: str) -> None:
     answer = await direct.ask(method, path, host="evil.example")
@@ -204,7 +243,7 @@ async def test_whoever_starts_the_server_it_serves_this_machine_only(make: Make,
     assert (await make(allow_anonymous=True).endpoint.answer(request)).status == 200
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1", "localhost", "::ffff:127.0.0.1"])
 async def test_this_machine_is_served(make: Make, address: str) -> None:
     request = Request("GET", "/healthz", headers={"host": "localhost"}, server=(address, 0))
     assert (await make().endpoint.answer(request)).status == 200

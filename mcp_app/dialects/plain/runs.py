@@ -17,6 +17,7 @@ from ...protocol.event import EventType, encode
 from ...protocol.policy import PLAIN_DETACHED
 from ...runs import Run, Runs
 from ...web.guard import Guard
+from ...web.links import Links
 from ...web.messages import PRINCIPAL, Answer, Request, check_content_type, json_answer
 from .calls import Calls
 
@@ -24,8 +25,11 @@ from .calls import Calls
 class RunRoutes:
     """Answers requests at and below the runs route, whose path is `path`."""
 
-    def __init__(self, path: str, registry: Registry, runs: Runs, log: EventLog, guard: Guard, calls: Calls) -> None:
+    def __init__(
+        self, path: str, links: Links, registry: Registry, runs: Runs, log: EventLog, guard: Guard, calls: Calls
+    ) -> None:
         self._path = path
+        self._links = links
         self._registry = registry
         self._runs = runs
         self._log = log
@@ -46,17 +50,17 @@ class RunRoutes:
             headers=request.headers,
             cap_seconds=call.cap_seconds,
         )
-        return json_answer(202, encode(await self._state(run)), ("Location", self._url(run)))
+        return json_answer(202, encode(await self._state(run, request)), ("Location", self._url(run, request)))
 
-    async def show(self, _: Request, run: str) -> Answer:
+    async def show(self, request: Request, run: str) -> Answer:
         """The run's state, and after its end the result or the error."""
-        return json_answer(200, encode(await self._state(self._find(run))))
+        return json_answer(200, encode(await self._state(self._find(run), request)))
 
-    async def cancel(self, _: Request, run: str) -> Answer:
+    async def cancel(self, request: Request, run: str) -> Answer:
         """Cancel the run; no effect on a run that has ended (RFC 9110, 9.3.5: DELETE is idempotent)."""
         found = self._find(run)
         found.stop(Cancelled("The run was cancelled by a caller."))
-        return json_answer(202 if not found.over else 200, encode(await self._state(found)))
+        return json_answer(202 if not found.over else 200, encode(await self._state(found, request)))
 
     async def events(self, request: Request, run: str) -> Answer:
         """Follow the run's events."""
@@ -69,17 +73,18 @@ class RunRoutes:
     def _find(self, run: str) -> Run:
         return self._runs.find(run, PRINCIPAL)
 
-    def _url(self, run: Run) -> str:
-        return f"{self._path}/{run.id}"
+    def _url(self, run: Run, request: Request) -> str:
+        return self._links.path(request, f"{self._path}/{run.id}")
 
-    async def _state(self, run: Run) -> dict[str, Any]:
+    async def _state(self, run: Run, request: Request) -> dict[str, Any]:
+        url = self._url(run, request)
         state: dict[str, Any] = {
             "id": run.id,
             "tool": run.callee.name,
             "state": "working" if not run.over else "complete" if run.code == "complete" else "error",
             "created": datetime.fromtimestamp(run.created, UTC).isoformat(timespec="milliseconds"),
-            "url": self._url(run),
-            "events_url": f"{self._url(run)}/events",
+            "url": url,
+            "events_url": f"{url}/events",
         }
         if not run.over:
             return {**state, "metadata": {"events": run.events}}

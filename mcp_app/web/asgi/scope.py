@@ -58,6 +58,7 @@ def build_request(scope: Mapping[str, Any], path: str, headers: Mapping[str, str
         scheme=scope["scheme"],
         server=_server(scope.get("server")),
         http_version=scope["http_version"],
+        root_path=scope.get("root_path", ""),
     )
 
 

@@ -1,9 +1,9 @@
 /**
  * The requests this page makes, beside the event stream itself. No DOM.
  *
- * No path is written here: the manifest names those of events, tools and runs. Only the path is taken from there,
- * since the page may be open on another of the server's addresses than its public one, and may connect to its own
- * origin only.
+ * No path is written here: the manifest names those of events, tools and runs. Only what follows the public address is
+ * taken from there, and put behind the page's own: it may be open on another of the server's addresses, without the path
+ * that a proxy serves it below, and may connect to its own origin only.
  */
 
 import { parse, stringify } from "./exact.js";
@@ -31,10 +31,12 @@ export async function discover(manifestUrl) {
   if (![events, tools, runs].every((url) => typeof url === "string")) {
     throw new Problem({ code: "no_paths", message: "The manifest does not say where events, tools and runs are." });
   }
-  const path = (url) => new URL(url, location.href).pathname;
   const { title = manifest.name, description } = manifest;
   const [[name, server] = []] = Object.entries(manifest.mcpServers ?? {});
   const mcp = typeof server?.url === "string" ? { name, url: server.url } : null;
+  const base = new URL(".", mcp?.url ?? location.href).pathname; // the route of MCP is at the top
+  const here = new URL(".", location.href).pathname;
+  const path = (url) => here + new URL(url, location.href).pathname.slice(base.length);
   return { title, description, events: path(events), tools: path(tools), runs: path(runs), mcp };
 }
 

@@ -14,6 +14,7 @@ from ....protocol.http import sse
 from ....protocol.mcp import jsonrpc
 from ....protocol.mcp.jsonrpc import Code, RpcBody, RpcError
 from ....protocol.policy import MCP_2024_11_05
+from ....web.links import Links
 from ....web.messages import PRINCIPAL, Answer, Request
 from ..answering import Answering
 from ..failures import as_rpc_error
@@ -26,7 +27,15 @@ from .session import Session
 class HttpSse:
     """Opens streams, and receives the messages to their sessions."""
 
-    def __init__(self, sessions: Sessions, methods: SessionMethods, answering: Answering, listening: Listening) -> None:
+    def __init__(
+        self,
+        links: Links,
+        sessions: Sessions,
+        methods: SessionMethods,
+        answering: Answering,
+        listening: Listening,
+    ) -> None:
+        self._links = links
         self._sessions = sessions
         self._methods = methods
         self._answering = answering
@@ -35,7 +44,7 @@ class HttpSse:
     async def open(self, request: Request) -> Answer:
         """Start a session and its stream; the first event contains the URL for messages."""
         session = await self._sessions.begin(PRINCIPAL, MCP_2024_11_05)
-        address = f"{request.path}/messages?session={session.id}"
+        address = self._links.path(request, f"{request.path}/messages?session={session.id}")
         opening = sse.OPEN + sse.frame(address.encode(), event="endpoint")
         return self._listening.answer_without_ids(session, opening, lambda: self._sessions.end(session))
 
