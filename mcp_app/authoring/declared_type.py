@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, SchemaSerializer, SchemaValidator
 
+from ..protocol.event import escape_line_ends
 from ..protocol.plain import problems
 from .listed_schema import listed_schema
 from .proof import proved
@@ -62,7 +63,10 @@ class DeclaredType:
 
     def encode(self, value: Any) -> bytes:
         """The value as JSON, by the names in the schema. Raises NotDeclared, and ValueError for what JSON lacks."""
-        value = self.validated(value)
+        data = self._encoded(self.validated(value))
+        return data if data.isascii() else escape_line_ends(data)
+
+    def _encoded(self, value: Any) -> bytes:
         try:
             return self._serializer.to_json(value, by_alias=True, warnings="error" if self._warns else True)
         except PydanticSerializationError as error:

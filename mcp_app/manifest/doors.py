@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ..protocol.event import escape_line_ends
 from ..protocol.http.conditional import entity_tag, matches
 from .documents import CARD_TYPE, CATALOG_TYPE, LiveServer, catalog, listing, plain_manifest, server_card
 from .manifest import Manifest
@@ -70,5 +71,6 @@ def documents_of(manifest: Manifest, live: LiveServer, *, base_url: str, cacheab
 
 def _document(path: str, content_type: str, document: Mapping[str, Any], cacheable: bool) -> Document:
     # Indented, because people read it with curl; it is sent rarely and is small.
-    body = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2).encode() + b"\n"
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2).encode() + b"\n"
+    body = escape_line_ends(text)
     return Document(path, content_type, body, entity_tag(body), cacheable)

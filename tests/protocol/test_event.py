@@ -54,8 +54,22 @@ def test_a_number_stays_the_same_number(value: float) -> None:
 def test_encoded_values_are_one_line_of_the_same_json(value: Any) -> None:
     encoded = encode(value)
     assert json.loads(encoded) == value
-    assert b"\n" not in encoded
-    assert b"\r" not in encoded
+    assert encoded.decode().splitlines() == [encoded.decode()], "one line, whoever splits it"
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("\u2028", r"\u2028"),
+        ("\u2029\x85", r"\u2029\u0085"),
+        ("\\\u2028", r"\\\u2028"),  # a backslash, and then the character
+        ("é\xa8\xa9", "é\xa8\xa9"),
+        ("\u2027\u202a\x84\x86\ua8a9", "\u2027\u202a\x84\x86\ua8a9"),
+    ],
+)
+def test_the_line_ends_that_only_unicode_knows_are_escaped_and_nothing_else(text: str, written: str) -> None:
+    assert encode({text: [text]}).decode() == f'{{"{written}":["{written}"]}}'
+    assert decode(encode(text)) == text
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
