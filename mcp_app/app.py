@@ -106,6 +106,7 @@ class _Lifespan:
         server.endpoint = Endpoint(
             server.settings, server.registry, server.manifest, runs, log, server.resources, server.prompts
         )
+        runs.watch.start()
         self._draining = None
         if self._app.on_draining is not None:
             self._unsubscribe = self._app.on_draining(self._drain)

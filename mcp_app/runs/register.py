@@ -24,6 +24,7 @@ from ..protocol.event import number
 from ..protocol.http.trace import Trace, extract_trace
 from ..protocol.policy import OnLeave, Policy
 from .callee import Callee
+from .loop_watch import LoopWatch
 from .run import Host, Run, expiries
 from .threads import Threads
 
@@ -37,11 +38,13 @@ RUN_BYTES = 4096
 class Runs:
     """Starts, finds, drains and forgets runs.
 
-    `ended` counts runs by how they ended: "complete" or an error code. `started` counts all.
+    `ended` counts runs by how they ended: "complete" or an error code. `started` counts all. `watch` names what
+    holds the loop, once it is started.
     """
 
     def __init__(self, settings: Settings, log: EventLog) -> None:
         self.threads = Threads(settings.threads)
+        self.watch = LoopWatch(self.threads)
         self.draining = False
         self.started = 0
         self.ended: Counter[str] = Counter()
@@ -168,8 +171,9 @@ class Runs:
         await self.threads.ended()
 
     def close(self) -> None:
-        """Cancel the timer: the process is exiting."""
+        """Cancel the timer and the watch: the process is exiting."""
         self._forgetting.close()
+        self.watch.stop()
 
     def _cap(self, callee: Callee, policy: Policy, asked: float | None) -> float:
         goes_on = policy.on_leave is OnLeave.GO_ON

@@ -26,6 +26,7 @@ from .callee import Callee
 from .end_line import ID_CHARACTERS, ORIGIN, log_end
 from .execution import Outcome, work
 from .failure import public_error
+from .holder import WORKING
 from .last_event import last_event
 from .threads import Threads
 from .writer import Writer
@@ -300,6 +301,7 @@ class Run:
         if self.ended:  # before it began
             return
         name = self.callee.name
+        WORKING.set((self.callee, self.id))
         try:
             end: Outcome | McpAppError = await work(
                 self.callee, arguments, self._caller, self._writer.emit, self._host.threads, self.label

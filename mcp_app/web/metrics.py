@@ -78,10 +78,13 @@ class Metrics:
             "Threads that were told to stop and have not.",
             runs.threads.abandoned,
         )
+        holds, held = runs.watch.holds, round(runs.watch.seconds, 3)
+        yield from _metric("mcp_app_loop_holds_total", "counter", "Times the event loop was held for 0.1 s.", holds)
+        yield from _metric("mcp_app_loop_held_seconds_total", "counter", "Seconds of these, together.", held)
         yield from _metric("mcp_app_draining", "gauge", "1 while the server is being stopped.", int(runs.draining))
 
 
-def _metric(name: str, kind: str, meaning: str, value: int) -> Iterator[str]:
+def _metric(name: str, kind: str, meaning: str, value: float) -> Iterator[str]:
     yield f"# HELP {name} {meaning}\n# TYPE {name} {kind}\n{name} {value}\n"
 
 
