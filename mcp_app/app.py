@@ -104,7 +104,8 @@ class _Lifespan:
         server = self._server
         runs = Runs(server.settings, log)
         server.endpoint = Endpoint(
-            server.settings, server.registry, server.manifest, runs, log, server.resources, server.prompts
+            *(server.settings, server.registry, server.manifest, runs, log, server.resources, server.prompts),
+            self._app.malformed_requests,
         )
         runs.watch.start()
         self._draining = None

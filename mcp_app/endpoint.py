@@ -65,9 +65,10 @@ class Endpoint:
         log: EventLog,
         resources: Resources | None = None,
         prompts: Prompts | None = None,
+        malformed: Callable[[], int] = lambda: 0,
     ) -> None:
         self.runs = runs
-        self._metrics = Metrics()
+        self._metrics = Metrics(malformed)
         self._guard = Guard(settings)
         links = Links(settings)
         calls = Calls(settings, registry, runs, self._guard, self._metrics)

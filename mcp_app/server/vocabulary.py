@@ -1,4 +1,4 @@
-"""The keys of Hypercorn's configuration and the types each accepts, read from Hypercorn's own class.
+"""The keys of hypercorn.toml and the types each accepts: Hypercorn's, read from its own class, and the engine's.
 
 What a key means for this server, and which keys are refused, is decided elsewhere.
 """
@@ -13,14 +13,19 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from hypercorn.config import Config
 
+from mcp_app.server.engine.http1 import H2C_UPGRADE
+
 PROGRAM_ONLY = frozenset({"application_path", "cert_reqs", "log", "logger_class", "ssl_enabled"})
 """Attributes that a file cannot set: set by the program, read-only, or replaced by another key."""
+
+OWN_KEYS: dict[str, tuple[Any, ...]] = {H2C_UPGRADE: (bool,)}
+"""Keys of ours in the same file: Hypercorn keeps whatever it reads."""
 
 TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes", dict: "a table"}
 
 
 def is_key(key: str) -> bool:
-    """Whether Hypercorn reads `key` from a file."""
+    """Whether Hypercorn, or our engine, reads `key` from a file."""
     return key in _accepted_types()
 
 
@@ -47,7 +52,7 @@ def invalid_reason(key: str, value: object) -> str | None:
 @functools.cache
 def _accepted_types() -> dict[str, tuple[Any, ...]]:
     hints = get_type_hints(Config)
-    found: dict[str, tuple[Any, ...]] = {}
+    found = dict(OWN_KEYS)
     for name in sorted({*dir(Config), *hints}):
         default = getattr(Config, name, None)
         if name.startswith("_") or name in PROGRAM_ONLY:

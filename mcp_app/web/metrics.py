@@ -6,7 +6,7 @@ docs/reference.md (a test compares). Nothing is measured here.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ..runs import Runs
 
@@ -42,7 +42,9 @@ class InFlight(Counter):
 class Metrics:
     """The metrics of one process."""
 
-    def __init__(self) -> None:
+    def __init__(self, malformed: Callable[[], int] = lambda: 0) -> None:
+        """`malformed` is the number of requests that the server refused without asking the application."""
+        self._malformed = malformed
         self.streams = InFlight()
         self.sessions = InFlight()
         self.heartbeats = Counter()
@@ -71,6 +73,9 @@ class Metrics:
         yield from _metric("mcp_app_runs_working", "gauge", "Runs being worked on now.", runs.working)
         yield from _metric("mcp_app_runs_kept", "gauge", "Runs that can be read now.", runs.kept)
         yield from _labelled("mcp_app_refusals_total", "Requests refused, by error code.", "code", self.refusals)
+        yield from _metric(
+            "mcp_app_malformed_requests_total", "counter", "Requests that are not HTTP, refused.", self._malformed()
+        )
         yield from _metric("mcp_app_threads_working", "gauge", "Plain functions working.", runs.threads.working)
         yield from _metric(
             "mcp_app_threads_abandoned",

@@ -9,11 +9,16 @@ import pytest
 from defects import Provoking
 from live_server import client_tls, serving
 
-from mcp_app.server.engine import http1
+from mcp_app.server.engine import lingering
 
 
 def head(size: int, *, path: str = "/early") -> bytes:
     return f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n".encode()
+
+
+def wait(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    for name in ("LINGER_SECONDS", "SILENCE_SECONDS"):
+        monkeypatch.setattr(lingering, name, seconds)
 
 
 async def upload(*, released: bool, tls: bool, size: int = 60_000) -> bytes:
@@ -49,7 +54,7 @@ async def test_the_defect_as_released(tls: bool) -> None:
 
 
 async def test_the_connection_ends_when_the_body_has(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http1, "LINGER_SECONDS", 3600.0)
+    wait(monkeypatch, 3600.0)
     async with serving(Provoking()) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(head(20_000))
@@ -61,7 +66,7 @@ async def test_the_connection_ends_when_the_body_has(monkeypatch: pytest.MonkeyP
 
 
 async def test_a_body_that_does_not_come_ends_the_connection_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http1, "LINGER_SECONDS", 0.2)
+    wait(monkeypatch, 0.2)
     async with serving(Provoking()) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(head(20_000))
@@ -71,7 +76,7 @@ async def test_a_body_that_does_not_come_ends_the_connection_all_the_same(monkey
 
 
 async def test_no_more_than_its_bound_is_taken_of_an_endless_body(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http1, "LINGER_SECONDS", 0.2)
+    wait(monkeypatch, 0.2)
     async with serving(Provoking()) as server:
         _, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(head(10**12))

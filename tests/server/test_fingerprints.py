@@ -18,6 +18,8 @@ from importlib.metadata import version
 from typing import Any
 
 import h11
+import h11._readers
+import h11._receivebuffer
 import hypercorn.asyncio.run
 import hypercorn.asyncio.task_group
 import hypercorn.protocol
@@ -51,12 +53,26 @@ COUNTED_ON: tuple[Callable[..., Any], ...] = (
     hypercorn.protocol.http_stream.HTTPStream.handle,
     hypercorn.protocol.http_stream.HTTPStream._send_closed,
     h11.Connection._process_event,
+    h11.Connection.next_event,
     h11.Connection.send,
+    h11._readers.maybe_read_from_IDLE_client,
+    h11._readers.ChunkedReader.__call__,
+    h11._receivebuffer.ReceiveBuffer._extract,
 )
 
 FINGERPRINTS: dict[str, str] = {
+    "h11._connection.Connection.__init__": "d7d7aae703ba016a",
+    "h11._connection.Connection._extract_next_receive_event": "c0fc7051975f7a5b",
     "h11._connection.Connection._process_event": "34a61e13cd672ae1",
+    "h11._connection.Connection.next_event": "7d3288bcc261c49c",
     "h11._connection.Connection.send": "cd6b139277cf57fa",
+    "h11._readers.ChunkedReader.__call__": "2618d847a89a1505",
+    "h11._readers.maybe_read_from_IDLE_client": "b0ae12d92b2c4db9",
+    "h11._receivebuffer.ReceiveBuffer.__init__": "e12e530df7b8d32a",
+    "h11._receivebuffer.ReceiveBuffer._extract": "9f46b67fb9e57164",
+    "h11._receivebuffer.ReceiveBuffer.is_next_line_obviously_invalid_request_line": "b0ce1e678ef45ed2",
+    "h11._receivebuffer.ReceiveBuffer.maybe_extract_lines": "435e54e6db463e31",
+    "h11._receivebuffer.ReceiveBuffer.maybe_extract_next_line": "9168fb542344ec1a",
     "hpack.hpack.Decoder.__init__": "632316edd0f1f11e",
     "hpack.hpack.Decoder.decode": "b5696a4fb741c7c4",
     "hpack.hpack.Encoder.__init__": "2e55e688e954627c",
@@ -81,6 +97,7 @@ FINGERPRINTS: dict[str, str] = {
     "hypercorn.protocol.h11.H11Protocol._create_stream": "a2338a57ab343908",
     "hypercorn.protocol.h11.H11Protocol._handle_events": "bd4a76b2837e8722",
     "hypercorn.protocol.h11.H11Protocol._maybe_recycle": "3ac53f52bc4e65de",
+    "hypercorn.protocol.h11.H11Protocol._send_error_response": "58c2b47ae295d000",
     "hypercorn.protocol.h11.H11Protocol.handle": "3b56e067447488df",
     "hypercorn.protocol.h11.H11Protocol.stream_send": "56a36254a368d71a",
     "hypercorn.protocol.h2.H2Protocol.__init__": "d577a96e2eb647a4",

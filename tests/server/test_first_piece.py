@@ -12,7 +12,7 @@ from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.events import RawData
 from live_server import serving
 
-from mcp_app.server.engine import http1, http1_lines, streams
+from mcp_app.server.engine import http1_lines, lingering, streams
 from mcp_app.server.engine.connection import Connection
 from mcp_app.web.asgi.answer import BODY_FOLLOWS
 
@@ -119,7 +119,7 @@ async def answers(app: Answering, expected: dict[str, bytes], *, released: bool)
 
 @pytest.mark.parametrize("name", ANSWERS)
 async def test_the_bytes_are_those_of_hypercorn(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http1, "LINGER_SECONDS", 0.1)
+    monkeypatch.setattr(lingering, "SILENCE_SECONDS", 0.1)
     with_it, without_it = Answering(ANSWERS[name]), Answering(ANSWERS[name])
     was = await answers(without_it, {}, released=True)
     is_ = await answers(with_it, was, released=False)

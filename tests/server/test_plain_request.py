@@ -53,7 +53,7 @@ word that its SETTINGS were read."""
 
 async def answer(request: bytes, *, released: bool) -> bytes:
     """What is answered, up to its end or the connection's."""
-    async with serving(app, released=released, include_date_header=False) as server:
+    async with serving(app, released=released, include_date_header=False, h2c_upgrade=True) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(request)
         received = b""
@@ -94,5 +94,5 @@ async def test_only_a_request_with_an_upgrade_is_searched(monkeypatch: pytest.Mo
     monkeypatch.setattr(H11Protocol, "_check_protocol", counting)
     await answer(REQUESTS["plain"], released=False)
     assert searched == []
-    await answer(REQUESTS["another"], released=False)
+    await answer(REQUESTS["h2c"], released=False)
     assert searched == [b"/"]

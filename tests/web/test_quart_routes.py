@@ -89,7 +89,7 @@ async def test_the_first_bytes_come_before_the_tools_first_word_and_each_event_a
         ("GET", "//evil.example/mcp.json", 404, "not_found"),
         ("GET", f"/{EVENTS}?tool=echo", 404, "not_found"),
         ("POST", "/static/x", 404, "not_found"),
-        ("GET", "http://l/nothing", 404, "not_found"),
+        ("GET", "http://localhost/nothing", 404, "not_found"),
         ("GET", "", 404, "not_found"),
         ("GET", "http://[", 404, "not_found"),
         ("OPTIONS", "*", 404, "not_found"),
@@ -111,9 +111,12 @@ async def test_every_method_and_path_gets_the_error_object(
     assert play.calls == 0
 
 
-async def test_an_absolute_target_is_the_path_in_it(client: Client) -> None:
-    assert (await client.open("GET", "http://localhost/metrics", version="1.1").rest()).status == 200
-    refused = await client.open("GET", "http://localhost/metrics", host=b"evil.example", version="1.1").rest()
+async def test_an_absolute_target_is_the_path_and_the_host_in_it(client: Client) -> None:
+    """RFC 9112, 3.2.2: the received Host is ignored."""
+    for host in (b"localhost", b"evil.example"):
+        answered = await client.open("GET", "http://localhost/metrics", host=host, version="1.1").rest()
+        assert answered.status == 200
+    refused = await client.open("GET", "http://evil.example/metrics", host=b"localhost", version="1.1").rest()
     assert (refused.status, error_of(refused)) == (421, "host_not_allowed")
 
 

@@ -1,5 +1,5 @@
-"""State shared by the connections of one server: its shutdown, the callbacks subscribed to that, and the open
-connections.
+"""State shared by the connections of one server: its shutdown, the callbacks subscribed to that, the open connections,
+and the number of malformed requests.
 
 In place of Hypercorn's WorkerContext. This module does no I/O.
 """
@@ -11,6 +11,7 @@ from typing import Protocol
 from hypercorn.asyncio.worker_context import WorkerContext
 
 from .draining import DrainCallbacks
+from .malformed import MalformedRequests
 from .waiting import LazyEventWrapper
 
 
@@ -32,6 +33,7 @@ class ServerContext(WorkerContext):
     def __init__(self, max_requests: int | None) -> None:
         super().__init__(max_requests)
         self.draining = DrainCallbacks()
+        self.malformed = MalformedRequests()
         self.connections: set[OpenConnection] = set()
 
     def close_idle_connections(self) -> None:

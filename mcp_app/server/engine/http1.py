@@ -1,28 +1,36 @@
 """HTTP/1.1 on one connection, in place of Hypercorn's H11Protocol.
 
-Each method documents its difference from the released class. Response heads are serialized in `http1_lines`.
+Each method documents its difference from the released class. Requests are parsed in `http1_requests`, response heads
+serialized in `http1_lines`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import h11
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.exceptions import H2Error
 from hypercorn.events import Closed, Event, RawData
 from hypercorn.protocol.events import Body, EndBody, Request, Response
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
+from hyperframe.exceptions import HyperframeError
 
 from . import http1_lines, waiting
+from .context import ServerContext
+from .http1_requests import RequestParser
+from .lingering import Lingering
 from .streams import FinalBody, HeadWithBody, RequestStream
 
-LINGER_BYTES = 64 * 1024
-"""Request body bytes read and discarded after an early response: all of an ordinary request's, and a bound on the work
-that a hostile client can cause."""
+H2C_UPGRADE = "h2c_upgrade"
+"""A key of hypercorn.toml that Hypercorn does not have: whether a request may upgrade its connection to HTTP/2 without
+TLS. Withdrawn by RFC 9113, 3.1. A proxy that passes `Upgrade` on sees only the first request of such a connection, and
+its rules do not apply to the others."""
 
-LINGER_SECONDS = 2.0
-"""The client's time to read an early response: several round trips to the far side of the world."""
+_HEAD_TOO_LARGE = 431
 
 
 class Http1(H11Protocol):
@@ -30,6 +38,7 @@ class Http1(H11Protocol):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
+        self.connection = RequestParser(self.config.h11_max_incomplete_size)
         self.can_read = self._pause = _ReadPause(self)
         self._lingering_close: _LingeringClose | None = None
 
@@ -43,7 +52,7 @@ class Http1(H11Protocol):
             self._lingering_close.done.set()
         try:
             await super().handle(event)
-        except _PauseEnded:
+        except _ReadingEnded:
             return
         if isinstance(event, Closed):
             await self._pause.end()
@@ -116,16 +125,23 @@ class Http1(H11Protocol):
         if not (self._is_receiving_body() and self.connection.our_state in (h11.DONE, h11.MUST_CLOSE)):
             await super()._maybe_recycle()
             return
-        self._lingering_close = lingering_close = _LingeringClose()
         await self._close_stream()
-        self.task_group.spawn(self._close_after_lingering, lingering_close)
+        self._start_lingering_close()
+
+    async def _send_error_response(self, status_code: int) -> None:
+        """As upstream; and count the malformed request, and let a client that is still sending its head read this."""
+        cast(ServerContext, self.context).malformed.add(self.client, "1.1", str(status_code))
+        await super()._send_error_response(status_code)
+        if status_code == _HEAD_TOO_LARGE:
+            self._start_lingering_close()
+            raise _ReadingEnded
+
+    def _start_lingering_close(self) -> None:
+        self._lingering_close = _LingeringClose()
+        self.task_group.spawn(self._close_after_lingering, self._lingering_close)
 
     async def _close_after_lingering(self, lingering_close: _LingeringClose) -> None:
-        try:
-            async with asyncio.timeout(LINGER_SECONDS):
-                await lingering_close.done.wait()
-        except TimeoutError:
-            lingering_close.done.set()  # the reading task may be waiting for it
+        await lingering_close.wait()
         await self.send(Closed())
 
     def _is_receiving_body(self) -> bool:
@@ -135,12 +151,27 @@ class Http1(H11Protocol):
     async def _check_protocol(self, event: h11.Request) -> None:
         """As released, the fields of each request are decoded, stripped and compared twice, here and in
         `_create_stream`, to detect a WebSocket or HTTP/2 upgrade. Here that is done only for a request with an Upgrade
-        field, or for HTTP/2's preface. 0.95 x the CPU of an h1 echo."""
-        if event.method == b"PRI" or _has_upgrade_field(event):
+        field, or for HTTP/2's preface. 0.95 x the CPU of an h1 echo.
+
+        The upgrade to HTTP/2 is made only if H2C_UPGRADE is set, and by exactly one HTTP2-Settings field (RFC 7540,
+        3.2.1). As released, one that cannot be decoded is answered with 101, and then raises through the connection.
+        """
+        if event.method == b"PRI":
             await super()._check_protocol(event)
+        elif self._offers_upgrade() and getattr(self.config, H2C_UPGRADE, False):
+            settings = [value for name, value in event.headers if name == b"http2-settings"]
+            if len(settings) == 1:
+                if not _are_valid_settings(settings[0]):
+                    await self._send_error_response(400)
+                    await self.send(Closed())
+                    raise _ReadingEnded
+                await super()._check_protocol(event)
+
+    def _offers_upgrade(self) -> bool:
+        return isinstance(self.connection, RequestParser) and self.connection.offers_upgrade
 
     async def _create_stream(self, request: h11.Request) -> None:
-        if _has_upgrade_field(request):
+        if self._offers_upgrade():
             await super()._create_stream(request)
             return
         self.stream = RequestStream(
@@ -164,11 +195,16 @@ class Http1(H11Protocol):
         await self.context.mark_request()
 
 
-def _has_upgrade_field(request: h11.Request) -> bool:
-    return any([name.lower() == b"upgrade" for name, _ in request.headers.raw_items()])  # noqa: C419 - a list is faster
+def _are_valid_settings(value: bytes) -> bool:
+    """Whether HTTP/2 could begin with the settings of this HTTP2-Settings field."""
+    try:
+        H2Connection(H2Configuration(client_side=False)).initiate_upgrade_connection(value)
+    except (H2Error, HyperframeError, ValueError):
+        return False
+    return True
 
 
-class _PauseEnded(Exception):
+class _ReadingEnded(Exception):
     """Raised in the reading task instead of returning to upstream, which would process the buffered bytes once more."""
 
 
@@ -190,13 +226,13 @@ class _ReadPause(waiting.LazyEventWrapper):
         self._has_ended = False
 
     async def wait(self) -> None:
-        """Return when the event is set. Raises _PauseEnded if there is nothing to wait for, or the connection has
+        """Return when the event is set. Raises _ReadingEnded if there is nothing to wait for, or the connection has
         ended."""
         if self._has_ended or not self._protocol.connection.trailing_data[0]:
-            raise _PauseEnded
+            raise _ReadingEnded
         await super().wait()
         if self._has_ended:
-            raise _PauseEnded
+            raise _ReadingEnded
 
     async def end(self) -> None:
         """The connection has ended: discard what was read."""
@@ -205,23 +241,36 @@ class _ReadPause(waiting.LazyEventWrapper):
 
 
 class _LingeringClose:
-    """The time between an early response and the close: counts the discarded bytes; `done` is set when it ends."""
+    """The time between an early response and the close; `done` is set when it ends."""
 
     def __init__(self) -> None:
         self.done = asyncio.Event()
-        self._discarded = 0
+        self._loop = asyncio.get_running_loop()
+        self._lingering = Lingering(self._loop.time())
+
+    async def wait(self) -> None:
+        """Return when nothing more is to be read."""
+        while not self.done.is_set() and self._loop.time() < self._lingering.deadline:
+            try:
+                async with asyncio.timeout_at(self._lingering.deadline):
+                    await self.done.wait()
+            except TimeoutError:
+                pass  # later, if more has come
+        self.done.set()  # the reading task may be waiting for it
 
     async def discard(self, connection: h11.Connection, data: bytes) -> None:
-        """Discard `data`. Done at the end of the body; past LINGER_BYTES, reading stops until it is done."""
-        self._discarded += len(data)
+        """Discard `data`. Done at the end of the body; past the limits, reading stops until it is done."""
+        may_continue = self._lingering.discard(len(data), self._loop.time())
         if not data or _completes_body(connection, data):
             self.done.set()
-        elif self._discarded > LINGER_BYTES:
+        elif not may_continue:
             await self.done.wait()
 
 
 def _completes_body(connection: h11.Connection, data: bytes) -> bool:
-    """Whether `data` completes the request, or makes it unparsable."""
+    """Whether `data` completes the request, or makes it unparsable. One whose head is too long has no such end."""
+    if connection.their_state is h11.ERROR:
+        return False
     try:
         connection.receive_data(data)
         while connection.next_event() not in (h11.NEED_DATA, h11.PAUSED):

@@ -1,4 +1,5 @@
-"""Validates the header fields of an HTTP/2 request (RFC 9113, 8.2 and 8.3; RFC 9110, 5.1, 5.5 and 8.6).
+"""Validates the header fields of an HTTP/2 request (RFC 9113, 8.2 and 8.3; RFC 9110, 5.1, 5.5 and 8.6), and target and
+host of any request (RFC 9112, 3.2).
 
 Pure: bytes in, a verdict out. The response to a malformed request is chosen elsewhere. The standard's rules are
 complete here: no NUL, line feed or second path may reach an application.
@@ -6,6 +7,7 @@ complete here: no NUL, line feed or second path may reach an application.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Sequence
 
@@ -22,11 +24,18 @@ _EDGE_WHITESPACE = (b"\0 ", b" \0", b"\0\t", b"\t\0")
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TARGET = re.compile(rb"/[\x21-\x7e]*|\*")
 _SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+\-.]*")
-_AUTHORITY = re.compile(rb"[A-Za-z0-9\-._~%!$&'()*+,;=:\[\]]+")
-"""A host and a port, without user information (RFC 9113, 8.3.1)."""
+_AUTHORITY = re.compile(
+    rb"(?:(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+"
+    rb"|\[(?:v[0-9A-Fa-f]+\.[A-Za-z0-9\-._~!$&'()*+,;=:]+|(?P<v6>[0-9A-Fa-f:.]+))\])(?P<port>:[0-9]*)?"
+)
+"""A host that is not empty, and a port (RFC 3986, 3.2.2 and 3.2.3), without user information (RFC 9113, 8.3.1)."""
+
+_BRACKET = ord("[")
 
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 """At most an exabyte less one: bounds the cost of converting a number sent by a client."""
+
+_DEFAULT_PORTS = {b"http": b":80", b"https": b":443"}
 
 _PSEUDO_FIELDS = {
     b":method": _TOKEN,
@@ -106,6 +115,20 @@ def _contains_only(joined: bytes, parts: list[bytes], allowed: bytes) -> bool:
     return len(joined.translate(None, allowed)) == len(parts) + 1
 
 
+def is_valid_authority(value: bytes) -> bool:
+    """Whether this is a host, with a port or without (RFC 9110, 7.2)."""
+    match = _AUTHORITY.fullmatch(value)
+    if match is None:
+        return False
+    address = match["v6"]
+    return address is None or _is_ipv6(address)
+
+
+def is_valid_path(target: bytes, method: bytes) -> bool:
+    """Whether this is a path, or the `*` of OPTIONS (RFC 9112, 3.2.4)."""
+    return _TARGET.fullmatch(target) is not None and (target != b"*" or method == b"OPTIONS")
+
+
 def _is_valid_request_line(pseudo: dict[bytes, bytes]) -> bool:
     """A method, a scheme, and a path, which may be `*` only for OPTIONS; `:protocol` with CONNECT, and only there.
 
@@ -120,13 +143,30 @@ def _is_valid_request_line(pseudo: dict[bytes, bytes]) -> bool:
 
 
 def _has_one_host(pseudo: dict[bytes, bytes], fields: Fields) -> bool:
-    """From `:authority`, from one Host field, or from both if they are equal (RFC 9113, 8.3.1)."""
+    """From `:authority`, from one Host field, or from both if they name the same host (RFC 9113, 8.3.1)."""
     hosts = [value for name, value in fields if name == b"host"]
-    if len(hosts) > 1 or not all(_AUTHORITY.fullmatch(host) for host in hosts):
+    authority = pseudo.get(b":authority")
+    if authority is not None:
+        if not hosts and authority[0] != _BRACKET:
+            return True  # its pattern says all
+        hosts.insert(0, authority)
+    if not hosts or len(hosts) > 1 + (authority is not None) or not all(map(is_valid_authority, hosts)):
         return False
-    if b":authority" in pseudo:
-        hosts.append(pseudo[b":authority"])
-    return len(set(hosts)) == 1
+    return len({_normalized(host, pseudo[b":scheme"]) for host in hosts}) == 1
+
+
+def _normalized(authority: bytes, scheme: bytes) -> bytes:
+    """In lower case, and without the scheme's default port (RFC 9110, 4.2.3)."""
+    authority = authority.lower()
+    return authority.removesuffix(b":").removesuffix(_DEFAULT_PORTS.get(scheme.lower(), b":"))
+
+
+def _is_ipv6(address: bytes) -> bool:
+    try:
+        ipaddress.IPv6Address(address.decode("ascii"))
+    except ValueError:
+        return False
+    return True
 
 
 def _has_at_most_one_length(fields: Fields) -> bool:

@@ -29,9 +29,9 @@ from .. import binding, children, main_task
 from ..errors import StartError
 from ..logs.access import choose
 from ..logs.loggers import take_over
+from . import draining, malformed
 from .connection import Connection
 from .context import ServerContext
-from .draining import STATE_KEY
 
 TESTED = ("0.18.0",)
 """The Hypercorn versions whose classes the engine's were written against. For any other,
@@ -61,7 +61,7 @@ async def serve(
         raise StartError("quic_bind: HTTP/3 is not served: remove it")
     choose(config)
     context = ServerContext(_max_requests(config))
-    state = {STATE_KEY: context.draining.subscribe}
+    state = {draining.STATE_KEY: context.draining.subscribe, malformed.STATE_KEY: lambda: context.malformed.total}
     loop = asyncio.get_running_loop()
     lifespan = Lifespan(app, config, loop, state)
     application = loop.create_task(lifespan.handle_lifespan())

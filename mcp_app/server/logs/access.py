@@ -81,7 +81,7 @@ class ServerLogger(Logger):
             path = f"{path[:MAX_PATH]}.."
         asked = quote(f"{request.get('method', 'GET')} {path} HTTP/{request['http_version']}")
         client = request.get("client")
-        peer = _address(*client) if client else NO_PEER
+        peer = address(*client) if client else NO_PEER
         return f"{peer} {asked} {'-' if status is None else status} {seconds:.3f} s"
 
 
@@ -101,7 +101,7 @@ def format_of(config: Config) -> str:
 
 
 @lru_cache(maxsize=256)  # a client has many requests on a connection
-def _address(host: object, port: int | None = None) -> str:
+def address(host: object, port: int | None = None) -> str:
     name = f"[{host}]" if ":" in str(host) else str(host)
     return escape(name if port is None else f"{name}:{port}")
 
@@ -109,7 +109,7 @@ def _address(host: object, port: int | None = None) -> str:
 def _fields(request: WWWScope, path: str, status: int | None, seconds: float) -> dict[str, Any]:
     client = request.get("client")
     return {
-        "peer": _address(*client) if client else NO_PEER,
+        "peer": address(*client) if client else NO_PEER,
         "method": request.get("method", "GET"),
         "path": path[:MAX_PATH],
         "http": request["http_version"],

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from ..messages import Answer, Request
 
@@ -35,11 +35,23 @@ def target_path(target: str) -> str:
     """The path of a request target (RFC 9112, 3.2). It begins with a slash."""
     if target.startswith("/"):
         return target
+    parts = _absolute_form(target)
+    return NO_PATH if parts is None else parts.path or "/"
+
+
+def target_authority(target: str) -> str | None:
+    """The authority of a target that is a whole URL, which takes the place of the Host field (RFC 9112, 3.2.2). Our own
+    server has put it there before."""
+    parts = None if target.startswith("/") else _absolute_form(target)
+    return None if parts is None else parts.netloc
+
+
+def _absolute_form(target: str) -> SplitResult | None:
     try:
         parts = urlsplit(target)
     except ValueError:
-        return NO_PATH
-    return (parts.path or "/") if parts.scheme and parts.netloc else NO_PATH
+        return None
+    return parts if parts.scheme and parts.netloc else None
 
 
 def build_request(scope: Mapping[str, Any], path: str, headers: Mapping[str, str], body: bytes) -> Request:
@@ -68,12 +80,15 @@ def has_content_length(answer: Answer, method: str) -> bool:
 
 
 def request_headers(scope: Mapping[str, Any]) -> dict[str, str]:
-    """The request's header fields: names in lower case, a repeated field's values joined (RFC 9110, 5.3)."""
+    """The request's header fields: names in lower case, a repeated field's values joined (RFC 9110, 5.3), and the host
+    that is meant."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name = (_cached_name if len(raw_name) <= _CACHED_NAME_BYTES else _name)(raw_name)
         value = raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    if (authority := target_authority(scope["path"])) is not None:
+        headers["host"] = authority
     return headers
 
 

@@ -57,11 +57,14 @@ class Application(Quart):
     asgi_websocket_class = WebsocketConnection
 
     on_draining: OnDraining | None = None
+    malformed_requests: Callable[[], int]
+    """The number of requests that the server refused without asking the application."""
     """The server's subscribe function, set when its lifespan begins; None if the server has none."""
 
     def __init__(self, paths: Iterable[str], respond: Callable[[], Respond]) -> None:
         """`respond` returns the running server's function, and raises if no server is running."""
         super().__init__("mcp_app", static_folder=None)
+        self.malformed_requests = lambda: 0
         paths = list(paths)
         self.paths = RoutePaths(paths)
         self.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES

@@ -13,7 +13,7 @@ from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
 from quart.asgi import ASGIHTTPConnection
 
 from ...aio.cancelling import end
-from ..asgi.scope import target_path
+from ..asgi.scope import target_authority, target_path
 from ..frames import Frames
 
 FRAMES = "mcp_app.frames"
@@ -68,8 +68,11 @@ class QuartConnection(_CancellingConnection):
     left."""
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
-        # Quart requires a path.
-        self.scope["path"] = target_path(self.scope["path"])
+        target = self.scope["path"]
+        if (authority := target_authority(target)) is not None:
+            fields = [(name, value) for name, value in self.scope["headers"] if name != b"host"]
+            self.scope["headers"] = [(b"host", authority.encode()), *fields]
+        self.scope["path"] = target_path(target)  # Quart requires a path
         try:
             await super().__call__(receive, send)
         finally:

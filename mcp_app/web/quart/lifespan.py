@@ -1,11 +1,10 @@
-"""Quart's ASGI lifespan, which also gets the server's subscribe function for its shutdown. No request is answered
-here."""
+"""Quart's ASGI lifespan, which also gets what the server has for its application. No request is answered here."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, LifespanScope
 from quart import Quart
@@ -18,25 +17,31 @@ DRAINING_KEY = "mcp_app.draining"
 server/engine/draining.py."""
 
 
+MALFORMED_KEY = "mcp_app.malformed"
+"""The key under which a server provides the number of requests that it refused as malformed. Ours does:
+server/engine/malformed.py."""
+
 OnDraining = Callable[[Callable[[], Awaitable[object] | None]], Callable[[], None]]
 """Subscribes a callback to the beginning of the server's shutdown; returns a function that unsubscribes it."""
 
 
-class Drainable(Protocol):
-    """An application that subscribes to the server's shutdown."""
+class Served(Protocol):
+    """An application that uses what its server provides."""
 
     on_draining: OnDraining | None
+    malformed_requests: Callable[[], int]
 
 
 class Lifespan(ASGILifespan):
-    """Sets the application's `on_draining`; None if the server has none: then streams end at the lifespan's
-    shutdown."""
+    """Sets the application's `on_draining`, None if the server has none: then streams end at the lifespan's shutdown.
+    And its `malformed_requests`, if the server counts them."""
 
     def __init__(self, app: Quart, scope: LifespanScope) -> None:
         super().__init__(app, scope)
-        state = cast("dict[str, OnDraining]", scope.get("state") or {})
-        self._application = cast(Drainable, app)
+        state = cast("dict[str, Any]", scope.get("state") or {})
+        self._application = cast(Served, app)
         self._application.on_draining = state.get(DRAINING_KEY)
+        self._application.malformed_requests = state.get(MALFORMED_KEY, self._application.malformed_requests)
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if self._application.on_draining is None and _is_hypercorn(receive):
