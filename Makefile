@@ -22,7 +22,7 @@ help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: serve
-serve: $(SERVE_READY) ## serve the built-in tools: https on 127.0.0.1:8443, http on 127.0.0.1:8000
+serve: $(SERVE_READY) ## serve the built-in tools: https on localhost:8443, http on localhost:8000
 	@exec $(IN)/mcp-app serve $(ARGS)
 
 .PHONY: test

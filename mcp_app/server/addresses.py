@@ -43,10 +43,9 @@ def split(bind: str) -> tuple[str, int]:
 
 
 def urls(sockets: Sockets) -> list[str]:
-    """The URLs of the bound sockets, TLS first, each with its actual port."""
-    secure = (_url("https", sock) for sock in sockets.secure_sockets)
-    plain = (_url("http", sock) for sock in sockets.insecure_sockets)
-    return [url for url in (*secure, *plain) if url is not None]
+    """The URLs at which the bound sockets can be called, TLS first, each with its actual port."""
+    of_scheme = (("https", sockets.secure_sockets), ("http", sockets.insecure_sockets))
+    return [url for scheme, bound in of_scheme for url in _urls(scheme, bound)]
 
 
 def exposed_binds(binds: Iterable[str]) -> Sequence[str]:
@@ -54,14 +53,24 @@ def exposed_binds(binds: Iterable[str]) -> Sequence[str]:
     return [bind for bind in binds if not is_loopback(bind)]
 
 
-def _url(scheme: str, sock: socket.socket) -> str | None:
+def _urls(scheme: str, bound: Sequence[socket.socket]) -> list[str]:
+    """`localhost` where both of its addresses are served at the port, as a client may know either only."""
+    names = [name for sock in bound for name in _names(sock)]
+    both = {port for host, port in names if host == "127.0.0.1"} & {port for host, port in names if host == "[::1]"}
+    found = (("localhost" if port in both and host in ("127.0.0.1", "[::1]") else host, port) for host, port in names)
+    return list(dict.fromkeys(f"{scheme}://{host}:{port}" for host, port in found))
+
+
+def _names(sock: socket.socket) -> list[tuple[str, int]]:
+    """The address of a bound socket, and its port; loopback's for one that is bound to all."""
     if sock.family not in (socket.AF_INET, socket.AF_INET6):
-        return None
+        return []
     host, port = sock.getsockname()[:2]
-    if host in WILDCARDS or host == "127.0.0.1":
-        # The name used by the tutorial, the certificate and the Host check.
-        return f"{scheme}://localhost:{port}"
-    return f"{scheme}://[{host}]:{port}" if sock.family == socket.AF_INET6 else f"{scheme}://{host}:{port}"
+    if host == "::" and not sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY):
+        return [("127.0.0.1", port), ("[::1]", port)]
+    if host in WILDCARDS:
+        return [("[::1]" if sock.family == socket.AF_INET6 else "127.0.0.1", port)]
+    return [(f"[{host}]" if sock.family == socket.AF_INET6 else host, port)]
 
 
 def _is_loopback_descriptor(number: str) -> bool:

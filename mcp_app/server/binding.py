@@ -10,6 +10,7 @@ import socket
 
 from hypercorn.config import Config, Sockets
 
+from mcp_app.server.addresses import split
 from mcp_app.server.errors import StartError
 
 _REMEDIES = {
@@ -47,6 +48,33 @@ def close(sockets: Sockets) -> None:
 
 
 def _bind(config: Config, address: str, option: str) -> list[socket.socket]:
+    """One socket; for `localhost` one of each family, as a client connects to whichever of them it finds first."""
+    host, port = split(address)
+    if host != "localhost":
+        return _bind_one(config, address, option)
+    for attempt in range(1, _ATTEMPTS + 1):
+        sockets = _bind_one(config, f"127.0.0.1:{port}", option)
+        chosen = sockets[0].getsockname()[1]
+        try:
+            return sockets + _bind_one(config, f"[::1]:{chosen}", option)
+        except StartError as error:
+            number = getattr(error.__cause__, "errno", None)
+            if number in _NO_IPV6:
+                return sockets
+            sockets[0].close()
+            if port != 0 or number != errno.EADDRINUSE or attempt == _ATTEMPTS:
+                raise
+    raise AssertionError("the last attempt returns or raises")
+
+
+_ATTEMPTS = 10
+"""For a port that the system chose, and that somebody has in the other family."""
+
+_NO_IPV6 = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+"""As in many containers: then 127.0.0.1 alone is bound, and `addresses.urls` names it."""
+
+
+def _bind_one(config: Config, address: str, option: str) -> list[socket.socket]:
     # A Config of one address, so that an error names it; only what Hypercorn reads while binding is copied.
     single = Config.from_mapping(bind=[address], workers=0, umask=config.umask, user=config.user, group=config.group)
     try:

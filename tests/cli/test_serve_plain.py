@@ -86,7 +86,7 @@ def urls(lines: list[str]) -> list[str]:
 
 def serves_http_only(lines: list[str]) -> None:
     [url] = urls(lines)
-    assert url.startswith("http://localhost:")
+    assert url.startswith("http://127.0.0.1:")
     assert httpx.get(f"{url}healthz", timeout=SECONDS).status_code == 200
     assert not any("https:" in line for line in lines)
 
@@ -155,7 +155,7 @@ def test_a_file_without_a_certificate_takes_its_address_from_either_option(folde
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with started(folder, "--insecure-bind", f"127.0.0.1:{port}") as lines:
-        assert urls(lines) == [f"http://localhost:{port}/"]
+        assert urls(lines) == [f"http://127.0.0.1:{port}/"]
 
 
 # --- what is served -------------------------------------------------------------------------------------------------

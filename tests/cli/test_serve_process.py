@@ -180,8 +180,8 @@ def test_hypercorn_itself_serves_the_same_with_the_same_safety(tmp_path: Path) -
     text = (
         (ROOT / "hypercorn.toml")
         .read_text()
-        .replace("127.0.0.1:8443", "127.0.0.1:0")
-        .replace("127.0.0.1:8000", "127.0.0.1:0")
+        .replace("localhost:8443", "localhost:0")
+        .replace("localhost:8000", "localhost:0")
     )
     (tmp_path / "hypercorn.toml").write_text(text)
     made = run(tmp_path, "certs")
@@ -214,8 +214,8 @@ OWN_APP = next(
 @contextlib.contextmanager
 def by_hypercorn(folder: Path, *words: str, text: str = OWN_APP) -> Iterator[LiveServer]:
     """An application of one's own, served by Hypercorn's command as docs/how-to-deploy.md says."""
-    settings = (ROOT / "hypercorn.toml").read_text().replace("127.0.0.1:8443", "127.0.0.1:0")
-    (folder / "hypercorn.toml").write_text(settings.replace("127.0.0.1:8000", "127.0.0.1:0"))
+    settings = (ROOT / "hypercorn.toml").read_text().replace("localhost:8443", "localhost:0")
+    (folder / "hypercorn.toml").write_text(settings.replace("localhost:8000", "localhost:0"))
     (folder / "my_app.py").write_text(text)
     assert run(folder, "certs").returncode == 0
     command = [sys.executable, "-m", "hypercorn", "-c", "hypercorn.toml", *words, "my_app:app"]
@@ -330,6 +330,19 @@ def test_beyond_loopback_with_a_certificate_when_told_so(folder: Path) -> None:
     binds = ["--bind", "0.0.0.0:0", "--insecure-bind", "127.0.0.1:0"]
     with process(command=[*command, *binds], cwd=folder) as server:
         assert httpx.get(f"{server.url}/healthz", timeout=30).status_code == 200
+
+
+@pytest.mark.needs("ipv6")
+def test_localhost_is_served_at_both_of_its_addresses(folder: Path) -> None:
+    """Node 17 to 19 and Java try only the first that the system names."""
+    command = [sys.executable, "-m", "mcp_app", "serve", "my_tools.py"]
+    binds = ["--bind", "localhost:0", "--insecure-bind", "localhost:0"]
+    with process(command=[*command, *binds], cwd=folder) as server:
+        assert f"  http://localhost:{server.port}/" in server.output
+        for host in ("127.0.0.1", "[::1]"):
+            for url in (f"http://{host}:{server.port}", f"https://{host}:{server.tls_port}"):
+                with httpx.Client(verify=_trusting(folder / "mcp-app" / "certs" / "ca.pem")) as client:  # type: ignore[arg-type]
+                    assert client.get(f"{url}/metrics", timeout=30).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,10 @@ class Session:
         if command == "hypercorn":
             started = process(cwd=self.directory, env=env, command=[sys.executable, "-m", "hypercorn", *words])
         else:
-            started = process(*words, cwd=self.directory, env=env)
+            binds = ("--bind", "localhost:0", "--insecure-bind", "localhost:0")  # as shipped
+            started = process(
+                cwd=self.directory, env=env, command=[sys.executable, "-m", "mcp_app", "serve", *binds, *words]
+            )
         self.server = self._stack.enter_context(started)
 
     def _server_says(self, expected: tuple[str, ...], place: str) -> None:

@@ -41,7 +41,7 @@ def test_the_shipped_file_is_served_as_it_reads(tmp_path: Path) -> None:
     assert source.name == "hypercorn.toml (shipped)"
     for key, value in tomllib.loads(default_text("hypercorn.toml")).items():
         assert getattr(config, key) == value, key
-    assert (config.bind, config.insecure_bind) == (["127.0.0.1:8443"], ["127.0.0.1:8000"])
+    assert (config.bind, config.insecure_bind) == (["localhost:8443"], ["localhost:8000"])
     assert config.keep_alive_max_requests >= 1_000_000, "at the default, request 1,001 silences a connection"
     assert config.h2_max_concurrent_streams >= 128
     assert config.read_timeout is None

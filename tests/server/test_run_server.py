@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _socket
 import asyncio
+import errno
 import gc
 import socket
 import warnings
@@ -10,7 +12,7 @@ from typing import Any
 
 import pytest
 from defects import Provoking
-from hypercorn.config import Config
+from hypercorn.config import Config, Sockets
 from live_server import loopback_config, serving
 
 from mcp_app.server import binding
@@ -42,8 +44,8 @@ async def test_it_is_announced_once_with_the_real_ports_when_all_addresses_liste
     config = loopback_config(insecure_bind=["127.0.0.1:0", "127.0.0.1:0"])
     sockets = binding.bind(config)
     announced: list[list[str]] = []
-    expected = [f"https://localhost:{sockets.secure_sockets[0].getsockname()[1]}"]
-    expected += [f"http://localhost:{sock.getsockname()[1]}" for sock in sockets.insecure_sockets]
+    expected = [f"https://127.0.0.1:{sockets.secure_sockets[0].getsockname()[1]}"]
+    expected += [f"http://127.0.0.1:{sock.getsockname()[1]}" for sock in sockets.insecure_sockets]
     stop = asyncio.Event()
 
     def on_ready(found: list[str]) -> None:
@@ -95,9 +97,61 @@ def test_urls_are_written_so_that_they_can_be_pasted() -> None:
     sockets = binding.bind(config)
     one, two, three = (sock.getsockname()[1] for sock in sockets.insecure_sockets)
     try:
-        assert urls(sockets) == [f"http://[::1]:{one}", f"http://localhost:{two}", f"http://127.0.0.2:{three}"]
+        assert urls(sockets) == [f"http://[::1]:{one}", f"http://127.0.0.1:{two}", f"http://127.0.0.2:{three}"]
     finally:
         binding.close(sockets)
+
+
+@pytest.mark.needs("ipv6")
+def test_localhost_is_both_families_at_one_port() -> None:
+    config = loopback_config(bind=["localhost:0"], insecure_bind=["localhost:0", "localhost:0"])
+    sockets = binding.bind(config)
+    try:
+        hosts = [sock.getsockname()[0] for sock in (*sockets.secure_sockets, *sockets.insecure_sockets)]
+        assert hosts == ["127.0.0.1", "::1"] * 3
+        ports = [sock.getsockname()[1] for sock in (*sockets.secure_sockets, *sockets.insecure_sockets)]
+        assert ports[::2] == ports[1::2]
+        assert urls(sockets) == [
+            f"https://localhost:{ports[0]}", f"http://localhost:{ports[2]}", f"http://localhost:{ports[4]}",
+        ]  # fmt: skip
+    finally:
+        binding.close(sockets)
+
+
+@pytest.mark.needs("ipv6")
+def test_localhost_is_refused_where_somebody_has_one_of_its_families() -> None:
+    with socket.create_server(("::1", 0), family=socket.AF_INET6) as taken:
+        port = taken.getsockname()[1]
+        message = refusal(loopback_config(bind=[f"localhost:{port}"]))
+        assert message.startswith(f"cannot listen on [::1]:{port}: Address already in use")
+        with socket.create_server(("127.0.0.1", port)):
+            pass  # it is not left bound
+
+
+def test_localhost_without_ipv6_is_127_0_0_1_and_is_named_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket.socket, "bind", _bind_without_ipv6)
+    sockets = binding.bind(loopback_config(bind=["localhost:0"], insecure_bind=["localhost:0"]))
+    one, two = (sock.getsockname()[1] for sock in (*sockets.secure_sockets, *sockets.insecure_sockets))
+    try:
+        assert urls(sockets) == [f"https://127.0.0.1:{one}", f"http://127.0.0.1:{two}"]
+    finally:
+        binding.close(sockets)
+
+
+def _bind_without_ipv6(sock: socket.socket, address: Any) -> None:
+    if sock.family == socket.AF_INET6:
+        sock.close()  # Hypercorn leaves it to the garbage collector
+        raise OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address")
+    _socket.socket.bind(sock, address)
+
+
+@pytest.mark.needs("ipv6")
+@pytest.mark.parametrize(("v6_only", "expected"), [(0, "localhost"), (1, "[::1]")])
+def test_all_addresses_are_named_by_the_loopback_that_they_have(v6_only: int, expected: str) -> None:
+    with socket.socket(socket.AF_INET6) as sock:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, v6_only)
+        sock.bind(("::", 0))
+        assert urls(Sockets([], [sock], [])) == [f"http://{expected}:{sock.getsockname()[1]}"]
 
 
 def test_an_unknown_loop_is_refused() -> None:
