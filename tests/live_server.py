@@ -162,19 +162,30 @@ async def _serve_released(
 
 @contextmanager
 def process(
-    *arguments: str, cwd: Path, env: Mapping[str, str] | None = None, command: Sequence[str] | None = None
+    *arguments: str,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    command: Sequence[str] | None = None,
+    session: bool = False,
 ) -> Iterator[LiveServer]:
     """Run `python -m mcp_app serve --bind 127.0.0.1:0 --insecure-bind 127.0.0.1:0 ARGUMENTS` in `cwd`.
 
     Yields when it has printed both URLs. At the end it is sent SIGTERM and must exit with status 0, unless the test has
-    ended it itself. Certificates: those of `cwd` or the user's state directory, which is set to `cwd`.
+    ended it itself. Certificates: those of `cwd` or the user's state directory, which is set to `cwd`. In a `session`
+    of its own it has no terminal.
     """
     ports = ["--bind", "127.0.0.1:0", "--insecure-bind", "127.0.0.1:0"]
     full = [*(command or [sys.executable, "-m", "mcp_app", "serve", *ports]), *arguments]
     root = str(Path(__file__).parent.parent)
     surroundings = {**os.environ, "PYTHONPATH": root, "PYTHONUNBUFFERED": "1", "XDG_STATE_HOME": str(cwd)}
     child = subprocess.Popen(
-        full, cwd=cwd, env=surroundings | dict(env or {}), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        full,
+        cwd=cwd,
+        env=surroundings | dict(env or {}),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=session,
     )
     server = LiveServer(port=0, tls_port=0, process=child)
     started = threading.Event()

@@ -53,15 +53,21 @@ def supervise(command: Sequence[str], watched: Sequence[Path]) -> int:
 
 
 class _StopSignals:
-    """SIGTERM and SIGINT: the first stops the serving process, a second one kills it."""
+    """SIGTERM, SIGINT and the end of the terminal: the first stops the serving process, a second one kills it.
+
+    The serving process is in another group than the terminal's, which does not tell it of its end.
+    """
 
     def __init__(self) -> None:
         self.requested = False
         self.child: subprocess.Popen[bytes] | None = None
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._receive)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # of nohup
+                signal.signal(number, self._receive)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGHUP and self.requested:
+            return  # the end of a terminal is told twice, by the kernel and by its shell
         if self.child is not None and self.child.poll() is None:
             self.child.send_signal(signal.SIGKILL if self.requested else signal.SIGTERM)
         self.requested = True

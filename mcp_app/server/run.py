@@ -1,4 +1,4 @@
-"""Serves an ASGI application with Hypercorn in this process, until SIGTERM or SIGINT.
+"""Serves an ASGI application with Hypercorn in this process, until SIGTERM, SIGINT or the end of its terminal.
 
 Addresses, certificates and limits are determined before (`configuration`), sockets bound in `binding`; the application
 is the caller's. Hypercorn's worker processes are not used: with them a failed start exits with status 0, and a signal
@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 import signal
+import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,7 +20,7 @@ from hypercorn.config import Config, Sockets
 from hypercorn.typing import ASGIFramework
 from hypercorn.utils import LifespanFailureError, LifespanTimeoutError, wrap_app
 
-from mcp_app.server import binding, main_task, overdue
+from mcp_app.server import binding, hangup, main_task, overdue
 from mcp_app.server.addresses import urls
 from mcp_app.server.engine import worker
 from mcp_app.server.errors import StartError
@@ -62,10 +63,10 @@ async def serve_async(
     *,
     shutdown: Callable[[], Awaitable[Any]],
     on_ready: OnReady | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> None:
-    """Serve `app` on bound `sockets` in the running loop until `shutdown()` returns.
-
-    Raises `StartError` if the application's startup fails.
+    """Serve `app` on bound `sockets` in the running loop until `shutdown()` returns; by `tls`, if it is to be changed
+    meanwhile. Raises `StartError` if the application's startup fails.
     """
     choose(config)
     with _log_errors_named():
@@ -76,7 +77,7 @@ async def serve_async(
             on_ready(urls(sockets))
 
     try:
-        await worker.serve(wrap_app(app, config.wsgi_max_body_size, "asgi"), config, sockets, shutdown, ready)
+        await worker.serve(wrap_app(app, config.wsgi_max_body_size, "asgi"), config, sockets, shutdown, ready, tls)
     except (LifespanFailureError, LifespanTimeoutError) as error:
         raise StartError(f"the application did not start: {error}") from error
 
@@ -94,7 +95,9 @@ async def _serve_until_signal(app: ASGIFramework, config: Config, sockets: Socke
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
-    await serve_async(app, config, sockets, shutdown=requested.wait, on_ready=on_ready)
+    tls = config.create_ssl_context()
+    hangup.listen(config, tls, stop)
+    await serve_async(app, config, sockets, shutdown=requested.wait, on_ready=on_ready, tls=tls)
     # Everything that can end gracefully has ended; what still runs is a tool that ignores its cancellation.
     overdue.exit_after(overdue.LEFTOVER_SECONDS)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import ssl
 from collections.abc import Awaitable, Callable, Coroutine
 from importlib.metadata import version
 from multiprocessing import parent_process
@@ -25,7 +26,7 @@ from hypercorn.config import Config, Sockets
 from hypercorn.typing import AppWrapper
 from hypercorn.utils import repr_socket_addr
 
-from .. import binding, children, main_task
+from .. import binding, children, hangup, main_task
 from ..errors import StartError
 from ..logs.access import choose
 from ..logs.loggers import take_over
@@ -48,11 +49,13 @@ async def serve(
     sockets: Sockets,
     shutdown: Callable[[], Awaitable[object]],
     ready: Callable[[], Awaitable[object]],
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Serve `app` on `sockets` until `shutdown()` returns, then shut down in the order above.
 
-    `ready()` is awaited once, when every socket accepts connections. Raises Hypercorn's LifespanFailureError and
-    LifespanTimeoutError if the application's startup or shutdown fails, and StartError for an HTTP/3 socket.
+    `tls` is in the place of what `config` says, for who changes it meanwhile. `ready()` is awaited once, when every
+    socket accepts connections. Raises Hypercorn's LifespanFailureError and LifespanTimeoutError if the application's
+    startup or shutdown fails, and StartError for an HTTP/3 socket.
     """
     if version("hypercorn") not in TESTED:
         log.warning("hypercorn %s has not been tested with this mcp_app, %s has", version("hypercorn"), TESTED[-1])
@@ -79,7 +82,7 @@ async def serve(
         await lifespan.wait_for_startup()
         if application.done():
             application.result()
-        servers = await _listen(config, sockets, serve_connection)
+        servers = await _listen(config, tls or config.create_ssl_context(), sockets, serve_connection)
         try:
             await ready()
             await _wait_for_first(shutdown(), context.terminate.wait())
@@ -106,10 +109,11 @@ async def worker_serve(
     if sockets is not None:  # bound by Hypercorn's command, whose process this is; a program's own `serve()` has none
         take_over(config)
     bound = config.create_sockets() if sockets is None else sockets
+    tls = config.create_ssl_context()
     if shutdown_trigger is None:
-        shutdown = _signal_trigger(signal.SIGTERM, signal.SIGINT)
+        shutdown = _signal_trigger(config, tls, signal.SIGTERM, signal.SIGINT)
     elif _is_worker_process():
-        shutdown = _any_trigger(shutdown_trigger, _signal_trigger(signal.SIGTERM))
+        shutdown = _any_trigger(shutdown_trigger, _signal_trigger(config, tls, signal.SIGTERM))
     else:
         shutdown = shutdown_trigger
 
@@ -120,7 +124,7 @@ async def worker_serve(
                 await config.log.info(f"Running on {scheme}://{address} (CTRL + C to quit)")
 
     try:
-        await serve(app, config, bound, shutdown, log_addresses)
+        await serve(app, config, bound, shutdown, log_addresses, tls)
     finally:
         if sockets is None:
             binding.close(bound)
@@ -137,9 +141,10 @@ def run_worker(
     main_task.run(main(shutdown_trigger=shutdown_trigger), debug=debug, loop_factory=loop_factory)
 
 
-def _signal_trigger(*numbers: int) -> Callable[[], Awaitable[object]]:
-    """A function that waits for the first of these signals."""
+def _signal_trigger(config: Config, tls: ssl.SSLContext | None, *numbers: int) -> Callable[[], Awaitable[object]]:
+    """A function that waits for the first of these signals, or for the end of the terminal."""
     received = asyncio.Event()
+    hangup.listen(config, tls, received.set)
     for number in numbers:
         asyncio.get_running_loop().add_signal_handler(number, received.set)
     return received.wait
@@ -167,9 +172,8 @@ def _max_requests(config: Config) -> int | None:
 
 
 async def _listen(
-    config: Config, sockets: Sockets, callback: Callable[..., Awaitable[None]]
+    config: Config, tls: ssl.SSLContext | None, sockets: Sockets, callback: Callable[..., Awaitable[None]]
 ) -> list[asyncio.AbstractServer]:
-    tls = config.create_ssl_context()
     handshake_timeout = config.ssl_handshake_timeout
     servers: list[asyncio.AbstractServer] = []
     for sock in sockets.secure_sockets:

@@ -62,6 +62,12 @@ class Output:
         self._queue.put(done)
         return done.wait(seconds)
 
+    def move_to(self, descriptor: int) -> None:
+        """Write to another file from now on, under the number of the one before. `descriptor` is closed."""
+        if self._descriptor is not None:
+            os.dup2(descriptor, self._descriptor, inheritable=False)
+        os.close(descriptor)
+
     def _restart(self) -> None:
         self._queue: queue.SimpleQueue[str | threading.Event] = queue.SimpleQueue()  # its put is reentrant
         self._starting = threading.Lock()
@@ -161,8 +167,20 @@ def file(path: str) -> Output:
     """A file to append to, made if it is missing. Raises OSError."""
     real = os.path.realpath(path)
     if real not in _shared:
-        _shared[real] = Output(os.open(real, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666))
+        _shared[real] = Output(_opened(real))
     return _shared[real]
+
+
+def _opened(path: str) -> int:
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+
+
+def reopen_files() -> None:
+    """Open each file of the log again by its path: logrotate has moved the one that is open. Raises OSError for the
+    first that cannot be opened; it and those behind it are written to as before."""
+    for path, output in _shared.items():
+        if isinstance(path, str):
+            output.move_to(_opened(path))
 
 
 def flush_all(seconds: float = FLUSH_SECONDS) -> None:
