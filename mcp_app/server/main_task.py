@@ -7,6 +7,8 @@ child task of one tool would end the process and everyone's streams. No signal a
 from __future__ import annotations
 
 import asyncio
+import atexit
+import gc
 import logging
 import ssl
 from collections.abc import Callable, Coroutine
@@ -23,6 +25,8 @@ def run(main: Coroutine[Any, Any, object], *, debug: bool = False, loop_factory:
     A task that raised has the exception as its outcome, so that whoever awaits it gets it, as from `gather`. Ctrl-C
     must come by `loop.add_signal_handler`: a KeyboardInterrupt elsewhere than in `main` is taken for a tool's.
     """
+    # What is left at the end of the process is not traversed once more: 2.3 of 2.6 s with 60,000 runs kept.
+    atexit.register(gc.freeze)
     with asyncio.Runner(debug=debug, loop_factory=loop_factory) as runner:
         loop = runner.get_loop()
         loop.set_exception_handler(_log_exception)

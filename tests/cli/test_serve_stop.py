@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
+import sys
 from pathlib import Path
 
 import httpx
 import pytest
-from live_server import START_SECONDS, process
+from live_server import START_SECONDS, certificates, process
 
 TOOLS = """
 import pathlib, threading, time
@@ -97,3 +98,40 @@ def test_a_thread_that_keeps_the_process_is_named(tmp_path: Path) -> None:
         server.process.send_signal(signal.SIGTERM)
         server.process.wait(START_SECONDS)
     assert any("left-behind" in line for line in server.output)
+
+
+LEFT = """
+import atexit, gc, pathlib
+from mcp_app import tool
+
+KEPT = []
+
+@tool
+def keep() -> None:
+    KEPT.append([KEPT])
+
+@atexit.register
+def look() -> None:
+    last = "traversed" if any(each is KEPT[0] for each in gc.get_objects()) else "left alone"
+    pathlib.Path("last").write_text(last)
+"""
+
+
+@pytest.mark.parametrize("words", [None, ("-m", "hypercorn", "-c", "hypercorn.toml", "my_app:app")])
+def test_what_is_kept_at_the_end_is_not_collected_once_more(words: tuple[str, ...] | None, tmp_path: Path) -> None:
+    """60,000 kept runs took 2.3 s in the interpreter's last collection."""
+    (tmp_path / "my_tools.py").write_text(LEFT)
+    made = certificates()
+    (tmp_path / "hypercorn.toml").write_text(
+        f'bind = "127.0.0.1:0"\ninsecure_bind = "127.0.0.1:0"\n'
+        f'certfile = "{made.certificate}"\nkeyfile = "{made.key}"\n'
+    )
+    (tmp_path / "my_app.py").write_text(
+        "from mcp_app import create_app\nfrom mcp_app.server import engine\nimport my_tools\n"
+        "engine.install()\napp = create_app(tools=[my_tools.keep])\n"
+    )
+    command = None if words is None else [sys.executable, *words]
+    with process(*(() if words else ("my_tools.py",)), command=command, cwd=tmp_path) as server:
+        body = {"tool": "keep"}
+        httpx.post(f"{server.url}/api/v1/mcp/sse", json=body, timeout=START_SECONDS).raise_for_status()
+    assert (tmp_path / "last").read_text() == "left alone"
