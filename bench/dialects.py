@@ -77,7 +77,7 @@ VARYING_BYTES = 3
 """A call of the load takes below 10,000 ms, which is written in one to four digits."""
 
 
-STREAMED_BYTES = len(b": open\n\ndata: \n\n")
+STREAMED_BYTES = len(b": open\ndata: \n\n")
 """A call says that it takes JSON and a stream: one that had to wait may be answered by a stream of one event."""
 
 

@@ -102,6 +102,7 @@ async def to_its_end(answer: Answer) -> str:
     text = b"".join([chunk async for chunk in answer.body]).decode()
     answer.body.close()
     assert "jsonrpc" not in text
+    assert text.count("retry: ") == 1, "with its end"
     ids = [line[4:] for line in text.splitlines() if line.startswith("id: ")]
     assert ids
     return ids[-1]

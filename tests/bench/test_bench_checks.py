@@ -104,7 +104,7 @@ def test_comments_are_no_events() -> None:
 
 def test_the_bytes_of_an_answer_may_differ_only_by_the_digits_of_its_time() -> None:
     assert MCP.sizes(b'data: {"duration_ms":12}') == (24, 24)
-    assert MCP.sizes(b'{"duration_ms":12}') == (18, 18 + len(b": open\n\ndata: \n\n"))
+    assert MCP.sizes(b'{"duration_ms":12}') == (18, 18 + len(b": open\ndata: \n\n"))
     assert PLAIN.sizes(b'{"duration_ms":12}') == PLAIN.sizes(b'{"duration_ms":1234}') == (17, 20)
 
 

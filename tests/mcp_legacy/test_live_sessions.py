@@ -84,7 +84,7 @@ async def test_a_client_that_was_cut_comes_back_for_the_rest(version: str, lane:
         await session(client)
         async with client.stream("POST", "/mcp", json=CALL) as answer:
             lines = answer.aiter_lines()
-            await field(lines, "retry")
+            await field(lines, "id")
             seen = await field(lines, "id")
             assert json.loads(await field(lines, "data"))["params"]["progress"] == 1
         gate.open.set()
@@ -104,7 +104,7 @@ async def test_delete_ends_the_streams_of_a_session(version: str, lane: bool) ->
         await session(client)
         async with client.stream("GET", "/mcp", headers={"accept": STREAM}) as own:
             lines = own.aiter_lines()
-            await field(lines, "retry")
+            await field(lines, "id")
             async with client.stream("POST", "/mcp", json=CALL) as answer:
                 assert answer.http_version == version
                 assert (await client.delete("/mcp")).status_code == 204
@@ -147,7 +147,7 @@ async def test_a_stopping_server_ends_the_streams_of_sessions(lane: bool) -> Non
         await session(client)
         async with client.stream("GET", "/mcp", headers={"accept": STREAM}) as own:
             lines = own.aiter_lines()
-            await field(lines, "retry")
+            await field(lines, "id")
             async with client.stream("POST", "/mcp", json=CALL) as answer:
                 server.stop.set()
                 assert b'"shutdown"' in await asyncio.wait_for(answer.aread(), SECONDS)

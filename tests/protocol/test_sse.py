@@ -14,6 +14,7 @@ from mcp_app.protocol.http.sse import (
     MAX_EVENT_BYTES,
     MAX_RETRY,
     OPEN,
+    OPEN_AGAIN,
     Decoder,
     OversizedEventError,
     comment,
@@ -247,7 +248,8 @@ def test_retry_out_of_range(retry: int) -> None:
 
 def test_heartbeat_open_and_comment_are_nothing_to_a_client() -> None:
     assert comment("") == HEARTBEAT == b":\n"
-    assert comment("open") + b"\n" == OPEN
+    assert comment("open") == OPEN == b": open\n"
+    assert OPEN_AGAIN == OPEN + b"\n"
     assert comment("cap") == b": cap\n"
     assert comment("a\r\ndata: evil\rid: 9\n\nx") == b": a\n: data: evil\n: id: 9\n:\n: x\n"
     events = decode(OPEN, frame(b"1", id="a"), HEARTBEAT, comment("cap"), frame(b"2"), HEARTBEAT, HEARTBEAT)
@@ -261,9 +263,16 @@ def test_a_heartbeat_after_an_event_is_no_event_for_a_lenient_client_either() ->
     assert [event.data for event in httpx_sse.EventSource(response).iter_sse()] == ["1", "2"]
 
 
-def test_open_keeps_what_a_cut_connection_left_out_of_the_next_event() -> None:
+def test_a_client_that_comes_back_finds_the_event_ended_that_the_cut_left() -> None:
     # A client that wrongly keeps the unfinished event of the connection before still gets the first one of this whole.
-    assert decode(b"data: never finished", OPEN + frame(b"1"))[-1] == Event("1")
+    assert decode(b"data: never finished", OPEN_AGAIN + frame(b"1"))[-1] == Event("1")
+
+
+def test_whoever_dispatches_at_each_blank_line_is_given_no_empty_event() -> None:
+    # As @microsoft/fetch-event-source does, whatever stands before the line.
+    stream = OPEN + HEARTBEAT + frame(b"1", id="a") + HEARTBEAT + comment("cap") + frame(b"2", id="b") + HEARTBEAT
+    assert [b"data: " in block for block in stream.split(b"\n\n")] == [True, True, False]
+    assert stream.endswith(b"\n\n" + HEARTBEAT), "behind the last blank line is no event"
 
 
 # --- properties ------------------------------------------------------------------------------------------------------

@@ -78,7 +78,7 @@ async def test_a_stream_is_started_progress_complete_with_ids_and_metadata(direc
         ("Vary", "Accept"),
     }
     wire = await stream(answer)
-    assert wire.raw.startswith(b": open\n\n")
+    assert wire.raw.startswith(b": open\nid: ")
     started, first, second, complete = wire.messages
     run = started["metadata"]["run"]
     assert started == {

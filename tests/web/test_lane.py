@@ -367,7 +367,7 @@ async def test_a_tool_that_is_done_at_once_is_one_write(play: Play) -> None:
         exchange = client.open("POST", EVENTS, (TYPE, STREAM), body=b'{"tool":"echo"}')
         assert await exchange.receive() == b""
         whole = await exchange.receive()
-        assert whole.startswith(b": open\n\n")
+        assert whole.startswith(b": open\nid: ")
         assert exchange.wire.kinds == ["started", "complete"]
         assert exchange.complete
         await exchange.over()

@@ -62,7 +62,7 @@ async def test_bytes_come_before_the_tools_first_word_and_each_event_as_it_happe
     async with connected(server, protocol) as connection:
         reply = await connection.send("POST", EVENTS, b'{"tool":"walk"}', **JSON)
         assert (await reply.until(1)).kinds == ["started"]
-        assert reply.body.startswith(b": open\n\n")
+        assert reply.body.startswith(b": open\nid: ")
         for step in (1, 2, 3):
             play.step()
             wire = await reply.until(1 + step)

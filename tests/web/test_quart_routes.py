@@ -69,7 +69,7 @@ async def test_the_first_bytes_come_before_the_tools_first_word_and_each_event_a
 ) -> None:
     exchange = client.post(EVENTS, b'{"tool":"walk","params":{"count":3}}')
     assert (await exchange.until(1)).kinds == ["started"]
-    assert exchange.body.startswith(b": open\n\n")
+    assert exchange.body.startswith(b": open\nid: ")
     for number in (2, 3):
         play.step()
         assert len((await exchange.until(number)).events) == number

@@ -18,6 +18,7 @@ from ...middleware.heartbeat import Heartbeat
 from ...middleware.time_cap import CappedBatches
 from ...protocol.errors import McpAppError, NotAcceptable
 from ...protocol.event import Entry
+from ...protocol.http import sse
 from ...protocol.http.accept import Representation, quality
 from ...protocol.mcp.results import status
 from ...protocol.mcp.rpc_error import rpc_error
@@ -80,7 +81,7 @@ class Answering:
         """The rest of a request's stream, after the event with number `after`."""
         stream = self._stream(run)
         filtered = self._filtered(run.follow(after), run, transcript, stream, run.policy.on_cap, resumed_at=run.events)
-        return self._streamed(filtered, run, stream, after)
+        return self._streamed(filtered, run, stream, after, sse.OPEN_AGAIN)
 
     async def relay(self, run: Run, transcript: Transcript, send: Callable[[bytes], None]) -> None:
         """Send every message of the request, the response last, on a stream that is not its own."""
@@ -120,13 +121,13 @@ class Answering:
         batches = CappedBatches(reader, stream, self._clock, on_cap, at_cap)
         return Filtered(batches, transcript, self._clock, resumed_at, promotion)
 
-    def _streamed(self, filtered: Filtered, run: Run, stream: Stream, after: int) -> Answer:
-        plain = self._rendering(filtered, stream)
+    def _streamed(self, filtered: Filtered, run: Run, stream: Stream, after: int, opening: bytes = sse.OPEN) -> Answer:
+        plain = self._rendering(filtered, stream, opening)
         rendering = Resumable(plain, run.id, after, run.policy.retry_ms) if run.policy.resumable else plain
         return self._framed(filtered, stream, rendering, run.label)
 
-    def _rendering(self, filtered: Filtered, stream: Stream) -> RpcRendering:
-        return RpcRendering(filtered, self._clock, stream.cap_at, self._settings.heartbeat_seconds)
+    def _rendering(self, filtered: Filtered, stream: Stream, opening: bytes = sse.OPEN) -> RpcRendering:
+        return RpcRendering(filtered, self._clock, stream.cap_at, self._settings.heartbeat_seconds, opening)
 
     def _framed(self, batches: Batches, stream: Stream, rendering: Rendering, name: str) -> Answer:
         self._metrics.streams.add()

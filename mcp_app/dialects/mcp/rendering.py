@@ -28,9 +28,12 @@ class RpcRendering:
     their timeout on log messages.
     """
 
-    __slots__ = ("_began", "_cap", "_clock", "_filtered", "_interval", "_progress_at")
+    __slots__ = ("_began", "_cap", "_clock", "_filtered", "_interval", "_opening", "_progress_at")
 
-    def __init__(self, filtered: Filtered, clock: Callable[[], float], cap_at: float, interval: float) -> None:
+    def __init__(
+        self, filtered: Filtered, clock: Callable[[], float], cap_at: float, interval: float, opening: bytes = sse.OPEN
+    ) -> None:
+        self._opening = opening
         self._filtered = filtered
         self._clock = clock
         self._began = clock()
@@ -39,7 +42,7 @@ class RpcRendering:
         self._progress_at = 0.0
 
     def opening(self) -> bytes:
-        return sse.OPEN
+        return self._opening
 
     def entries(self, entries: Sequence[Entry]) -> list[bytes]:
         rendered, now = self._filtered.rendered, self._clock() - self._began
@@ -99,7 +102,8 @@ class Resumable:
     """Adds ids to the events of a rendering, "as a cursor within that particular stream" (2025-11-25, Resumability).
 
     With `retry_ms` the stream may end early and be polled: it is primed "with an event ID and an empty data field", and
-    ends with the same (2025-11-25, Sending Messages to the Server, 6). Older clients would parse the empty data.
+    `retry` is sent "before closing the connection" (2025-11-25, Sending Messages to the Server, 6). Not earlier: Java
+    clients drop a stream at that field. Older clients would parse the empty data.
     """
 
     def __init__(self, rendering: Rendering, stream: str, after: int, retry_ms: int | None) -> None:
@@ -109,7 +113,7 @@ class Resumable:
         self._retry_ms = retry_ms
 
     def opening(self) -> bytes:
-        return self._rendering.opening() + self._primer()
+        return self._rendering.opening() + self._primer(None)
 
     def entries(self, entries: Sequence[Entry]) -> list[bytes]:
         self._last = entries[-1].number
@@ -120,12 +124,12 @@ class Resumable:
         return self._rendering.heartbeat()
 
     def cap(self) -> bytes:
-        return self._rendering.cap() + self._primer()
+        return self._rendering.cap() + self._primer(self._retry_ms)
 
     def error(self, error: McpAppError) -> bytes:
         return self._rendering.error(error)
 
-    def _primer(self) -> bytes:
+    def _primer(self, retry_ms: int | None) -> bytes:
         if self._retry_ms is None:
             return b""
-        return sse.frame(b"", id=f"{self._stream.decode()}/{self._last}", retry=self._retry_ms)
+        return sse.frame(b"", id=f"{self._stream.decode()}/{self._last}", retry=retry_ms)

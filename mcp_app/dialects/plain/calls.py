@@ -18,6 +18,7 @@ from ...middleware.time_cap import CappedBatches
 from ...protocol import plain
 from ...protocol.errors import InvalidRequest, RunConflict, UnknownRun
 from ...protocol.event import number
+from ...protocol.http import sse
 from ...protocol.http.accept import Representation
 from ...protocol.policy import PLAIN_EVENTSOURCE, PLAIN_POST, OnCap, OnLeave, Policy
 from ...protocol.stream import Stream
@@ -158,13 +159,14 @@ class Calls:
 
     def _answer_stream(self, run: Run, capped: Batches, stream: Stream, call: PlainCall) -> Answer:
         batches = Heartbeat(capped, stream, self._clock, self._on_heartbeat)
+        opening = sse.OPEN if call.last_event is None else sse.OPEN_AGAIN
         self._metrics.streams.add()
         frames = Frames(
             batches,
             stream,
             self._clock,
             run=run.label,
-            rendering=PlainRendering(run.id, visible=call.visible, retry_ms=run.policy.retry_ms),
+            rendering=PlainRendering(run.id, opening, visible=call.visible, retry_ms=run.policy.retry_ms),
             on_close=self._on_close,
         )
         return Answer(200, STREAM_HEADERS, frames)

@@ -18,13 +18,14 @@ _CAP = sse.comment("cap")
 class PlainRendering:
     """Renders a plain stream. `visible` heartbeats are events, for scripts; `retry_ms` is sent with the first entry."""
 
-    def __init__(self, run: str, *, visible: bool, retry_ms: int | None) -> None:
+    def __init__(self, run: str, opening: bytes, *, visible: bool, retry_ms: int | None) -> None:
         self._run = run.encode()
+        self._opening = opening
         self._heartbeat = plain.HEARTBEAT_EVENT if visible else sse.HEARTBEAT
         self._retry_ms = retry_ms
 
     def opening(self) -> bytes:
-        return sse.OPEN
+        return self._opening
 
     def entries(self, entries: Sequence[Entry]) -> list[bytes]:
         frames = [plain.frame(self._run, entry) for entry in entries]

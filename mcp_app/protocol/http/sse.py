@@ -14,10 +14,14 @@ from typing import NamedTuple
 # and for a browser both are nothing.
 HEARTBEAT = b":\n"
 
-# First bytes of every stream: they make the server send status and headers at once, and show proxies a body. Here the
-# blank line is intended: it terminates an unfinished event that a careless client may have kept from a connection that
-# was cut, and no id has been seen yet that would turn it into an empty event.
-OPEN = b": open\n\n"
+# First bytes of every stream: they make the server send status and headers at once, and show proxies a body. No blank
+# line here either: @microsoft/fetch-event-source dispatches an event at each one, and a page that parses it as JSON
+# throws, upon which that client makes its request again, each second.
+OPEN = b": open\n"
+
+# The same for a request with Last-Event-ID: the blank line terminates an event that the client may have kept unfinished
+# from the connection that was cut.
+OPEN_AGAIN = OPEN + b"\n"
 
 # The largest `retry:` accepted, in milliseconds: the maximum of a browser's timer (2**31 - 1, 24.8 days). Without it a
 # peer could make us convert a number of any length, and then wait that long.

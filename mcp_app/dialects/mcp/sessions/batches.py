@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from ....protocol.errors import InvalidRequest, UnknownRun
+from ....protocol.http import sse
 from ....protocol.mcp import jsonrpc
 from ....protocol.mcp.jsonrpc import Code, RpcError
 from ....web.messages import NO_CONTENT, Answer, Request, json_answer
@@ -71,7 +72,7 @@ class Batching:
                 return json_answer(200, array(complete))
             name = session.keep_batch([each.run.id for each in calls.values()])
             remaining, calls = list(calls.values()), {}
-            return self._streamed(name, remaining, complete)
+            return self._streamed(name, remaining, complete, sse.OPEN)
         finally:
             for call in calls.values():
                 call.close()
@@ -91,14 +92,15 @@ class Batching:
             raise InvalidRequest("Last-Event-ID is none that this server gives out.")
         if all(each.run.over and at == each.run.events for at, each in zip(after, kept, strict=True)):
             return NO_CONTENT
-        return self._streamed(stream, [self._call(each, at) for each, at in zip(kept, after, strict=True)], [])
+        remaining = [self._call(each, at) for each, at in zip(kept, after, strict=True)]
+        return self._streamed(stream, remaining, [], sse.OPEN_AGAIN)
 
     def _call(self, request: RequestRun, after: int = 0) -> BatchedCall:
         filtered, rendering = self._answering.member(request.run, request.transcript, after)
         return BatchedCall(request.run, request.transcript.info.id, filtered, rendering, after)
 
-    def _streamed(self, name: str, calls: Sequence[BatchedCall], responses: Sequence[bytes]) -> Answer:
-        merged = MergedStream(name, calls, responses, self._clock)
+    def _streamed(self, name: str, calls: Sequence[BatchedCall], responses: Sequence[bytes], opening: bytes) -> Answer:
+        merged = MergedStream(name, calls, responses, self._clock, opening)
         return self._answering.shared(merged, merged, name)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from ....config.settings import Settings
 from ....middleware.heartbeat import Heartbeat
 from ....middleware.time_cap import CappedBatches
+from ....protocol.http import sse
 from ....protocol.policy import MCP_2025_11_25, OnCap
 from ....protocol.stream import Stream
 from ....web.frames import Frames, Rendering
@@ -40,7 +41,8 @@ class Listening:
         in use; closing the stream does not end the session."""
         listener = session.outbox.listen(after)
         retry_ms = MCP_2025_11_25.retry_ms if session.revision.polled else None
-        rendering = Resumable(MessageRendering(event=_EVENT), session.outbox.id, listener.after, retry_ms)
+        opening = sse.OPEN if after is None else sse.OPEN_AGAIN
+        rendering = Resumable(MessageRendering(opening, event=_EVENT), session.outbox.id, listener.after, retry_ms)
         session.streams += 1
 
         def closed() -> None:

@@ -78,8 +78,14 @@ class MergedStream:
     """The batches of all calls, and their rendering. `responses` are complete already: they are sent as one event."""
 
     def __init__(
-        self, name: str, calls: Sequence[BatchedCall], responses: Sequence[bytes], clock: Callable[[], float]
+        self,
+        name: str,
+        calls: Sequence[BatchedCall],
+        responses: Sequence[bytes],
+        clock: Callable[[], float],
+        opening: bytes,
     ) -> None:
+        self._opening = opening
         self._name = name
         self._calls = calls
         self._open = list(calls)
@@ -131,8 +137,8 @@ class MergedStream:
 
     def opening(self) -> bytes:
         if not self._responses:
-            return sse.OPEN
-        return sse.OPEN + b"id: %b\n%b" % (self._cursor(), sse.frame(array(self._responses)))
+            return self._opening
+        return self._opening + b"id: %b\n%b" % (self._cursor(), sse.frame(array(self._responses)))
 
     def entries(self, entries: Sequence[Entry]) -> list[bytes]:
         return [b"id: %b\n%b" % (self._cursors.pop(each.number), each.event.data) for each in entries]
