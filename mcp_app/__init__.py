@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .authoring.content import Annotations, Audio, EmbeddedResource, File, Image, ResourceLink, Text
     from .authoring.context import Context
     from .authoring.kind import Result
+    from .authoring.metadata import Icon
     from .authoring.prompt import Message, Prompt, Prompts, prompt
     from .authoring.resource import Resource, Resources, UnknownResource, resource
     from .authoring.tool import Registry, Tool, tool
@@ -31,6 +32,7 @@ __all__ = [
     "EmbeddedResource",
     "File",
     "FromEnvironment",
+    "Icon",
     "Image",
     "Message",
     "MissingCapability",
@@ -74,6 +76,7 @@ _MODULES = {
     "authoring.resource": ("Resource", "Resources", "UnknownResource", "resource"),
     "config.settings": ("Settings",),
     "authoring.kind": ("Result",),
+    "authoring.metadata": ("Icon",),
     "authoring.tool": ("Registry", "Tool", "tool"),
     "app": ("create_app",),
 }

@@ -12,8 +12,10 @@ from pathlib import Path
 
 from quart import Quart
 
+from .authoring.lengths import cut_short
 from .authoring.prompt import Prompt, Prompts
 from .authoring.resource import Resource, Resources
+from .authoring.source import check_sendable
 from .authoring.tool import Registry, Tool
 from .config.retired import retired
 from .config.settings import Settings
@@ -44,6 +46,7 @@ class Server:
     manifest: Manifest
     resources: Resources
     prompts: Prompts
+    instructions: str | None = None
     endpoint: Endpoint | None = None
 
 
@@ -54,6 +57,7 @@ def create_app(
     resources: Iterable[Resource] = (),
     prompts: Iterable[Prompt] = (),
     manifest: Manifest | Path | None = None,
+    instructions: str | None = None,
     lane: bool = True,
 ) -> Quart:
     """Create the application, to be served by Hypercorn.
@@ -63,6 +67,7 @@ def create_app(
     resources, prompts: for MCP clients.
         A Registry, Resources or Prompts is not copied: later additions and removals take effect.
     manifest: mcp.json or its path; by default that in the working directory, else the one that comes with the package.
+    instructions: what the models that use the server are told of it as a whole; by default those in mcp.json.
     lane: whether requests for our paths bypass Quart, for about half of the cost. An application with the lane refuses
         what Quart would run for these requests (functions before and after a request, error handlers, signal receivers,
         sessions, ...): RuntimeError, when it is added or at the start. Without the lane all of Quart's hooks run.
@@ -72,12 +77,15 @@ def create_app(
     """
     settings = settings or Settings()
     tools = builtin_tools() if tools is None else tools
+    manifest = manifest if isinstance(manifest, Manifest) else load_manifest(manifest)
+    check_sendable("create_app", {"instructions": instructions})
     server = Server(
         settings,
         tools if isinstance(tools, Registry) else Registry(tools),
-        manifest if isinstance(manifest, Manifest) else load_manifest(manifest),
+        manifest,
         resources if isinstance(resources, Resources) else Resources(resources),
         prompts if isinstance(prompts, Prompts) else Prompts(prompts),
+        manifest.card.instructions if instructions is None else instructions or None,
     )
     app = (LaneApplication if lane else Application)(table(server.manifest), _respond(server))
     app.extensions["mcp_app"] = server
@@ -98,13 +106,14 @@ class _Lifespan:
         self._unsubscribe: Callable[[], None] = lambda: None
 
     async def start(self) -> None:
-        for each in (*retired(os.environ), *unknown(os.environ)):
+        server = self._server
+        for each in (*retired(os.environ), *unknown(os.environ), *_cut_short(server)):
             logger.warning("%s", each)
         log = MemoryLog()
-        server = self._server
         runs = Runs(server.settings, log)
         server.endpoint = Endpoint(
             *(server.settings, server.registry, server.manifest, runs, log, server.resources, server.prompts),
+            server.instructions,
             self._app.malformed_requests,
         )
         runs.watch.start()
@@ -134,6 +143,13 @@ class _Lifespan:
             self._drain_deadline = asyncio.get_running_loop().time() + DRAIN_SECONDS
             self._draining = asyncio.create_task(self._server.endpoint.drain(), name="drain")
         return self._draining
+
+
+def _cut_short(server: Server) -> list[str]:
+    texts = {"instructions": server.instructions or ""}
+    for noun, items in (("tool", server.registry), ("resource", server.resources), ("prompt", server.prompts)):
+        texts |= {f"{noun} {item.name}": item.description for item in items}
+    return cut_short(texts)
 
 
 def _respond(server: Server) -> Callable[[], Respond]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from . import manifest as discovery
+from .authoring.prompt import Prompts
+from .authoring.resource import Resources
 from .authoring.tool import Registry, Tool
 from .config.settings import Settings
 from .protocol.event import encode
@@ -29,18 +31,24 @@ class Documents:
         settings: Settings,
         links: Links,
         manifest: discovery.Manifest,
-        registry: Registry,
+        tools: Registry,
+        resources: Resources,
+        prompts: Prompts,
+        instructions: str | None,
         runs: Runs,
         numbers: metrics.Metrics,
     ) -> None:
         self._settings = settings
         self._links = links
         self._manifest = manifest
-        self._registry = registry
+        self._tools = tools
+        self._resources = resources
+        self._prompts = prompts
+        self._instructions = instructions
         self._runs = runs
         self._metrics = numbers
         self._cached: dict[str, dict[str, discovery.Document]] = {}
-        self._documented_tools: tuple[Tool, ...] = ()
+        self._documented: tuple[int, ...] = ()
 
     async def door(self, request: Request) -> Answer:
         """A discovery document: the manifest at one of its paths."""
@@ -57,7 +65,7 @@ class Documents:
 
     async def tools(self, _: Request) -> Answer:
         """All tools with their schemas, in the order of registration."""
-        return json_answer(200, encode({"tools": [_tool_object(tool) for tool in self._registry]}))
+        return json_answer(200, encode({"tools": [_tool_object(tool) for tool in self._tools]}))
 
     async def healthz(self, _: Request) -> Answer:
         """Liveness: the process answers. Nothing else is checked."""
@@ -75,18 +83,22 @@ class Documents:
         return Answer(200, headers, self._metrics.text(self._runs))
 
     def _documents_for(self, base: str) -> dict[str, discovery.Document]:
-        tools = tuple(self._registry)
-        if tools != self._documented_tools:  # tools may be added and removed
+        documented = (self._tools.version, self._resources.version, self._prompts.version)
+        if documented != self._documented:  # what is offered may be added and removed
             self._cached.clear()
-            self._documented_tools = tools
+            self._documented = documented
         if base not in self._cached:
             if len(self._cached) >= _MAX_BASES:
                 self._cached.clear()
             live = discovery.LiveServer(
-                tools=tools,
+                tools=list(self._tools),
                 heartbeat_seconds=self._settings.heartbeat_seconds,
                 cap_seconds=self._settings.cap_seconds,
                 revisions=REVISIONS,
+                resources=self._resources.listed(),
+                templates=self._resources.templates(),
+                prompts=list(self._prompts),
+                instructions=self._instructions,
             )
             public = self._settings.public_url is not None
             documents = discovery.documents_of(self._manifest, live, base_url=base, cacheable=public)
@@ -104,7 +116,14 @@ def _tool_object(tool: Tool) -> dict[str, Any]:
         "read_only": tool.read_only,
         "destructive": tool.destructive,
         "idempotent": tool.idempotent,
+        "open_world": tool.open_world,
     }
+    more = {
+        "icons": [icon.wire() for icon in tool.metadata.icons],
+        "tags": list(tool.metadata.tags),
+        "meta": dict(tool.metadata.meta),
+    }
+    fields |= {name: value for name, value in more.items() if value}
     if tool.time_limit is not None:
         fields["time_limit_seconds"] = tool.time_limit
     return fields

@@ -65,22 +65,21 @@ class Endpoint:
         log: EventLog,
         resources: Resources | None = None,
         prompts: Prompts | None = None,
+        instructions: str | None = None,
         malformed: Callable[[], int] = lambda: 0,
     ) -> None:
+        resources = Resources() if resources is None else resources  # not `or`: an empty one may be filled later
+        prompts = Prompts() if prompts is None else prompts
         self.runs = runs
         self._metrics = Metrics(malformed)
         self._guard = Guard(settings)
         links = Links(settings)
         calls = Calls(settings, registry, runs, self._guard, self._metrics)
         run_routes = RunRoutes(manifest.runs_path, links, registry, runs, log, self._guard, calls)
-        documents = Documents(settings, links, manifest, registry, runs, self._metrics)
-        offer = Offer(
-            manifest,
-            registry,
-            Completions(settings.cap_seconds),
-            Resources() if resources is None else resources,  # not `or`: an empty one may be filled later
-            Prompts() if prompts is None else prompts,
+        documents = Documents(
+            settings, links, manifest, registry, resources, prompts, instructions, runs, self._metrics
         )
+        offer = Offer(manifest, registry, Completions(settings.cap_seconds), resources, prompts, instructions)
         clock = asyncio.get_running_loop().time
         self.sessions = Sessions(settings, log, clock, self._metrics.sessions)
         answering = Answering(settings, self._metrics, clock)

@@ -19,6 +19,7 @@ from ..protocol.event import encode
 from .catalogue import Catalogue
 from .content import Content, Role, Text, present
 from .kind import Encoded, Kind
+from .metadata import Icon, Metadata
 from .signature import Signature
 from .source import check_sendable, title_of
 from .typed_function import TypedFunction, typed_function
@@ -76,6 +77,7 @@ class Prompt:
     name: str
     title: str
     description: str
+    metadata: Metadata = field(repr=False)
     typed: TypedFunction = field(repr=False)
     time_limit: ClassVar[float | None] = None
     encode_item: ClassVar[None] = None
@@ -149,7 +151,13 @@ class Prompt:
 def prompt(function: Callable[..., Any], /) -> Prompt: ...
 @overload
 def prompt(
-    *, name: str | None = None, title: str | None = None, description: str | None = None
+    *,
+    name: str | None = None,
+    title: str | None = None,
+    description: str | None = None,
+    icons: Iterable[Icon] = (),
+    meta: Mapping[str, Any] | None = None,
+    tags: Iterable[str] = (),
 ) -> Callable[[Callable[..., Any]], Prompt]: ...
 def prompt(
     function: Callable[..., Any] | None = None,
@@ -158,6 +166,9 @@ def prompt(
     name: str | None = None,
     title: str | None = None,
     description: str | None = None,
+    icons: Iterable[Icon] = (),
+    meta: Mapping[str, Any] | None = None,
+    tags: Iterable[str] = (),
 ) -> Prompt | Callable[[Callable[..., Any]], Prompt]:
     """Make a prompt of a typed function that returns text, content, a `Message` or a list of these.
 
@@ -166,6 +177,7 @@ def prompt(
 
     name: for programs; the function's name by default. title: for people; derived from the name by default.
     description: for people and models; the docstring by default.
+    icons, meta, tags: for clients: pictures, further members of `_meta`, and words to sort prompts by.
 
     Raises ToolDefinitionError naming the function, the parameter and what to do.
     """
@@ -179,6 +191,7 @@ def prompt(
             name=chosen,
             title=title or title_of(chosen),
             description=description if description is not None else typed.description,
+            metadata=Metadata.of(typed.where, icons, meta, tags),
             typed=typed,
         )
         check_sendable(typed.where, made.wire())

@@ -18,6 +18,7 @@ from .catalogue import Catalogue, Watchers
 from .content import Annotations, present
 from .content_data import checked_type
 from .kind import Encoded, Kind
+from .metadata import Icon, Metadata
 from .resource_contents import contents
 from .signature import Signature
 from .source import check_sendable, title_of
@@ -60,6 +61,7 @@ class Resource:
     mime_type: str | None
     size: int | None
     annotations: Annotations | None
+    metadata: Metadata = field(repr=False)
     cache_seconds: float
     cache_scope: Literal["public", "private"]
     template: UriTemplate = field(repr=False)
@@ -159,6 +161,9 @@ def resource(
     mime_type: str | None = None,
     size: int | None = None,
     annotations: Annotations | None = None,
+    icons: Iterable[Icon] = (),
+    meta: Mapping[str, Any] | None = None,
+    tags: Iterable[str] = (),
     cache_seconds: float = 0,
     cache_scope: Literal["public", "private"] = "private",
 ) -> Callable[[Callable[..., Any]], Resource]:
@@ -173,6 +178,7 @@ def resource(
     name: for programs; the function's name by default. title: for people; derived from the name by default.
     description: the docstring by default.
     mime_type: of the contents; derived from the return value by default. size: in bytes, if known.
+    icons, meta, tags: for clients: pictures, further members of `_meta`, and words to sort resources by.
     cache_seconds: how long clients may cache the contents, in seconds.
     cache_scope: "public" if the contents are the same for every caller.
 
@@ -202,6 +208,7 @@ def resource(
             mime_type=mime_type,
             size=size,
             annotations=annotations,
+            metadata=Metadata.of(typed.where, icons, meta, tags),
             cache_seconds=cache_seconds,
             cache_scope=cache_scope,
             template=template,

@@ -7,38 +7,34 @@ server adds to its `Registry`.
 from __future__ import annotations
 
 import inspect
-import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, Generic, Literal, get_args, overload
+from typing import Any, Generic, overload
 
 from pydantic import BaseModel, ValidationError
 from typing_extensions import ParamSpec, TypeVar
 
 from ..protocol.errors import InvalidParams, ToolDefinitionError, ToolFailed, UnknownTool
 from ..protocol.event import encode
-from ..protocol.mcp import headers as mcp_headers
 from ..protocol.mcp.headers import Mirror
 from ..protocol.mcp.revisions import Structure
-from ..protocol.plain import RESERVED, problems
+from ..protocol.plain import problems
 from .catalogue import Catalogue
 from .content_blocks import content_blocks
 from .content_data import ContentError
 from .declared_type import DeclaredType, NotDeclared
 from .docstrings import Docstring
 from .kind import Encoded, Kind
+from .metadata import Icon, Metadata
 from .signature import Signature, read
 from .source import Scope, check_callable, check_sendable, docstring, title_of, where
+from .tool_options import TaskUse, check_options, check_query, mirrors, structure
 
 # With defaults (PEP 696), so that a `Tool` of any function is written without them.
 P = ParamSpec("P", default=...)
 R = TypeVar("R", default=Any)
-
-TaskUse = Literal["never", "may", "must"]
-
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)  # MCP's rule for tool names (2025-11-25, Tools)
 
 _QUOTED_CHARS = 128  # characters of an unknown name that are repeated in a message
 
@@ -61,6 +57,8 @@ class Tool(Generic[P, R]):
     read_only: bool
     destructive: bool
     idempotent: bool
+    open_world: bool
+    metadata: Metadata = field(repr=False)
     time_limit: float | None
     once: bool
     task: TaskUse | None
@@ -152,6 +150,10 @@ def tool(
     read_only: bool = False,
     destructive: bool = True,
     idempotent: bool = False,
+    open_world: bool = True,
+    icons: Iterable[Icon] = (),
+    meta: Mapping[str, Any] | None = None,
+    tags: Iterable[str] = (),
     time_limit: float | None = None,
     once: bool = False,
     task: TaskUse | None = None,
@@ -166,6 +168,8 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Tool 
     description: for people and models; the docstring by default.
     read_only: it has no side effects, so it may be started by GET (RFC 9110, 9.2.1).
     destructive, idempotent: hints for callers about the side effects of a tool that is not read-only.
+    open_world: a hint that it may deal with whatever is outside: a web search does, a calculator does not.
+    icons, meta, tags: for clients: pictures, further members of `_meta`, and words to sort tools by.
     time_limit: seconds after which a call is ended; the server's cap still applies.
     once: a call that asked its user something does not run twice with the same answers.
     task: whether a call from an MCP client that supports tasks becomes one: "never"; "may", if it does not complete
@@ -198,6 +202,10 @@ def _make(
     read_only: bool = False,
     destructive: bool = True,
     idempotent: bool = False,
+    open_world: bool = True,
+    icons: Iterable[Icon] = (),
+    meta: Mapping[str, Any] | None = None,
+    tags: Iterable[str] = (),
     time_limit: float | None = None,
     once: bool = False,
     task: TaskUse | None = None,
@@ -208,12 +216,7 @@ def _make(
         raise ToolDefinitionError(f"{function!r} is not a function: @tool goes on a function, once.")
     name = str(name or getattr(function, "__name__", ""))
     check_callable(name, function)
-    if not _NAME.fullmatch(name):
-        raise ToolDefinitionError(f"{name!r} is no name for a tool: 1 to 128 characters of A-Z, a-z, 0-9, _, - and .")
-    if time_limit is not None and not (isinstance(time_limit, int | float) and 0 < time_limit < float("inf")):
-        raise ToolDefinitionError(f"{name}: time_limit is {time_limit!r}, not a positive number of seconds.")
-    if task is not None and task not in get_args(TaskUse):
-        raise ToolDefinitionError(f"{name}: task is {task!r}, not one of {', '.join(get_args(TaskUse))}.")
+    check_options(name, time_limit, task)
     documented = Docstring(docstring(function))
     kind = Kind.of(function)
     signature = read(
@@ -224,11 +227,8 @@ def _make(
         parameters_model=parameters,
         custom_schema=input_schema,
     )
-    if read_only and (reserved := RESERVED & signature.input_schema.get("properties", {}).keys()):
-        raise ToolDefinitionError(
-            f"{name}: a read-only tool cannot have a parameter named {sorted(reserved)[0]}: "
-            "that name has a meaning in the query of a GET. Rename it."
-        )
+    if read_only:
+        check_query(name, signature.input_schema)
     title = title or title_of(name)
     description = description if description is not None else documented.description(signature.documented)
     properties = signature.input_schema.get("properties", {})
@@ -247,31 +247,20 @@ def _make(
         signature=signature,
         input_schema=signature.input_schema,
         output_schema=signature.output_schema,
-        structure=_structure(signature.output_schema),
+        structure=structure(signature.output_schema),
         read_only=read_only,
         destructive=destructive and not read_only,
         idempotent=idempotent or read_only,
+        open_world=open_world,
+        metadata=Metadata.of(name, icons, meta, tags),
         time_limit=time_limit,
         once=once,
         task=task,
-        mirrors=_mirrors(name, signature.input_schema),
+        mirrors=mirrors(name, signature.input_schema),
     )
 
 
-def _structure(output_schema: Mapping[str, Any] | None) -> Structure:
-    if output_schema is None:
-        return Structure.ABSENT
-    return Structure.BARE if output_schema.get("type") == "object" else Structure.WRAPPED
-
-
 _OPTIONS = frozenset(inspect.signature(_make).parameters) - {"function", "scope"}
-
-
-def _mirrors(name: str, input_schema: Mapping[str, Any]) -> tuple[Mirror, ...]:
-    try:
-        return mcp_headers.mirrors(input_schema)
-    except ToolDefinitionError as error:
-        raise ToolDefinitionError(f"{name}: {error}") from error
 
 
 class Registry(Catalogue[Tool]):

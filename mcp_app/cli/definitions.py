@@ -56,6 +56,12 @@ def load(*names: str) -> Definitions:
     return Definitions(_together(tools), _together(resources), _together(prompts), tuple(notes))
 
 
+def instructions(*names: str) -> str | None:
+    """The docstrings of the files and modules, in their order: what the models that use the server are told."""
+    modules = [import_named(module) for module in dict.fromkeys(split(name)[0] for name in names)]
+    return "\n\n".join(text for each in modules if (text := inspect.cleandoc(each.__doc__ or "").strip())) or None
+
+
 class _Part(NamedTuple, Generic[C]):
     """What one file offers of a kind, and whether that is a catalogue of its own, by which it may change it later."""
 

@@ -150,8 +150,8 @@ def _application(arguments: argparse.Namespace) -> tuple[ASGIFramework, Server]:
 
     from mcp_app import Settings
     from mcp_app.app import builtin_tools, create_app
-    from mcp_app.cli.definitions import application, empty, load
-    from mcp_app.manifest import ManifestError
+    from mcp_app.cli.definitions import application, empty, instructions, load
+    from mcp_app.manifest import ManifestError, load_manifest
     from mcp_app.protocol.errors import ToolDefinitionError
 
     try:
@@ -170,7 +170,15 @@ def _application(arguments: argparse.Namespace) -> tuple[ASGIFramework, Server]:
         for note in notes:
             sys.stderr.write(f"mcp-app: {note}\n")
         settings = Settings(allow_anonymous=True) if arguments.allow_anonymous else Settings()
-        app = create_app(settings, tools, resources=resources, prompts=prompts)
+        manifest = load_manifest()
+        app = create_app(
+            settings,
+            tools,
+            resources=resources,
+            prompts=prompts,
+            manifest=manifest,
+            instructions=manifest.card.instructions or instructions(*arguments.tools),
+        )
     except (ManifestError, ToolDefinitionError) as error:
         raise StartError(" ".join(str(error).split())) from error
     except ValidationError as error:

@@ -5,8 +5,8 @@ served. Nothing here opens a socket, knows Quart, or reads the clock; only `load
 the disk.
 """
 
-from .card import Card, Icon, Repository, Streaming
-from .documents import LiveServer, ToolFacts, tool_entry
+from .card import Card, CardIcon, Repository, Streaming
+from .documents import LiveServer, ToolFacts, server_info, tool_entry
 from .doors import CORS, Document, documents_of
 from .explain import ManifestError
 from .load import FILE_NAME, load_manifest
@@ -19,8 +19,8 @@ __all__ = [
     "FILE_NAME",
     "MCP_PATH",
     "Card",
+    "CardIcon",
     "Document",
-    "Icon",
     "LiveServer",
     "Manifest",
     "ManifestError",
@@ -30,5 +30,6 @@ __all__ = [
     "documents_of",
     "load_manifest",
     "parse_manifest",
+    "server_info",
     "tool_entry",
 ]

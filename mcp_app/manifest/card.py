@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any, Final, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
+from ..protocol.http.web_url import excerpt, is_web_url
+from ..protocol.mcp.icons import SIZE, checked_src, checked_type
 from .paths import DEFAULT_EVENTS_PATH, check_events_path
 
 SCHEMA_URL: Final = "https://static.modelcontextprotocol.io/schemas/v1/server-card.schema.json"
 
 _RANGE = re.compile(r"[\^~<>=*|\s]|(?:^|\.)[xX](?:\.|$)")
 """Matches in a version range: ^1.2.3, ~1.2.3, >=1.2.3, 1.x, 1.*, "1 - 2", "1 || 2"."""
-
-
-_URI = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
-"""Characters of a URI (RFC 3986, 2): the schema says `format: uri`, so non-ASCII text must be percent-encoded."""
 
 
 def _one_version(value: str) -> str:
@@ -32,30 +29,9 @@ def _one_version(value: str) -> str:
 
 
 def _web_url(value: str) -> str:
-    if not _is_web_url(value):
-        raise ValueError(f"expected an absolute http(s) URL without user and password, got {_excerpt(value)}")
+    if not is_web_url(value):
+        raise ValueError(f"expected an absolute http(s) URL without user and password, got {excerpt(value)}")
     return value
-
-
-def _icon_url(value: str) -> str:
-    if not _is_web_url(value) and not (value.startswith("data:image/") and _URI.fullmatch(value)):
-        raise ValueError(f"expected an absolute http(s) URL or a data:image/ URI, got {_excerpt(value)}")
-    return value
-
-
-def _excerpt(value: str) -> str:
-    """The start of the value, but nothing that may be a password, because the message is logged."""
-    return "one with an @ in it" if "@" in value else repr(value[:80])
-
-
-def _is_web_url(value: str) -> bool:
-    try:
-        parts = urlsplit(value)
-        reachable = bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port that is not a number, an IPv6 address without its bracket
-        return False
-    # The documents are public, and so would be credentials in a URL.
-    return reachable and parts.scheme in ("http", "https") and "@" not in parts.netloc and bool(_URI.fullmatch(value))
 
 
 class _Part(BaseModel):
@@ -82,13 +58,15 @@ class _Part(BaseModel):
         return value
 
 
-class Icon(_Part):
+class CardIcon(_Part):
     """An icon that a client may show (server card v1, `Icon`)."""
 
-    src: Annotated[str, AfterValidator(_icon_url)] = Field(description="an absolute http(s) URL or a data:image/ URI")
-    mime_type: str | None = Field(default=None, min_length=1, description="a MIME type such as image/png")
+    src: Annotated[str, AfterValidator(checked_src)] = Field(description="an absolute http(s) URL or a data:image/ URI")
+    mime_type: Annotated[str, AfterValidator(checked_type)] | None = Field(
+        default=None, description="a MIME type such as image/png"
+    )
     # strict=False converts the JSON array to a tuple; its items stay strict.
-    sizes: tuple[Annotated[str, Field(pattern=r"^([0-9]+x[0-9]+|any)\Z")], ...] | None = Field(
+    sizes: tuple[Annotated[str, Field(pattern=SIZE)], ...] | None = Field(
         default=None, strict=False, description='sizes such as "96x96", or "any"'
     )
     theme: Literal["light", "dark"] | None = Field(default=None, description='"light" or "dark"')
@@ -136,12 +114,16 @@ class Card(_Part):
     website_url: Annotated[str, AfterValidator(_web_url)] | None = Field(
         default=None, description="an absolute http(s) URL"
     )
+    instructions: str | None = Field(
+        default=None, min_length=1, description="a text of at least one character, for the models that use the server"
+    )
     repository: Repository | None = Field(default=None, description="an object with url and source")
-    icons: tuple[Icon, ...] | None = Field(default=None, strict=False, description="an array of objects with src")
+    icons: tuple[CardIcon, ...] | None = Field(default=None, strict=False, description="an array of objects with src")
     meta: dict[str, Any] = Field(
         default_factory=dict, alias="_meta", description="an object whose names have the form com.example/name"
     )
 
     def as_json(self) -> dict[str, Any]:
-        """The fields that have a value, by their server card names, `$schema` first."""
-        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+        """The fields that have a value, by their server card names, `$schema` first: without `instructions`, which the
+        standard's card does not have."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True, exclude={"instructions"})

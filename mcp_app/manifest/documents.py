@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
+from ..authoring.metadata import Metadata
 from .explain import ManifestError
 from .manifest import Manifest
 from .paths import CARD_PATH
@@ -21,8 +22,18 @@ CATALOG_TYPE = "application/ai-catalog+json"
 CATALOG_VERSION = "1.0"
 """`specVersion` of the AI Catalog: "Major.Minor"."""
 
+_IMPLEMENTATION = ("name", "version", "title", "description", "icons", "websiteUrl")
+
 SSE_REVISION = "2024-11-05"
 """The only revision whose transport is not Streamable HTTP: it has a remote of another type."""
+
+
+class Facts(Protocol):
+    """A resource or a prompt, as in `mcp_app.authoring`: its entry in MCP's list, and what may be added to it."""
+
+    @property
+    def metadata(self) -> Metadata: ...
+    def wire(self) -> dict[str, Any]: ...
 
 
 class ToolFacts(Protocol):
@@ -44,6 +55,10 @@ class ToolFacts(Protocol):
     def destructive(self) -> bool: ...
     @property
     def idempotent(self) -> bool: ...
+    @property
+    def open_world(self) -> bool: ...
+    @property
+    def metadata(self) -> Metadata: ...
 
 
 class LiveServer(NamedTuple):
@@ -54,6 +69,11 @@ class LiveServer(NamedTuple):
     cap_seconds: float
     revisions: Sequence[str] = ()
     """The supported MCP revisions, newest first; may be empty."""
+    resources: Sequence[Facts] = ()
+    templates: Sequence[Facts] = ()
+    prompts: Sequence[Facts] = ()
+    instructions: str | None = None
+    """For the models that use the server."""
 
 
 def server_card(manifest: Manifest, live: LiveServer, base: str) -> dict[str, Any]:
@@ -69,7 +89,7 @@ def server_card(manifest: Manifest, live: LiveServer, base: str) -> dict[str, An
 
 def plain_manifest(manifest: Manifest, live: LiveServer, base: str) -> dict[str, Any]:
     """The card, and the `mcpServers` entry that users copy into a client's configuration."""
-    card = server_card(manifest, live, base)
+    card = server_card(manifest, live, base) | _instructions(live)
     if _streamable(live):
         endpoint = absolute(base, manifest.mcp_path)
         short = manifest.card.name.partition("/")[2]
@@ -79,17 +99,31 @@ def plain_manifest(manifest: Manifest, live: LiveServer, base: str) -> dict[str,
 
 
 def listing(manifest: Manifest, live: LiveServer, base: str) -> dict[str, Any]:
-    """The card, and what scanners list without calling the server: the tools, and that authentication is not needed."""
-    info = {"name": manifest.card.name, "version": manifest.card.version}
-    if manifest.card.title is not None:
-        info["title"] = manifest.card.title
-    return server_card(manifest, live, base) | {
-        "serverInfo": info,
+    """The card, and what scanners list without calling the server: what it offers, and that nobody has to log in."""
+
+    def entries(items: Sequence[Facts]) -> list[dict[str, Any]]:
+        return [item.wire() | item.metadata.wire(manifest.namespace) for item in items]
+
+    return {
+        **server_card(manifest, live, base),
+        **_instructions(live),
+        "serverInfo": server_info(manifest),
         "authentication": {"required": False, "schemes": []},
-        "tools": [tool_entry(tool) for tool in live.tools],
-        "resources": [],
-        "prompts": [],
+        "tools": [tool_entry(tool) | tool.metadata.wire(manifest.namespace) for tool in live.tools],
+        "resources": entries(live.resources),
+        "resourceTemplates": entries(live.templates),
+        "prompts": entries(live.prompts),
     }
+
+
+def _instructions(live: LiveServer) -> dict[str, str]:
+    return {} if live.instructions is None else {"instructions": live.instructions}
+
+
+def server_info(manifest: Manifest) -> dict[str, Any]:
+    """MCP's `Implementation`, with all that its newest revision knows."""
+    card = manifest.card.as_json()
+    return {name: card[name] for name in _IMPLEMENTATION if name in card}
 
 
 def catalog(manifest: Manifest, base: str) -> dict[str, Any]:
@@ -143,16 +177,22 @@ def _remotes(manifest: Manifest, live: LiveServer, base: str) -> list[dict[str, 
 
 
 def tool_entry(tool: ToolFacts) -> dict[str, Any]:
-    """As in MCP's tools/list, in the newest revision. An empty title or description is omitted."""
+    """As in MCP's tools/list, in the newest revision, without its metadata. An empty title or description is omitted.
+
+    All four hints are always there: clients have other defaults than the specification, and ChatGPT's directory refuses
+    a server that leaves one out.
+    """
     entry: dict[str, Any] = {"name": tool.name, "title": tool.title, "description": tool.description}
     entry = {name: text for name, text in entry.items() if text}
     entry["inputSchema"] = dict(tool.input_schema)
     if tool.output_schema is not None:
         entry["outputSchema"] = dict(tool.output_schema)
-    hints = {"readOnlyHint": tool.read_only}
-    if not tool.read_only:  # the other hints have no meaning for a tool that changes nothing (MCP, ToolAnnotations)
-        hints |= {"destructiveHint": tool.destructive, "idempotentHint": tool.idempotent}
-    entry["annotations"] = hints
+    entry["annotations"] = {
+        "readOnlyHint": tool.read_only,
+        "destructiveHint": tool.destructive,
+        "idempotentHint": tool.idempotent,
+        "openWorldHint": tool.open_world,
+    }
     return entry
 
 

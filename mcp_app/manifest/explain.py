@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from .card import Card, Icon, Repository
+from .card import Card, CardIcon, Repository
 
-_NESTED: dict[str, type[BaseModel]] = {"icons": Icon, "repository": Repository}
+_NESTED: dict[str, type[BaseModel]] = {"icons": CardIcon, "repository": Repository}
 
 _BARE = re.compile(r"[$A-Za-z_][A-Za-z0-9_]*")
 """Names that need no quotes in a JSON path."""
@@ -95,7 +96,9 @@ def _unknown(name: str, owner: type[BaseModel]) -> str:
         return "not written by hand: the server adds it from what it serves; remove it"
     if owner is Card and name in ("mcpServers", "servers"):
         return "this is a client's list of servers, not the manifest of a server; call the file otherwise, or move it"
-    return f"unknown name; expected one of {_names(owner)}"
+    names = [str(field.alias) for field in owner.model_fields.values()]
+    similar = get_close_matches(name, names, n=1)
+    return f"unknown name; expected one of {', '.join(names)}" + (f"; did you mean {similar[0]}?" if similar else "")
 
 
 def _names(owner: type[BaseModel]) -> str:

@@ -12,10 +12,11 @@ from pydantic import ValidationError
 
 from mcp_app.protocol.errors import InvalidRequest
 from mcp_app.protocol.http.strict_json import loads
+from mcp_app.protocol.mcp.meta_key import key_problem
 
 from .card import Card, Streaming
 from .explain import ManifestError, explained, json_path
-from .metakey import STREAMING, key_problem, streaming_key
+from .metakey import STREAMING, streaming_key
 from .paths import MCP_PATH, sibling
 
 MAX_BYTES = 256 * 1024
@@ -31,6 +32,11 @@ class Manifest:
     streaming: Streaming
     meta_key: str
     """Our key in `_meta`: `com.example.streaming-tools/streaming`."""
+
+    @property
+    def namespace(self) -> str:
+        """The prefix of our own keys in `_meta`, with its slash."""
+        return self.meta_key.rpartition("/")[0] + "/"
 
     @property
     def events_path(self) -> str:

@@ -1,18 +1,12 @@
-"""The keys of `_meta`: validation, and the derivation of our own. Pure: text in, text out.
+"""The key of `_meta` that is ours, derived from the server's name. Pure: text in, text out.
 
-MCP 2026-07-28, basic, `_meta`: a key is an optional prefix (labels joined by dots, then one slash) and a name. A server
-card's name already contains a slash, so `<name>/streaming` would have two. The slash inside the name therefore becomes
-a dot: `com.example/sse` owns `com.example.sse/streaming`, which is still below `com.example`.
+A server card's name contains a slash, so `<name>/streaming` would have two, and a key has one. The slash inside the
+name therefore becomes a dot: `com.example/sse` owns `com.example.sse/streaming`, which is still below `com.example`.
 """
 
 from __future__ import annotations
 
-import re
-
-_LABEL = r"[A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
-_PREFIX = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
-_NAME = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)?")
-_RESERVED = frozenset({"modelcontextprotocol", "mcp"})
+from ..protocol.mcp.meta_key import key_problem
 
 STREAMING = "streaming"
 """The name after the slash of our key."""
@@ -30,16 +24,3 @@ def streaming_key(card_name: str) -> str:
             f" digit, and whose second part is neither mcp nor modelcontextprotocol, got {card_name!r}"
         )
     return key
-
-
-def key_problem(key: str) -> str | None:
-    """What is expected instead of `key`; None if MCP allows the key and does not reserve it."""
-    prefix, slash, name = key.rpartition("/")
-    if slash and not _PREFIX.fullmatch(prefix):
-        return "a prefix in reverse-DNS form such as com.example/, each label starting with a letter"
-    if not _NAME.fullmatch(name):
-        return "a name that begins and ends with a letter or digit"
-    labels = prefix.split(".")
-    if len(labels) > 1 and labels[1].lower() in _RESERVED:
-        return "another prefix: one whose second label is mcp or modelcontextprotocol is reserved for MCP"
-    return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -245,3 +246,39 @@ def test_it_serves_on_when_its_start_cannot_be_printed(folder: Path, output: obj
         if child.poll() is None:
             child.kill()
             child.communicate()
+
+
+TOLD = '"""Ask before you count."""\nfrom mcp_app import tool\n@tool\ndef one() -> int:\n    """%s"""\n    return 1\n'
+
+
+def told(lines: list[str]) -> dict[str, object]:
+    """What the server says of itself when it is asked."""
+    url = next(line.strip() for line in lines if line.startswith("  http://"))
+    return dict(httpx.get(f"{url}mcp.json", timeout=SECONDS).json())
+
+
+def test_the_instructions_are_those_of_the_file_or_of_mcp_json(folder: Path) -> None:
+    (folder / "tools.py").write_text(TOLD % "One.")
+    with started(folder, "--no-tls", "--insecure-bind", "127.0.0.1:0") as lines:
+        assert told(lines)["instructions"] == "Ask before you count."
+    card = {"name": "com.example/tools", "version": "1", "description": "Tools.", "instructions": "Count at once."}
+    (folder / "mcp.json").write_text(json.dumps(card))
+    with started(folder, "--no-tls", "--insecure-bind", "127.0.0.1:0") as lines:
+        assert told(lines)["instructions"] == "Count at once."
+
+
+def test_what_clients_cut_is_one_line_in_the_log(folder: Path) -> None:
+    (folder / "tools.py").write_text(TOLD % ("x" * 3000))
+    child = start(folder, "--no-tls", "--insecure-bind", "127.0.0.1:0")
+    try:
+        assert child.stdout is not None
+        while child.stdout.readline() not in ("Stop with Ctrl-C.\n", ""):
+            pass
+        child.send_signal(signal.SIGTERM)
+        _, log = child.communicate(timeout=SECONDS)
+    finally:
+        if child.poll() is None:
+            child.kill()
+            child.communicate()
+    [line] = [line for line in log.splitlines() if "2,048" in line]
+    assert line.endswith(": tool one (3,000 characters)")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mcp_app.cli import toolfile
-from mcp_app.cli.definitions import application, load
+from mcp_app.cli.definitions import application, instructions, load
 from mcp_app.cli.toolfile import source_of
 from mcp_app.protocol.errors import ToolDefinitionError
 from mcp_app.server.errors import StartError
@@ -261,3 +261,37 @@ def test_where_an_exception_came_from_stands_behind_it(tmp_path: Path) -> None:
     said = refusal(written(tmp_path, "import deep_library\n\ndeep_library.connect()\n"))
     assert "my_tools.py:3: ConnectionError: refused (raised at " in said
     assert "deep_library.py:2, in connect; see --traceback)" in said
+
+
+# --- what the models that use the server are told --------------------------------------------------------------------
+
+TOLD = '''
+"""Tools for notes.
+
+    Read before you write.
+    """
+from mcp_app import tool
+
+@tool
+def first() -> int:
+    return 1
+'''
+
+
+def test_the_docstrings_of_the_files_are_the_instructions_in_their_order(tmp_path: Path) -> None:
+    first, second = written(tmp_path, TOLD, "notes.py"), written(tmp_path, '"""Second."""\n', "second.py")
+    assert instructions(first, second, f"{first}:first") == "Tools for notes.\n\nRead before you write.\n\nSecond."
+    assert instructions(second, first) == "Second.\n\nTools for notes.\n\nRead before you write."
+
+
+def test_without_docstrings_there_are_no_instructions(tmp_path: Path) -> None:
+    assert instructions(written(tmp_path, TOOLS), written(tmp_path, '"""  """\n', "blank.py")) is None
+    assert instructions() is None
+
+
+def test_a_module_with_a_catalogue_that_is_still_empty_is_served(tmp_path: Path) -> None:
+    for kind in ("Registry", "Resources", "Prompts"):
+        name = written(tmp_path, f"from mcp_app import {kind}\nOWN = {kind}()\n", f"empty_{kind.lower()}.py")
+        tools, resources, prompts, _ = load(name)
+        own = sys.modules[Path(name).stem].OWN
+        assert [each is own for each in (tools, resources, prompts)].count(True) == 1

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_app.authoring.tool import tool
+from mcp_app import Icon, prompt, resource, tool
+from mcp_app.authoring.metadata import Metadata
 from mcp_app.manifest import CORS, Document, LiveServer, ManifestError, documents_of, load_manifest, parse_manifest
 
 FOLDER = Path(__file__).parent
@@ -53,6 +54,8 @@ class Tool:
     read_only: bool = False
     destructive: bool = True
     idempotent: bool = False
+    open_world: bool = True
+    metadata: Metadata = field(default_factory=Metadata)
 
 
 TOOLS = [
@@ -192,6 +195,9 @@ def test_the_listing_for_scanners() -> None:
             "name": "com.example/streaming-tools",
             "version": "1.4.0",
             "title": "Example streaming tools, été",
+            "description": "Domain scan, database query and workflow tools with live progress over SSE.",
+            "icons": [{"src": "https://tools.example.com/icon.png", "mimeType": "image/png", "sizes": ["96x96"]}],
+            "websiteUrl": "https://tools.example.com/docs",
         },
         "authentication": {"required": False, "schemes": []},
         "tools": [
@@ -201,17 +207,68 @@ def test_the_listing_for_scanners() -> None:
                 "description": "Looks at it.",
                 "inputSchema": {"type": "object"},
                 "outputSchema": {"type": "object"},
-                "annotations": {"readOnlyHint": True},
+                "annotations": {
+                    "readOnlyHint": True,
+                    "destructiveHint": True,
+                    "idempotentHint": False,
+                    "openWorldHint": True,
+                },
             },
             {
                 "name": "drop_table",
                 "inputSchema": {"type": "object"},
-                "annotations": {"readOnlyHint": False, "destructiveHint": True, "idempotentHint": False},
+                "annotations": {
+                    "readOnlyHint": False,
+                    "destructiveHint": True,
+                    "idempotentHint": False,
+                    "openWorldHint": True,
+                },
             },
         ],
         "resources": [],
+        "resourceTemplates": [],
         "prompts": [],
     }
+
+
+def test_the_listing_has_what_the_server_has() -> None:
+    @tool(icons=[Icon("https://a.example/i.png")], tags=["words"], meta={"com.other/x": [1]})
+    def count() -> int:
+        """Count."""
+        return 1
+
+    @resource("notes://all", tags=["notes"])
+    def notes() -> str:
+        """Every note."""
+        return ""
+
+    @resource("notes://{number}")
+    def note(number: int) -> str:
+        """One note."""
+        return ""
+
+    @prompt(icons=[Icon("https://a.example/p.svg", "image/svg+xml", ["any"], "dark")])
+    def ask(topic: str) -> str:
+        """Ask."""
+        return topic
+
+    manifest = parse_manifest(json.dumps(FULL).encode(), file="mcp.json")
+    what = live(tools=[count], resources=[notes], templates=[note], prompts=[ask], instructions="Count first.")
+    by_path = {door.path: json.loads(door.body) for door in documents_of(manifest, what, base_url=BASE, cacheable=True)}
+    listing = by_path["/.well-known/mcp/server-card.json"]
+    [shown] = listing["tools"]
+    assert shown["icons"] == [{"src": "https://a.example/i.png"}]
+    assert shown["_meta"] == {"com.example.streaming-tools/tags": ["words"], "com.other/x": [1]}
+    assert [each["uri"] for each in listing["resources"]] == ["notes://all"]
+    assert listing["resources"][0]["_meta"] == {"com.example.streaming-tools/tags": ["notes"]}
+    assert [each["uriTemplate"] for each in listing["resourceTemplates"]] == ["notes://{number}"]
+    assert [each["name"] for each in listing["prompts"]] == ["ask"]
+    assert listing["prompts"][0]["icons"] == [
+        {"src": "https://a.example/p.svg", "mimeType": "image/svg+xml", "sizes": ["any"], "theme": "dark"}
+    ]
+    for path, document in by_path.items():
+        standard = path in ("/mcp/server-card", "/.well-known/ai-catalog.json")
+        assert document.get("instructions") == (None if standard else "Count first."), path
 
 
 def test_a_real_tool_has_the_facts() -> None:
@@ -226,7 +283,12 @@ def test_a_real_tool_has_the_facts() -> None:
     assert (shown["name"], shown["title"]) == ("count_words", "Count words")
     assert shown["description"] == "Count the words of a text."
     assert shown["inputSchema"]["required"] == ["text"]
-    assert shown["annotations"] == {"readOnlyHint": True}
+    assert shown["annotations"] == {
+        "readOnlyHint": True,
+        "destructiveHint": False,
+        "idempotentHint": True,
+        "openWorldHint": True,
+    }
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mcp_app.manifest import Manifest, ManifestError, parse_manifest
-from mcp_app.manifest.metakey import key_problem, streaming_key
+from mcp_app.manifest.metakey import streaming_key
 from mcp_app.manifest.paths import FIXED_PATHS, FIXED_PREFIXES, check_events_path, sibling
+from mcp_app.protocol.mcp.meta_key import key_problem
 from mcp_app.routes import table
 
 

@@ -47,7 +47,9 @@ class _Listed(NamedTuple):
 class Lists:
     """The lists of one server."""
 
-    def __init__(self, tools: Registry, resources: Resources, prompts: Prompts) -> None:
+    def __init__(self, tools: Registry, resources: Resources, prompts: Prompts, namespace: str) -> None:
+        """`namespace`: the prefix of our own keys in `_meta`."""
+        self._namespace = namespace
         self._kinds = {
             "tools/list": _List("tools", "tools", tools, tools.__iter__),
             "resources/list": _List("resources", "resources", resources, resources.listed),
@@ -70,7 +72,7 @@ class Lists:
         kept = self._listed.get((method, wire))
         if kept is not None and kept[0] == version:
             return kept[1]
-        entries = [_entry(item, wire) for item in kind.items()]
+        entries = [_entry(item, wire, self._namespace) for item in kind.items()]
         self._listed[method, wire] = version, entries
         return entries
 
@@ -78,8 +80,10 @@ class Lists:
 _KEY, _SIZE = attrgetter("key"), attrgetter("size")
 
 
-def _entry(item: Any, wire: Wire) -> _Listed:
+def _entry(item: Any, wire: Wire, namespace: str) -> _Listed:
     content = tool_as_listed(item, wire) if isinstance(item, Tool) else item.wire()
+    more = item.metadata.wire(namespace)
+    content |= {name: value for name, value in more.items() if name in wire.described_by}
     return _Listed(item.key, content, len(encode(content)) + 1)
 
 
@@ -91,6 +95,8 @@ def tool_as_listed(tool: Tool, wire: Wire) -> dict[str, Any]:
         entry.pop("outputSchema", None)
     elif structure is Structure.WRAPPED:
         entry["outputSchema"] = _wrapped(entry["outputSchema"])
+    if "title" not in wire.described_by and tool.title:  # 2025-03-26 has it in the annotations only
+        entry["annotations"] = {"title": tool.title, **entry["annotations"]}
     return entry
 
 

@@ -13,7 +13,8 @@ from typing import Any
 from ...authoring.prompt import Prompts
 from ...authoring.resource import Resources
 from ...authoring.tool import Registry
-from ...manifest import Manifest
+from ...manifest import Manifest, server_info
+from ...protocol.mcp.revisions import Wire
 from .completion import Completions
 from .lists import Lists
 
@@ -24,25 +25,33 @@ notified of other changes; for all others a minute is an acceptable delay."""
 
 @dataclass(frozen=True)
 class Offer:
-    """Tools, resources and prompts of one server, and its identity."""
+    """Tools, resources and prompts of one server, its identity, and what it tells the models that use it."""
 
     manifest: Manifest
     tools: Registry
     completions: Completions
     resources: Resources = field(default_factory=Resources)
     prompts: Prompts = field(default_factory=Prompts)
+    instructions: str | None = None
 
-    @cached_property
+    @property
     def namespace(self) -> str:
         """The prefix of our own `_meta` keys: that of the key in mcp.json."""
-        return self.manifest.meta_key.rpartition("/")[0] + "/"
+        return self.manifest.namespace
+
+    def introduction(self, wire: Wire) -> dict[str, Any]:
+        """`serverInfo`, an `Implementation` as the revision knows it, and `instructions`, if there are any."""
+        known = {"name", "version", *wire.described_by}
+        info = {name: value for name, value in server_info(self.manifest).items() if name in known}
+        told: dict[str, Any] = {"serverInfo": info}
+        return told if self.instructions is None else {**told, "instructions": self.instructions}
 
     @cached_property
-    def server_info(self) -> dict[str, Any]:
-        """`Implementation`: name, version and title from the manifest."""
-        card = self.manifest.card
-        info = {"name": card.name, "version": card.version}
-        return info if card.title is None else {**info, "title": card.title}
+    def identity(self) -> dict[str, Any]:
+        """`serverInfo` for results that are not about the server: without description and icons, which may be large."""
+        return {
+            name: value for name, value in server_info(self.manifest).items() if name in ("name", "version", "title")
+        }
 
     @property
     def capabilities(self) -> dict[str, Any]:
@@ -61,7 +70,7 @@ class Offer:
 
     @cached_property
     def lists(self) -> Lists:
-        return Lists(self.tools, self.resources, self.prompts)
+        return Lists(self.tools, self.resources, self.prompts, self.namespace)
 
     async def complete(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Suggested values for one argument of a prompt or resource template (Completion)."""

@@ -6,7 +6,7 @@ Data, like the rows of policy.py: there is no behaviour here, and no message is 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -35,12 +35,14 @@ class Wire:
     exists (since 2025-06-18). `any_structure`: whether it may be any JSON value, or must be an object (up to
     2025-11-25). `capability_error`: whether a missing client capability is a JSON-RPC error (since 2026-07-28), or an
     error for the model. `resource_not_found`: the code for a resource that does not exist. `unsupported_content`: the
-    kinds of content block that the revision lacks.
+    kinds of content block that the revision lacks. `described_by`: what clients can be told of the server and of what
+    it offers, beside names and descriptions.
     """
 
     result_type: bool
     structured: bool
     any_structure: bool
+    described_by: frozenset[str]
     capability_error: bool = False
     resource_not_found: Code = Code.RESOURCE_NOT_FOUND
     unsupported_content: frozenset[str] = frozenset()
@@ -52,6 +54,10 @@ class Wire:
         return Structure.BARE if self.any_structure and declared is Structure.WRAPPED else declared
 
 
+_NAMES_ONLY: frozenset[str] = frozenset()
+_TITLES = frozenset({"title", "_meta"})  # since 2025-06-18
+_ICONS = _TITLES | {"description", "icons", "websiteUrl"}  # since 2025-11-25
+
 STATELESS = "2026-07-28"
 """The revision without sessions."""
 
@@ -59,6 +65,7 @@ STATELESS_WIRE = Wire(
     result_type=True,
     structured=True,
     any_structure=True,
+    described_by=_ICONS,
     capability_error=True,
     resource_not_found=Code.INVALID_PARAMS,
 )
@@ -95,13 +102,12 @@ def _intersection(known: Mapping[str, Any], declared: Mapping[str, Any]) -> dict
     }
 
 
-_STRUCTURED = Wire(result_type=False, structured=True, any_structure=False)
-_UNSTRUCTURED = Wire(
-    result_type=False, structured=False, any_structure=False, unsupported_content=frozenset({RESOURCE_LINK})
+_WITH_ICONS = Wire(result_type=False, structured=True, any_structure=False, described_by=_ICONS)
+_STRUCTURED = replace(_WITH_ICONS, described_by=_TITLES)
+_UNSTRUCTURED = replace(
+    _STRUCTURED, structured=False, described_by=_NAMES_ONLY, unsupported_content=frozenset({RESOURCE_LINK})
 )
-_WITHOUT_AUDIO = Wire(
-    result_type=False, structured=False, any_structure=False, unsupported_content=frozenset({RESOURCE_LINK, AUDIO})
-)
+_WITHOUT_AUDIO = replace(_UNSTRUCTURED, unsupported_content=frozenset({RESOURCE_LINK, AUDIO}))
 
 _WITHOUT_ELICITATION: Mapping[str, Any] = {"sampling": {}, "roots": {}}
 _FORMS: Mapping[str, Any] = {**_WITHOUT_ELICITATION, "elicitation": {}}  # elicitation has no modes: forms only
@@ -117,7 +123,7 @@ SESSION_REVISIONS: Mapping[str, SessionRevision] = MappingProxyType(
         for row in (
             SessionRevision(
                 "2025-11-25",
-                _STRUCTURED,
+                _WITH_ICONS,
                 MCP_2025_11_25,
                 batches=False,
                 polled=True,

@@ -114,7 +114,7 @@ class SessionMethods:
         return {
             "protocolVersion": session.revision.version,
             "capabilities": self._offer.capabilities,
-            "serverInfo": self._offer.server_info,
+            **self._offer.introduction(session.revision.wire),
         }
 
     async def _ping(self, request: SessionRequest) -> dict[str, Any]:

@@ -89,7 +89,7 @@ class StatelessMethods:
         self.supported = supported
         self._subscriptions = subscriptions
         self._tasks = tasks
-        self._meta = {SERVER_INFO_KEY: offer.server_info}
+        self._meta = {SERVER_INFO_KEY: offer.identity}
         self._methods: dict[str, Callable[[StatelessRequest], Awaitable[Answer]]] = {
             "server/discover": self._discover,
             **dict.fromkeys(LISTS, self._list),
@@ -136,8 +136,11 @@ class StatelessMethods:
 
     async def _discover(self, request: StatelessRequest) -> Answer:
         capabilities = {**self._offer.capabilities, "extensions": {EXTENSION: {}}}
-        result = {"supportedVersions": list(self.supported), "capabilities": capabilities, **_CACHEABLE}
-        return self._result(request, result)
+        introduction = self._offer.introduction(STATELESS_WIRE)
+        meta = {SERVER_INFO_KEY: introduction.pop("serverInfo")}
+        supported = list(self.supported)
+        result = {"supportedVersions": supported, "capabilities": capabilities, **introduction, **_CACHEABLE}
+        return self._result(request, {**result, "_meta": meta})
 
     async def _list(self, request: StatelessRequest) -> Answer:
         page = self._offer.lists.page(request.message.method, request.params.get("cursor"), STATELESS_WIRE)
