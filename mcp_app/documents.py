@@ -65,7 +65,7 @@ class Documents:
 
     async def tools(self, _: Request) -> Answer:
         """All tools with their schemas, in the order of registration."""
-        return json_answer(200, encode({"tools": [_tool_object(tool) for tool in self._tools]}))
+        return json_answer(200, encode(tool_list(self._tools)))
 
     async def healthz(self, _: Request) -> Answer:
         """Liveness: the process answers. Nothing else is checked."""
@@ -104,6 +104,11 @@ class Documents:
             documents = discovery.documents_of(self._manifest, live, base_url=base, cacheable=public)
             self._cached[base] = {document.path: document for document in documents}
         return self._cached[base]
+
+
+def tool_list(registry: Registry) -> dict[str, Any]:
+    """What the tools route answers."""
+    return {"tools": [_tool_object(tool) for tool in registry]}
 
 
 def _tool_object(tool: Tool) -> dict[str, Any]:

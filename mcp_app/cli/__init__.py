@@ -41,7 +41,13 @@ def _parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    adding = {"serve": serve.add_parser, "certs": certs.add_parser, "call": _add_call, "follow": _add_follow}
+    adding = {
+        "serve": serve.add_parser,
+        "call": _add_call,
+        "follow": _add_follow,
+        "list": _add_list,
+        "certs": certs.add_parser,
+    }
     for add in [adding[words[0]]] if words and words[0] in adding else adding.values():
         add(commands)
     return parser
@@ -65,6 +71,12 @@ def _add_follow(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     from mcp_app.client import add_follow_parser
 
     add_follow_parser(commands)
+
+
+def _add_list(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from mcp_app.cli.listing import add_parser
+
+    add_parser(commands)
 
 
 def _version() -> str:

@@ -53,6 +53,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="listen here, with TLS where there is a certificate; may be repeated",
     )
     add("--insecure-bind", action="append", default=[], metavar="HOST:PORT", help="listen here without TLS; likewise")
+    add("--port", type=_port, metavar="PORT", help="serve plain HTTP at this port of 127.0.0.1, and nothing else")
     add("--no-tls", action="store_true", help="serve plain HTTP only, without a certificate")
     add("--log-level", choices=LEVELS, help="log from this level on, in the place of hypercorn.toml's")
     add("--log-format", choices=FORMATS, help="likewise: lines for people, or one JSON object a line")
@@ -61,6 +62,17 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add("--traceback", action="store_true", help="show the whole traceback of an exception in the tools' files")
     add("--allow-anonymous", action="store_true", help="allow addresses that other machines can reach")
     parser.set_defaults(run=run)
+
+
+_MAX_PORT = 65_535
+"""TCP's ports have 16 bits. 0 lets the system choose."""
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= _MAX_PORT:
+        raise argparse.ArgumentTypeError(f"{text} is no port: 0 to {_MAX_PORT}")
+    return number
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -90,11 +102,14 @@ def _serve(arguments: argparse.Namespace) -> int:
         from mcp_app.server.run import serve
 
     config, source = configuration.load(
-        arguments.config, bind=arguments.bind, insecure_bind=arguments.insecure_bind, tls=not arguments.no_tls
+        arguments.config,
+        bind=arguments.bind,
+        insecure_bind=[*arguments.insecure_bind, *([] if arguments.port is None else [f"127.0.0.1:{arguments.port}"])],
+        tls=not arguments.no_tls and arguments.port is None,
     )
     config.loglevel = arguments.log_level or config.loglevel
     config.access_log_format = arguments.log_format or config.access_log_format
-    app, served = _application(arguments)
+    app, served = application(arguments)
     if not served.settings.allow_anonymous:
         configuration.refuse_exposed_binds(config)
     provided = tls.provide(config, source)
@@ -144,18 +159,18 @@ def _gc_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _application(arguments: argparse.Namespace) -> tuple[ASGIFramework, Server]:
+def application(arguments: argparse.Namespace) -> tuple[ASGIFramework, Server]:
     """The application, and its parts. Raises StartError for an error of the author or the operator."""
     from pydantic import ValidationError
 
     from mcp_app import Settings
     from mcp_app.app import builtin_tools, create_app
-    from mcp_app.cli.definitions import application, empty, instructions, load
+    from mcp_app.cli import definitions
     from mcp_app.manifest import ManifestError, load_manifest
     from mcp_app.protocol.errors import ToolDefinitionError
 
     try:
-        own = application(arguments.tools[0]) if len(arguments.tools) == 1 else None
+        own = definitions.application(arguments.tools[0]) if len(arguments.tools) == 1 else None
         if own is not None:
             if arguments.with_builtin or arguments.allow_anonymous:
                 raise StartError(
@@ -163,7 +178,9 @@ def _application(arguments: argparse.Namespace) -> tuple[ASGIFramework, Server]:
                     "create_app(Settings(allow_anonymous=True), tools=[…])"
                 )
             return own, own.extensions["mcp_app"]
-        tools, resources, prompts, notes = load(*arguments.tools) if arguments.tools else empty()
+        tools, resources, prompts, notes = (
+            definitions.load(*arguments.tools) if arguments.tools else definitions.empty()
+        )
         if not arguments.tools or arguments.with_builtin:
             for each in builtin_tools():
                 tools.add(each)
@@ -177,7 +194,7 @@ def _application(arguments: argparse.Namespace) -> tuple[ASGIFramework, Server]:
             resources=resources,
             prompts=prompts,
             manifest=manifest,
-            instructions=manifest.card.instructions or instructions(*arguments.tools),
+            instructions=manifest.card.instructions or definitions.instructions(*arguments.tools),
         )
     except (ManifestError, ToolDefinitionError) as error:
         raise StartError(" ".join(str(error).split())) from error

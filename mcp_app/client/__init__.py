@@ -1,8 +1,9 @@
-"""`mcp-app call` and `follow`: call a tool from the command line, watch a detached run, and show the events live.
+"""`mcp-app call`, `follow` and `list`: call a tool from the command line and watch it, and see which tools there are.
 
     command.py     the command-line options of `call`, and the order of its steps
     follow.py      those of `follow`
-    options.py     the options that both have
+    listing.py     the requests and the output of `list`
+    options.py     the options that they share
     session.py     one exchange as a command: signals, errors, exit status
     arguments.py   key=value arguments -> the tool's params           pure
     address.py     the URL argument -> the routes of the server       pure
@@ -13,6 +14,7 @@
     lines.py       events as lines, for pipes and files
     bar.py         events as a live display, for terminals
     report.py      steps and results as a person reads them           pure
+    tool_text.py   tools as a person reads them                       pure
     saving.py      pictures and files of a result: named, written
     trust.py       the TLS trust store
     failures.py    transport and protocol errors as messages

@@ -15,7 +15,7 @@ from mcp_app.client.address import Address, parse_address
 from mcp_app.client.arguments import params_of, parse_object, parse_word
 from mcp_app.client.display import display_for
 from mcp_app.client.message import error_of, message_of
-from mcp_app.client.options import add_connection, intermix, seconds
+from mcp_app.client.options import add_connection, add_display, intermix, seconds
 from mcp_app.client.outcome import CallFailed, Status, status_of_answer
 from mcp_app.client.printable import many_lines, one_line
 from mcp_app.client.saving import Saved
@@ -62,6 +62,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--heartbeat-seconds", type=seconds, metavar="S", help="ask for a heartbeat after S quiet seconds"
     )
+    add_display(parser)
     add_connection(parser)
     parser.set_defaults(run=run)
     intermix(parser)

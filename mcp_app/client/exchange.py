@@ -40,7 +40,6 @@ _CANCEL_SECONDS = 2.0
 # After the last event, for the end of the stream, so that the server sees a client that read to the end.
 _END_SECONDS = 1.0
 
-
 # A detached run's stream that was cut is asked for again after this, as `retry: 1000` of our server says; so many
 # attempts without a new event, and the server is gone.
 _RETRY_SECONDS = 1.0
@@ -88,6 +87,16 @@ class CallExchange:
         """The tool's input schema; None if the server has no tools route or no such tool, which its answer will say."""
         response, body = await self._get(route.tools().url)
         return wire.input_schema(wire.parse_answer(body), tool) if response.status_code == 200 else None
+
+    async def read_tools(self, route: Address) -> Mapping[str, Any]:
+        """The answer of the tools route, whose `tools` is a list. Raises CallFailed for any other."""
+        response, body = await self._get(route.tools().url)
+        if response.status_code != 200:
+            raise refused(response, body)
+        answer = wire.parse_answer(body)
+        if answer is None or not isinstance(answer.get("tools"), list):
+            raise not_ours(response)
+        return answer
 
     async def _get(self, url: str) -> tuple[httpx.Response, bytes]:
         self.deadline.extend(CONNECT_SECONDS + _ANSWER_SECONDS)

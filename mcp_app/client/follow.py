@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from mcp_app.client.address import parse_address
 from mcp_app.client.display import display_for
 from mcp_app.client.message import is_run_id
-from mcp_app.client.options import add_connection
+from mcp_app.client.options import add_connection, add_display
 from mcp_app.client.outcome import CallFailed, Status
 from mcp_app.client.saving import Saved
 from mcp_app.client.session import exchanged, reported
@@ -29,6 +29,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("url", metavar="URL", help="as of mcp-app call: the server's root, or its event route")
     parser.add_argument("run_id", metavar="RUN", help="the run's id, which mcp-app call --detach has printed")
+    add_display(parser)
     add_connection(parser)
     parser.set_defaults(run=run)
 

@@ -1,4 +1,4 @@
-"""The command-line options that `call` and `follow` share, and what their values may be. No request is made here."""
+"""The command-line options that `call`, `follow` and `list` share, and what their values may be. No request is made."""
 
 from __future__ import annotations
 
@@ -10,11 +10,7 @@ from typing import Any
 
 
 def add_connection(parser: argparse.ArgumentParser) -> None:
-    """How to connect, and what to do with what comes."""
-    parser.add_argument(
-        "--full", action="store_true", help="in a terminal: all of each step and of the result, as JSON"
-    )
-    parser.add_argument("--save", type=Path, metavar="DIR", help="write pictures, sound and files of the result there")
+    """How to connect."""
     parser.add_argument(
         "--cacert", type=Path, metavar="FILE", help="believe only certificates signed by this authority (PEM)"
     )
@@ -22,6 +18,14 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
         "--header", action="append", type=_header, default=[], metavar="'Name: value'", help="send this header field"
     )
     parser.add_argument("--http1", action="store_true", help="speak HTTP/1.1 even where the server offers HTTP/2")
+
+
+def add_display(parser: argparse.ArgumentParser) -> None:
+    """What to do with what comes of a run."""
+    parser.add_argument(
+        "--full", action="store_true", help="in a terminal: all of each step and of the result, as JSON"
+    )
+    parser.add_argument("--save", type=Path, metavar="DIR", help="write pictures, sound and files of the result there")
 
 
 def intermix(parser: argparse.ArgumentParser) -> None:

@@ -41,7 +41,7 @@ MAY_IMPORT: dict[str, str] = {
     "public": "protocol config asking authoring app",
     "asgi": "app server",
     "client": "protocol",
-    "cli": "public protocol config authoring runs manifest app server client",
+    "cli": "public protocol config authoring runs manifest documents app server client",
     "__main__": "cli",
     # The shipped tools, written only with the public names.
     "builtin": "public",

@@ -124,6 +124,25 @@ def test_no_tls_is_http_only_and_makes_no_certificate(folder: Path, words: tuple
     assert not (folder / "state").exists()
 
 
+def test_a_port_alone_is_http_there_and_nothing_else(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        child = start(folder, "--port", str(port))
+        assert f"cannot listen on 127.0.0.1:{port}: " in child.communicate(timeout=SECONDS)[1]
+        assert child.returncode == 1
+    with started(folder, "--port", str(port), XDG_STATE_HOME=str(folder / "state")) as lines:
+        serves_http_only(lines)
+        assert urls(lines) == [f"http://localhost:{port}/"]
+    assert not (folder / "state").exists()
+
+
+@pytest.mark.parametrize("port", ["x", "-1", "65536", "127.0.0.1:80"])
+def test_what_is_no_port_is_a_wrong_command_line(folder: Path, port: str) -> None:
+    child = start(folder, f"--port={port}")
+    assert "argument --port: " in child.communicate(timeout=SECONDS)[1]
+    assert child.returncode == 2
+
+
 def test_a_user_without_a_home_is_served_http(folder: Path) -> None:
     with started(folder, *ANY, site=NO_HOME) as lines:
         serves_http_only(lines)
