@@ -75,11 +75,12 @@ class Endpoint:
         self._guard = Guard(settings)
         links = Links(settings)
         calls = Calls(settings, registry, runs, self._guard, self._metrics)
-        run_routes = RunRoutes(manifest.runs_path, links, registry, runs, log, self._guard, calls)
+        run_routes = RunRoutes(manifest.runs_path, links, registry, runs, log, self._guard, calls, self._metrics)
         documents = Documents(
             settings, links, manifest, registry, resources, prompts, instructions, runs, self._metrics
         )
-        offer = Offer(manifest, registry, Completions(settings.cap_seconds), resources, prompts, instructions)
+        completions = Completions(settings.cap_seconds)
+        offer = Offer(manifest, registry, completions, resources, prompts, instructions, self._metrics.repairs)
         clock = asyncio.get_running_loop().time
         self.sessions = Sessions(settings, log, clock, self._metrics.sessions)
         answering = Answering(settings, self._metrics, clock)

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, SchemaSerializer, SchemaValidator
 
 from ..protocol.event import escape_line_ends
-from ..protocol.plain import problems
+from ..protocol.problems import problems
 from .listed_schema import listed_schema
 from .proof import proved
 from .pydantic_schema import for_json, for_results, of_serialised

@@ -10,7 +10,7 @@ import logging
 import types
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import SchemaValidator, from_json
@@ -19,14 +19,25 @@ from ..protocol.errors import ToolDefinitionError
 from ..protocol.event import encode
 from ..protocol.http import query_text
 from ..protocol.json_schema import MAX_INLINED_BYTES
+from ..protocol.repair import repair
 from .content_blocks import declares_content
 from .declared_type import DeclaredType
 from .hints import hints
 from .kind import FailedArguments, Kind
 from .parameters import REFUSALS, compiled, field_of, is_context, only_parameter, reason
+from .refusal import within
 from .return_annotation import declares_items, declares_stream, is_async, outputs
 
 logger = logging.getLogger("mcp_app.authoring")
+
+
+class Validated(NamedTuple):
+    """The function's keyword arguments, and the JSON values they were made of: the call's own, or with `repaired` of
+    them in the type that the schema names."""
+
+    arguments: dict[str, Any]
+    params: Mapping[str, Any]
+    repaired: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +79,50 @@ class Signature:
         values = [choices.get(text, text) for text in texts]
         return values if name in self.lists or len(values) > 1 else values[0]
 
-    def from_json(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The function's keyword arguments from JSON values, in strict mode: a number in a string is no number.
+    def from_json(self, params: Mapping[str, Any], *, strict: bool) -> Validated:
+        """The function's keyword arguments from JSON values, of the types that are listed. What does not fit is
+        repaired where only one thing can be meant, unless `strict`.
 
         Raises ValidationError. Whatever else an author's validator raises is `FailedArguments`, for the run to raise.
         """
         try:
-            return self._arguments(self.validator.validate_json, encode(params), strict=True)
+            return Validated(self._arguments(self.validator.validate_json, encode(params), strict=True), params)
         except ValidationError:
-            # JSON Schema calls 5.0 an integer (Validation, 6.1.1), pydantic does not. Few calls have one.
-            with_integers = _with_integers(params)
-            if with_integers is params:
+            repaired, count = (params, 0) if strict else repair(self.input_schema, params)
+            # JSON Schema calls 5.0 an integer (Validation, 6.1.1), pydantic does not.
+            values = _with_integers(repaired)
+            if values is params:
                 raise
-        return self._arguments(self.validator.validate_json, encode(with_integers), strict=True)
+        return Validated(self._arguments(self.validator.validate_json, encode(values), strict=True), repaired, count)
+
+    def from_query(self, params: Mapping[str, Any], texts: Mapping[str, list[str]], *, strict: bool) -> Validated:
+        """The same from JSON values, and from texts, which are converted; a repeated name is a list.
+
+        Raises ValidationError.
+        """
+        if not texts:
+            return self.from_json(params, strict=strict)
+        params, repaired = self._checked(params, strict=strict) if params else (params, 0)
+        values = {**params, **{name: self.decoded(name, items) for name, items in texts.items()}}
+        return Validated(self.from_texts(values), params, repaired)
+
+    def _checked(self, params: Mapping[str, Any], *, strict: bool) -> tuple[Mapping[str, Any], int]:
+        """JSON values that are only some of the arguments, repaired, and how many were. Raises ValidationError."""
+        wrong = self._wrong(params)
+        repaired, count = (params, 0) if strict or wrong is None else repair(self.input_schema, params)
+        if count:
+            wrong = self._wrong(repaired)
+        if wrong is not None:
+            raise wrong
+        return repaired, count
+
+    def _wrong(self, params: Mapping[str, Any]) -> ValidationError | None:
+        """What is wrong in these values; other arguments may be missing."""
+        try:
+            self.from_json(params, strict=True)
+        except ValidationError as error:
+            return within(error, params.keys())
+        return None
 
     def from_texts(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The same from values that are texts, or lists of them, which are converted. Raises ValidationError."""

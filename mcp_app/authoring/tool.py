@@ -16,11 +16,10 @@ from typing import Any, Generic, overload
 from pydantic import BaseModel, ValidationError
 from typing_extensions import ParamSpec, TypeVar
 
-from ..protocol.errors import InvalidParams, ToolDefinitionError, ToolFailed, UnknownTool
+from ..protocol.errors import ToolDefinitionError, ToolFailed, UnknownTool
 from ..protocol.event import encode
 from ..protocol.mcp.headers import Mirror
 from ..protocol.mcp.revisions import Structure
-from ..protocol.plain import problems
 from .catalogue import Catalogue
 from .content_blocks import content_blocks
 from .content_data import ContentError
@@ -28,7 +27,8 @@ from .declared_type import DeclaredType, NotDeclared
 from .docstrings import Docstring
 from .kind import Encoded, Kind
 from .metadata import Icon, Metadata
-from .signature import Signature, read
+from .refusal import invalid_params
+from .signature import Signature, Validated, read
 from .source import Scope, check_callable, check_sendable, docstring, title_of, where
 from .tool_options import TaskUse, check_options, check_query, mirrors, structure
 
@@ -61,6 +61,7 @@ class Tool(Generic[P, R]):
     metadata: Metadata = field(repr=False)
     time_limit: float | None
     once: bool
+    strict: bool
     task: TaskUse | None
     mirrors: tuple[Mirror, ...] = field(repr=False)
     """The parameters that MCP clients repeat in header fields: `x-mcp-header` in the input schema."""
@@ -77,25 +78,29 @@ class Tool(Generic[P, R]):
         return where(self.function, self.name)
 
     def arguments(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The function's keyword arguments from JSON values, in strict mode: a number in a string is no number.
+        """The function's keyword arguments from JSON values. Raises InvalidParams."""
+        return self.validated(params).arguments
 
-        Raises InvalidParams, whose details name each invalid field and its problem.
+    def validated(self, params: Mapping[str, Any], called: str = "params") -> Validated:
+        """The keyword arguments from JSON values, which the dialect calls `called`. What a model wrote in the wrong
+        type is repaired where only one thing can be meant, unless the tool is strict.
+
+        Raises InvalidParams, whose details name each invalid field, its problem and what would be right.
         """
         try:
-            return self.signature.from_json(params)
+            return self.signature.from_json(params, strict=self.strict)
         except ValidationError as error:
-            raise self._invalid(error) from None
+            raise invalid_params(error, self.input_schema, params, called) from None
 
-    def coerced(self, params: Mapping[str, Any], texts: Mapping[str, list[str]]) -> dict[str, Any]:
+    def from_query(self, params: Mapping[str, Any], texts: Mapping[str, list[str]]) -> Validated:
         """The same from a query: `texts` are converted to the types of the schema, a repeated name to a list.
 
         Raises InvalidParams.
         """
-        values = {**params, **{name: self.signature.decoded(name, items) for name, items in texts.items()}}
         try:
-            return self.signature.from_texts(values)
+            return self.signature.from_query(params, texts, strict=self.strict)
         except ValidationError as error:
-            raise self._invalid(error) from None
+            raise invalid_params(error, self.input_schema, {**params, **texts}, "params") from None
 
     @property
     def context(self) -> str | None:
@@ -134,10 +139,6 @@ class Tool(Generic[P, R]):
         except ValueError as error:
             raise ToolFailed(f"The tool {self.name} {did} what cannot be sent as JSON: {error}.") from error
 
-    def _invalid(self, error: ValidationError) -> InvalidParams:
-        details = problems(error, "params.")
-        return InvalidParams(f"{details[0]['field']}: {details[0]['problem']}.", details=details)
-
 
 @overload
 def tool(function: Callable[P, R], /) -> Tool[P, R]: ...
@@ -156,6 +157,7 @@ def tool(
     tags: Iterable[str] = (),
     time_limit: float | None = None,
     once: bool = False,
+    strict: bool = False,
     task: TaskUse | None = None,
     parameters: type[BaseModel] | None = None,
     input_schema: Mapping[str, Any] | None = None,
@@ -172,6 +174,8 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Tool 
     icons, meta, tags: for clients: pictures, further members of `_meta`, and words to sort tools by.
     time_limit: seconds after which a call is ended; the server's cap still applies.
     once: a call that asked its user something does not run twice with the same answers.
+    strict: arguments of a wrong type are refused; by default they are repaired where only one thing can be meant: "5"
+        for an integer, null for what has a default.
     task: whether a call from an MCP client that supports tasks becomes one: "never"; "may", if it does not complete
         immediately; "must", and then other MCP clients of 2026-07-28 cannot call the tool. By default it is streamed
         like any other call, and becomes a task shortly before the cap. All other clients make an ordinary call.
@@ -208,6 +212,7 @@ def _make(
     tags: Iterable[str] = (),
     time_limit: float | None = None,
     once: bool = False,
+    strict: bool = False,
     task: TaskUse | None = None,
     parameters: type[BaseModel] | None = None,
     input_schema: Mapping[str, Any] | None = None,
@@ -255,6 +260,7 @@ def _make(
         metadata=Metadata.of(name, icons, meta, tags),
         time_limit=time_limit,
         once=once,
+        strict=strict,
         task=task,
         mirrors=mirrors(name, signature.input_schema),
     )

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from ..protocol.errors import InvalidParams, ToolDefinitionError
-from ..protocol.plain import problems
+from ..protocol.problems import problems
 from .docstrings import Docstring
 from .kind import Kind
 from .signature import Signature, read

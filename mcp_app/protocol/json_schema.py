@@ -56,7 +56,7 @@ def _alternatives(schema: object, root: Schema, visited: set[str]) -> Iterator[S
     reference = schema.get("$ref")
     if isinstance(reference, str) and reference not in visited:
         visited.add(reference)
-        yield from _alternatives(_resolve(reference, root), root, visited)
+        yield from _alternatives(resolve(reference, root), root, visited)
     for keyword in ("anyOf", "oneOf", "allOf"):
         choices = schema.get(keyword)
         for choice in choices if isinstance(choices, list) else ():
@@ -173,6 +173,7 @@ def _name(schema: Schema) -> str:
     return reference.removeprefix(_PREFIX).replace("~1", "/").replace("~0", "~")
 
 
-def _resolve(reference: str, root: Schema) -> object:
+def resolve(reference: str, root: Schema) -> object:
+    """The definition that a `$ref` names; None for one that is not in `$defs`."""
     definitions = root.get("$defs")
     return definitions.get(_name({"$ref": reference})) if isinstance(definitions, Mapping) else None

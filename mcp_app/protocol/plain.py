@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import parse_qsl
@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from .errors import InvalidRequest
 from .event import Entry, Event, EventType, decode, encode
 from .http import sse, strict_json
+from .problems import problems
 
 RESERVED = frozenset({"tool", "run", "heartbeat", "heartbeat_seconds", "cap_seconds", "params"})
 """Names in a GET query that belong to the dialect: a read-only tool must not have a parameter of such a name."""
@@ -69,7 +70,7 @@ class Query:
     heartbeat: Literal["comment", "event"] = "comment"
     heartbeat_seconds: float | None = None
     cap_seconds: float | None = None
-    params: dict[str, Any] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
     texts: dict[str, list[str]] = field(default_factory=dict)
 
     @property
@@ -186,34 +187,6 @@ def _params(text: str | None) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InvalidRequest("params is not a JSON object.", hint=_QUERY_HINT)
     return value
-
-
-def problems(error: ValidationError, prefix: str = "") -> list[dict[str, str]]:
-    """Pydantic's validation errors as the error object's `details`: the path of each field and its problem.
-
-    The values are left out: they may be secrets, and the caller has them.
-    """
-    return [
-        {
-            "field": _shortened(prefix + ".".join(_shortened(str(part)) for part in each["loc"])),
-            "problem": _problem(each["type"], each["msg"]),
-        }
-        for each in error.errors(include_url=False, include_context=False, include_input=False)[:_MAX_DETAILS]
-    ]
-
-
-_MAX_NAME_CHARS = 200  # characters of a field's name or path; the caller chose the name and knows the rest
-_MAX_DETAILS = 20  # a list of a thousand invalid items is one mistake, not a thousand
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= _MAX_NAME_CHARS else f"{name[:_MAX_NAME_CHARS]}…"
-
-
-def _problem(kind: str, message: str) -> str:
-    if kind == "extra_forbidden":
-        return "There is no field of this name"
-    return message
 
 
 def _first_problem(details: Sequence[dict[str, str]]) -> str:

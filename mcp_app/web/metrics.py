@@ -21,8 +21,8 @@ class Counter:
     def __init__(self) -> None:
         self.value = 0
 
-    def add(self) -> None:
-        self.value += 1
+    def add(self, count: int = 1) -> None:
+        self.value += count
 
 
 class InFlight(Counter):
@@ -48,6 +48,7 @@ class Metrics:
         self.streams = InFlight()
         self.sessions = InFlight()
         self.heartbeats = Counter()
+        self.repairs = Counter()
         self.tasks = Counter()
         self.promoted = Counter()
         self.refusals: dict[str, int] = {}
@@ -66,6 +67,9 @@ class Metrics:
         yield from _metric("mcp_app_sessions_total", "counter", "MCP sessions opened.", self.sessions.value)
         yield from _metric("mcp_app_sessions_open", "gauge", "MCP sessions open now.", self.sessions.now)
         yield from _metric("mcp_app_heartbeats_total", "counter", "Heartbeats written.", self.heartbeats.value)
+        yield from _metric(
+            "mcp_app_arguments_repaired_total", "counter", "Values repaired in arguments.", self.repairs.value
+        )
         yield from _metric("mcp_app_tasks_total", "counter", "Calls that became tasks.", self.tasks.value)
         yield from _metric("mcp_app_tasks_promoted_total", "counter", "Of those, at the cap.", self.promoted.value)
         yield from _metric("mcp_app_runs_started_total", "counter", "Runs started.", runs.started)

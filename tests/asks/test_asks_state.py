@@ -268,3 +268,16 @@ def test_each_secret_is_long_enough_and_none_is_shown(secret: str, said: str, mo
     shown = f"{caught.value} {caught.value!r} {caught.value.errors()} {caught.value.json()}"
     assert "short-one" not in shown
     assert OLD not in shown
+
+
+async def count(ctx: Context, number: int, more: int = 1) -> str:
+    return f"{number + more} {(await ctx.ask(Name, 'Name?', key='n')).name}"
+
+
+async def test_a_state_is_bound_to_the_repaired_arguments(serve: Make) -> None:
+    """A model may write a number as text in one round and as a number in the next: it is the same call."""
+    server = serve(count)
+    for first, then in (({"number": "5", "more": None}, {"number": 5}), ({"number": 5}, {"number": "5.0"})):
+        state = (await server.call("count", arguments=first)).state
+        assert refused(await server.call("count", ANN, state, arguments={"number": 6})) == "other_request"
+        assert (await server.call("count", ANN, state, arguments=then)).text == "6 Ann"

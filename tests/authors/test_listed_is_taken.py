@@ -170,9 +170,9 @@ def test_what_is_not_listed_is_refused_where_it_is(annotation: Any, given: Any, 
 
 
 def test_a_query_fills_the_same() -> None:
-    assert taking(Literal[Mode.FAST]).coerced({}, {"x": ["fast"]}) == {"x": Mode.FAST}
-    assert taking(Odd).coerced({}, {"x": ["[1,2]"]}) == {"x": Odd.PAIR}
-    assert taking(Iterable[int]).coerced({}, {"x": ["1"]}) == {"x": [1]}
+    assert taking(Literal[Mode.FAST]).from_query({}, {"x": ["fast"]}).arguments == {"x": Mode.FAST}
+    assert taking(Odd).from_query({}, {"x": ["[1,2]"]}).arguments == {"x": Odd.PAIR}
+    assert taking(Iterable[int]).from_query({}, {"x": ["1"]}).arguments == {"x": [1]}
 
 
 def test_an_iterable_can_be_read_twice() -> None:
@@ -188,7 +188,7 @@ def test_nan_and_the_infinities_come_in_nowhere(annotation: Any, text: str) -> N
     given = {Lazy: {"ratio": text}, Movie: {"year": text}}.get(annotation, text)
     made = taking(annotation)
     with pytest.raises(errors.InvalidParams):
-        made.coerced({"x": given}, {}) if annotation in {Lazy, Movie} else made.coerced({}, {"x": [text]})
+        made.from_query({"x": given}, {}) if annotation in {Lazy, Movie} else made.from_query({}, {"x": [text]})
 
 
 # --- defaults --------------------------------------------------------------------------------------------------------
@@ -345,7 +345,7 @@ def test_what_a_validator_raises_is_for_the_run(raised: BaseException) -> None:
         raise raised
 
     made = taking(Annotated[str, BeforeValidator(explode)])
-    for arguments in (made.arguments({"x": "a"}), made.coerced({}, {"x": ["a"]})):
+    for arguments in (made.arguments({"x": "a"}), made.from_query({}, {"x": ["a"]}).arguments):
         error = getattr(arguments, "error", None)
         assert isinstance(error, Exception)
         assert raised in (error, error.__cause__)
@@ -388,7 +388,7 @@ def test_parameters_of_a_model_that_refers_to_itself() -> None:
     @tool(parameters=Hammer)
     def hit_(hammer: Hammer) -> None: ...
 
-    assert hit_.coerced({}, {"tool": ["x"], "tags": ["a"]})["hammer"].tags == ["a"]
+    assert hit_.from_query({}, {"tool": ["x"], "tags": ["a"]}).arguments["hammer"].tags == ["a"]
 
 
 @pytest.mark.parametrize("model", [RootModel[list[int]], RootModel[Frozen | Tree], RootModel[int]])

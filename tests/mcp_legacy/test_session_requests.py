@@ -72,7 +72,7 @@ async def test_what_a_model_can_mend_is_a_result(stage: Stage) -> None:
     client = await stage.client()
     wrong = decoded(await client.tool("add", a="x"))["result"]
     assert wrong["isError"] is True
-    assert "params.b: Field required" in wrong["content"][0]["text"]
+    assert "arguments.b: Field required: an integer, such as 5" in wrong["content"][0]["text"]
     failed = decoded(await client.tool("fails"))["result"]
     assert failed["isError"] is True
     assert "it went wrong" in failed["content"][0]["text"]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker
 
 from mcp_app import Tool, ToolDefinitionError, errors, tool
+from mcp_app.authoring.signature import Validated
 
 from .drawn_types import ANY_JSON, TYPES, Drawn
 from .examples import examples, time_bound
@@ -35,11 +36,13 @@ def is_listed(made: Tool, params: dict[str, Any]) -> bool:
     return Draft202012Validator(schema, format_checker=FormatChecker()).is_valid(params)
 
 
-def is_taken(made: Tool, params: dict[str, Any]) -> bool:
+def taken(made: Tool, params: dict[str, Any]) -> Validated | None:
     try:
-        return type(made.arguments(params)) is dict
+        validated = made.validated(params)
     except errors.InvalidParams:
-        return False
+        return None
+    assert type(validated.arguments) is dict
+    return validated
 
 
 def is_portable(schema: Any, at_root: bool = True) -> bool:
@@ -60,12 +63,15 @@ def is_portable(schema: Any, at_root: bool = True) -> bool:
 def test_what_is_listed_is_taken(drawn: Drawn, data: st.DataObject) -> None:
     made = taking(drawn.annotation)
     assert is_portable(dict(made.input_schema))
-    for strategy in (drawn.given, ANY_JSON):
+    for strategy in (drawn.given, ANY_JSON, drawn.given.map(json.dumps)):
         params = {"x": data.draw(strategy)}
         params = json.loads(json.dumps(params))
-        listed, taken = is_listed(made, params), is_taken(made, params)
-        assert taken or not listed, (drawn.annotation, params, dict(made.input_schema))
-        assert listed or not taken or not drawn.exact, (drawn.annotation, params, dict(made.input_schema))
+        listed, validated = is_listed(made, params), taken(made, params)
+        found = (drawn.annotation, params, validated, dict(made.input_schema))
+        assert validated is not None or not listed, found
+        if validated is not None:
+            assert not listed or (validated.repaired == 0 and validated.params is params), found
+            assert not drawn.exact or is_listed(made, dict(validated.params)), found
 
 
 @given(TYPES, st.data())
@@ -80,12 +86,12 @@ def test_a_default_is_listed_and_taken_or_refused(drawn: Drawn, data: st.DataObj
     if refusal:
         assert "the parameter x" in refusal
         return
-    assert is_taken(made, {})
+    assert taken(made, {})
     listed = made.input_schema["properties"]["x"]
     if "default" in listed:
         params = json.loads(json.dumps({"x": listed["default"]}))
         assert is_listed(made, params), (drawn.annotation, default, listed)
-        assert is_taken(made, params), (drawn.annotation, default, listed)
+        assert taken(made, params), (drawn.annotation, default, listed)
 
 
 @given(TYPES, st.data())

@@ -92,6 +92,15 @@ def test_a_request_comes_back_as_it_was_encoded(id_: jsonrpc.Id, method: str, pa
     assert parse(jsonrpc.result(id_, encoded)) == RpcResponse(id_, result=params)
 
 
+@pytest.mark.parametrize("number", ["1.0", "1e0", "10e-1"])
+def test_an_integer_may_have_a_fraction_of_zero(number: str) -> None:
+    """JSON Schema Validation, 6.1.1: what the schema of each revision calls an integer."""
+    request = parse(b'{"jsonrpc":"2.0","id":%b,"method":"x"}' % number.encode())
+    assert (request, type(request.id)) == (RpcRequest(1, "x", {}), int)
+    response = parse(b'{"jsonrpc":"2.0","id":%b,"result":{}}' % number.encode())
+    assert (response, type(response.id)) == (RpcResponse(1, result={}), int)
+
+
 # --- what is none ----------------------------------------------------------------------------------------------------
 
 # The id that the error carries: the one that was read, or none.
@@ -112,7 +121,7 @@ NO_MESSAGE = {
     "id is null": (body(id=None, method="x"), None),
     "id is true": (body(id=True, method="x"), None),
     "id is a fraction": (body(id=1.5, method="x"), None),
-    "id is a float": (b'{"jsonrpc":"2.0","id":1.0,"method":"x"}', None),
+    "id is a float beyond 64 bits": (b'{"jsonrpc":"2.0","id":1e300,"method":"x"}', None),
     "id is an object": (body(id={}, method="x"), None),
     "id is an array": (body(id=[1], method="x"), None),
     "id is too long": (body(id="i" * (MAX_ID_CHARS + 1), method="x"), None),

@@ -148,6 +148,11 @@ async def test_a_token_is_a_string_or_an_integer(here: Stage, token: Any) -> Non
         assert answer.id == 7
 
 
+async def test_a_token_with_a_fraction_of_zero_is_an_integer(here: Stage) -> None:
+    answer = await here.ask("tools/call", TALK, http=STREAM, progressToken=1.0)
+    assert [json.dumps(each["params"]["progressToken"]) for each in answer.before] == ["1"] * 3
+
+
 # --- log -------------------------------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Optional
 import pytest
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, Field, RootModel
-from typing_extensions import TypeAliasType
+from typing_extensions import Doc, TypeAliasType
 
 from mcp_app import Context, Tool, ToolDefinitionError, errors, tool
 from mcp_app.protocol.event import encode
@@ -158,11 +158,38 @@ def test_parameters_named_like_what_pydantic_has(name: str) -> None:
     made = tool(scope["f"])
     assert set(made.input_schema["properties"]) == {name, f"p_{name}"}
     assert made.arguments({name: 5}) == {name: 5, f"p_{name}": "d"}
-    assert made.coerced({}, {name: ["5"]}) == {name: 5, f"p_{name}": "d"}
+    assert made.from_query({}, {name: ["5"]}).arguments == {name: 5, f"p_{name}": "d"}
     assert made(**made.arguments({name: 5})) == 5
     with pytest.raises(errors.InvalidParams) as raised:
         made.arguments({name: "x"})
     assert details(raised)[0][0] == f"params.{name}"
+
+
+def test_a_text_beside_the_type_is_the_description() -> None:
+    @tool
+    def f(
+        a: Annotated[int, "Beside."],
+        b: Annotated[int, Doc("Documented.")],
+        c: Annotated[int, "Beside.", Field(description="In the field.")],
+        d: Annotated[Annotated[int, "Inner."], Field(ge=1)],
+        e: Annotated[int, object()],
+    ) -> None:
+        """Do it.
+
+        Args:
+            a: In the docstring.
+            e: In the docstring.
+        """
+
+    found = {name: each["description"] for name, each in f.input_schema["properties"].items()}
+    assert found == {
+        "a": "Beside.",
+        "b": "Documented.",
+        "c": "In the field.",
+        "d": "Inner.",
+        "e": "In the docstring.",
+    }
+    assert f.input_schema["properties"]["d"]["minimum"] == 1
 
 
 def test_an_alias_of_the_authors_is_the_name_for_callers() -> None:
@@ -183,7 +210,7 @@ def test_an_alias_of_the_authors_is_the_name_for_callers() -> None:
     assert set(properties) == {"foo", "from", "x"}
     assert (properties["foo"]["description"], properties["x"]["description"]) == ("The foo.", "The x.")
     assert f.arguments({"foo": 1, "from": 2}) == {"x": 1, "y": 2, "z": 3}
-    assert f.coerced({}, {"foo": ["1"], "from": ["2"], "x": ["4"]}) == {"x": 1, "y": 2, "z": 4}
+    assert f.from_query({}, {"foo": ["1"], "from": ["2"], "x": ["4"]}).arguments == {"x": 1, "y": 2, "z": 4}
     with pytest.raises(errors.InvalidParams) as raised:
         f.arguments({"x": 1})
     assert [field for field, _ in details(raised)] == ["params.foo", "params.from"]
@@ -255,29 +282,35 @@ def test_descriptions_come_from_the_docstring_unless_the_annotation_has_one() ->
     assert "description" not in properties["c"]
 
 
-# --- strictly, as in a body ------------------------------------------------------------------------------------------
+# --- by the schema, as in a body -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("annotation", "value"),
     [
-        (int, "5"),
+        (int, "5.5"),
+        (int, "five"),
+        (int, "05"),
+        (int, "1_000"),
+        (int, ""),
         (int, 5.5),
         (int, True),
-        (float, "5"),
-        (bool, "true"),
+        (float, "NaN"),
+        (float, "1e999"),
+        (bool, "yes"),
+        (bool, "1"),
         (bool, 1),
         (str, 5),
         (list[int], "5"),
         (list[int], 5),
         (int, None),
-        (Literal[1], "1"),
+        (Literal[1], "2"),
         (Colour, "blue"),
         (datetime.date, "yesterday"),
         (Port, [1]),
     ],
 )
-def test_a_body_is_taken_strictly(annotation: Any, value: Any) -> None:
+def test_a_body_is_taken_as_it_is_where_more_than_one_thing_can_be_meant(annotation: Any, value: Any) -> None:
     def f(x): ...  # type: ignore[no-untyped-def]
 
     f.__annotations__ = {"x": annotation}
@@ -292,11 +325,11 @@ def test_every_wrong_field_is_named() -> None:
     def f(a: int, b: Port, c: list[int]) -> None: ...
 
     with pytest.raises(errors.InvalidParams) as raised:
-        f.arguments({"b": {"port": "x"}, "c": [1, "2"], "d": 5})
+        f.arguments({"b": {"port": "x"}, "c": [1, "two"], "d": 5})
     assert details(raised) == [
-        ("params.a", "Field required"),
-        ("params.b.port", "Input should be a valid integer"),
-        ("params.c.1", "Input should be a valid integer"),
+        ("params.a", "Field required: an integer, such as 5"),
+        ("params.b.port", "Input should be a valid integer, such as 5"),
+        ("params.c.1", "Input should be a valid integer, such as 5"),
         ("params.d", "There is no field of this name"),
     ]
     assert raised.value.status == 422
@@ -363,7 +396,7 @@ def test_a_query_is_coerced_by_the_schema(annotation: Any, texts: list[str], val
     def f(x): ...  # type: ignore[no-untyped-def]
 
     f.__annotations__ = {"x": annotation}
-    coerced = tool(f).coerced({}, {"x": texts})["x"]
+    coerced = tool(f).from_query({}, {"x": texts}).arguments["x"]
     assert (coerced, type(coerced)) == (value, type(value))
 
 
@@ -376,7 +409,7 @@ def test_a_query_that_does_not_fit(annotation: Any, texts: list[str]) -> None:
 
     f.__annotations__ = {"x": annotation}
     with pytest.raises(errors.InvalidParams) as raised:
-        tool(f).coerced({}, {"x": texts})
+        tool(f).from_query({}, {"x": texts})
     assert details(raised)[0][0].startswith("params.x")
 
 
@@ -384,9 +417,9 @@ def test_objects_and_texts_together() -> None:
     @tool
     def f(port: Port, n: int) -> None: ...
 
-    assert f.coerced({"port": {"port": 5}}, {"n": ["7"]}) == {"port": Port(port=5), "n": 7}
+    assert f.from_query({"port": {"port": 5}}, {"n": ["7"]}).arguments == {"port": Port(port=5), "n": 7}
     with pytest.raises(errors.InvalidParams) as raised:
-        f.coerced({"port": {"port": 5}}, {"n": ["7"], "": ["x"]})
+        f.from_query({"port": {"port": 5}}, {"n": ["7"], "": ["x"]})
     assert details(raised) == [("params.", "There is no field of this name")]
 
 

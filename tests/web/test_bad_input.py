@@ -99,25 +99,25 @@ async def test_a_call_of_the_wrong_shape_names_its_field(direct: Direct, call: d
 @pytest.mark.parametrize(
     ("params", "field"),
     [
-        ({"number": "1"}, "params.number"),
+        ({"number": "one"}, "params.number"),
         ({"number": 1.5}, "params.number"),
         ({"number": 101}, "params.number"),
         ({"number": 10**100}, "params.number"),
         ({"number": True}, "params.number"),
         ({"flag": 1}, "params.flag"),
-        ({"ratio": "0.5"}, "params.ratio"),
+        ({"ratio": "0,5"}, "params.ratio"),
         ({"names": "a"}, "params.names"),
         ({"names": ["a", 1]}, "params.names.1"),
         ({"numbers": [1] * 6}, "params.numbers"),
         ({"colour": "green"}, "params.colour"),
-        ({"point": {"x": "1"}}, "params.point.x"),
+        ({"point": {"x": "1.5"}}, "params.point.x"),
         ({"point": 1}, "params.point"),
         ({"table": {"a": "b"}}, "params.table.a"),
         ({"text": "x" * 51}, "params.text"),
         ({"other": 1}, "params.other"),
     ],
 )
-async def test_parameters_are_strict_and_each_problem_has_its_field(
+async def test_parameters_are_checked_and_each_problem_has_its_field(
     direct: Direct, params: dict[str, Any], field: str
 ) -> None:
     for path in (EVENTS, RUNS):

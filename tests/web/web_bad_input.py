@@ -85,7 +85,7 @@ CRAFTED: tuple[bytes, ...] = (
     b'{"tool":"typed","params":{"numbers":[[[1]]]}}', b'{"tool":"typed","params":{"names":[1]}}',
     b'{"tool":"typed","params":{"text":"\\ud800"}}', b'{"tool":"\\udfff"}', b'{"tool":"echo","params":[]}',
     b'{"tool":"echo","params":{"\\ud800":1}}', b'{"tool":"echo\\u0000"}', b'{"tool":null}', b'{"tool":["echo"]}',
-    b'{"tool":"echo","params":{"text":null}}', b'{"jsonrpc":"2.0","id":1,"method":"tools/list"}',
+    b'{"tool":"echo","params":{"text":1}}', b'{"jsonrpc":"2.0","id":1,"method":"tools/list"}',
     b"[" * 100_000, b'{"a":' * 100_000, b"[" * 65 + b"]" * 65, b'{"tool":"echo","params":' * 2,
     b"[" * 65 + b'"' + b'\\"' * 100_000, b'{"tool":"' + b"x" * 500_000 + b'"}',
     b'{"tool":"typed","params":{"table":{' + b",".join(b'"%d":"x"' % n for n in range(20_000)) + b"}}}",

@@ -12,9 +12,10 @@ from typing import Any
 
 from ...authoring.prompt import Prompts
 from ...authoring.resource import Resources
-from ...authoring.tool import Registry
+from ...authoring.tool import Registry, Tool
 from ...manifest import Manifest, server_info
 from ...protocol.mcp.revisions import Wire
+from ...web.metrics import Counter
 from .completion import Completions
 from .lists import Lists
 
@@ -33,6 +34,8 @@ class Offer:
     resources: Resources = field(default_factory=Resources)
     prompts: Prompts = field(default_factory=Prompts)
     instructions: str | None = None
+    repairs: Counter = field(default_factory=Counter)
+    """Values that were repaired in the arguments of calls."""
 
     @property
     def namespace(self) -> str:
@@ -71,6 +74,15 @@ class Offer:
     @cached_property
     def lists(self) -> Lists:
         return Lists(self.tools, self.resources, self.prompts, self.namespace)
+
+    def arguments(self, tool: Tool, params: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of a tools/call. What was repaired in them is written into `params`: of it header fields and
+        the digest of a requestState are made. Raises InvalidParams."""
+        validated = tool.validated(params.get("arguments") or {}, called="arguments")
+        if validated.repaired:
+            params["arguments"] = validated.params
+            self.repairs.add(validated.repaired)
+        return validated.arguments
 
     async def complete(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Suggested values for one argument of a prompt or resource template (Completion)."""

@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ...protocol.mcp.jsonrpc import MAX_ID_CHARS, Code, RpcError, is_id
+from ...protocol.mcp.jsonrpc import MAX_ID_CHARS, Code, RpcError, read_id
 from ...protocol.mcp.params import validator
-from ...protocol.plain import problems
+from ...protocol.problems import problems
 
 
 def validate(method: str, params: Mapping[str, Any], version: str) -> None:
@@ -25,9 +25,9 @@ def validate(method: str, params: Mapping[str, Any], version: str) -> None:
     try:
         validator(method, version).validate_python(params)
     except ValidationError as error:
-        raise _refusal(problems(error, "params.")) from None
+        raise _refusal(problems(error, "params")) from None
     token = (params.get("_meta") or {}).get("progressToken")
-    if token is not None and not is_id(token):  # the schemas accept true as 1; and the token is echoed like an id
+    if token is not None and read_id(token) is None:  # the schemas accept true as 1; and the token is echoed like an id
         problem = f"Input should be a string of at most {MAX_ID_CHARS} characters or a 64-bit integer"
         raise _refusal([{"field": "params._meta.progressToken", "problem": problem}])
 

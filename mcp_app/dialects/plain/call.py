@@ -6,6 +6,7 @@ Nothing is started or answered here, and no run is looked up.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ...authoring.tool import Registry, Tool
@@ -25,6 +26,7 @@ class PlainCall(NamedTuple):
     `tool` is None when the request only resumes a run. `key` is the run key; calls with the same key must have equal
     `identity`. `last_event` is the run id and the number of Last-Event-ID. `heartbeat` is the interval in seconds;
     `visible` means that heartbeats are events. `cap` is the request's own cap in seconds, None for the server's.
+    `repaired` is how many values were repaired in the arguments.
     """
 
     representation: Representation
@@ -34,6 +36,7 @@ class PlainCall(NamedTuple):
     cap: float | None
     tool: Tool | None = None
     arguments: dict[str, Any] = {}  # noqa: RUF012 - a default that is never modified
+    repaired: int = 0
     key: str | None = None
     identity: Mapping[str, Any] | None = None
     last_event: tuple[str, int] | None = None
@@ -44,6 +47,7 @@ def parse_post(request: Request, registry: Registry, settings: Settings) -> Plai
     body = plain.parse_call(request.body)
     representation = _representation(request) if body.stream else Representation.JSON
     tool = registry.get(body.tool)
+    validated = tool.validated(body.params)
     return PlainCall(
         representation,
         request.headers,
@@ -51,7 +55,8 @@ def parse_post(request: Request, registry: Registry, settings: Settings) -> Plai
         body.heartbeat == "event",
         body.cap_seconds,
         tool,
-        tool.arguments(body.params),
+        validated.arguments,
+        validated.repaired,
     )
 
 
@@ -74,8 +79,14 @@ def parse_get(request: Request, registry: Registry, settings: Settings) -> Plain
         raise NotReadOnly(
             f"The tool {tool.name} may change something and is not started by GET.", headers={"Allow": "POST"}
         )
-    arguments = tool.coerced(query.params, query.texts)
-    return call._replace(tool=tool, arguments=arguments, last_event=_last_event(request))
+    validated = tool.from_query(query.params, query.texts)
+    return call._replace(
+        tool=tool,
+        arguments=validated.arguments,
+        repaired=validated.repaired,
+        identity=None if query.key is None else replace(query, params=validated.params).identity,
+        last_event=_last_event(request),
+    )
 
 
 def parse_follow(request: Request, settings: Settings) -> PlainCall:
@@ -100,7 +111,6 @@ def _from_query(request: Request, query: plain.Query, representation: Representa
         query.heartbeat == "event",
         query.cap_seconds,
         key=query.key,
-        identity=None if query.key is None else query.identity,
     )
 
 

@@ -120,6 +120,7 @@ class Calls:
 
     async def _start(self, call: PlainCall, policy: Policy) -> Run:
         assert call.tool is not None  # noqa: S101 - a call without a tool never starts a run
+        self._metrics.repairs.add(call.repaired)
         return await self._runs.start(
             call.tool,
             call.arguments,

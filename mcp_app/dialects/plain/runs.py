@@ -19,6 +19,7 @@ from ...runs import Run, Runs
 from ...web.guard import Guard
 from ...web.links import Links
 from ...web.messages import PRINCIPAL, Answer, Request, check_content_type, json_answer
+from ...web.metrics import Metrics
 from .calls import Calls
 
 
@@ -26,7 +27,15 @@ class RunRoutes:
     """Answers requests at and below the runs route, whose path is `path`."""
 
     def __init__(
-        self, path: str, links: Links, registry: Registry, runs: Runs, log: EventLog, guard: Guard, calls: Calls
+        self,
+        path: str,
+        links: Links,
+        registry: Registry,
+        runs: Runs,
+        log: EventLog,
+        guard: Guard,
+        calls: Calls,
+        metrics: Metrics,
     ) -> None:
         self._path = path
         self._links = links
@@ -35,6 +44,7 @@ class RunRoutes:
         self._log = log
         self._guard = guard
         self._calls = calls
+        self._metrics = metrics
 
     async def create(self, request: Request) -> Answer:
         """Start a detached run: 202 with its Location (RFC 9110, 15.3.3)."""
@@ -42,9 +52,11 @@ class RunRoutes:
         check_content_type(request)
         call = plain.parse_start(request.body)
         tool = self._registry.get(call.tool)
+        validated = tool.validated(call.params)
+        self._metrics.repairs.add(validated.repaired)
         run = await self._runs.start(
             tool,
-            tool.arguments(call.params),
+            validated.arguments,
             PLAIN_DETACHED,
             principal=PRINCIPAL,
             headers=request.headers,

@@ -30,10 +30,10 @@ __all__ = [
     "RpcRequest",
     "RpcResponse",
     "error",
-    "is_id",
     "notification",
     "parse",
     "read",
+    "read_id",
     "request",
     "result",
     "rpc_error",
@@ -161,12 +161,11 @@ def _call(value: dict[str, Any], echoed: Id | None) -> RpcRequest | RpcNotificat
 
 
 def _response(value: dict[str, Any]) -> RpcResponse:
-    id_, result_, error_ = value.get("id"), value.get("result"), value.get("error")
+    id_, result_, error_ = read_id(value.get("id")), value.get("result"), value.get("error")
     if "result" in value and "error" in value:
         raise _refusal("The response has a result and an error (JSON-RPC 2.0, 5).")
-    if id_ is None and "error" in value:
-        pass  # 5: null if its sender could not read the id; MCP omits it
-    elif not is_id(id_):
+    # 5: null if the sender of an error could not read the id; MCP omits it.
+    if id_ is None and not ("error" in value and value.get("id") is None):
         raise _refusal(_ID_PROBLEM)
     if "result" in value:
         if not isinstance(result_, dict):
@@ -184,11 +183,14 @@ def _is_error_object(value: Any) -> TypeGuard[dict[str, Any]]:
 _ID_PROBLEM = f"id is neither a string of at most {MAX_ID_CHARS} characters nor a 64-bit integer (MCP, Requests)."
 
 
-def is_id(value: Any) -> TypeGuard[Id]:
-    """Whether `value` is a valid id: a string or an integer within the limits; never null, a boolean or a fraction."""
+def read_id(value: Any) -> Id | None:
+    """An id, or a progress token: a string or an integer within the limits; None for any other value. 1.0 is the
+    integer 1 (JSON Schema Validation, 6.1.1), and is echoed as that."""
     if isinstance(value, str):
-        return len(value) <= MAX_ID_CHARS
-    return type(value) is int and abs(value) <= MAX_ID_INT  # not isinstance: a bool is an int
+        return value if len(value) <= MAX_ID_CHARS else None
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and abs(value) <= MAX_ID_INT else None  # not isinstance: a bool is an int
 
 
 def _readable_id(value: Any) -> Id | None:
@@ -198,8 +200,7 @@ def _readable_id(value: Any) -> Id | None:
     """
     if not isinstance(value, dict) or ("method" not in value and ("result" in value or "error" in value)):
         return None
-    found = value.get("id")
-    return found if is_id(found) else None
+    return read_id(value.get("id"))
 
 
 def _refusal(

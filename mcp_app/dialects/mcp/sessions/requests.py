@@ -97,8 +97,8 @@ class SessionMethods:
         if message.method == "notifications/initialized":
             session.initialized = session.capabilities is not None
         elif message.method == "notifications/cancelled":
-            request = message.params.get("requestId")
-            if jsonrpc.is_id(request):
+            request = jsonrpc.read_id(message.params.get("requestId"))
+            if request is not None:
                 session.cancel(request)
 
     # --- the session -------------------------------------------------------------------------------------------------
@@ -149,7 +149,7 @@ class SessionMethods:
         tool = self._offer.tools.get(request.params["name"])
         info = self._info(request, tool, request.session.revision.wire.structure(tool.structure))
         try:
-            arguments = tool.arguments(request.params.get("arguments") or {})
+            arguments = self._offer.arguments(tool, request.params)
         except InvalidParams as error:  # for the model to correct (SEP-1303)
             return failed(info, error.object())
         return await self._run(request, tool, arguments, info)
@@ -219,7 +219,7 @@ class SessionMethods:
             request.message.id,
             request.session.revision.wire,
             self._offer.namespace,
-            progress_token=(request.params.get("_meta") or {}).get("progressToken"),
+            progress_token=jsonrpc.read_id((request.params.get("_meta") or {}).get("progressToken")),
             level=request.session.level,
             counted=callee.context is None,
             structure=structure,

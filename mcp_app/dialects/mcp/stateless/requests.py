@@ -167,12 +167,14 @@ class StatelessMethods:
 
     async def _call_tool(self, request: StatelessRequest) -> Answer:
         tool = self._offer.tools.get(request.params["name"])
-        mcp_headers.check_arguments(request.http.headers, request.message, tool.mirrors)
         structure = STATELESS_WIRE.structure(tool.structure)
+        given = request.params.get("arguments")
         try:
-            arguments = tool.arguments(request.params.get("arguments") or {})
+            arguments = self._offer.arguments(tool, request.params)
         except InvalidParams as error:  # for the model to correct (SEP-1303)
+            mcp_headers.check_arguments(request.http.headers, request.message, tool.mirrors)
             return self._result(request, failed(self._info(request, tool, structure), error.object()))
+        mcp_headers.check_arguments(request.http.headers, request.message, tool.mirrors)
         if Tasks.starts(tool, request.capabilities):
             task = await self._new_task(request, tool, structure)
             return await self._tasks.call(request.http, tool, arguments, task, request.trace)
@@ -181,7 +183,8 @@ class StatelessMethods:
             run = await self._start(request, tool, arguments, MCP_2026_07_28_FOLLOWED, task)
             promote = partial(self._tasks.promote, run, task)
             return await self._answering.answer(request.http, run, task.transcript, promote)
-        return await self._run(request, tool, arguments, structure, once=tool.once)
+        repaired = request.params.get("arguments") is not given
+        return await self._run(request, tool, arguments, structure, once=tool.once, repaired=repaired)
 
     async def _new_task(self, request: StatelessRequest, tool: Tool, structure: Structure) -> Task:
         states, asker = await self._retry_asker(request, once=tool.once)
@@ -219,11 +222,12 @@ class StatelessMethods:
         raw: dict[str, Any] | None = None,
         *,
         once: bool = False,
+        repaired: bool = False,
     ) -> Answer:
-        """`once`: a `requestState` can be used only once."""
+        """`once`: a `requestState` can be used only once. `repaired`: the arguments are not those of the body."""
         asker: Asker | None = None
         states: BoundStates | LazyBoundStates | None = None
-        if request.params.get("requestState") is not None:
+        if repaired or request.params.get("requestState") is not None:
             states, asker = await self._retry_asker(request, once=once)
         elif callee.context is not None:
             states = LazyBoundStates(self._states, PRINCIPAL, request.http.body)
@@ -264,7 +268,7 @@ class StatelessMethods:
             request.message.id,
             STATELESS_WIRE,
             self._offer.namespace,
-            progress_token=request.meta.get("progressToken"),
+            progress_token=jsonrpc.read_id(request.meta.get("progressToken")),
             level=request.meta.get(LOG_LEVEL_KEY),
             counted=callee.context is None,
             structure=structure,

@@ -1,0 +1,99 @@
+"""Pydantic's validation errors as the error that a caller gets: every unknown name, what was expected, an example.
+
+The values are left out: they may be secrets, and the caller has them. Nothing is validated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, get_args
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+from pydantic_core.core_schema import ErrorType
+
+from ..protocol.errors import InvalidParams
+from ..protocol.example import example, expected
+from ..protocol.json_places import Place
+from ..protocol.problems import MAX_DETAILS, UNKNOWN_NAME, path, problem
+
+_OF_SCHEMAS = frozenset(get_args(ErrorType)) - {"value_error", "assertion_error"} - UNKNOWN_NAME
+"""Errors of which the schema tells what is right: not those of validators that an author wrote."""
+
+_COMPLETE = frozenset(["literal_error", "enum"])
+"""Errors that list all that is right."""
+
+_MAX_NAMES_CHARS = 1000  # of unknown names, which the caller chose
+
+_Steps = tuple[str | int, ...]
+
+
+def within(error: ValidationError, names: Collection[str]) -> ValidationError | None:
+    """The part of the error that is about these arguments; None if there is none."""
+    found: list[InitErrorDetails] = [
+        {
+            "type": PydanticCustomError(each["type"], "{problem}", {"problem": each["msg"]}),
+            "loc": each["loc"],
+            "input": each["input"],
+        }
+        for each in error.errors(include_url=False)
+        if each["loc"] and each["loc"][0] in names
+    ]
+    return ValidationError.from_exception_data(error.title, found, "json") if found else None
+
+
+def invalid_params(
+    error: ValidationError, schema: Mapping[str, Any], params: Mapping[str, Any], called: str
+) -> InvalidParams:
+    """The caller's error, of params that the dialect calls `called` and the tool lists by `schema`."""
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    root = Place([schema], schema)
+    details = dict.fromkeys(_detail(each, root, params, called) for each in errors[:MAX_DETAILS])
+    message = "{}: {}.".format(*next(iter(details)))
+    unknown = [path("", each["loc"]) for each in errors if each["type"] in UNKNOWN_NAME]
+    if len(unknown) > 1:
+        names = ", ".join(unknown)
+        message = f"{called}: there are no fields named {names[:_MAX_NAMES_CHARS]}."
+    return InvalidParams(message, details=[{"field": field, "problem": what} for field, what in details])
+
+
+def _detail(error: ErrorDetails, root: Place, params: Mapping[str, Any], called: str) -> tuple[str, str]:
+    """(The field, its problem with what is expected there.)"""
+    steps, choice = _steps(error, params)
+    field, found = path(called, (*steps, *choice)), problem(error)
+    if error["type"] not in _OF_SCHEMAS or len(choice) > 1 or choice == ("[key]",):
+        return field, found
+    place = _at(root, steps, params)
+    types = expected(place)
+    if choice:  # no choice of a union took the value: pydantic says so of each
+        field, found = path(called, steps), f"Input should be {types}" if types else found
+    elif error["type"] == "missing" and types:
+        found = f"Field required: {types}"
+    like = None if error["type"] in _COMPLETE and not choice else example(place)
+    return field, found if like is None else f"{found}, such as {like}"
+
+
+def _steps(error: ErrorDetails, value: Any) -> tuple[_Steps, _Steps]:
+    """(The steps from the parameters to the field, the rest of pydantic's path: names of choices of a union and what is
+    within.)"""
+    location = error["loc"]
+    last = len(location) - 1
+    for index, step in enumerate(location):
+        there = _within(value, step)
+        if not there and not (error["type"] == "missing" and index == last):
+            return location[:index], location[index:]
+        value = value[step] if there else None
+    return location, ()
+
+
+def _within(value: Any, step: str | int) -> bool:
+    if isinstance(step, int):
+        return isinstance(value, list) and step < len(value)
+    return isinstance(value, Mapping) and step in value
+
+
+def _at(place: Place, steps: _Steps, value: Any) -> Place:
+    for step in steps:
+        place = place.item(step) if isinstance(step, int) else place.members(value or {}).place(step)
+        value = value[step] if _within(value, step) else None
+    return place

@@ -1,0 +1,40 @@
+"""Pydantic's validation errors as the error object's `details`: the path of each field and its problem.
+
+The values are left out: they may be secrets, and the caller has them. Nothing is validated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+MAX_DETAILS = 20
+"""A list of a thousand invalid items is one mistake, not a thousand."""
+
+UNKNOWN_NAME = frozenset(["extra_forbidden", "unexpected_keyword_argument"])
+"""Pydantic's types of error for a name without a field: in a model, in a dataclass."""
+
+_MAX_NAME_CHARS = 200  # characters of a field's name or path; the caller chose the name and knows the rest
+
+
+def problems(error: ValidationError, called: str = "") -> list[dict[str, str]]:
+    """The details; `called` is the name of the value that was validated, if it has one."""
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    return [{"field": path(called, each["loc"]), "problem": problem(each)} for each in errors[:MAX_DETAILS]]
+
+
+def path(called: str, steps: Iterable[str | int]) -> str:
+    """The path of a field, shortened: `params.ports.0`; `params` is that of the whole value."""
+    names = [_shortened(str(step)) for step in steps]
+    return _shortened(".".join([called, *names] if called else names))
+
+
+def problem(error: ErrorDetails) -> str:
+    """What is wrong, without the value."""
+    return "There is no field of this name" if error["type"] in UNKNOWN_NAME else error["msg"]
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _MAX_NAME_CHARS else f"{name[:_MAX_NAME_CHARS]}…"
