@@ -58,6 +58,13 @@ class _Generator(Untitled):
             listed["propertyNames"] = names
         return listed
 
+    def model_schema(self, schema: core_schema.ModelSchema) -> dict[str, Any]:
+        """Pydantic reads the class, of which the core schema may be a stricter copy."""
+        listed = super().model_schema(schema)
+        if schema.get("config", {}).get("extra_fields_behavior") == "forbid" and not schema.get("root_model"):
+            listed.setdefault("additionalProperties", False)
+        return listed
+
     def enum_schema(self, schema: core_schema.EnumSchema) -> dict[str, Any]:
         """Members of a Flag can be combined to values that are not listed."""
         listed = super().enum_schema(schema)

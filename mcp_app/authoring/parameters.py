@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PydanticUserError, create_model
@@ -76,12 +76,19 @@ def field_of(
         called = _name(alias) or parameter.name
         options: dict[str, Any] = {} if alias else {"alias": parameter.name}
         if not any(each.description for each in given):
-            options["description"] = descriptions.get(parameter.name) or descriptions.get(called)
+            in_docstring = descriptions.get(parameter.name) or descriptions.get(called)
+            options["description"] = _written_beside(own.metadata) or in_docstring
         field = Field(**options)
         described = Annotated[annotation, field]
     except REFUSALS as error:
         raise ToolDefinitionError(f"{name}: the annotation of the parameter {parameter.name} is no type.") from error
     return called, described if default is parameter.empty else (described, default)
+
+
+def _written_beside(metadata: Iterable[Any]) -> str | None:
+    """The text in `Annotated[int, "text"]`, or in `Doc("text")` (PEP 727)."""
+    texts = (getattr(each, "documentation", each) for each in metadata)
+    return next((each for each in texts if isinstance(each, str)), None)
 
 
 def _name(alias: Any) -> str | None:
@@ -107,7 +114,7 @@ def compiled(name: str, fields: dict[str, Any], model: type[BaseModel] | None) -
     Raises ToolDefinitionError, which names the parameter at fault.
     """
     try:
-        parameters = _of_model(_model(name, fields)) if model is None else _of_model(model, closed=True)
+        parameters = _of_model(_model(name, fields) if model is None else model)
     except REFUSALS as error:
         culprit, cause = _culprit(name, fields, error) if model is None else (None, error)
         raise ToolDefinitionError(f"{name}: {_refusal(culprit, cause)}") from error
@@ -120,19 +127,14 @@ def compiled(name: str, fields: dict[str, Any], model: type[BaseModel] | None) -
     return parameters
 
 
-def _of_model(model: type[BaseModel], *, closed: bool = False) -> Parameters:
+def _of_model(model: type[BaseModel]) -> Parameters:
     if not model.__pydantic_complete__:
         model.model_rebuild(raise_errors=True)
-    schema = proved(for_json(model.__pydantic_core_schema__))
-    closed = closed and model.model_config.get("extra") is None
-    if closed:
-        schema = without_extras(schema)
+    schema = proved(without_extras(for_json(model.__pydantic_core_schema__)))
     # Compiled anew: pydantic would take the validators that nested models have, and with them NaN and lazy lists.
     validator = SchemaValidator(schema, _use_prebuilt=False)
     listed, inlined = listed_schema(schema, "validation")
     listed.pop("title", None)
-    if closed and "properties" in listed:
-        listed.setdefault("additionalProperties", False)
     return Parameters(model, validator, listed, inlined)
 
 

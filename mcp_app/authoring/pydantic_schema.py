@@ -33,19 +33,17 @@ def json_of(value: Any) -> bytes | None:
 
 
 def without_extras(schema: CoreSchema) -> CoreSchema:
-    """The core schema of a model, which refuses names that it has no field for."""
-    root = cast(Schema, schema)
-    name = root["schema"]["schema_ref"] if root["type"] == "definitions" and "schema_ref" in root["schema"] else None
+    """The core schema whose models, dataclasses and typed dicts refuse names that they have no field for, unless their
+    author said what such names mean (`extra=`)."""
+    return cast(CoreSchema, rewrite(schema, _without_extras))
 
-    def close(inner: Schema) -> Schema:
-        if inner["type"] == "model-fields":
-            return {**inner, "extra_behavior": "forbid"}
-        return {**inner, "schema": close(inner["schema"])} if "schema" in inner else inner
 
-    if name is None:
-        return cast(CoreSchema, close(root))
-    definitions = [close(each) if each["ref"] == name else each for each in root["definitions"]]
-    return cast(CoreSchema, {**root, "definitions": definitions})
+def _without_extras(schema: Schema) -> Schema:
+    config = schema.get("config", {})
+    if schema["type"] not in {"model", "dataclass", "typed-dict"} or "extra_fields_behavior" in config:
+        return schema
+    closed = {**schema, "config": {**config, "extra_fields_behavior": "forbid"}}
+    return {**closed, "extra_behavior": "forbid"} if schema["type"] == "typed-dict" else closed
 
 
 def is_authors(function: Any) -> bool:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from typing import Annotated, Any
 
 import pytest
 from author_calls import called
+from jsonschema import Draft202012Validator
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from typing_extensions import TypedDict
 
 from mcp_app import Context, Registry, Tool, ToolDefinitionError, errors, tool
 
@@ -58,7 +62,7 @@ async def test_the_model_validates_and_is_what_the_function_gets() -> None:
     arguments = write_to.arguments({"phone": "1", "address": {"city": "Bern"}})
     assert arguments == {"contact": Contact(phone="1", address={"city": "Bern"})}
     assert (await called(write_to, arguments))[0] == "1 for somebody"
-    assert write_to.coerced({}, {"email": ["a@b"]}) == {"contact": Contact(email="a@b")}
+    assert write_to.from_query({}, {"email": ["a@b"]}).arguments == {"contact": Contact(email="a@b")}
 
 
 @pytest.mark.parametrize(
@@ -120,6 +124,74 @@ def one(contact: Contact) -> None: ...
 def test_what_cannot_be_said_is_refused_when_it_is_defined(options: dict[str, Any], function: Any, said: str) -> None:
     with pytest.raises(ToolDefinitionError, match=said):
         tool(**options)(function)
+
+
+# --- unknown names ---------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Row:
+    n: int
+
+
+class Movie(TypedDict):
+    n: int
+
+
+class Plain(BaseModel):
+    n: int = 1
+    row: Row | None = None
+    movie: Movie | None = None
+    inner: list[Plain] = []
+
+
+class Ignoring(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+    n: int
+
+
+class Allowing(BaseModel):
+    model_config = ConfigDict(extra="allow")
+    n: int
+
+
+@pytest.mark.parametrize(
+    ("annotation", "given", "field"),
+    [
+        (Plain, {"x": 1}, "x"),
+        (list[Plain], [{"x": 1}], "0.x"),
+        (dict[str, Plain | None], {"a": {"x": 1}}, "a.x"),
+        (Plain, {"inner": [{"x": 1}]}, "inner.0.x"),
+        (Plain, {"row": {"n": 1, "x": 1}}, "row.x"),
+        (Plain, {"movie": {"n": 1, "x": 1}}, "movie.x"),
+        (Row, {"n": 1, "x": 1}, "x"),
+        (Movie, {"n": 1, "x": 1}, "x"),
+        (Ignoring, {"n": 1, "x": 1}, None),
+        (Allowing, {"n": 1, "x": 1}, None),
+    ],
+)
+def test_unknown_names_are_errors_at_any_depth_unless_the_author_says_what_they_mean(
+    annotation: Any, given: Any, field: str | None
+) -> None:
+    def f(x): ...  # type: ignore[no-untyped-def]
+
+    f.__annotations__ = {"x": annotation}
+    made = tool(f)
+    assert Draft202012Validator(dict(made.input_schema)).is_valid({"x": given}) is (field is None)
+    if field is None:
+        assert made.arguments({"x": given})
+        return
+    with pytest.raises(errors.InvalidParams) as raised:
+        made.arguments({"x": given})
+    assert raised.value.details == ({"field": f"params.x.{field}", "problem": "There is no field of this name"},)
+
+
+def test_unknown_names_in_a_result_are_left_out_as_before() -> None:
+    @tool
+    def f() -> Plain:
+        return {"n": 1, "x": 2}  # type: ignore[return-value]
+
+    assert json.loads(f.encode_result(f()).data)["n"] == 1
 
 
 # --- x-mcp-header ----------------------------------------------------------------------------------------------------
