@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from types import CoroutineType
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel
 
@@ -71,13 +72,15 @@ _EXACT = 2**53
 class Context:
     """Passed to a tool's parameter that is annotated `Context`, whatever its name."""
 
-    __slots__ = ("_caller", "_questions", "_send", "_wait")
+    __slots__ = ("_caller", "_questions", "_send", "_wait", "asked")
 
     def __init__(self, send: Send, caller: Caller, wait: Wait | None = None) -> None:
         self._send = send
         self._caller = caller
         self._wait = wait
         self._questions: Questions | None = None  # created by the first question: few calls ask one
+        self.asked: Sequence[tuple[str, CoroutineType[Any, Any, Any]]] = ()
+        """The method and the coroutine of each question that is not answered: one that is not awaited is not asked."""
 
     def progress(self, done: float, total: float | None = None, message: str | None = None) -> Awaitable[None]:
         """Report progress: `done` of `total`, in any unit.
@@ -144,7 +147,7 @@ class Context:
         NoAnswer if its client fails; when called, before the await, ToolDefinitionError for a model that no form can
         show, and ValueError for a key that was used before.
         """
-        return self._get_questions().form(model, message, key)
+        return self._asked("ask", self._get_questions().form(model, message, key))
 
     def ask_url(
         self, url: str, message: str, *, until: Visits | None = None, key: str | None = None
@@ -155,7 +158,7 @@ class Context:
         the id is the URL's query parameter elicitationId. Put no secret into the URL, and let the page authenticate
         its visitor. Runs again, and raises, like `ask`.
         """
-        return self._get_questions().url(url, message, key, until, self._caller.principal)
+        return self._asked("ask_url", self._get_questions().url(url, message, key, until, self._caller.principal))
 
     def sample(
         self,
@@ -184,11 +187,11 @@ class Context:
             "tools": tools,
             "toolChoice": tool_choice,
         }
-        return self._get_questions().sample(messages, options, key)
+        return self._asked("sample", self._get_questions().sample(messages, options, key))
 
     def roots(self, *, key: str | None = None) -> Coroutine[Any, Any, list[Root]]:
         """Ask for the directories and files that the client considers relevant. Runs again, and raises, like `ask`."""
-        return self._get_questions().roots(key)
+        return self._asked("roots", self._get_questions().roots(key))
 
     def once(self, key: str, make: Callable[[], Any]) -> Coroutine[Any, Any, Any]:
         """The return value of `make()`, or of its coroutine, which runs once per call even if the tool runs again.
@@ -199,7 +202,13 @@ class Context:
 
         In a plain function `make` is called in a thread, where it may block, too.
         """
-        return self._get_questions().once(key, make if self._wait is None else lambda: in_thread(make))
+        made = make if self._wait is None else lambda: in_thread(make)
+        return self._asked("once", self._get_questions().once(key, made))
+
+    def _asked(self, method: str, coroutine: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
+        started = cast("CoroutineType[Any, Any, T]", coroutine)
+        self.asked = [*(each for each in self.asked if each[1].cr_frame is not None), (method, started)]
+        return coroutine
 
     def _get_questions(self) -> Questions:
         if self._questions is None:

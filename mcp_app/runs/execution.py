@@ -19,12 +19,16 @@ from ..protocol.errors import ToolFailed
 from ..protocol.event import MAX_EVENT_BYTES, Event, EventType, Shape, encode
 from .callee import Callee
 from .from_thread import Item, Waits
-from .sends import Emit, Sends
+from .sends import Emit, Sends, check_waited
 from .threads import QUEUE_SECONDS, Channel, Threads
 from .writer import too_large
 
 MAX_RESULT_BYTES = MAX_EVENT_BYTES - 256
 """Of a result: with what is said about it in the last event's metadata, that is an event of the largest size."""
+
+
+_MISUSED = (AttributeError, TypeError)
+"""What a coroutine raises that is taken for its result: an `await` may have been forgotten."""
 
 
 class Outcome(NamedTuple):
@@ -55,25 +59,31 @@ def work(
 
 async def _coroutine(callee: Callee, arguments: dict[str, Any], caller: Caller, emit: Emit) -> Outcome:
     sends = None if callee.context is None else Sends(emit)
-    called = callee.function(**_with_context(callee, arguments, caller, sends.send if sends else None))
+    arguments = _with_context(callee, arguments, caller, sends.send if sends else None)
+    called = callee.function(**arguments)
     # A class around a coroutine function may give an answer of its own.
-    value = await called if type(called) is CoroutineType or inspect.isawaitable(called) else called
+    try:
+        value = await called if type(called) is CoroutineType or inspect.isawaitable(called) else called
+    except _MISUSED:
+        if sends is not None:
+            await sends.check(callee.name, _context(callee, arguments))
+        raise
     if isinstance(value, AsyncGeneratorType) and callee.encode_item is not None:
-        return await _iterate_async(callee, value, emit, sends)
+        return await _iterate_async(callee, arguments, value, emit, sends)
     if sends is not None:
-        await sends.check(callee.name)
+        await sends.check(callee.name, _context(callee, arguments))
     _check_eager(callee, value)
     return _outcome(callee, value)
 
 
 async def _async_generator(callee: Callee, arguments: dict[str, Any], caller: Caller, emit: Emit) -> Outcome:
     sends = None if callee.context is None else Sends(emit)
-    generator = callee.function(**_with_context(callee, arguments, caller, sends.send if sends else None))
-    return await _iterate_async(callee, generator, emit, sends)
+    arguments = _with_context(callee, arguments, caller, sends.send if sends else None)
+    return await _iterate_async(callee, arguments, callee.function(**arguments), emit, sends)
 
 
 async def _iterate_async(
-    callee: Callee, generator: AsyncGenerator[Any, None], emit: Emit, sends: Sends | None
+    callee: Callee, arguments: dict[str, Any], generator: AsyncGenerator[Any, None], emit: Emit, sends: Sends | None
 ) -> Outcome:
     items = _Items(callee)
     async with aclosing(generator):
@@ -83,7 +93,7 @@ async def _iterate_async(
             if event is not None:
                 await emit((event,))
     if sends is not None:
-        await sends.check(callee.name)
+        await sends.check(callee.name, _context(callee, arguments))
     return items.outcome()
 
 
@@ -104,12 +114,11 @@ async def _in_thread(
     channel: Channel[Item] = Channel(asyncio.get_running_loop(), lambda item: item.size)
     waits = Waits(channel)
     arguments = _with_context(callee, arguments, caller, channel.send, waits.wait)
-    work_there = _generate if callee.kind is Kind.GENERATOR else _call
     # Half of its time at most: what ended by its deadline would not say that it never began.
     patience = min(QUEUE_SECONDS, (caller.deadline - caller.clock()) / 2)
     async with (
         threads.run(
-            work_there, callee, arguments, channel, name=f"run {run}: {callee.name}", patience=patience
+            _work_there, callee, arguments, channel, name=f"run {run}: {callee.name}", patience=patience
         ) as outcome,
         waits.answered(),
     ):
@@ -117,6 +126,19 @@ async def _in_thread(
             for events in waits.begin(items):
                 await emit(events)
         return await outcome
+
+
+def _work_there(callee: Callee, arguments: dict[str, Any], channel: Channel[Item]) -> Outcome:
+    work = _generate if callee.kind is Kind.GENERATOR else _call
+    try:
+        outcome = work(callee, arguments, channel)
+    except _MISUSED:
+        if callee.context is not None:
+            check_waited(callee.name, _context(callee, arguments))
+        raise
+    if callee.context is not None:
+        check_waited(callee.name, _context(callee, arguments))
+    return outcome
 
 
 def _call(callee: Callee, arguments: dict[str, Any], channel: Channel[Item]) -> Outcome:
@@ -203,3 +225,9 @@ def _with_context(
 ) -> dict[str, Any]:
     name = callee.context
     return arguments if name is None or send is None else {**arguments, name: Context(send, caller, wait)}
+
+
+def _context(callee: Callee, arguments: dict[str, Any]) -> Context:
+    assert callee.context is not None  # noqa: S101 - asked for by whoever has it
+    context: Context = arguments[callee.context]
+    return context

@@ -1,4 +1,4 @@
-"""What a coroutine sends through its `Context`, and whether it awaited that: without `await` nothing is sent.
+"""What a function sends and asks through its `Context`, and whether it awaited that: without `await` nothing happens.
 
 Python only warns of it, in the server's log and without the tool's name.
 """
@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from types import CoroutineType
 from typing import Any, cast
 
+from ..authoring.context import Context
 from ..protocol.errors import ToolFailed
 from ..protocol.event import Event
+
+_Called = tuple[str, "CoroutineType[Any, Any, Any]"]
+"""The name of a method of `Context`, and the coroutine that it returned."""
 
 Emit = Callable[[Sequence[Event]], Coroutine[Any, Any, None]]
 
@@ -33,22 +37,41 @@ class Sends:
         self._open.append((event, coroutine))
         return coroutine
 
-    async def check(self, tool: str) -> None:
-        """At the end of the function. Raises ToolFailed if it did not await what it sent."""
-        if not self._forgotten():
+    async def check(self, tool: str, context: Context) -> None:
+        """At the end of the function. Raises ToolFailed if it did not await what it sent or asked."""
+        if not self._forgotten(context):
             return
         await asyncio.sleep(0)  # a task that was made of it may begin now
-        forgotten = self._forgotten()
+        forgotten = self._forgotten(context)
         if not forgotten:
             return
-        for _, coroutine in forgotten:
-            coroutine.close()
-        method = f"ctx.{forgotten[0][0].type.value}(…)"
-        times = "once" if len(forgotten) == 1 else f"{len(forgotten)} times"
+        method, times = _closed(forgotten)
         raise ToolFailed(
-            f"The tool {tool} called {method} without await, {times}, so that nothing was sent. "
+            f"The tool {tool} called {method} without await, {times}, so that nothing came of it. "
             f"Write `await {method}`; in a thread, `asyncio.run_coroutine_threadsafe({method}, loop).result()`."
         )
 
-    def _forgotten(self) -> list[tuple[Event, CoroutineType[Any, Any, None]]]:
-        return [each for each in self._open if inspect.getcoroutinestate(each[1]) == inspect.CORO_CREATED]
+    def _forgotten(self, context: Context) -> list[_Called]:
+        sent = ((event.type.value, coroutine) for event, coroutine in self._open)
+        return _not_begun((*sent, *context.asked)) if self._open or context.asked else []
+
+
+def check_waited(tool: str, context: Context) -> None:
+    """At the end of a plain function. Raises ToolFailed if it did not wait for what it asked."""
+    if forgotten := _not_begun(context.asked):
+        method, times = _closed(forgotten)
+        raise ToolFailed(
+            f"The tool {tool} called {method} without ctx.wait, {times}, so that nothing came of it. "
+            f"Write `ctx.wait({method})`."
+        )
+
+
+def _not_begun(called: Iterable[_Called]) -> list[_Called]:
+    return [each for each in called if inspect.getcoroutinestate(each[1]) == inspect.CORO_CREATED]
+
+
+def _closed(forgotten: Sequence[_Called]) -> tuple[str, str]:
+    """(The method that was called first, how often anything was.)"""
+    for _, coroutine in forgotten:
+        coroutine.close()
+    return f"ctx.{forgotten[0][0]}(…)", "once" if len(forgotten) == 1 else f"{len(forgotten)} times"

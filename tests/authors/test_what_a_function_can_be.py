@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import inspect
+import re
 import sys
 import threading
 import types
@@ -388,6 +389,73 @@ async def test_a_forgotten_await_is_an_error_of_the_run(say: Callable[[Context],
     for function in (coroutine, generator):
         with pytest.raises(errors.ToolFailed, match=f"The tool {function.__name__} called {said}"):
             await called(tool(function), {})
+
+
+class Form(BaseModel):
+    name: str
+
+
+QUESTIONS: list[tuple[Callable[[Context], Any], str]] = [
+    (lambda ctx: ctx.ask(Form, "Name?"), "ask"),
+    (lambda ctx: ctx.ask_url("https://example.com/", "Open"), "ask_url"),
+    (lambda ctx: ctx.sample("x", max_tokens=5), "sample"),
+    (lambda ctx: ctx.roots(), "roots"),
+    (lambda ctx: ctx.once("k", lambda: 5), "once"),
+]
+
+
+@pytest.mark.parametrize(("ask", "method"), QUESTIONS)
+async def test_a_question_without_await_is_an_error_of_the_run(ask: Callable[[Context], Any], method: str) -> None:
+    async def coroutine(ctx: Context) -> str:
+        ask(ctx)
+        return "done"
+
+    async def misused(ctx: Context) -> str:
+        answer: str = ask(ctx).name
+        return answer
+
+    async def generator(ctx: Context) -> AsyncIterator[int]:
+        ask(ctx)
+        yield 1
+
+    def plain(ctx: Context) -> str:
+        ask(ctx)
+        return "done"
+
+    def plain_misused(ctx: Context) -> str:
+        answer: str = ask(ctx).name
+        return answer
+
+    def yielding(ctx: Context) -> Iterator[int]:
+        ask(ctx)
+        yield 1
+
+    for function in (coroutine, misused, generator):
+        said = f"The tool {function.__name__} called ctx.{method}(…) without await, once"
+        with pytest.raises(errors.ToolFailed, match=re.escape(said)):
+            await called(tool(function), {})
+    for function in (plain, plain_misused, yielding):
+        said = f"The tool {function.__name__} called ctx.{method}(…) without ctx.wait, once"
+        with pytest.raises(errors.ToolFailed, match=re.escape(said)):
+            await called(tool(function), {})
+
+
+async def test_a_question_that_waits_in_a_task_or_for_ctx_wait_is_asked() -> None:
+    async def coroutine(ctx: Context) -> int:
+        first, second = await asyncio.gather(ctx.once("a", lambda: 1), asyncio.create_task(ctx.once("b", lambda: 2)))
+        return int(first + second)
+
+    def plain(ctx: Context) -> int:
+        return int(ctx.wait(ctx.once("a", lambda: 3)))
+
+    async def other_error(ctx: Context) -> None:
+        await ctx.once("a", lambda: 1)
+        raise TypeError("mine")
+
+    assert (await called(tool(coroutine), {}))[0] == 3
+    assert (await called(tool(plain), {}))[0] == 3
+    with pytest.raises(TypeError, match="mine"):
+        await called(tool(other_error), {})
 
 
 async def test_the_context_of_a_coroutine_in_a_thread() -> None:
