@@ -7,6 +7,7 @@ notified here: a watcher does that.
 from __future__ import annotations
 
 import difflib
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, ParamSpec, Protocol, TypeVar
 
@@ -67,6 +68,7 @@ class Catalogue(Generic[T]):
         self._key = key
         self._remedy = remedy
         self._items: dict[str, T] = {}
+        self._lock = threading.Lock()
         self._watchers: Watchers[[]] = Watchers()
         self.version = 0
         """Grows with each change: whoever keeps what was made of the items compares it."""
@@ -74,22 +76,24 @@ class Catalogue(Generic[T]):
             self.add(item)
 
     def add(self, new: T) -> None:
-        """Add an item. Raises ToolDefinitionError if it is of another class, or its key is already in use."""
+        """Add an item, in any thread. Raises ToolDefinitionError if it is of another class, or its key is in use."""
         if not isinstance(new, self._item_type):
             raise ToolDefinitionError(f"{new!r} is not a {self._noun}: decorate the function with {self._decorator}.")
-        if (known := self._items.get(new.key)) is not None:
-            raise ToolDefinitionError(
-                f"Two {self._noun}s have the {self._key} {new.key}: {known.where} and {new.where}. "
-                f"Give one of them another, with {self._remedy}."
-            )
-        self._items[new.key] = new
+        with self._lock:  # of two threads that look at the same time both would find none
+            if (known := self._items.get(new.key)) is not None:
+                raise ToolDefinitionError(
+                    f"Two {self._noun}s have the {self._key} {new.key}: {known.where} and {new.where}. "
+                    f"Give one of them another, with {self._remedy}."
+                )
+            self._items[new.key] = new
         self.changed()
 
     def remove(self, item: T) -> None:
         """Remove an item. Raises KeyError unless this very object is in the catalogue."""
-        if self._items.get(item.key) is not item:
-            raise KeyError(f"The {self._noun} {item.key} is not offered.")
-        del self._items[item.key]
+        with self._lock:
+            if self._items.get(item.key) is not item:
+                raise KeyError(f"The {self._noun} {item.key} is not offered.")
+            del self._items[item.key]
         self.changed()
 
     def find(self, key: str) -> T | None:

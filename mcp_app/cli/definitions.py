@@ -137,11 +137,35 @@ def _nothing(name: str) -> str:
     apps = _applications(name)
     if apps:
         return f"{name}: no tools: {_serves(name, *apps[0])} serves its application"
+    elsewhere = _elsewhere(name)
+    if elsewhere:
+        return f"{name}: no tools among its names, but in {' and in '.join(elsewhere)}"
     return f"{name}: no tools: decorate a function with @tool (from mcp_app import tool)"
 
 
+def _elsewhere(name: str) -> list[str]:
+    """What holds tools, resources or prompts that the module has neither by name nor in a Registry; how to serve them."""
+    module = import_named(name)
+    values = list(vars(module).values())
+    known = {id(each) for value in values for each in (value if isinstance(value, Catalogue) else [value])}
+    found = []
+    for attribute, holder in vars(module).items():
+        if isinstance(holder, list | tuple):
+            held, kind, advice = list(holder), "list", f"mcp-app serve {name}:{attribute} serves it"
+        elif isinstance(holder, Mapping):
+            held, kind, advice = list(holder.values()), "dict", "write a list"
+        elif inspect.isclass(holder) and holder.__module__ == module.__name__:
+            held, kind, advice = list(vars(holder).values()), "class", "write a list"
+        else:
+            continue
+        if any(isinstance(each, _OFFERED) and id(each) not in known for each in held):
+            found.append(f"the {kind} {attribute}: {advice}")
+    return found
+
+
 def _ignored(name: str) -> list[str]:
-    return [
+    elsewhere = [f"{name}: its tools are served, not those in {each}" for each in _elsewhere(name)]
+    return elsewhere + [
         f"{name}: its tools are served, its application {attribute} is not, with its routes and hooks: "
         f"{_serves(name, attribute, value)} serves it"
         for attribute, value in _applications(name)

@@ -295,3 +295,32 @@ def test_a_module_with_a_catalogue_that_is_still_empty_is_served(tmp_path: Path)
         tools, resources, prompts, _ = load(name)
         own = sys.modules[Path(name).stem].OWN
         assert [each is own for each in (tools, resources, prompts)].count(True) == 1
+
+
+MADE = "from mcp_app import Registry, tool\ndef made(n):\n    def f() -> int: ...\n    return tool(name=n)(f)\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("TOOLS = [made('a'), made('b')]", "the list TOOLS: mcp-app serve {file}:TOOLS serves it"),
+        ("TOOLS = {'a': made('a')}", "the dict TOOLS: write a list"),
+        ("class Tools:\n    a = made('a')", "the class Tools: write a list"),
+    ],
+)
+def test_tools_that_are_no_names_of_the_module_are_not_ignored_in_silence(
+    tmp_path: Path, text: str, expected: str
+) -> None:
+    file = written(tmp_path, MADE + text)
+    assert refusal(file) == f"{file}: no tools among its names, but in {expected.format(file=file)}"
+    beside = written(tmp_path, f"{MADE}{text}\nown = made('own')", "beside.py")
+    loaded = load(beside)
+    assert [each.name for each in loaded.tools] == ["own"]
+    assert loaded.notes == (f"{beside}: its tools are served, not those in {expected.format(file=beside)}",)
+
+
+def test_a_list_of_what_is_served_is_nothing_to_tell(tmp_path: Path) -> None:
+    text = f"{MADE}a = made('a')\nTOOLS = [a]\nMORE = [made('b')]\nregistry = Registry([a, *MORE])"
+    assert load(written(tmp_path, text)).notes == ()
+    listed = load(written(tmp_path, f"{MADE}TOOLS = [made('a'), made('b')]", "listed.py") + ":TOOLS")
+    assert [each.name for each in listed.tools] == ["a", "b"]

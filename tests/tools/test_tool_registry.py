@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from typing import Any
 
 import pytest
@@ -111,3 +112,36 @@ def test_an_absurd_name_costs_little_and_is_shown_in_short() -> None:
         registry.get("\r\n\0" + "a" * 1_000_000)
     assert len(raised.value.message) < 300
     assert "\n" not in raised.value.message
+
+
+def test_of_two_threads_that_add_one_name_one_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them looks for the name before either adds: the first waits in the middle until the second has looked."""
+    looked = threading.Barrier(2)
+
+    class Slow(dict[str, Any]):
+        def get(self, *args: Any) -> Any:
+            found = super().get(*args)
+            try:
+                looked.wait(0.2)  # broken where the two may not look at the same time
+            except threading.BrokenBarrierError:
+                pass
+            return found
+
+    registry = Registry()
+    monkeypatch.setattr(registry, "_items", Slow())
+    accepted: list[Any] = []
+    refused: list[Any] = []
+
+    def add() -> None:
+        try:
+            registry.add(tool(name="t")(scan_domain))
+            accepted.append(1)
+        except ToolDefinitionError:
+            refused.append(1)
+
+    threads = [threading.Thread(target=add) for _ in range(2)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join(10)
+    assert (len(accepted), len(refused)) == (1, 1)
