@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .manifest import DOCUMENT_PATHS, Manifest
+from .manifest import DOCUMENT_PATHS, SSE_PATH, Manifest
 from .web import pages
 
 Methods = Mapping[str, str]
@@ -22,9 +22,12 @@ RUN = "<run>"
 def table(manifest: Manifest) -> dict[str, Methods]:
     """Path -> method -> "part.handler". HEAD without an entry of its own is served by GET, without the body."""
     runs = manifest.runs_path
+    mcp = {"POST": "mcp.post", "GET": "mcp.get", "HEAD": "mcp.head", "DELETE": "mcp.delete"}
     return {
-        manifest.mcp_path: {"POST": "mcp.post", "GET": "mcp.get", "HEAD": "mcp.head", "DELETE": "mcp.delete"},
+        manifest.mcp_path: mcp,
         f"{manifest.mcp_path}/messages": {"POST": "mcp.messages"},
+        SSE_PATH: mcp,
+        f"{SSE_PATH}/messages": {"POST": "mcp.messages"},
         manifest.events_path: {
             "POST": "endpoint.post",
             "GET": "endpoint.get",

@@ -101,9 +101,9 @@ class Catalogue(Generic[T]):
         return self._items.get(key)
 
     def suggestion(self, key: str) -> str:
-        """A sentence naming similar keys, with a trailing space; empty if there are none."""
+        """A sentence naming similar keys; empty if there are none."""
         matches = difflib.get_close_matches(key[:_COMPARED_CHARS], list(self._items), n=3)
-        return f"Did you mean {' or '.join(matches)}? " if matches else ""
+        return f"Did you mean {' or '.join(matches)}?" if matches else ""
 
     def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
         """Call `changed` after each change, in the thread that made it, until the returned function is called."""

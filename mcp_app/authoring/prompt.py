@@ -210,7 +210,5 @@ class Prompts(Catalogue[Prompt]):
         """The prompt with that name. Raises UnknownPrompt, with similar names in its hint."""
         found = self.find(name)
         if found is None:
-            raise UnknownPrompt(
-                f"There is no prompt named {name[:_QUOTED_CHARS]!r}.", hint=self.suggestion(name) + UnknownPrompt.hint
-            )
+            raise UnknownPrompt(f"There is no prompt named {name[:_QUOTED_CHARS]!r}.", suggestion=self.suggestion(name))
         return found

@@ -38,8 +38,8 @@ class UnknownResource(RequestError):
     error_kind = ErrorKind.UNKNOWN_RESOURCE
     hint = "resources/list and resources/templates/list name what can be read; a URI is percent-encoded."
 
-    def __init__(self, uri: str, *, hint: str | None = None) -> None:
-        super().__init__(f"There is no resource at {uri[:_QUOTED_CHARS]!r}.", hint=hint)
+    def __init__(self, uri: str, *, suggestion: str = "") -> None:
+        super().__init__(f"There is no resource at {uri[:_QUOTED_CHARS]!r}.", suggestion=suggestion)
         self.uri = uri
 
     def object(self) -> dict[str, Any]:
@@ -286,7 +286,7 @@ class Resources(Catalogue[Resource]):
             values = each.template.match(uri)
             if values is not None:
                 return each.reading(uri, values)
-        raise UnknownResource(uri, hint=self.suggestion(uri) + UnknownResource.hint)
+        raise UnknownResource(uri, suggestion=self.suggestion(uri))
 
     def template(self, uri: str) -> Resource:
         """The resource with exactly this URI or template text, as completion requests refer to it.
@@ -296,4 +296,4 @@ class Resources(Catalogue[Resource]):
         for each in self:
             if each.uri == uri:
                 return each
-        raise UnknownResource(uri, hint=self.suggestion(uri) + UnknownResource.hint)
+        raise UnknownResource(uri, suggestion=self.suggestion(uri))

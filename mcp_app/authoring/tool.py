@@ -279,7 +279,5 @@ class Registry(Catalogue[Tool]):
         """The tool with that name. Raises UnknownTool, with similar names in its hint."""
         found = self.find(name)
         if found is None:
-            raise UnknownTool(
-                f"There is no tool named {name[:_QUOTED_CHARS]!r}.", hint=self.suggestion(name) + UnknownTool.hint
-            )
+            raise UnknownTool(f"There is no tool named {name[:_QUOTED_CHARS]!r}.", suggestion=self.suggestion(name))
         return found

@@ -144,7 +144,7 @@ def _nothing(name: str) -> str:
 
 
 def _elsewhere(name: str) -> list[str]:
-    """What holds tools, resources or prompts that the module has neither by name nor in a Registry; how to serve them."""
+    """What holds tools, resources or prompts that the module has neither by name nor in a Registry; how to serve it."""
     module = import_named(name)
     values = list(vars(module).values())
     known = {id(each) for value in values for each in (value if isinstance(value, Catalogue) else [value])}

@@ -11,13 +11,14 @@ from .doors import CORS, Document, documents_of
 from .explain import ManifestError
 from .load import FILE_NAME, load_manifest
 from .manifest import Manifest, parse_manifest
-from .paths import DOCUMENT_PATHS, MCP_PATH
+from .paths import DOCUMENT_PATHS, MCP_PATH, SSE_PATH
 
 __all__ = [
     "CORS",
     "DOCUMENT_PATHS",
     "FILE_NAME",
     "MCP_PATH",
+    "SSE_PATH",
     "Card",
     "CardIcon",
     "Document",

@@ -13,6 +13,10 @@ DEFAULT_EVENTS_PATH = "/api/v1/mcp/sse"
 MCP_PATH = "/mcp"
 """The conventional path of an MCP endpoint, which hosts try when the user enters a bare domain."""
 
+SSE_PATH = "/sse"
+"""The conventional path of HTTP+SSE, the transport of MCP 2024-11-05. mcp.json may choose it for the SSE path, which
+speaks that transport as well."""
+
 CARD_PATH = f"{MCP_PATH}/server-card"
 """Reserved by the server card extension (discovery.md, "Server Card Location"): the MCP URL and /server-card."""
 
@@ -22,9 +26,10 @@ LISTING_PATH = "/.well-known/mcp/server-card.json"
 DOCUMENT_PATHS = (CARD_PATH, CATALOG_PATH, *PLAIN_PATHS, LISTING_PATH)
 """The paths of the discovery documents."""
 
-FIXED_PATHS = frozenset(
-    {"/", MCP_PATH, f"{MCP_PATH}/messages", CARD_PATH, *PLAIN_PATHS, "/healthz", "/readyz", "/metrics"}
-)
+MESSAGES_PATHS = (f"{MCP_PATH}/messages", f"{SSE_PATH}/messages")
+"""Where clients of HTTP+SSE post: beside the path at which they got their stream."""
+
+FIXED_PATHS = frozenset({"/", MCP_PATH, CARD_PATH, *MESSAGES_PATHS, *PLAIN_PATHS, "/healthz", "/readyz", "/metrics"})
 """Routes that mcp.json cannot change; the SSE path and its siblings must differ from all of them."""
 
 FIXED_PREFIXES = ("/.well-known/", "/page/")

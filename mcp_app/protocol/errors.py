@@ -11,8 +11,7 @@
     ├── Purged                  a reader fell behind what the event log keeps
     └── ToolError               raised by a tool's author: its message is meant for the caller
 
-A caller sees `object()` and nothing else: no traceback, no path and no other internal of the process; the log has the
-rest, under the same `error_id`. No HTTP response is built here.
+A caller sees `object()`, and no internal of the process; the log has those, under `error_id`. No HTTP is built here.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ from .error_kind import ErrorKind
 class McpAppError(Exception):
     """The root. `code` is the stable identifier on the wire, `status` the HTTP status of the error sent as JSON.
 
-    `hint` says what the caller can do about it. `details` lists the invalid fields, one mapping with `field` and
-    `problem` each. `error_id` leads an operator to the log entry with the details hidden from the caller.
-    `headers` are HTTP header fields that the status requires (Allow, Retry-After).
+    `hint` says what the caller can do about it, `suggestion` which names are similar to an unknown one. `details` lists
+    the invalid fields, each with `field` and `problem`. `error_id` leads an operator to the log entry with the details
+    hidden from the caller. `headers` are HTTP header fields that the status requires (Allow, Retry-After).
     """
 
     code: ClassVar[str]
@@ -41,6 +40,7 @@ class McpAppError(Exception):
         message: str,
         *,
         hint: str | None = None,
+        suggestion: str = "",
         details: Sequence[Mapping[str, str]] = (),
         error_id: str | None = None,
         headers: Mapping[str, str] | None = None,
@@ -49,15 +49,16 @@ class McpAppError(Exception):
             raise TypeError(f"{type(self).__name__} is abstract: raise one of its subclasses")
         super().__init__(message)
         self.message = str(message)  # authors raise ToolError(error) from error
-        if hint is not None:
-            self.hint = str(hint)
+        self.hint = self.hint if hint is None else str(hint)
+        self.suggestion = suggestion
         self.details = tuple(details)
         self.error_id = error_id
         self.headers = dict(headers or {})
 
     def object(self) -> dict[str, Any]:
-        """The error object: the same in the stream, in JSON and in JSON-RPC."""
-        fields: dict[str, Any] = {"code": self.code, "message": self.message, "hint": self.hint}
+        """The error object: the same in the stream and in JSON."""
+        hint = f"{self.suggestion} {self.hint}".lstrip()
+        fields: dict[str, Any] = {"code": self.code, "message": self.message, "hint": hint}
         if self.details:
             fields["details"] = [dict(detail) for detail in self.details]
         if self.error_id is not None:
@@ -289,7 +290,6 @@ class ToolError(McpAppError):
     code = "tool_failed"
     status = 500
     error_kind = ErrorKind.TOOL
-    hint = "The tool says why; change the parameters accordingly."
 
 
 class ToolDefinitionError(TypeError):

@@ -32,6 +32,9 @@ STREAM_HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
 )
 
+WAITING_JSON_HEADERS = (*_JSON_HEADERS[:1], *STREAM_HEADERS[1:])
+"""Those of a JSON body that is sent as a stream, whose first bytes come before its value is there."""
+
 PRINCIPAL = "anonymous"
 """The principal of every caller, as long as there is no authentication."""
 

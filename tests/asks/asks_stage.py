@@ -128,7 +128,7 @@ class Server:
         answer = await asyncio.wait_for(self.endpoint.answer(request), patience)
         if not isinstance(answer.body, Frames):
             return Said(answer.status, json.loads(answer.body))
-        messages = await asyncio.wait_for(_messages(answer.body), patience)
+        messages = await asyncio.wait_for(_messages(answer.body, dict(answer.headers)["Content-Type"]), patience)
         return Said(answer.status, messages[-1], tuple(messages[:-1]))
 
     async def call(
@@ -174,9 +174,11 @@ def _header(value: str) -> str:
     return value if plain else f"=?base64?{base64.b64encode(value.encode()).decode()}?="
 
 
-async def _messages(frames: Frames) -> list[dict[str, Any]]:
+async def _messages(frames: Frames, content_type: str) -> list[dict[str, Any]]:
     try:
         text = b"".join([frame async for frame in frames]).decode()
     finally:
         frames.close()
+    if content_type == "application/json":
+        return [json.loads(text)]
     return [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: ")]

@@ -9,7 +9,10 @@ import pytest
 from legacy_client import STREAM, Events, Stage, call
 from loop_clock import on_loop_clock
 
+from mcp_app.protocol.mcp.revisions import SESSION_REVISIONS
+
 EVENTS = "/api/v1/mcp/sse"
+CLIENT = {"name": "old", "version": "1"}
 
 
 class Old:
@@ -39,14 +42,14 @@ async def connected(stage: Stage, path: str = "/mcp", version: str = "2024-11-05
     assert first is not None
     assert first.event == "endpoint"
     old = Old(stage, events, first.data)
-    params = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "old", "version": "1"}}
+    params = {"protocolVersion": version, "capabilities": {}, "clientInfo": CLIENT}
     result = (await old.request("initialize", params))["result"]
     assert result["protocolVersion"] == version
     assert await old.send({"jsonrpc": "2.0", "method": "notifications/initialized"}) == 202
     return old
 
 
-@pytest.mark.parametrize("path", ["/mcp", EVENTS, "/mcp/"])
+@pytest.mark.parametrize("path", ["/mcp", "/sse", EVENTS, "/mcp/", "/sse/"])
 async def test_messages_are_answered_on_the_stream(stage: Stage, path: str) -> None:
     old = await connected(stage, path)
     assert old.address.startswith(f"{path.rstrip('/')}/messages?session=")
@@ -114,13 +117,50 @@ async def test_only_who_names_event_streams_gets_one(stage: Stage, accept: str |
     assert len(stage.endpoint.sessions) == 0
 
 
-@pytest.mark.parametrize(("version", "status"), [("2025-11-25", 400), ("2026-07-28", 405)])
-async def test_who_names_a_newer_revision_gets_none(stage: Stage, version: str, status: int) -> None:
-    """@ai-sdk/mcp asks for a stream so, before it has a session."""
-    answer = await stage.ask("GET", accept=STREAM, mcp_protocol_version=version)
-    assert answer.status == status
-    assert (await stage.ask("DELETE", mcp_protocol_version=version)).status == status
+@pytest.mark.parametrize("path", ["/mcp", "/sse", EVENTS])
+@pytest.mark.parametrize("version", SESSION_REVISIONS)
+async def test_who_names_a_revision_with_sessions_gets_one(stage: Stage, version: str, path: str) -> None:
+    """@ai-sdk/mcp names the newest, whatever the transport."""
+    events = Events(await stage.ask("GET", path=path, accept=STREAM, mcp_protocol_version=version))
+    first = await events.next()
+    assert first is not None
+    assert first.event == "endpoint"
+    assert len(stage.endpoint.sessions) == 1
+    assert (await stage.ask("DELETE", path=path, mcp_protocol_version=version)).status == 400
+
+
+@pytest.mark.parametrize("version", ["2026-07-28", "2027-01-01"])
+async def test_who_names_a_revision_without_sessions_gets_none(stage: Stage, version: str) -> None:
+    for path in ("/mcp", "/sse"):
+        answer = await stage.ask("GET", path=path, accept=STREAM, mcp_protocol_version=version)
+        assert answer.status == 405
+        assert (await stage.ask("DELETE", path=path, mcp_protocol_version=version)).status == 405
     assert len(stage.endpoint.sessions) == 0
+
+
+@pytest.mark.parametrize("accept", ["*/*", None, "text/*", STREAM, f"application/json, {STREAM}"])
+async def test_at_its_conventional_path_any_accept_opens_it(stage: Stage, accept: str | None) -> None:
+    """supergateway asks with `*/*`, and so does whoever wraps the fetch of the npm SDK's transport."""
+    events = Events(await stage.ask("GET", path="/sse", accept=accept))
+    first = await events.next()
+    assert first is not None
+    assert first.data.startswith("/sse/messages?session=")
+    assert (await stage.ask("HEAD", path="/sse", accept=accept)).status == 200
+    assert len(stage.endpoint.sessions) == 1  # HEAD opened none
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/html", f"*/*, {STREAM};q=0"])
+async def test_but_not_one_that_takes_no_stream(stage: Stage, accept: str) -> None:
+    assert (await stage.ask("GET", path="/sse", accept=accept)).status == 406
+    assert len(stage.endpoint.sessions) == 0
+
+
+async def test_the_other_transport_is_there_as_well(stage: Stage) -> None:
+    """Clients that can do both post first, to the one URL they were given."""
+    message = call("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": CLIENT})
+    answer = await stage.ask("POST", message, path="/sse")
+    assert answer.status == 200
+    assert "Mcp-Session-Id" in dict(answer.headers)
 
 
 async def test_json_alone_is_406(stage: Stage) -> None:

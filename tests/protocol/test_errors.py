@@ -27,7 +27,7 @@ def test_every_error_can_be_shown(each: type[McpAppError]) -> None:
     shown = each("It is so.").object()
     assert list(shown) == ["code", "message", "hint"]
     assert shown["message"] == "It is so."
-    assert shown["hint"]
+    assert shown["hint"] or each is ToolError  # whether other parameters would help only its author knows
     assert 400 <= each.status <= 599
     assert each.code == each.code.lower().replace(" ", "_")
     assert each.__doc__

@@ -170,7 +170,7 @@ async def said(answer: Answer) -> Said:
     """The whole answer. Every message in it is held against the schema of the revision."""
     fields = {name.lower(): value for name, value in answer.headers}
     if isinstance(answer.body, Frames):
-        messages = await asyncio.wait_for(_messages(answer.body), SECONDS)
+        messages = await asyncio.wait_for(_messages(answer.body, fields["content-type"]), SECONDS)
         for each in messages[:-1]:
             parse_server_notification(each["method"], VERSION, each["params"])
             assert "id" not in each
@@ -188,11 +188,13 @@ def _checked(message: Any) -> Any:
     return message
 
 
-async def _messages(frames: Frames) -> list[dict[str, Any]]:
+async def _messages(frames: Frames, content_type: str) -> list[dict[str, Any]]:
     try:
         written = b"".join([frame async for frame in frames]).decode()
     finally:
         frames.close()
+    if content_type == "application/json":
+        return [json.loads(written)]
     return [json.loads(line[6:]) for line in written.splitlines() if line.startswith("data: ")]
 
 

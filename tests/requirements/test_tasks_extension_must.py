@@ -100,6 +100,8 @@ async def _messages(answer: Answer) -> list[dict[str, Any]]:
         text = b"".join([chunk async for chunk in answer.body]).decode()
     finally:
         answer.body.close()
+    if dict(answer.headers)["Content-Type"] == "application/json":
+        return [json.loads(text)]
     return [json.loads(line[6:]) for line in text.splitlines() if line.startswith("data: {")]
 
 

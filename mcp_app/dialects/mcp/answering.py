@@ -1,8 +1,9 @@
-"""Answers one JSON-RPC request with a run: as JSON if the response is available at once, else as an event stream.
+"""Answers one JSON-RPC request with a run: as JSON if nothing can precede the response, or if the response is there at
+once; else as an event stream.
 
 The Accept header field decides which of them are possible, the run which is better: most tools return within
-milliseconds, and JSON is cheaper for both sides. The policy has been chosen before. No method and no revision is known
-here.
+milliseconds, JSON is cheaper for both sides, and clients bound what an event has, not what a body has. The policy has
+been chosen before. No method and no revision is known here.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ from ...protocol.policy import OnCap
 from ...protocol.stream import Stream
 from ...runs import Reader, Run
 from ...web.frames import Frames, Rendering
-from ...web.messages import STREAM_HEADERS, Answer, Request, json_answer
+from ...web.messages import STREAM_HEADERS, WAITING_JSON_HEADERS, Answer, Request, json_answer
 from ...web.metrics import Metrics
 from .filtering import Filtered, Promote, Promotion
-from .rendering import Resumable, RpcRendering
+from .rendering import JsonRendering, Resumable, RpcRendering
 
 GRACE_SECONDS = 0.1
 """How long a response may take and still be sent as JSON, if no other message precedes it: long enough for a database
@@ -55,6 +56,9 @@ class Answering:
         `promote` is for runs whose policy allows promotion: it makes the last message of a stream whose run continues.
         """
         accepted = acceptable(request.headers.get("accept"))
+        if accepted is Representation.JSON:
+            transcript.mute()
+        alone = accepted is not Representation.EVENT_STREAM and not transcript.info.listens
         reader = run.attach()
         streaming = False
         try:
@@ -68,10 +72,12 @@ class Answering:
             if on_cap is OnCap.END_STREAM and accepted is Representation.JSON:
                 on_cap = OnCap.END_RUN
             filtered = self._filtered(reader, run, transcript, stream, on_cap, promote=promote)
-            response = await filtered.response_only(self.json_deadline(accepted))
+            response = await filtered.response_only(stream.quiet_at if alone else self.json_deadline(accepted))
             if response is not None:
                 return json_answer(filtered.status, response)
             streaming = True
+            if alone:
+                return self._framed(filtered, stream, JsonRendering(filtered), run.label, WAITING_JSON_HEADERS)
             return self._streamed(filtered, run, stream, 0)
         finally:
             if not streaming:
@@ -91,7 +97,7 @@ class Answering:
             while (batch := await filtered.next(math.inf)) is not None:
                 for item in batch:
                     if isinstance(item, Entry):
-                        send(filtered.rendered.pop(item.number))
+                        send(filtered.message(item))
         except McpAppError as error:  # the reader fell behind the log
             send(rpc_error(error, transcript.info.id).encode())
         finally:
@@ -129,7 +135,14 @@ class Answering:
     def _rendering(self, filtered: Filtered, stream: Stream, opening: bytes = sse.OPEN) -> RpcRendering:
         return RpcRendering(filtered, self._clock, stream.cap_at, self._settings.heartbeat_seconds, opening)
 
-    def _framed(self, batches: Batches, stream: Stream, rendering: Rendering, name: str) -> Answer:
+    def _framed(
+        self,
+        batches: Batches,
+        stream: Stream,
+        rendering: Rendering,
+        name: str,
+        headers: tuple[tuple[str, str], ...] = STREAM_HEADERS,
+    ) -> Answer:
         self._metrics.streams.add()
         frames = Frames(
             Heartbeat(batches, stream, self._clock, self._on_beat),
@@ -139,7 +152,7 @@ class Answering:
             rendering=rendering,
             on_close=self._on_close,
         )
-        return Answer(200, STREAM_HEADERS, frames)
+        return Answer(200, headers, frames)
 
     # --- several requests in one stream ------------------------------------------------------------------------------
 

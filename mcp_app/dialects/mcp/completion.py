@@ -85,8 +85,10 @@ async def completion(
     """
     if argument not in signature.attributes:
         raise InvalidParams(
-            f"There is no argument named {argument[:128]!r}.",
-            hint=f"The arguments are: {', '.join(signature.attributes) or 'none'}.",
+            f"There is no argument named {argument[:128]!r}. The arguments are: {', '.join(signature.attributes)}."
+            if signature.attributes
+            else f"There is no argument named {argument[:128]!r}: there are none.",
+            hint="",
             details=[{"field": "argument.name", "problem": "There is no argument of this name"}],
         )
     complete = _complete_annotation(signature, argument)

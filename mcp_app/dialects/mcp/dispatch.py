@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from ...manifest import SSE_PATH
 from ...protocol.errors import InvalidRequest, MethodNotAllowed, NotAcceptable, UnknownRoute
 from ...protocol.http import strict_json
 from ...protocol.http.accept import Representation, quality
@@ -72,12 +73,13 @@ class Dispatch:
 
     def opens(self, request: Request) -> bool:
         """Whether a GET without a session starts a 2024-11-05 session. It must accept `text/event-stream` explicitly:
-        people and probes send `*/*`, and would wait for the end of an endless stream. A client that sends
-        MCP-Protocol-Version is newer."""
-        if "mcp-protocol-version" in request.headers:
+        people and probes send `*/*`, and would wait for the end of an endless stream. Only at the path that this
+        transport conventionally has, they know what comes. MCP-Protocol-Version does not matter, as long as it names a
+        revision with sessions: clients that can speak newer ones name the newest."""
+        if self._http_sse is None or not _allows_sessions(request):
             return False
         accepted = quality(request.headers.get("accept"), Representation.EVENT_STREAM.value)
-        return self._http_sse is not None and accepted.q > 0 and accepted.specificity >= _EXACTLY
+        return accepted.q > 0 and (accepted.specificity >= _EXACTLY or request.path == SSE_PATH)
 
     async def _open(self, request: Request) -> Answer:
         _check_has_sessions(request)

@@ -99,6 +99,11 @@ class Filtered:
                 return None
         return None
 
+    def message(self, entry: Entry) -> bytes:
+        """The entry's message, for a stream. It can be taken once."""
+        message = self.rendered.pop(entry.number)
+        return self.transcript.streamed_response(entry.event, message) if entry.event.last else message
+
     async def next(self, until: float) -> Batch | None:
         if self._ready:
             ready, self._ready = self._ready, []

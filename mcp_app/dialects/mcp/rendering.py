@@ -1,4 +1,5 @@
-"""Renders JSON-RPC messages as an event stream: one event each, with ids where the client may resume.
+"""Renders JSON-RPC messages as an event stream, one event each, with ids where the client may resume; or the last one
+as JSON.
 
 The content of a stream and its end are decided elsewhere; the messages of a run are rendered in protocol/mcp.
 """
@@ -17,6 +18,7 @@ from .filtering import Filtered
 
 _PROGRESS, _PARTIAL = EventType.PROGRESS, EventType.PARTIAL
 _FRAME = sse.frame(b"%b")  # a message has one line
+_WHITESPACE = b"\n"
 _ID = b"id: %b/%d\n%b"  # stream, number, frame
 
 
@@ -45,10 +47,10 @@ class RpcRendering:
         return self._opening
 
     def entries(self, entries: Sequence[Entry]) -> list[bytes]:
-        rendered, now = self._filtered.rendered, self._clock() - self._began
+        message, now = self._filtered.message, self._clock() - self._began
         frames = []
         for entry in entries:
-            frame = _FRAME % rendered.pop(entry.number)
+            frame = _FRAME % message(entry)
             kind = entry.event.type
             if kind is _PROGRESS or kind is _PARTIAL:
                 self._progress_at = now
@@ -71,6 +73,34 @@ class RpcRendering:
 
     def error(self, error: McpAppError) -> bytes:
         return sse.frame(rpc_error(error, self._filtered.transcript.info.id).encode())
+
+
+class JsonRendering:
+    """Renders the response alone, as a JSON body that began before it was there: a line break for each heartbeat, which
+    JSON allows in front of a value (RFC 8259, 2). So proxies wait for it as for a stream, and a client that has left is
+    noticed."""
+
+    __slots__ = ("_filtered",)
+
+    def __init__(self, filtered: Filtered) -> None:
+        self._filtered = filtered
+
+    def opening(self) -> bytes:
+        return _WHITESPACE
+
+    def entries(self, entries: Sequence[Entry]) -> list[bytes]:
+        return [self._filtered.rendered.pop(entry.number) for entry in entries if entry.event.last]
+
+    def heartbeat(self) -> bytes:
+        return _WHITESPACE
+
+    def cap(self) -> bytes:
+        response = self._filtered.promoted
+        assert response is not None  # noqa: S101 - a JSON body ends with the run, unless it is promoted
+        return response
+
+    def error(self, error: McpAppError) -> bytes:
+        return rpc_error(error, self._filtered.transcript.info.id).encode()
 
 
 class MessageRendering:

@@ -37,6 +37,11 @@ class RequestInfo(NamedTuple):
     seal: Callable[[Any], str] | None = None
     """Makes the `requestState` from the state of an unfinished call; None where calls are not retried (sessions)."""
 
+    @property
+    def listens(self) -> bool:
+        """Whether the client asked for messages besides the response: progress, or log messages."""
+        return self.progress_token is not None or self.level is not None
+
     def typed(self, result: dict[str, Any]) -> dict[str, Any]:
         """The result with its `resultType`, where the revision has one, and the members of every `_meta`."""
         if self.meta:

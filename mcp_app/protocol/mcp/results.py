@@ -15,6 +15,7 @@ from ..error_kind import ErrorKind
 from ..event import Event, EventType, Shape, decode, encode
 from ..excerpt import Excerpt
 from . import content, jsonrpc
+from .advice import object_in_mcp
 from .jsonrpc import Code
 from .request_info import RequestInfo
 from .revisions import Structure
@@ -25,13 +26,26 @@ Parts = Excerpt[Event]
 _VALUE, _ABSENT, _WRAPPED = Shape.VALUE, Structure.ABSENT, Structure.WRAPPED
 
 
-def response(info: RequestInfo, event: Event, parts: Parts | None) -> bytes:
-    """The response; `parts` are those that have been streamed, None for none."""
+MAX_MESSAGE_BYTES = 1024 * 1024 - 256
+"""A larger response says everything `once` where it is an event of a stream. The official Python SDK 2.x ends a stream
+with an event of more than 1 MiB, in which it counts the names of the fields, the event's id and its type; no client is
+known that bounds a JSON body."""
+
+_SAID_ONCE = "The result is in structuredContent only: the same again as text would be more than an event may have."
+
+
+def response(info: RequestInfo, event: Event, parts: Parts | None, *, once: bool = False) -> bytes:
+    """The response; `parts` are those that have been streamed, None for none.
+
+    `once`: what stands twice is left out. Of a value and its text the value stays, as clients validate it; the parts,
+    as the client has been sent them.
+    """
     if event.type is EventType.COMPLETE:
-        return jsonrpc.result(info.id, scalar(info, event, parts) or encode(result(info, event, parts)))
+        short = None if once else scalar(info, event, parts)
+        return jsonrpc.result(info.id, short or encode(result(info, event, parts, once=once)))
     if event.type is EventType.INPUT_REQUIRED:
         return jsonrpc.result(info.id, encode(_input_required(info, event)))
-    problem: dict[str, Any] = decode(event.data)
+    problem: dict[str, Any] = object_in_mcp(decode(event.data))
     code = _code(info, event.error_kind)
     if code is None:
         return jsonrpc.result(info.id, encode(failed(info, problem)))
@@ -47,7 +61,9 @@ def status(info: RequestInfo, event: Event) -> int:
 
 def failed(info: RequestInfo, problem: Mapping[str, Any]) -> dict[str, Any]:
     """An error that the model can read and correct, as the result of a call (2025-11-25 and 2026-07-28, Tools)."""
-    lines = [problem["message"], *(f"{each['field']}: {each['problem']}" for each in problem.get("details", ()))]
+    message: str = problem["message"]
+    details = (f"{each['field']}: {each['problem']}" for each in problem.get("details", ()))
+    lines = [message, *(each for each in details if each not in message)]
     if problem.get("hint"):
         lines.append(problem["hint"])
     if problem.get("error_id"):
@@ -96,25 +112,28 @@ def scalar(info: RequestInfo, event: Event, parts: Parts | None) -> bytes | None
     return b'{%b"content":[{"type":"text","text":%b}]%b%b}' % (type_, text, structured, meta_part)
 
 
-def result(info: RequestInfo, event: Event, parts: Parts | None) -> dict[str, Any]:
+def result(info: RequestInfo, event: Event, parts: Parts | None, *, once: bool = False) -> dict[str, Any]:
     """The result of any run that has one."""
     if info.raw is not None:
         return info.typed({**content.downgrade(decode(event.data), info.wire.unsupported_content), **info.raw})
     streamed = [] if parts is None else parts.items
     found: dict[str, Any]
     meta: dict[str, Any] = {}
+    truncated = parts is not None and parts.truncated
     if event.shape is Shape.PARTS and info.structure is Structure.ABSENT:
         found = {"content": list(chain.from_iterable(map(_blocks, streamed)))}
     else:
-        found = {"content": _blocks(event)}
+        structured = info.structure is not Structure.ABSENT
+        found = {"content": [_text(_SAID_ONCE)] if once and structured else _blocks(event)}
         # Of any shape: a tool that declares any value may return content, and a generator whose result may be null
         # may end without one.
-        if info.structure is not Structure.ABSENT:
+        if structured:
             value = decode(event.data)
             found["structuredContent"] = value if info.structure is Structure.BARE else {"result": value}
-        if streamed:
+        if streamed and not once:
             meta[f"{info.namespace}partial"] = [decode(each.data) for each in streamed]
-    if parts is not None and parts.truncated:
+        truncated = truncated or (once and bool(streamed))
+    if parts is not None and truncated:
         meta[f"{info.namespace}truncated"] = {"truncated": True, "items": parts.total}
     if meta:
         found["_meta"] = meta

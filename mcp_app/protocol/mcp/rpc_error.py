@@ -14,6 +14,7 @@ from typing import Any
 
 from .. import asking, errors
 from ..event import encode
+from .advice import object_in_mcp
 
 Id = str | int
 """A request's id (MCP, Requests: "MUST include a string or integer ID", "MUST NOT be null")."""
@@ -122,9 +123,14 @@ RPC_CODES: Mapping[type[errors.McpAppError], tuple[Code, int]] = MappingProxyTyp
 
 
 def rpc_error(problem: errors.McpAppError, id: Id | None = None) -> RpcError:  # noqa: A002 - the wire's name
-    """Convert the error to a JSON-RPC error; `data` is the error object of the other representations."""
+    """Convert the error to a JSON-RPC error; `data` is the error object, in MCP's words.
+
+    Similar names stand in the message: most clients show nothing else.
+    """
     code, status = next(RPC_CODES[kind] for kind in type(problem).__mro__ if kind in RPC_CODES)
-    return RpcError(code, problem.message, id=id, data=problem.object(), status=status, headers=problem.headers)
+    message = f"{problem.message} {problem.suggestion}" if problem.suggestion else problem.message
+    data = object_in_mcp({**problem.object(), "hint": problem.hint})
+    return RpcError(code, message, id=id, data=data, status=status, headers=problem.headers)
 
 
 # --- encoding --------------------------------------------------------------------------------------------------------

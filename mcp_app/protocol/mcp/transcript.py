@@ -10,7 +10,7 @@ from ..event import Entry, Event, EventType
 from ..excerpt import Excerpt
 from .notifications import Notifications
 from .request_info import RequestInfo
-from .results import response
+from .results import MAX_MESSAGE_BYTES, response
 
 _PARTIAL = EventType.PARTIAL  # looked up once: an enum's attribute access is slow
 
@@ -39,6 +39,10 @@ class Transcript(Notifications):
         self.owner = object()
         return self.owner
 
+    def mute(self) -> None:
+        """Send nothing but the response."""
+        self.info = self.info._replace(progress_token=None, level=None)
+
     def add(self, entry: Entry) -> bytes | None:
         """Record the entry. Returns its notification, or None if the client did not request its kind."""
         self.record(entry)
@@ -56,3 +60,9 @@ class Transcript(Notifications):
     def response(self, event: Event) -> bytes:
         """The run's last event as the response to the request."""
         return response(self.info, event, self._parts)
+
+    def streamed_response(self, event: Event, rendered: bytes) -> bytes:
+        """The same as one event of a stream. `rendered` is what `response` returned: it stays if clients take it."""
+        if len(rendered) <= MAX_MESSAGE_BYTES:
+            return rendered
+        return response(self.info, event, self._parts, once=True)

@@ -19,10 +19,12 @@ from ....protocol.http.seal import digest
 from ....protocol.http.trace import Trace, extract_trace
 from ....protocol.http.uri_template import normal
 from ....protocol.mcp import jsonrpc
+from ....protocol.mcp.advice import invalid_arguments
 from ....protocol.mcp.jsonrpc import Code, RpcError
 from ....protocol.mcp.request_info import RequestInfo
 from ....protocol.mcp.results import failed
 from ....protocol.mcp.revisions import Structure, negotiated
+from ....protocol.mcp.rpc_error import rpc_error
 from ....protocol.mcp.transcript import Transcript
 from ....protocol.policy import MCP_2024_11_05, OnCap, Policy
 from ....runs import Callee, Runs
@@ -151,12 +153,15 @@ class SessionMethods:
         try:
             arguments = self._offer.arguments(tool, request.params)
         except InvalidParams as error:  # for the model to correct (SEP-1303)
-            return failed(info, error.object())
+            return failed(info, invalid_arguments(error, tool.name, tool.signature.input_schema).object())
         return await self._run(request, tool, arguments, info)
 
     async def _get_prompt(self, request: SessionRequest) -> RequestRun:
         prompt = self._offer.prompts.get(request.params["name"])
-        arguments = prompt.arguments(request.params.get("arguments") or {})
+        try:
+            arguments = prompt.arguments(request.params.get("arguments") or {})
+        except InvalidParams as error:
+            raise invalid_arguments(error, prompt.name, prompt.signature.input_schema) from None
         return await self._run(request, prompt, arguments, self._info(request, prompt, raw={}))
 
     async def _read_resource(self, request: SessionRequest) -> RequestRun:
@@ -167,7 +172,9 @@ class SessionMethods:
         try:
             return self._offer.resources.match(uri)
         except UnknownResource as error:
-            raise RpcError(Code.RESOURCE_NOT_FOUND, error.message, data={**error.object(), "uri": uri}) from None
+            refused = rpc_error(error)
+            refused.code = Code.RESOURCE_NOT_FOUND
+            raise refused from None
 
     async def _run(
         self, request: SessionRequest, callee: Callee, arguments: dict[str, Any], info: RequestInfo

@@ -12,13 +12,13 @@ from functools import partial
 from typing import Any
 
 from ....asking import Asker, LazyAsker, RetryAsker
-from ....authoring.resource import UnknownResource
 from ....authoring.tool import Tool
 from ....protocol.errors import InvalidParams
 from ....protocol.event import encode
 from ....protocol.http.trace import Trace, extract_trace
 from ....protocol.mcp import headers as mcp_headers
 from ....protocol.mcp import jsonrpc
+from ....protocol.mcp.advice import invalid_arguments
 from ....protocol.mcp.jsonrpc import Code, RpcError
 from ....protocol.mcp.params import CLIENT_CAPABILITIES_KEY, LOG_LEVEL_KEY, SERVER_INFO_KEY
 from ....protocol.mcp.request_info import RequestInfo
@@ -173,7 +173,8 @@ class StatelessMethods:
             arguments = self._offer.arguments(tool, request.params)
         except InvalidParams as error:  # for the model to correct (SEP-1303)
             mcp_headers.check_arguments(request.http.headers, request.message, tool.mirrors)
-            return self._result(request, failed(self._info(request, tool, structure), error.object()))
+            problem = invalid_arguments(error, tool.name, tool.signature.input_schema)
+            return self._result(request, failed(self._info(request, tool, structure), problem.object()))
         mcp_headers.check_arguments(request.http.headers, request.message, tool.mirrors)
         if Tasks.starts(tool, request.capabilities):
             task = await self._new_task(request, tool, structure)
@@ -202,15 +203,14 @@ class StatelessMethods:
 
     async def _get_prompt(self, request: StatelessRequest) -> Answer:
         prompt = self._offer.prompts.get(request.params["name"])
-        arguments = prompt.arguments(request.params.get("arguments") or {})
+        try:
+            arguments = prompt.arguments(request.params.get("arguments") or {})
+        except InvalidParams as error:
+            raise invalid_arguments(error, prompt.name, prompt.signature.input_schema) from None
         return await self._run(request, prompt, arguments, raw={})
 
     async def _read_resource(self, request: StatelessRequest) -> Answer:
-        uri = request.params["uri"]
-        try:
-            reading, arguments = self._offer.resources.match(uri)
-        except UnknownResource as error:  # "data MUST contain the URI" (2026-07-28, Resources, Error Handling)
-            raise RpcError(Code.INVALID_PARAMS, error.message, data=error.object()) from None
+        reading, arguments = self._offer.resources.match(request.params["uri"])
         return await self._run(request, reading, arguments, raw=reading.resource.cache_hints())
 
     async def _run(
