@@ -24,6 +24,10 @@ from .visits import Visit
 T = TypeVar("T")
 M = TypeVar("M", bound=BaseModel)
 
+TRIES = 3
+"""Times that a question is asked whose answers are invalid: a person mistypes a form once or twice, a client that
+ignores the schema does so every time."""
+
 ELICITATION = "elicitation/create"
 SAMPLING = "sampling/createMessage"
 ROOTS = "roots/list"

@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from ..protocol.asking import Declined, NoAnswer
-from .asker import Ask, Emit, End, problem
+from .asker import TRIES, Ask, Emit, End, problem
 from .by_retry import RetryAsker, RoundAbandoned
-from .by_session import TRIES
 
 T = TypeVar("T")
 
@@ -59,21 +58,21 @@ class PollingAsker:
                 self._changed()
 
     async def ask(self, ask: Ask[T], key: str) -> T:
-        """Return the answer. Raises NoAnswer after TRIES invalid ones."""
+        """Return the answer. Raises NoAnswer after TRIES invalid ones, those of earlier rounds included."""
         if not self.deferred:
             try:
                 return await self._retry_asker.ask(ask, key)
             except RoundAbandoned:
                 pass  # `defer` was called in the meantime
+        wrong = ""
         for result in self._retry_asker.candidates(ask, key):  # answers that arrived in earlier rounds
             try:
                 return ask.read(result)
             except Declined:
                 raise
-            except ValueError:
-                continue
-        wrong = ""
-        for _ in range(TRIES):
+            except ValueError as error:
+                wrong = problem(error)
+        for _ in range(TRIES - self._retry_asker.misfits(ask, key)):
             try:
                 return ask.read(await self._answer(ask, self._unused(key)))
             except Declined:

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from ..protocol.asking import Declined
+from ..protocol.asking import Declined, NoAnswer
 from ..protocol.errors import EventTooLarge, McpAppError
 from ..protocol.event import encode
 from ..protocol.http.seal import MAX_PAYLOAD_BYTES
-from .asker import Ask, Emit, End, InputRequired
+from .asker import TRIES, Ask, Emit, End, InputRequired, problem
 from .once import Once
 
 T = TypeVar("T")
@@ -33,22 +33,26 @@ class CallState:
     """The state that a call carries from round to round.
 
     `answers`: the client's results by key, each with the digest of the request it answers. `asked`: the digests of the
-    last round's requests, by key. `known`: the values of `ctx.once`.
+    last round's requests, by key. `known`: the values of `ctx.once`. `misfits`: how many invalid answers there
+    have been to each request of the last round, by key.
     """
 
     answers: dict[str, tuple[str, Any]] = field(default_factory=dict)
     asked: dict[str, str] = field(default_factory=dict)
     known: dict[str, Any] = field(default_factory=dict)
+    misfits: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def from_payload(cls, payload: Any) -> CallState:
         """The state of a value made by `payload`, after its seal was verified."""
         answers = {key: (digest, result) for key, (digest, result) in payload["answers"].items()}
-        return cls(answers, dict(payload["asked"]), dict(payload["known"]))
+        misfits = payload.get("misfits", {})  # absent in most, and in a state of a node that is a version behind
+        return cls(answers, dict(payload["asked"]), dict(payload["known"]), dict(misfits))
 
-    def payload(self, asked: Mapping[str, str]) -> dict[str, Any]:
-        """As a JSON value. `asked`: the digests of this round's requests."""
-        return {"answers": self.answers, "asked": asked, "known": self.known}
+    def payload(self, asked: Mapping[str, str], misfits: Mapping[str, int]) -> dict[str, Any]:
+        """As a JSON value, with this round's `asked` and `misfits`."""
+        state = {"answers": self.answers, "asked": asked, "known": self.known}
+        return {**state, "misfits": misfits} if misfits else state
 
 
 class RoundAbandoned(Exception):
@@ -77,17 +81,24 @@ class RetryAsker:
         self.end = end
 
     async def ask(self, ask: Ask[T], key: str) -> T:
-        """Return the answer from this round or an earlier one. Without one the round ends, and this never returns."""
+        """Return the answer from this round or an earlier one. Without one the round ends, and this never returns.
+
+        Raises NoAnswer after TRIES invalid answers.
+        """
+        wrong = "it is no object"
         for result in self.candidates(ask, key):
             try:
                 answer = ask.read(result)
             except Declined:
                 self._state.answers[key] = (ask.digest, result)
                 raise
-            except ValueError:  # "validate … the data provided by the client": the question is asked again
+            except ValueError as error:  # "validate … the data provided by the client": the question is asked again
+                wrong = problem(error)
                 continue
             self._state.answers[key] = (ask.digest, result)
             return answer
+        if self.misfits(ask, key) >= TRIES:
+            raise NoAnswer(f"The client's answer is not what was asked for: {wrong}")
         unanswered: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._pending[key] = ask, unanswered
         if self._ending is None:
@@ -118,9 +129,18 @@ class RetryAsker:
         """
         digest, earlier = self._state.answers.get(key, (None, None))
         found = [earlier] if digest == ask.digest else []
-        if self._first or self._state.asked.get(key) == ask.digest:
+        if self._first or self._was_asked(ask, key):
             found.append(self._responses.get(key))
         return [result for result in found if isinstance(result, Mapping)]
+
+    def misfits(self, ask: Ask[Any], key: str) -> int:
+        """How many invalid answers to this exact request there have been, for a request that has no valid one."""
+        if not self._was_asked(ask, key):
+            return 0
+        return self._state.misfits.get(key, 0) + (self._responses.get(key) is not None)
+
+    def _was_asked(self, ask: Ask[Any], key: str) -> bool:
+        return self._state.asked.get(key) == ask.digest
 
     async def _end_when_quiet(self) -> None:
         count, quiet = len(self._pending), 0
@@ -135,7 +155,8 @@ class RetryAsker:
 
     def _required(self) -> InputRequired | McpAppError:
         requests = {key: {"method": ask.method, "params": ask.params} for key, (ask, _) in self._pending.items()}
-        state = self._state.payload({key: ask.digest for key, (ask, _) in self._pending.items()})
+        misfits = {key: count for key, (ask, _) in self._pending.items() if (count := self.misfits(ask, key))}
+        state = self._state.payload({key: ask.digest for key, (ask, _) in self._pending.items()}, misfits)
         for what, value, most in (("is asked", requests, MAX_REQUESTS_BYTES), ("is known", state, MAX_PAYLOAD_BYTES)):
             if (size := len(encode(value))) > most:
                 return EventTooLarge(f"What {what} in this round of the call has {size} bytes; it may have {most}.")

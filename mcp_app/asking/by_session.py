@@ -14,16 +14,12 @@ from typing import Any, TypeVar
 from ..protocol.asking import Declined, NoAnswer
 from ..protocol.event import Event, EventType, encode
 from ..protocol.mcp.jsonrpc import Id, RpcResponse
-from .asker import Ask, Emit, End, problem
+from .asker import TRIES, Ask, Emit, End, problem
 from .form import first_form
 from .once import Once
 from .visits import Visit
 
 T = TypeVar("T")
-
-TRIES = 3
-"""Attempts for a question whose answers are invalid: a person mistypes a form once or twice, a client that ignores the
-schema does so every time."""
 
 USER_REJECTED = -1
 """The error code for a user who rejected the sampling request (2025-11-25, Sampling, Error Handling)."""

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from mcp_app import Context, prompt, resource, tool
 from mcp_app.asking import Declined
+from mcp_app.asking.asker import TRIES
 
 Make = Callable[..., Server]
 
@@ -77,6 +78,52 @@ async def test_an_answer_that_is_none_is_asked_for_again(serve: Make, responses:
     assert again.requests == asked.requests
     assert again.state != asked.state
     assert (await server.call("greet", {"user_name": accepted(name="Ann")}, again.state)).text == "Hello, Ann!"
+
+
+@pytest.mark.parametrize("wrong", [accepted(name=12345), {"action": "perhaps"}, {}, 12345, []])
+async def test_an_answer_that_never_fits_is_asked_for_three_times(serve: Make, wrong: Any) -> None:
+    server = serve(greet)
+    said = await server.call("greet")
+    for _ in range(TRIES - 1):
+        said = await server.call("greet", {"user_name": wrong}, said.state)
+        assert set(said.requests) == {"user_name"}
+    failed = await server.call("greet", {"user_name": wrong}, said.state)
+    assert failed.result["isError"] is True
+    assert failed.text.startswith("The client's answer is not what was asked for: ")
+    assert (await server.call("greet", {"user_name": accepted(name="Ann")}, said.state)).text == "Hello, Ann!"
+
+
+async def test_no_answer_is_no_answer_that_does_not_fit(serve: Make) -> None:
+    """The client may answer one question a round; it gives up by itself."""
+    server = serve(greet)
+    said = await server.call("greet")
+    for _ in range(2 * TRIES):
+        said = await server.call("greet", {}, said.state)
+    assert (await server.call("greet", {"user_name": accepted(name="Ann")}, said.state)).text == "Hello, Ann!"
+
+
+async def test_each_question_has_its_own_count(serve: Make) -> None:
+    async def two(ctx: Context) -> str:
+        name, color = await asyncio.gather(ctx.ask(Name, "Name?", key="n"), ctx.ask(Color, "Color?", key="c"))
+        return f"{name.name} {color.color}"
+
+    async def changing(ctx: Context) -> str:
+        calls.append(1)
+        return (await ctx.ask(Name, f"Name, {len(calls)}?", key="n")).name
+
+    calls: list[int] = []
+    server = serve(two, changing)
+    said = await server.call("two")
+    for _ in range(TRIES - 1):
+        said = await server.call("two", {"n": accepted(name=1)}, said.state)
+    said = await server.call("two", {"c": accepted(color="blue")}, said.state)
+    assert set(said.requests) == {"n", "c"}
+    done = await server.call("two", {"n": accepted(name="Ann"), "c": accepted(color="red")}, said.state)
+    assert done.text == "Ann red"
+    said = await server.call("changing")
+    for _ in range(2 * TRIES):  # another question each time
+        said = await server.call("changing", {"n": accepted(name=1)}, said.state)
+    assert set(said.requests) == {"n"}
 
 
 async def test_what_nobody_asked_for_is_passed_over(serve: Make) -> None:
