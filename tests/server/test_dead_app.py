@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 from typing import Any
 
@@ -11,6 +13,8 @@ from h2.errors import ErrorCodes
 from hypercorn.protocol.h2 import H2Protocol
 from live_server import client_tls, serving
 from raw_h2 import raw_h2
+
+from mcp_app.server.engine import http2_sending
 
 
 @pytest.fixture
@@ -66,6 +70,31 @@ async def test_behind_a_shut_window_the_reset_waits_for_the_data(protocols: list
         await client.until(lambda: client.reset_code(dying) is not None)
         assert client.body(dying).endswith(b"the last words")
         assert not protocols[0].stream_buffers
+
+
+async def test_behind_a_window_that_stays_shut_it_is_reset_all_the_same(
+    protocols: list[H2Protocol], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An application that was given up, as at the cap, waits no longer: nor may its stream take another's place."""
+
+    class Patient(Provoking):
+        async def fill(self, receive: Any, send: Any) -> None:
+            await self._open(send)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    await send({"type": "http.response.body", "body": bytes(200_000), "more_body": self.more})
+
+        more = True
+
+    monkeypatch.setattr(http2_sending, "UNREAD_SECONDS", 0.2)
+    app = Patient()
+    async with serving(app) as server, raw_h2(server.tls_port, client_tls()) as client:
+        for app.more in (True, False):
+            filled = await client.request("/fill")
+            await client.until(lambda filled=filled: client.reset_code(filled) is not None, acknowledge=False)
+            assert client.reset_code(filled) == ErrorCodes.INTERNAL_ERROR
+            assert not protocols[0].stream_buffers
+        assert not client.ended
 
 
 async def test_an_app_that_just_returns_is_told_apart_from_one_that_ends_its_answer() -> None:

@@ -17,6 +17,7 @@ from dataclasses import is_dataclass
 from importlib.metadata import version
 from typing import Any
 
+import h2.connection
 import h11
 import h11._readers
 import h11._receivebuffer
@@ -52,6 +53,9 @@ COUNTED_ON: tuple[Callable[..., Any], ...] = (
     hypercorn.protocol.h2.StreamBuffer.close,
     hypercorn.protocol.http_stream.HTTPStream.handle,
     hypercorn.protocol.http_stream.HTTPStream._send_closed,
+    h2.connection.H2Connection.receive_data,
+    h2.connection.H2Connection._prepare_for_sending,
+    h2.connection.H2Connection.close_connection,
     h11.Connection._process_event,
     h11.Connection.next_event,
     h11.Connection.send,
@@ -73,6 +77,11 @@ FINGERPRINTS: dict[str, str] = {
     "h11._receivebuffer.ReceiveBuffer.is_next_line_obviously_invalid_request_line": "b0ce1e678ef45ed2",
     "h11._receivebuffer.ReceiveBuffer.maybe_extract_lines": "435e54e6db463e31",
     "h11._receivebuffer.ReceiveBuffer.maybe_extract_next_line": "9168fb542344ec1a",
+    "h2.connection.H2Connection._prepare_for_sending": "6be16b5970454a30",
+    "h2.connection.H2Connection.close_connection": "fe6defce0899d36b",
+    "h2.connection.H2Connection.receive_data": "4470c8fafce8153a",
+    "h2.frame_buffer.FrameBuffer.__init__": "ab6a71fc0d0c5014",
+    "h2.frame_buffer.FrameBuffer.__next__": "54792a1319f7ef52",
     "hpack.hpack.Decoder.__init__": "632316edd0f1f11e",
     "hpack.hpack.Decoder.decode": "b5696a4fb741c7c4",
     "hpack.hpack.Encoder.__init__": "2e55e688e954627c",

@@ -181,6 +181,28 @@ async def test_a_long_head_is_judged_the_same_however_it_is_cut(server: LiveServ
     assert answer.startswith(b"HTTP/1.1 200 " if size < 65_000 else b"HTTP/1.1 431 ")
 
 
+# --- as released ------------------------------------------------------------------------------------------------------
+
+
+async def test_all_of_them_as_released() -> None:
+    async with serving(app, released=True, include_date_header=False, h11_max_incomplete_size=65536) as server:
+        assert ["host", "foo bar"] in seen(await answers(server, get(host="foo bar")))["headers"]
+        absolute = seen(await answers(server, get("http://evil.example/")))
+        assert (absolute["path"], absolute["headers"][0]) == ("http://evil.example/", ["host", "localhost"])
+        twice = await answers(server, FRAMED_TWICE + b"2\r\n{}\r\n0\r\n\r\n" + SMUGGLED)
+        assert twice.count(b"HTTP/1.1 200 ") == 2, "the smuggled request is answered"
+        assert (await answers(server, b"\r\n" + get())).startswith(b"HTTP/1.1 400 ")
+        settings = get("/x", *UPGRADE, "HTTP2-Settings: A")
+        assert (await answers(server, settings)).startswith(b"HTTP/1.1 101 ")
+
+
+async def test_a_head_is_judged_by_its_packets_as_released() -> None:
+    request = get("/x", f"Cookie: {'x' * 30_000}")
+    async with serving(app, released=True) as server:
+        assert (await answers(server, request)).startswith(b"HTTP/1.1 200 ")
+        assert (await answers(server, request[:20_000], request[20_000:])).startswith(b"HTTP/1.1 431 ")
+
+
 # --- the upgrade to HTTP/2 --------------------------------------------------------------------------------------------
 
 UPGRADE = ("Upgrade: h2c", "Connection: Upgrade, HTTP2-Settings")

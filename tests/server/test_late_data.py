@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import pytest
 from defects import Provoking, eventually
 from h2.errors import ErrorCodes
 from h2.events import DataReceived
 from live_server import client_tls, serving
 from raw_h2 import RawH2, raw_h2
+
+from mcp_app.server.engine import lingering
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lingering, "SILENCE_SECONDS", 0.1)
 
 
 async def refused_before_its_body(client: RawH2) -> tuple[int, int]:
@@ -51,6 +59,49 @@ async def test_the_client_is_told_to_stop_sending() -> None:
             next(e for e in client.events if isinstance(e, DataReceived) and e.stream_id == refused)
         )
         assert body_at < reset_at, "the answer is complete before the reset (RFC 9113, 8.1)"
+
+
+async def test_the_client_gets_window_to_finish_its_body_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Libraries that do not read while they send wait for that."""
+    monkeypatch.setattr(lingering, "SILENCE_SECONDS", 5.0)
+    size = 300_000
+    async with serving(Provoking()) as server, raw_h2(server.tls_port, client_tls()) as client:
+        _, refused = await refused_before_its_body(client)
+        sent = 0
+        while sent < size:
+            part = min(client.h2.local_flow_control_window(refused), 16384, size - sent)
+            if part == 0:
+                await client.read_for(0.02)
+                continue
+            client.h2.send_data(refused, bytes(part), end_stream=sent + part == size)
+            sent += part
+            await client.flush()
+        await client.read_for(0.2)
+        assert client.reset_code(refused) is None
+        assert not client.ended
+
+
+async def test_no_more_than_its_bound_is_taken_of_an_endless_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lingering, "LINGER_BYTES", 30_000)
+    monkeypatch.setattr(lingering, "SILENCE_SECONDS", 3600.0)
+    async with serving(Provoking()) as server, raw_h2(server.tls_port, client_tls()) as client:
+        _, refused = await refused_before_its_body(client)
+        for _ in range(5):
+            late_frame(client, refused, 10_000, end=False)
+        await client.until(lambda: client.reset_code(refused) is not None)
+        assert client.reset_code(refused) == ErrorCodes.NO_ERROR
+
+
+async def test_a_body_that_trickles_ends_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lingering, "LINGER_SECONDS", 0.5)
+    async with serving(Provoking()) as server, raw_h2(server.tls_port, client_tls()) as client:
+        _, refused = await refused_before_its_body(client)
+        for _ in range(1000):
+            late_frame(client, refused, 1, end=False)
+            await client.read_for(0.02)
+            if client.reset_code(refused) is not None:
+                break
+        assert client.reset_code(refused) == ErrorCodes.NO_ERROR
 
 
 async def test_a_whole_request_is_not_reset() -> None:

@@ -144,7 +144,7 @@ async def test_its_body_is_dropped_and_not_wanted() -> None:
         for _ in range(8):  # more than the connection's window in all
             number = await client.send(bad, b"x" * 10_000, end=False)
             assert await client.answered(number) == 400
-            assert await client.reset(number) == ErrorCodes.NO_ERROR
+            assert await client.reset(number) == ErrorCodes.PROTOCOL_ERROR
         await client.lives()
 
 

@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 from defects import Provoking, eventually
+from h2.errors import ErrorCodes
+from h2.events import ConnectionTerminated
 from live_server import client_tls, serving
 from raw_h2 import RawH2, raw_h2
 
-from mcp_app.server.engine import http2
+from mcp_app.server.engine import http2, http2_streams
 
 
 class Farewell(Provoking):
@@ -200,10 +202,69 @@ async def test_an_error_of_one_connection_is_not_the_servers(
         """The client is not told to stop, and what it sends finds no stream."""
 
     monkeypatch.setattr(http2.Http2, "_reset_after_response", nothing)
-    monkeypatch.delattr(http2._ActiveStreams, "__missing__")
+    monkeypatch.delattr(http2_streams.ActiveStreams, "__missing__")
     assert await error_while_stopping(released=False) is None
     assert "a connection was ended by an error in the server" in caplog.text
 
 
 async def test_the_error_of_one_connection_as_released() -> None:
     assert isinstance(await error_while_stopping(released=True), BaseExceptionGroup)
+
+
+# --- GOAWAY ----------------------------------------------------------------------------------------------------------
+
+
+def goaways(client: RawH2) -> list[tuple[int, int]]:
+    return [(int(e.error_code), e.last_stream_id) for e in client.events if isinstance(e, ConnectionTerminated)]
+
+
+async def test_an_idle_connection_is_told_before_it_is_closed() -> None:
+    """RFC 9113, 6.8: its client knows that a request on its way was not worked on, and may send it again."""
+    async with serving(Provoking()) as server, raw_h2(server.tls_port, client_tls()) as client:
+        number = await client.request("/hello")
+        await client.until(lambda: client.is_ended(number))
+        server.stop.set()
+        await client.read_for(10)
+        assert client.ended
+        assert goaways(client) == [(ErrorCodes.NO_ERROR, number)]
+
+
+async def test_an_idle_connection_is_closed_without_a_word_as_released() -> None:
+    async with (
+        serving(Provoking(), released=True, keep_alive_timeout=0.3) as server,
+        raw_h2(server.tls_port, client_tls()) as client,
+    ):
+        await client.read_for(10)
+        assert client.ended
+        assert goaways(client) == []
+
+
+@pytest.mark.parametrize("path", ["/quiet", "/stubborn"])
+async def test_so_is_one_whose_last_stream_ends_with_the_server(path: str) -> None:
+    class Ending(Farewell):
+        async def stubborn(self, receive: Any, send: Any) -> None:
+            """Ends a little after it was asked to."""
+            assert self.draining is not None
+            await self._open(send)
+            await send({"type": "http.response.body", "body": b"open\n", "more_body": True})
+            await self.draining.wait()
+            await asyncio.sleep(0.2)
+            await send({"type": "http.response.body", "body": b"goodbye\n"})
+
+    async with serving(Ending()) as server, raw_h2(server.tls_port, client_tls()) as client:
+        number = await open_stream(client, path)
+        server.stop.set()
+        await client.read_for(10)
+        assert client.ended
+        assert client.is_ended(number)
+        assert goaways(client) == [(ErrorCodes.NO_ERROR, number)]
+
+
+async def test_and_one_that_was_idle_for_its_time() -> None:
+    async with (
+        serving(Provoking(), keep_alive_timeout=0.3) as server,
+        raw_h2(server.tls_port, client_tls()) as client,
+    ):
+        await client.read_for(10)
+        assert client.ended
+        assert goaways(client) == [(ErrorCodes.NO_ERROR, 0)]

@@ -7,12 +7,14 @@ Where to look:
 
 - accept, shutdown, signals: `worker` (`serve`, `_shut_down`); the application is notified first: `draining`
 - one TCP connection: `connection.Connection` (read, write, close), `writer.ConnectionWriter`, `idle.IdleTimer`
-- HTTP/1.1: `http1.Http1`; one request's ASGI messages, on either version: `streams.RequestStream`
-- HTTP/2 received events: `http2.Http2._handle_events`; refusal: `_refuse_streams`; 400: `_respond_400`
+- HTTP/1.1: `http1.Http1`, its requests: `http1_requests.RequestParser`
+- one request's ASGI messages, on either version: `streams.RequestStream`
+- HTTP/2 received events: `http2.Http2._handle_events`; refusal: `_refuse_streams`; 400: `_refuse_malformed`;
+  how many frames, and of which kind: `http2_frames`; how many streams: `http2_streams`
 - HTTP/2 sent frames: `http2_sending.Http2Sender`; every RST_STREAM of the engine goes through its `_reset_stream`
-- GOAWAY is Hypercorn's. Received, `H2Protocol._handle_events` closes the connection. Sent: by `H2Protocol.stream_send`
-  when the last stream ends during shutdown, by `H2Protocol._handle_events` after `keep_alive_max_requests`, and by h2
-  on a connection error (`H2Protocol.handle`)
+- GOAWAY received: `H2Protocol._handle_events` closes the connection. Sent: before an idle connection is closed, by
+  `Http2Sender.send_goaway`; when the last stream ends during shutdown, by `H2Protocol.stream_send`; after
+  `keep_alive_max_requests`, by `H2Protocol._handle_events`; and on a connection error by h2, in `Http2._receive`
 """
 
 from __future__ import annotations

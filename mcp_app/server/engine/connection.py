@@ -135,6 +135,8 @@ class Connection(TCPServer):
                 await self._switch_to_http2(error.data)
             except H2CProtocolRequiredError as error:
                 await self._switch_to_http2(error.data, error.headers, error.settings)
+            if len(data) == MAX_RECV:
+                await asyncio.sleep(0)  # more may have been received, which `read` returns without a turn of the loop
         await self.protocol.handle(Closed())
         self.idle_timer.close()
 
@@ -157,6 +159,8 @@ class Connection(TCPServer):
 
     async def _close_if_still_idle(self) -> None:
         if self.idle_timer.is_idle:
+            if isinstance(self.protocol, Http2):
+                await self.protocol.send_goaway()
             await self.protocol.handle(Closed())
             await self._close()
 

@@ -15,6 +15,16 @@ from .well_formed import are_valid_names
 
 Fields = list[tuple[bytes, bytes]]
 
+TOO_LARGE: Fields = []
+"""In the place of the fields of a block over the limit, which must be decoded all the same: it changes the table."""
+
+_MAX_EXCESS = 4
+"""A block of more than this times the limit ends the connection: it would cost too much to decode."""
+
+_SMALL_FIELDS, _SMALL_BYTES = 14, 4096
+"""A block of at most so many fields and encoded bytes is not over 64 KiB: a field that is sent as an index into the
+table has no more than the table's 4 KiB."""
+
 _OPAQUE_NAME = b"\0"
 """The name of the only field that h2 sees, whose value holds all the others: h2 ends the connection for a
 `content-length` or `:status` it rejects, and does not know a field of this name."""
@@ -40,16 +50,27 @@ _H2_SPECIAL_NAMES = frozenset(
 
 
 class OpaqueDecoder(Decoder):
-    """Decodes header blocks so that h2 sees no field name; a block that cannot be decoded still ends the connection."""
+    """Decodes header blocks so that h2 sees no field name; a block that cannot be decoded still ends the connection.
+
+    As released, so does one that is longer than the limit, with every stream on it. Here it is TOO_LARGE, which is of
+    its stream alone (RFC 9113, 10.5.1), up to a multiple of the limit.
+    """
 
     def __init__(self, replaced: Decoder) -> None:
-        super().__init__(replaced.max_header_list_size)
+        super().__init__(replaced.max_header_list_size * _MAX_EXCESS)
         self.max_allowed_table_size = replaced.max_allowed_table_size
+        self._max_block_bytes = replaced.max_header_list_size
 
     def decode(self, data: bytes, raw: bool = False) -> Iterable[HeaderTuple]:
         """One field, whose value is the list of the block's fields as bytes, whatever `raw` is."""
         fields = [(name, value) for name, value in super().decode(data, raw=True)]
+        if (len(fields) > _SMALL_FIELDS or len(data) > _SMALL_BYTES) and self._is_too_large(fields):
+            fields = TOO_LARGE
         return [HeaderTuple(_OPAQUE_NAME, fields)]
+
+    def _is_too_large(self, fields: Fields) -> bool:
+        """RFC 9113, 6.5.2: with 32 bytes for each field."""
+        return sum([len(name) + len(value) + 32 for name, value in fields]) > self._max_block_bytes
 
 
 def unwrap_fields(block: object) -> Fields:

@@ -6,30 +6,30 @@ well-formed request is, `well_formed`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
-from typing import Any
+from typing import Any, cast
 
 from h2.errors import ErrorCodes
 from h2.events import DataReceived, Event, RequestReceived, StreamReset, TrailersReceived
 from h2.exceptions import ProtocolError
-from h2.settings import SettingCodes, Settings
-from h2.stream import H2Stream
-from hypercorn.events import Updated
-from hypercorn.protocol.events import Event as StreamEvent
-from hypercorn.protocol.events import Request
-from hypercorn.protocol.http_stream import HTTPStream
+from h2.settings import SettingCodes
+from h2.stream import H2Stream, StreamState
+from hypercorn.events import Closed, RawData, Updated
+from hypercorn.events import Event as ConnectionEvent
+from hypercorn.protocol.events import InformationalResponse, Request
+from hypercorn.protocol.http_stream import ASGIHTTPState
 from hypercorn.protocol.ws_stream import WSStream
 from hypercorn.utils import filter_pseudo_headers
 from priority.priority import DuplicateStreamError
 
 from . import header_blocks
+from .context import ServerContext
+from .http2_frames import MALFORMED_COST, InboundFrames
 from .http2_sending import Http2Sender
+from .http2_streams import ActiveStreams, DiscardingStream, lenient_settings
 from .streams import RequestStream, StreamBuffer
 from .well_formed import are_valid_trailers, content_length, is_valid_request
-
-MAX_EXCESS_STREAMS = 1024
-"""Streams over the limit that are refused individually per read of the socket; beyond, the connection ends as upstream:
-no client opens that many by mistake, and each costs some KiB until it is refused."""
 
 _BODY_REMAINING = "mcp_app_body_remaining"
 """An attribute set on H2Stream: bytes of its declared content-length still to be received. (h2's own count is disabled,
@@ -46,10 +46,36 @@ class Http2(Http2Sender):
         super().__init__(*args)
         connection = self.connection
         # Before the first byte is sent or read: the SETTINGS frame is unchanged, and h2 validates no field.
-        connection.local_settings = _lenient_settings(connection.local_settings)
+        connection.local_settings = lenient_settings(connection.local_settings)
         connection.decoder = header_blocks.OpaqueDecoder(connection.decoder)
         connection.config.validate_inbound_headers = False
-        self.streams = _ActiveStreams()
+        connection.incoming_buffer = self._frames = InboundFrames(self.frame_budget)
+        self.streams = ActiveStreams(DiscardingStream(self._discard_body))
+
+    async def handle(self, event: ConnectionEvent) -> None:
+        """As upstream, with a turn of the loop after every few frames, and a count of the connections ended for an
+        error. As released, an application that responds after the end of its connection waits for ever."""
+        if not isinstance(event, RawData):
+            await super().handle(event)
+            for buffer in list(self.stream_buffers.values()):
+                await buffer.close()
+            return
+        await self._receive(event.data)
+        while self._frames.is_interrupted:
+            await asyncio.sleep(0)
+            await self._receive(b"")
+
+    async def _receive(self, data: bytes) -> None:
+        self._frames.begin_turn()
+        try:
+            events = self.connection.receive_data(data)
+        except ProtocolError as error:
+            self._frames.discard()
+            self._count_malformed(f"GOAWAY {ErrorCodes(error.error_code).name}")
+            await self._flush()
+            await self.send(Closed())
+        else:
+            await self._handle_events(events)
 
     async def _handle_events(self, events: list[Event]) -> None:
         """Reject streams that no application may see, each on its own, and pass all other events to upstream.
@@ -57,7 +83,7 @@ class Http2(Http2Sender):
         **Malformed requests.** As released, h2 treats a NUL in a field, an upper-case name or a `content-length` that
         is not a number as a connection error, and a path beyond ASCII raises through it: every other stream dies
         (https://github.com/pgjones/hypercorn/issues/277). The standard defines a stream error for them (RFC 9113,
-        8.1.1): 400 before the application is called, RST_STREAM PROTOCOL_ERROR if it is already running. Errors of the
+        8.1.1): 400 before the application is called, and in any case RST_STREAM PROTOCOL_ERROR. Errors of the
         compression, of frames or of their order remain what they must be: connection errors.
 
         **Requests reset in the same read** ("rapid reset", CVE-2023-44487). As released, a request is started although
@@ -73,7 +99,7 @@ class Http2(Http2Sender):
         NO_ERROR, which does not say whether it was processed. REFUSED_STREAM says that it was not: even a POST may be
         retried, at whatever server then listens there (RFC 9113, 8.7).
 
-        **DATA after the response**: see `_ActiveStreams`, in which upstream looks up the stream.
+        **DATA after the response**: see `ActiveStreams`, in which upstream looks up the stream.
 
         **Idle after a reset.** As released, a connection is reported idle only when a response has ended; if the last
         of its streams was reset instead, as by a page that closes its EventSource, it is never closed.
@@ -83,10 +109,13 @@ class Http2(Http2Sender):
 
         if malformed := self._malformed_streams(events):
             events = self._drop_events(malformed, events)
-            for stream_id in malformed:
+            for stream_id, status in malformed.items():
+                self.frame_budget.spend(MALFORMED_COST)
                 if stream_id in requests:
-                    self._respond_400(stream_id)
+                    self._count_malformed(str(status))
+                    self._refuse_malformed(stream_id, status)
                 else:
+                    self._count_malformed("RST_STREAM PROTOCOL_ERROR")
                     self._reset_stream(stream_id, ErrorCodes.PROTOCOL_ERROR)
                     events.append(_local_reset(stream_id))
             await self._flush()
@@ -107,11 +136,15 @@ class Http2(Http2Sender):
         if was_active and not self.streams:
             await self.send(Updated(idle=True))  # idempotent
 
-    def _malformed_streams(self, events: list[Event]) -> set[int]:
-        """Ids of the streams whose request these events show to be malformed. Replaces the events' headers by the
-        decoded fields."""
+    def _malformed_streams(self, events: list[Event]) -> dict[int, int]:
+        """The streams whose request these events show to be malformed, and the status for each. Replaces the events'
+        headers by the decoded fields."""
         kinds = (RequestReceived, TrailersReceived, DataReceived)
-        return {event.stream_id for event in events if isinstance(event, kinds) and not self._is_well_formed(event)}
+        return {
+            event.stream_id: 431 if getattr(event, "headers", None) is header_blocks.TOO_LARGE else 400
+            for event in events
+            if isinstance(event, kinds) and not self._is_well_formed(event)
+        }
 
     def _is_well_formed(self, event: RequestReceived | TrailersReceived | DataReceived) -> bool:
         stream = self.connection.streams.get(event.stream_id)
@@ -154,14 +187,21 @@ class Http2(Http2Sender):
         except ProtocolError:
             pass  # the client has ended the connection in the meantime
 
-    def _respond_400(self, stream_id: int) -> None:
-        headers = [(b":status", b"400"), (b"content-length", b"0"), *self.config.response_headers("h2")]
+    def _refuse_malformed(self, stream_id: int, status: int) -> None:
+        """Respond, then reset: the response is for people, the stream error what the standard asks for (RFC 9113,
+        8.1.1). A head that is only too large is no error of the protocol."""
+        headers = [(b":status", b"%d" % status), (b"content-length", b"0"), *self.config.response_headers("h2")]
         try:
             self.connection.send_headers(stream_id, headers, end_stream=True)
         except ProtocolError:
             return  # the client has reset it already
-        if self._is_stream_open(stream_id):
+        if status == 400:
+            self._reset_ended_stream(stream_id, ErrorCodes.PROTOCOL_ERROR)
+        elif self._is_stream_open(stream_id):
             self._reset_stream(stream_id, ErrorCodes.NO_ERROR)  # RFC 9113, 8.1: its body is not read
+
+    def _count_malformed(self, outcome: str) -> None:
+        cast(ServerContext, self.context).malformed.add(self.client, "2", outcome)
 
     async def _create_stream(self, request: RequestReceived) -> None:
         """As upstream, with our classes."""
@@ -190,52 +230,17 @@ class Http2(Http2Sender):
                 state=self.connection_state,
             )
         )
+        if request.stream_ended is None and isinstance(stream, RequestStream) and _expects_continue(request.headers):
+            self.task_group.spawn(self._send_continue, stream)
         self.keep_alive_requests += 1
         await self.context.mark_request()
 
-
-class _DiscardingStream:
-    """The receiver of DATA for a stream that has already been answered."""
-
-    async def handle(self, event: StreamEvent) -> None:
-        """Discard the event."""
-
-
-_DISCARDING_STREAM: Any = _DiscardingStream()
-
-
-class _ActiveStreams(dict[int, HTTPStream | WSStream]):
-    """The streams not yet answered; a lookup of any other returns one that discards its events.
-
-    As released, a DATA frame received after the response raises KeyError, which ends the connection and every other
-    stream on it (https://github.com/pgjones/hypercorn/issues/329, https://github.com/pgjones/hypercorn/pull/312,
-    https://github.com/pgjones/hypercorn/pull/334). Here it is discarded, and acknowledged, as upstream does with every
-    DATA frame: the connection's window must not shrink.
-    """
-
-    def __missing__(self, stream_id: int) -> HTTPStream | WSStream:
-        stream: HTTPStream | WSStream = _DISCARDING_STREAM
-        return stream
-
-
-class _LenientSettings(Settings):
-    """Settings as sent to the client, whose stream limit h2 enforces only when it is exceeded by MAX_EXCESS_STREAMS."""
-
-    @property
-    def max_concurrent_streams(self) -> int:
-        """The limit that h2 enforces, by ending the connection."""
-        announced: int = self.get(SettingCodes.MAX_CONCURRENT_STREAMS, 0)
-        return announced + MAX_EXCESS_STREAMS
-
-    @max_concurrent_streams.setter
-    def max_concurrent_streams(self, value: int) -> None:
-        self[SettingCodes.MAX_CONCURRENT_STREAMS] = value
-
-
-def _lenient_settings(settings: Settings) -> _LenientSettings:
-    # Iterating gives plain integers; only settings that the standard defines are in it.
-    values = {SettingCodes(code): value for code, value in settings.items()}
-    return _LenientSettings(client=False, initial_values=values)
+    async def _send_continue(self, stream: RequestStream) -> None:
+        """Send 100 to a client that waits for it before it sends its body (RFC 9110, 10.1.1); as released, none is
+        sent. By now the application has had its first turn: if the head was enough for it, it has responded."""
+        sent = self.connection.streams.get(stream.stream_id)
+        if stream.state is ASGIHTTPState.REQUEST and sent and sent.state_machine.state is StreamState.OPEN:
+            await self.stream_send(InformationalResponse(stream.stream_id, [], 100))
 
 
 def _request_stream_ids(events: list[Event]) -> list[int]:
@@ -248,6 +253,10 @@ def _check_content_length(stream: H2Stream | None, remaining: int, ended: bool) 
     if stream is not None:
         setattr(stream, _BODY_REMAINING, remaining)
     return remaining == 0 if ended else remaining >= 0
+
+
+def _expects_continue(fields: header_blocks.Fields) -> bool:
+    return any([name == b"expect" and value.lower() == b"100-continue" for name, value in fields])  # noqa: C419 - faster
 
 
 def _local_reset(stream_id: int) -> StreamReset:

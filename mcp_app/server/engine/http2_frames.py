@@ -1,0 +1,113 @@
+"""Frames received on an HTTP/2 connection: so many in a turn of the loop, and a budget for those that ask for nothing.
+
+A frame of 9 bytes costs as much as a good part of a request: without a bound, one client that sends nothing else holds
+all others up for seconds (CVE-2019-9512, -9515, -9518). What a frame means is h2's business; nothing is sent here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import monotonic
+
+from h2.exceptions import DenialOfServiceError
+from h2.frame_buffer import FrameBuffer
+from hyperframe.frame import (
+    AltSvcFrame,
+    DataFrame,
+    ExtensionFrame,
+    Frame,
+    HeadersFrame,
+    PingFrame,
+    PriorityFrame,
+    RstStreamFrame,
+    SettingsFrame,
+    WindowUpdateFrame,
+)
+
+FRAMES_PER_TURN = 64
+"""Frames handled before other tasks get a turn of the loop: some 2 ms. An ordinary read has fewer than ten."""
+
+MAX_CREDIT = 1000
+"""Frames without a request or data that a client may send at once; nghttp2 has the same limit for what it has to
+acknowledge."""
+
+CREDIT_PER_SECOND = 10
+"""Given back with time: no client pings more often."""
+
+CREDIT_PER_WORK = 2
+"""Given back for each request and each DATA frame, in either direction: a client acknowledges what it reads with a
+WINDOW_UPDATE for the stream and one for the connection."""
+
+MALFORMED_COST = 5
+"""Of a malformed request, whose answer costs about as much as that many frames."""
+
+_COSTS: dict[type[Frame], int] = dict.fromkeys(
+    (AltSvcFrame, ExtensionFrame, PingFrame, PriorityFrame, RstStreamFrame, SettingsFrame, WindowUpdateFrame), 1
+)
+
+
+class FrameBudget:
+    """One connection's credit."""
+
+    __slots__ = ("_clock", "_credit", "_refilled_at")
+
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._credit = MAX_CREDIT
+        self._refilled_at = clock()
+
+    def earn(self) -> None:
+        """A request, or data."""
+        if self._credit < MAX_CREDIT:
+            self._credit += CREDIT_PER_WORK
+
+    def spend(self, cost: int) -> None:
+        """A frame without either. The budget may be overdrawn: `check` finds it before the next frame."""
+        self._credit -= cost
+
+    def check(self) -> None:
+        """Raise DenialOfServiceError, which h2 answers with GOAWAY ENHANCE_YOUR_CALM, if the budget is overdrawn."""
+        if self._credit >= 0:
+            return
+        now = self._clock()
+        self._credit = min(MAX_CREDIT, self._credit + int((now - self._refilled_at) * CREDIT_PER_SECOND))
+        self._refilled_at = now
+        if self._credit < 0:
+            raise DenialOfServiceError("too many frames without a request")
+
+
+class InboundFrames(FrameBuffer):
+    """In place of h2's buffer. Iterating stops after FRAMES_PER_TURN frames, until the next turn begins."""
+
+    def __init__(self, budget: FrameBudget) -> None:
+        super().__init__(server=True)
+        self._budget = budget
+        self._left_in_turn = FRAMES_PER_TURN
+        self.is_interrupted = False
+        """More frames may have been received."""
+
+    def begin_turn(self) -> None:
+        self._left_in_turn = FRAMES_PER_TURN
+        self.is_interrupted = False
+
+    def discard(self) -> None:
+        """The connection has ended: nothing more is read."""
+        self._data.clear()
+        self.is_interrupted = False
+
+    def __next__(self) -> Frame:
+        """As h2. Raises DenialOfServiceError if the budget is overdrawn."""
+        if self._left_in_turn == 0:
+            self.is_interrupted = True
+            raise StopIteration
+        frame = super().__next__()
+        self._left_in_turn -= 1
+        budget = self._budget
+        budget.check()
+        if (cost := _COSTS.get(type(frame))) is not None:
+            budget.spend(cost)
+        elif type(frame) is HeadersFrame or (type(frame) is DataFrame and (frame.data or "END_STREAM" in frame.flags)):
+            budget.earn()
+        else:
+            budget.spend(1)  # an empty DATA frame that ends nothing, or one that only a server may send
+        return frame
