@@ -32,14 +32,18 @@ def _ipv6_loopback() -> bool:
 
 
 NEEDED: Mapping[str, Needed] = {
+    "apache2": Needed("apt-get install apache2-bin", ("apache2",)),
+    "caddy": Needed("apt-get install caddy", ("caddy",)),
     "chromium": Needed("apt-get install chromium", ("chromium", "chromium-browser", "google-chrome")),
     "curl": Needed("apt-get install curl", ("curl",)),
     "h2load": Needed("apt-get install nghttp2-client", ("h2load",)),
+    "haproxy": Needed("apt-get install haproxy", ("haproxy",)),
     "nginx": Needed("apt-get install nginx-light", ("nginx",)),
     "node": Needed("apt-get install nodejs", ("node", "nodejs")),
     "openssl": Needed("apt-get install openssl", ("openssl",)),
     "redis-server": Needed("apt-get install redis-server", ("redis-server",)),
     "valgrind": Needed("apt-get install valgrind", ("valgrind",)),
+    "varnishd": Needed("apt-get install varnish", ("varnishd",)),
     "ipv6": Needed("give the loopback interface the address ::1", check=_ipv6_loopback),
 }
 
