@@ -48,6 +48,9 @@ async def test_the_time_goes_on_where_it_was(site: Site, visitor: Visitor) -> No
     assert share >= 0.5  # a minute of the two that it has
     site.stage.release(4)
     await phase(page, "done")
+    # Then the run's own time counts, which the result says: it has not worked for a minute.
+    own = await page.locator("#outcome-heading .tag").first.text_content()
+    await expect(page.locator("#time-text")).to_have_text(f"{own} of 2 min")
 
 
 async def test_the_last_five_runs_are_listed_and_can_be_come_back_to(site: Site, visitor: Visitor) -> None:

@@ -81,9 +81,11 @@ export class Gauges {
     $("resume-note").hidden = text === "";
   }
 
-  /** The run is over: with all of its work done, or with none that could be measured. */
-  end(isDone) {
+  /** The run is over: with all of its work done, or with none that could be measured. `took` is its own time in ms, if it
+   * is known: what this page has waited for may be the time since a reload. */
+  end(isDone, took) {
     this.over = true;
+    this.took = typeof took === "number" ? took / 1000 : null;
     if (isDone) $("progress").value = 1;
     else if (!$("progress").hasAttribute("value")) $("progress").value = 0;
     $("newest").textContent = "";
@@ -97,7 +99,7 @@ export class Gauges {
   tick() {
     if (this.over && this.ticked === "over") return;
     this.ticked = this.over ? "over" : "";
-    const used = this.elapsed();
+    const used = (this.over ? this.took : null) ?? this.elapsed();
     $("time-text").textContent = this.cap === null ? seconds(used) : `${seconds(used)} of ${seconds(this.cap)}`;
     $("time").value = this.cap === null ? 0 : Math.min(1, used / this.cap);
     const isGuessed = !this.over && used > GUESS_AFTER_S && this.part > GUESS_AFTER_SHARE && this.part < 1;

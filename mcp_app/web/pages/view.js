@@ -121,7 +121,7 @@ export class RunView {
     const grade = isContent ? null : gradeOf(event.data);
     this.finish("done", "Result", event.data, grade);
     $("outcome-body").replaceChildren(isContent ? contents(event.data) : drawResult(event.data, this.schema, this.streamed));
-    this.gauges.end(true);
+    this.gauges.end(true, took);
     if (typeof took === "number") $("outcome-heading").append(el("span", "tag", seconds(took / 1000)));
     if (truncated) $("outcome-heading").append(el("span", "tag", "truncated"));
     this.say(`${this.tool} is done.`);
