@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -20,7 +21,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> int:
     """Create certificates that are missing or about to expire. Raises StartError."""
     from mcp_app.server.certificates import default_directory, ensure, how_to_trust
+    from mcp_app.server.errors import StartError
 
+    if sys.platform == "win32":
+        raise StartError("Windows has no fcntl, and no server of ours to have a certificate: make it in WSL")
     files, made = ensure(default_directory())
     if not made and not files.authority.exists():
         print(f"{files.certificate} is of another authority: used as it is, never replaced.")

@@ -77,6 +77,10 @@ def _port(text: str) -> int:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or Ctrl-C and return the exit status. Raises StartError if the server cannot start."""
+    if sys.platform == "win32":
+        raise StartError(
+            "Windows has no fcntl and no signals for an event loop, which the server needs: serve from WSL"
+        )
     if arguments.reload:
         from mcp_app.server.reload import supervise
 

@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from types import FrameType
 
 # SIGTERM and SIGHUP (the terminal was closed) end a call as Ctrl-C does: the run must not continue without a reader.
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# Windows has no SIGHUP.
+_SIGNALS = tuple(signal.Signals[name] for name in ("SIGINT", "SIGTERM", "SIGHUP") if name in signal.Signals.__members__)
 
 
 class Interrupt:

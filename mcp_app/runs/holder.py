@@ -6,11 +6,13 @@ Reads only. When to look is in loop_watch.py.
 from __future__ import annotations
 
 import asyncio
+import functools
 import gc
 import selectors
 import sys
 import threading
 import time
+from collections.abc import Callable
 from contextvars import Context, ContextVar
 from inspect import CO_COROUTINE
 from types import FrameType
@@ -58,12 +60,10 @@ class Stack:
         self._thread = threading.get_ident()
         self._outside = frozenset(frame.f_code for frame in _outside(sys._getframe()))
         self._waiting = self._outside | {selectors.DefaultSelector.select.__code__}  # in which asyncio's loop waits
-        # macOS has none: there a plain function that keeps the lock is not told from one on the loop.
-        has_clock = hasattr(time, "pthread_getcpuclockid")
-        self._clock = time.pthread_getcpuclockid(self._thread) if has_clock else time.CLOCK_PROCESS_CPUTIME_ID
+        self._loop_seconds = _thread_clock(self._thread)
 
     def cpu_seconds(self) -> Cpu:
-        return Cpu(time.process_time(), time.clock_gettime(self._clock))
+        return Cpu(time.process_time(), self._loop_seconds())
 
     def is_at_work(self) -> bool:
         """Whether anything works there now; False when the loop waits."""
@@ -100,6 +100,14 @@ class Stack:
         task = asyncio.current_task(self._loop)
         context = None if task is None else _context(task)
         return None if context is None else context.get(WORKING)
+
+
+def _thread_clock(thread: int) -> Callable[[], float]:
+    """The seconds that a thread has worked. macOS and Windows do not tell: there it is the process's, and a plain
+    function that keeps the interpreter's lock is taken for one on the loop."""
+    if not hasattr(time, "pthread_getcpuclockid"):
+        return time.process_time
+    return functools.partial(time.clock_gettime, time.pthread_getcpuclockid(thread))
 
 
 def _outside(frame: FrameType | None) -> list[FrameType]:

@@ -7,7 +7,6 @@ private key readable to other users, or write a file in a way that a crash can l
 
 from __future__ import annotations
 
-import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -120,6 +119,8 @@ def how_to_trust(files: Certificates) -> str:
 @contextmanager
 def _locked(directory: Path) -> Iterator[None]:
     """Two servers started concurrently must not sign with two authorities and keep one."""
+    import fcntl  # Windows has none, where `mcp-app call` needs the names of the files all the same
+
     descriptor = os.open(directory / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
