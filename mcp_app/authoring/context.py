@@ -281,7 +281,7 @@ def _numbers(progress: float | None, total: float | None, *, content: bool = Fal
 def _number(name: str, value: Any) -> float | int:
     """A JSON number that every parser can represent: a binary64. Accepts whatever float() does: Decimal, numpy's."""
     try:
-        converted = float(value)
+        converted = math.nan if isinstance(value, str | bytes | bytearray) else float(value)  # which reads "5", too
     except (TypeError, ValueError, OverflowError):
         converted = math.nan
     if not math.isfinite(converted):

@@ -43,6 +43,12 @@ def test_what_ctx_progress_said(token: str | int, done: float, total: float | No
     assert params(Progress(token, "com.example/").reported(event)) == expected
 
 
+@pytest.mark.parametrize(("message", "text"), [(5, "5"), ([1, "a"], '[1,"a"]'), ({"message": "x"}, '{"message":"x"}')])
+def test_a_message_that_is_no_text_is_a_message_all_the_same(message: Any, text: str) -> None:
+    shown = params(Progress("t", "com.example/").reported(told({"message": message}, b'{"progress":1}')))
+    assert shown == {"progressToken": "t", "progress": 1, "message": text}
+
+
 @given(TEXTS, st.none() | NUMBERS, st.none() | NUMBERS, st.booleans(), JSON)
 def test_what_was_partial(line: str, done: float | None, total: float | None, content: bool, data: Any) -> None:
     given = {"progress": done, "total": total, "content": True if content else None}

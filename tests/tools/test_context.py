@@ -96,6 +96,8 @@ async def test_log(said: Said) -> None:
         lambda ctx: ctx.progress(1, math.inf),
         lambda ctx: ctx.progress(10**400),
         lambda ctx: ctx.progress("many"),
+        lambda ctx: ctx.progress("5"),
+        lambda ctx: ctx.progress(1, b"5"),
         lambda ctx: ctx.progress([1]),
         lambda ctx: ctx.progress(1, 2, object()),
         lambda ctx: ctx.partial(object()),
@@ -106,7 +108,7 @@ async def test_log(said: Said) -> None:
         lambda ctx: ctx.log("info", object()),
         lambda ctx: ctx.log("info", "m", object()),
     ],
-    ids=range(13),
+    ids=range(15),
 )
 async def test_what_cannot_be_said_is_refused_where_it_is_said(said: Said, word: Any) -> None:
     with pytest.raises(ValueError, match=r"finite number|not serialisable|log level"):
