@@ -19,7 +19,7 @@ from ..aio.done import DONE
 from ..aio.in_thread import in_thread
 from ..asking import Asker, NullAsker, Root, Sample, Visits
 from ..asking.questions import Questions
-from ..protocol.event import LEVELS, Event, EventType, Level, Shape, encode, number
+from ..protocol.event import LEVELS, Event, EventType, Level, NotJson, Shape, encode, number
 from ..protocol.http.trace import UNTRACED, Trace
 from .content_blocks import content_blocks
 from .lazy import lazy
@@ -97,7 +97,7 @@ class Context:
         """
         numbers = b"" if progress is None and total is None else _numbers(progress, total)
         if self._wait is None and (kind := lazy(data)) is not None:
-            raise ValueError(f"a {kind.__name__} would work on the event loop: send a list")
+            raise NotJson(f"a {kind.__name__} would work on the event loop: send a list")
         blocks = content_blocks(data)
         if blocks is not None:
             numbers = _numbers(progress, total, content=True)

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, SchemaSerializer, SchemaValidator
 
-from ..protocol.event import escape_line_ends
+from ..protocol.event import NotJson, escape_line_ends
 from ..protocol.problems import problems
 from .listed_schema import listed_schema
 from .proof import proved
@@ -59,10 +59,14 @@ class DeclaredType:
         except ValidationError as error:
             found = problems(error)[0]
             raise NotDeclared(f"{found['field'] or 'value'}: {found['problem']}") from error
+        except TypeError as error:
+            if error.__traceback__ is not None and error.__traceback__.tb_next is not None:
+                raise  # by a validator that an author wrote; pydantic's own has no frame
+            raise NotDeclared(f"value: {error}, in a value of type {type(value).__qualname__}") from error
         return value
 
     def encode(self, value: Any) -> bytes:
-        """The value as JSON, by the names in the schema. Raises NotDeclared, and ValueError for what JSON lacks."""
+        """The value as JSON, by the names in the schema. Raises NotDeclared, and NotJson for what JSON lacks."""
         data = self._encoded(self.validated(value))
         return data if data.isascii() else escape_line_ends(data)
 
@@ -70,20 +74,20 @@ class DeclaredType:
         try:
             return self._serializer.to_json(value, by_alias=True, warnings="error" if self._warns else True)
         except PydanticSerializationError as error:
-            problem = _problem(error)
+            problem = _problem(value, error)
             if problem is not None:
                 raise problem from error
         except (UnicodeError, RecursionError) as error:
-            raise ValueError(f"not serialisable as JSON: {error}") from error
+            raise NotJson.of(value, error) from error
         return self._serializer.to_json(value, by_alias=True, warnings=False)
 
 
-def _problem(error: PydanticSerializationError) -> ValueError | None:
+def _problem(value: Any, error: PydanticSerializationError) -> ValueError | None:
     """What is wrong; None if it is only an array of another class, as in `t: tuple[int, ...] = []`: pydantic does not
     validate defaults, and the JSON is the same."""
     text = str(error)
     if not text.startswith("Pydantic serializer warnings"):
-        return ValueError(f"not serialisable as JSON: {text}")
+        return NotJson.of(value, error)
     found = _WARNING.findall(text)
     wrong = [each for each in found if not (each[0] in _ARRAYS and each[3] in _ARRAYS)]
     if not wrong:

@@ -111,6 +111,41 @@ class Entry:
     end: int
 
 
+class NotJson(ValueError):
+    """A value cannot be serialised as JSON. The message says why, and the type at fault, not the value."""
+
+    @classmethod
+    def of(cls, value: Any, error: Exception) -> NotJson:
+        found = _at_fault(value)
+        reason = str(error).removeprefix("Error serializing to JSON: ")
+        named = "" if "<class" in reason else f", in a value of type {type(found).__qualname__}"
+        return cls(f"not serialisable as JSON: {reason}{named}")
+
+
+_MAX_STEPS = 200  # as deep as to_json goes; a value may hold itself
+
+
+def _at_fault(value: Any) -> Any:
+    """The innermost value in dicts, lists, tuples and sets that cannot be serialised by itself."""
+    for _ in range(_MAX_STEPS):
+        inner = [*value, *value.values()] if isinstance(value, dict) else value
+        if not isinstance(inner, list | tuple | set | frozenset):
+            break
+        wrong = [each for each in inner if not _is_json(each)]
+        if not wrong:
+            break
+        value = wrong[0]
+    return value
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        to_json(value, inf_nan_mode="null")
+    except (PydanticSerializationError, UnicodeError, RecursionError):
+        return False
+    return True
+
+
 def number(value: float) -> float | int:
     """The number without a redundant fraction: 15 for 15.0. 1e300 stays a float, as it would have 301 digits."""
     return int(value) if abs(value) < 2**53 and value == int(value) else value
@@ -121,12 +156,12 @@ def encode(value: Any) -> bytes:
 
     NaN and the infinities, which JSON lacks, become null, as in JSON.stringify.
 
-    Raises ValueError when the value cannot be serialised; the message names the type at fault.
+    Raises NotJson when the value cannot be serialised; the message names the type at fault.
     """
     try:
         data = to_json(value, inf_nan_mode="null")
     except (PydanticSerializationError, UnicodeError, RecursionError) as error:
-        raise ValueError(f"not serialisable as JSON: {error}") from error
+        raise NotJson.of(value, error) from error
     return data if data.isascii() else escape_line_ends(data)  # 0.05 µs where there is nothing to escape
 
 

@@ -11,7 +11,7 @@ import secrets
 
 from ..authoring.resource import UnknownResource
 from ..protocol.errors import EventTooLarge, McpAppError, Overloaded, ToolError, ToolFailed
-from ..protocol.event import MAX_EVENT_BYTES, encode
+from ..protocol.event import MAX_EVENT_BYTES, NotJson, encode
 from .writer import too_large
 
 logger = logging.getLogger("mcp_app.runs")
@@ -35,6 +35,8 @@ def public_error(error: BaseException, tool: str, run: str) -> McpAppError:
     logger.error("run %s: %s failed [error_id %s]", run, tool, error_id, exc_info=error)
     if isinstance(cause, ToolFailed):
         return ToolFailed(cause.message, error_id=error_id)
+    if isinstance(cause, NotJson):  # given to ctx.partial or ctx.log; of an item or a result it is a ToolFailed
+        return ToolFailed(f"The tool {tool} gave what cannot be sent as JSON: {cause}.", error_id=error_id)
     return ToolFailed(f"The tool {tool} failed.", error_id=error_id)
 
 
@@ -48,7 +50,7 @@ def _sendable(error: ToolError) -> McpAppError:
 def _only_cause(error: BaseException) -> BaseException:
     """The error in a task group's exception group: the only one, or the first of several that are meant for callers."""
     while isinstance(error, BaseExceptionGroup):
-        meant, rest = error.split((ToolError, EventTooLarge, ToolFailed, UnknownResource))
+        meant, rest = error.split((ToolError, EventTooLarge, ToolFailed, UnknownResource, NotJson))
         if meant is None or rest is not None:
             return error
         error = meant.exceptions[0]
