@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from typing import Any
 
 import pytest
-from legacy_client import Client, Events, Stage, decoded
+from legacy_client import STREAM, Client, Events, Stage, decoded
 from loop_clock import on_loop_clock
+from pydantic import BaseModel
 
-from mcp_app import tool
+from mcp_app import Context, tool
 
 
 async def started(client: Client, n: int = 3) -> Events:
@@ -360,3 +362,35 @@ async def test_a_session_that_is_worked_for_is_not_idle() -> None:
     await asyncio.sleep(121)
     assert (await client.request("ping")).status == 404
     await stage.close()
+
+
+async def test_a_run_that_is_followed_in_the_plain_dialect_shows_no_questions(stage: Stage) -> None:
+    """What a session's client is asked has an id, by which whoever saw it could answer."""
+
+    class Name(BaseModel):
+        name: str
+
+    @tool
+    async def asks(ctx: Context) -> str:
+        await ctx.progress(1, 2, "before")
+        await ctx.let_go()
+        return (await ctx.ask(Name, "Who?")).name
+
+    stage.tools.add(asks)
+    client = await stage.client(elicitation={})
+    events = Events(await client.tool("asks", token="t"))
+    while (event := await events.next()) is not None and "progress" not in event.data:
+        pass
+    assert event is not None
+    run = event.id.partition("/")[0]
+    followed = Events(await stage.ask("GET", path=f"/api/v1/mcp/runs/{run}/events", accept=STREAM))
+    again = Events(await client.get(f"{run}/2"))
+    while (event := await again.next()) is not None and not event.data:
+        pass  # the event that a stream of this revision begins with
+    assert event is not None
+    asked = json.loads(event.data)
+    assert asked["method"] == "elicitation/create"
+    await client.post({"jsonrpc": "2.0", "id": asked["id"], "result": {"action": "accept", "content": {"name": "Ada"}}})
+    seen = await followed.rest()
+    assert [each["type"] for each in seen] == ["started", "progress", "complete"]
+    assert seen[-1]["data"] == "Ada"

@@ -14,6 +14,9 @@ from ...protocol.http import sse
 
 _CAP = sse.comment("cap")
 
+_OF_MCP = frozenset({EventType.ASK, EventType.LET_GO})
+"""Between a tool and an MCP client with a session: a question has an id that its client alone may answer."""
+
 
 class PlainRendering:
     """Renders a plain stream. `visible` heartbeats are events, for scripts; `retry_ms` is sent with the first entry."""
@@ -28,9 +31,10 @@ class PlainRendering:
         return self._opening
 
     def entries(self, entries: Sequence[Entry]) -> list[bytes]:
-        frames = [plain.frame(self._run, entry) for entry in entries]
-        if self._retry_ms is not None:
-            frames[0] = plain.frame(self._run, entries[0], self._retry_ms)
+        shown = [entry for entry in entries if entry.event.type not in _OF_MCP]
+        frames = [plain.frame(self._run, entry) for entry in shown]
+        if self._retry_ms is not None and shown:
+            frames[0] = plain.frame(self._run, shown[0], self._retry_ms)
             self._retry_ms = None
         return frames
 

@@ -27,22 +27,23 @@ _VALUE, _ABSENT, _WRAPPED = Shape.VALUE, Structure.ABSENT, Structure.WRAPPED
 
 
 MAX_MESSAGE_BYTES = 1024 * 1024 - 256
-"""A larger response says everything `once` where it is an event of a stream. The official Python SDK 2.x ends a stream
-with an event of more than 1 MiB, in which it counts the names of the fields, the event's id and its type; no client is
-known that bounds a JSON body."""
+"""A larger response is shortened where it is an event of a stream. The official Python SDK 2.x ends a stream with an
+event of more than 1 MiB, in which it counts the names of the fields, the event's id and its type; no client is known
+that bounds a JSON body."""
 
-_SAID_ONCE = "The result is in structuredContent only: the same again as text would be more than an event may have."
+_CUT = "This text is cut: an event of the stream has a bound. All of it is in structuredContent.\n"
 
 
-def response(info: RequestInfo, event: Event, parts: Parts | None, *, once: bool = False) -> bytes:
+def response(info: RequestInfo, event: Event, parts: Parts | None, *, short: bool = False) -> bytes:
     """The response; `parts` are those that have been streamed, None for none.
 
-    `once`: what stands twice is left out. Of a value and its text the value stays, as clients validate it; the parts,
-    as the client has been sent them.
+    `short`: at most MAX_MESSAGE_BYTES, if that is possible without what stands twice: the parts, which the client has
+    been sent, and the end of a structured value's text. The value stays whole, as clients validate it.
     """
     if event.type is EventType.COMPLETE:
-        short = None if once else scalar(info, event, parts)
-        return jsonrpc.result(info.id, short or encode(result(info, event, parts, once=once)))
+        if short:
+            return _shortened(info, event, parts)
+        return jsonrpc.result(info.id, scalar(info, event, parts) or encode(result(info, event, parts)))
     if event.type is EventType.INPUT_REQUIRED:
         return jsonrpc.result(info.id, encode(_input_required(info, event)))
     problem: dict[str, Any] = object_in_mcp(decode(event.data))
@@ -112,8 +113,25 @@ def scalar(info: RequestInfo, event: Event, parts: Parts | None) -> bytes | None
     return b'{%b"content":[{"type":"text","text":%b}]%b%b}' % (type_, text, structured, meta_part)
 
 
-def result(info: RequestInfo, event: Event, parts: Parts | None, *, once: bool = False) -> dict[str, Any]:
-    """The result of any run that has one."""
+def _shortened(info: RequestInfo, event: Event, parts: Parts | None) -> bytes:
+    found = result(info, event, parts, repeat=False)
+    message = jsonrpc.result(info.id, encode(found))
+    if info.structure is Structure.ABSENT or event.shape is Shape.CONTENT:
+        return message
+    found["content"] = [_text(_CUT + _beginning(_blocks(event)[0]["text"], MAX_MESSAGE_BYTES - len(message)))]
+    return jsonrpc.result(info.id, encode(found))
+
+
+def _beginning(text: str, most: int) -> str:
+    """As much of the text as has at most that many bytes in JSON."""
+    text = text[: max(0, most)]
+    while text and (size := len(encode(text))) > most:
+        text = text[: min(len(text) - 1, len(text) * most // size)]
+    return text
+
+
+def result(info: RequestInfo, event: Event, parts: Parts | None, *, repeat: bool = True) -> dict[str, Any]:
+    """The result of any run that has one. Without `repeat`, what stands in it twice stands once."""
     if info.raw is not None:
         return info.typed({**content.downgrade(decode(event.data), info.wire.unsupported_content), **info.raw})
     streamed = [] if parts is None else parts.items
@@ -124,15 +142,15 @@ def result(info: RequestInfo, event: Event, parts: Parts | None, *, once: bool =
         found = {"content": list(chain.from_iterable(map(_blocks, streamed)))}
     else:
         structured = info.structure is not Structure.ABSENT
-        found = {"content": [_text(_SAID_ONCE)] if once and structured else _blocks(event)}
+        found = {"content": _blocks(event) if repeat or not structured else [_text(_CUT)]}
         # Of any shape: a tool that declares any value may return content, and a generator whose result may be null
         # may end without one.
         if structured:
             value = decode(event.data)
             found["structuredContent"] = value if info.structure is Structure.BARE else {"result": value}
-        if streamed and not once:
+        if streamed and repeat:
             meta[f"{info.namespace}partial"] = [decode(each.data) for each in streamed]
-        truncated = truncated or (once and bool(streamed))
+        truncated = truncated or (bool(streamed) and not repeat)
     if parts is not None and truncated:
         meta[f"{info.namespace}truncated"] = {"truncated": True, "items": parts.total}
     if meta:

@@ -65,4 +65,4 @@ class Transcript(Notifications):
         """The same as one event of a stream. `rendered` is what `response` returned: it stays if clients take it."""
         if len(rendered) <= MAX_MESSAGE_BYTES:
             return rendered
-        return response(self.info, event, self._parts, once=True)
+        return response(self.info, event, self._parts, short=True)

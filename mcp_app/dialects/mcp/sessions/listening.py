@@ -24,8 +24,8 @@ _EVENT = "message"
 """The event type in both transports; it is the default of SSE."""
 
 UNCAPPED_SECONDS = 86400.0
-"""The maximum age of a 2024-11-05 stream, a day. It cannot be resumed, so it has no cap: usually the idle timeout of
-its session ends it."""
+"""The maximum age of a 2024-11-05 stream, a day. It cannot be resumed, so it has no cap: its client ends it, or a
+heartbeat that cannot be written."""
 
 
 class Listening:
@@ -37,32 +37,31 @@ class Listening:
         self._clock = clock
 
     def answer(self, session: Session, after: int | None = None) -> Answer:
-        """The messages after number `after`, or after the last one delivered. While the stream is open the session is
-        in use; closing the stream does not end the session."""
+        """The messages after number `after`, or after the last one delivered. Closing the stream does not end the
+        session."""
         listener = session.outbox.listen(after)
         retry_ms = MCP_2025_11_25.retry_ms if session.revision.polled else None
         opening = sse.OPEN if after is None else sse.OPEN_AGAIN
         rendering = Resumable(MessageRendering(opening, event=_EVENT), session.outbox.id, listener.after, retry_ms)
-        session.streams += 1
-
-        def closed() -> None:
-            session.streams -= 1
-            session.touched = self._clock()
-
-        return self._answer(listener, rendering, self._settings.cap_seconds, closed)
+        return self._answer(session, listener, rendering, self._settings.cap_seconds, lambda: None)
 
     def answer_without_ids(self, session: Session, opening: bytes, on_close: Callable[[], None]) -> Answer:
         """The only stream of a 2024-11-05 session. It starts with `opening`; `on_close` is called when it ends."""
-        return self._answer(
-            session.outbox.listen(), MessageRendering(opening, event=_EVENT), UNCAPPED_SECONDS, on_close
-        )
+        rendering = MessageRendering(opening, event=_EVENT)
+        return self._answer(session, session.outbox.listen(), rendering, UNCAPPED_SECONDS, on_close)
 
-    def _answer(self, listener: Listener, rendering: Rendering, cap: float, on_close: Callable[[], None]) -> Answer:
+    def _answer(
+        self, session: Session, listener: Listener, rendering: Rendering, cap: float, on_close: Callable[[], None]
+    ) -> Answer:
+        """While the stream is open the session is in use."""
+        session.streams += 1
         self._metrics.streams.add()
         stream = Stream(self._clock(), heartbeat=self._settings.heartbeat_seconds, cap=cap)
         capped = CappedBatches(listener, stream, self._clock, OnCap.END_STREAM, lambda: None)
 
         def closed() -> None:
+            session.streams -= 1
+            session.touched = self._clock()
             self._metrics.streams.ended.add()
             on_close()
 
