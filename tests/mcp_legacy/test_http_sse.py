@@ -103,6 +103,15 @@ async def test_sessions_of_the_other_transport_have_no_messages(stage: Stage) ->
     assert (await stage.ask("POST", call("ping"), path=f"/mcp/messages?session={client.session}")).status == 404
 
 
+@pytest.mark.parametrize("params", [None, [], "x"])
+async def test_a_request_that_is_no_message_is_refused_on_the_stream(stage: Stage, params: Any) -> None:
+    """Who waits for its answer there would wait for ever."""
+    old = await connected(stage)
+    assert await old.send({"jsonrpc": "2.0", "id": 9, "method": "ping", "params": params}) == 202
+    message = await old.events.message()
+    assert (message["id"], message["error"]["code"]) == (9, -32600)
+
+
 @pytest.mark.parametrize(("body", "status"), [(b"{", 400), (b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]', 400)])
 async def test_what_is_no_message_is_400(stage: Stage, body: bytes, status: int) -> None:
     old = await connected(stage)

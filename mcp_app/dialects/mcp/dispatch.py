@@ -27,7 +27,8 @@ from .stateless.requests import StatelessMethods
 _EXACTLY = 3
 """The specificity of a media range without wildcards: `text/event-stream` itself."""
 
-_Respond = Callable[[Request, RpcBody], Awaitable[Answer]]
+_Respond = Callable[[Request, RpcBody | RpcError], Awaitable[Answer]]
+"""Answers what a body has: messages, or the error of one that is none and whose id can be read."""
 
 
 class Dispatch:
@@ -95,15 +96,17 @@ class Dispatch:
         try:
             self._guard.check_start(request)
             check_content_type(request)
-            message = jsonrpc.parse(request.body) if parsed is None else jsonrpc.read(parsed)
+            message = _message(request.body, parsed)
             known_id = message.id if isinstance(message, jsonrpc.RpcRequest) else None
             return await respond(request, message)
         except Exception as error:
             return _error(error, known_id)
 
-    async def _dispatch(self, request: Request, message: RpcBody) -> Answer:
+    async def _dispatch(self, request: Request, message: RpcBody | RpcError) -> Answer:
         if isinstance(message, jsonrpc.RpcRequest):
             return await self._request(request, message)
+        if isinstance(message, RpcError):
+            raise message
         if SESSION_HEADER in request.headers:
             return await self._streamable.post(request, message)
         if isinstance(message, jsonrpc.RpcNotification) and not _allows_sessions(request):
@@ -123,6 +126,15 @@ class Dispatch:
             "The request neither names a session (Mcp-Session-Id, after initialize) nor its revision (in _meta).",
             data={"supported": list(REVISIONS)},
         )
+
+
+def _message(body: bytes, parsed: Any) -> RpcBody | RpcError:
+    try:
+        return jsonrpc.parse(body) if parsed is None else jsonrpc.read(parsed)
+    except RpcError as error:
+        if error.id is None:
+            raise
+        return error
 
 
 def parse_rpc(body: bytes) -> Any:

@@ -48,8 +48,8 @@ class HttpSse:
         opening = sse.OPEN + sse.frame(address.encode(), event="endpoint")
         return self._listening.answer_without_ids(session, opening, lambda: self._sessions.end(session))
 
-    async def post(self, request: Request, message: RpcBody) -> Answer:
-        """Receive one message. A request is answered on the stream."""
+    async def post(self, request: Request, message: RpcBody | RpcError) -> Answer:
+        """Receive one message. A request is answered on the stream, also if it is none."""
         session = self._session(request)
         if isinstance(message, list):
             raise RpcError(Code.INVALID_REQUEST, "This transport has no batches: send each message alone.")
@@ -57,6 +57,8 @@ class HttpSse:
             task = asyncio.create_task(self._answer(session, message, request.headers))
             session.relays.add(task)
             task.add_done_callback(session.relays.discard)
+        elif isinstance(message, RpcError):
+            session.outbox.send(message.encode())
         elif isinstance(message, jsonrpc.RpcNotification):
             self._methods.receive_notification(session, message)
         else:
