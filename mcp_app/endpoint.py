@@ -39,7 +39,7 @@ from .eventlog import EventLog
 from .manifest import CORS, DOCUMENT_PATHS, Manifest
 from .protocol.errors import InternalError, McpAppError, MethodNotAllowed, UnknownRoute
 from .protocol.mcp.revisions import REVISIONS
-from .routes import HEALTH_PATHS, RUN, table
+from .routes import HEALTH_PATHS, RESULT, RUN, table
 from .runs import Runs
 from .runs.end_line import ORIGIN
 from .web.guard import Guard
@@ -74,7 +74,7 @@ class Endpoint:
         self._metrics = Metrics(malformed)
         self._guard = Guard(settings)
         links = Links(settings)
-        calls = Calls(settings, registry, runs, self._guard, self._metrics)
+        calls = Calls(manifest.runs_path, links, settings, registry, runs, self._guard, self._metrics)
         run_routes = RunRoutes(manifest.runs_path, links, registry, runs, log, self._guard, calls, self._metrics)
         documents = Documents(
             settings, links, manifest, registry, resources, prompts, instructions, runs, self._metrics
@@ -199,6 +199,10 @@ class Endpoint:
             template = f"{self._runs_path}/{RUN}/{rest}" if rest else f"{self._runs_path}/{RUN}"
             if template in self._table:
                 return self._table[template], {"run": run}
+            kind, _, result = rest.partition("/")
+            template = f"{self._runs_path}/{RUN}/{kind}/{RESULT}"
+            if result and template in self._table:
+                return self._table[template], {"run": run, "result": result}
         raise UnknownRoute("There is nothing at this path.")
 
 

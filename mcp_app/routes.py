@@ -18,6 +18,9 @@ HEALTH_PATHS = frozenset({"/healthz", "/readyz"})
 RUN = "<run>"
 """Placeholder for one path segment: the id of a run."""
 
+RESULT = "<result>"
+"""The same for the number of one of its results."""
+
 
 def table(manifest: Manifest) -> dict[str, Methods]:
     """Path -> method -> "part.handler". HEAD without an entry of its own is served by GET, without the body."""
@@ -39,6 +42,7 @@ def table(manifest: Manifest) -> dict[str, Methods]:
         runs: {"POST": "runs.create"},
         f"{runs}/{RUN}": {"GET": "runs.show", "DELETE": "runs.cancel"},
         f"{runs}/{RUN}/events": {"GET": "runs.events", "HEAD": "runs.events_head"},
+        f"{runs}/{RUN}/results/{RESULT}": {"GET": "runs.result"},
         **{path: {"GET": "documents.door"} for path in DOCUMENT_PATHS},
         **{path: {"GET": "documents.page"} for path in pages.pages()},
         "/healthz": {"GET": "documents.healthz"},

@@ -1,7 +1,6 @@
 """The bytes of content: a path or bytes from an author, read and with their media type detected.
 
-A file is read completely, so its size is limited to that of one event. What kind of content the bytes become is not
-known here.
+A file is read completely, so its size is limited. What kind of content the bytes become is not known here.
 """
 
 from __future__ import annotations
@@ -9,8 +8,8 @@ from __future__ import annotations
 import os
 import stat
 
-from ..protocol.event import MAX_EVENT_BYTES
 from ..protocol.http import media_type
+from ..protocol.linked import MAX_RESULT_BYTES
 
 Data = bytes | bytearray | memoryview | os.PathLike[str]
 
@@ -19,9 +18,19 @@ class ContentError(ValueError):
     """The arguments cannot be sent as this content. The message is for the author, never for a caller."""
 
 
-MAX_DATA_BYTES = (MAX_EVENT_BYTES - 16 * 1024) // 4 * 3
-"""Maximum size, so that it fits into one event in Base64 (four bytes for three), with 16 KiB for the rest of the event.
-A larger file would be read only to be refused when it is sent."""
+MAX_DATA_BYTES = MAX_RESULT_BYTES
+"""Maximum size: what does not fit into one event is linked, and a larger file would be read only to be refused."""
+
+
+class ContentTooLarge(ContentError):
+    """More than MAX_DATA_BYTES. Callers are told the size and the bound, not the message, which may name a path."""
+
+    def __init__(self, label: str, size: int) -> None:
+        super().__init__(
+            f"{label}: {size} bytes are more than the {MAX_DATA_BYTES} bytes that content may have; "
+            "return a ResourceLink, or a part of it"
+        )
+        self.size = size
 
 
 def bytes_and_type(data: Data, declared: str | None, name: str | None = None) -> tuple[bytes, str]:
@@ -49,10 +58,7 @@ def read(data: Data) -> bytes:
         )
     raw = bytes(data) if isinstance(data, bytes | bytearray | memoryview) else _file(data)
     if len(raw) > MAX_DATA_BYTES:
-        raise ContentError(
-            f"{_label(data)}: more than the {MAX_DATA_BYTES} bytes that one event carries; "
-            "return a ResourceLink, or a part of it"
-        )
+        raise ContentTooLarge(_label(data), len(raw))
     return raw
 
 
@@ -85,8 +91,11 @@ def _file(path: os.PathLike[str]) -> bytes:
     if not isinstance(path, os.PathLike):
         raise ContentError(f"{type(path).__name__} is neither bytes nor a path")
     with open(path, "rb", opener=_nonblocking) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
             raise ContentError(f"{os.fspath(path)}: not a regular file")
+        if found.st_size > MAX_DATA_BYTES:
+            raise ContentTooLarge(os.fspath(path), found.st_size)
         return file.read(MAX_DATA_BYTES + 1)
 
 

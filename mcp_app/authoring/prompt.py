@@ -80,6 +80,7 @@ class Prompt:
     metadata: Metadata = field(repr=False)
     typed: TypedFunction = field(repr=False)
     time_limit: ClassVar[float | None] = None
+    linkable: ClassVar[bool] = False
     encode_item: ClassVar[None] = None
     """None: the function returns, it does not yield."""
 

@@ -118,8 +118,8 @@ class Reading:
     resource: Resource
     uri: str
     time_limit: ClassVar[float | None] = None
-    encode_item: ClassVar[None] = None
-    """None: the function returns, it does not yield."""
+    linkable: ClassVar[bool] = False
+    encode_item: ClassVar[None] = None  # it returns, it does not yield
 
     @property
     def name(self) -> str:

@@ -87,6 +87,13 @@ class Settings(FromEnvironment):
     keep_bytes: int = Field(default=256 * 1024 * 1024, ge=1024 * 1024)
     """Bytes of events kept in memory for all finished runs together; the oldest runs are forgotten first."""
 
+    working_bytes: int | None = Field(default=None, ge=1024 * 1024)
+    """Bytes that the runs being worked on may hold together: parameters, header fields, events and results; further
+    calls get 503. By default a quarter of the memory that the process may use."""
+
+    max_event_bytes: int = Field(default=1024 * 1024, ge=64 * 1024, le=16 * 1024 * 1024)
+    """Bytes of one event: what a client can be expected to parse in one piece. A larger result is linked."""
+
     secret: Annotated[SecretStr | None, AfterValidator(_check_lengths), BeforeValidator(_as_secret)] = None
     """Seals the state that MCP clients hold between the rounds of one call: 16 random characters or more, the same on
     every node and after a restart. Several, separated by commas or spaces, allow rotation: the first seals, all open.

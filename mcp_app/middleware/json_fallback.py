@@ -16,8 +16,8 @@ from ..protocol.excerpt import Excerpt
 from . import Batches
 
 
-async def collect(batches: Batches, tool: str, run: str) -> tuple[int, bytes]:
-    """Read the run to its end and return the HTTP status and the JSON object.
+async def collect(batches: Batches, tool: str, run: str, url: str = "") -> tuple[int, bytes]:
+    """Read the run, which is at `url`, to its end, and return the HTTP status and the JSON object.
 
     Raises what the reader raises (Purged, UnknownRun).
     """
@@ -29,9 +29,9 @@ async def collect(batches: Batches, tool: str, run: str) -> tuple[int, bytes]:
                 continue
             event = entry.event
             if event.last:
-                end = event
+                end = plain.addressed(event, url)
             elif event.type is not EventType.STARTED:
-                progress.add(event, event.size)
+                progress.add(plain.addressed(event, url), event.size)
     if end is None:
         # A stream ends without a last event only when the run outlives the cap, and such runs are never collected.
         raise RuntimeError(f"run {run} ended without a last event")

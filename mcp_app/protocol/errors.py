@@ -260,12 +260,12 @@ class Left(RunError):
 
 
 class EventTooLarge(RunError):
-    """The tool sent an event above the maximum event size."""
+    """The tool sent an event, or a result, that is neither sent nor kept, as it is too large."""
 
     code = "event_too_large"
     status = 500
     error_kind = ErrorKind.TOOL
-    hint = "The tool must send its result in smaller pieces."
+    hint = "Ask for less at once. The tool's author can yield the result in parts, or return a ResourceLink to it."
 
 
 class InternalError(McpAppError):

@@ -16,8 +16,8 @@ from pydantic_core import PydanticSerializationError, from_json, to_json
 from .error_kind import ErrorKind
 
 MAX_EVENT_BYTES = 1024 * 1024
-"""An event larger than this ends its run with `event_too_large`. It bounds the bytes that one entry adds to a full
-window (which has the same size), and is what a page or an agent can be expected to parse in one piece."""
+"""The default of MCP_APP_MAX_EVENT_BYTES. It bounds the bytes that one entry adds to a full window (which has the same
+size), and is what a page or an agent can be expected to parse in one piece. A larger result is linked: linked.py."""
 
 
 Level = Literal["debug", "info", "notice", "warning", "error", "critical", "alert", "emergency"]
@@ -53,6 +53,10 @@ class Shape(Enum):
     """A list of MCP content blocks."""
     PARTS = auto()
     """Null: the result is the parts that have been streamed."""
+    LINK = auto()
+    """A list of one MCP content block, a link to the tool's own value, which is kept with the run."""
+    LINKED = auto()
+    """A list of MCP content blocks, some of which link to what is kept with the run."""
 
 
 @dataclass(slots=True, init=False)
@@ -70,7 +74,7 @@ class Event:
     shape: Shape
     error_kind: ErrorKind | None
     size: int
-    """The event's size in bytes, for the window, the log's limit and `MAX_EVENT_BYTES`."""
+    """The event's size in bytes, for the window, the log's limit and MCP_APP_MAX_EVENT_BYTES."""
 
     def __init__(
         self,

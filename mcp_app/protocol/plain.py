@@ -19,7 +19,7 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import InvalidRequest
-from .event import Entry, Event, EventType, decode, encode
+from .event import Entry, Event, EventType, Shape, decode, encode
 from .http import sse, strict_json
 from .problems import problems
 
@@ -205,6 +205,19 @@ _PREFIX = {
 
 HEARTBEAT_EVENT = sse.frame(b'{"type":"heartbeat"}')
 """The heartbeat of `heartbeat=event`: visible to scripts. It has no id, as there is nothing to resume after it."""
+
+
+def addressed(event: Event, run_url: str) -> Event:
+    """The event with the `url` of each result that it links to; `run_url` ends with the id of its run."""
+    if event.shape is not Shape.LINK and event.shape is not Shape.LINKED:
+        return event
+    blocks: list[dict[str, Any]] = decode(event.data)
+    own = f"run://{run_url.rpartition('/')[2]}/"
+    for block in blocks:
+        uri = block.get("uri", "")
+        if block["type"] == "resource_link" and uri.startswith(own):
+            block["url"] = f"{run_url}/{uri.removeprefix(own)}"
+    return Event(event.type, encode(blocks), event.metadata, event.shape)
 
 
 def event_json(event: Event) -> bytes:

@@ -44,6 +44,11 @@ class Retention:
     entries: int
     bytes: int
 
+    def for_events(self, largest: int) -> Retention:
+        """The same where an event may have `largest` bytes: the one that fills the window, and the last one, fit."""
+        more = 2 * max(0, largest - MAX_EVENT_BYTES)
+        return Retention(self.entries, self.bytes + more) if more else self
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:

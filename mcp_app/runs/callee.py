@@ -33,6 +33,10 @@ class Callee(Protocol):
         """Seconds after which a run of it is ended, where that is earlier than the cap."""
 
     @property
+    def linkable(self) -> bool:
+        """Whether a link may stand for what it gives: for a tool's result, not for what MCP gives a form of its own."""
+
+    @property
     def encode_item(self) -> Callable[[Any], Encoded] | None:
         """Of what it yields; None for a function that only returns. Raises ToolFailed for what it does not declare."""
 

@@ -16,26 +16,25 @@ from ..authoring.context import Caller, Context, Send, Wait
 from ..authoring.kind import Encoded, FailedArguments, Kind, Result
 from ..authoring.lazy import lazy
 from ..protocol.errors import ToolFailed
-from ..protocol.event import MAX_EVENT_BYTES, Event, EventType, Shape, encode
+from ..protocol.event import Event, EventType, Shape, encode
 from .callee import Callee
 from .from_thread import Item, Waits
 from .sends import Emit, Sends, check_waited
 from .threads import QUEUE_SECONDS, Channel, Threads
-from .writer import too_large
-
-MAX_RESULT_BYTES = MAX_EVENT_BYTES - 256
-"""Of a result: with what is said about it in the last event's metadata, that is an event of the largest size."""
-
 
 _MISUSED = (AttributeError, TypeError)
 """What a coroutine raises that is taken for its result: an `await` may have been forgotten."""
 
 
 class Outcome(NamedTuple):
-    """What a function ended with: its result, and for a generator without `Result` how many items it yielded."""
+    """What a function ended with: its result, and for a generator without `Result` how many items it yielded.
+
+    `linked` is the shape of a result that links to what is kept; None for one that is whole.
+    """
 
     result: Encoded
     items: int | None = None
+    linked: Shape | None = None
 
 
 def work(
@@ -43,8 +42,8 @@ def work(
 ) -> Coroutine[Any, Any, Outcome]:
     """Run the function to its end. `run` names the run in the log.
 
-    Raises whatever it raises, ToolFailed for what cannot be sent, EventTooLarge, and Overloaded when no thread is free
-    for it.
+    Raises whatever it raises, ToolFailed for what cannot be sent, EventTooLarge for a part, and Overloaded when no
+    thread is free for it.
     """
     if type(arguments) is FailedArguments:
         raise arguments.error
@@ -116,6 +115,8 @@ async def _in_thread(
     arguments = _with_context(callee, arguments, caller, channel.send, waits.wait)
     # Half of its time at most: what ended by its deadline would not say that it never began.
     patience = min(QUEUE_SECONDS, (caller.deadline - caller.clock()) / 2)
+    if threads.full:
+        await emit((_queued(patience),))
     async with (
         threads.run(
             _work_there, callee, arguments, channel, name=f"run {run}: {callee.name}", patience=patience
@@ -126,6 +127,11 @@ async def _in_thread(
             for events in waits.begin(items):
                 await emit(events)
         return await outcome
+
+
+def _queued(patience: float) -> Event:
+    line = {"level": "notice", "message": f"queued: no thread is free; waiting for one, {patience:.3g} s at most"}
+    return Event(EventType.LOG, encode(line))
 
 
 def _work_there(callee: Callee, arguments: dict[str, Any], channel: Channel[Item]) -> Outcome:
@@ -214,10 +220,7 @@ class _Items:
 
 
 def _outcome(callee: Callee, value: Any) -> Outcome:
-    result = callee.encode_result(value.value if isinstance(value, Result) else value)
-    if len(result.data) > MAX_RESULT_BYTES:
-        raise too_large("A result", len(result.data))
-    return Outcome(result)
+    return Outcome(callee.encode_result(value.value if isinstance(value, Result) else value))
 
 
 def _with_context(

@@ -9,10 +9,11 @@ import logging
 import re
 import secrets
 
+from ..authoring.content_data import ContentTooLarge
 from ..authoring.resource import UnknownResource
 from ..protocol.errors import EventTooLarge, McpAppError, Overloaded, ToolError, ToolFailed
-from ..protocol.event import MAX_EVENT_BYTES, NotJson, encode
-from .writer import too_large
+from ..protocol.event import NotJson, encode
+from ..protocol.linked import MAX_RESULT_BYTES, too_large
 
 logger = logging.getLogger("mcp_app.runs")
 
@@ -20,14 +21,16 @@ _CODE = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
 _NO_ERROR = "complete"  # it would make a success of a failure
 
 
-def public_error(error: BaseException, tool: str, run: str) -> McpAppError:
-    """The error for the run's last event; what it hides is logged under its `error_id`."""
+def public_error(error: BaseException, tool: str, run: str, most: int) -> McpAppError:
+    """The error for the run's last event, in at most `most` bytes; what it hides is logged under its `error_id`."""
     cause = _only_cause(error)
+    if isinstance(cause, ContentTooLarge):
+        cause = too_large("Content", cause.size, MAX_RESULT_BYTES)
     if isinstance(cause, EventTooLarge | UnknownResource | Overloaded):
         return cause
     if isinstance(cause, ToolError):
         try:
-            return _sendable(cause)
+            return _sendable(cause, most)
         except Exception as unsendable:  # an author's class may raise anything
             error = unsendable
             error.__cause__ = cause
@@ -40,17 +43,17 @@ def public_error(error: BaseException, tool: str, run: str) -> McpAppError:
     return ToolFailed(f"The tool {tool} failed.", error_id=error_id)
 
 
-def _sendable(error: ToolError) -> McpAppError:
+def _sendable(error: ToolError, most: int) -> McpAppError:
     if not _CODE.fullmatch(error.code) or error.code == _NO_ERROR:
         raise ValueError(f"{error.code!r} is no code for an error")
     size = len(encode(error.object()))
-    return error if size <= MAX_EVENT_BYTES // 2 else too_large("An error", size)
+    return error if size <= most else too_large("An error", size, most)
 
 
 def _only_cause(error: BaseException) -> BaseException:
     """The error in a task group's exception group: the only one, or the first of several that are meant for callers."""
     while isinstance(error, BaseExceptionGroup):
-        meant, rest = error.split((ToolError, EventTooLarge, ToolFailed, UnknownResource, NotJson))
+        meant, rest = error.split((ToolError, EventTooLarge, ToolFailed, UnknownResource, NotJson, ContentTooLarge))
         if meant is None or rest is not None:
             return error
         error = meant.exceptions[0]

@@ -16,6 +16,8 @@ def last_event(end: Outcome | InputRequired | McpAppError, number: int, millisec
     metadata = b'"duration_ms":%d,"events":%d' % (milliseconds, number)
     if isinstance(end, Outcome):
         data, content = end.result
+        if end.linked is not None:
+            return Event(EventType.COMPLETE, data, b'{%b,"content":true,"linked":true}' % metadata, end.linked)
         if end.items is not None:
             return Event(EventType.COMPLETE, data, b'{%b,"items":%d}' % (metadata, end.items), Shape.PARTS)
         if content:

@@ -17,22 +17,22 @@ from pydantic_core import to_json
 from ..aio.deadlines import Deadlines
 from ..asking import Asker
 from ..authoring.context import Caller
+from ..config.memory import memory_limit
 from ..config.settings import Settings
 from ..eventlog import EventLog
-from ..protocol.errors import Draining, Overloaded, RunConflict, Shutdown, UnknownRun
+from ..protocol.errors import Draining, Left, Overloaded, RunConflict, Shutdown, UnknownRun
 from ..protocol.event import number
 from ..protocol.http.trace import Trace, extract_trace
 from ..protocol.policy import OnLeave, Policy
 from .callee import Callee
 from .loop_watch import LoopWatch
+from .memory import RUN_BYTES, Memory, request_bytes
+from .results import Bounds
 from .run import Host, Run, expiries
 from .threads import Threads
 
 RETRY_AFTER = {"Retry-After": "5"}
 """Seconds that a refused caller should wait: by then a deploy's new process is up, and a full server may have room."""
-
-RUN_BYTES = 4096
-"""What a finished run takes beside its events: it bounds many small runs as `keep_bytes` bounds few large ones."""
 
 
 class Runs:
@@ -58,9 +58,22 @@ class Runs:
         self._forgetting = Deadlines(self._kept_long_enough)
         self._finished_bytes = 0
         self._overdue: set[str] = set()
+        self._lingering: dict[Run, None] = {}
+        limit = memory_limit() // 4 if settings.working_bytes is None else settings.working_bytes
+        self.memory = Memory(limit)
         self._keys: dict[tuple[str, str], tuple[bytes, str]] = {}
         self._key_of: dict[str, tuple[str, str]] = {}
-        self._host = Host(log, self.threads, expiries(), settings.linger_seconds, self._on_end, self._on_idle)
+        self._host = Host(
+            log,
+            self.threads,
+            self.memory,
+            Bounds(settings.max_event_bytes, settings.keep_seconds),
+            expiries(),
+            self._lingering,
+            settings.linger_seconds,
+            self._on_end,
+            self._on_idle,
+        )
 
     @property
     def working(self) -> int:
@@ -80,6 +93,7 @@ class Runs:
         *,
         principal: str,
         headers: Mapping[str, str],
+        body: bytes = b"",
         cap_seconds: float | None = None,
         key: str | None = None,
         identity: Mapping[str, Any] | None = None,
@@ -89,6 +103,7 @@ class Runs:
     ) -> Run:
         """Start a run.
 
+        body: that of the request, from which the arguments were parsed.
         key: finds the run again (`find_by_key`); the caller has made sure that no run has it yet.
         identity: the parameters as they were sent, which a request with the same key must repeat; by default the
             arguments.
@@ -97,7 +112,8 @@ class Runs:
 
         Raises Draining or Overloaded, both with Retry-After.
         """
-        self.check()
+        size = RUN_BYTES + request_bytes(body, headers)
+        self.check(size)
         call = b"" if key is None else _digest(callee, arguments if identity is None else identity)
         cap = self._cap(callee, policy.promoted_to or policy, cap_seconds)
         caller = Caller(
@@ -109,7 +125,7 @@ class Runs:
             trace=extract_trace(headers) if trace is None else trace,
         )
         unless_promoted = math.inf if policy.promoted_to is None else self._settings.cap_seconds
-        run = Run(callee, policy, caller, self._host, cap=cap, unless_promoted=unless_promoted)
+        run = Run(callee, policy, caller, self._host, cap=cap, unless_promoted=unless_promoted, size=size)
         self.started += 1
         self._runs[run.id] = run
         self._working.add(run)
@@ -120,16 +136,33 @@ class Runs:
             await run.begin(arguments, {**(metadata or {}), "cap_seconds": number(cap)})
         except BaseException:
             self._working.discard(run)
+            run.release()
             self._drop(run)
             raise
         return run
 
-    def check(self) -> None:
-        """Raises Draining or Overloaded, both with Retry-After, if no run can be started now."""
+    def check(self, size: int = 0) -> None:
+        """Raises Draining or Overloaded, both with Retry-After, if no run that holds `size` bytes can be started now.
+
+        A run whose reader has left, and may come back, makes way: the one whose reader left first.
+        """
         if self.draining:
             raise Draining("The server is being stopped and takes no new run.", headers=RETRY_AFTER)
+        while (problem := self._overloaded(size)) is not None:
+            if not self._lingering:
+                raise Overloaded(problem, headers=RETRY_AFTER)
+            left = next(iter(self._lingering))
+            self._working.discard(left)
+            left.stop(Left("The caller left, and others needed the place."))
+            left.release()
+            self._track_closing(left)
+
+    def _overloaded(self, size: int) -> str | None:
         if len(self._working) >= self._settings.max_runs:
-            raise Overloaded("As many runs as this server takes are being worked on.", headers=RETRY_AFTER)
+            return "As many runs as this server takes are being worked on."
+        if self.memory.held + size > self.memory.limit:
+            return "The runs that are being worked on hold as much memory as they may."
+        return None
 
     def find(self, run_id: str, principal: str) -> Run:
         """The run of that id. Raises UnknownRun, also for another principal's run, so that ids cannot be probed."""
@@ -150,7 +183,7 @@ class Runs:
 
     def forget(self, run: Run) -> None:
         """Do not keep the run once it has ended, although its policy says so: no caller can come back to it."""
-        if run.id in self._finished:
+        if run.id in self._finished and run.idle:
             self._forget(run)
         elif run.id in self._runs:
             self._overdue.add(run.id)
@@ -186,29 +219,38 @@ class Runs:
     def _on_end(self, run: Run) -> None:
         self._working.discard(run)
         self.ended[run.code or ""] += 1
-        if run.closing is not None:
-            self._closing.add(run.closing)
-            run.closing.add_done_callback(self._closing.discard)
-        if not run.policy.resumable:
+        self._track_closing(run)
+        if not run.kept:
             return
         life_left = max(0.0, run.deadline - self._clock()) if run.policy.keeps_result else 0.0
         self._forgetting.at(run.id, self._clock() + life_left + self._settings.keep_seconds)
         self._finished[run.id] = 0
         self._weigh(run)
 
+    def _track_closing(self, run: Run) -> None:
+        if run.closing is not None:
+            self._closing.add(run.closing)
+            run.closing.add_done_callback(self._closing.discard)
+
     def _weigh(self, run: Run) -> None:
-        """Count the bytes of a finished run, or count them again, and forget the oldest runs beyond `keep_bytes`."""
+        """Count the bytes of a finished run, or count them again, and forget the oldest runs beyond `keep_bytes`. Who
+        is read stays until that is over, and the newest stays whatever its size."""
         if run.id not in self._finished:
             return
         self._finished_bytes -= self._finished[run.id]
         self._finished[run.id] = run.size + RUN_BYTES
         self._finished_bytes += self._finished[run.id]
-        while self._finished_bytes > self._settings.keep_bytes and len(self._finished) > 1:
-            self._forget(self._runs[next(iter(self._finished))])
+        while self._finished_bytes > self._settings.keep_bytes and (oldest := self._oldest_idle()) is not None:
+            self._forget(oldest)
+
+    def _oldest_idle(self) -> Run | None:
+        newest = next(reversed(self._finished))
+        runs = (self._runs[each] for each in self._finished if each != newest)
+        return next((each for each in runs if each.idle), None)
 
     def _on_idle(self, run: Run) -> None:
         """The run has ended and has no reader: forget it now if it cannot be resumed."""
-        if not run.policy.resumable:
+        if not run.kept:
             self._drop(run)
         elif run.id in self._overdue:
             self._forget(run)

@@ -12,15 +12,17 @@ import math
 import os
 import time
 import weakref
-from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from ..aio.deadlines import Deadlines
 from ..asking import Asker, InputRequired
 from ..authoring.context import Caller
+from ..authoring.kind import Encoded
 from ..eventlog import EventLog
 from ..protocol.errors import Left, McpAppError, TimeCap
-from ..protocol.event import Entry, Event, EventType, encode
+from ..protocol.event import Entry, Event, EventType, Shape, encode
 from ..protocol.policy import OnLeave, Policy
 from .callee import Callee
 from .end_line import ID_CHARACTERS, ORIGIN, log_end
@@ -28,6 +30,8 @@ from .execution import Outcome, work
 from .failure import public_error
 from .holder import WORKING
 from .last_event import last_event
+from .memory import Memory, Share
+from .results import Bounds, Results, Weighed
 from .threads import Threads
 from .writer import Writer
 
@@ -40,16 +44,23 @@ STOP_TRIES = 5
 """Times it is cancelled again, a second apart: `asyncio.wait_for` of Python 3.11 can swallow one."""
 
 
+NO_FIELDS: Mapping[str, str] = MappingProxyType({})
+
+
 class Host(NamedTuple):
     """What all runs of one register share.
 
-    `expiries` are the moments at which runs end by themselves. `on_end` is called with a run whose last event is in the
-    log, `on_idle` with one that has ended and that nobody reads any more.
+    `expiries` are the moments at which runs end by themselves. `lingering` are those that wait for their reader to come
+    back, whose reader left first before the others. `on_end` is called with a run whose last event is in the log,
+    `on_idle` with one that has ended and that nobody reads any more.
     """
 
     log: EventLog
     threads: Threads
+    memory: Memory
+    bounds: Bounds
     expiries: Deadlines[Run]
+    lingering: dict[Run, None]
     linger_seconds: float
     on_end: Callable[[Run], None]
     on_idle: Callable[[Run], None]
@@ -95,14 +106,6 @@ class Reader:
         self.run.detach(self)
 
 
-class Weighed(Protocol):
-    """What is kept beside a run's log, for as long as the run is."""
-
-    @property
-    def size(self) -> int:
-        """In bytes."""
-
-
 class Run:
     """One call of one callee.
 
@@ -121,8 +124,10 @@ class Run:
         *,
         cap: float,
         unless_promoted: float = math.inf,
+        size: int = 0,
     ) -> None:
-        """`cap`: seconds until it ends whatever it does. `unless_promoted`: the same, unless it is promoted before."""
+        """`cap`: seconds until it ends whatever it does. `unless_promoted`: the same, unless it is promoted before.
+        `size`: bytes that it holds besides its events while the function works."""
         self.id = os.urandom(16).hex()
         short, trace = self.id[:ID_CHARACTERS], caller.trace.trace_id
         self.label = short if trace is None else f"{short} [trace_id {trace}]"
@@ -138,20 +143,27 @@ class Run:
         self.beside: Weighed | None = None
         self._caller, self._host = caller, host
         self._origin = ORIGIN.get()
-        self._writer = Writer(host.log, self.id, waits=policy.waits)
+        self._share = Share(host.memory, size)
+        self._writer = Writer(
+            host.log,
+            self.id,
+            waits=policy.waits,
+            linkable=callee.linkable,
+            bounds=host.bounds,
+            share=self._share,
+        )
         self._readers: list[Reader] = []
         self._followers: dict[Reader, None] = {}  # an empty set is three times as large
-        self._lingers = False
         self._task: asyncio.Task[None] | None = None
         self._began = caller.clock()
-        self._unless_promoted, self._keep = unless_promoted, policy.keep
+        self._unless_promoted = unless_promoted
 
     # --- its life ----------------------------------------------------------------------------------------------------
 
     async def begin(self, arguments: dict[str, Any], metadata: dict[str, Any]) -> None:
         """Append `started`, with `metadata` and the run's id, and start the function."""
         started = Event(EventType.STARTED, encode(self.callee.name), encode({"run": self.id, **metadata}))
-        await self._writer.open(self._keep, started)
+        await self._writer.open(self.policy.keep.for_events(self._host.bounds.max_event_bytes), started)
         if self.ended:  # while the log was opened
             return
         if self.asker is not None:
@@ -184,9 +196,19 @@ class Run:
 
     @property
     def size(self) -> int:
-        """Bytes the run's events take, at most: in the log, and beside it."""
-        beside = 0 if self.beside is None else self.beside.size
-        return min(self._writer.bytes, self._keep.bytes) + beside
+        """Bytes that are kept of the run, at most: its events in the log, its results, and what is beside them."""
+        results, beside = self.results, self.beside
+        return self._writer.held + (0 if results is None else results.size) + (0 if beside is None else beside.size)
+
+    @property
+    def results(self) -> Results | None:
+        """What was too large for its events; None if nothing was."""
+        return self._writer.results
+
+    @property
+    def kept(self) -> bool:
+        """Whether somebody may come back to it after its end: to its events, or to results that they link to."""
+        return self.policy.resumable or self._writer.results is not None
 
     @property
     def idle(self) -> bool:
@@ -202,8 +224,8 @@ class Run:
         """
         reader = Reader(self, after)
         self._readers.insert(0 if after else len(self._readers), reader)
-        if self._lingers and not self.ended:
-            self._lingers = False
+        if self in self._host.lingering:
+            del self._host.lingering[self]
             self._expire_at_cap()
         return reader
 
@@ -252,7 +274,7 @@ class Run:
         elif self.policy.on_leave is OnLeave.LINGER:
             back_by = self._caller.clock() + self._host.linger_seconds
             if back_by < self.deadline:
-                self._lingers = True
+                self._host.lingering[self] = None
                 self._host.expiries.at(self, back_by)
 
     # --- its end -----------------------------------------------------------------------------------------------------
@@ -274,7 +296,7 @@ class Run:
         """Its moment has come, and was not put off: that of its cap, or of a caller that was to come back."""
         if self in self._host.expiries:
             return
-        if self._lingers:
+        if self in self._host.lingering:
             self.stop(Left("The caller left and did not come back."))
         else:
             self.end_at_cap()
@@ -303,23 +325,39 @@ class Run:
         name = self.callee.name
         WORKING.set((self.callee, self.id))
         try:
-            end: Outcome | McpAppError = await work(
+            outcome = await work(
                 self.callee, arguments, self._caller, self._writer.emit, self._host.threads, self.label
             )
+            large = len(outcome.result.data) > self._writer.room
+            end: Outcome | McpAppError = await self._linked(outcome.result) if large else outcome
         except BaseException as error:
             if self.ended:  # by stop: what the function raises on its way out is for the log alone
                 if not isinstance(error, asyncio.CancelledError | GeneratorExit):
                     logger.warning("run %s: %s raised while being stopped", self.label, name, exc_info=error)
                 return
-            end = public_error(error, name, self.label)
+            end = public_error(error, name, self.label, self._host.bounds.max_event_bytes // 2)
         if not self.ended:
             self._end("complete" if isinstance(end, Outcome) else end.code)
             await self._finish(end)
             self._writer.release()
             self._task = None  # which a run that is kept for minutes need not keep
+            self.release()
+
+    async def _linked(self, result: Encoded) -> Outcome:
+        data, shape = await self._writer.link_result(result.data, Shape.CONTENT if result.content else Shape.VALUE)
+        return Outcome(Encoded(data, content=True), linked=shape)
+
+    def release(self) -> None:
+        """The function works no more: what it was called with is not kept."""
+        self._share.release()
+        self._caller.headers = NO_FIELDS
 
     async def _close(self, end: McpAppError | InputRequired) -> None:
         await self._finish(end)
+        await self._cancel()
+        self.release()
+
+    async def _cancel(self) -> None:
         task = self._task
         if task is None:
             return
@@ -338,6 +376,7 @@ class Run:
         if code != "complete":
             self._caller.reason = code
         self._host.expiries.cancel(self)
+        self._host.lingering.pop(self, None)
         self._writer.close(code)
 
     async def _finish(self, end: Outcome | InputRequired | McpAppError) -> None:

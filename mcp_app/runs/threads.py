@@ -130,6 +130,11 @@ class Threads:
         return len(self._places)
 
     @property
+    def full(self) -> bool:
+        """Whether the next one has to wait."""
+        return self._free.locked()
+
+    @property
     def names(self) -> list[str]:
         """Of those that are working, the oldest first."""
         return [place.name for place in self._places]
@@ -153,7 +158,7 @@ class Threads:
         """
         channel: Channel[Any] = args[-1]
         loop = asyncio.get_running_loop()
-        if self._free.locked():
+        if self.full:
             await self._wait_for_place(name, patience)
         else:
             await self._free.acquire()

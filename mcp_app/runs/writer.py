@@ -12,9 +12,11 @@ from collections.abc import Callable, Sequence
 from ..aio.event import LazyEvent
 from ..aio.mutex import Mutex
 from ..eventlog import EventLog
-from ..protocol.errors import EventTooLarge
-from ..protocol.event import MAX_EVENT_BYTES, Event
-from ..protocol.policy import Retention
+from ..protocol.event import Event, Shape
+from ..protocol.linked import too_large
+from ..protocol.policy import WINDOW_BYTES, Retention
+from .memory import Share, log_bytes
+from .results import METADATA_BYTES, Bounds, Results
 from .window import Window
 
 SLICE_SECONDS = 0.0004
@@ -30,17 +32,45 @@ answered before the next slice; with one iteration it would wait for five slices
 as much as an event."""
 
 
+COUNTED_BYTES = 1024
+"""Bytes appended between two counts of what the log holds, so that most batches of small events cost nothing."""
+
+
+_DEFAULT = Bounds()
+
+
 class Writer:
     """Appends to the log of one run. Many tasks of a tool may emit at the same time.
 
-    `waits`: whether `emit` waits while the log is a window ahead of what the reader acknowledged. `clock` counts
+    `waits`: whether `emit` waits while the log is a window ahead of what the reader acknowledged. `linkable`: whether
+    a part that is too large for an event is kept, in `results`, and linked. `share` counts what is held. `clock` counts
     seconds; it must advance within one iteration of the loop, as uvloop's own, in whole milliseconds, does not.
     """
 
-    def __init__(self, log: EventLog, run: str, *, waits: bool, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        run: str,
+        *,
+        waits: bool,
+        linkable: bool = True,
+        bounds: Bounds = _DEFAULT,
+        share: Share | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self._log = log
         self._run = run
+        self._keep = Retention(0, 0)  # until `open`
         self._waits = waits
+        self._linkable = linkable
+        self._bounds = bounds
+        self._max_event_bytes = bounds.max_event_bytes
+        self.room = bounds.max_event_bytes - METADATA_BYTES
+        """For the data of the last event, in bytes."""
+        self._share = Share() if share is None else share
+        self._count_at = COUNTED_BYTES
+        self._counted = 0
+        self.results: Results | None = None
         self._window = Window()
         self._room = LazyEvent()
         self._writing = Mutex()  # a log that awaits must not get two concurrent appends of one run
@@ -57,12 +87,14 @@ class Writer:
         return self._window.appended
 
     @property
-    def bytes(self) -> int:
-        """The sum of their sizes."""
-        return self._window.appended_bytes
+    def held(self) -> int:
+        """Bytes that the log takes in memory, at most."""
+        window, keep = self._window, self._keep
+        return log_bytes(min(window.appended_bytes, keep.bytes), min(window.appended, keep.entries))
 
     async def open(self, keep: Retention, first: Event) -> None:
         """Begin the log with its first event."""
+        self._keep = keep
         await self._writing.acquire()
         try:
             await self._log.open(self._run, keep)
@@ -79,9 +111,9 @@ class Writer:
         if self._refusing:
             raise self._cancelled()
         for event in events:
-            if event.size > MAX_EVENT_BYTES:
-                await self.emit(events[: events.index(event)])
-                raise too_large("An event", event.size)
+            if event.size > self._max_event_bytes:
+                await self._emit_large(events, events.index(event))
+                return
         while events:
             if self._writing.locked:
                 await self._writing.acquire()
@@ -93,6 +125,8 @@ class Writer:
                 if count:
                     entry = await self._log.append(self._run, events[:count])
                     self._window.append(entry.number, entry.end)
+                    if entry.end >= self._count_at:
+                        self._count()
             finally:
                 self._writing.release()
             events = events[count:]
@@ -106,6 +140,36 @@ class Writer:
             else:
                 self._room.clear()
                 await self._room.wait()
+
+    async def _emit_large(self, events: Sequence[Event], index: int) -> None:
+        """Emit the events, the one at `index` with links in it. Then the window is full until the reader acknowledges:
+        it would else be far behind what is kept."""
+        await self.emit(events[:index])
+        results = self._results()
+        if results is None:
+            raise too_large("An event", events[index].size, self._max_event_bytes)
+        event = await results.fit(events[index])
+        await self.emit((event,))
+        self._window.acknowledged_bytes -= WINDOW_BYTES
+        await self.emit(events[index + 1 :])
+
+    async def link_result(self, data: bytes, shape: Shape) -> tuple[bytes, Shape]:
+        """A result of more than `room` bytes with links in it. Raises EventTooLarge."""
+        results = self._results()
+        if results is None:
+            raise too_large("A result", len(data), self.room)
+        return await results.fit_data(data, shape)
+
+    def _results(self) -> Results | None:
+        if self.results is None and self._linkable:
+            self.results = Results(self._run, self._bounds, self._share)
+        return self.results
+
+    def _count(self) -> None:
+        held = self.held
+        self._share.add(held - self._counted)
+        self._counted = held
+        self._count_at = self._window.appended_bytes + COUNTED_BYTES
 
     def acknowledge(self, number: int, end: int) -> None:
         """The reader that the tool waits for has written all entries up to and including this one."""
@@ -157,8 +221,3 @@ class Writer:
     async def _append(self, events: Sequence[Event]) -> None:
         entry = await self._log.append(self._run, events)
         self._window.append(entry.number, entry.end)
-
-
-def too_large(what: str, size: int) -> EventTooLarge:
-    """The error for an event, or a result, of `size` bytes."""
-    return EventTooLarge(f"{what} of {size} bytes is larger than {MAX_EVENT_BYTES} bytes.")

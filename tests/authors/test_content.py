@@ -240,11 +240,14 @@ def test_what_is_refused(tmp_path: Path) -> None:
             make()
 
 
-def test_the_largest_data_fits_into_an_event() -> None:
-    from mcp_app.protocol.event import MAX_EVENT_BYTES, encode
+def test_the_largest_data_can_be_kept_beside_its_event() -> None:
+    from mcp_app.protocol.event import Shape, encode
+    from mcp_app.protocol.linked import split
 
     image = Image(PNG + bytes(MAX_DATA_BYTES - len(PNG)))
-    assert len(encode(content_blocks(image))) <= MAX_EVENT_BYTES
+    found = split(encode(content_blocks(image)), Shape.CONTENT, 64 * 1024)
+    assert found is not None
+    assert [(len(each.data), each.mime_type) for each in found.kept.values()] == [(MAX_DATA_BYTES, "image/png")]
 
 
 # --- media types -----------------------------------------------------------------------------------------------------

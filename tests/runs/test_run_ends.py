@@ -15,8 +15,9 @@ from runs_stage import SlowLog, Stage, error_of, now, read_to_end, settle, shown
 from mcp_app import Context, ToolError, errors
 from mcp_app.protocol.errors import Cancelled, McpAppError, Shutdown
 from mcp_app.protocol.event import MAX_EVENT_BYTES
+from mcp_app.protocol.linked import MAX_RESULT_BYTES
 from mcp_app.protocol.policy import PLAIN_DETACHED, PLAIN_EVENTSOURCE, PLAIN_POST
-from mcp_app.runs.execution import MAX_RESULT_BYTES
+from mcp_app.runs.results import METADATA_BYTES
 
 LOGS = pytest.mark.parametrize("slow", [False, True], ids=["memory", "slow"])
 
@@ -205,16 +206,20 @@ def returning(size: int) -> Callable[[], Any]:
     return tool
 
 
-@on_loop_clock
 async def test_a_result_may_be_as_large_as_an_event() -> None:
     async with Stage() as stage:
-        assert (await stage.told(returning(MAX_RESULT_BYTES)))[-1]["type"] == "complete"
-        error = error_of(await stage.told(returning(MAX_RESULT_BYTES + 1)))
+        most = MAX_EVENT_BYTES - METADATA_BYTES
+        for size, linked in ((most, False), (most + 1, True), (MAX_RESULT_BYTES + 2, True)):
+            last = (await stage.told(returning(size)))[-1]
+            assert last["type"] == "complete"
+            assert last["meta"].get("linked", False) is linked
+        error = error_of(await stage.told(returning(MAX_RESULT_BYTES + 3)))
         assert error["code"] == "event_too_large"
-        assert str(MAX_RESULT_BYTES + 1) in error["message"]
+        assert error["message"] == (
+            f"A result of {MAX_RESULT_BYTES + 1} bytes is larger than the {MAX_RESULT_BYTES} bytes that it may have."
+        )
 
 
-@on_loop_clock
 async def test_an_item_may_be_as_large_as_an_event() -> None:
     def yielding(size: int) -> Callable[[], Any]:
         async def tool() -> AsyncIterator[str]:
@@ -227,15 +232,16 @@ async def test_an_item_may_be_as_large_as_an_event() -> None:
     async with Stage() as stage:
         assert len(await stage.told(yielding(MAX_EVENT_BYTES))) == 4
         told = await stage.told(yielding(MAX_EVENT_BYTES + 1))
+        assert [each["meta"] for each in told[1:-1]] == [{}, {"content": True, "linked": True}]
+        told = await stage.told(yielding(MAX_RESULT_BYTES + 3))
         assert error_of(told)["code"] == "event_too_large"
         assert [each["data"] for each in told[1:-1]] == ["small"]
 
 
-@on_loop_clock
 async def test_a_large_part_in_a_task_group_is_too_large_as_well() -> None:
     async def tool(ctx: Context) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(_partial(ctx, "x" * MAX_EVENT_BYTES))
+            group.create_task(_partial(ctx, "x" * (MAX_RESULT_BYTES + 1)))
 
     async def _partial(ctx: Context, data: str) -> None:
         await ctx.partial(data)

@@ -72,9 +72,13 @@ async def test_a_call_that_gets_no_thread_says_that_it_never_began(caplog: pytes
     async with Stage(threads=1, cap_seconds=1) as stage:
         await stage.start(hangs, PLAIN_DETACHED)
         try:
-            error = error_of(await stage.told(hangs))
+            told = await stage.told(hangs)
         finally:
             go_on.set()
+        error = error_of(told)
+        assert [each["data"] for each in told[1:-1]] == [
+            {"level": "notice", "message": "queued: no thread is free; waiting for one, 0.5 s at most"}
+        ]
         assert error["code"] == "overloaded"
         assert "did not begin" in error["message"]
         assert "no thread is free" in caplog.text

@@ -30,7 +30,7 @@ class PlainCall(NamedTuple):
     """
 
     representation: Representation
-    headers: Mapping[str, str]
+    request: Request
     heartbeat: float
     visible: bool
     cap: float | None
@@ -50,7 +50,7 @@ def parse_post(request: Request, registry: Registry, settings: Settings) -> Plai
     validated = tool.validated(body.params)
     return PlainCall(
         representation,
-        request.headers,
+        request,
         _heartbeat_seconds(settings, body.heartbeat_seconds),
         body.heartbeat == "event",
         body.cap_seconds,
@@ -106,7 +106,7 @@ def check_stream(call: PlainCall) -> None:
 def _from_query(request: Request, query: plain.Query, representation: Representation, settings: Settings) -> PlainCall:
     return PlainCall(
         representation,
-        request.headers,
+        request,
         _heartbeat_seconds(settings, query.heartbeat_seconds),
         query.heartbeat == "event",
         query.cap_seconds,

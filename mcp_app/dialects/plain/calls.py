@@ -25,6 +25,7 @@ from ...protocol.stream import Stream
 from ...runs import Reader, Run, Runs
 from ...web.frames import Frames
 from ...web.guard import Guard
+from ...web.links import Links
 from ...web.messages import NO_CONTENT, PRINCIPAL, STREAM_HEADERS, Answer, Request, check_content_type, json_answer
 from ...web.metrics import Metrics
 from .call import PlainCall, check_stream, lower_limit, parse_follow, parse_get, parse_post
@@ -34,7 +35,18 @@ from .rendering import PlainRendering
 class Calls:
     """Answers calls in the plain dialect."""
 
-    def __init__(self, settings: Settings, registry: Registry, runs: Runs, guard: Guard, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        runs_path: str,
+        links: Links,
+        settings: Settings,
+        registry: Registry,
+        runs: Runs,
+        guard: Guard,
+        metrics: Metrics,
+    ) -> None:
+        self._runs_path = runs_path
+        self._links = links
         self._settings = settings
         self._registry = registry
         self._runs = runs
@@ -126,7 +138,8 @@ class Calls:
             call.arguments,
             policy,
             principal=PRINCIPAL,
-            headers=call.headers,
+            headers=call.request.headers,
+            body=call.request.body,
             cap_seconds=call.cap,
             key=call.key,
             identity=call.identity,
@@ -144,7 +157,7 @@ class Calls:
             if call.representation is Representation.EVENT_STREAM:
                 handed_over = True
                 return self._answer_stream(run, capped, stream, call)
-            return json_answer(*await collect(capped, run.callee.name, run.id))
+            return json_answer(*await collect(capped, run.callee.name, run.id, self._url(run, call.request)))
         finally:
             if not handed_over:
                 capped.close()  # a client that leaves while the tool works cancels this task
@@ -158,6 +171,9 @@ class Calls:
         capped = CappedBatches(run.follow(after), stream, self._clock, OnCap.END_STREAM, _no_effect)
         return self._answer_stream(run, capped, stream, call)
 
+    def _url(self, run: Run, request: Request) -> str:
+        return self._links.path(request, f"{self._runs_path}/{run.id}")
+
     def _answer_stream(self, run: Run, capped: Batches, stream: Stream, call: PlainCall) -> Answer:
         batches = Heartbeat(capped, stream, self._clock, self._on_heartbeat)
         opening = sse.OPEN if call.last_event is None else sse.OPEN_AGAIN
@@ -167,7 +183,9 @@ class Calls:
             stream,
             self._clock,
             run=run.label,
-            rendering=PlainRendering(run.id, opening, visible=call.visible, retry_ms=run.policy.retry_ms),
+            rendering=PlainRendering(
+                run.id, self._url(run, call.request), opening, visible=call.visible, retry_ms=run.policy.retry_ms
+            ),
             on_close=self._on_close,
         )
         return Answer(200, STREAM_HEADERS, frames)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from ...protocol import plain
 from ...protocol.errors import McpAppError
-from ...protocol.event import Entry, Event, EventType, encode
+from ...protocol.event import Entry, Event, EventType, Shape, encode
 from ...protocol.http import sse
 
 _CAP = sse.comment("cap")
@@ -18,11 +18,16 @@ _OF_MCP = frozenset({EventType.ASK, EventType.LET_GO})
 """Between a tool and an MCP client with a session: a question has an id that its client alone may answer."""
 
 
-class PlainRendering:
-    """Renders a plain stream. `visible` heartbeats are events, for scripts; `retry_ms` is sent with the first entry."""
+_VALUE = Shape.VALUE  # looked up once: an enum's attribute access is slow
 
-    def __init__(self, run: str, opening: bytes, *, visible: bool, retry_ms: int | None) -> None:
+
+class PlainRendering:
+    """Renders a plain stream of the run that is at `url`. `visible` heartbeats are events, for scripts; `retry_ms` is
+    sent with the first entry."""
+
+    def __init__(self, run: str, url: str, opening: bytes, *, visible: bool, retry_ms: int | None) -> None:
         self._run = run.encode()
+        self._url = url
         self._opening = opening
         self._heartbeat = plain.HEARTBEAT_EVENT if visible else sse.HEARTBEAT
         self._retry_ms = retry_ms
@@ -32,11 +37,16 @@ class PlainRendering:
 
     def entries(self, entries: Sequence[Entry]) -> list[bytes]:
         shown = [entry for entry in entries if entry.event.type not in _OF_MCP]
-        frames = [plain.frame(self._run, entry) for entry in shown]
+        frames = [
+            plain.frame(self._run, entry if entry.event.shape is _VALUE else self._addressed(entry)) for entry in shown
+        ]
         if self._retry_ms is not None and shown:
-            frames[0] = plain.frame(self._run, shown[0], self._retry_ms)
+            frames[0] = plain.frame(self._run, self._addressed(shown[0]), self._retry_ms)
             self._retry_ms = None
         return frames
+
+    def _addressed(self, entry: Entry) -> Entry:
+        return Entry(entry.number, plain.addressed(entry.event, self._url), entry.end)
 
     def heartbeat(self) -> bytes:
         return self._heartbeat

@@ -6,13 +6,14 @@ The events themselves are served by calls.py. Neither Quart nor ASGI is known he
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
 from ...authoring.tool import Registry
 from ...eventlog import EventLog
 from ...protocol import plain
-from ...protocol.errors import Cancelled
+from ...protocol.errors import Cancelled, UnknownRun
 from ...protocol.event import EventType, encode
 from ...protocol.policy import PLAIN_DETACHED
 from ...runs import Run, Runs
@@ -21,6 +22,9 @@ from ...web.links import Links
 from ...web.messages import PRINCIPAL, Answer, Request, check_content_type, json_answer
 from ...web.metrics import Metrics
 from .calls import Calls
+from .kept import kept_answer
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
 
 class RunRoutes:
@@ -60,6 +64,7 @@ class RunRoutes:
             PLAIN_DETACHED,
             principal=PRINCIPAL,
             headers=request.headers,
+            body=request.body,
             cap_seconds=call.cap_seconds,
         )
         return json_answer(202, encode(await self._state(run, request)), ("Location", self._url(run, request)))
@@ -82,6 +87,14 @@ class RunRoutes:
         """The header fields that `events` would have."""
         return await self._calls.follow_head(self._find(run), request)
 
+    async def result(self, request: Request, run: str, result: str) -> Answer:
+        """A result that was too large for an event: whole, or the range that was asked for."""
+        found = self._find(run)
+        number = int(result) if _NUMBER.fullmatch(result) else 0
+        if found.results is None:
+            raise UnknownRun("This run has no such result.")
+        return kept_answer(request, found.results.get(number), number)
+
     def _find(self, run: str) -> Run:
         return self._runs.find(run, PRINCIPAL)
 
@@ -100,7 +113,7 @@ class RunRoutes:
         }
         if not run.over:
             return {**state, "metadata": {"events": run.events}}
-        end = (await self._log.read(run.id, run.events - 1, 0))[0].event
+        end = plain.addressed((await self._log.read(run.id, run.events - 1, 0))[0].event, url)
         value = json.loads(end.data)
         result = {"data": value} if end.type is EventType.COMPLETE else {"error": value}
         return {**state, **result, "metadata": json.loads(end.metadata)}

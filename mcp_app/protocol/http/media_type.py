@@ -90,6 +90,9 @@ _EXTENSIONS = {
     "sql": "text/x-sql",
 }
 
+_BY_TYPE = {kind: f".{name}" for name, kind in reversed(_EXTENSIONS.items())}
+"""The first extension of each type."""
+
 _TEXTS = frozenset(["json", "jsonl", "xml", "yaml", "toml", "javascript", "sql", "graphql", "x-yaml", "x-ndjson"])
 
 _ALIASES = {
@@ -129,6 +132,11 @@ def by_content(data: bytes) -> str | None:
 def by_name(name: str) -> str | None:
     """The type for the extension of a file name; None for an unknown extension."""
     return _EXTENSIONS.get(name.rpartition(".")[2].lower()) if "." in name else None
+
+
+def extension(media_type: str) -> str:
+    """The usual extension of a file of that type, with its dot; empty for an unknown type."""
+    return _BY_TYPE.get(media_type.partition(";")[0].strip().lower(), "")
 
 
 def contradicts(declared: str, detected: str) -> bool:

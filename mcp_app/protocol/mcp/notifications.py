@@ -72,7 +72,7 @@ class Notifications:
 def _line(event: Event) -> str:
     """A part of the result as one line for people."""
     data = event.data
-    if event.shape is Shape.CONTENT:
+    if event.shape in {Shape.CONTENT, Shape.LINK, Shape.LINKED}:
         return _summary(decode(data))[:MESSAGE_CHARS]
     if data.startswith(b'"'):
         text: str = decode(data)

@@ -24,6 +24,7 @@ Parts = Excerpt[Event]
 
 # Looked up once: an enum's attribute access is slow.
 _VALUE, _ABSENT, _WRAPPED = Shape.VALUE, Structure.ABSENT, Structure.WRAPPED
+_CONTENT = (Shape.CONTENT, Shape.LINK, Shape.LINKED)
 
 
 MAX_MESSAGE_BYTES = 1024 * 1024 - 256
@@ -140,6 +141,8 @@ def result(info: RequestInfo, event: Event, parts: Parts | None, *, repeat: bool
     truncated = parts is not None and parts.truncated
     if event.shape is Shape.PARTS and info.structure is Structure.ABSENT:
         found = {"content": list(chain.from_iterable(map(_blocks, streamed)))}
+    elif event.shape is Shape.LINK and info.structure is not Structure.ABSENT:
+        found = _not_here(_blocks(event)[0])
     else:
         structured = info.structure is not Structure.ABSENT
         found = {"content": _blocks(event) if repeat or not structured else [_text(_CUT)]}
@@ -160,10 +163,18 @@ def result(info: RequestInfo, event: Event, parts: Parts | None, *, repeat: bool
 
 def _blocks(event: Event) -> list[dict[str, Any]]:
     data = event.data
-    if event.shape is Shape.CONTENT:
+    if event.shape in _CONTENT:
         blocks: list[dict[str, Any]] = decode(data)
         return blocks
     return [_text(decode(data) if data.startswith(b'"') else data.decode())]
+
+
+def _not_here(link: Mapping[str, Any]) -> dict[str, Any]:
+    """A linked result where the tool has an output schema: "Servers MUST provide structured results that conform to
+    this schema" (2025-06-18, Tools, Output Schema), and official clients raise where there is none. Only an error needs
+    none."""
+    text = f"The result is not in this message: it has {link['description']} Read it at {link['uri']}."
+    return {"content": [_text(text), dict(link)], "isError": True}
 
 
 def _text(text: str) -> dict[str, Any]:

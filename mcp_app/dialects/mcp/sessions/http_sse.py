@@ -7,7 +7,6 @@ over this transport, too; batches are not part of it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from urllib.parse import parse_qs
 
 from ....protocol.http import sse
@@ -54,7 +53,7 @@ class HttpSse:
         if isinstance(message, list):
             raise RpcError(Code.INVALID_REQUEST, "This transport has no batches: send each message alone.")
         if isinstance(message, jsonrpc.RpcRequest):
-            task = asyncio.create_task(self._answer(session, message, request.headers))
+            task = asyncio.create_task(self._answer(session, message, request))
             session.relays.add(task)
             task.add_done_callback(session.relays.discard)
         elif isinstance(message, RpcError):
@@ -72,9 +71,9 @@ class HttpSse:
             raise RpcError(Code.INVALID_REQUEST, "There is no such session, or its stream has ended.", status=404)
         return session
 
-    async def _answer(self, session: Session, message: jsonrpc.RpcRequest, headers: Mapping[str, str]) -> None:
+    async def _answer(self, session: Session, message: jsonrpc.RpcRequest, request: Request) -> None:
         try:
-            started = await self._methods.begin(session, message, headers)
+            started = await self._methods.begin(session, message, request)
             if isinstance(started, bytes):
                 session.outbox.send(started)
             else:

@@ -6,7 +6,7 @@ in lists.py, the differences between the revisions in protocol/mcp/revisions.py.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,9 @@ from ....protocol.mcp.rpc_error import rpc_error
 from ....protocol.mcp.transcript import Transcript
 from ....protocol.policy import MCP_2024_11_05, OnCap, Policy
 from ....runs import Callee, Runs
+from ....web.messages import Request
 from ..answering import acceptable
+from ..kept import read_kept
 from ..lists import LISTS
 from ..offer import Offer
 from ..validation import validate
@@ -45,7 +47,7 @@ class SessionRequest:
 
     session: Session
     message: jsonrpc.RpcRequest
-    headers: Mapping[str, str]
+    http: Request
 
     @property
     def params(self) -> dict[str, Any]:
@@ -54,7 +56,7 @@ class SessionRequest:
     @property
     def trace(self) -> Trace:
         meta = self.message.params.get("_meta")
-        return extract_trace(self.headers, meta if isinstance(meta, dict) else None)
+        return extract_trace(self.http.headers, meta if isinstance(meta, dict) else None)
 
 
 class SessionMethods:
@@ -76,9 +78,7 @@ class SessionMethods:
             "logging/setLevel": self._set_level,
         }
 
-    async def begin(
-        self, session: Session, message: jsonrpc.RpcRequest, headers: Mapping[str, str]
-    ) -> bytes | RequestRun:
+    async def begin(self, session: Session, message: jsonrpc.RpcRequest, http: Request) -> bytes | RequestRun:
         """Start a request. Returns its response, or the run that will have it. Raises RpcError and the errors of
         `Runs.start`."""
         method = self._methods.get(message.method)
@@ -88,7 +88,7 @@ class SessionMethods:
             raise RpcError(Code.INVALID_REQUEST, "This session is not initialized: initialize comes first.")
         validate(message.method, message.params, session.revision.version)
         with session.claim(message.id):
-            started = await method(SessionRequest(session, message, headers))
+            started = await method(SessionRequest(session, message, http))
             if isinstance(started, RequestRun):
                 session.track(message.id, started)
                 return started
@@ -164,7 +164,10 @@ class SessionMethods:
             raise invalid_arguments(error, prompt.name, prompt.signature.input_schema) from None
         return await self._run(request, prompt, arguments, self._info(request, prompt, raw={}))
 
-    async def _read_resource(self, request: SessionRequest) -> RequestRun:
+    async def _read_resource(self, request: SessionRequest) -> dict[str, Any] | RequestRun:
+        kept = read_kept(self._runs, request.params["uri"], request.session.principal)
+        if kept is not None:
+            return kept
         reading, arguments = self._match(request.params["uri"])
         return await self._run(request, reading, arguments, self._info(request, reading, raw={}))
 
@@ -187,7 +190,8 @@ class SessionMethods:
             arguments,
             policy,
             principal=session.principal,
-            headers=request.headers,
+            headers=request.http.headers,
+            body=request.http.body,
             asker=asker,
             trace=request.trace,
         )
@@ -199,7 +203,7 @@ class SessionMethods:
         The oldest transport has a stream, whatever the request accepts."""
         session = request.session
         capabilities = session.capabilities or {}
-        if policy is MCP_2024_11_05 or acceptable(request.headers.get("accept")) is not Representation.JSON:
+        if policy is MCP_2024_11_05 or acceptable(request.http.headers.get("accept")) is not Representation.JSON:
             polled = policy.on_cap is OnCap.END_STREAM
             forms = session.revision.first_forms
             return SessionAsker(

@@ -55,7 +55,7 @@ class Streamable:
         acceptable(request.headers.get("accept"))
         session = await self._sessions.begin(PRINCIPAL)
         try:
-            response = await self._methods.begin(session, message, request.headers)
+            response = await self._methods.begin(session, message, request)
         except Exception as error:
             self._sessions.end(session)
             return json_answer(200, as_rpc_error(error, message.id).encode())
@@ -140,7 +140,7 @@ class Streamable:
 
     async def _begin(self, session: Session, request: Request, message: jsonrpc.RpcRequest) -> bytes | RequestRun:
         try:
-            return await self._methods.begin(session, message, request.headers)
+            return await self._methods.begin(session, message, request)
         except Exception as error:
             return as_rpc_error(error, message.id).encode()
 

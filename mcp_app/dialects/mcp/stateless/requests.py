@@ -30,6 +30,7 @@ from ....protocol.policy import MCP_2026_07_28, MCP_2026_07_28_FOLLOWED, Policy
 from ....runs import Callee, Run, Runs
 from ....web.messages import PRINCIPAL, Answer, Request, json_answer
 from ..answering import Answering
+from ..kept import read_kept
 from ..lists import LISTS
 from ..offer import LIST_TTL_MS, Offer
 from ..validation import validate
@@ -210,6 +211,9 @@ class StatelessMethods:
         return await self._run(request, prompt, arguments, raw={})
 
     async def _read_resource(self, request: StatelessRequest) -> Answer:
+        kept = read_kept(self._runs, request.params["uri"], PRINCIPAL)
+        if kept is not None:
+            return self._result(request, {**kept, "ttlMs": 0, "cacheScope": "private"})
         reading, arguments = self._offer.resources.match(request.params["uri"])
         return await self._run(request, reading, arguments, raw=reading.resource.cache_hints())
 
@@ -245,6 +249,7 @@ class StatelessMethods:
             policy,
             principal=PRINCIPAL,
             headers=request.http.headers,
+            body=request.http.body,
             asker=asker,
             trace=request.trace,
         )

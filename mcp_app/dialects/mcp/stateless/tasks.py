@@ -78,7 +78,14 @@ class Tasks:
         if tool.task == "must":
             task.defer()
         run = await self._runs.start(
-            tool, arguments, MCP_TASK, principal=PRINCIPAL, headers=http.headers, asker=task, trace=trace
+            tool,
+            arguments,
+            MCP_TASK,
+            principal=PRINCIPAL,
+            headers=http.headers,
+            body=http.body,
+            asker=task,
+            trace=trace,
         )
         task.created = run.created
         following = self._follow(run, task, run.follow())

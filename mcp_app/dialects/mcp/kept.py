@@ -1,0 +1,21 @@
+"""`resources/read` of a kept result: what a run's links lead to. How requests are answered is not known here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...protocol.errors import Purged, UnknownRun
+from ...protocol.linked import URI
+from ...runs import Runs
+
+
+def read_kept(runs: Runs, uri: str, principal: str) -> dict[str, Any] | None:
+    """The result of the request; None if `uri` is of no kept result of the principal's, and so may be a resource."""
+    match = URI.fullmatch(uri)
+    if match is None:
+        return None
+    try:
+        results = runs.find(match[1], principal).results
+        return None if results is None else {"contents": [results.get(int(match[2])).contents(uri)]}
+    except (UnknownRun, Purged):
+        return None

@@ -1,0 +1,156 @@
+"""What is too large for one event is kept beside it, and a link stands in its place (MCP 2025-06-18, ResourceLink).
+
+Pure: the values to keep are handed to the caller. Nothing is stored or served here.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+from .errors import EventTooLarge
+from .event import Shape, decode, encode
+from .http import media_type
+
+MAX_RESULT_BYTES = 16 * 1024 * 1024
+"""Of one value that is kept beside its event: sixteen events of the default size, a long scan or a minute of sound. A
+reader gets it in one piece, so that more would be as much memory for each of them."""
+
+LINK_BYTES = 4096
+"""A link takes less: its parts are cut to their lengths. A block that is not larger is no use to link."""
+
+_NAME_CHARS = 100
+_URI_CHARS = 1000
+
+URI = re.compile(r"run://([0-9a-f]{32})/results/([1-9][0-9]{0,8})", re.ASCII)
+"""Of a kept value: its run, and its number there, from 1."""
+
+_TEXT = "text/plain"
+_JSON = "application/json"
+_UNKNOWN = "application/octet-stream"
+
+
+class Kept(NamedTuple):
+    """One kept value. `text`: it was text, and is UTF-8 here. `title` is the URI of an embedded resource."""
+
+    data: bytes
+    mime_type: str
+    text: bool
+    name: str | None = None
+    title: str | None = None
+
+    def file_name(self, number: int) -> str:
+        """A name for people, of the value with that number."""
+        return self.name[:_NAME_CHARS] if self.name else f"result-{number}{media_type.extension(self.mime_type)}"
+
+    def contents(self, uri: str) -> dict[str, Any]:
+        """The contents of a `resources/read`: text, or a blob, as it was."""
+        body = {"text": self.data.decode()} if self.text else {"blob": base64.b64encode(self.data).decode()}
+        return {"uri": uri, "mimeType": self.mime_type, **body}
+
+
+Keep = Callable[[Kept], dict[str, Any]]
+"""Keeps a value, and returns the content block of its link."""
+
+
+def link(run: str, number: int, kept: Kept, description: str) -> dict[str, Any]:
+    """The content block: a ResourceLink to the kept value."""
+    block = {
+        "type": "resource_link",
+        "uri": f"run://{run}/results/{number}",
+        "name": kept.file_name(number),
+        "title": None if kept.title is None else kept.title[:_URI_CHARS],
+        "description": description,
+        "mimeType": kept.mime_type,
+        "size": len(kept.data),
+    }
+    return {name: value for name, value in block.items() if value is not None}
+
+
+class Split(NamedTuple):
+    """Content blocks, and by their index what is to be kept instead of some of them."""
+
+    blocks: list[dict[str, Any]]
+    kept: dict[int, Kept]
+    shape: Shape
+
+    def linked(self, keep: Keep) -> bytes:
+        """The blocks as an event has them: with links."""
+        blocks = list(self.blocks)
+        for index, value in self.kept.items():
+            blocks[index] = {**keep(value), **blocks[index]}
+        return encode(blocks)
+
+
+def split(data: bytes, shape: Shape, room: int) -> Split | None:
+    """What to keep of an event's data so that it has at most `room` bytes; None if it has no more.
+
+    Of content the largest blocks are kept, as many as are necessary; any other value is kept whole. It takes up to a
+    second. Raises EventTooLarge for what is larger than MAX_RESULT_BYTES.
+    """
+    if len(data) <= room:
+        return None
+    if shape is Shape.CONTENT:
+        blocks: list[dict[str, Any]] = decode(data)
+        chosen = _largest(blocks, len(data) - room)
+        if chosen:
+            kept = {index: _of_block(blocks[index]) for index in chosen}
+            left = [_annotations(block) if index in kept else block for index, block in enumerate(blocks)]
+            return Split(left, kept, Shape.LINKED)
+    value = Kept(decode(data).encode(), _TEXT, True) if data.startswith(b'"') else Kept(data, _JSON, True)
+    _check(len(value.data))
+    return Split([{}], {0: value}, Shape.LINK)
+
+
+def too_large(what: str, size: int, bound: int) -> EventTooLarge:
+    """The error for something of `size` bytes that is neither sent nor kept."""
+    return EventTooLarge(f"{what} of {size} bytes is larger than the {bound} bytes that it may have.")
+
+
+def _check(size: int) -> None:
+    if size > MAX_RESULT_BYTES:
+        raise too_large("A result", size, MAX_RESULT_BYTES)
+
+
+def _largest(blocks: list[dict[str, Any]], excess: int) -> list[int]:
+    """The blocks to replace so that the list is `excess` bytes shorter, in their order; none if that is impossible."""
+    # By characters: as JSON each is a byte or more.
+    sizes = {index: len(_payload(block)) for index, block in enumerate(blocks)}
+    chosen = []
+    for index in sorted(sizes, key=lambda index: -sizes[index]):
+        if sizes[index] <= LINK_BYTES:
+            return []
+        chosen.append(index)
+        excess -= sizes[index] - LINK_BYTES
+        if excess <= 0:
+            return sorted(chosen)
+    return []
+
+
+def _payload(block: Mapping[str, Any]) -> str:
+    """What makes a block large: its text, or its bytes as Base64; empty for a link."""
+    holder = block.get("resource", block)
+    payload: str = holder.get("blob") or holder.get("data") or holder.get("text") or ""
+    return payload
+
+
+def _of_block(block: Mapping[str, Any]) -> Kept:
+    resource: Mapping[str, Any] = block.get("resource", {})
+    holder = resource or block
+    payload = _payload(block)
+    text = "text" in holder
+    if text:
+        data, kind = payload.encode(), holder.get("mimeType", _TEXT)
+    else:
+        _check(len(payload) // 4 * 3 - 2)
+        data, kind = base64.b64decode(payload), holder.get("mimeType", _UNKNOWN)
+    _check(len(data))
+    uri = resource.get("uri")
+    return Kept(data, kind, text, None if uri is None else unquote(uri.rstrip("/").rpartition("/")[2]) or None, uri)
+
+
+def _annotations(block: Mapping[str, Any]) -> dict[str, Any]:
+    return {"annotations": block["annotations"]} if "annotations" in block else {}

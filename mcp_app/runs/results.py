@@ -1,0 +1,93 @@
+"""What of one run is too large for an event: kept with it, numbered from 1, until it is forgotten.
+
+What is too large, and what stands in its place, is decided in protocol/linked.py. Nothing is served here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+from ..aio.in_thread import in_thread
+from ..protocol.errors import Purged, UnknownRun
+from ..protocol.event import MAX_EVENT_BYTES, Event, EventType, Shape, decode, encode
+from ..protocol.linked import MAX_RESULT_BYTES, Kept, link, split, too_large
+from .memory import Share
+
+RESULTS_BYTES = 4 * MAX_RESULT_BYTES
+"""What one run keeps at once: a tool that yields large parts without end would else fill the memory by itself. Beyond
+it the oldest are dropped, as events are from the log."""
+
+THREAD_BYTES = 2 * 1024 * 1024
+"""More is taken apart in a thread: on the event loop 16 MiB of Base64 would hold all others up for 0.8 s."""
+
+METADATA_BYTES = 256
+"""Of an event, for what is said about its data."""
+
+_LINKED = {"content": True, "linked": True}
+
+
+class Bounds(NamedTuple):
+    """The largest event in bytes, and for how many seconds a run is kept after its end."""
+
+    max_event_bytes: int = MAX_EVENT_BYTES
+    keep_seconds: float = 600.0
+
+
+class Weighed(Protocol):
+    """What is kept beside a run's log, for as long as the run is."""
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+
+
+class Results:
+    """The kept results of one run, which count in its `share`. `size` is the sum of theirs, in bytes."""
+
+    __slots__ = ("_bounds", "_kept", "_last", "_run", "_share", "size")
+
+    def __init__(self, run: str, bounds: Bounds, share: Share) -> None:
+        self._run = run
+        self._bounds = bounds
+        self._share = share
+        self._kept: dict[int, Kept] = {}
+        self._last = 0
+        self.size = 0
+
+    def get(self, number: int) -> Kept:
+        """The result of that number. Raises Purged for one that was dropped, UnknownRun for one that never was."""
+        kept = self._kept.get(number)
+        if kept is None:
+            if 0 < number <= self._last:
+                raise Purged(f"Result {number} of this run is no longer kept.")
+            raise UnknownRun("This run has no such result.")
+        return kept
+
+    async def fit(self, event: Event) -> Event:
+        """The part of a result with links in it. Raises EventTooLarge, also for an event that is no part."""
+        if event.type is not EventType.PARTIAL:
+            raise too_large("An event", event.size, self._bounds.max_event_bytes)
+        data, shape = await self.fit_data(event.data, event.shape)
+        metadata = decode(event.metadata) if event.metadata else {}
+        return Event(event.type, data, encode({**metadata, **_LINKED}), shape)
+
+    async def fit_data(self, data: bytes, shape: Shape) -> tuple[bytes, Shape]:
+        """A result, or a part of one, as it fits into an event, with links in it if necessary. Raises EventTooLarge."""
+        room = self._bounds.max_event_bytes - METADATA_BYTES
+        if len(data) > THREAD_BYTES:
+            found = await in_thread(lambda: split(data, shape, room))
+        else:
+            found = split(data, shape, room)
+        return (data, shape) if found is None else (found.linked(self._keep), found.shape)
+
+    def _keep(self, kept: Kept) -> dict[str, Any]:
+        size, most = len(kept.data), self._bounds.max_event_bytes
+        self._last += 1
+        self._kept[self._last] = kept
+        before = self.size
+        self.size += size
+        while self.size > RESULTS_BYTES:
+            self.size -= len(self._kept.pop(next(iter(self._kept))).data)
+        self._share.add(self.size - before)
+        kept_for = f"it is kept until {self._bounds.keep_seconds:g} seconds after the end of the run"
+        return link(self._run, self._last, kept, f"{size} bytes, too many for an event of {most}: {kept_for}.")
