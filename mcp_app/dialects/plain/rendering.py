@@ -14,9 +14,8 @@ from ...protocol.http import sse
 
 _CAP = sse.comment("cap")
 
-_OF_MCP = frozenset({EventType.ASK, EventType.LET_GO})
+_ASK, _LET_GO = EventType.ASK, EventType.LET_GO  # looked up once: an enum's attribute access is slow
 """Between a tool and an MCP client with a session: a question has an id that its client alone may answer."""
-
 
 _VALUE = Shape.VALUE  # looked up once: an enum's attribute access is slow
 
@@ -36,7 +35,7 @@ class PlainRendering:
         return self._opening
 
     def entries(self, entries: Sequence[Entry]) -> list[bytes]:
-        shown = [entry for entry in entries if entry.event.type not in _OF_MCP]
+        shown = [entry for entry in entries if (type_ := entry.event.type) is not _ASK and type_ is not _LET_GO]
         frames = [
             plain.frame(self._run, entry if entry.event.shape is _VALUE else self._addressed(entry)) for entry in shown
         ]
