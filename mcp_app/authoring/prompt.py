@@ -127,7 +127,7 @@ class Prompt:
 
     def arguments(self, texts: Mapping[str, str]) -> dict[str, Any]:
         """The function's keyword arguments from MCP's strings. Raises InvalidParams naming each invalid one."""
-        return self.typed.arguments(texts, hint="prompts/list names the arguments of every prompt.")
+        return self.typed.arguments(texts, hint="prompts/list names the arguments of every prompt.", called="arguments")
 
     def encode_result(self, value: Any) -> Encoded:
         """The return value as `{"description": …, "messages": […]}`. Raises ToolFailed if it is not messages."""

@@ -5,7 +5,7 @@ The values are left out: they may be secrets, and the caller has them. Nothing i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import ValidationError
@@ -48,13 +48,25 @@ def invalid_params(
     """The caller's error, of params that the dialect calls `called` and the tool lists by `schema`."""
     errors = error.errors(include_url=False, include_context=False, include_input=False)
     root = Place([schema], schema)
-    details = dict.fromkeys(_detail(each, root, params, called) for each in errors[:MAX_DETAILS])
+    unknown: dict[_Steps, list[str]] = {}
+    for each in errors:
+        if each["type"] in UNKNOWN_NAME:
+            unknown.setdefault(each["loc"][:-1], []).append(str(each["loc"][-1]))
+    several = {place: names for place, names in unknown.items() if len(names) > 1}
+    rest = [each for each in errors if each["type"] not in UNKNOWN_NAME or each["loc"][:-1] not in several]
+    details = dict.fromkeys(
+        [
+            *((path(called, place), _no_fields(names)) for place, names in several.items()),
+            *(_detail(each, root, params, called) for each in rest[:MAX_DETAILS]),
+        ][:MAX_DETAILS]
+    )
     message = "{}: {}.".format(*next(iter(details)))
-    unknown = [path("", each["loc"]) for each in errors if each["type"] in UNKNOWN_NAME]
-    if len(unknown) > 1:
-        names = ", ".join(unknown)
-        message = f"{called}: there are no fields named {names[:_MAX_NAMES_CHARS]}."
     return InvalidParams(message, details=[{"field": field, "problem": what} for field, what in details])
+
+
+def _no_fields(names: Sequence[str]) -> str:
+    listed = ", ".join(names)
+    return f"There are no fields named {listed[:_MAX_NAMES_CHARS]}"
 
 
 def _detail(error: ErrorDetails, root: Place, params: Mapping[str, Any], called: str) -> tuple[str, str]:

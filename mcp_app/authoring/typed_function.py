@@ -49,15 +49,16 @@ class TypedFunction:
         """The function's name and line, for messages to its author."""
         return where(self.function, self.name)
 
-    def arguments(self, texts: Mapping[str, str], hint: str) -> dict[str, Any]:
+    def arguments(self, texts: Mapping[str, str], hint: str, called: str = "") -> dict[str, Any]:
         """The keyword arguments: each text is converted to the type of its parameter.
 
-        Lists, dicts and models are parsed from JSON. Raises InvalidParams with `hint`, its details naming each field.
+        Lists, dicts and models are parsed from JSON. Raises InvalidParams with `hint`, its details naming each field:
+        a member of what the caller calls `called`.
         """
         try:
             return self._converted(texts)
         except ValidationError as error:
-            details = problems(error)
+            details = problems(error, called)
             raise InvalidParams(
                 f"{details[0]['field']}: {details[0]['problem']}.", hint=hint, details=details
             ) from None

@@ -207,7 +207,7 @@ def test_arguments_are_listed_without_the_context() -> None:
 def test_arguments_that_do_not_validate(texts: dict[str, str], fields: list[str]) -> None:
     with pytest.raises(InvalidParams) as refused:
         everything.arguments(texts)
-    assert [each["field"] for each in refused.value.details] == fields
+    assert [each["field"] for each in refused.value.details] == [f"arguments.{each}" for each in fields]
     assert refused.value.hint == "prompts/list names the arguments of every prompt."
 
 

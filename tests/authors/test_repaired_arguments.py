@@ -144,7 +144,12 @@ def test_all_unknown_names_are_named_at_once() -> None:
     names = [f"x{each}" for each in range(30)]
     with pytest.raises(errors.InvalidParams) as raised:
         f.arguments({"a": 1, **dict.fromkeys(names, 1)})
-    assert raised.value.message == f"params: there are no fields named {', '.join(names)}."
+    assert raised.value.message == f"params: There are no fields named {', '.join(names)}."
+    assert problems(f, a="x", port={"number": 1, "y": 1, "z": 1}, more=1) == {
+        "params.port": "There are no fields named y, z",
+        "params.a": "Input should be a valid integer, such as 5",
+        "params.more": "There is no field of this name",
+    }
 
 
 def test_an_error_of_the_whole_model_is_of_the_parameters() -> None:

@@ -37,7 +37,7 @@ async def test_a_tools_arguments(client: Client) -> None:
         "arguments.a: Input should be a valid integer, such as 5.\nThe arguments of add are: a, b."
     )
     said = await text(client, "add", a=1, b=2, c=3, d=4)
-    assert said.count("arguments.c") == said.count("arguments.d") == 1
+    assert said.count("arguments: There are no fields named c, d.") == 1
     assert said.endswith("The arguments of add are: a, b.")
 
 

@@ -52,7 +52,7 @@ def sound(answer: Answer) -> dict[str, Any] | None:
         assert set(detail) == {"field", "problem"}
         assert detail["problem"]
     if error["code"] == "invalid_params":
-        assert all(detail["field"].startswith("params.") for detail in error["details"])
+        assert all(detail["field"].partition(".")[0] == "params" for detail in error["details"])
     return dict(error)
 
 

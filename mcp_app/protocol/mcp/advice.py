@@ -40,13 +40,7 @@ def invalid_arguments(error: errors.InvalidParams, name: str, schema: Mapping[st
 
     `name` is the tool's or the prompt's, `schema` that of its arguments.
     """
-    details = [{**each, "field": _argument(each["field"])} for each in error.details]
-    message = " ".join(f"{each['field']}: {each['problem'].rstrip('.')}." for each in details)
+    message = " ".join(f"{each['field']}: {each['problem'].rstrip('.')}." for each in error.details)
     names = ", ".join(schema.get("properties", ()))
     known = f"The arguments of {name} are: {names}." if names else f"{name} takes no arguments."
-    return errors.InvalidParams(message or error.message, hint=known, details=details)
-
-
-def _argument(field: str) -> str:
-    """The path of a value in `arguments`; what validates a prompt's names the argument alone."""
-    return field if field == "arguments" or field.startswith("arguments.") else f"arguments.{field}"
+    return errors.InvalidParams(message or error.message, hint=known, details=error.details)
