@@ -19,7 +19,7 @@ from ..aio.done import DONE
 from ..aio.in_thread import in_thread
 from ..asking import Asker, NullAsker, Root, Sample, Visits
 from ..asking.questions import Questions
-from ..protocol.event import LEVELS, Event, EventType, Level, NotJson, Shape, encode, number
+from ..protocol.event import LEVELS, Event, EventType, Level, NotJson, Shape, encode, encode_message, number
 from ..protocol.http.trace import UNTRACED, Trace
 from .content_blocks import content_blocks
 from .lazy import lazy
@@ -87,7 +87,7 @@ class Context:
 
         Raises ValueError for a value that is not a finite number.
         """
-        data = _NO_MESSAGE if message is None else encode({"message": message})
+        data = _NO_MESSAGE if message is None else encode_message({"message": message})
         return self._send(Event(_PROGRESS, data, _numbers(done, total)))
 
     def partial(self, data: Any, *, progress: float | None = None, total: float | None = None) -> Awaitable[None]:
@@ -112,7 +112,7 @@ class Context:
         if level not in LEVELS:
             raise ValueError(f"{level!r} is not a log level: {', '.join(sorted(LEVELS))}")
         line = {"level": level, "message": message}
-        return self._send(Event(EventType.LOG, encode(line if data is None else {**line, "data": data})))
+        return self._send(Event(EventType.LOG, encode_message(line if data is None else {**line, "data": data})))
 
     def let_go(self) -> Awaitable[None]:
         """Close the caller's stream now if the caller polls: it need not hold a connection while it waits.

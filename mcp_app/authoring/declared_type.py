@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, SchemaSerializer, SchemaValidator
 
-from ..protocol.event import NotJson, escape_line_ends
+from ..protocol.event import NotJson, escape_line_ends, sendable_text
 from ..protocol.problems import problems
 from .listed_schema import listed_schema
 from .proof import proved
@@ -21,6 +21,8 @@ from .schema_walk import anywhere
 
 _WARNING = re.compile(r"Expected `(\w+)([^`]*)`[^\n]*?(?:field_name='([^']*)'[^\n]*)?input_type=(\w+)")
 """One of pydantic's serializer warnings: the type and its arguments, the field, the type of what is there."""
+
+_REPLACED = "\ufffd".encode()
 
 _ARRAYS = frozenset(["list", "tuple", "set", "frozenset", "deque"])
 
@@ -67,8 +69,13 @@ class DeclaredType:
 
     def encode(self, value: Any) -> bytes:
         """The value as JSON, by the names in the schema. Raises NotDeclared, and NotJson for what JSON lacks."""
-        data = self._encoded(self.validated(value))
-        return data if data.isascii() else escape_line_ends(data)
+        value = self.validated(value)
+        data = self._encoded(value)
+        if data.isascii():
+            return data
+        if _REPLACED in data and _has_half(self._serializer.to_python(value, by_alias=True, warnings=False)):
+            raise NotJson("a name in a dict holds half of a surrogate pair, which no UTF-8 can carry")
+        return escape_line_ends(data)
 
     def _encoded(self, value: Any) -> bytes:
         try:
@@ -80,6 +87,15 @@ class DeclaredType:
         except (UnicodeError, RecursionError) as error:
             raise NotJson.of(value, error) from error
         return self._serializer.to_json(value, by_alias=True, warnings=False)
+
+
+def _has_half(value: Any) -> bool:
+    """Whether a name of a dict cannot be sent: pydantic, which refuses such a text, sends another name."""
+    if isinstance(value, dict):
+        return any(isinstance(each, str) and sendable_text(each) != each for each in value) or _has_half(
+            list(value.values())
+        )
+    return isinstance(value, list | tuple | set | frozenset) and any(map(_has_half, value))
 
 
 def _problem(value: Any, error: PydanticSerializationError) -> ValueError | None:

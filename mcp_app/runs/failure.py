@@ -12,7 +12,7 @@ import secrets
 from ..authoring.content_data import ContentTooLarge
 from ..authoring.resource import UnknownResource
 from ..protocol.errors import EventTooLarge, McpAppError, Overloaded, ToolError, ToolFailed
-from ..protocol.event import NotJson, encode
+from ..protocol.event import NotJson, encode, sendable_text
 from ..protocol.linked import MAX_RESULT_BYTES, too_large
 
 logger = logging.getLogger("mcp_app.runs")
@@ -46,6 +46,8 @@ def public_error(error: BaseException, tool: str, run: str, most: int) -> McpApp
 def _sendable(error: ToolError, most: int) -> McpAppError:
     if not _CODE.fullmatch(error.code) or error.code == _NO_ERROR:
         raise ValueError(f"{error.code!r} is no code for an error")
+    error.message, error.hint = sendable_text(error.message), sendable_text(error.hint)
+    error.details = tuple({name: sendable_text(text) for name, text in each.items()} for each in error.details)
     size = len(encode(error.object()))
     return error if size <= most else too_large("An error", size, most)
 

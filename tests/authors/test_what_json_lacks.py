@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import datetime
+import json
 import math
 import re
 from typing import Any
 
 import pytest
 from author_calls import called
+from pydantic import BaseModel
 
 from mcp_app import Context, errors, tool
 from mcp_app.runs.failure import public_error
+
+
+class Held(BaseModel):
+    a: dict[str, int]
 
 
 class NaT(datetime.datetime):
@@ -48,7 +54,7 @@ async def test_what_json_lacks_is_named_by_its_type_however_it_is_sent(value: An
     for function in (returned, yielded, parted, logged):
         with pytest.raises(ValueError if function in {parted, logged} else errors.ToolFailed) as raised:
             await called(tool(function), {})
-        error = public_error(raised.value, function.__name__, "r")
+        error = public_error(raised.value, function.__name__, "r", 1 << 20)
         assert re.search(f"The tool {function.__name__} .*cannot be sent as JSON: .*{said}", error.message), (
             error.message
         )
@@ -61,3 +67,44 @@ def test_a_time_that_is_none_is_named_where_one_is_declared(annotation: Any) -> 
     function.__annotations__["return"] = annotation
     with pytest.raises(errors.ToolFailed, match="in a value of type NaT"):
         tool(function).encode_result(NaT(2000, 1, 1))
+
+
+NAME = "cannot read \udcff.txt"
+"""As os.fsdecode makes it of a name that is no UTF-8."""
+
+SENT = "cannot read \ufffd.txt"
+
+
+def test_an_error_keeps_its_words() -> None:
+    error = public_error(errors.ToolError(NAME, hint=NAME, details=[{"field": "a", "problem": NAME}]), "f", "r", 1000)
+    assert error.object() == {
+        "code": "tool_failed",
+        "message": SENT,
+        "hint": SENT,
+        "details": [{"field": "a", "problem": SENT}],
+    }
+
+
+async def test_so_do_progress_and_log() -> None:
+    async def f(ctx: Context) -> str:
+        await ctx.progress(1, 2, NAME)
+        await ctx.log("info", NAME)
+        await ctx.log("info", NAME, {"a": 1})
+        return "done"
+
+    result, events = await called(tool(f), {})
+    assert result == "done"
+    assert [json.loads(event.data)["message"] for event in events] == [SENT] * 3
+
+
+@pytest.mark.parametrize("annotation", [dict[str, int], list[dict[str, int]], Held])
+def test_a_name_in_a_dict_is_not_sent_as_another(annotation: Any) -> None:
+    value = {NAME: 1} if annotation == dict[str, int] else [{NAME: 1}] if annotation is not Held else Held(a={NAME: 1})
+    right = {SENT: 1} if annotation == dict[str, int] else [{SENT: 1}] if annotation is not Held else Held(a={SENT: 1})
+
+    def function() -> Any: ...
+
+    function.__annotations__["return"] = annotation
+    with pytest.raises(errors.ToolFailed, match="a name in a dict holds half of a surrogate pair"):
+        tool(function).encode_result(value)
+    assert SENT in json.loads(tool(function).encode_result(right).data.decode()).__repr__()
