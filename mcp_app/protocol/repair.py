@@ -16,9 +16,9 @@ from .http import strict_json
 from .json_places import Place, type_of
 from .json_schema import Schema
 
-MAX_REPAIRS = 10_000
-"""Values that are repaired in one call, which takes 60 ms: the event loop waits meanwhile. A model errs in a few, or in
-each item of a list that it wrote."""
+MAX_LOOKS = 10_000
+"""Texts and objects of one call that are looked at; all after them stay as they are. That takes 60 to 150 ms, in which
+the event loop waits. A model errs in a few places, or in each item of a list that it wrote."""
 
 _NO_JSON = object()
 
@@ -44,10 +44,11 @@ def repair(schema: Schema, value: Any) -> Repair:
 
 
 class _Repairs:
-    __slots__ = ("count",)
+    __slots__ = ("count", "looks")
 
     def __init__(self) -> None:
         self.count = 0
+        self.looks = 0
 
     def of(self, value: Any, place: Place, depth: int) -> Any:
         if isinstance(value, str):
@@ -61,6 +62,7 @@ class _Repairs:
     def _of_text(self, text: str, place: Place, depth: int) -> Any:
         if "string" in place.types or not place.types or self._ends(depth):
             return text
+        self.looks += 1
         parsed = _parsed(text)
         if parsed is _NO_JSON or type_of(parsed) not in place.types:
             return text
@@ -68,11 +70,14 @@ class _Repairs:
         return self.of(parsed, place, depth)
 
     def _of_object(self, value: Mapping[str, Any], place: Place, depth: int) -> Any:
+        if self._ends(depth):
+            return value
+        self.looks += 1
         members, before = place.members(value), self.count
         repaired = {}
         for name, each in value.items():
             inner = members.place(name)
-            if name not in members.required and _stands_for_nothing(each, inner) and not self._ends(depth):
+            if name not in members.required and _stands_for_nothing(each, inner):
                 self.count += 1
             else:
                 repaired[name] = self.of(each, inner, depth + 1)
@@ -89,7 +94,7 @@ class _Repairs:
 
     def _ends(self, depth: int) -> bool:
         """Texts within texts could nest deeper than any body may."""
-        return depth >= strict_json.MAX_DEPTH or self.count >= MAX_REPAIRS
+        return depth >= strict_json.MAX_DEPTH or self.looks >= MAX_LOOKS
 
 
 def _stands_for_nothing(value: Any, place: Place) -> bool:

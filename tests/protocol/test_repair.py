@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from mcp_app.protocol.example import example, expected
 from mcp_app.protocol.json_places import Place
-from mcp_app.protocol.repair import MAX_REPAIRS, repair
+from mcp_app.protocol.repair import MAX_LOOKS, repair
 
 INTEGER, TEXT, NULL = {"type": "integer"}, {"type": "string"}, {"type": "null"}
 INTEGERS = {"type": "array", "items": INTEGER}
@@ -131,8 +131,8 @@ def test_texts_within_texts_end_where_bodies_do() -> None:
 
 
 def test_no_more_is_repaired_than_the_loop_can_wait_for() -> None:
-    found = repair(INTEGERS, ["1"] * (MAX_REPAIRS + 5))
-    assert found.repairs == MAX_REPAIRS
+    found = repair(INTEGERS, ["1"] * (MAX_LOOKS + 5))
+    assert found.repairs == MAX_LOOKS
     assert found.value[-6:] == [1, "1", "1", "1", "1", "1"]
 
 
