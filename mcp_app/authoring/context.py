@@ -69,18 +69,21 @@ _EXACT = 2**53
 """From here on a binary64 cannot represent every integer exactly (RFC 8259, 6)."""
 
 
+Asked = tuple[str, "CoroutineType[Any, Any, Any]"]
+"""A method of `Context` that asks, and the coroutine that it returned: one that is not awaited is not asked."""
+
+
 class Context:
     """Passed to a tool's parameter that is annotated `Context`, whatever its name."""
 
-    __slots__ = ("_caller", "_questions", "_send", "_wait", "asked")
+    __slots__ = ("_caller", "_questions", "_send", "_unanswered", "_wait")
 
     def __init__(self, send: Send, caller: Caller, wait: Wait | None = None) -> None:
         self._send = send
         self._caller = caller
         self._wait = wait
         self._questions: Questions | None = None  # created by the first question: few calls ask one
-        self.asked: Sequence[tuple[str, CoroutineType[Any, Any, Any]]] = ()
-        """The method and the coroutine of each question that is not answered: one that is not awaited is not asked."""
+        self._unanswered: Sequence[Asked] = ()
 
     def progress(self, done: float, total: float | None = None, message: str | None = None) -> Awaitable[None]:
         """Report progress: `done` of `total`, in any unit.
@@ -207,7 +210,7 @@ class Context:
 
     def _asked(self, method: str, coroutine: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
         started = cast("CoroutineType[Any, Any, T]", coroutine)
-        self.asked = [*(each for each in self.asked if each[1].cr_frame is not None), (method, started)]
+        self._unanswered = [*(each for each in self._unanswered if each[1].cr_frame is not None), (method, started)]
         return coroutine
 
     def _get_questions(self) -> Questions:
@@ -287,3 +290,8 @@ def _number(name: str, value: Any) -> float | int:
     if not math.isfinite(converted):
         raise ValueError(f"{name} is {str(value)[:40]}, not a finite number")
     return number(converted)
+
+
+def unanswered(context: Context) -> Sequence[Asked]:
+    """The questions that have no answer yet, also those that were never awaited. For what runs the function."""
+    return context._unanswered

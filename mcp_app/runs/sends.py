@@ -11,12 +11,9 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from types import CoroutineType
 from typing import Any, cast
 
-from ..authoring.context import Context
+from ..authoring.context import Asked, Context, unanswered
 from ..protocol.errors import ToolFailed
 from ..protocol.event import Event
-
-_Called = tuple[str, "CoroutineType[Any, Any, Any]"]
-"""The name of a method of `Context`, and the coroutine that it returned."""
 
 Emit = Callable[[Sequence[Event]], Coroutine[Any, Any, None]]
 
@@ -51,14 +48,15 @@ class Sends:
             f"Write `await {method}`; in a thread, `asyncio.run_coroutine_threadsafe({method}, loop).result()`."
         )
 
-    def _forgotten(self, context: Context) -> list[_Called]:
+    def _forgotten(self, context: Context) -> list[Asked]:
+        asked = unanswered(context)
         sent = ((event.type.value, coroutine) for event, coroutine in self._open)
-        return _not_begun((*sent, *context.asked)) if self._open or context.asked else []
+        return _not_begun((*sent, *asked)) if self._open or asked else []
 
 
 def check_waited(tool: str, context: Context) -> None:
     """At the end of a plain function. Raises ToolFailed if it did not wait for what it asked."""
-    if forgotten := _not_begun(context.asked):
+    if forgotten := _not_begun(unanswered(context)):
         method, times = _closed(forgotten)
         raise ToolFailed(
             f"The tool {tool} called {method} without ctx.wait, {times}, so that nothing came of it. "
@@ -66,11 +64,11 @@ def check_waited(tool: str, context: Context) -> None:
         )
 
 
-def _not_begun(called: Iterable[_Called]) -> list[_Called]:
+def _not_begun(called: Iterable[Asked]) -> list[Asked]:
     return [each for each in called if inspect.getcoroutinestate(each[1]) == inspect.CORO_CREATED]
 
 
-def _closed(forgotten: Sequence[_Called]) -> tuple[str, str]:
+def _closed(forgotten: Sequence[Asked]) -> tuple[str, str]:
     """(The method that was called first, how often anything was.)"""
     for _, coroutine in forgotten:
         coroutine.close()

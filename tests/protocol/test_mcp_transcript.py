@@ -21,9 +21,9 @@ from mcp_app.protocol.mcp.results import status
 from mcp_app.protocol.mcp.revisions import Structure, Wire
 from mcp_app.protocol.mcp.transcript import Transcript
 
-NEW = Wire(result_type=True, structured=True, any_structure=True, capability_error=True)
-OLD = Wire(result_type=False, structured=True, any_structure=False)
-TEXT = Wire(result_type=False, structured=False, any_structure=False)
+NEW = Wire(result_type=True, structured=True, any_structure=True, capability_error=True, described_by=frozenset())
+OLD = Wire(result_type=False, structured=True, any_structure=False, described_by=frozenset())
+TEXT = Wire(result_type=False, structured=False, any_structure=False, described_by=frozenset())
 WIRES = [(NEW, "2026-07-28"), (OLD, "2025-11-25"), (OLD, "2025-06-18"), (TEXT, "2025-03-26")]
 BY_WIRE = pytest.mark.parametrize(("wire", "version"), WIRES, ids=[version for _, version in WIRES])
 NAMESPACE = "com.example/"

@@ -7,7 +7,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -150,9 +150,9 @@ def mcp(server: LiveServer, method: str, params: dict[str, Any]) -> httpx.Respon
     return httpx.post(f"{server.url}/mcp", json=body, headers=headers, timeout=WITHIN)
 
 
-def matching(server: LiveServer, pattern: str, *, wanted: bool = True) -> list[str]:
+def matching(server: LiveServer, pattern: str, *, within: float = WITHIN) -> list[str]:
     """The lines of the log with that in them, waited for."""
-    until = time.monotonic() + (WITHIN if wanted else 0)
+    until = time.monotonic() + within
     while True:
         found = [line for line in server.output if re.search(pattern, line)]
         if found or time.monotonic() > until:
@@ -160,9 +160,20 @@ def matching(server: LiveServer, pattern: str, *, wanted: bool = True) -> list[s
         time.sleep(0.02)
 
 
-def lines(server: LiveServer, name: str, *, wanted: bool = True) -> list[str]:
+def lines(server: LiveServer, name: str, within: float) -> list[str]:
     """Those that name it as what held the loop."""
-    return matching(server, rf"loop held [0-9.]+ s by {re.escape(name)}( |$)", wanted=wanted)
+    return matching(server, rf"loop held [0-9.]+ s by {re.escape(name)}( |$)", within=within)
+
+
+def named(server: LiveServer, name: str, holds: Callable[[], httpx.Response]) -> str:
+    """The line that names it, after `holds` has held the loop: once, but where others take the processor from the watch,
+    which then blames nobody."""
+    for _ in range(5):
+        assert holds().status_code == 200
+        if found := lines(server, name, WITHIN / 5):
+            [line] = found
+            return line
+    raise AssertionError(f"{name} was not named")
 
 
 @pytest.mark.parametrize(
@@ -175,56 +186,53 @@ def lines(server: LiveServer, name: str, *, wanted: bool = True) -> list[str]:
     ],
 )
 def test_a_tool_that_holds_the_loop_is_named(server: LiveServer, name: str, place: str) -> None:
-    assert call(server, name, {}).status_code == 200
-    (line,) = lines(server, f"tool {name}")
+    line = named(server, f"tool {name}", lambda: call(server, name, {}))
     assert " WARNING mcp_app.runs: loop held " in line
     assert at(place) in line
-    (end,) = matching(server, rf"mcp_app.runs: {name} complete")
-    assert re.findall(r"run=[0-9a-f]{8}\b", line) == re.findall(r"run=[0-9a-f]{8}\b", end)
+    [run] = re.findall(r"run=[0-9a-f]{8}\b", line)
+    assert matching(server, rf"mcp_app.runs: {name} complete.* {run}\b")
 
 
 def test_so_is_a_validator_by_its_tool(server: LiveServer) -> None:
-    assert call(server, "validated", {"text": "y"}).status_code == 200
-    (line,) = lines(server, "tool validated")
+    line = named(server, "tool validated", lambda: call(server, "validated", {"text": "y"}))
     assert line.endswith(at("validator in slowly"))
 
 
 def test_so_are_a_prompt_and_a_resource(server: LiveServer) -> None:
-    assert mcp(server, "prompts/get", {"name": "ask", "arguments": {"word": "x"}}).status_code == 200
-    assert mcp(server, "resources/read", {"uri": "note://one"}).status_code == 200
-    assert at("prompt in ask run=") in lines(server, "prompt ask")[0]
-    assert at("resource in note run=") in lines(server, "resource note")[0]
+    got = {"name": "ask", "arguments": {"word": "x"}}
+    assert at("prompt in ask run=") in named(server, "prompt ask", lambda: mcp(server, "prompts/get", got))
+    read = {"uri": "note://one"}
+    assert at("resource in note run=") in named(server, "resource note", lambda: mcp(server, "resources/read", read))
 
 
 def test_so_are_a_completion_and_a_callback_by_their_function(server: LiveServer) -> None:
     params = {"ref": {"type": "ref/prompt", "name": "ask"}, "argument": {"name": "word", "value": ""}}
-    assert mcp(server, "completion/complete", params).status_code == 200
-    assert at("completion in suggest") in lines(server, "suggest")[0]
-    assert call(server, "callback", {}).status_code == 200
-    assert at("held in hold") in lines(server, "hold")[0]
+    line = named(server, "suggest", lambda: mcp(server, "completion/complete", params))
+    assert at("completion in suggest") in line
+    assert at("held in hold") in named(server, "hold", lambda: call(server, "callback", {}))
 
 
 def test_so_is_a_plain_function_that_lets_no_thread_run(server: LiveServer) -> None:
-    assert call(server, "thread", {}).status_code == 200
-    (line,) = lines(server, "a plain function")
+    line = named(server, "a plain function", lambda: call(server, "thread", {}))
     assert re.search(r"one of: run [0-9a-f]{8}: thread$", line)
 
 
 def test_what_waits_or_works_in_a_thread_is_not(server: LiveServer) -> None:
     for name in ("brief", "away"):
         assert call(server, name, {}).status_code == 200
-        assert not lines(server, f"tool {name}", wanted=False)
+        assert not lines(server, f"tool {name}", 0)
 
 
 def test_it_is_counted(server: LiveServer) -> None:
-    call(server, "sleeps", {})
-    lines(server, "tool sleeps")
-
     def metric(name: str) -> float:
         text = httpx.get(f"{server.url}/metrics", timeout=WITHIN).text
         return float(re.findall(rf"^{name} (\S+)$", text, re.MULTILINE)[0])
 
-    assert metric("mcp_app_loop_holds_total") >= 1
+    calls = 0
+    while metric("mcp_app_loop_holds_total") < 1:
+        calls += 1
+        assert calls <= 5
+        call(server, "sleeps", {})
     assert metric("mcp_app_loop_held_seconds_total") >= 0.1
 
 

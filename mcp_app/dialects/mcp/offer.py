@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ...authoring.prompt import Prompts
+from ...authoring.prompt import Prompt, Prompts
 from ...authoring.resource import Resources
 from ...authoring.tool import Registry, Tool
 from ...manifest import Manifest, server_info
+from ...protocol.errors import InvalidParams
+from ...protocol.mcp.advice import invalid_arguments
 from ...protocol.mcp.revisions import Wire
 from ...web.metrics import Counter
 from .completion import Completions
@@ -77,12 +79,22 @@ class Offer:
 
     def arguments(self, tool: Tool, params: dict[str, Any]) -> dict[str, Any]:
         """The arguments of a tools/call. What was repaired in them is written into `params`: of it header fields and
-        the digest of a requestState are made. Raises InvalidParams."""
-        validated = tool.validated(params.get("arguments") or {}, called="arguments")
+        the digest of a requestState are made. Raises InvalidParams in MCP's words."""
+        try:
+            validated = tool.validated(params.get("arguments") or {}, called="arguments")
+        except InvalidParams as error:
+            raise invalid_arguments(error, tool.name, tool.signature.input_schema) from None
         if validated.repaired:
             params["arguments"] = validated.params
             self.repairs.add(validated.repaired)
         return validated.arguments
+
+    def prompt_arguments(self, prompt: Prompt, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of a prompts/get. Raises InvalidParams in MCP's words."""
+        try:
+            return prompt.arguments(params.get("arguments") or {})
+        except InvalidParams as error:
+            raise invalid_arguments(error, prompt.name, prompt.signature.input_schema) from None
 
     async def complete(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Suggested values for one argument of a prompt or resource template (Completion)."""

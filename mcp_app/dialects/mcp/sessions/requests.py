@@ -19,7 +19,6 @@ from ....protocol.http.seal import digest
 from ....protocol.http.trace import Trace, extract_trace
 from ....protocol.http.uri_template import normal
 from ....protocol.mcp import jsonrpc
-from ....protocol.mcp.advice import invalid_arguments
 from ....protocol.mcp.jsonrpc import Code, RpcError
 from ....protocol.mcp.request_info import RequestInfo
 from ....protocol.mcp.results import failed
@@ -153,15 +152,12 @@ class SessionMethods:
         try:
             arguments = self._offer.arguments(tool, request.params)
         except InvalidParams as error:  # for the model to correct (SEP-1303)
-            return failed(info, invalid_arguments(error, tool.name, tool.signature.input_schema).object())
+            return failed(info, error.object())
         return await self._run(request, tool, arguments, info)
 
     async def _get_prompt(self, request: SessionRequest) -> RequestRun:
         prompt = self._offer.prompts.get(request.params["name"])
-        try:
-            arguments = prompt.arguments(request.params.get("arguments") or {})
-        except InvalidParams as error:
-            raise invalid_arguments(error, prompt.name, prompt.signature.input_schema) from None
+        arguments = self._offer.prompt_arguments(prompt, request.params)
         return await self._run(request, prompt, arguments, self._info(request, prompt, raw={}))
 
     async def _read_resource(self, request: SessionRequest) -> dict[str, Any] | RequestRun:

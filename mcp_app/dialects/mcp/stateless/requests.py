@@ -18,7 +18,6 @@ from ....protocol.event import encode
 from ....protocol.http.trace import Trace, extract_trace
 from ....protocol.mcp import headers as mcp_headers
 from ....protocol.mcp import jsonrpc
-from ....protocol.mcp.advice import invalid_arguments
 from ....protocol.mcp.jsonrpc import Code, RpcError
 from ....protocol.mcp.params import CLIENT_CAPABILITIES_KEY, LOG_LEVEL_KEY, SERVER_INFO_KEY
 from ....protocol.mcp.request_info import RequestInfo
@@ -174,8 +173,7 @@ class StatelessMethods:
             arguments = self._offer.arguments(tool, request.params)
         except InvalidParams as error:  # for the model to correct (SEP-1303)
             mcp_headers.check_arguments(request.http.headers, request.message, tool.mirrors)
-            problem = invalid_arguments(error, tool.name, tool.signature.input_schema)
-            return self._result(request, failed(self._info(request, tool, structure), problem.object()))
+            return self._result(request, failed(self._info(request, tool, structure), error.object()))
         mcp_headers.check_arguments(request.http.headers, request.message, tool.mirrors)
         if Tasks.starts(tool, request.capabilities):
             task = await self._new_task(request, tool, structure)
@@ -204,10 +202,7 @@ class StatelessMethods:
 
     async def _get_prompt(self, request: StatelessRequest) -> Answer:
         prompt = self._offer.prompts.get(request.params["name"])
-        try:
-            arguments = prompt.arguments(request.params.get("arguments") or {})
-        except InvalidParams as error:
-            raise invalid_arguments(error, prompt.name, prompt.signature.input_schema) from None
+        arguments = self._offer.prompt_arguments(prompt, request.params)
         return await self._run(request, prompt, arguments, raw={})
 
     async def _read_resource(self, request: StatelessRequest) -> Answer:
