@@ -43,6 +43,29 @@ async def test_initialize_with_wrong_parameters_opens_no_session(stage: Stage) -
     assert len(stage.endpoint.sessions) == 0
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"clientInfo": {"name": "a", "version": "1", "icons": [{"src": "x", "sizes": "48x48"}], "websiteUrl": 5}},
+        {"capabilities": {"experimental": {"x": True}, "tasks": 7, "unknown": "y"}},
+        {"_more": 1},
+    ],
+)
+async def test_what_is_not_read_refuses_no_session(stage: Stage, version: str, more: dict[str, Any]) -> None:
+    params = {"protocolVersion": version, "capabilities": {}, "clientInfo": {"name": "a", "version": "1"}, **more}
+    answer = await stage.ask("POST", call("initialize", params))
+    assert decoded(answer)["result"]["protocolVersion"] == version
+
+
+@pytest.mark.parametrize(("version", "refused"), [("2025-11-25", True), ("2025-06-18", False), ("2025-03-26", False)])
+async def test_a_capability_is_checked_where_it_exists(stage: Stage, version: str, refused: bool) -> None:
+    """Forms have had a member of their own since 2025-11-25."""
+    params = {"protocolVersion": version, "capabilities": {"elicitation": {"form": 5}}}
+    answer = await stage.ask("POST", call("initialize", {**params, "clientInfo": {"name": "a", "version": "1"}}))
+    assert ("error" in decoded(answer)) is refused
+
+
 async def test_a_session_is_initialized_once(stage: Stage) -> None:
     client = await stage.client()
     params = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "a", "version": "1"}}

@@ -33,5 +33,5 @@ def validate(method: str, params: Mapping[str, Any], version: str) -> None:
 
 
 def _refusal(details: list[dict[str, str]]) -> RpcError:
-    field = json.dumps(details[0]["field"])
-    return RpcError(Code.INVALID_PARAMS, f"{field}: {details[0]['problem']}.", data={"details": details})
+    message = " ".join(f"{json.dumps(each['field'])}: {each['problem']}." for each in details)
+    return RpcError(Code.INVALID_PARAMS, message, data={"details": details})

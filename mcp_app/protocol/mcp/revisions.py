@@ -95,6 +95,24 @@ class SessionRevision(NamedTuple):
         negotiated" (Lifecycle, Operation). All else that a client sends is dropped, so what is kept is bounded."""
         return _intersection(self.client_capabilities, declared)
 
+    def relevant(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters of `initialize` without what this revision does not have, or this server never reads: its
+        shape must not refuse a session."""
+        known: dict[str, Any] = {**params}
+        if isinstance(params.get("capabilities"), Mapping):
+            known["capabilities"] = _known(self.client_capabilities, params["capabilities"])
+        if isinstance(params.get("clientInfo"), Mapping):
+            known["clientInfo"] = _known({"name": {}, "version": {}}, params["clientInfo"])
+        return known
+
+
+def _known(known: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _known(known[name], value) if isinstance(value, Mapping) else value
+        for name, value in declared.items()
+        if name in known
+    }
+
 
 def _intersection(known: Mapping[str, Any], declared: Mapping[str, Any]) -> dict[str, Any]:
     return {

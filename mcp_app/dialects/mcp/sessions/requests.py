@@ -85,7 +85,10 @@ class SessionMethods:
             raise RpcError(Code.METHOD_NOT_FOUND, f"There is no method {message.method[:100]!r}.")
         if session.capabilities is None and message.method not in _BEFORE_INITIALIZE:
             raise RpcError(Code.INVALID_REQUEST, "This session is not initialized: initialize comes first.")
-        validate(message.method, message.params, session.revision.version)
+        params = message.params
+        if message.method == "initialize":
+            params = negotiated(params.get("protocolVersion")).relevant(params)
+        validate(message.method, params, session.revision.version)
         with session.claim(message.id):
             started = await method(SessionRequest(session, message, http))
             if isinstance(started, RequestRun):
