@@ -17,6 +17,8 @@ PNG = base64.b64decode(
 
 FOREVER = 100.0  # seconds: longer than any test waits, shorter than the cap, so that only a cancellation ends it
 
+LATE = 0.5  # seconds: five times what is waited for a response that is sent as JSON whatever the request was
+
 _cancelled: set[str] = set()
 
 
@@ -26,6 +28,10 @@ class Sum(BaseModel):
 
 class Name(BaseModel):
     name: str
+
+
+class Text(BaseModel):
+    text: str
 
 
 @tool(read_only=True)
@@ -77,6 +83,13 @@ async def wait(key: Annotated[str, Field(min_length=1)], ctx: Context) -> str:
 def was_cancelled(key: str) -> bool:
     """Whether a `wait` of this key was cancelled."""
     return key in _cancelled
+
+
+@tool
+async def late(size: int) -> Text:
+    """A large result that takes longer than an answer at once."""
+    await asyncio.sleep(LATE)
+    return Text(text="x" * size)
 
 
 @tool

@@ -40,6 +40,9 @@ class Steps:
     async def add(self):
         return (await self.session.call_tool("add", {"a": 2, "b": 3})).structuredContent
 
+    async def late(self):
+        return len((await self.session.call_tool("late", {"size": 600_000})).structuredContent["text"])
+
     async def text(self, name, arguments=None):
         return (await self.session.call_tool(name, arguments or {})).content[0].text
 

@@ -30,6 +30,9 @@ class Steps:
     async def add(self):
         return (await self.client.call_tool("add", {"a": 2, "b": 3})).structured_content
 
+    async def late(self):
+        return len((await self.client.call_tool("late", {"size": 600_000})).structured_content["text"])
+
     async def text(self, name, arguments=None):
         return (await self.client.call_tool(name, arguments or {})).content[0].text
 

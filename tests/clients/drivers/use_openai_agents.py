@@ -17,6 +17,9 @@ class Steps:
     async def add(self):
         return (await self.call("add", {"a": 2, "b": 3})).structured_content
 
+    async def late(self):
+        return len((await self.call("late", {"size": 600_000})).structured_content["text"])
+
     async def spoken(self):
         return (await self.call("spoken")).content[0].text
 

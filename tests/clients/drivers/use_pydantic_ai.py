@@ -15,6 +15,9 @@ class Steps:
     async def add(self):
         return await self.toolset.direct_call_tool("add", {"a": 2, "b": 3})
 
+    async def late(self):
+        return len((await self.toolset.direct_call_tool("late", {"size": 600_000}))["text"])
+
     async def spoken(self):
         return await self.toolset.direct_call_tool("spoken", {})
 
