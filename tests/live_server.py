@@ -11,6 +11,7 @@ import atexit
 import functools
 import os
 import re
+import resource
 import shutil
 import signal
 import ssl
@@ -167,12 +168,13 @@ def process(
     env: Mapping[str, str] | None = None,
     command: Sequence[str] | None = None,
     session: bool = False,
+    descriptors: int | None = None,
 ) -> Iterator[LiveServer]:
     """Run `python -m mcp_app serve --bind 127.0.0.1:0 --insecure-bind 127.0.0.1:0 ARGUMENTS` in `cwd`.
 
     Yields when it has printed both URLs. At the end it is sent SIGTERM and must exit with status 0, unless the test has
     ended it itself. Certificates: those of `cwd` or the user's state directory, which is set to `cwd`. In a `session`
-    of its own it has no terminal.
+    of its own it has no terminal. `descriptors` is how many it may have open.
     """
     ports = ["--bind", "127.0.0.1:0", "--insecure-bind", "127.0.0.1:0"]
     full = [*(command or [sys.executable, "-m", "mcp_app", "serve", *ports]), *arguments]
@@ -187,6 +189,8 @@ def process(
         stderr=subprocess.STDOUT,
         start_new_session=session,
     )
+    if descriptors is not None:
+        resource.prlimit(child.pid, resource.RLIMIT_NOFILE, (descriptors, descriptors))
     server = LiveServer(port=0, tls_port=0, process=child)
     started = threading.Event()
     reader = threading.Thread(target=_read, args=(server, started), daemon=True)

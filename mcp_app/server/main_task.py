@@ -10,9 +10,10 @@ import asyncio
 import atexit
 import gc
 import logging
-import ssl
 from collections.abc import Callable, Coroutine
 from typing import Any
+
+from mcp_app.server.loop_errors import LoopErrors
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
@@ -29,7 +30,7 @@ def run(main: Coroutine[Any, Any, object], *, debug: bool = False, loop_factory:
     atexit.register(gc.freeze)
     with asyncio.Runner(debug=debug, loop_factory=loop_factory) as runner:
         loop = runner.get_loop()
-        loop.set_exception_handler(_log_exception)
+        loop.set_exception_handler(LoopErrors())
         try:
             _run_until_complete(loop, main)
         finally:
@@ -54,9 +55,3 @@ async def _end_others() -> None:
     if others:
         await asyncio.wait(others)
     await asyncio.get_running_loop().shutdown_asyncgens()
-
-
-def _log_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """A failed handshake is the peer's fault (a plain HTTP request to the TLS port): not worth a traceback."""
-    if not isinstance(context.get("exception"), ssl.SSLError):
-        loop.default_exception_handler(context)

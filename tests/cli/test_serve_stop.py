@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import socket
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -135,3 +139,28 @@ def test_what_is_kept_at_the_end_is_not_collected_once_more(words: tuple[str, ..
         body = {"tool": "keep"}
         httpx.post(f"{server.url}/api/v1/mcp/sse", json=body, timeout=START_SECONDS).raise_for_status()
     assert (tmp_path / "last").read_text() == "left alone"
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_without_a_file_descriptor_left_it_waits_and_says_so_in_few_lines(loop: str, tmp_path: Path) -> None:
+    """asyncio tried as often as the backlog is long, each second, with a traceback for each."""
+    (tmp_path / "my_tools.py").write_text(TOOLS)
+    (tmp_path / "hypercorn.toml").write_text(f'worker_class = "{loop}"\n')
+    with process("my_tools.py", cwd=tmp_path, descriptors=64) as server, contextlib.ExitStack() as stack:
+        address = (server.host, server.port)
+        asked = [stack.enter_context(socket.create_connection(address, START_SECONDS)) for _ in range(100)]
+        if loop == "asyncio":
+            eventually(lambda: any("connections wait to be accepted" in line for line in server.output))
+        for each in asked[:90]:
+            each.close()
+        assert httpx.get(f"{server.url}/healthz", timeout=START_SECONDS).status_code == 200
+    lines = [line for line in server.output if "access: " not in line]
+    assert sum("Too many open files" in line for line in lines) <= 5, lines
+    assert not any("Traceback" in line or "could not be formatted" in line for line in lines), lines
+
+
+def eventually(holds: Callable[[], object]) -> None:
+    until = time.monotonic() + START_SECONDS
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.02)

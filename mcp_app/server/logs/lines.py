@@ -5,6 +5,7 @@ No line is written here, and nothing decides which are.
 
 from __future__ import annotations
 
+import codecs
 import json
 import logging
 import os
@@ -37,7 +38,11 @@ def escape(text: str) -> str:
         text = _ID.sub(r"\1..", text)
     if text.isprintable():
         return text
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text)
+    return "".join(each if each.isprintable() else _ESCAPE(each)[0].decode("ascii") for each in text)
+
+
+_ESCAPE = codecs.getencoder("unicode_escape")
+"""Found now: a codec is a module, which cannot be imported where no file descriptor is left."""
 
 
 def quote(text: str) -> str:
