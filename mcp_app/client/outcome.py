@@ -61,6 +61,8 @@ _TRY_LATER = frozenset({429, 503})
 
 def status_of_last_event(code: str) -> Status:
     """The exit status for the code of a stream's `error` event. An unknown code is a failure: the run has ended."""
+    if code == "unknown_run":  # where its events were come back to: the server was restarted
+        return Status.LOST
     return _BY_CODE.get(code, Status.FAILED)
 
 

@@ -18,8 +18,9 @@ from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .errors import InvalidRequest
+from .errors import InvalidRequest, McpAppError
 from .event import Entry, Event, EventType, Shape, decode, encode
+from .event_id import EventId
 from .http import sse, strict_json
 from .problems import problems
 
@@ -29,11 +30,9 @@ RESERVED = frozenset({"tool", "run", "heartbeat", "heartbeat_seconds", "cap_seco
 KEY = re.compile(r"[A-Za-z0-9_-]{16,128}", re.ASCII)
 """A run key, chosen by the caller: 16 characters of this alphabet are 96 bits, too many to guess or to collide."""
 
-_EVENT_ID = re.compile(r"([0-9a-f]{32})/([1-9][0-9]{0,14})", re.ASCII)
 _DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)  # float() accepts more: 1_0, nan, spaces
 _MAX_QUERY_FIELDS = 1000  # far more than a form has; parse_qsl itself is linear
 
-ID_HINT = "Send back the id of the last event as it came."
 _QUERY_HINT = "GET ?tool=NAME&run=KEY&param=value…; objects go into params= as JSON."
 
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -141,14 +140,6 @@ def parse_query(query: bytes) -> Query:
     )
 
 
-def parse_event_id(value: str) -> tuple[str, int]:
-    """The run id and the entry number of a Last-Event-ID. Raises InvalidRequest when the format is not ours."""
-    match = _EVENT_ID.fullmatch(value)
-    if match is None:
-        raise InvalidRequest("Last-Event-ID is not an id of this server.", hint=ID_HINT)
-    return match[1], int(match[2])
-
-
 def _single(name: str, values: Sequence[str]) -> str:
     if len(values) > 1:
         raise InvalidRequest(f"{name} stands {len(values)} times in the query.", hint=_QUERY_HINT)
@@ -228,9 +219,10 @@ def event_json(event: Event) -> bytes:
 
 
 # Templates for frame(), one for each event type; the run, the number and the JSON (one line) are filled in.
-_FRAME = {kind: sse.frame(b"%b%%b}" % prefix, id="%b/%d") for kind, prefix in _PREFIX.items()}
+_ID = {kind: "%b/0%d" if Event(kind, b"").last else "%b/%d" for kind in EventType}  # as EventId writes them
+_FRAME = {kind: sse.frame(b"%b%%b}" % prefix, id=_ID[kind]) for kind, prefix in _PREFIX.items()}
 _FRAME_WITH_METADATA = {
-    kind: sse.frame(b'%b%%b,"metadata":%%b}' % prefix, id="%b/%d") for kind, prefix in _PREFIX.items()
+    kind: sse.frame(b'%b%%b,"metadata":%%b}' % prefix, id=_ID[kind]) for kind, prefix in _PREFIX.items()
 }
 
 
@@ -241,10 +233,17 @@ def frame(run: bytes, entry: Entry, retry_ms: int | None = None) -> bytes:
     """
     event = entry.event
     if retry_ms is not None:
-        return sse.frame(event_json(event), id=f"{run.decode()}/{entry.number}", retry=retry_ms)
+        id_ = EventId(run.decode(), entry.number, event.last)
+        return sse.frame(event_json(event), id=str(id_), retry=retry_ms)
     if event.metadata:
         return _FRAME_WITH_METADATA[event.type] % (run, entry.number, event.data, event.metadata)
     return _FRAME[event.type] % (run, entry.number, event.data)
+
+
+def error_frame(error: McpAppError, after: EventId) -> bytes:
+    """The last event of a stream that ends without its run's, after the event `after`. Nothing follows its id."""
+    event = Event(EventType.ERROR, encode(error.object()))
+    return sse.frame(event_json(event), id=str(after._replace(last=True)))
 
 
 def json_answer(tool: str, end: Event, progress: Sequence[Event], metadata: dict[str, Any]) -> bytes:

@@ -123,7 +123,7 @@ class Frames:
         return b"".join(frames)
 
     def _final_error(self, error: McpAppError) -> bytes:
-        """The final event of a failed stream, or one that lost its position. No id: it cannot be resumed.
+        """The final event of a failed stream, or one that lost its position.
 
         An exception would cut the connection on HTTP/1.1; on HTTP/2 with the released Hypercorn the client would wait
         forever.

@@ -86,7 +86,7 @@ async def test_a_server_that_forgot_the_run_is_not_made_to_start_it_again(
         proxy.target = second.tls_port
         proxy.cut()
         await phase(page, "failed")
-        await expect(page.locator("#outcome-body code")).to_have_text("nothing_left")
+        await expect(page.locator("#outcome-body code")).to_have_text("unknown_run")
         assert other.begun == 0
         await page.locator("#start").click()
         await phase(page, "running")

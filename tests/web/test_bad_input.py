@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from web_bad_input import CRAFTED, bodies, header_fields, header_values, mangled, queries
 from web_direct import EVENTS, RUNS, Direct
-from web_wire import decoded, headers
+from web_wire import decoded, headers, stream
 
 from mcp_app.protocol import errors
 from mcp_app.web.frames import Frames
@@ -182,8 +182,26 @@ async def test_no_last_event_id_starts_a_run(direct: Direct, last: str) -> None:
     for target in (f"{EVENTS}?tool=echo", f"{EVENTS}?tool=echo&run={'k' * 16}"):
         answer = await direct.get(target, last_event_id=last)
         if last:
-            assert answer.status in {204, 400}
+            assert answer.status in {200, 204, 400}
+            if answer.status == 200:
+                assert (await stream(answer)).kinds == ["error"]
+            else:
+                sound(answer)
+    assert not last or direct.runs.started == started
+
+
+@some
+@given(last=st.text(max_size=60) | header_values | st.integers(0, 10**16).map(lambda number: f"{'0' * 32}/{number}"))
+async def test_no_last_event_id_of_a_post_starts_a_run(direct: Direct, last: str) -> None:
+    started = direct.runs.started
+    for target in (EVENTS, RUNS):
+        answer = await direct.post(target, {"tool": "echo"}, last_event_id=last, accept="application/json")
+        if last:
+            assert answer.status in {204, 400, 404}
             sound(answer)
+    answer = await direct.post(EVENTS, {"tool": "echo"}, last_event_id=last)
+    if last and answer.status != 204:
+        assert (await stream(answer)).kinds == ["error"]
     assert not last or direct.runs.started == started
 
 

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 from web_direct import EVENTS, RUNS, Direct, Make
 from web_play import eventually
+from web_readers import EVENT_SOURCE, come_back
 from web_wire import Following, Wire, decoded, refused, stream
 
 from mcp_app.eventlog.memory import MemoryLog
@@ -108,7 +109,7 @@ async def test_a_reconnect_gets_what_follows_its_last_event(direct: Direct) -> N
     rest = await back.rest()
     assert rest.raw.startswith(b": open\n\n")
     assert [message.get("metadata", {}).get("progress") for message in rest.messages] == [2, 3, None]
-    assert [number.partition("/")[2] for number in wire.ids + rest.ids] == ["1", "2", "3", "4", "5"]
+    assert [number.partition("/")[2] for number in wire.ids + rest.ids] == ["1", "2", "3", "4", "05"]
     assert direct.play.calls == 1
 
 
@@ -117,21 +118,66 @@ async def test_after_the_end_the_rest_is_replayed_and_204_comes_only_when_nothin
     for number, last in enumerate(ids[:-1], start=1):
         rest = await stream(await direct.get(WALK, last_event_id=last))
         assert rest.ids == ids[number:]
-    await gone(direct, WALK, ids[-1])
-    await gone(direct, f"{EVENTS}?tool=walk", ids[-1])
+    for last in (ids[-1], ids[-1].replace("/0", "/")):  # as it came, and by its number alone
+        await gone(direct, WALK, last)
+        await gone(direct, f"{EVENTS}?tool=walk", last)
     assert direct.play.calls == 1
 
 
 @pytest.mark.parametrize("target", [WALK, f"{EVENTS}?tool=walk", f"{EVENTS}?tool=echo", f"{EVENTS}?run={KEY}"])
-async def test_a_last_event_id_of_an_unknown_run_is_204_and_never_a_new_start(direct: Direct, target: str) -> None:
-    await gone(direct, target, f"{'0' * 32}/1")
+async def test_who_comes_back_to_a_run_that_is_lost_is_told_once_and_it_is_never_a_new_start(
+    direct: Direct, target: str
+) -> None:
+    """As after a crash: the run is of the process before."""
+    wire = await stream(await direct.get(target, last_event_id=f"{'0' * 32}/3"))
+    assert wire.error["code"] == "unknown_run"
+    assert "restarted" in wire.error["message"]
+    assert wire.raw.startswith(b": open\nid: ")
+    assert wire.ids == [f"{'0' * 32}/03"], "the last event that it has, which nothing follows"
+    await gone(direct, target, wire.ids[-1])
+    refused(await direct.get(target, last_event_id=f"{'0' * 32}/3", accept="application/json"), 404, "unknown_run")
+    head = await direct.ask("HEAD", target, last_event_id=f"{'0' * 32}/3")
+    assert (head.status, dict(head.headers)["Content-Length"]) == (200, str(len(wire.raw)))
+    assert (await direct.ask("HEAD", target, last_event_id=wire.ids[-1])).status == 204
     assert direct.play.calls == 0
     assert direct.runs.started == 0
 
 
-async def test_a_last_event_id_of_another_keys_run_is_204(direct: Direct) -> None:
+async def test_who_has_read_to_the_end_is_told_nothing_by_a_server_that_was_restarted(make: Make) -> None:
+    ids = (await walked(make())).ids
+    restarted = make()
+    for target in (WALK, f"{EVENTS}?tool=walk", f"{RUNS}/{ids[-1].partition('/')[0]}/events"):
+        await gone(restarted, target, ids[-1])
+        told = await stream(await restarted.get(target, last_event_id=ids[-2]))
+        assert told.error["code"] == "unknown_run"
+    assert restarted.runs.started == 0
+
+
+async def test_an_event_source_stops_after_each_end(make: Make) -> None:
+    direct = make(keep_seconds=0.05)
+    ids = (await walked(direct)).ids
+    known = await come_back(EVENT_SOURCE, lambda last: direct.get(WALK, last_event_id=last), ids[-2])
+    assert [each["type"] for each in known] == ["complete"]
+    await eventually(lambda: direct.runs.kept == 0)
+    for last, kinds in ((ids[-2], ["error"]), (ids[-1], [])):
+        forgotten = await come_back(EVENT_SOURCE, lambda last: direct.get(WALK, last_event_id=last), last)
+        assert [each["type"] for each in forgotten] == kinds
+    assert direct.play.calls == 1
+
+
+async def test_an_event_source_that_fell_behind_the_log_is_told_once(direct: Direct) -> None:
+    run = decoded(await direct.post(RUNS, {"tool": "count", "params": {"upto": 3000}}))
+    await eventually(lambda: direct.runs.working == 0)
+    told = await come_back(
+        EVENT_SOURCE, lambda last: direct.get(run["events_url"], last_event_id=last), f"{run['id']}/9"
+    )
+    assert [each["error"]["code"] for each in told] == ["purged"]
+
+
+async def test_a_last_event_id_of_another_keys_run_is_lost(direct: Direct) -> None:
     wire = await walked(direct)
-    await gone(direct, f"{EVENTS}?tool=walk&run={'other' * 4}", wire.ids[0])
+    told = await stream(await direct.get(f"{EVENTS}?tool=walk&run={'other' * 4}", last_event_id=wire.ids[0]))
+    assert told.error["code"] == "unknown_run"
     assert direct.runs.started == 1
 
 

@@ -90,7 +90,7 @@ async def test_a_stream_is_started_progress_complete_with_ids_and_metadata(direc
     assert complete == {"type": "complete", "data": "done", "metadata": complete["metadata"]}
     assert complete["metadata"]["events"] == 4
     assert complete["metadata"]["duration_ms"] >= 0
-    assert wire.ids == [f"{run}/{number}" for number in (1, 2, 3, 4)]
+    assert wire.ids == [f"{run}/{number}" for number in ("1", "2", "3", "04")]
     assert b"event:" not in wire.raw
     assert b"retry:" not in wire.raw, "nothing can be resumed"
     assert all(next(iter(message)) == "type" for message in wire.messages)

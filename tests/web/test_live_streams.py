@@ -96,7 +96,7 @@ async def test_answers_without_a_body_leave_the_connection_usable(
             ("HEAD", "/nothing", 404, {}),
             ("GET", "/mcp.json", 304, {"if_none_match": etag}),
             ("OPTIONS", EVENTS, 204, {}),
-            ("GET", f"{EVENTS}?tool=wait", 204, {"last_event_id": f"{'0' * 32}/1"}),
+            ("GET", f"{EVENTS}?tool=wait", 204, {"last_event_id": f"{'0' * 32}/01"}),
             ("FOO", EVENTS, 405, {}),
             ("GET", "//x", 404, {}),
             ("GET", "/healthz", 200, {}),
@@ -157,7 +157,7 @@ async def test_an_eventsource_comes_back_on_a_new_connection(protocol: str, lane
         play.step(2)
         async with connected(server, protocol) as connection:
             wire = await (await connection.send("GET", target, last_event_id=first[-1])).rest()
-            assert [each.partition("/")[2] for each in first + wire.ids] == ["1", "2", "3", "4", "5"]
+            assert [each.partition("/")[2] for each in first + wire.ids] == ["1", "2", "3", "4", "05"]
             assert (await connection.ask("GET", target, last_event_id=wire.ids[-1])).status == 204
         assert play.calls == 1
 

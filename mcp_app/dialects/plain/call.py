@@ -13,6 +13,8 @@ from ...authoring.tool import Registry, Tool
 from ...config.settings import Settings
 from ...protocol import plain
 from ...protocol.errors import InvalidRequest, NotAcceptable, NotReadOnly
+from ...protocol.event_id import EventId, parse_event_id
+from ...protocol.http import sse
 from ...protocol.http.accept import Representation, choose
 from ...web.messages import Request
 
@@ -24,9 +26,9 @@ class PlainCall(NamedTuple):
     """The parsed request.
 
     `tool` is None when the request only resumes a run. `key` is the run key; calls with the same key must have equal
-    `identity`. `last_event` is the run id and the number of Last-Event-ID. `heartbeat` is the interval in seconds;
+    `identity`. `last_event` is what Last-Event-ID says, parsed later of a POST. `heartbeat` is its interval in seconds;
     `visible` means that heartbeats are events. `cap` is the request's own cap in seconds, None for the server's.
-    `repaired` is how many values were repaired in the arguments.
+    `repaired` is how many values were repaired in the arguments. `opening` are the first bytes of a stream.
     """
 
     representation: Representation
@@ -39,7 +41,13 @@ class PlainCall(NamedTuple):
     repaired: int = 0
     key: str | None = None
     identity: Mapping[str, Any] | None = None
-    last_event: tuple[str, int] | None = None
+    last_event: EventId | None = None
+    opening: bytes = sse.OPEN
+
+    @property
+    def after(self) -> int:
+        """The number of the event after which to go on."""
+        return 0 if self.last_event is None else self.last_event.number
 
 
 def parse_post(request: Request, registry: Registry, settings: Settings) -> PlainCall:
@@ -73,19 +81,18 @@ def parse_get(request: Request, registry: Registry, settings: Settings) -> Plain
         )
     call = _from_query(request, query, _representation(request), settings)
     if query.tool is None:
-        return call._replace(last_event=_last_event(request))
+        return _returning(call, request)
     tool = registry.get(query.tool)
     if not tool.read_only:
         raise NotReadOnly(
             f"The tool {tool.name} may change something and is not started by GET.", headers={"Allow": "POST"}
         )
     validated = tool.from_query(query.params, query.texts)
-    return call._replace(
+    return _returning(call, request)._replace(
         tool=tool,
         arguments=validated.arguments,
         repaired=validated.repaired,
         identity=None if query.key is None else replace(query, params=validated.params).identity,
-        last_event=_last_event(request),
     )
 
 
@@ -94,7 +101,7 @@ def parse_follow(request: Request, settings: Settings) -> PlainCall:
     query = plain.parse_query(request.query)
     call = _from_query(request, query, _representation(request), settings)
     check_stream(call)
-    return call._replace(last_event=_last_event(request))
+    return _returning(call, request)
 
 
 def check_stream(call: PlainCall) -> None:
@@ -121,9 +128,15 @@ def _representation(request: Request) -> Representation:
     return representation
 
 
-def _last_event(request: Request) -> tuple[str, int] | None:
+def _returning(call: PlainCall, request: Request) -> PlainCall:
+    event = parse_last_event(request)
+    return call if event is None else call._replace(last_event=event, opening=sse.OPEN_AGAIN)
+
+
+def parse_last_event(request: Request) -> EventId | None:
+    """What Last-Event-ID says; an empty one is none. Raises InvalidRequest."""
     text = request.headers.get("last-event-id")
-    return plain.parse_event_id(text) if text else None
+    return parse_event_id(text) if text else None
 
 
 def _heartbeat_seconds(settings: Settings, requested: float | None) -> float:

@@ -15,10 +15,9 @@ from ...middleware import Batches
 from ...middleware.heartbeat import Heartbeat
 from ...middleware.json_fallback import collect
 from ...middleware.time_cap import CappedBatches
-from ...protocol import plain
-from ...protocol.errors import InvalidRequest, RunConflict, UnknownRun
+from ...protocol import event_id
+from ...protocol.errors import InvalidRequest, RequestError, UnknownRun
 from ...protocol.event import number
-from ...protocol.http import sse
 from ...protocol.http.accept import Representation
 from ...protocol.policy import PLAIN_EVENTSOURCE, PLAIN_POST, OnCap, OnLeave, Policy
 from ...protocol.stream import Stream
@@ -28,8 +27,9 @@ from ...web.guard import Guard
 from ...web.links import Links
 from ...web.messages import NO_CONTENT, PRINCIPAL, STREAM_HEADERS, Answer, Request, check_content_type, json_answer
 from ...web.metrics import Metrics
-from .call import PlainCall, check_stream, lower_limit, parse_follow, parse_get, parse_post
+from .call import PlainCall, check_stream, lower_limit, parse_follow, parse_get, parse_last_event, parse_post
 from .rendering import PlainRendering
+from .resuming import ended_by, lost, resumed
 
 
 class Calls:
@@ -62,8 +62,24 @@ class Calls:
         self._guard.check_start(request)
         check_content_type(request)
         call = parse_post(request, self._registry, self._settings)
+        if request.headers.get("last-event-id"):
+            return await self._post_again(request, call)
         run = await self._start(call, PLAIN_POST)
         return await self._answer(run, run.attach(), call, self._settings.cap_seconds)
+
+    async def _post_again(self, request: Request, call: PlainCall) -> Answer:
+        """The rest of the run that the client has begun to read: it repeats its request, and means no second run."""
+        try:
+            call = call._replace(last_event=parse_last_event(request))
+            found = self._come_back(call)
+        except RequestError as error:
+            return self._end(call, error)
+        if isinstance(found, Answer):
+            return found
+        if found.policy.on_leave is OnLeave.GO_ON:
+            check_stream(call)
+            return self._answer_follower(found, call)
+        return await self._answer(found, found.attach(call.after), call, self._cap(call))
 
     async def get(self, request: Request) -> Answer:
         """A call of a read-only tool, or the resumption of its run, in the query."""
@@ -75,46 +91,63 @@ class Calls:
             return await self._answer(run, run.attach(), call, self._settings.cap_seconds)
         async with self._key_lock:  # two requests with one key start one run
             if call.last_event is None:
-                run, after = await self._find_or_start(request, call), 0
+                found: Run | Answer = await self._find_or_start(request, call)
             else:
-                after = call.last_event[1]
-                resumed = self._find_resumed(call, call.last_event[0])
-                if resumed is None or _is_exhausted(resumed, after):
-                    return NO_CONTENT
-                run = resumed
-            if run.policy.on_leave is not OnLeave.LINGER:
+                found = self._come_back(call)
+            if isinstance(found, Answer):
+                return found
+            if found.policy.on_leave is not OnLeave.LINGER:
                 check_stream(call)  # not started by EventSource: this reader only follows it
-                return self._answer_follower(run, call)
-            reader = run.attach(after)
-        return await self._answer(run, reader, call, lower_limit(self._settings.cap_seconds, call.cap))
+                return self._answer_follower(found, call)
+            reader = found.attach(call.after)
+        return await self._answer(found, reader, call, self._cap(call))
 
     async def head(self, request: Request) -> Answer:
         """The header fields that GET would have, without starting a tool (RFC 9110, 9.3.2)."""
         call = parse_get(request, self._registry, self._settings)
+        if call.last_event is not None and isinstance(found := self._come_back(call), Answer):
+            return found
         return _stream_head() if call.representation is Representation.EVENT_STREAM else json_answer(200, b"")
 
-    async def follow(self, run: Run, request: Request) -> Answer:
-        """The events of any run of the principal, from the start or after Last-Event-ID."""
-        return self._answer_follower(run, parse_follow(request, self._settings))
+    async def follow(self, run: str, request: Request) -> Answer:
+        """The events of any run of the principal, from the start or after Last-Event-ID. Raises UnknownRun."""
+        return self._follow(run, request, self._answer_follower)
 
-    async def follow_head(self, run: Run, request: Request) -> Answer:
+    async def follow_head(self, run: str, request: Request) -> Answer:
         """The header fields that `follow` would have."""
-        after = _position(run, parse_follow(request, self._settings))
-        return NO_CONTENT if _is_exhausted(run, after) else _stream_head()
+        return self._follow(run, request, lambda _run, _call: _stream_head())
+
+    def _follow(self, run: str, request: Request, answer: Callable[[Run, PlainCall], Answer]) -> Answer:
+        call = parse_follow(request, self._settings)
+        if call.last_event is None:
+            return answer(self._runs.find(run, PRINCIPAL), call)
+        if call.last_event.run != run:
+            raise InvalidRequest("Last-Event-ID is of another run.", hint=event_id.HINT)
+        found = self._come_back(call)
+        return found if isinstance(found, Answer) else answer(found, call)
 
     # --- finding or starting the run ---------------------------------------------------------------------------------
 
-    def _find_resumed(self, call: PlainCall, run_id: str) -> Run | None:
-        """The run of a Last-Event-ID; None when it cannot be resumed. A resumption never starts a new run."""
+    def _come_back(self, call: PlainCall) -> Run | Answer:
+        """The run that goes on after Last-Event-ID, or the answer when none does. It never starts one.
+
+        Raises RunConflict for a run of another call, InvalidRequest for an event that has not happened.
+        """
+        assert call.last_event is not None  # noqa: S101 - it has none to come back to
         try:
-            run = self._runs.find(run_id, PRINCIPAL)
-        except UnknownRun:
-            return None
-        if call.key is not None:
-            return run if self._find_by_key(call) is run else None
-        if call.tool is not None and run.callee is not call.tool:
-            raise RunConflict("Last-Event-ID is of a run of another tool.")
-        return run
+            run = resumed(self._runs, call.last_event, call.tool if call.key is None else None)
+            if run is not None and call.key is not None and self._find_by_key(call) is not run:
+                raise lost()
+        except UnknownRun as error:
+            return self._end(call, error)
+        return NO_CONTENT if run is None else run
+
+    def _end(self, call: PlainCall, error: RequestError) -> Answer:
+        """The error as the last event for a client that comes back. Raises it where JSON is asked for."""
+        if call.representation is Representation.JSON:
+            raise error
+        self._metrics.count_refusal(error.code)
+        return ended_by(error, call.last_event)
 
     def _find_by_key(self, call: PlainCall) -> Run | None:
         if call.key is None:
@@ -163,20 +196,18 @@ class Calls:
                 capped.close()  # a client that leaves while the tool works cancels this task
 
     def _answer_follower(self, run: Run, call: PlainCall) -> Answer:
-        after = _position(run, call)
-        if _is_exhausted(run, after):
-            return NO_CONTENT
-        cap = lower_limit(self._settings.cap_seconds, call.cap)
-        stream = Stream(self._clock(), heartbeat=call.heartbeat, cap=cap)
-        capped = CappedBatches(run.follow(after), stream, self._clock, OnCap.END_STREAM, _no_effect)
+        stream = Stream(self._clock(), heartbeat=call.heartbeat, cap=self._cap(call))
+        capped = CappedBatches(run.follow(call.after), stream, self._clock, OnCap.END_STREAM, _no_effect)
         return self._answer_stream(run, capped, stream, call)
 
     def _url(self, run: Run, request: Request) -> str:
         return self._links.path(request, f"{self._runs_path}/{run.id}")
 
+    def _cap(self, call: PlainCall) -> float:
+        return lower_limit(self._settings.cap_seconds, call.cap)
+
     def _answer_stream(self, run: Run, capped: Batches, stream: Stream, call: PlainCall) -> Answer:
         batches = Heartbeat(capped, stream, self._clock, self._on_heartbeat)
-        opening = sse.OPEN if call.last_event is None else sse.OPEN_AGAIN
         self._metrics.streams.add()
         frames = Frames(
             batches,
@@ -184,7 +215,12 @@ class Calls:
             self._clock,
             run=run.label,
             rendering=PlainRendering(
-                run.id, self._url(run, call.request), opening, visible=call.visible, retry_ms=run.policy.retry_ms
+                run.id,
+                self._url(run, call.request),
+                call.after,
+                call.opening,
+                visible=call.visible,
+                retry_ms=run.policy.retry_ms,
             ),
             on_close=self._on_close,
         )
@@ -193,24 +229,6 @@ class Calls:
 
 def _stream_head() -> Answer:
     return Answer(200, STREAM_HEADERS)
-
-
-def _is_exhausted(run: Run, after: int) -> bool:
-    """Whether the run has ended and `after` is its last event. Raises InvalidRequest for a number that does not exist
-    yet."""
-    if after > run.events:
-        raise InvalidRequest(f"Last-Event-ID is {after}; this run has had {run.events} events.", hint=plain.ID_HINT)
-    return run.over and after == run.events
-
-
-def _position(run: Run, call: PlainCall) -> int:
-    """The number of the event after which to continue."""
-    if call.last_event is None:
-        return 0
-    run_id, after = call.last_event
-    if run_id != run.id:
-        raise InvalidRequest("Last-Event-ID is of another run.", hint=plain.ID_HINT)
-    return after
 
 
 def _no_effect() -> None:

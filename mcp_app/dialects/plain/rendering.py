@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 from ...protocol import plain
 from ...protocol.errors import McpAppError
-from ...protocol.event import Entry, Event, EventType, Shape, encode
+from ...protocol.event import Entry, EventType, Shape
+from ...protocol.event_id import EventId
 from ...protocol.http import sse
 
 _CAP = sse.comment("cap")
@@ -24,9 +25,10 @@ class PlainRendering:
     """Renders a plain stream of the run that is at `url`. `visible` heartbeats are events, for scripts; `retry_ms` is
     sent with the first entry."""
 
-    def __init__(self, run: str, url: str, opening: bytes, *, visible: bool, retry_ms: int | None) -> None:
+    def __init__(self, run: str, url: str, after: int, opening: bytes, *, visible: bool, retry_ms: int | None) -> None:
         self._run = run.encode()
         self._url = url
+        self._last = after
         self._opening = opening
         self._heartbeat = plain.HEARTBEAT_EVENT if visible else sse.HEARTBEAT
         self._retry_ms = retry_ms
@@ -35,6 +37,7 @@ class PlainRendering:
         return self._opening
 
     def entries(self, entries: Sequence[Entry]) -> list[bytes]:
+        self._last = entries[-1].number
         shown = [entry for entry in entries if (type_ := entry.event.type) is not _ASK and type_ is not _LET_GO]
         frames = [
             plain.frame(self._run, entry if entry.event.shape is _VALUE else self._addressed(entry)) for entry in shown
@@ -54,4 +57,4 @@ class PlainRendering:
         return _CAP
 
     def error(self, error: McpAppError) -> bytes:
-        return sse.frame(plain.event_json(Event(EventType.ERROR, encode(error.object()))))
+        return plain.error_frame(error, EventId(self._run.decode(), self._last))

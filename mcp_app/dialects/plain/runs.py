@@ -19,10 +19,12 @@ from ...protocol.policy import PLAIN_DETACHED
 from ...runs import Run, Runs
 from ...web.guard import Guard
 from ...web.links import Links
-from ...web.messages import PRINCIPAL, Answer, Request, check_content_type, json_answer
+from ...web.messages import NO_CONTENT, PRINCIPAL, Answer, Request, check_content_type, json_answer
 from ...web.metrics import Metrics
+from .call import parse_last_event
 from .calls import Calls
 from .kept import kept_answer
+from .resuming import resumed
 
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
@@ -57,6 +59,9 @@ class RunRoutes:
         call = plain.parse_start(request.body)
         tool = self._registry.get(call.tool)
         validated = tool.validated(call.params)
+        event = parse_last_event(request)
+        if event is not None:
+            return await self._created(request, resumed(self._runs, event, tool))
         self._metrics.repairs.add(validated.repaired)
         run = await self._runs.start(
             tool,
@@ -67,6 +72,12 @@ class RunRoutes:
             body=request.body,
             cap_seconds=call.cap_seconds,
         )
+        return await self._created(request, run)
+
+    async def _created(self, request: Request, run: Run | None) -> Answer:
+        """The same for who asks again with a Last-Event-ID of that run, of which nothing may be left."""
+        if run is None:
+            return NO_CONTENT
         return json_answer(202, encode(await self._state(run, request)), ("Location", self._url(run, request)))
 
     async def show(self, request: Request, run: str) -> Answer:
@@ -81,11 +92,11 @@ class RunRoutes:
 
     async def events(self, request: Request, run: str) -> Answer:
         """Follow the run's events."""
-        return await self._calls.follow(self._find(run), request)
+        return await self._calls.follow(run, request)
 
     async def events_head(self, request: Request, run: str) -> Answer:
         """The header fields that `events` would have."""
-        return await self._calls.follow_head(self._find(run), request)
+        return await self._calls.follow_head(run, request)
 
     async def result(self, request: Request, run: str, result: str) -> Answer:
         """A result that was too large for an event: whole, or the range that was asked for."""

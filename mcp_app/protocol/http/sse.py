@@ -19,8 +19,8 @@ HEARTBEAT = b":\n"
 # throws, upon which that client makes its request again, each second.
 OPEN = b": open\n"
 
-# The same for a request with Last-Event-ID: the blank line terminates an event that the client may have kept unfinished
-# from the connection that was cut.
+# The same for a GET with Last-Event-ID: the blank line terminates an event that the client may have kept unfinished
+# from the connection that was cut. The clients that come back by POST keep none, and the one above is among them.
 OPEN_AGAIN = OPEN + b"\n"
 
 # The largest `retry:` accepted, in milliseconds: the maximum of a browser's timer (2**31 - 1, 24.8 days). Without it a

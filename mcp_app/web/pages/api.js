@@ -115,7 +115,7 @@ export async function readProblem(url, lastEventId) {
       return {
         code: "nothing_left",
         message: "The server has nothing more to say about this run.",
-        hint: "It ended, was restarted, or the run is no longer kept.",
+        hint: "Its last event was read before.",
       };
     }
     return response.ok ? null : await problemOf(response);

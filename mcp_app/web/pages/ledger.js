@@ -1,8 +1,9 @@
 /**
  * Which events of a run have been seen, judged by their ids alone. Pure: no DOM, no network.
  *
- * An id is `<run>/<n>`, n counting from 1 without gaps. A reader that comes back without Last-Event-ID is given the
- * run from its start, so what it has already must be recognised; and a number that is skipped is an event lost.
+ * An id is `<run>/<n>`, n counting from 1 without gaps, with a zero before it in the last event. A reader that comes
+ * back without Last-Event-ID is given the run from its start, so what it has already must be recognised; and a number
+ * that is skipped is an event lost.
  */
 
 export function parseId(id) {

@@ -1,0 +1,51 @@
+"""Coming back with a Last-Event-ID: the run that it names, and the answer when there is none to go on with.
+
+A Last-Event-ID never starts a run. How the rest of a run is answered is not decided here.
+"""
+
+from __future__ import annotations
+
+from ...authoring.tool import Tool
+from ...protocol import plain
+from ...protocol.errors import InvalidRequest, McpAppError, RunConflict, UnknownRun
+from ...protocol.event_id import HINT, NOWHERE, EventId
+from ...protocol.http import sse
+from ...runs import Run, Runs
+from ...web.messages import PRINCIPAL, STREAM_HEADERS, Answer
+
+
+def resumed(runs: Runs, event: EventId, tool: Tool | None = None) -> Run | None:
+    """The run to go on with after `event`; None when nothing is left of it.
+
+    Raises UnknownRun, RunConflict for a run of another tool, InvalidRequest for a number that does not exist yet.
+    """
+    if event.last:
+        return None
+    try:
+        run = runs.find(event.run, PRINCIPAL)
+    except UnknownRun:
+        raise lost() from None
+    if tool is not None and run.callee is not tool:
+        raise RunConflict("Last-Event-ID is of a run of another tool.")
+    if event.number > run.events:
+        raise InvalidRequest(f"Last-Event-ID is {event.number}; this run has had {run.events} events.", hint=HINT)
+    return None if run.over and event.number == run.events else run
+
+
+def lost() -> UnknownRun:
+    """The error for a client that comes back to a run that is not there."""
+    return UnknownRun(
+        "The run of this Last-Event-ID is not known: it ended when its caller left, the server was restarted, "
+        "or it is no longer kept.",
+        hint="Start it again without Last-Event-ID.",
+    )
+
+
+def ended_by(error: McpAppError, event: EventId | None) -> Answer:
+    """A stream of one event, the error, for a client that takes it for the rest of its run.
+
+    Only this ends them all. To EventSource and eventsource-client a status other than 200 says nothing, the second and
+    @microsoft/fetch-event-source ask again after it; EventSource, eventsource-client and requests-sse also come back
+    after a stream that has ended, but with its last id: and the answer to that is 204.
+    """
+    return Answer(200, STREAM_HEADERS, sse.OPEN + plain.error_frame(error, event or NOWHERE))
