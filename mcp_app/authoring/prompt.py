@@ -115,7 +115,12 @@ class Prompt:
         """As in `prompts/list`."""
         required = self.typed.required
         arguments = [
-            present(name=name, description=schema.get("description"), required=name in required)
+            present(
+                name=name,
+                title=schema.get("title"),
+                description=schema.get("description"),
+                required=name in required,
+            )
             for name, schema in self.typed.parameters.items()
         ]
         return present(

@@ -94,6 +94,18 @@ def test_list() -> None:
     valid("prompts/list", listed)
 
 
+def test_an_argument_has_its_title() -> None:
+    @prompt
+    def about(topic: Annotated[str, Field(title="The topic", description="What it is about.")], count: int = 1) -> str:
+        return f"{topic} {count}"
+
+    assert about.wire()["arguments"] == [
+        {"name": "topic", "title": "The topic", "description": "What it is about.", "required": True},
+        {"name": "count", "required": False},
+    ]
+    valid("prompts/list", {"prompts": [about.wire()]})
+
+
 async def test_simple() -> None:
     assert await get(FIXTURE, "test_simple_prompt") == said("This is a simple prompt for testing.")
 
