@@ -27,6 +27,7 @@ from .kind import FailedArguments, Kind
 from .parameters import REFUSALS, compiled, field_of, is_context, only_parameter, reason
 from .refusal import within
 from .return_annotation import declares_items, declares_stream, is_async, outputs
+from .source import documented_parameters
 
 logger = logging.getLogger("mcp_app.authoring")
 
@@ -68,8 +69,8 @@ class Signature:
     keywords: tuple[tuple[str, str], ...]
     """Each parameter of the function, and the model's attribute with its argument."""
     documented: frozenset[str]
-    """The names that need no description in the function's own: those that are described where the parameter is listed,
-    and that of the `Context`, which callers do not see."""
+    """The names that need no description in the function's own: those of parameters that are described where they are
+    listed, and those that callers do not see."""
     model_parameter: str | None = None
 
     def decoded(self, name: str, texts: list[str]) -> Any:
@@ -210,7 +211,9 @@ def read(
         item_content=declares_content(item),
         streams=streams,
         keywords=tuple((attribute.removeprefix("p_"), attribute) for attribute in attributes.values()),
-        documented=_documented(input_schema, () if parameters_model or custom_schema else attributes.items(), context),
+        documented=_documented(input_schema, () if parameters_model or custom_schema else attributes.items())
+        | documented_parameters(function) - {parameter.name for parameter in found.parameters}
+        | {context or ""},
         model_parameter=model_parameter,
     )
 
@@ -243,14 +246,12 @@ def _declared(name: str, does: str, annotation: Any) -> DeclaredType | None:
         raise ToolDefinitionError(f"{name}: it {does} what JSON cannot carry: {reason(error)}") from error
 
 
-def _documented(
-    input_schema: Mapping[str, Any], attributes: Iterable[tuple[str, str]], context: str | None
-) -> frozenset[str]:
-    """`attributes`: the names of the parameters that get their descriptions from the docstring."""
+def _documented(input_schema: Mapping[str, Any], attributes: Iterable[tuple[str, str]]) -> frozenset[str]:
+    """The names of the parameters that have a description, or `attributes`, which get theirs from the docstring."""
     listed = input_schema.get("properties", {}).items()
     described = {name for name, schema in listed if isinstance(schema, Mapping) and "description" in schema}
     from_docstring = {name for called, attribute in attributes for name in (called, attribute.removeprefix("p_"))}
-    return frozenset(described | from_docstring | {context or ""})
+    return frozenset(described | from_docstring)
 
 
 def _verbatim(name: str, custom: Mapping[str, Any]) -> dict[str, Any]:

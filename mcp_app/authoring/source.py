@@ -40,6 +40,12 @@ def docstring(function: Callable[..., Any]) -> str | None:
     return wrapped(function).__doc__ or (None if isinstance(function, functools.partial) else function.__doc__)
 
 
+def documented_parameters(function: Callable[..., Any]) -> frozenset[str]:
+    """The names of the parameters that the docstring may describe: also those that a decorator or a partial fills."""
+    code = getattr(inspect.unwrap(wrapped(function)), "__code__", None)
+    return frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount] if code else ())
+
+
 def title_of(name: str) -> str:
     """A title for people, derived from a name for programs."""
     return name.replace("_", " ").replace("-", " ").strip().capitalize()

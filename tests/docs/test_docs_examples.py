@@ -92,9 +92,16 @@ def test_interview(tmp_path: Path) -> None:
             "argument": {"name": "drink", "value": "t"},
         }
         completed = rpc(server.url, "completion/complete", reference)
+        discovered = rpc(server.url, "server/discover", {})
+        [listed] = rpc(server.url, "tools/list", {})["tools"]
     assert question["params"]["message"] == "What would you like to drink?"
     assert question["params"]["requestedSchema"]["properties"]["drink"]["enum"] == ["espresso", "tea", "water"]
     assert billed["structuredContent"] == {"drink": "tea", "cups": 2, "euros": 3.6}
     assert json.loads(read["contents"][0]["text"]) == {"drink": "espresso", "euros": 2.2}
     assert "raining" in recommended["messages"][0]["content"]["text"]
     assert completed["completion"]["values"] == ["tea"]
+    assert discovered["instructions"].endswith("Do not order before the user has agreed to the price.")
+    assert "What is ordered is made, and has to be paid." in listed["description"]
+    assert listed["icons"][0]["sizes"] == ["any"]
+    assert listed["_meta"] == {"com.example.mcp-app/tags": ["café"]}
+    assert listed["annotations"]["openWorldHint"] is False

@@ -1,6 +1,8 @@
 """The three conventions of docstrings, and what is none of them."""
 
-from typing import Annotated
+import functools
+import inspect
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
@@ -254,6 +256,30 @@ def test_what_is_documented_of_a_tool_is_said_once() -> None:
     assert delete.description == "Delete.\n\nArgs:\n    force: Gone since 1.0.\n\nReturns:\n    How many."
     listed = {name: schema["description"] for name, schema in delete.input_schema["properties"].items()}
     assert listed == {"x": "The x.", "from": "The folder.", "y": "Y."}
+
+
+def test_what_a_decorator_fills_is_no_matter_of_callers() -> None:
+    def count(db: str, x: int) -> int:
+        """Count.
+
+        Args:
+            db: the database
+            x: The x.
+        """
+        return x
+
+    def filled(function: Any) -> Any:
+        @functools.wraps(function)
+        def call(x: int) -> Any:
+            return function("db", x)
+
+        call.__signature__ = inspect.signature(call, follow_wrapped=False)  # type: ignore[attr-defined]
+        return call
+
+    bound = functools.partial(count, "db")
+    for made in (tool(filled(count)), tool(name="bound")(bound)):
+        assert made.description == "Count."
+        assert made.input_schema["properties"]["x"]["description"] == "The x."
 
 
 class Where(BaseModel):
