@@ -76,6 +76,43 @@ async def test_no_text_makes_the_page_slow_or_fail(site: Site, visitor: Visitor)
         assert all(count > 0 for count in counts if piece != " "), piece
 
 
+DESCRIBED = """Delete what
+is old.
+
+Warning:
+    Ask first.
+
+Notes
+-----
+It cannot
+be undone.
+
+- one
+- two
+:returns: how many
+:raises: never
+>>> delete(1)
+>>> delete(2)"""
+
+
+async def test_a_description_is_read_in_paragraphs_with_its_sections(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    script = """async (text) => {
+      const { unwrapped } = await import("/page/words.js");
+      return unwrapped(text);
+    }"""
+    assert (await page.evaluate(script, DESCRIBED)).split("\n") == [
+        "Delete what is old.",
+        "",
+        "Warning:",
+        "    Ask first.",
+        "",
+        "Notes",
+        "It cannot be undone.",
+        *("", "- one", "- two", ":returns: how many", ":raises: never", ">>> delete(1)", ">>> delete(2)"),
+    ]
+
+
 async def test_what_is_nested_without_end_is_not(site: Site, visitor: Visitor) -> None:
     page = await visitor.open(site.server.tls_url)
     script = """async (text) => {

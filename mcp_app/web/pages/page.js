@@ -10,7 +10,7 @@ import { mark, ParamsForm } from "./form.js";
 import { drawRecent, recentRuns, remember } from "./recent.js";
 import { problemObject, Running } from "./running.js";
 import { RunView } from "./view.js";
-import { plural, seconds } from "./words.js";
+import { plural, seconds, unwrapped } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 const LIMITS = { heartbeat_seconds: "heartbeat-seconds", cap_seconds: "cap-seconds" };
@@ -97,11 +97,6 @@ function chooseTool(params = null) {
 function chosen() {
   chooseTool();
   history.replaceState(null, "", written({ tool: tool().name, params: null }));
-}
-
-/** A docstring's lines end where the source's do: join them to paragraphs, but for lists. */
-function unwrapped(text) {
-  return text.replace(/([^\n])\n(?=[^\s\-*\d])/g, "$1 ");
 }
 
 /** On a small screen a long description is cut to two lines, with a button for the rest. */

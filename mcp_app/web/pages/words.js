@@ -121,3 +121,9 @@ function unitOf(key, value) {
   if (typeof value !== "number" || value < 0) return null;
   return UNITS.find(([ending]) => ending.test(key)) ?? null;
 }
+
+/** A docstring's lines end where the source's do: join them to paragraphs, but for lists, fields and examples, and without
+ * the rules below NumPy's headings. */
+export function unwrapped(text) {
+  return text.replace(/^-{3,}\n|([^\n])\n(?=[^\s\-*\d>:.])/gm, (found, last) => (last === undefined ? "" : `${last} `));
+}
