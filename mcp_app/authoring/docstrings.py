@@ -60,14 +60,11 @@ class Docstring:
     @property
     def parameters(self) -> dict[str, str]:
         """The descriptions of parameters by name, each in one line."""
-        sections = [each for each in self._body if isinstance(each, _Section)]
-        texts = {
-            name: " ".join(line.strip() for line in part.text if line.strip())
-            for section in sections
-            for part in section.parts
-            for name in part.names
-        }
-        return {name: text for name, text in texts.items() if text}
+        texts: dict[str, list[str]] = {}
+        for part in (part for each in self._body if isinstance(each, _Section) for part in each.parts):
+            for name in part.names:
+                texts.setdefault(name, []).extend(line.strip() for line in part.text if line.strip())
+        return {name: " ".join(lines) for name, lines in texts.items() if lines}
 
     def description(self, names: Collection[str] | None = None) -> str:
         """All but the descriptions of the parameters `names`, or by default of any: what is described under another

@@ -2,6 +2,8 @@
 
 import functools
 import inspect
+import itertools
+import re
 from typing import Annotated, Any
 
 import pytest
@@ -333,6 +335,36 @@ def test_prompts_and_resources_keep_their_sections() -> None:
 LINES = st.sampled_from(
     ["Args:", "Parameters", "---", "----------", "    x: y", "x : int", ":param x: y", ":", "  ", "", "Returns:", "z"]
 )
+
+
+SHAPES = st.sampled_from(
+    [
+        *("Args:", "Returns:", "Warning:", "Parameters\n----------", "Notes\n-----", "x : int", "", "    "),
+        *(
+            "{}",
+            "    {}",
+            "        {}",
+            "    x: {}",
+            "    y (int): {}",
+            "    - x: {}",
+            "    {}, {}",
+            "    {}: x",
+            "> {}",
+        ),
+        *(":param x: {}", ":param int y: {}", ":returns: {}", ":raises E: {}", "{}:"),
+    ]
+)
+
+
+@given(st.lists(SHAPES))
+def test_no_word_is_lost(shapes: list[str]) -> None:
+    numbers = itertools.count()
+    docstring = "\n".join(shape.replace("{}", "{0}").format(f"w{next(numbers)}w") for shape in shapes)
+    for names in ({"x", "y"}, {"y"}, set[str]()):
+        parsed = Docstring(docstring)
+        kept = [parsed.description(names), *(parsed.parameters.get(name, "") for name in names)]
+        for word in re.findall(r"w\d+w", docstring):
+            assert any(word in each for each in kept), (word, docstring)
 
 
 @given(st.lists(LINES | st.text()).map("\n".join))
