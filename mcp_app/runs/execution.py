@@ -130,7 +130,7 @@ async def _in_thread(
 
 
 def _queued(patience: float) -> Event:
-    line = {"level": "notice", "message": f"queued: no thread is free; waiting for one, {patience:.3g} s at most"}
+    line = {"level": "notice", "message": f"queued: no thread is free; waiting for one, {patience:.2g} s at most"}
     return Event(EventType.LOG, encode(line))
 
 

@@ -65,8 +65,3 @@ def request_bytes(body: bytes, headers: Mapping[str, str]) -> int:
         return fields
     containers = body.count(b"[") + body.count(b"{")
     return fields + 2 * len(body) + _VALUE_BYTES * body.count(b",") + _CONTAINER_BYTES * containers
-
-
-def log_bytes(size: int, entries: int) -> int:
-    """What so many entries, of `size` bytes together, take in a log."""
-    return size + ENTRY_BYTES * entries

@@ -238,7 +238,7 @@ class Runs:
         if run.id not in self._finished:
             return
         self._finished_bytes -= self._finished[run.id]
-        self._finished[run.id] = run.size + RUN_BYTES
+        self._finished[run.id] = run.held
         self._finished_bytes += self._finished[run.id]
         while self._finished_bytes > self._settings.keep_bytes and (oldest := self._oldest_idle()) is not None:
             self._forget(oldest)

@@ -12,8 +12,7 @@ import math
 import os
 import time
 import weakref
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ..aio.deadlines import Deadlines
@@ -30,7 +29,7 @@ from .execution import Outcome, work
 from .failure import public_error
 from .holder import WORKING
 from .last_event import last_event
-from .memory import Memory, Share
+from .memory import RUN_BYTES, Memory, Share
 from .results import Bounds, Results, Weighed
 from .threads import Threads
 from .writer import Writer
@@ -42,9 +41,6 @@ STOP_GRACE = 5.0
 
 STOP_TRIES = 5
 """Times it is cancelled again, a second apart: `asyncio.wait_for` of Python 3.11 can swallow one."""
-
-
-NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 
 
 class Host(NamedTuple):
@@ -198,7 +194,12 @@ class Run:
     def size(self) -> int:
         """Bytes that are kept of the run, at most: its events in the log, its results, and what is beside them."""
         results, beside = self.results, self.beside
-        return self._writer.held + (0 if results is None else results.size) + (0 if beside is None else beside.size)
+        return self._writer.size + (0 if results is None else results.size) + (0 if beside is None else beside.size)
+
+    @property
+    def held(self) -> int:
+        """Bytes that these take in memory, and the run itself."""
+        return RUN_BYTES + self.size + self._writer.held - self._writer.size
 
     @property
     def results(self) -> Results | None:
@@ -350,7 +351,7 @@ class Run:
     def release(self) -> None:
         """The function works no more: what it was called with is not kept."""
         self._share.release()
-        self._caller.headers = NO_FIELDS
+        self._caller.headers = {}
 
     async def _close(self, end: McpAppError | InputRequired) -> None:
         await self._finish(end)

@@ -15,7 +15,7 @@ from ..eventlog import EventLog
 from ..protocol.event import Event, Shape
 from ..protocol.linked import too_large
 from ..protocol.policy import WINDOW_BYTES, Retention
-from .memory import Share, log_bytes
+from .memory import ENTRY_BYTES, Share
 from .results import METADATA_BYTES, Bounds, Results
 from .window import Window
 
@@ -87,10 +87,14 @@ class Writer:
         return self._window.appended
 
     @property
+    def size(self) -> int:
+        """Bytes of the events that the log keeps, at most."""
+        return min(self._window.appended_bytes, self._keep.bytes)
+
+    @property
     def held(self) -> int:
-        """Bytes that the log takes in memory, at most."""
-        window, keep = self._window, self._keep
-        return log_bytes(min(window.appended_bytes, keep.bytes), min(window.appended, keep.entries))
+        """Bytes that these take in memory."""
+        return self.size + ENTRY_BYTES * min(self._window.appended, self._keep.entries)
 
     async def open(self, keep: Retention, first: Event) -> None:
         """Begin the log with its first event."""

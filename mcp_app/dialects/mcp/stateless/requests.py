@@ -206,8 +206,7 @@ class StatelessMethods:
         return await self._run(request, prompt, arguments, raw={})
 
     async def _read_resource(self, request: StatelessRequest) -> Answer:
-        kept = read_kept(self._runs, request.params["uri"], PRINCIPAL)
-        if kept is not None:
+        if (kept := read_kept(self._runs, request.params["uri"], PRINCIPAL)) is not None:
             return self._result(request, {**kept, "ttlMs": 0, "cacheScope": "private"})
         reading, arguments = self._offer.resources.match(request.params["uri"])
         return await self._run(request, reading, arguments, raw=reading.resource.cache_hints())
