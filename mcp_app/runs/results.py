@@ -20,8 +20,9 @@ it the oldest are dropped, as events are from the log."""
 THREAD_BYTES = 2 * 1024 * 1024
 """More is taken apart in a thread: on the event loop 16 MiB of Base64 would hold all others up for 0.8 s."""
 
-METADATA_BYTES = 256
-"""Of an event, for what is said about its data."""
+METADATA_BYTES = 2048
+"""Of an event, for what is said about its data. Also for the JSON-RPC message around it: clients that bound an event
+take a value of the largest size."""
 
 _LINKED = {"content": True, "linked": True}
 

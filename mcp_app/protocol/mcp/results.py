@@ -117,7 +117,7 @@ def scalar(info: RequestInfo, event: Event, parts: Parts | None) -> bytes | None
 def _shortened(info: RequestInfo, event: Event, parts: Parts | None) -> bytes:
     found = result(info, event, parts, repeat=False)
     message = jsonrpc.result(info.id, encode(found))
-    if info.structure is Structure.ABSENT or event.shape is Shape.CONTENT:
+    if info.structure is Structure.ABSENT or event.shape in _CONTENT:
         return message
     found["content"] = [_text(_CUT + _beginning(_blocks(event)[0]["text"], MAX_MESSAGE_BYTES - len(message)))]
     return jsonrpc.result(info.id, encode(found))
