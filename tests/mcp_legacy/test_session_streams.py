@@ -394,3 +394,26 @@ async def test_a_run_that_is_followed_in_the_plain_dialect_shows_no_questions(st
     seen = await followed.rest()
     assert [each["type"] for each in seen] == ["started", "progress", "complete"]
     assert seen[-1]["data"] == "Ada"
+
+
+async def test_head_says_what_get_would_and_takes_no_stream_from_its_reader(stage: Stage) -> None:
+    client = await stage.client()
+    own = await client.get()
+    listener = stage.endpoint.sessions.find(client.session, "anonymous")
+    assert listener is not None
+    before = listener.outbox.listener
+    event = await (await started(client)).next()
+    assert event is not None
+    for last, status in ((None, 200), (event.id, 200), ("x", 400), (event.id.partition("/")[0] + "/99", 400)):
+        headers = client._headers({"accept": STREAM, "last_event_id": last})
+        head = await stage.ask("HEAD", **headers)
+        assert head.status == status
+        if last is None:
+            assert set(head.headers) == set(own.headers)
+        else:
+            got = await client.get(last)
+            assert (got.status, set(got.headers)) == (
+                head.status,
+                {field for field in head.headers if field[0] != "Content-Length"},
+            )
+    assert listener.outbox.listener is before

@@ -8,6 +8,8 @@ from web_wire import decoded, headers, refused
 
 from mcp_app.manifest import DOCUMENT_PATHS
 from mcp_app.web import pages
+from mcp_app.web.frames import Frames
+from mcp_app.web.messages import Answer
 
 TOOLS = "/api/v1/mcp/tools"
 
@@ -102,6 +104,86 @@ async def test_head_of_a_runs_events_is_no_stream(direct: Direct) -> None:
     assert headers(head.headers)["content-type"] == "text/event-stream"
     assert (await direct.ask("HEAD", run["events_url"], accept="application/json")).status == 406
     assert (await direct.ask("HEAD", f"{RUNS}/{'0' * 32}/events")).status == 404
+
+
+KEY = "a" * 16
+LEFT = {"last-event-id": f"{'0' * 32}/1"}
+HTTP_SSE = {"accept": "text/event-stream"}
+EITHER: dict[str, tuple[str, dict[str, str]]] = {
+    "a run that is not known any more": (f"{EVENTS}?tool=echo", LEFT),
+    "a key that is not known": (f"{EVENTS}?run={KEY}", {}),
+    "no id of an event": (f"{EVENTS}?tool=echo", {"last-event-id": "nonsense"}),
+    "a page of another site": (f"{EVENTS}?tool=echo", {"sec-fetch-site": "cross-site"}),
+    "the same for JSON": (f"{EVENTS}?tool=echo", {"sec-fetch-site": "cross-site", "accept": "application/json"}),
+    "neither stream nor JSON": (f"{EVENTS}?tool=echo", {"accept": "text/html"}),
+    "a call": (f"{EVENTS}?tool=echo", {}),
+    "a call for JSON": (f"{EVENTS}?tool=echo", {"accept": "application/json"}),
+    "a stream of MCP": ("/mcp", HTTP_SSE),
+    "the same at the SSE route": (EVENTS, HTTP_SSE),
+    "the same from a page of another site": ("/mcp", {**HTTP_SSE, "sec-fetch-site": "cross-site"}),
+    "a revision without sessions": ("/mcp", {**HTTP_SSE, "mcp-protocol-version": "2026-07-28"}),
+    "no session": ("/mcp", {"accept": "*/*"}),
+    "no stream": ("/mcp", {"accept": "application/json"}),
+    "a session that is not there": ("/mcp", {**HTTP_SSE, "mcp-session-id": "none"}),
+}
+
+
+async def both(direct: Direct, target: str, fields: dict[str, str]) -> tuple[Answer, Answer]:
+    """HEAD, then GET, which may change what there is to read."""
+    head = await direct.ask("HEAD", target, **fields)
+    got = await direct.ask("GET", target, **fields)
+    if isinstance(got.body, Frames):
+        got.body.close()
+    return head, got
+
+
+def is_said_by_head(head: Answer, got: Answer) -> None:
+    assert head.status == got.status
+    assert head.body == b""
+    length = ("Content-Length", str(len(got.body))) if isinstance(got.body, bytes) and got.body else None
+    # RFC 9110, 9.3.2: without fields that are known only when the content is made.
+    assert {field for field in head.headers if field[0] != "Content-Length"} == set(got.headers)
+    assert {field for field in head.headers if field[0] == "Content-Length"} <= {length}
+
+
+@pytest.mark.parametrize("name", EITHER)
+async def test_head_has_the_status_and_the_fields_of_get(direct: Direct, name: str) -> None:
+    target, fields = EITHER[name]
+    head = await direct.ask("HEAD", target, **fields)
+    assert direct.play.calls == 0
+    assert not direct.runs.working
+    _, got = await both(direct, target, fields)
+    is_said_by_head(head, got)
+
+
+@pytest.mark.parametrize("accept", ["text/event-stream", "application/json"])
+@pytest.mark.parametrize("tool", ["echo", "fails"])
+async def test_head_of_a_run_that_has_ended_is_that_of_get(direct: Direct, accept: str, tool: str) -> None:
+    target = f"{EVENTS}?tool={tool}&run={KEY}"
+    begun = await direct.ask("GET", target, accept="application/json")
+    head, got = await both(direct, target, {"accept": accept})
+    is_said_by_head(head, got)
+    if accept == "application/json":
+        assert (head.status, got.body) == (begun.status, begun.body)
+
+
+async def test_head_of_a_run_that_was_read_to_its_end(direct: Direct) -> None:
+    target = f"{EVENTS}?tool=echo&run={KEY}"
+    await direct.ask("GET", target, accept="application/json")
+    [run] = direct.runs._runs
+    for position, status in ((1, 200), (direct.runs._runs[run].events, 204), (999, 400)):
+        fields = {"accept": "text/event-stream", "last-event-id": f"{run}/{position}"}
+        head, got = await both(direct, target, fields)
+        assert got.status == status
+        is_said_by_head(head, got)
+
+
+async def test_head_while_no_run_can_be_started(direct: Direct) -> None:
+    await direct.endpoint.drain()
+    for target in (f"{EVENTS}?tool=echo", "/mcp"):
+        head, got = await both(direct, target, HTTP_SSE)
+        assert got.status == 503
+        is_said_by_head(head, got)
 
 
 # --- documents -------------------------------------------------------------------------------------------------------

@@ -59,10 +59,10 @@ class Dispatch:
         return await _errors_as_answers(self._open(request))
 
     async def head(self, request: Request) -> Answer:
-        """The header fields of GET, without opening a stream (RFC 9110, 9.3.2)."""
-        if SESSION_HEADER in request.headers or not self.opens(request):
+        """The status and header fields of GET, without opening a stream (RFC 9110, 9.3.2)."""
+        if SESSION_HEADER in request.headers:
             return await _errors_as_answers(self._streamable.head(request))
-        return Answer(200, STREAM_HEADERS)
+        return await _errors_as_answers(self._open_head(request))
 
     async def delete(self, request: Request) -> Answer:
         """End a session."""
@@ -83,10 +83,18 @@ class Dispatch:
         return accepted.q > 0 and (accepted.specificity >= _EXACTLY or request.path == SSE_PATH)
 
     async def _open(self, request: Request) -> Answer:
+        return await self._opening(request).open(request)
+
+    async def _open_head(self, request: Request) -> Answer:
+        self._opening(request).check()
+        return Answer(200, STREAM_HEADERS)
+
+    def _opening(self, request: Request) -> HttpSse:
+        """The transport whose session a GET opens. Raises why it opens none."""
         _check_has_sessions(request)
         if self._http_sse is not None and self.opens(request):
             self._guard.check_start(request)
-            return await self._http_sse.open(request)
+            return self._http_sse
         if not quality(request.headers.get("accept"), Representation.EVENT_STREAM.value).q:
             raise NotAcceptable("This is an event stream, and Accept does not take it.")
         raise RpcError(Code.INVALID_REQUEST, "Mcp-Session-Id is missing: initialize opens a session and names it.")

@@ -90,24 +90,31 @@ class Calls:
             run = await self._start(call, PLAIN_POST)
             return await self._answer(run, run.attach(), call, self._settings.cap_seconds)
         async with self._key_lock:  # two requests with one key start one run
-            if call.last_event is None:
-                found: Run | Answer = await self._find_or_start(request, call)
-            else:
-                found = self._come_back(call)
+            found = self._find(request, call)
             if isinstance(found, Answer):
                 return found
-            if found.policy.on_leave is not OnLeave.LINGER:
-                check_stream(call)  # not started by EventSource: this reader only follows it
-                return self._answer_follower(found, call)
-            reader = found.attach(call.after)
-        return await self._answer(found, reader, call, self._cap(call))
+            run = await self._start(call, PLAIN_EVENTSOURCE) if found is None else found
+            if run.policy.on_leave is not OnLeave.LINGER:
+                return self._answer_follower(run, call)
+            reader = run.attach(call.after)
+        return await self._answer(run, reader, call, self._cap(call))
 
     async def head(self, request: Request) -> Answer:
-        """The header fields that GET would have, without starting a tool (RFC 9110, 9.3.2)."""
+        """The status and header fields that GET would have (RFC 9110, 9.3.2), without starting a tool. The status of
+        JSON is that of a run that does not fail, unless the run has ended already."""
         call = parse_get(request, self._registry, self._settings)
-        if call.last_event is not None and isinstance(found := self._come_back(call), Answer):
+        found = self._find(request, call)
+        if isinstance(found, Answer):
             return found
-        return _stream_head() if call.representation is Representation.EVENT_STREAM else json_answer(200, b"")
+        if found is None:
+            self._runs.check()
+        if call.representation is Representation.EVENT_STREAM:
+            return _stream_head()
+        if found is None or not found.over:
+            return json_answer(200, b"")
+        stream = Stream(self._clock(), heartbeat=call.heartbeat, cap=self._cap(call))
+        rest = CappedBatches(found.follow(call.after), stream, self._clock, OnCap.END_STREAM, _no_effect)
+        return json_answer(*await collect(rest, found.callee.name, found.id, self._url(found, request)))
 
     async def follow(self, run: str, request: Request) -> Answer:
         """The events of any run of the principal, from the start or after Last-Event-ID. Raises UnknownRun."""
@@ -127,6 +134,20 @@ class Calls:
         return found if isinstance(found, Answer) else answer(found, call)
 
     # --- finding or starting the run ---------------------------------------------------------------------------------
+
+    def _find(self, request: Request, call: PlainCall) -> Run | Answer | None:
+        """The run that a GET reads, the answer if there is nothing to read, or None if it starts a run."""
+        if call.last_event is not None:
+            found: Run | Answer | None = self._come_back(call)
+        else:
+            found = self._find_by_key(call)
+            if found is None and call.tool is None:
+                raise UnknownRun("No run of this key is known, and the query names no tool to start.")
+        if found is None:
+            self._guard.check_start(request)
+        elif isinstance(found, Run) and found.policy.on_leave is not OnLeave.LINGER:
+            check_stream(call)  # not started by EventSource: this reader only follows it
+        return found
 
     def _come_back(self, call: PlainCall) -> Run | Answer:
         """The run that goes on after Last-Event-ID, or the answer when none does. It never starts one.
@@ -153,15 +174,6 @@ class Calls:
         if call.key is None:
             return None
         return self._runs.find_by_key(call.key, PRINCIPAL, call.tool, call.identity or {})
-
-    async def _find_or_start(self, request: Request, call: PlainCall) -> Run:
-        known = self._find_by_key(call)
-        if known is not None:
-            return known
-        if call.tool is None:
-            raise UnknownRun("No run of this key is known, and the query names no tool to start.")
-        self._guard.check_start(request)
-        return await self._start(call, PLAIN_EVENTSOURCE)
 
     async def _start(self, call: PlainCall, policy: Policy) -> Run:
         assert call.tool is not None  # noqa: S101 - a call without a tool never starts a run

@@ -40,6 +40,10 @@ class HttpSse:
         self._answering = answering
         self._listening = listening
 
+    def check(self) -> None:
+        """Raises Draining or Overloaded if no session can be opened now."""
+        self._sessions.check()
+
     async def open(self, request: Request) -> Answer:
         """Start a session and its stream; the first event contains the URL for messages."""
         session = await self._sessions.begin(PRINCIPAL, MCP_2024_11_05)

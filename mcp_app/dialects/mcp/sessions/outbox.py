@@ -66,13 +66,17 @@ class Outbox:
         finally:
             self._sender = None
 
+    def check(self, after: int | None) -> None:
+        """Raises InvalidRequest for a number that has not been reached yet."""
+        if after is not None and after > self.last:
+            raise InvalidRequest(f"Last-Event-ID is {after}; this stream has had {self.last} messages.")
+
     def listen(self, after: int | None = None) -> Listener:
         """A listener for the messages after number `after`, or after the last one delivered. Replaces the previous one.
 
         Raises InvalidRequest for a number that has not been reached yet.
         """
-        if after is not None and after > self.last:
-            raise InvalidRequest(f"Last-Event-ID is {after}; this stream has had {self.last} messages.")
+        self.check(after)
         self.listener = Listener(self, self._log, self.delivered if after is None else after)
         return self.listener
 

@@ -35,17 +35,22 @@ class Sessions:
         return len(self._sessions)
 
     async def begin(self, principal: str, policy: Policy | None = None) -> Session:
-        """Create a session. Raises Draining, and Overloaded if the maximum number of sessions is in use."""
-        if self._draining:
-            raise Draining("The server is being stopped and takes no new session.", headers=RETRY_AFTER)
-        if len(self._sessions) >= self._settings.max_sessions:
-            self._evict()
+        """Create a session. Raises what `check` raises."""
+        self.check()
+        if (excess := self._least_recent()) is not None:
+            self.end(excess)
         session = Session(principal, Outbox(self._log), policy=policy, touched=self._clock())
         await session.outbox.open()
         self._sessions[session.id] = session
         self._numbers.add()
         self._schedule_expiry()
         return session
+
+    def check(self) -> None:
+        """Raises Draining, and Overloaded if the maximum number of sessions is in use; both with Retry-After."""
+        if self._draining:
+            raise Draining("The server is being stopped and takes no new session.", headers=RETRY_AFTER)
+        self._least_recent()
 
     def find(self, session_id: str, principal: str) -> Session | None:
         """The principal's session with that id, or None. Restarts the session's idle timeout."""
@@ -96,12 +101,15 @@ class Sessions:
 
     # --- the idle timeout --------------------------------------------------------------------------------------------
 
-    def _evict(self) -> None:
-        """End the session that is not busy and was used least recently. Raises Overloaded if all are busy."""
+    def _least_recent(self) -> Session | None:
+        """The session that has to end for another: not busy, and used least recently. None if there is room. Raises
+        Overloaded if all are busy."""
+        if len(self._sessions) < self._settings.max_sessions:
+            return None
         idle = next((each for each in self._sessions.values() if not each.busy), None)
         if idle is None:
             raise Overloaded("As many sessions as this server takes are in use.", headers=RETRY_AFTER)
-        self.end(idle)
+        return idle
 
     def _schedule_expiry(self) -> None:
         """Set the timer that all sessions share, for the one that was used least recently: the first."""

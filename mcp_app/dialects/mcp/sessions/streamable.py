@@ -10,6 +10,7 @@ Errors in a request are answered with 200: these revisions do not map them to HT
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from ....protocol.errors import InvalidRequest, NotAcceptable
 from ....protocol.http.accept import Representation
@@ -17,6 +18,7 @@ from ....protocol.mcp import jsonrpc
 from ....protocol.mcp.jsonrpc import Code, RpcBody, RpcError
 from ....protocol.mcp.revisions import SESSION_REVISIONS
 from ....protocol.policy import MCP_2024_11_05
+from ....web.frames import Frames
 from ....web.messages import NO_CONTENT, PRINCIPAL, STREAM_HEADERS, Answer, Request, json_answer
 from ..answering import Answering, acceptable
 from ..failures import as_rpc_error
@@ -74,12 +76,22 @@ class Streamable:
 
     async def get(self, request: Request) -> Answer:
         """The session's own stream, or the rest of the stream that Last-Event-ID identifies."""
+        return self._stream(request, self._listening.answer)
+
+    async def head(self, request: Request) -> Answer:
+        """The status and header fields of GET. The session's own stream stays with its reader."""
+        answer = self._stream(request, _listening_head)
+        if isinstance(answer.body, Frames):
+            answer.body.close()
+        return Answer(answer.status, answer.headers)
+
+    def _stream(self, request: Request, listen: Callable[[Session, int | None], Answer]) -> Answer:
         session = self._session(request)
         if acceptable(request.headers.get("accept")) is Representation.JSON:
             raise NotAcceptable("This is an event stream, and Accept does not take it.")
         last_event_id = request.headers.get("last-event-id")
         if not last_event_id:
-            return self._listening.answer(session)
+            return listen(session, None)
         match = _EVENT_ID.fullmatch(last_event_id)
         if match is None:
             raise InvalidRequest("Last-Event-ID is none that this server gives out.")
@@ -90,18 +102,11 @@ class Streamable:
         if more:
             raise InvalidRequest("Last-Event-ID is of a batch that this session does not have.")
         if stream == session.outbox.id:
-            return self._listening.answer(session, after)
+            return listen(session, after)
         found = session.find(stream)
         if found is None:
             raise InvalidRequest("Last-Event-ID is of a stream that this session does not have.")
         return self._resume(found, after)
-
-    async def head(self, request: Request) -> Answer:
-        """The header fields of GET, as far as they are known without opening a stream."""
-        self._session(request)
-        if acceptable(request.headers.get("accept")) is Representation.JSON:
-            raise NotAcceptable("This is an event stream, and Accept does not take it.")
-        return Answer(200, STREAM_HEADERS)
 
     async def delete(self, request: Request) -> Answer:
         """End the session and its runs."""
@@ -151,3 +156,8 @@ class Streamable:
         if run.over and after == run.events:
             return NO_CONTENT
         return self._answering.resume(run, request.transcript, after)
+
+
+def _listening_head(session: Session, after: int | None) -> Answer:
+    session.outbox.check(after)
+    return Answer(200, STREAM_HEADERS)
