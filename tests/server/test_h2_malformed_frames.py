@@ -7,20 +7,29 @@ to hear is reset without one.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from defects import Provoking
+from h2.config import H2Configuration
+from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import RequestReceived, ResponseReceived, StreamReset
+from h2.exceptions import ProtocolError
 from hpack import Encoder
-from hyperframe.frame import DataFrame, Frame, HeadersFrame
+from hyperframe.frame import ContinuationFrame, DataFrame, Frame, HeadersFrame, SettingsFrame
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from live_server import LiveServer, client_tls, serving
 from malformed_requests import Fields, request
 from raw_h2 import RawH2, raw_h2
 
 from mcp_app.server.engine import malformed
+from mcp_app.server.engine.header_blocks import OpaqueDecoder, unwrap_fields
+from mcp_app.server.engine.http2_frames import FrameBudget, InboundFrames
 from mcp_app.server.engine.malformed import MalformedRequests
 
 STREAM = 1
@@ -145,6 +154,63 @@ async def test_a_long_head_is_refused_alone(server: LiveServer, size: int, statu
         assert client.status(number) == status
         seen = len(client.body(ticking))
         await client.until(lambda: len(client.body(ticking)) > seen)
+
+
+def read(pieces: list[bytes]) -> list[Any]:
+    """The streams that begin, with their fields, and how the connection ends if it does."""
+    connection = H2Connection(H2Configuration(client_side=False, header_encoding=None, validate_inbound_headers=False))
+    connection.initiate_connection()
+    connection.decoder = OpaqueDecoder(connection.decoder)
+    connection.incoming_buffer = frames = InboundFrames(FrameBudget(lambda: 0.0))
+    seen: list[Any] = []
+    for piece in pieces:
+        frames.begin_turn()
+        try:
+            events = connection.receive_data(piece)
+            while frames.is_interrupted:
+                frames.begin_turn()
+                events += connection.receive_data(b"")
+        except ProtocolError as error:
+            return [*seen, error.error_code]
+        for event in events:
+            fields = unwrap_fields(event.headers) if isinstance(event, RequestReceived) else None
+            seen.append((type(event).__name__, getattr(event, "stream_id", None), fields))
+    return seen
+
+
+BLOCKS = st.lists(
+    st.tuples(
+        st.lists(st.tuples(st.binary(min_size=1, max_size=20), st.binary(max_size=40)), max_size=6),
+        st.sampled_from([0, 1000, 30_000, 70_000, 300_000]),
+        st.integers(1, 5),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(BLOCKS, st.lists(st.floats(0, 1), max_size=8))
+def test_header_blocks_are_read_the_same_however_they_are_cut(blocks: list[Any], at: list[float]) -> None:
+    """Into frames by the client, and into packets by TCP."""
+    encoder = Encoder()
+    data = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + SettingsFrame(0).serialize()
+    for index, (fields, size, parts) in enumerate(blocks):
+        block = encoder.encode([*fields, (b"x", b"\0" * size)], huffman=False)
+        step = min(16_384, -(-len(block) // parts))
+        cut = [block[start : start + step] for start in range(0, len(block), step)]
+        for place, part in enumerate(cut):
+            flags = ["END_HEADERS"] if place == len(cut) - 1 else []
+            frame = ContinuationFrame(2 * index + 1, part, flags=flags) if place else HeadersFrame(1, part, flags=flags)
+            frame.stream_id = 2 * index + 1
+            data += frame.serialize()
+    places = sorted({0, len(data), *(int(place * len(data)) for place in at)})
+    whole = read([data])
+    cut_up = read([data[start:end] for start, end in itertools.pairwise(places)])
+    if isinstance(whole[-1], ErrorCodes):  # h2 forgets what came before in the same packet: the connection ends anyway
+        assert cut_up[-1] == whole[-1]
+    else:
+        assert cut_up == whole
 
 
 async def test_many_small_fields_are_a_long_head_too(server: LiveServer) -> None:

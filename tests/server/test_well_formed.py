@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from malformed_requests import FIELDS, HEADS, LET_THROUGH, Fields, request
 
-from mcp_app.server.engine.well_formed import are_valid_trailers, content_length, is_valid_request
+from mcp_app.server.engine.well_formed import announced_body, are_valid_trailers, is_valid_request
 
 octets = st.integers(0, 255).map(lambda number: bytes([number]))
 short = st.lists(octets, max_size=3).map(b"".join)
@@ -88,6 +88,7 @@ def test_well_formed(fields: Fields) -> None:
 
 
 def test_content_length() -> None:
-    assert content_length(request()) is None
-    assert content_length(request((b"content-length", b"0"))) == 0
-    assert content_length(request((b"content-length", b"007"), (b"content-length", b"7"))) == 7
+    assert announced_body(request()) == (None, False)
+    assert announced_body(request((b"content-length", b"0"))) == (0, False)
+    assert announced_body(request((b"content-length", b"007"), (b"content-length", b"7"))) == (7, False)
+    assert announced_body(request((b"expect", b"100-Continue"))) == (None, True)

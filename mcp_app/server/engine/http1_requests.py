@@ -16,6 +16,8 @@ from .well_formed import is_valid_authority, is_valid_path
 _ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE)
 """RFC 9112, 3.2.2: the authority, and the path with its query."""
 
+_EMPTY_LINES = re.compile(rb"(?:\r\n)+")
+
 
 class RequestParser(h11.Connection):
     """The server's side of one connection. `next_event` raises h11.RemoteProtocolError for a malformed request."""
@@ -37,13 +39,17 @@ class RequestParser(h11.Connection):
         """
         state = self.their_state
         if state is h11.IDLE or state is h11.DONE:
-            self._receive_buffer.skip_empty_lines()
-            if state is h11.IDLE and self._receive_buffer.is_next_line_obviously_invalid_request_line():
-                raise h11.RemoteProtocolError("illegal request line")
+            if self._receive_buffer.begins_with_control():
+                self._skip_empty_lines(state)
         elif state is h11.MUST_CLOSE:
             self._receive_buffer.clear()
         event = super()._extract_next_receive_event()
         return self._checked(event) if type(event) is h11.Request else event
+
+    def _skip_empty_lines(self, state: type[h11.IDLE] | type[h11.DONE]) -> None:
+        self._receive_buffer.skip_empty_lines()
+        if state is h11.IDLE and self._receive_buffer.is_next_line_obviously_invalid_request_line():
+            raise h11.RemoteProtocolError("illegal request line")
 
     def _checked(self, request: h11.Request) -> h11.Request:
         """The request, in origin-form. Raises h11.RemoteProtocolError for an invalid target or Host."""
@@ -90,10 +96,17 @@ class BoundedBuffer(ReceiveBuffer):
         """As h11, but not for the first half of an empty line."""
         return self._data != b"\r" and super().is_next_line_obviously_invalid_request_line()
 
+    def begins_with_control(self) -> bool:
+        """Whether the first byte can begin no request line."""
+        return bool(self._data) and self._data[0] < 0x21
+
     def skip_empty_lines(self) -> None:
         """Drop the empty lines at the start."""
-        while self._data.startswith(b"\r\n"):
-            self._extract(2)
+        match = _EMPTY_LINES.match(self._data)
+        size = 0 if match is None else match.end()
+        del match  # it exports the buffer, which cannot shrink while it does
+        if size:
+            self._extract(size)
 
     def clear(self) -> None:
         """Drop everything."""

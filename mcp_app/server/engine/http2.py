@@ -29,7 +29,7 @@ from .http2_frames import MALFORMED_COST, InboundFrames
 from .http2_sending import Http2Sender
 from .http2_streams import ActiveStreams, DiscardingStream, lenient_settings
 from .streams import RequestStream, StreamBuffer
-from .well_formed import are_valid_trailers, content_length, is_valid_request
+from .well_formed import announced_body, are_valid_trailers, is_valid_request
 
 _BODY_REMAINING = "mcp_app_body_remaining"
 """An attribute set on H2Stream: bytes of its declared content-length still to be received. (h2's own count is disabled,
@@ -50,6 +50,8 @@ class Http2(Http2Sender):
         connection.decoder = header_blocks.OpaqueDecoder(connection.decoder)
         connection.config.validate_inbound_headers = False
         connection.incoming_buffer = self._frames = InboundFrames(self.frame_budget)
+        self._expecting: set[int] = set()
+        """The streams whose client may wait for 100 before it sends its body."""
         self.streams = ActiveStreams(DiscardingStream(self._discard_body))
 
     async def handle(self, event: ConnectionEvent) -> None:
@@ -60,22 +62,22 @@ class Http2(Http2Sender):
             for buffer in list(self.stream_buffers.values()):
                 await buffer.close()
             return
-        await self._receive(event.data)
-        while self._frames.is_interrupted:
-            await asyncio.sleep(0)
-            await self._receive(b"")
-
-    async def _receive(self, data: bytes) -> None:
-        self._frames.begin_turn()
-        try:
-            events = self.connection.receive_data(data)
-        except ProtocolError as error:
-            self._frames.discard()
-            self._count_malformed(f"GOAWAY {ErrorCodes(error.error_code).name}")
-            await self._flush()
-            await self.send(Closed())
-        else:
+        frames, data = self._frames, event.data
+        while True:
+            frames.begin_turn()
+            try:
+                events = self.connection.receive_data(data)
+            except ProtocolError as error:
+                frames.discard()
+                self._count_malformed(f"GOAWAY {ErrorCodes(error.error_code).name}")
+                await self._flush()
+                await self.send(Closed())
+                return
             await self._handle_events(events)
+            if not frames.is_interrupted:
+                return
+            await asyncio.sleep(0)
+            data = b""
 
     async def _handle_events(self, events: list[Event]) -> None:
         """Reject streams that no application may see, each on its own, and pass all other events to upstream.
@@ -159,7 +161,9 @@ class Http2(Http2Sender):
             return are_valid_trailers(fields) and not getattr(stream, _BODY_REMAINING, None)
         if not is_valid_request(fields):
             return False
-        remaining = content_length(fields)
+        remaining, expects_continue = announced_body(fields)
+        if expects_continue and event.stream_ended is None:
+            self._expecting.add(event.stream_id)
         return remaining is None or _check_content_length(stream, remaining, event.stream_ended is not None)
 
     def _drop_events(self, stream_ids: Collection[int], events: list[Event]) -> list[Event]:
@@ -230,16 +234,22 @@ class Http2(Http2Sender):
                 state=self.connection_state,
             )
         )
-        if request.stream_ended is None and isinstance(stream, RequestStream) and _expects_continue(request.headers):
+        if stream_id in self._expecting:
+            self._expecting.remove(stream_id)
             self.task_group.spawn(self._send_continue, stream)
         self.keep_alive_requests += 1
         await self.context.mark_request()
 
-    async def _send_continue(self, stream: RequestStream) -> None:
+    async def _send_continue(self, stream: RequestStream | WSStream) -> None:
         """Send 100 to a client that waits for it before it sends its body (RFC 9110, 10.1.1); as released, none is
         sent. By now the application has had its first turn: if the head was enough for it, it has responded."""
         sent = self.connection.streams.get(stream.stream_id)
-        if stream.state is ASGIHTTPState.REQUEST and sent and sent.state_machine.state is StreamState.OPEN:
+        if (
+            isinstance(stream, RequestStream)
+            and stream.state is ASGIHTTPState.REQUEST
+            and sent
+            and sent.state_machine.state is StreamState.OPEN
+        ):
             await self.stream_send(InformationalResponse(stream.stream_id, [], 100))
 
 
@@ -253,10 +263,6 @@ def _check_content_length(stream: H2Stream | None, remaining: int, ended: bool) 
     if stream is not None:
         setattr(stream, _BODY_REMAINING, remaining)
     return remaining == 0 if ended else remaining >= 0
-
-
-def _expects_continue(fields: header_blocks.Fields) -> bool:
-    return any([name == b"expect" and value.lower() == b"100-continue" for name, value in fields])  # noqa: C419 - faster
 
 
 def _local_reset(stream_id: int) -> StreamReset:

@@ -25,8 +25,8 @@ _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TARGET = re.compile(rb"/[\x21-\x7e]*|\*")
 _SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+\-.]*")
 _AUTHORITY = re.compile(
-    rb"(?:(?:[A-Za-z0-9\-._~!$&'()*+,;=]|%[0-9A-Fa-f]{2})+"
-    rb"|\[(?:v[0-9A-Fa-f]+\.[A-Za-z0-9\-._~!$&'()*+,;=:]+|(?P<v6>[0-9A-Fa-f:.]+))\])(?P<port>:[0-9]*)?"
+    rb"(?:(?=[^:])[A-Za-z0-9\-._~!$&'()*+,;=]*(?:%[0-9A-Fa-f]{2}[A-Za-z0-9\-._~!$&'()*+,;=]*)*"
+    rb"|\[(?:v[0-9A-Fa-f]+\.[A-Za-z0-9\-._~!$&'()*+,;=:]+|(?P<v6>[0-9A-Fa-f:.]+))\])(?::[0-9]*)?"
 )
 """A host that is not empty, and a port (RFC 3986, 3.2.2 and 3.2.3), without user information (RFC 9113, 8.3.1)."""
 
@@ -75,9 +75,12 @@ def are_valid_trailers(fields: Fields) -> bool:
     return b"content-length" not in names or _has_at_most_one_length(fields)
 
 
-def content_length(fields: Fields) -> int | None:
-    """The Content-Length of a well-formed request, in bytes; None if it has none."""
-    return next((int(value) for name, value in fields if name == b"content-length"), None)
+def announced_body(fields: Fields) -> tuple[int | None, bool]:
+    """The Content-Length of a well-formed request, in bytes, None if it has none; and whether its client waits for 100
+    (RFC 9110, 10.1.1)."""
+    values = dict(fields)
+    length = values.get(b"content-length")
+    return None if length is None else int(length), values.get(b"expect", b"").lower() == b"100-continue"
 
 
 def _leading_pseudo_fields(fields: Fields) -> dict[bytes, bytes] | None:

@@ -87,7 +87,7 @@ def request_headers(scope: Mapping[str, Any]) -> dict[str, str]:
         name = (_cached_name if len(raw_name) <= _CACHED_NAME_BYTES else _name)(raw_name)
         value = raw_value.decode("latin-1")
         headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    if (authority := target_authority(scope["path"])) is not None:
+    if not scope["path"].startswith("/") and (authority := target_authority(scope["path"])) is not None:
         headers["host"] = authority
     return headers
 
