@@ -166,8 +166,8 @@ def lines(server: LiveServer, name: str, within: float) -> list[str]:
 
 
 def named(server: LiveServer, name: str, holds: Callable[[], httpx.Response]) -> str:
-    """The line that names it, after `holds` has held the loop: once, but where others take the processor from the watch,
-    which then blames nobody."""
+    """The line that names it, after `holds` has held the loop: once is enough, unless other processes take the watch's
+    turn, which then blames nobody."""
     for _ in range(5):
         assert holds().status_code == 200
         if found := lines(server, name, WITHIN / 5):
