@@ -109,11 +109,15 @@ def defects() -> list[list[str]]:
 
 @pytest.mark.parametrize("row", defects(), ids=lambda row: row[0])
 def test_each_rule_is_where_it_is_said_to_be_with_its_threads_and_its_test(row: list[str]) -> None:
-    where, test = codes(row[3])
-    source = engine_source(where)
-    assert all(thread in source for thread in THREAD.findall(row[4]))
-    [path] = (ROOT / "tests").glob(f"*/{test}.py")
-    assert "as_released" in path.read_text() or row[0] == "worker processes"
+    named = codes(row[3])
+    tests = [each for each in named if each.startswith("test_")]
+    sources = "".join(engine_source(each) for each in named if each not in tests)
+    assert all(thread in sources for thread in THREAD.findall(row[4]))
+    found = {each: [path.read_text() for path in (ROOT / "tests").glob(f"*/{each}.py")] for each in tests}
+    assert tests
+    assert all(len(texts) == 1 for texts in found.values()), found.keys()
+    released = any("as_released" in text for [text] in found.values())
+    assert released or row[0] == "worker processes"
 
 
 def test_every_thread_of_the_engine_is_documented() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -69,10 +69,10 @@ def call(count: int) -> dict[str, object]:
     return {"tool": "steps", "params": {"count": count}}
 
 
-def eventually(holds: Callable[[], object], what: object = "") -> None:
+def eventually(holds: Callable[[], object], what: Sequence[str] = ()) -> None:
     until = time.monotonic() + SECONDS
     while not holds():
-        assert time.monotonic() < until, what
+        assert time.monotonic() < until, "\n".join(what[-10:])
         time.sleep(0.02)
 
 

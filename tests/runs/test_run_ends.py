@@ -104,6 +104,7 @@ class Nameless(ToolError):
     [
         (ToolError("Not there.", hint="Look."), "tool_failed", "Not there."),
         (ToolError(ValueError("as it is")), "tool_failed", "as it is"),  # type: ignore[arg-type]
+        (ToolError("\ud800 half"), "tool_failed", "\N{REPLACEMENT CHARACTER} half"),
         (Quota("Enough."), "quota", "Enough."),
         (ExceptionGroup("g", [ToolError("In a group.")]), "tool_failed", "In a group."),
         (ExceptionGroup("g", [ExceptionGroup("g", [Quota("Deep.")])]), "quota", "Deep."),
@@ -137,7 +138,6 @@ async def test_the_authors_word_reaches_the_caller(raised: Exception, code: str,
         Loose(),
         Lying("a secret"),
         Nameless("a secret"),
-        ToolError("\ud800 a secret"),
         ToolError("x", details=[{"field": object()}]),  # type: ignore[dict-item]
         errors.Shutdown("a secret"),
         errors.InternalError("a secret"),
