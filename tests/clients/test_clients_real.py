@@ -32,7 +32,10 @@ MODERN, SESSIONS = "2026-07-28", "2025-11-25"
 HTTP_SSE = "none"
 """The transport of 2024-11-05 has no header for the revision."""
 
-ALL = ("list", "add", "late", "spoken", "fail", "invalid", "picture", "progress", "cancel", "ask", "sample", "offer")
+ALL = (
+    *("list", "add", "whole", "late", "spoken", "fail", "invalid", "picture"),
+    *("progress", "cancel", "ask", "sample", "offer"),
+)
 CALLS = ("list", "add", "late", "spoken", "fail", "picture")
 """Libraries for agents hide the rest."""
 
@@ -189,6 +192,7 @@ def drivers() -> None:
 
 EXPECTED: Mapping[str, Any] = {
     "add": {"sum": 5},
+    "whole": {"sum": 5},
     "late": 600_000,
     "invalid": True,
     "picture": "image/png",

@@ -22,6 +22,7 @@ export function steps(client, call) {
   return {
     list: async () => (await client.listTools()).tools.map((tool) => tool.name).sort(),
     add: async () => (await call("add", { a: 2, b: 3 })).structuredContent,
+    whole: async () => (await call("add", { a: 2.0, b: 3 })).structuredContent, // which JavaScript writes as 2
     late: async () => (await call("late", { size: 600_000 })).structuredContent.text.length,
     spoken: () => text("spoken"),
     picture: async () => (await call("picture")).content[0].mimeType,

@@ -33,6 +33,10 @@ class Steps:
     async def add(self):
         return (await self.client.call_tool("add", {"a": 2, "b": 3})).structured_content
 
+    async def whole(self):
+        """A number that JSON may write as 2.0: an integer all the same (JSON Schema)."""
+        return (await self.client.call_tool("add", {"a": 2.0, "b": 3})).structured_content
+
     async def late(self):
         return len((await self.client.call_tool("late", {"size": 600_000})).structured_content["text"])
 

@@ -40,6 +40,10 @@ class Steps:
     async def add(self):
         return (await self.session.call_tool("add", {"a": 2, "b": 3})).structuredContent
 
+    async def whole(self):
+        """A number that JSON may write as 2.0: an integer all the same (JSON Schema)."""
+        return (await self.session.call_tool("add", {"a": 2.0, "b": 3})).structuredContent
+
     async def late(self):
         return len((await self.session.call_tool("late", {"size": 600_000})).structuredContent["text"])
 
