@@ -53,7 +53,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="listen here, with TLS where there is a certificate; may be repeated",
     )
     add("--insecure-bind", action="append", default=[], metavar="HOST:PORT", help="listen here without TLS; likewise")
-    add("--port", type=_port, metavar="PORT", help="serve plain HTTP at this port of 127.0.0.1, and nothing else")
+    add("--port", type=_port, metavar="PORT", help="serve plain HTTP at this port of localhost, and nothing else")
     add("--no-tls", action="store_true", help="serve plain HTTP only, without a certificate")
     add("--log-level", choices=LEVELS, help="log from this level on, in the place of hypercorn.toml's")
     add("--log-format", choices=FORMATS, help="likewise: lines for people, or one JSON object a line")
@@ -108,7 +108,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     config, source = configuration.load(
         arguments.config,
         bind=arguments.bind,
-        insecure_bind=[*arguments.insecure_bind, *([] if arguments.port is None else [f"127.0.0.1:{arguments.port}"])],
+        insecure_bind=[*arguments.insecure_bind, *([] if arguments.port is None else [f"localhost:{arguments.port}"])],
         tls=not arguments.no_tls and arguments.port is None,
     )
     config.loglevel = arguments.log_level or config.loglevel
@@ -121,7 +121,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     def on_ready(urls: list[str]) -> None:
         manifest = served.manifest
         text = banner(
-            urls,
+            [f"{url}{config.root_path}" for url in urls],
             manifest.events_path,
             list(served.registry),
             provided,

@@ -18,6 +18,9 @@ from mcp_app.client.outcome import CallFailed, Status
 # The manifest's `_meta` key is derived from the server's own name and has this suffix (manifest/metakey.py).
 _STREAMING = "/streaming"
 
+_MCP = "/mcp"
+"""The route of MCP, which is directly below the server's root (manifest/paths.py)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -94,18 +97,26 @@ _EXAMPLE = "Give the server's root, such as https://localhost:8443/, or its even
 
 def event_route(root: Address, manifest: Mapping[str, Any]) -> Address:
     """The event route named by `manifest`, which was read from `root`. Raises CallFailed if it names none."""
+    prefix = _prefix(manifest.get("endpoint"))
     meta = manifest.get("_meta")
     for key, value in meta.items() if isinstance(meta, Mapping) else []:
         events = value.get("events") if key.endswith(_STREAMING) and isinstance(value, Mapping) else None
         if isinstance(events, str):
             path = _path(events)
             if path is not None:
-                return replace(root, path=path, query="")
+                below = path.removeprefix(f"{prefix}/") if path.startswith(f"{prefix}/") else None
+                return replace(root, path=path if below is None else root.path + below, query="")
     raise CallFailed(
         Status.UNREACHABLE,
         f'{root.manifest().url} names no event route (_meta["<name>/streaming"].events)',
         "Give the URL of the event route itself, such as …/api/v1/mcp/sse.",
     )
+
+
+def _prefix(endpoint: object) -> str | None:
+    """The path below which the manifest's writer has all routes: it may be a proxy's, and not that of this root."""
+    path = _path(endpoint) if isinstance(endpoint, str) else None
+    return path.removesuffix(_MCP) if path is not None and path.endswith(_MCP) else None
 
 
 def _path(events: str) -> str | None:

@@ -88,6 +88,29 @@ def test_the_manifests_path_is_taken_at_the_host_that_was_given(events: str) -> 
     assert event_route(root, manifest(events)).url == "https://localhost:8443/api/sse"
 
 
+@pytest.mark.parametrize(
+    ("root", "endpoint", "events", "expected"),
+    [
+        ("http://localhost:8000/", "https://x/tools/mcp", "https://x/tools/api/sse", "/api/sse"),
+        (
+            "http://localhost:8000/tools/",
+            "https://x/tools/mcp",
+            "https://x/tools/api/sse",
+            "/tools/api/sse",
+        ),
+        ("http://localhost:8000/a/b/", "https://x/mcp", "https://x/api/sse", "/a/b/api/sse"),
+        ("http://localhost:8000/", "https://x/other/mcp", "https://x/tools/api/sse", "/tools/api/sse"),
+        ("http://localhost:8000/", "https://x/elsewhere", "/tools/api/sse", "/tools/api/sse"),
+        ("http://localhost:8000/", ["no"], "/tools/api/sse", "/tools/api/sse"),
+    ],
+)
+def test_what_a_proxy_takes_off_is_replaced_by_where_the_manifest_was(
+    root: str, endpoint: object, events: str, expected: str
+) -> None:
+    found = event_route(parse_address(root), {"endpoint": endpoint, **manifest(events)})
+    assert found.url == f"http://localhost:8000{expected}"
+
+
 @pytest.mark.parametrize("content", [{}, {"_meta": 1}, manifest(None), manifest("relative"), manifest("http://[x")])
 def test_a_manifest_without_an_event_route_is_said_so(content: dict[str, object]) -> None:
     with pytest.raises(CallFailed, match="names no event route"):

@@ -85,9 +85,9 @@ def urls(lines: list[str]) -> list[str]:
     return [line.strip() for line in lines if re.fullmatch(r"  https?://\S+", line)]
 
 
-def serves_http_only(lines: list[str]) -> None:
+def serves_http_only(lines: list[str], host: str = "127.0.0.1") -> None:
     [url] = urls(lines)
-    assert url.startswith("http://127.0.0.1:")
+    assert url.startswith(f"http://{host}:")
     assert httpx.get(f"{url}healthz", timeout=SECONDS).status_code == 200
     assert not any("https:" in line for line in lines)
 
@@ -131,7 +131,7 @@ def test_a_port_alone_is_http_there_and_nothing_else(folder: Path) -> None:
         assert f"cannot listen on 127.0.0.1:{port}: " in child.communicate(timeout=SECONDS)[1]
         assert child.returncode == 1
     with started(folder, "--port", str(port), XDG_STATE_HOME=str(folder / "state")) as lines:
-        serves_http_only(lines)
+        serves_http_only(lines, "localhost")
         assert urls(lines) == [f"http://localhost:{port}/"]
     assert not (folder / "state").exists()
 
@@ -168,6 +168,16 @@ def test_beyond_loopback_it_is_one_line_with_the_remedy(folder: Path) -> None:
 def test_an_address_that_others_reach_is_named(folder: Path) -> None:
     with started(folder, "--allow-anonymous", "--no-tls", "--insecure-bind", "0.0.0.0:0", site=NO_HOME) as lines:
         assert "  other machines can reach 0.0.0.0:0, and nobody is asked who they are" in lines
+
+
+def test_below_a_root_path_what_is_printed_can_be_called(folder: Path) -> None:
+    (folder / "hypercorn.toml").write_text(f'{DEPLOYED}root_path = "/tools/"\n')
+    with started(folder) as lines:
+        [url] = urls(lines)
+        assert url.endswith("/tools/")
+        assert httpx.get(f"{url}healthz", timeout=SECONDS).status_code == 200
+        assert any(line.startswith("  curl -N -X POST ") and f"{url}api/v1/mcp/sse" in line for line in lines)
+        assert any(line.endswith(f" {url}mcp") for line in lines)
 
 
 def test_a_file_without_a_certificate_takes_its_address_from_either_option(folder: Path) -> None:
