@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import gc
 import os
-import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -101,6 +100,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         # Imported here: `mcp-app call` and `mcp-app certs` work without Hypercorn and Quart.
         import mcp_app.app  # noqa: F401 - used below; it is most of the import time
         from mcp_app.cli.banner import banner
+        from mcp_app.config.invalid import invalid_for_tools
         from mcp_app.server import configuration, tls
         from mcp_app.server.addresses import exposed_binds
         from mcp_app.server.run import serve
@@ -114,6 +114,8 @@ def _serve(arguments: argparse.Namespace) -> int:
     config.loglevel = arguments.log_level or config.loglevel
     config.access_log_format = arguments.log_format or config.access_log_format
     app, served = application(arguments)
+    if (wrong := invalid_for_tools()) is not None:
+        raise StartError(wrong)
     if not served.settings.allow_anonymous:
         configuration.refuse_exposed_binds(config)
     provided = tls.provide(config, source)
@@ -170,6 +172,7 @@ def application(arguments: argparse.Namespace) -> tuple[ASGIFramework, Server]:
     from mcp_app import Settings
     from mcp_app.app import builtin_tools, create_app
     from mcp_app.cli import definitions
+    from mcp_app.config.invalid import problem
     from mcp_app.manifest import ManifestError, load_manifest
     from mcp_app.protocol.errors import ToolDefinitionError
 
@@ -203,25 +206,8 @@ def application(arguments: argparse.Namespace) -> tuple[ASGIFramework, Server]:
     except (ManifestError, ToolDefinitionError) as error:
         raise StartError(" ".join(str(error).split())) from error
     except ValidationError as error:
-        raise StartError(_settings_problem(error)) from error
+        raise StartError(problem(error)) from error
     return app, app.extensions["mcp_app"]
-
-
-_USER = re.compile(r"//[^/?#@]*@")
-"""User and password in a URL: a terminal and a log are no place for them."""
-
-
-def _settings_problem(error: object) -> str:
-    """The first invalid setting, by the name of its environment variable."""
-    from pydantic import SecretStr, ValidationError
-
-    assert isinstance(error, ValidationError)  # noqa: S101
-    first = error.errors(include_url=False)[0]
-    name = "MCP_APP_" + "_".join(str(part) for part in first["loc"]).upper()
-    if isinstance(first["input"], SecretStr):  # what is wrong with it is said without it
-        return first["msg"].removeprefix("Value error, ")
-    shown = _USER.sub("//…@", repr(first["input"]))
-    return f"{name}={shown}: {first['msg'].removeprefix('Value error, ')}"
 
 
 def _watched(arguments: argparse.Namespace) -> list[Path]:

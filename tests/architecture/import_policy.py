@@ -39,7 +39,7 @@ MAY_IMPORT: dict[str, str] = {
     "app": "protocol config authoring runs eventlog manifest web web.quart routes endpoint builtin",
     # Doors: what a person or a server starts.
     "public": "protocol config asking authoring app",
-    "asgi": "app server",
+    "asgi": "config app server",
     "client": "protocol",
     "cli": "public protocol config authoring runs manifest documents app server client",
     "__main__": "cli",

@@ -299,9 +299,28 @@ def test_what_prevents_the_start_is_one_line(folder: Path, words: list[str], exp
     assert expected in refused(folder, *words)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("MCP_APP_PUBLIC_URL", "https://x/?a"), ("MCP_APP_SCAN_HTTP_PORT", "http")]
+)
+def test_a_wrong_setting_is_one_line_by_hypercorns_command_too(folder: Path, name: str, value: str) -> None:
+    (folder / "hypercorn.toml").write_text('bind = "127.0.0.1:0"\nworkers = 0\n')
+    command = [sys.executable, "-m", "hypercorn", "-c", "hypercorn.toml", "mcp_app.asgi:app"]
+    env = os.environ | {"PYTHONPATH": str(ROOT), name: value}
+    done = subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, text=True, timeout=START_SECONDS, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"mcp-app: {name}='{value}': ")
+    assert done.stderr.count("\n") == 1, done.stderr
+
+
 def test_wrong_settings_and_a_wrong_manifest_are_one_line(folder: Path) -> None:
     assert "MCP_APP_CAP_SECONDS='-1'" in refused(folder, MCP_APP_CAP_SECONDS="-1")
     assert "MCP_APP_HEARTBEAT_SECONDS='often'" in refused(folder, MCP_APP_HEARTBEAT_SECONDS="often")
+    said = refused(folder, MCP_APP_PUBLIC_URL="https://me:password@tools.example.com")
+    assert said.startswith("mcp-app: MCP_APP_PUBLIC_URL='https://…@tools.example.com': it has a user or a password")
+    said = run(folder, "serve", MCP_APP_SCAN_HTTP_PORT="99999").stderr
+    assert said.startswith("mcp-app: MCP_APP_SCAN_HTTP_PORT='99999': Input should be less")
     (folder / "mcp.json").write_text("{")
     assert "mcp.json" in refused(folder)
 

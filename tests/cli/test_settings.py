@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from mcp_app import FromEnvironment, Settings, create_app
-from mcp_app.cli.serve import _settings_problem
+from mcp_app.config import invalid
 from mcp_app.config.retired import RETIRED, retired
 from mcp_app.config.unknown import unknown
 from mcp_app.manifest.documents import absolute
@@ -121,7 +121,7 @@ def test_what_is_wrong_with_a_secret_is_said_without_it_and_without_its_type(mon
     monkeypatch.setenv("MCP_APP_SECRET", "short-one")
     with pytest.raises(ValidationError) as caught:
         Settings()
-    assert _settings_problem(caught.value) == (
+    assert invalid.problem(caught.value) == (
         "MCP_APP_SECRET: secret 1 of 1 has 9 characters; each needs 16 (several are separated by commas or spaces)"
     )
 
@@ -173,7 +173,7 @@ def problem(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> str:
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError) as caught:
         Settings()
-    said = _settings_problem(caught.value)
+    said = invalid.problem(caught.value)
     assert "\n" not in said
     assert said.startswith(name)
     assert "password" not in str(caught.value).replace("a password", "")
@@ -244,3 +244,25 @@ def test_a_host_that_no_request_could_name_stops_the_start(monkeypatch: pytest.M
 )
 def test_an_origin_that_no_page_has_stops_the_start(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     assert "is not an exact origin" in problem(monkeypatch, "MCP_APP_ALLOWED_ORIGINS", value)
+
+
+def test_what_a_tools_own_settings_will_not_take_is_named_at_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Wide(FromEnvironment):
+        environment_prefix: ClassVar[str] = "WIDE_"
+
+        limit: int = 3
+        needed: int
+
+    class Narrow(Wide):
+        environment_prefix: ClassVar[str] = "NARROW_"
+
+    assert invalid.invalid_for_tools() is None
+    monkeypatch.setenv("NARROW_LIMIT", "three")
+    said = invalid.invalid_for_tools()
+    assert said is not None
+    assert said.startswith("NARROW_LIMIT='three': Input should be a valid integer")
+    monkeypatch.setenv("NARROW_LIMIT", "3")
+    assert invalid.invalid_for_tools() is None
+    assert Narrow(needed=1).limit == Wide(needed=1).limit == 3
