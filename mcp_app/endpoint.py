@@ -176,7 +176,7 @@ class Endpoint:
             raise body_error
         methods, arguments = self._route(request.path)
         if request.method == "OPTIONS":
-            fields = CORS if _is_public(request) else self._guard.preflight(request.headers)
+            fields = (*(CORS if _is_public(request) else ()), *self._guard.preflight(request.headers))
             return Answer(204, (("Allow", _allow(methods)), *fields))
         handler = methods.get(request.method)
         if handler is None and request.method == "HEAD":

@@ -35,8 +35,15 @@ _ALLOWED_METHODS = "GET, HEAD, POST, DELETE, OPTIONS"
 _ALLOWED_HEADERS = (
     "Accept, Cache-Control, Content-Type, Last-Event-ID, Mcp-Method, Mcp-Name, MCP-Protocol-Version, Mcp-Session-Id"
 )
-_PARAM_HEADER = re.compile(r"mcp-param-[!#$%&'*+.^_`|~0-9a-z-]+", re.ASCII)  # the names depend on the tools
-_EXPOSED_HEADERS = "Allow, Location, Mcp-Session-Id, Retry-After"
+_FIELD_NAME = re.compile(r"(?!\*\Z)[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
+"""A token (RFC 9110, 5.6.2), and not the wildcard, which would allow what nobody has asked for."""
+
+MAX_ASKED_FIELDS = 64
+"""Field names that a preflight may ask for: more than a request has, and what is sent back stays small."""
+
+_EXPOSED_HEADERS = (
+    "Accept-Ranges, Allow, Content-Disposition, Content-Range, ETag, Location, Mcp-Session-Id, Retry-After"
+)
 _PREFLIGHT_SECONDS = "600"  # Chromium's maximum is 7200; with ten minutes a changed setting takes effect soon
 
 
@@ -85,7 +92,11 @@ class Guard:
             raise CrossSiteNotAllowed("A page of another site may not start a run.")
 
     def cors(self, headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-        """The header fields that let pages of an allowed origin read the answer (Fetch, 3.3.3); none for others."""
+        """The header fields that let pages of an allowed origin read the answer (Fetch, 3.3.3); none for others.
+
+        No Access-Control-Allow-Credentials: what a page sends as Authorization it has been given, a cookie goes with
+        whatever it asks for. Nothing here reads one, and a proxy's would lend the page all that its user may do.
+        """
         if not self._allowed_origins:
             return ()
         origin = headers.get("origin", "")
@@ -98,14 +109,18 @@ class Guard:
         )
 
     def preflight(self, headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-        """The additional header fields of an answer to OPTIONS."""
+        """The additional header fields of an answer to OPTIONS.
+
+        A page may send what it asks for: credentials for a proxy, the trace, what mirrors parameters (`Mcp-Param-*`),
+        and whatever else a tool reads. None of it decides anything here.
+        """
         if _parse_origin(headers.get("origin", "")) not in self._allowed_origins:
             return ()
-        requested = headers.get("access-control-request-headers", "").lower().replace(" ", "").split(",")
-        parameters = [name for name in requested if _PARAM_HEADER.fullmatch(name)]
+        asked = headers.get("access-control-request-headers", "").split(",", MAX_ASKED_FIELDS)[:MAX_ASKED_FIELDS]
+        names = [name for each in asked if _FIELD_NAME.fullmatch(name := each.strip(" \t"))]
         return (
             ("Access-Control-Allow-Methods", _ALLOWED_METHODS),
-            ("Access-Control-Allow-Headers", ", ".join((_ALLOWED_HEADERS, *parameters))),
+            ("Access-Control-Allow-Headers", ", ".join((_ALLOWED_HEADERS, *names))),
             ("Access-Control-Max-Age", _PREFLIGHT_SECONDS),
         )
 

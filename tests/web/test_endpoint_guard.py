@@ -7,6 +7,7 @@ from web_direct import EVENTS, RUNS, Direct, Make
 from web_wire import headers, refused, stream
 
 from mcp_app.manifest import CORS, DOCUMENT_PATHS
+from mcp_app.web.guard import MAX_ASKED_FIELDS
 from mcp_app.web.messages import Request
 
 LISTED = "https://app.example.com"
@@ -173,9 +174,41 @@ async def test_pages_of_a_listed_origin_may_send_and_read_the_fields_of_mcp(make
     answer = await direct.ask("OPTIONS", "/mcp", origin=LISTED, access_control_request_headers=asked)
     allowed = headers(answer.headers)["access-control-allow-headers"].split(", ")
     assert {"Mcp-Session-Id", "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name", "mcp-param-region"} <= set(allowed)
-    assert not {"x-other", "mcp-param-x y"} & set(allowed)
+    assert not {"mcp-param-x y", "y"} & set(allowed)
     answer = await direct.get("/mcp", origin=LISTED)
     assert "Mcp-Session-Id" in headers(answer.headers)["access-control-expose-headers"].split(", ")
+
+
+@pytest.mark.parametrize("path", [EVENTS, RUNS, f"{RUNS}/x/events", "/mcp", "/healthz", "/mcp.json"])
+async def test_a_listed_origin_may_send_what_it_asks_for(make: Make, path: str) -> None:
+    direct = make(allowed_origins=LISTED)
+    names = ["authorization", "traceparent", "tracestate", "baggage", "x-api-key", "x-requested-with", "range"]
+    for asked in (",".join(names), " ,\t" + ", ".join(names).upper()):
+        answer = await direct.ask("OPTIONS", path, origin=LISTED, access_control_request_headers=asked)
+        allowed = headers(answer.headers)["access-control-allow-headers"].lower().split(", ")
+        assert {*names, "content-type"} <= set(allowed)
+    other = await direct.ask("OPTIONS", path, access_control_request_headers="x-api-key")
+    assert "x-api-key" not in str(other.headers)
+
+
+@pytest.mark.parametrize(
+    "asked", ["*", "a b", "a:b", "a\r\nX-Evil: 1", "a\nb", "\xe4", "a;b", '"a"', "", ",,", "(a)", "a" * 101]
+)
+async def test_what_is_no_field_name_is_not_sent_back(make: Make, asked: str) -> None:
+    direct = make(allowed_origins=LISTED)
+    plain = await direct.ask("OPTIONS", EVENTS, origin=LISTED)
+    answer = await direct.ask("OPTIONS", EVENTS, origin=LISTED, access_control_request_headers=asked)
+    assert answer.headers == plain.headers
+    more = await direct.ask("OPTIONS", EVENTS, origin=LISTED, access_control_request_headers=f"{asked},x-1")
+    assert headers(more.headers)["access-control-allow-headers"].endswith("Mcp-Session-Id, x-1")
+
+
+async def test_a_preflight_is_no_mirror(make: Make) -> None:
+    direct = make(allowed_origins=LISTED)
+    asked = ",".join(f"x-{number}" for number in range(10_000))
+    answer = await direct.ask("OPTIONS", EVENTS, origin=LISTED, access_control_request_headers=asked)
+    names = headers(answer.headers)["access-control-allow-headers"].split(", ")
+    assert names[-1] == f"x-{MAX_ASKED_FIELDS - 1}"
 
 
 async def test_an_extensions_origin_can_be_listed(make: Make) -> None:
