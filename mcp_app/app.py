@@ -49,6 +49,13 @@ class Server:
     instructions: str | None = None
     endpoint: Endpoint | None = None
 
+    def cut_by_clients(self) -> list[str]:
+        """A line that names the texts for models that some clients cut; none if there are no such texts."""
+        texts = {"instructions": self.instructions or ""}
+        for noun, items in (("tool", self.registry), ("resource", self.resources), ("prompt", self.prompts)):
+            texts |= {f"{noun} {item.name}": item.description for item in items}
+        return cut_short(texts)
+
 
 def create_app(
     settings: Settings | None = None,
@@ -107,7 +114,7 @@ class _Lifespan:
 
     async def start(self) -> None:
         server = self._server
-        for each in (*retired(os.environ), *unknown(os.environ), *_cut_short(server)):
+        for each in (*retired(os.environ), *unknown(os.environ), *server.cut_by_clients()):
             logger.warning("%s", each)
         log = MemoryLog()
         runs = Runs(server.settings, log)
@@ -143,13 +150,6 @@ class _Lifespan:
             self._drain_deadline = asyncio.get_running_loop().time() + DRAIN_SECONDS
             self._draining = asyncio.create_task(self._server.endpoint.drain(), name="drain")
         return self._draining
-
-
-def _cut_short(server: Server) -> list[str]:
-    texts = {"instructions": server.instructions or ""}
-    for noun, items in (("tool", server.registry), ("resource", server.resources), ("prompt", server.prompts)):
-        texts |= {f"{noun} {item.name}": item.description for item in items}
-    return cut_short(texts)
 
 
 def _respond(server: Server) -> Callable[[], Respond]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
 from mcp_app.client.options import add_connection
 
@@ -39,5 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     named = argparse.Namespace(tools=arguments.where, with_builtin=False, allow_anonymous=False)
     _, served = application(named)
+    for line in served.cut_by_clients():
+        sys.stderr.write(f"mcp-app: {line}\n")
     print_tools(tool_list(served.registry), as_json=arguments.json)
     return 0

@@ -107,6 +107,16 @@ async def test_the_tools_of_files_are_listed_alike(tmp_path: Path) -> None:
     assert [each["name"] for each in json.loads(as_json.out)["tools"]] == ["two"]
 
 
+async def test_of_files_it_names_the_texts_that_clients_cut(tmp_path: Path) -> None:
+    define = 'from mcp_app import tool\n\n@tool(description="y" * 3000)\ndef one() -> int:\n    return 1\n'
+    (tmp_path / "a.py").write_text(f'"""{"x" * 2049}"""\n{define}')
+    seen = await call("a.py", cwd=tmp_path)
+    assert seen.status == 0
+    [line] = seen.err.splitlines()
+    assert line.startswith("mcp-app: longer than the 2,048 characters")
+    assert line.endswith(": instructions (2,049 characters), tool one (3,000 characters)")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
