@@ -8,10 +8,10 @@ from __future__ import annotations
 import base64
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic_core import from_json
 
@@ -21,6 +21,8 @@ from ..protocol.mcp.icons import SIZE, THEMES, checked_src, checked_type
 from ..protocol.mcp.meta_key import key_problem
 from .content_data import bytes_and_type
 from .source import check_sendable
+
+T = TypeVar("T")
 
 MAX_ICON_CHARS = 128 * 1024
 """Of an icon's address. Its bytes would be sent with each list, to clients that show it with some 100 pixels a side."""
@@ -50,13 +52,14 @@ class Icon:
             if self.mime_type is not None:
                 checked_type(self.mime_type)
             checked_src(str(self.src))
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise ToolDefinitionError(f"An icon: {error}.") from error
         if len(str(self.src)) > MAX_ICON_CHARS:
             raise ToolDefinitionError(f"An icon of more than {MAX_ICON_CHARS} characters: give its URL.")
-        listed = not isinstance(self.sizes, str) and all(isinstance(each, str) for each in self.sizes)
-        if not listed or not all(re.match(SIZE, each) for each in self.sizes):
+        sizes = _items(self.sizes, str)
+        if sizes is None or not all(re.match(SIZE, each) for each in sizes):
             raise ToolDefinitionError(f'An icon: sizes are a list such as ["48x48"] or ["any"], not {self.sizes!r}.')
+        object.__setattr__(self, "sizes", sizes)
         if self.theme is not None and self.theme not in THEMES:
             raise ToolDefinitionError(f'An icon: the theme is "light" or "dark", not {self.theme!r}.')
 
@@ -83,12 +86,21 @@ class Metadata(NamedTuple):
     @classmethod
     def of(cls, where: str, icons: Iterable[Icon], meta: Mapping[str, Any] | None, tags: Iterable[str]) -> Metadata:
         """From the options of a decorator; `where` names the definition. Raises ToolDefinitionError."""
-        found = [] if isinstance(icons, Icon | str) else list(icons)
-        if isinstance(icons, Icon | str) or not all(isinstance(icon, Icon) for icon in found):
+        if (found := _items(icons, Icon)) is None:
             raise ToolDefinitionError(
                 f'{where}: icons is a list of Icon, as in [Icon("https://example.com/icon.png")].'
             )
-        return cls(tuple(found), _meta(where, {} if meta is None else meta), _tags(where, tags))
+        return cls(found, _meta(where, {} if meta is None else meta), _tags(where, tags))
+
+
+def _items(given: Any, kind: type[T]) -> tuple[T, ...] | None:
+    """The items of `given`, those of a set in the alphabet's order; None if that is no list of `kind`."""
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        return None
+    items = tuple(given)
+    if not all(isinstance(item, kind) for item in items):
+        return None
+    return tuple(sorted(items, key=str)) if isinstance(given, Set) else items
 
 
 def _meta(where: str, given: Any) -> Mapping[str, Any]:
@@ -103,9 +115,9 @@ def _meta(where: str, given: Any) -> Mapping[str, Any]:
 
 
 def _tags(where: str, given: Any) -> tuple[str, ...]:
-    """Each once, in their order; that of a set is the alphabet's."""
-    tags = [] if isinstance(given, str) else list(given)
-    if isinstance(given, str) or not all(isinstance(tag, str) and tag.strip() for tag in tags):
+    """Each once."""
+    tags = _items(given, str)
+    if tags is None or not all(tag.strip() for tag in tags):
         raise ToolDefinitionError(f'{where}: tags is a list of words, as in ["weather"], not {given!r}.')
     check_sendable(where, {"tags": tags})
-    return tuple(dict.fromkeys(sorted(tags) if isinstance(given, set | frozenset) else tags))
+    return tuple(dict.fromkeys(tags))

@@ -20,6 +20,14 @@ def test_a_url_is_an_icon() -> None:
     assert Icon("https://a.example/i.png").wire() == {"src": "https://a.example/i.png"}
 
 
+def test_an_icon_is_a_value() -> None:
+    sizes = ["48x48"]
+    one, other = Icon("https://a.example/i.png", sizes=sizes), Icon("https://a.example/i.png", sizes=("48x48",))
+    sizes.clear()
+    assert one == other
+    assert len({one, other}) == 1
+
+
 def test_a_file_becomes_a_data_uri_of_its_type(tmp_path: Path) -> None:
     file = tmp_path / "icon.png"
     file.write_bytes(PNG)
@@ -59,6 +67,9 @@ def test_a_drawing_is_one_too(tmp_path: Path) -> None:
         ("https://a.example/i", {"sizes": ["48"]}, '["48x48"]'),
         ("https://a.example/i", {"sizes": ["48x48\n"]}, '["48x48"]'),
         ("https://a.example/i", {"sizes": [48]}, '["48x48"]'),
+        ("https://a.example/i", {"sizes": 48}, '["48x48"]'),
+        ("https://a.example/i", {"sizes": None}, '["48x48"]'),
+        ("https://a.example/i", {"mime_type": 5}, "An icon: "),
         ("https://a.example/i", {"theme": "grey"}, '"light" or "dark"'),
         ("data:image/png;base64," + "A" * MAX_ICON_CHARS, {}, "give its URL"),
     ],
@@ -90,6 +101,9 @@ def one() -> str:
         ({"icons": Icon("https://a.example/i.png")}, "icons is a list of Icon"),
         ({"icons": "https://a.example/i.png"}, "icons is a list of Icon"),
         ({"icons": ["https://a.example/i.png"]}, "icons is a list of Icon"),
+        ({"icons": None}, "icons is a list of Icon"),
+        ({"tags": 5}, "tags is a list of words"),
+        ({"meta": {"x": float("nan")}}, "cannot be sent"),
         ({"meta": ["a"]}, "meta is a dict"),
         ({"meta": {1: "a"}}, "meta is a dict"),
         ({"meta": {"io.modelcontextprotocol/x": 1}}, "reserved for MCP"),
