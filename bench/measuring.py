@@ -23,7 +23,7 @@ from .servers import Door, Server
 from .starting import Ground, Running, ground, started
 from .wire import Lost
 from .works import Cell, Pace, Work
-from .works.called import warm
+from .works.called import ECHO_WORK, warm
 from .works.starts import START_WORK
 from .works.table import GROWTH, WORKS
 
@@ -94,8 +94,10 @@ def _round(
         for server in _order(plan, number):
             running = stack.enter_context(started(server, place))
             running.rates = rates.setdefault(server.name, {})
-            for door in server.doors:
-                warm(running, door, plan.pace)
+            running.logging = _logging(plan, server, place, rates, stack)
+            for each in [running] if running.logging is None else [running, running.logging]:
+                for door in server.doors:
+                    warm(each, door, plan.pace)
             up.append(running)
         for work in shared:
             for cell in work.cells:
@@ -103,6 +105,19 @@ def _round(
                     for door in running.server.doors:
                         if plan.wants(work, door, cell):
                             _sample(plan, number, running, door, work, cell, results, say)
+
+
+def _logging(
+    plan: Plan, server: Server, place: Ground, rates: dict[str, dict[str, float]], stack: ExitStack
+) -> Running | None:
+    """The server's twin that writes its access log, if the echo, whose column that is, is measured on it."""
+    twin = server.logging()
+    name = ECHO_WORK.name
+    if twin is None or name not in plan.works or not any(name in door.works for door in server.doors):
+        return None
+    running = stack.enter_context(started(twin, place))
+    running.rates = rates.setdefault(f"{server.name}, logging", {})
+    return running
 
 
 def _order(plan: Plan, number: int) -> Sequence[Server]:

@@ -7,7 +7,7 @@ where, and which works make sense there.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .dialects import MCP, MCP_2025, PLAIN, TUTORIAL, Dialect
 
@@ -51,14 +51,18 @@ class Server:
     warm_seconds: float = 0.4
     """Load before anything is measured."""
 
+    def logging(self) -> Server | None:
+        """The same with the access log that it comes with; None for a server that has none, as those of Node.js."""
+        if self.hypercorn:
+            return replace(self, hypercorn={**self.hypercorn, "accesslog": '"-"', "loglevel": '"INFO"'})
+        return replace(self, command=self.command.replace(_SILENT, "")) if _SILENT in self.command else None
 
-_UVICORN = (
-    "{run} -m uvicorn --host 127.0.0.1 --port {port} --loop uvloop --http httptools"
-    " --no-access-log --log-level warning "
-)
+
+_SILENT = " --no-access-log --log-level warning"
+_UVICORN = "{run} -m uvicorn --host 127.0.0.1 --port {port} --loop uvloop --http httptools" + _SILENT + " "
 _HYPERCORN = "{run} -m hypercorn -c {config} "
 _OURS = "{run} -m mcp_app serve --bind 127.0.0.1:{tls_port} --insecure-bind 127.0.0.1:{port} {programs}/ours_tools.py"
-_UVLOOP = {"worker_class": '"uvloop"', "accesslog": '""'}
+_UVLOOP = {"worker_class": '"uvloop"', "accesslog": '""', "loglevel": '"WARNING"'}
 _LIKE_OURS = {
     "worker_class": '"uvloop"',
     "workers": "0",

@@ -66,6 +66,8 @@ class Running:
     first_answer_cpu_s: float = 0.0
     rest_mib: float = 0.0
     rates: dict[str, float] = field(default_factory=dict)
+    logging: Running | None = None
+    """The same server with its access log on, as another process; None where there is none."""
 
     def dial(self, door: Door, *, reading: bool = True) -> Wire:
         return dial(self.tls_port if door.tls else self.port, self.ca if door.tls else None, reading=reading)

@@ -43,6 +43,7 @@ class Target:
 
 TARGETS: tuple[Target, ...] = (
     Target("echo, HTTP/1.1, CPU", "echo", MANY, "cpu_us", H1, 0.8, SDK_JSON),
+    Target("echo, HTTP/1.1, CPU, with access logs", "echo", MANY, "logging_us", H1, 0.8, SDK_JSON),
     Target("echo, h2 + TLS, CPU, same Hypercorn", "echo", MANY, "cpu_us", H2, 0.4, SDK_H2),
     Target("echo, h2 + TLS, CPU, the SDK's best", "echo", MANY, "cpu_us", H2, 0.8, SDK_JSON),
     Target("echo, HTTP/1.1, CPU, what the lane gains", "echo", MANY, "cpu_us", H1, 0.7, BY_QUART_H1),

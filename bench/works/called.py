@@ -58,7 +58,10 @@ def warm(running: Running, door: Door, pace: Pace) -> None:
 
 
 def _echo(running: Running, door: Door, cell: Cell, pace: Pace) -> Values:
-    return calls_of(running, door, cell, pace, "echo", ECHO)
+    values = calls_of(running, door, cell, pace, "echo", ECHO)
+    if running.logging is not None:
+        values["logging_us"] = calls_of(running.logging, door, cell, pace, "echo", ECHO)["cpu_us"]
+    return values
 
 
 def _ten(running: Running, door: Door, cell: Cell, pace: Pace) -> Values:
@@ -81,8 +84,8 @@ _CELLS = {1: Cell("1 at once"), 32: Cell("32 at once", 32), 128: Cell("128 at on
 ECHO_WORK = Work(
     "echo",
     "Echo as JSON",
-    "One call, one JSON answer.",
-    _PER_CALL,
+    "One call, one JSON answer. With its access log on, as it comes, a server is a process of its own.",
+    (*_PER_CALL, Metric("logging_us", "CPU µs, logging", digits=0)),
     tuple(_CELLS.values()),
     _echo,
 )

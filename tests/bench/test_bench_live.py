@@ -28,22 +28,42 @@ TINY: Pace = replace(QUICK, load_seconds=0.02, idle_part=0.01)
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[starting.Running]:
+def place() -> Iterator[starting.Ground]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(environments, "interpreter", lambda name: Path(sys.executable))
-        [server] = servers.named(["mcp_app-asyncio"])
-        every = servers.named(["mcp_app"])[0].doors
-        with starting.ground() as place, starting.started(replace(server, doors=every), place) as running:
-            yield running
+        with starting.ground() as place:
+            yield place
+
+
+@pytest.fixture(scope="module")
+def running(place: starting.Ground) -> Iterator[starting.Running]:
+    [server] = servers.named(["mcp_app-asyncio"])
+    every = servers.named(["mcp_app"])[0].doors
+    with starting.started(replace(server, doors=every), place) as running:
+        yield running
 
 
 @pytest.mark.parametrize("name", ["h1", "h2"])
 def test_fifty_echoes(running: starting.Running, name: str) -> None:
     [door] = [each for each in running.server.doors if each.name == name]
     values = ECHO_WORK.measure(running, door, Cell("25 at once", 25), TINY)
-    assert values.keys() == {each.key for each in ECHO_WORK.metrics}
+    assert values.keys() == {each.key for each in ECHO_WORK.metrics} - {"logging_us"}
     assert values["cpu_us"] > 0
     assert 0 < values["p50_ms"] <= values["p99_ms"]
+
+
+def test_the_echo_is_measured_on_the_twin_that_writes_its_log_too(
+    running: starting.Running, place: starting.Ground
+) -> None:
+    twin = replace(running.server, name="twin").logging()
+    assert twin is not None
+    with starting.started(twin, place) as logging:
+        both = replace(running, logging=logging)
+        values = ECHO_WORK.measure(both, running.server.doors[0], Cell("2 at once", 2), TINY)
+        assert values.keys() == {each.key for each in ECHO_WORK.metrics}
+        assert values["logging_us"] > 0
+        [log] = place.directory.glob("twin-*/log")
+        assert log.read_text().count('"POST ') >= 50
 
 
 @pytest.mark.parametrize("name", ["h1", "h2", "plain h1", "plain h2"])

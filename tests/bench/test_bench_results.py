@@ -18,7 +18,13 @@ def run_of(ours: list[float], theirs: list[float]) -> Results:
     results = Results(about={"Python": "3"})
     for subject, values in ((H1, ours), (SDK_JSON, theirs)):
         results.samples += [
-            Sample(number, "echo", CELL, subject, {"cpu_us": value, "per_s": 1e6 / value, "p50_ms": 1.0, "p99_ms": 2.0})
+            Sample(
+                number,
+                "echo",
+                CELL,
+                subject,
+                {"cpu_us": value, "per_s": 1e6 / value, "p50_ms": 1.0, "p99_ms": 2.0, "logging_us": value + 10},
+            )
             for number, value in enumerate(values, 1)
         ]
     return results
@@ -80,8 +86,8 @@ def test_a_run_as_a_page() -> None:
     results = run_of([100], [200])
     results.failures = ["Echo, 1 at once, ts-v1 h1: WrongAnswer"]
     text = report.rendered(results)
-    assert "| mcp_app h1 | 100 (0.50) | 10,000 (2.00) | 1.00 (1.00) | 2.00 (1.00) | 0.50 |" in text
-    assert "| mcp-json h1 | 200 (1.00) | 5,000 (1.00) | 1.00 (1.00) | 2.00 (1.00) | 1 |" in text
+    assert "| mcp_app h1 | 100 (0.50) | 10,000 (2.00) | 1.00 (1.00) | 2.00 (1.00) | 110 (0.52) | 0.50 |" in text
+    assert "| mcp-json h1 | 200 (1.00) | 5,000 (1.00) | 1.00 (1.00) | 2.00 (1.00) | 210 (1.00) | 1 |" in text
     assert "1 of 1 are met" in text
     assert "- Echo, 1 at once, ts-v1 h1: WrongAnswer" in text
     assert "÷ bare" not in text

@@ -28,6 +28,17 @@ def test_every_server_has_an_environment_a_program_and_works_that_exist() -> Non
             assert door.works <= known, server.name
 
 
+def test_every_server_is_silent_and_has_a_twin_that_logs_but_those_of_node() -> None:
+    for server in servers.SERVERS:
+        twin = server.logging()
+        assert (twin is None) == environments.is_npm(server.environment), server.name
+        if twin is not None:
+            assert twin != server
+            assert "--no-access-log" in server.command or server.hypercorn["loglevel"] == '"WARNING"', server.name
+            assert "--no-access-log" not in twin.command
+            assert twin.hypercorn.get("accesslog", '"-"') == '"-"'
+
+
 def test_every_environment_is_pinned_and_used() -> None:
     used = {each.environment for each in servers.SERVERS} | {"node", "plots"}
     assert used == set(environments.names())
