@@ -12,6 +12,7 @@ import traceback
 from pathlib import Path
 from types import ModuleType
 
+from mcp_app.protocol.errors import ToolDefinitionError
 from mcp_app.server.errors import StartError
 
 
@@ -101,6 +102,7 @@ def _explained(name: str, path: Path | None, error: BaseException) -> str:
     last = (own or others)[-1:]
     place = f"{name if own else last[0].filename}:{last[0].lineno}" if last else name
     message = " ".join(str(error).split()) or "(no message)"
-    deeper = [frame for frame in others[-1:] if own and frame not in own and not isinstance(error, ImportError)]
+    told = (ImportError, ToolDefinitionError)  # which say where by themselves: in which of our lines helps no author
+    deeper = [frame for frame in others[-1:] if own and frame not in own and not isinstance(error, told)]
     raised = "".join(f" (raised at {each.filename}:{each.lineno}, in {each.name}; see --traceback)" for each in deeper)
     return f"{place}: {type(error).__name__}: {message}{raised}"

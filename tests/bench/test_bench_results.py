@@ -88,7 +88,7 @@ def test_a_run_as_a_page() -> None:
     text = report.rendered(results)
     assert "| mcp_app h1 | 100 (0.50) | 10,000 (2.00) | 1.00 (1.00) | 2.00 (1.00) | 110 (0.52) | 0.50 |" in text
     assert "| mcp-json h1 | 200 (1.00) | 5,000 (1.00) | 1.00 (1.00) | 2.00 (1.00) | 210 (1.00) | 1 |" in text
-    assert "1 of 1 are met" in text
+    assert "2 of 2 are met" in text
     assert "- Echo, 1 at once, ts-v1 h1: WrongAnswer" in text
     assert "÷ bare" not in text
 

@@ -324,3 +324,10 @@ def test_a_list_of_what_is_served_is_nothing_to_tell(tmp_path: Path) -> None:
     assert load(written(tmp_path, text)).notes == ()
     listed = load(written(tmp_path, f"{MADE}TOOLS = [made('a'), made('b')]", "listed.py") + ":TOOLS")
     assert [each.name for each in listed.tools] == ["a", "b"]
+
+
+def test_a_tool_that_cannot_be_defined_is_not_traced_into_this_package(tmp_path: Path) -> None:
+    said = refusal(
+        written(tmp_path, "from mcp_app import tool\n\n@tool(readonly=True)\ndef f() -> int:\n    return 1\n")
+    )
+    assert said.endswith("my_tools.py:3: ToolDefinitionError: @tool has no option readonly. Did you mean read_only?")
