@@ -7,7 +7,7 @@
 VENV ?= .venv
 # The interpreter .venv is made from. Empty: the first of these that runs and is new enough.
 PYTHON ?=
-CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
+CANDIDATES := python3 python3.13 python3.12 python3.11
 
 IN := $(VENV)/bin
 # Newer than pyproject.toml: what it asks for is installed.

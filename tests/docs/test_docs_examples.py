@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from doc_page import ROOT
+from doc_page import ROOT, blocks
 from live_server import process
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -34,6 +34,19 @@ def test_hello(tmp_path: Path) -> None:
     assert [event["metadata"]["progress"] for event in greeted if event["type"] == "progress"] == [1, 2, 3]
     assert greeted[-1]["data"] == "Hello, Ada!"
     assert [event.get("data") for event in counted[1:]] == [2, 1, "lift-off"]
+
+
+def test_what_is_shared_is_open_for_every_call_and_closed_in_the_end(tmp_path: Path) -> None:
+    [block] = [
+        each for each in blocks(ROOT / "docs" / "how-to-write-tools.md", "python") if each.file_name == "shared.py"
+    ]
+    text = block.text.replace("        yield\n", '        yield\n    print("closed", flush=True)\n')
+    (tmp_path / "shared.py").write_text(text)
+    with process("shared.py:app", cwd=tmp_path) as server:
+        for _ in range(2):
+            assert events(server.url, "status_of", address=f"{server.url}/healthz")[-1]["data"] == 200
+        assert "closed" not in server.output
+    assert "closed" in server.output
 
 
 def test_read_csv(tmp_path: Path) -> None:
