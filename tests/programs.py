@@ -36,6 +36,7 @@ NEEDED: Mapping[str, Needed] = {
     "caddy": Needed("apt-get install caddy", ("caddy",)),
     "chromium": Needed("apt-get install chromium", ("chromium", "chromium-browser", "google-chrome")),
     "curl": Needed("apt-get install curl", ("curl",)),
+    "fish": Needed("apt-get install fish", ("fish",)),
     "h2load": Needed("apt-get install nghttp2-client", ("h2load",)),
     "haproxy": Needed("apt-get install haproxy", ("haproxy",)),
     "nginx": Needed("apt-get install nginx-light", ("nginx",)),
@@ -44,6 +45,7 @@ NEEDED: Mapping[str, Needed] = {
     "redis-server": Needed("apt-get install redis-server", ("redis-server",)),
     "valgrind": Needed("apt-get install valgrind", ("valgrind",)),
     "varnishd": Needed("apt-get install varnish", ("varnishd",)),
+    "zsh": Needed("apt-get install zsh", ("zsh",)),
     "ipv6": Needed("give the loopback interface the address ::1", check=_ipv6_loopback),
 }
 

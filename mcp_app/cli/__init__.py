@@ -47,6 +47,7 @@ def _parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
         "follow": _add_follow,
         "list": _add_list,
         "certs": certs.add_parser,
+        "completion": _add_completion,
     }
     for add in [adding[words[0]]] if words and words[0] in adding else adding.values():
         add(commands)
@@ -77,6 +78,12 @@ def _add_list(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     from mcp_app.cli.listing import add_parser
 
     add_parser(commands)
+
+
+def _add_completion(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from mcp_app.cli.completion import add_parser
+
+    add_parser(commands, _parser)
 
 
 def _version() -> str:
