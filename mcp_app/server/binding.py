@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import ssl
 
 from hypercorn.config import Config, Sockets
 
@@ -26,7 +27,7 @@ def bind(config: Config) -> Sockets:
     Raises `StartError` naming the address that cannot be bound, or the certificate that cannot be used; then no socket
     stays bound.
     """
-    _check_certificate(config)
+    ssl_context(config)
     bound = Sockets([], [], [])
     try:
         main = bound.secure_sockets if config.ssl_enabled else bound.insecure_sockets
@@ -85,11 +86,10 @@ def _bind_one(config: Config, address: str, option: str) -> list[socket.socket]:
         raise StartError(f"cannot listen on {address}: {reason}; {remedy.format(option=option)}") from error
 
 
-def _check_certificate(config: Config) -> None:
-    if not config.ssl_enabled:
-        return
+def ssl_context(config: Config) -> ssl.SSLContext | None:
+    """The context of the certificate; None without one. Raises `StartError` naming the files if they cannot be used."""
     try:
-        config.create_ssl_context()
+        return config.create_ssl_context()
     except OSError as error:  # ssl.SSLError is one
         raise StartError(
             f"certfile {config.certfile} and keyfile {config.keyfile} cannot be used: {error.strerror or error}"

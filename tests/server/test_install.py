@@ -6,6 +6,7 @@ import asyncio
 import logging
 import types
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import hypercorn.asyncio
@@ -195,3 +196,9 @@ async def test_a_setting_that_is_retired_and_still_set_is_named_at_start(
     ]
     assert "create_app(lane=False)" in said[0]
     assert [line for line in said if "NEVER_WAS" in line and "since" in line] == []
+
+
+async def test_a_certificate_that_is_not_there_is_named(tmp_path: Path) -> None:
+    config = loopback_config(certfile=str(tmp_path / "cert.pem"), keyfile=str(tmp_path / "key.pem"))
+    with pytest.raises(StartError, match=r"certfile .*cert\.pem and keyfile .*key\.pem cannot be used: No such file"):
+        await worker.worker_serve(Provoking(), config, shutdown_trigger=asyncio.Event().wait)

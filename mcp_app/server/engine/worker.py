@@ -113,8 +113,8 @@ async def worker_serve(
     choose(config)
     if sockets is not None:  # bound by Hypercorn's command, whose process this is; a program's own `serve()` has none
         take_over(config)
+    tls = binding.ssl_context(config)
     bound = config.create_sockets() if sockets is None else sockets
-    tls = config.create_ssl_context()
     if shutdown_trigger is None:
         shutdown = _signal_trigger(config, tls, signal.SIGTERM, signal.SIGINT)
     elif _is_worker_process():
