@@ -14,8 +14,8 @@ from live_server import client_tls, serving
 from priority.priority import DeadlockError, DuplicateStreamError, MissingStreamError
 from raw_h2 import RawH2, raw_h2
 
+from mcp_app.server.engine.round_robin import RoundRobin
 from mcp_app.server.engine.streams import StreamBuffer
-from mcp_app.server.engine.turns import RoundRobin
 
 FRAME = 16384
 BIG = bytes(range(256)) * 2048

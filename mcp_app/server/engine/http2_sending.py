@@ -1,6 +1,6 @@
 """HTTP/2 on one connection, the sending half: stream events become frames.
 
-Received events are handled in `http2`, header blocks are encoded in `header_blocks`, streams are scheduled in `turns`.
+Received events are handled in `http2`, header blocks are encoded in `header_blocks`, streams are scheduled in `round_robin`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from priority.priority import MissingStreamError
 from .header_blocks import IndexingEncoder, are_sent_unchanged
 from .http2_frames import FrameBudget
 from .lingering import Lingering
+from .round_robin import RoundRobin
 from .streams import FinalBody, StreamBuffer
-from .turns import RoundRobin
 
 UNREAD_SECONDS = 1.0
 """How long a client whose window is shut may take to open it for the last bytes of an application that has returned:
