@@ -20,7 +20,7 @@ from hypercorn.config import Config, Sockets
 from hypercorn.typing import ASGIFramework
 from hypercorn.utils import LifespanFailureError, LifespanTimeoutError, wrap_app
 
-from mcp_app.server import binding, hangup, main_task, overdue
+from mcp_app.server import binding, forced_exit, hangup, main_task
 from mcp_app.server.addresses import urls
 from mcp_app.server.engine import worker
 from mcp_app.server.errors import StartError
@@ -88,10 +88,10 @@ async def _serve_until_signal(app: ASGIFramework, config: Config, sockets: Socke
 
     def stop() -> None:
         if requested.is_set():
-            flush_all(overdue.FLUSH_SECONDS)
+            flush_all(forced_exit.FLUSH_SECONDS)
             os._exit(EXIT_INTERRUPTED)  # second signal: do not wait for the last events
         requested.set()
-        overdue.exit_after(overdue.shutdown_seconds(config))
+        forced_exit.exit_after(forced_exit.shutdown_seconds(config))
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
@@ -99,7 +99,7 @@ async def _serve_until_signal(app: ASGIFramework, config: Config, sockets: Socke
     hangup.listen(config, tls, stop)
     await serve_async(app, config, sockets, shutdown=requested.wait, on_ready=on_ready, tls=tls)
     # Everything that can end gracefully has ended; what still runs is a tool that ignores its cancellation.
-    overdue.exit_after(overdue.LEFTOVER_SECONDS)
+    forced_exit.exit_after(forced_exit.LEFTOVER_SECONDS)
 
 
 def _loop_factory(config: Config) -> main_task.LoopFactory | None:

@@ -12,7 +12,7 @@ import pytest
 from doc_page import PAGES, Block, blocks
 from hypercorn.config import Config
 
-from mcp_app.server import overdue, vocabulary
+from mcp_app.server import forced_exit, vocabulary
 
 
 def of(*languages: str) -> list[Block]:
@@ -58,7 +58,7 @@ def unit() -> configparser.ConfigParser:
 def test_the_unit_waits_longer_than_the_longest_orderly_stop() -> None:
     [block] = [block for block in of("toml") if "graceful_timeout" in block.text]
     config = Config.from_mapping(tomllib.loads(block.text))
-    assert int(unit()["Service"]["TimeoutStopSec"]) > overdue.shutdown_seconds(config)
+    assert int(unit()["Service"]["TimeoutStopSec"]) > forced_exit.shutdown_seconds(config)
 
 
 def test_the_unit_signals_the_server_alone_and_starts_what_there_is() -> None:

@@ -18,7 +18,7 @@ from live_server import loopback_config, serving
 from mcp_app.server import binding
 from mcp_app.server.addresses import urls
 from mcp_app.server.errors import StartError
-from mcp_app.server.overdue import shutdown_seconds
+from mcp_app.server.forced_exit import shutdown_seconds
 from mcp_app.server.run import _loop_factory, serve_async
 
 

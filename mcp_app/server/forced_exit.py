@@ -37,7 +37,7 @@ def shutdown_seconds(config: Config) -> float:
 
 def exit_after(seconds: float) -> None:
     """End the process with status 1 in `seconds`, unless it has ended by then."""
-    threading.Thread(target=_exit, args=(seconds,), name="overdue", daemon=True).start()
+    threading.Thread(target=_exit, args=(seconds,), name="forced-exit", daemon=True).start()
 
 
 def _exit(seconds: float) -> None:
