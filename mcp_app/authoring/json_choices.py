@@ -1,4 +1,4 @@
-"""Enumerations and constants, chosen by the JSON that they are listed as.
+"""Enumerations, constants and names of dicts, read from the JSON that they are listed as.
 
 Pydantic compares with the Python values: it finds none for a tuple, a date or a member of an enumeration, and takes
 True for 1. A Flag, and an enumeration with `_missing_`, has more values than are listed. Nothing is listed here.
@@ -6,6 +6,7 @@ True for 1. A Flag, and an enumeration with `_missing_`, has more values than ar
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from enum import Enum, Flag
 from typing import Any, cast
@@ -41,7 +42,12 @@ def _json_key(value: Any) -> bytes:
     return encode(number(value) if type(value) is float else value)
 
 
-def chosen_by_name(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
+def name_of_dict(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
+    """The schema of a dict's name, which JSON writes as a string: in one way, so that no two are the same in Python."""
+    read = _READ.get(schema["type"])
+    if read is not None:
+        inner = cast(CoreSchema, {key: schema[key] for key in schema if key != "ref"})
+        return instead(schema, cast(Schema, core_schema.no_info_before_validator_function(read, inner)))
     target = definitions.get(schema.get("schema_ref", ""))
     if target is not None and target["type"] == "enum":
         schema = {key: value for key, value in target.items() if key != "ref"}
@@ -50,6 +56,23 @@ def chosen_by_name(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
     if all(isinstance(_listed(value) if schema["type"] == "enum" else value, str) for value in _values(schema)):
         return schema
     return _chosen(schema, {_name_of(_listed(value)): value for value in _values(schema)}, str)
+
+
+INTEGER_NAME = "^(0|-?[1-9][0-9]{0,308})$"
+"""An integer as a name, as long as strict_json takes one."""
+
+_INTEGER = re.compile(INTEGER_NAME, re.ASCII)
+
+
+def _integer(name: Any) -> Any:
+    return int(name) if isinstance(name, str) and _INTEGER.fullmatch(name) else name
+
+
+def _boolean(name: Any) -> Any:
+    return {"true": True, "false": False}.get(name, name) if isinstance(name, str) else name
+
+
+_READ: Mapping[str, Callable[[Any], Any]] = {"int": _integer, "bool": _boolean}
 
 
 def _name_of(value: Any) -> str:

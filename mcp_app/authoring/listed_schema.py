@@ -16,10 +16,11 @@ from pydantic_core import PydanticSerializationError, core_schema
 from ..protocol.event import encode
 from ..protocol.json_schema import alternatives, inlined, with_subschemas
 from ..protocol.untitled import Untitled
+from .json_choices import INTEGER_NAME
 from .pydantic_schema import is_authors, json_of
 
 _NAMES: Mapping[str, Mapping[str, Any]] = {
-    "integer": {"pattern": "^-?[0-9]+$"},
+    "integer": {"pattern": INTEGER_NAME},
     "boolean": {"enum": [False, True]},
 }
 """How a name is written that is a number or a truth value in Python."""
@@ -47,14 +48,13 @@ class _Generator(Untitled):
     def dict_schema(self, schema: core_schema.DictSchema) -> dict[str, Any]:
         """Names that are no strings in Python, of which pydantic says nothing."""
         listed = super().dict_schema(schema)
+        if "patternProperties" in listed:  # which allow any other name
+            [(pattern, values)] = listed.pop("patternProperties").items()
+            listed = {**listed, "additionalProperties": values, "propertyNames": {"pattern": pattern}}
         names = self.generate_inner(schema["keys_schema"]) if "keys_schema" in schema else {}
         if names.get("type") in _NAMES:
             names = {**_NAMES[names["type"]], **names}
-        if (
-            "propertyNames" not in listed
-            and names.keys() & {"enum", "const", "pattern"}
-            and "patternProperties" not in listed
-        ):
+        if "propertyNames" not in listed and names.keys() & {"enum", "const", "pattern"}:
             listed["propertyNames"] = names
         return listed
 

@@ -16,7 +16,7 @@ from typing import Any, cast
 from pydantic.types import EncodedBytes, EncodedStr
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticSerializationError, core_schema, to_jsonable_python
 
-from .json_choices import chosen_by_json, chosen_by_name
+from .json_choices import chosen_by_json, name_of_dict
 from .schema_walk import Schema, children, instead, rewrite
 
 DICTS = frozenset(["dict", "ordered-dict", "frozen-dict", "counter"])
@@ -76,7 +76,7 @@ def for_json(schema: CoreSchema) -> CoreSchema:
     def with_names(inner: Schema) -> Schema | None:
         if inner["type"] not in DICTS or "keys_schema" not in inner:
             return None
-        names = rewrite(inner["keys_schema"], functools.partial(chosen_by_name, definitions=definitions))
+        names = rewrite(inner["keys_schema"], functools.partial(name_of_dict, definitions=definitions))
         rest = {key: rewrite(inner[key], _for_json, with_names) for key in ("values_schema",) if key in inner}
         return {**inner, "keys_schema": names, **rest}
 

@@ -314,6 +314,24 @@ def test_what_can_be_filled_is_not_refused(annotation: Any) -> None:
     taking(annotation)
 
 
+@pytest.mark.parametrize(
+    ("annotation", "right", "wrong"),
+    [
+        (dict[int, str], {"1": "a", "-2": "b", "0": "c"}, ["01", "-0", "+1", "1.0", " 1", "", "1" * 400]),
+        (dict[bool, str], {"true": "a", "false": "b"}, ["True", "1", "yes", "on", ""]),
+        (dict[Annotated[str, Field(pattern="^a")], str], {"ab": "a"}, ["b", ""]),
+    ],
+)
+def test_a_name_of_a_dict_is_written_in_one_way(annotation: Any, right: dict[str, str], wrong: list[str]) -> None:
+    made = taking(annotation)
+    assert len(made.arguments({"x": right})["x"]) == len(right)
+    assert is_listed(made, right)
+    for name in wrong:
+        assert not is_listed(made, {name: "a"})
+        with pytest.raises(errors.InvalidParams):
+            made.arguments({"x": {name: "a"}})
+
+
 def test_a_type_that_means_nothing_says_what_to_write() -> None:
     with pytest.raises(ToolDefinitionError, match=r"parameter x .*refers to Json.*TypeAliasType.*JsonValue"):
         taking(Json)

@@ -20,7 +20,9 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
 INTEGERS = st.integers(-5, 5) | st.integers(-(2**53), 2**53)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-5, 5).map(float)
 SCALARS = st.none() | st.booleans() | INTEGERS | FLOATS | TEXT
-NAMES = TEXT | st.sampled_from(["1", "2", "-7", "true", "false", "fast", "a", "b", "theName", "x"])
+NAMES = TEXT | st.sampled_from(
+    ["1", "2", "01", " 1", "-7", "-0", "yes", "true", "false", "fast", "a", "b", "theName", "x"]
+)
 ANY_JSON = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=3), max_leaves=5
 )
@@ -139,7 +141,7 @@ def _dicts(drawn: tuple[Drawn, tuple[Any, list[Any], list[str]]]) -> Drawn:
         GenericAlias(dict, (kind, inner.annotation)),
         st.dictionaries(st.sampled_from(names), inner.given, max_size=2),
         st.dictionaries(st.sampled_from(keys), inner.made, max_size=2),
-        inner.exact and kind is not int and kind is not bool,  # " 1", "yes"
+        inner.exact,
     )
 
 
