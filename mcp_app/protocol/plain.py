@@ -22,6 +22,7 @@ from .errors import InvalidRequest, McpAppError
 from .event import Entry, Event, EventType, Shape, decode, encode
 from .event_id import EventId
 from .http import sse, strict_json
+from .http.seal import normalised
 from .problems import problems
 
 RESERVED = frozenset({"tool", "run", "heartbeat", "heartbeat_seconds", "cap_seconds", "params"})
@@ -78,7 +79,8 @@ class Query:
         parameter stood in `params` or in the query itself. The validated arguments are not part of it: they can be
         any object, and secret."""
         texts_by_name = {
-            name: value if isinstance(value, str) else encode(value).decode() for name, value in self.params.items()
+            name: value if isinstance(value, str) else encode(normalised(value)).decode()
+            for name, value in self.params.items()
         }
         for name, texts in self.texts.items():
             texts_by_name[name] = texts[0] if len(texts) == 1 else encode(texts).decode()

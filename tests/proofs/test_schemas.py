@@ -112,3 +112,20 @@ def test_what_is_declared_is_sent(drawn: Drawn, data: st.DataObject) -> None:
             assert is_portable(schema)
             Draft202012Validator.check_schema(schema)
             Draft202012Validator(schema).validate(sent)
+
+
+@given(TYPES, st.data())
+@examples(IN_SUITE)
+def test_json_as_text_is_taken_for_itself_where_no_text_is(drawn: Drawn, data: st.DataObject) -> None:
+    made = taking(drawn.annotation)
+    value = json.loads(json.dumps(data.draw(drawn.given)))
+    text = json.dumps(value)
+    plain, repaired = taken(made, {"x": value}), taken(made, {"x": text})
+    if plain is None or plain.repaired or is_listed(made, {"x": text}):
+        return
+    if isinstance(value, str):  # of a type that is written as text: it is not read twice
+        assert repaired is None
+    else:
+        assert repaired is not None, (drawn.annotation, value)
+        assert repaired.arguments == plain.arguments, (drawn.annotation, value)
+        assert repaired.repaired == 1

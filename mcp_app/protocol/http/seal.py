@@ -84,15 +84,16 @@ def digest(params: Mapping[str, Any]) -> bytes:
 
     The order of names is ignored, and so is the notation of numbers (JavaScript clients send 1.0 back as 1).
     """
-    stable = {name: _normalised(value) for name, value in params.items() if name not in _RETRY_FIELDS}
+    stable = {name: normalised(value) for name, value in params.items() if name not in _RETRY_FIELDS}
     return hashlib.sha256(json.dumps(stable, sort_keys=True, separators=(",", ":")).encode()).digest()
 
 
-def _normalised(value: Any) -> Any:
+def normalised(value: Any) -> Any:
+    """The JSON value with each number in one notation: 1 for 1.0."""
     if isinstance(value, dict):
-        return {name: _normalised(each) for name, each in value.items()}
+        return {name: normalised(each) for name, each in value.items()}
     if isinstance(value, list):
-        return [_normalised(each) for each in value]
+        return [normalised(each) for each in value]
     return number(value) if isinstance(value, float) else value
 
 
