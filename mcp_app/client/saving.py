@@ -52,7 +52,7 @@ class Saved:
         """One line: media type, size, and where it was written or how it is. None for a block without bytes."""
         found = _bytes_of(block)
         if found is None:
-            return None
+            return _linked(block)
         kind, content = found
         size = f"{len(content) / 1000:.0f} kB" if len(content) >= 1000 else f"{len(content)} bytes"
         where = "--save DIR writes it" if self._directory is None else str(self._written(kind, content))
@@ -74,6 +74,13 @@ class Saved:
                     Status.FAILED, f"cannot write {path}: {error.strerror or error}", "The tool itself is done."
                 ) from error
             return path
+
+
+def _linked(block: Mapping[str, Any]) -> str | None:
+    """What was too large for an event, and the path at which the server keeps it for a while."""
+    if block.get("type") != "resource_link" or not isinstance(block.get("url"), str):
+        return None
+    return f"[{block.get('mimeType')}, {block.get('size')} bytes, too large for an event: GET {block['url']}]"
 
 
 def _bytes_of(block: Mapping[str, Any]) -> tuple[str, bytes] | None:

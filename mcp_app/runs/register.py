@@ -81,6 +81,11 @@ class Runs:
         return len(self._working)
 
     @property
+    def kept_bytes(self) -> int:
+        """What is kept of finished runs, in bytes."""
+        return self._finished_bytes
+
+    @property
     def kept(self) -> int:
         """Runs that can be read, those being worked on among them."""
         return len(self._runs)
@@ -182,7 +187,10 @@ class Runs:
         return self._runs[run_id]
 
     def forget(self, run: Run) -> None:
-        """Do not keep the run once it has ended, although its policy says so: no caller can come back to it."""
+        """Do not keep the run once it has ended, although its policy says so: no caller can come back to it, unless to
+        results that were linked."""
+        if run.results is not None:
+            return
         if run.id in self._finished and run.idle:
             self._forget(run)
         elif run.id in self._runs:

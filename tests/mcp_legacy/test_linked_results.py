@@ -84,13 +84,14 @@ def large(stage: Stage) -> Stage:
 class Modern:
     """A client of the revision without sessions."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, capabilities: dict[str, Any] | None = None) -> None:
         self.stage = stage
+        self.capabilities = capabilities or {}
 
     async def result(self, method: str, params: dict[str, Any], token: str | None = None) -> Any:
         prefix = "io.modelcontextprotocol/"
-        meta = {f"{prefix}protocolVersion": MODERN, f"{prefix}clientCapabilities": {}}
-        name = params.get("name") or params["uri"]
+        meta = {f"{prefix}protocolVersion": MODERN, f"{prefix}clientCapabilities": self.capabilities}
+        name = params.get("name") or params.get("uri") or params["taskId"]
         headers = {"mcp_protocol_version": MODERN, "mcp_method": method, "mcp_name": name}
         answer = await self.stage.ask("POST", call(method, {**params, "_meta": meta}), **headers)
         message = await last(answer)
@@ -385,3 +386,43 @@ async def test_what_there_is_not(large: Stage) -> None:
     started = decoded(await large.ask("POST", {"tool": "add", "params": {"a": 1, "b": 2}}, path=RUNS))
     answer = await large.ask("GET", path=f"{started['url']}/results/1")
     assert (answer.status, decoded(answer)["error"]["code"]) == (404, "unknown_run")
+
+
+# --- as a task -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_call_that_may_be_a_task_and_ends_at_once_keeps_what_it_links(stage: Stage) -> None:
+    @tool(task="may")
+    async def now() -> Image:
+        return Image(PNG)
+
+    @tool(task="must")
+    async def later() -> Image:
+        return Image(PNG)
+
+    stage.tools.add(now)
+    stage.tools.add(later)
+    tasks = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
+    client = Modern(stage, tasks)
+    result = await client.result("tools/call", {"name": "now", "arguments": {}})
+    (link,) = links(result, MODERN)
+    assert "blob" in (await client.result("resources/read", {"uri": link["uri"]}))["contents"][0]
+    task = await client.result("tools/call", {"name": "later", "arguments": {}})
+    run = stage.runs.find(task["taskId"], "anonymous")
+    await asyncio.wait_for(run.stopped(), SECONDS)
+    polled = await client.result("tasks/get", {"taskId": task["taskId"]})
+    (link,) = links(polled["result"], MODERN)
+    assert "blob" in (await client.result("resources/read", {"uri": link["uri"]}))["contents"][0]
+
+
+async def test_what_a_task_keeps_of_its_request_is_weighed(stage: Stage) -> None:
+    @tool(task="must")
+    async def later(text: str) -> int:
+        return len(text)
+
+    stage.tools.add(later)
+    client = Modern(stage, {"extensions": {"io.modelcontextprotocol/tasks": {}}})
+    task = await client.result("tools/call", {"name": "later", "arguments": {"text": "x" * 300_000}})
+    run = stage.runs.find(task["taskId"], "anonymous")
+    await asyncio.wait_for(run.stopped(), SECONDS)
+    assert 300_000 < stage.runs.kept_bytes < 700_000

@@ -190,6 +190,11 @@ async def test_what_was_shown_is_let_go_with_the_next_run(site: Site, visitor: V
     assert await page.evaluate("window.held.size") == 0
 
 
+SCRIPT = """async (block) => {
+  const { contents } = await import("/page/content.js");
+  document.querySelector("main").replaceChildren(contents([block]));
+}"""
+
 BLOCKS: list[tuple[Any, str]] = [
     ({"type": "image", "data": "!", "mimeType": "image/png"}, "This picture is not readable base64."),
     ({"type": "image", "data": "AAAA", "mimeType": "image/png"}, "This browser can not show it."),
@@ -202,14 +207,20 @@ BLOCKS: list[tuple[Any, str]] = [
 ]
 
 
+async def test_a_result_that_was_too_large_for_an_event_is_a_link(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    path = "/api/v1/mcp/runs/0123/results/1"
+    block = {"type": "resource_link", "uri": "run://0123/results/1", "name": "result-1.png", "url": path}
+    await page.evaluate(SCRIPT, block)
+    link = page.locator("main a")
+    await expect(link).to_have_text("result-1.png")
+    assert await link.evaluate("link => link.href") == f"{site.server.tls_url}{path}"
+
+
 async def test_a_block_that_can_not_be_shown_says_so(site: Site, visitor: Visitor) -> None:
     page = await visitor.open(site.server.tls_url)
-    script = """async (block) => {
-      const { contents } = await import("/page/content.js");
-      document.querySelector("main").replaceChildren(contents([block]));
-    }"""
     for block, words in BLOCKS:
-        await page.evaluate(script, block)
+        await page.evaluate(SCRIPT, block)
         main = page.locator("main")
         await expect(main).to_contain_text(words)
         await expect(main.locator("a:not([download]), img, audio, b")).to_have_count(0)

@@ -77,11 +77,13 @@ function resource({ uri, mimeType = "", text, blob }, n) {
   return figure;
 }
 
-/** A resource to be read elsewhere: a link where the address is one of the web, else its name. */
-function linked({ uri, name, title, description, mimeType, size }) {
+/** A resource to be read elsewhere: a link where the address is one of the web, or one of this server's results that are
+ * too large for an event; else its name. */
+function linked({ uri, name, title, description, mimeType, size, url }) {
   const box = el("p", "linked");
   const shown = cut(String(title ?? name ?? uri), 300);
-  box.append(link(shown, String(uri)) ?? el("strong", "", shown));
+  const kept = typeof url === "string" && url.startsWith("/") ? location.origin + url : null;
+  box.append(link(shown, kept ?? String(uri)) ?? el("strong", "", shown));
   const facts = [mimeType, typeof size === "number" ? bytes(size) : "", uri].filter((fact) => typeof fact === "string" && fact !== "");
   box.append(el("span", "hint", ` ${cut(facts.join(" · "), 500)}`));
   if (typeof description === "string" && description !== "") box.append(el("span", "hint about", cut(description, 2000)));

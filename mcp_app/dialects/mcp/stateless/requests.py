@@ -188,7 +188,7 @@ class StatelessMethods:
 
     async def _new_task(self, request: StatelessRequest, tool: Tool, structure: Structure) -> Task:
         states, asker = await self._retry_asker(request, once=tool.once)
-        return self._tasks.new(self._info(request, tool, structure, seal=states.seal), asker)
+        return self._tasks.new(self._info(request, tool, structure, seal=states.seal), asker, request.http.body)
 
     def _task(
         self, method: Callable[[Mapping[str, Any]], dict[str, Any]]

@@ -31,7 +31,10 @@ class Task(PollingAsker):
     `created` and `updated` are seconds since the epoch. `on_change` is called when the value of `outcome` has changed.
     """
 
-    def __init__(self, info: RequestInfo, retry_asker: RetryAsker, now: Callable[[], float]) -> None:
+    def __init__(
+        self, info: RequestInfo, retry_asker: RetryAsker, now: Callable[[], float], request_bytes: int = 0
+    ) -> None:
+        """`request_bytes`: what the parameters take, which `requestState` is bound to."""
         super().__init__(retry_asker, self._touch)
         self.transcript = Transcript(info)
         self.created = self.updated = now()
@@ -39,6 +42,12 @@ class Task(PollingAsker):
         self._last: Event | None = None  # the log's object: a separate response would not count towards any size
         self._error: bytes | None = None
         self._now = now
+        self._request_bytes = request_bytes
+
+    @property
+    def size(self) -> int:
+        """The bytes that are kept for the response."""
+        return self.transcript.size + self._request_bytes
 
     def _touch(self) -> None:
         self.updated = self._now()

@@ -25,6 +25,7 @@ from ....protocol.mcp.request_info import RequestInfo
 from ....protocol.mcp.tasks import TaskSnapshot, extension_required, supports_tasks
 from ....protocol.policy import MCP_TASK
 from ....runs import Reader, Run, Runs
+from ....runs.memory import request_bytes
 from ....web.messages import PRINCIPAL, Answer, Request, json_answer
 from ....web.metrics import Metrics
 from ..answering import acceptable
@@ -104,9 +105,9 @@ class Tasks:
         supports tasks."""
         return tool.task is None and supports_tasks(capabilities)
 
-    def new(self, info: RequestInfo, retry_asker: RetryAsker) -> Task:
-        """The asker of a call that may become a task."""
-        return Task(info, retry_asker, self._now)
+    def new(self, info: RequestInfo, retry_asker: RetryAsker, body: bytes) -> Task:
+        """The asker of a call that may become a task; `body` is that of its request."""
+        return Task(info, retry_asker, self._now, request_bytes(body, {}))
 
     def promote(self, run: Run, task: Task, reader: Reader) -> bytes | None:
         """Turn a run whose caller is reading it into a task. Returns the response with which the reader ends; None for
@@ -125,7 +126,7 @@ class Tasks:
         return self._created(run, task)
 
     def _follow(self, run: Run, task: Task, reader: Reader) -> asyncio.Task[None]:
-        run.beside = task.transcript
+        run.beside = task
         task.on_change = partial(self._on_change, run.id)
         following = asyncio.create_task(task.follow(reader), name=f"task {run.id}")
         self._following.add(following)
