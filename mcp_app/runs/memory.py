@@ -38,7 +38,7 @@ class Memory:
 
 
 class Share:
-    """What one run holds of it, until it is released."""
+    """What one run holds of it."""
 
     __slots__ = ("_memory", "size")
 
@@ -48,14 +48,9 @@ class Share:
         self._memory.held += size
 
     def add(self, size: int) -> None:
-        """Count so many bytes more."""
+        """Count so many bytes more, or less."""
         self.size += size
         self._memory.held += size
-
-    def release(self) -> None:
-        """Count none of it any more. Idempotent."""
-        self._memory.held -= self.size
-        self.size = 0
 
 
 def request_bytes(body: bytes, headers: Mapping[str, str]) -> int:

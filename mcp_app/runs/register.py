@@ -141,7 +141,7 @@ class Runs:
             await run.begin(arguments, {**(metadata or {}), "cap_seconds": number(cap)})
         except BaseException:
             self._working.discard(run)
-            run.release()
+            run.release_request()
             self._drop(run)
             raise
         return run
@@ -159,7 +159,8 @@ class Runs:
             left = next(iter(self._lingering))
             self._working.discard(left)
             left.stop(Left("The caller left, and others needed the place."))
-            left.release()
+            left.release_request()
+            left.release_log()
             self._track_closing(left)
 
     def _overloaded(self, size: int) -> str | None:
@@ -234,6 +235,7 @@ class Runs:
         self._forgetting.at(run.id, self._clock() + life_left + self._settings.keep_seconds)
         self._finished[run.id] = 0
         self._weigh(run)
+        run.release_log()
 
     def _track_closing(self, run: Run) -> None:
         if run.closing is not None:
@@ -281,6 +283,7 @@ class Runs:
 
     def _drop(self, run: Run) -> None:
         self._runs.pop(run.id, None)
+        run.release_log()  # which a slow reader may have kept it from, long after its end
         key = self._key_of.pop(run.id, None)
         if key is not None and self._keys[key][1] == run.id:
             del self._keys[key]

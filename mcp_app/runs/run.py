@@ -139,7 +139,7 @@ class Run:
         self.beside: Weighed | None = None
         self._caller, self._host = caller, host
         self._origin = ORIGIN.get()
-        self._share = Share(host.memory, size)
+        self._request_size, self._share = size, Share(host.memory, size)
         self._writer = Writer(
             host.log,
             self.id,
@@ -287,6 +287,7 @@ class Run:
         self.stopped_by = end
         self._end(end.code)
         self.closing = asyncio.create_task(self._close(end), name=f"end of run {self.id}")
+        self.closing.add_done_callback(lambda _: self.release_request())
 
     def end_at_cap(self, seconds: float = math.inf) -> None:
         """Stop it at its cap, or at that of a reader, `seconds`, which a second one may have set lower."""
@@ -342,23 +343,24 @@ class Run:
             await self._finish(end)
             self._writer.release()
             self._task = None  # which a run that is kept for minutes need not keep
-            self.release()
+            self.release_request()
 
     async def _linked(self, result: Encoded) -> Outcome:
         data, shape = await self._writer.link_result(result.data, Shape.CONTENT if result.content else Shape.VALUE)
         return Outcome(Encoded(data, content=True), linked=shape)
 
-    def release(self) -> None:
-        """The function works no more: what it was called with is not kept."""
-        self._share.release()
+    def release_request(self) -> None:
+        """The function works no more: what it was called with is not kept. Idempotent."""
+        self._share.add(-self._request_size)
+        self._request_size = 0
         self._caller.headers = {}
+
+    def release_log(self) -> None:
+        """What is kept of it is counted elsewhere from now on, or nothing is. Idempotent."""
+        self._share.add(self._request_size - self._share.size)
 
     async def _close(self, end: McpAppError | InputRequired) -> None:
         await self._finish(end)
-        await self._cancel()
-        self.release()
-
-    async def _cancel(self) -> None:
         task = self._task
         if task is None:
             return

@@ -10,6 +10,8 @@ from command_line import Terminal, call, terminal
 from live_server import LiveServer
 from wire_app import PATH
 
+from mcp_app.client.saving import Saved
+
 
 def lines(shown: Terminal) -> list[str]:
     """What stands on the terminal, without what the bar drew and took away."""
@@ -99,3 +101,12 @@ async def test_what_no_server_of_ours_sends_is_shown_all_the_same(server: LiveSe
     assert any(line.startswith("grade Z  score 1000") for line in seen)
     assert '{"a":[]}' in seen
     assert 'deep  {"b":{}}' in seen
+
+
+def test_what_was_too_large_for_an_event_says_where_it_is(tmp_path: Path) -> None:
+    link = {"type": "resource_link", "uri": "run://0/results/1", "mimeType": "image/png", "size": 2_000_000}
+    saved = Saved(None, "plot")
+    assert saved.described({**link, "url": "/runs/0/results/1"}) == (
+        "[image/png, 2000000 bytes, too large for an event: GET /runs/0/results/1]"
+    )
+    assert saved.described(link) is None  # of an author's own: it stands as it is

@@ -83,6 +83,21 @@ async def test_small_events_count_for_what_they_take() -> None:
         assert stage.runs.memory.held > 900 * ENTRY_BYTES
 
 
+@on_loop_clock
+async def test_the_log_of_an_ended_run_counts_while_a_slow_reader_holds_it() -> None:
+    async def tells(ctx: Context) -> None:
+        await ctx.partial("x" * 500_000)
+
+    async with Stage() as stage:
+        run = await stage.start(tells, PLAIN_POST, body=b"x" * 50_000)
+        reader = run.attach()
+        await run.stopped()
+        assert 500_000 < stage.runs.memory.held < 520_000
+        await read_to_end(reader)
+        reader.close()
+        assert (stage.runs.memory.held, stage.runs.kept) == (0, 0)
+
+
 @pytest.mark.parametrize("policy", [PLAIN_POST, PLAIN_DETACHED, MCP_2026_07_28], ids=lambda row: row.name)
 @on_loop_clock
 async def test_above_the_bound_new_runs_are_refused_and_those_that_work_go_on(policy: Any) -> None:
