@@ -81,6 +81,22 @@ async def test_who_falls_behind_is_told_and_goes_on_from_there(outbox: Outbox) -
     assert await heard(again) == [b"next"]
 
 
+async def test_what_was_lost_is_told_once_also_to_who_repeats_a_last_event_id(outbox: Outbox) -> None:
+    """The error has no id, so a client that comes back by itself has the one of before."""
+    for number in range(RETENTION.entries + 3):
+        outbox.send(b"%d" % number)
+    await asyncio.sleep(0)
+    listener = outbox.listen(1)
+    with pytest.raises(Purged):
+        await listener.next(math.inf)
+    listener.close()
+    again = outbox.listen(1)
+    outbox.send(b"next")
+    assert await heard(again) == [b"next"]
+    kept = outbox.listen(outbox.last - 1)
+    assert await heard(kept) == [b"next"], "what is behind the loss can be had again"
+
+
 async def test_a_number_that_is_still_to_come_is_refused(outbox: Outbox) -> None:
     outbox.send(b"1")
     await asyncio.sleep(0)

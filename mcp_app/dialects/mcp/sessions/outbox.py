@@ -33,6 +33,8 @@ class Outbox:
         self.id = secrets.token_hex(16)
         self.delivered = 0
         """The number of the last message that was delivered to a listener."""
+        self.lost = 0
+        """The number of the last message of which a listener was told that messages up to it may be lost."""
         self.last = 0
         """The number of the last message in the log."""
         self.listener: Listener | None = None
@@ -74,10 +76,12 @@ class Outbox:
     def listen(self, after: int | None = None) -> Listener:
         """A listener for the messages after number `after`, or after the last one delivered. Replaces the previous one.
 
+        A loss is told once: a client that comes back with the number from before it gets what follows the loss.
+
         Raises InvalidRequest for a number that has not been reached yet.
         """
         self.check(after)
-        self.listener = Listener(self, self._log, self.delivered if after is None else after)
+        self.listener = Listener(self, self._log, self.delivered if after is None else max(after, self.lost))
         return self.listener
 
     def close(self) -> None:
@@ -120,7 +124,7 @@ class Listener:
         except UnknownRun:
             return None
         except Purged:
-            self._outbox.delivered = self._outbox.last
+            self._outbox.delivered = self._outbox.lost = self._outbox.last
             raise
         if self._detached():  # replaced during the await: the messages belong to the new listener
             return None
