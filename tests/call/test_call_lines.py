@@ -160,4 +160,5 @@ def test_exit_status_of_a_last_event() -> None:
     assert status_of_last_event("tool_failed") == 1
     assert status_of_last_event("time_cap") == 4
     assert status_of_last_event("shutdown") == 5
+    assert status_of_last_event("unknown_run") == 5, "come back to after a restart"
     assert status_of_last_event("never heard of") == 1
