@@ -1,6 +1,7 @@
 """HTTP/2 on one connection, the sending half: stream events become frames.
 
-Received events are handled in `http2`, header blocks are encoded in `header_blocks`, streams are scheduled in `round_robin`.
+Received events are handled in `http2`, header blocks are encoded in `header_blocks`, streams are scheduled in
+`round_robin`.
 """
 
 from __future__ import annotations
