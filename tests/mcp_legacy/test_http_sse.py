@@ -9,6 +9,7 @@ import pytest
 from legacy_client import STREAM, Events, Stage, call
 from loop_clock import on_loop_clock
 
+from mcp_app import Context, tool
 from mcp_app.protocol.mcp.revisions import SESSION_REVISIONS
 
 EVENTS = "/api/v1/mcp/sse"
@@ -234,3 +235,71 @@ async def test_who_holds_the_stream_open_uses_the_session() -> None:
     old.events.leave()
     assert len(stage.endpoint.sessions) == 1
     await stage.close()
+
+
+# --- a client that reads slowly --------------------------------------------------------------------------------------
+
+
+@tool
+async def large(size: int) -> dict[str, str]:
+    return {"text": "x" * size}
+
+
+@tool
+async def chatty(ctx: Context) -> str:
+    for number in range(2000):
+        await ctx.progress(number, 2000, "x" * 500)
+    return "done"
+
+
+async def begin(old: Old, count: int, **params: Any) -> list[int]:
+    """So many calls at once; their ids."""
+    ids = list(range(1000, 1000 + count))
+    for id_ in ids:
+        assert await old.send(call("tools/call", params, id_)) == 202
+    for _ in range(200):
+        await asyncio.sleep(0)
+    return ids
+
+
+@pytest.mark.parametrize("size", [300_000, 700_000, 900_000, 3_000_000])
+async def test_large_answers_wait_for_a_client_that_reads_slowly(stage: Stage, size: int) -> None:
+    stage.tools.add(large)
+    old = await connected(stage)
+    ids = await begin(old, 6, name="large", arguments={"size": size})
+    await asyncio.sleep(0.2)
+    stage.endpoint.sessions.list_changed("tools")
+    found = [await old.events.message() for _ in range(7)]
+    assert sorted(each["id"] for each in found if "id" in each) == ids
+    assert [each["method"] for each in found if "method" in each] == ["notifications/tools/list_changed"]
+    assert (await old.request("ping"))["result"] == {}
+
+
+async def test_a_tool_waits_for_a_client_that_reads_slowly(stage: Stage) -> None:
+    stage.tools.add(chatty)
+    old = await connected(stage)
+    (id_,) = await begin(old, 1, name="chatty", arguments={}, _meta={"progressToken": "t"})
+    await asyncio.sleep(0.2)
+    assert stage.runs.working == 1, "it is a window ahead, not at its end"
+    found = []
+    while (message := await old.events.message()).get("id") != id_:
+        found.append(message["params"]["progress"])
+    assert len(found) == 2000
+    assert found == sorted(found)
+
+
+async def test_only_so_many_requests_wait(stage: Stage) -> None:
+    old = await connected(stage)
+    await begin(old, 128, name="steps", arguments={"n": 1})
+    assert await old.send(call("ping", None, 5)) == 503
+    assert await old.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1000}}) == 202
+    assert (await old.events.message())["id"] == 1000
+    assert (await old.request("ping"))["result"] == {}
+
+
+async def test_a_stop_waits_for_no_reader(stage: Stage) -> None:
+    stage.tools.add(large)
+    old = await connected(stage)
+    await begin(old, 6, name="large", arguments={"size": 900_000})
+    await asyncio.wait_for(stage.endpoint.drain(), 10)
+    assert len(stage.endpoint.sessions) == 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from ...config.settings import Settings
@@ -89,7 +89,7 @@ class Answering:
         filtered = self._filtered(run.follow(after), run, transcript, stream, run.policy.on_cap, resumed_at=run.events)
         return self._streamed(filtered, run, stream, after, sse.OPEN_AGAIN)
 
-    async def relay(self, run: Run, transcript: Transcript, send: Callable[[bytes], None]) -> None:
+    async def relay(self, run: Run, transcript: Transcript, send: Callable[[bytes], Awaitable[None]]) -> None:
         """Send every message of the request, the response last, on a stream that is not its own."""
         reader = run.attach()
         filtered = self._filtered(reader, run, transcript, self._stream(run), OnCap.END_RUN)
@@ -97,9 +97,9 @@ class Answering:
             while (batch := await filtered.next(math.inf)) is not None:
                 for item in batch:
                     if isinstance(item, Entry):
-                        send(filtered.message(item))
+                        await send(filtered.message(item))
         except McpAppError as error:  # the reader fell behind the log
-            send(rpc_error(error, transcript.info.id).encode())
+            await send(rpc_error(error, transcript.info.id).encode())
         finally:
             reader.close()
 

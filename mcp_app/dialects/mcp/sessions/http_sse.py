@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 from urllib.parse import parse_qs
 
+from ....protocol.errors import Overloaded
 from ....protocol.http import sse
 from ....protocol.mcp import jsonrpc
 from ....protocol.mcp.jsonrpc import Code, RpcBody, RpcError
 from ....protocol.policy import MCP_2024_11_05
+from ....runs.register import RETRY_AFTER
 from ....web.links import Links
 from ....web.messages import PRINCIPAL, Answer, Request
 from ..answering import Answering
@@ -21,6 +23,10 @@ from .listening import Listening
 from .register import Sessions
 from .requests import SessionMethods
 from .session import Session
+
+MAX_UNANSWERED = 128
+"""Requests of one session without an answer, as many as streams of an HTTP/2 connection: their answers wait in memory
+for a client that does not read."""
 
 
 class HttpSse:
@@ -57,6 +63,8 @@ class HttpSse:
         if isinstance(message, list):
             raise RpcError(Code.INVALID_REQUEST, "This transport has no batches: send each message alone.")
         if isinstance(message, jsonrpc.RpcRequest):
+            if len(session.relays) >= MAX_UNANSWERED:
+                raise Overloaded(f"{MAX_UNANSWERED} requests of this session have no answer yet.", headers=RETRY_AFTER)
             task = asyncio.create_task(self._answer(session, message, request))
             session.relays.add(task)
             task.add_done_callback(session.relays.discard)
@@ -79,8 +87,8 @@ class HttpSse:
         try:
             started = await self._methods.begin(session, message, request)
             if isinstance(started, bytes):
-                session.outbox.send(started)
+                await session.outbox.deliver(started)
             else:
-                await self._answering.relay(started.run, started.transcript, session.outbox.send)
+                await self._answering.relay(started.run, started.transcript, session.outbox.deliver)
         except Exception as error:
             session.outbox.send(as_rpc_error(error, message.id).encode())

@@ -21,6 +21,9 @@ logger = logging.getLogger("mcp_app.mcp")
 RETENTION = Retention(entries=WINDOW_ENTRIES, bytes=WINDOW_BYTES)
 """Messages kept for a client that is not listening, or that lost its connection."""
 
+UNREAD_BYTES = RETENTION.bytes // 2
+UNREAD_MESSAGES = RETENTION.entries // 2
+"""Of these, what `deliver` leaves unread, so that messages which cannot wait have room, too."""
 
 _END = Event(EventType.COMPLETE, b"null")
 """The entry after the last message."""
@@ -39,6 +42,11 @@ class Outbox:
         """The number of the last message in the log."""
         self.listener: Listener | None = None
         self.closed = False
+        self.read_bytes = 0
+        """The sum of the sizes of the messages that were delivered."""
+        self._sent_bytes = 0
+        self._waits = True
+        self._room: asyncio.Event | None = None  # set when messages were read; created by the first that waits
         self._log = log
         self._queue: list[Event] = []
         self._sender: asyncio.Task[None] | None = None
@@ -52,7 +60,39 @@ class Outbox:
             return
         self._append(Event(EventType.LOG, message))
 
+    async def deliver(self, message: bytes) -> None:
+        """Queue a message when the listener has read enough of those before: what it has not read would else be
+        dropped. A message of any size fits when all others are read."""
+        while self._waits and self.listener is not None and not self.closed:
+            unread = self._sent_bytes - self.read_bytes
+            if not unread or (unread + len(message) <= UNREAD_BYTES and self._unread_messages < UNREAD_MESSAGES):
+                break
+            self._room = self._room or asyncio.Event()
+            self._room.clear()
+            await self._room.wait()
+        self.send(message)
+
+    def stop_waiting(self) -> None:
+        """From now on `deliver` does not wait: the server is being stopped."""
+        self._waits = False
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._room is not None:
+            self._room.set()
+
+    @property
+    def _unread_messages(self) -> int:
+        return self.last + len(self._queue) - self.delivered
+
+    def delivery(self, last: Entry) -> None:
+        """Called by the listener: it has all messages up to and including this one."""
+        self.delivered = max(self.delivered, last.number)
+        self.read_bytes = max(self.read_bytes, last.end)
+        self._wake()
+
     def _append(self, event: Event) -> None:
+        self._sent_bytes += event.size
         self._queue.append(event)
         if self._sender is None:
             self._sender = asyncio.create_task(self._send(), name=f"messages of {self.id}")
@@ -89,6 +129,7 @@ class Outbox:
         if self.closed:
             return
         self.closed = True
+        self._wake()
         if self.listener is None:
             self._log.forget(self.id)
         else:
@@ -98,6 +139,7 @@ class Outbox:
         """Called when the listener is closed."""
         if self.listener is listener:
             self.listener = None
+            self._wake()
             if self.closed:
                 self._log.forget(self.id)
 
@@ -131,7 +173,7 @@ class Listener:
         if not batch:
             return batch
         self.after = batch[-1].number
-        self._outbox.delivered = max(self._outbox.delivered, self.after)
+        self._outbox.delivery(batch[-1])
         self._ended = batch[-1].event.last
         messages = [each for each in batch if not each.event.last]
         return messages or None

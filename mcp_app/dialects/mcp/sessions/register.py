@@ -80,6 +80,8 @@ class Sessions:
 
     async def drain(self) -> None:
         """End all sessions after their pending messages have been sent. `Runs.drain` must have ended the runs."""
+        for session in self._sessions.values():
+            session.outbox.stop_waiting()
         relays = [each for session in self._sessions.values() for each in session.relays]
         if relays:
             await asyncio.wait(relays)
