@@ -144,7 +144,7 @@ def test_unknown(uri: str) -> None:
 def test_unknown_names_what_is_near() -> None:
     with pytest.raises(UnknownResource) as refused:
         FIXTURE.match("test://static-test")
-    assert refused.value.hint.startswith("Did you mean test://static-text")
+    assert refused.value.suggestion.startswith("Did you mean test://static-text")
 
 
 def test_the_same_uri_written_in_another_way() -> None:
