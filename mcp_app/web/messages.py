@@ -32,7 +32,12 @@ STREAM_HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
 )
 
-WAITING_JSON_HEADERS = (*_JSON_HEADERS[:1], *STREAM_HEADERS[1:])
+WAITING_JSON_HEADERS = (
+    ("Content-Type", JSON),
+    ("Cache-Control", "no-store, no-transform"),
+    ("X-Accel-Buffering", "no"),
+    ("X-Content-Type-Options", "nosniff"),
+)
 """Those of a JSON body that is sent as a stream, whose first bytes come before its value is there."""
 
 PRINCIPAL = "anonymous"
