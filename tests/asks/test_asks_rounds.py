@@ -11,8 +11,8 @@ from asks_stage import ALL, Server, accepted, retry, sampled
 from pydantic import BaseModel, Field
 
 from mcp_app import Context, prompt, resource, tool
-from mcp_app.asking import Declined
-from mcp_app.asking.asker import TRIES
+from mcp_app.asking import CallState, Declined, NoAnswer, PollingAsker, RetryAsker
+from mcp_app.asking.asker import TRIES, form
 
 Make = Callable[..., Server]
 
@@ -423,3 +423,16 @@ async def test_a_long_description_reaches_the_form(serve: Make) -> None:
         },
     }
     assert (await server.call("ask", {"n": accepted()}, asked.state)).text == "Ann"
+
+
+async def test_a_task_goes_on_counting_the_answers_of_earlier_rounds() -> None:
+    question, wrong = form(Name, "What is your name?"), accepted(name=12345)
+    state = CallState(asked={"k": question.digest}, misfits={"k": TRIES - 2})
+    asker = PollingAsker(RetryAsker(ALL, state, {"k": wrong}), lambda: None)
+    asker.defer()
+    asking = asyncio.create_task(asker.ask(question, "k"))
+    await asyncio.sleep(0)
+    assert set(asker.outstanding) == {"k"}  # once more: the answer that came with the call was the last but one
+    asker.answer({"k": wrong})
+    with pytest.raises(NoAnswer, match="not what was asked for"):
+        await asyncio.wait_for(asking, 10)
