@@ -262,6 +262,17 @@ def _until(server: LiveServer, holds: Callable[[Mapping[str, float]], bool]) -> 
     pytest.fail("that never came to hold")
 
 
+MODERN_ONES = [each for each in CLIENTS if each.revision == MODERN]
+
+
+@pytest.mark.parametrize("client", MODERN_ONES, ids=lambda each: each.name)
+def test_json_may_begin_before_its_value(client: Client, tmp_path: Path) -> None:
+    """A line break for each heartbeat: here several, before the result comes."""
+    with process(str(HERE / "served.py"), cwd=tmp_path, env={"MCP_APP_HEARTBEAT_SECONDS": "0.1"}) as server:
+        assert client.drive(f"{server.url}{client.path}", "late") == {"late": EXPECTED["late"]}
+        assert "mcp_app_heartbeats_total 0" not in httpx.get(f"{server.url}/metrics", timeout=BOUND).text
+
+
 PATIENT = [each for each in CLIENTS if each.environment == "npm" and each.steps == ALL]
 
 
