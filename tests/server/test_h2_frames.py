@@ -48,6 +48,17 @@ FRAMES: dict[str, Frame] = {
 }
 
 
+@pytest.mark.parametrize("frame", [SettingsFrame(0, {4: 65535}), ExtensionFrame(type=0xBE, stream_id=0)], ids=str)
+def test_a_long_frame_is_many(frame: Frame) -> None:
+    long = frame.serialize_body() * 2000 or bytes(12_000)
+    header = len(long).to_bytes(3, "big") + bytes((frame.type or 0xBE, 0, 0, 0, 0, 0))
+    frames = InboundFrames(FrameBudget(lambda: 0.0))
+    frames.max_frame_size = 16384
+    frames.add_data(PREFACE + (header + long) * 20)
+    with pytest.raises(DenialOfServiceError):
+        list(frames)
+
+
 @pytest.mark.parametrize("name", FRAMES)
 async def test_who_sends_nothing_else_is_told_to_be_calm(name: str, caplog: pytest.LogCaptureFixture) -> None:
     async with serving(Provoking()) as server, raw_h2(server.tls_port, client_tls()) as client:

@@ -38,6 +38,9 @@ CREDIT_PER_WORK = 2
 """Given back for each request and each DATA frame, in either direction: a client acknowledges what it reads with a
 WINDOW_UPDATE for the stream and one for the connection."""
 
+BYTES_OF_A_FRAME = 64
+"""A longer frame is that many frames: one SETTINGS frame can have 2,730 settings."""
+
 MALFORMED_COST = 5
 """Of a malformed request, whose answer costs about as much as that many frames."""
 
@@ -106,7 +109,7 @@ class InboundFrames(FrameBuffer):
         if budget.credit < 0:
             budget.check()
         if (cost := _COSTS.get(type(frame))) is not None:
-            budget.spend(cost)
+            budget.spend(cost + frame.body_len // BYTES_OF_A_FRAME)
         elif type(frame) is HeadersFrame or (type(frame) is DataFrame and (frame.data or "END_STREAM" in frame.flags)):
             if budget.credit < MAX_CREDIT:  # inline, as is the check: 0.5% of an echo
                 budget.earn()
