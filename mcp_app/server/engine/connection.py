@@ -20,9 +20,13 @@ from hypercorn.utils import parse_socket_addr
 from .context import ServerContext
 from .http1 import Http1
 from .http2 import Http2
+from .http2_frames import Broken
 from .idle import IdleTimer
 from .waiting import TaskGroup
 from .writer import ConnectionWriter
+
+UNREAD_SECONDS = 0.5
+"""Until a connection that is not read any more is aborted, which may discard what the peer has yet to receive."""
 
 log = logging.getLogger("mcp_app.server")
 
@@ -52,6 +56,8 @@ class Connection(TCPServer):
         super().__init__(app, loop, config, context, state, reader, writer)
         self.writer = ConnectionWriter(writer.transport, reader, loop, self._on_write_error, context.terminated.is_set)
         self.idle_timer = IdleTimer(loop, config.keep_alive_timeout, self.close_if_idle)
+        self._is_unread = False
+        """What the peer still sends is not read."""
 
     async def run(self) -> None:
         """Serve the connection until it ends. Raises no exception of this connection."""
@@ -84,6 +90,8 @@ class Connection(TCPServer):
                     await self.writer.drain()  # does not wait, but raises the transport's error
             except (OSError, RuntimeError):
                 await self.protocol.handle(Closed())
+        elif isinstance(event, Broken):
+            await self._close_unread()
         elif isinstance(event, Closed):
             await self._close_shielded()
         elif isinstance(event, Updated) and not self._is_ending():
@@ -124,7 +132,7 @@ class Connection(TCPServer):
             await self._close()
 
     async def _read_data(self) -> None:
-        while not self.reader.at_eof():
+        while not (self._is_unread or self.reader.at_eof()):
             try:
                 data = await asyncio.wait_for(self.reader.read(MAX_RECV), self.config.read_timeout)
             except OSError:  # includes SSLError and TimeoutError
@@ -171,6 +179,20 @@ class Connection(TCPServer):
             await asyncio.shield(task)
         else:
             await self._close()
+
+    async def _close_unread(self) -> None:
+        """Close it without reading what the peer still sends: a TLS transport that closes decrypts all of it, for the 2
+        s in which close_notify does not come, and one client of that holds all others up."""
+        self._is_unread = True
+        try:
+            if self.writer.can_write_eof():
+                self.writer.write_eof()
+            self.writer.flush()
+            self.writer.transport.pause_reading()  # type: ignore[attr-defined]
+            await asyncio.sleep(UNREAD_SECONDS)
+        except (OSError, RuntimeError):
+            pass  # the connection is lost
+        self.writer.abort()
 
     async def _close(self) -> None:
         """As upstream, but the wait is bounded, and no exception of a connection that is ending anyway propagates."""

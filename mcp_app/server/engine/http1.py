@@ -22,6 +22,7 @@ from hyperframe.exceptions import HyperframeError
 from . import http1_lines, waiting
 from .context import ServerContext
 from .http1_requests import RequestParser
+from .http2_frames import Broken
 from .lingering import Lingering
 from .streams import FinalBody, HeadWithBody, RequestStream
 
@@ -129,12 +130,15 @@ class Http1(H11Protocol):
         self._start_lingering_close()
 
     async def _send_error_response(self, status_code: int) -> None:
-        """As upstream; and count the malformed request, and let a client that is still sending its head read this."""
+        """As upstream; and count the malformed request, let a client that is still sending its head read this, and read
+        no more of any other."""
         cast(ServerContext, self.context).malformed.add(self.client, "1.1", str(status_code))
         await super()._send_error_response(status_code)
         if status_code == _HEAD_TOO_LARGE:
             self._start_lingering_close()
-            raise _ReadingEnded
+        else:
+            await self.send(Broken())
+        raise _ReadingEnded
 
     def _start_lingering_close(self) -> None:
         self._lingering_close = _LingeringClose()
@@ -142,7 +146,7 @@ class Http1(H11Protocol):
 
     async def _close_after_lingering(self, lingering_close: _LingeringClose) -> None:
         await lingering_close.wait()
-        await self.send(Closed())
+        await self.send(Broken() if lingering_close.is_exhausted else Closed())
 
     def _is_receiving_body(self) -> bool:
         """Whether the client is still sending its request body (or waits for 100-continue before it does)."""
@@ -163,8 +167,6 @@ class Http1(H11Protocol):
             if len(settings) == 1:
                 if not _are_valid_settings(settings[0]):
                     await self._send_error_response(400)
-                    await self.send(Closed())
-                    raise _ReadingEnded
                 await super()._check_protocol(event)
 
     def _offers_upgrade(self) -> bool:
@@ -243,6 +245,9 @@ class _ReadPause(waiting.LazyEventWrapper):
 class _LingeringClose:
     """The time between an early response and the close; `done` is set when it ends."""
 
+    is_exhausted = False
+    """More has come than is read."""
+
     def __init__(self) -> None:
         self.done = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -264,6 +269,7 @@ class _LingeringClose:
         if not data or _completes_body(connection, data):
             self.done.set()
         elif not may_continue:
+            self.is_exhausted = True
             await self.done.wait()
 
 

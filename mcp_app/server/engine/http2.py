@@ -15,8 +15,8 @@ from h2.events import DataReceived, Event, RequestReceived, StreamReset, Trailer
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes
 from h2.stream import H2Stream, StreamState
-from hypercorn.events import Closed, RawData, Updated
 from hypercorn.events import Event as ConnectionEvent
+from hypercorn.events import RawData, Updated
 from hypercorn.protocol.events import InformationalResponse, Request
 from hypercorn.protocol.http_stream import ASGIHTTPState
 from hypercorn.protocol.ws_stream import WSStream
@@ -25,7 +25,7 @@ from priority.priority import DuplicateStreamError
 
 from . import header_blocks
 from .context import ServerContext
-from .http2_frames import MALFORMED_COST, InboundFrames
+from .http2_frames import MALFORMED_COST, Broken, InboundFrames
 from .http2_sending import Http2Sender
 from .http2_streams import ActiveStreams, DiscardingStream, lenient_settings
 from .streams import RequestStream, StreamBuffer
@@ -71,7 +71,7 @@ class Http2(Http2Sender):
                 frames.discard()
                 self._count_malformed(f"GOAWAY {ErrorCodes(error.error_code).name}")
                 await self._flush()
-                await self.send(Closed())
+                await self.send(Broken())
                 return
             await self._handle_events(events)
             if not frames.is_interrupted:

@@ -11,6 +11,7 @@ from time import monotonic
 
 from h2.exceptions import DenialOfServiceError
 from h2.frame_buffer import FrameBuffer
+from hypercorn.events import Closed
 from hyperframe.frame import (
     AltSvcFrame,
     DataFrame,
@@ -47,6 +48,10 @@ MALFORMED_COST = 5
 _COSTS: dict[type[Frame], int] = dict.fromkeys(
     (AltSvcFrame, ExtensionFrame, PingFrame, PriorityFrame, RstStreamFrame, SettingsFrame, WindowUpdateFrame), 1
 )
+
+
+class Broken(Closed):
+    """The connection has been ended by an error of the peer's, who may go on sending."""
 
 
 class FrameBudget:

@@ -72,7 +72,7 @@ class ConnectionWriter(asyncio.StreamWriter):
         self._buffer.append(bytes(data))
         self._buffered_bytes += len(data)
         if self._buffered_bytes > BUFFER_BYTES:
-            self._flush()
+            self.flush()
         elif not self._is_scheduled:
             self._is_scheduled = True
             self._call_soon(self._flush_at_turn_end)
@@ -83,7 +83,7 @@ class ConnectionWriter(asyncio.StreamWriter):
 
     def write_eof(self) -> None:
         """Flush, then send EOF. Raises the transport's error."""
-        self._flush()
+        self.flush()
         super().write_eof()
 
     def close(self) -> None:
@@ -92,7 +92,7 @@ class ConnectionWriter(asyncio.StreamWriter):
         if self.is_closing():
             return
         try:
-            self._flush()
+            self.flush()
         except (OSError, RuntimeError):
             pass  # the connection is lost
         super().close()
@@ -138,7 +138,8 @@ class ConnectionWriter(asyncio.StreamWriter):
                 self.abort()
                 return
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Pass what is buffered to the transport. Raises its error."""
         data = self._buffer[0] if len(self._buffer) == 1 else b"".join(self._buffer)
         self._buffer.clear()
         self._buffered_bytes = 0
@@ -151,7 +152,7 @@ class ConnectionWriter(asyncio.StreamWriter):
         if not self._buffer:
             return
         try:
-            self._flush()
+            self.flush()
         except (OSError, RuntimeError):
             self._on_write_error()
             return
