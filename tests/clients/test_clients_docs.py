@@ -35,7 +35,7 @@ def hello(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 
 
 def test_each_python_environment_is_shown() -> None:
-    without_program = {"mcp-proxy", "fastmcp-tasks"}  # a command; and one more import
+    without_program = {"mcp-proxy", "fastmcp-tasks", "requests-sse"}  # a command, one more import, and no MCP client
     assert {block.words[0] for block in PROGRAMS} == set(build.names()) - without_program
 
 

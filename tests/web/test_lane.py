@@ -114,6 +114,11 @@ ASKED: tuple[Asked, ...] = (
     ("GET", f"{EVENTS}?tool=echo&text=a%20b", (STREAM,), b""),
     ("HEAD", f"{EVENTS}?tool=echo", (STREAM,), b""),
     ("GET", f"{EVENTS}?tool=echo", (STREAM, (b"last-event-id", b"0123456789abcdef0123456789abcdef/1")), b""),
+    *(
+        (method, path, (TYPE, STREAM, (b"last-event-id", last)), b'{"tool":"echo"}')
+        for method, path in (("GET", f"{EVENTS}?tool=echo"), ("POST", EVENTS), ("POST", RUNS), ("HEAD", EVENTS))
+        for last in (b"0123456789abcdef0123456789abcdef/1", b"0123456789abcdef0123456789abcdef/01", b"x", b"")
+    ),
     ("POST", RUNS, (TYPE,), b'{"tool":"echo"}'),
 )
 
