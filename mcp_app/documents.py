@@ -50,10 +50,10 @@ class Documents:
         self._cached: dict[str, dict[str, discovery.Document]] = {}
         self._documented: tuple[int, ...] = ()
 
-    async def door(self, request: Request) -> Answer:
+    async def document(self, request: Request) -> Answer:
         """A discovery document: the manifest at one of its paths."""
-        door = self._documents_for(self._links.base(request))[request.path]
-        return Answer(*door.answer(request.headers.get("if-none-match")))
+        document = self._documents_for(self._links.base(request))[request.path]
+        return Answer(*document.answer(request.headers.get("if-none-match")))
 
     async def page(self, request: Request) -> Answer:
         """The demo page, or one of its files."""

@@ -43,7 +43,7 @@ def table(manifest: Manifest) -> dict[str, Methods]:
         f"{runs}/{RUN}": {"GET": "runs.show", "DELETE": "runs.cancel"},
         f"{runs}/{RUN}/events": {"GET": "runs.events", "HEAD": "runs.events_head"},
         f"{runs}/{RUN}/results/{RESULT}": {"GET": "runs.result"},
-        **{path: {"GET": "documents.door"} for path in DOCUMENT_PATHS},
+        **{path: {"GET": "documents.document"} for path in DOCUMENT_PATHS},
         **{path: {"GET": "documents.page"} for path in pages.pages()},
         "/healthz": {"GET": "documents.healthz"},
         "/readyz": {"GET": "documents.readyz"},

@@ -7,11 +7,11 @@ the disk.
 
 from .card import Card, CardIcon, Repository, Streaming
 from .documents import LiveServer, ToolFacts, server_info, tool_entry
-from .doors import CORS, Document, documents_of
 from .explain import ManifestError
 from .load import FILE_NAME, load_manifest
 from .manifest import Manifest, parse_manifest
 from .paths import DOCUMENT_PATHS, MCP_PATH, SSE_PATH
+from .serialised import CORS, Document, documents_of
 
 __all__ = [
     "CORS",

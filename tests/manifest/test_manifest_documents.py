@@ -1,4 +1,4 @@
-"""Every door, against the published schemas and against what the live server said."""
+"""Every document, against the published schemas and against what the live server said."""
 
 from __future__ import annotations
 
@@ -79,11 +79,13 @@ def live(revisions: list[str] | None = None, **changes: Any) -> LiveServer:
 
 def made(revisions: list[str] | None = None, *, file: dict[str, Any] = FULL, base: str = BASE) -> dict[str, Document]:
     manifest = parse_manifest(json.dumps(file).encode(), file="mcp.json")
-    return {door.path: door for door in documents_of(manifest, live(revisions), base_url=base, cacheable=True)}
+    return {
+        document.path: document for document in documents_of(manifest, live(revisions), base_url=base, cacheable=True)
+    }
 
 
 def documents(revisions: list[str] | None = None, **more: Any) -> dict[str, dict[str, Any]]:
-    return {path: json.loads(door.body) for path, door in made(revisions, **more).items()}
+    return {path: json.loads(document.body) for path, document in made(revisions, **more).items()}
 
 
 REVISIONS = [[], MCP_2026, [*MCP_2026, "2024-11-05"], ["2024-11-05"]]
@@ -103,20 +105,20 @@ def test_the_standards_door_stays_valid_when_its_schema_is_closed(revisions: lis
     jsonschema.Draft202012Validator(closed(CARD)).validate(documents(revisions)["/mcp/server-card"])
 
 
-def test_the_closed_schema_would_refuse_what_is_on_our_own_doors() -> None:
+def test_the_closed_schema_would_refuse_what_is_on_our_own_paths() -> None:
     """Otherwise the test above could not fail."""
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.Draft202012Validator(closed(CARD)).validate(documents(MCP_2026)["/mcp.json"])
 
 
-def test_the_default_file_makes_valid_doors() -> None:
-    for door in documents_of(load_manifest(), live(), base_url="https://127.0.0.1:8443", cacheable=False):
-        schema = CATALOG if door.path.endswith("ai-catalog.json") else CARD
-        jsonschema.Draft202012Validator(schema).validate(json.loads(door.body))
+def test_the_default_file_makes_valid_documents() -> None:
+    for document in documents_of(load_manifest(), live(), base_url="https://127.0.0.1:8443", cacheable=False):
+        schema = CATALOG if document.path.endswith("ai-catalog.json") else CARD
+        jsonschema.Draft202012Validator(schema).validate(json.loads(document.body))
 
 
-def test_the_doors_and_their_types() -> None:
-    assert {path: door.content_type for path, door in made().items()} == ALL
+def test_the_documents_and_their_types() -> None:
+    assert {path: document.content_type for path, document in made().items()} == ALL
 
 
 def test_the_catalog_points_at_the_card() -> None:
@@ -154,8 +156,8 @@ def test_what_the_live_server_knows_is_served() -> None:
 
 def test_a_fraction_of_a_second_is_kept() -> None:
     manifest = parse_manifest(json.dumps(FULL).encode(), file="mcp.json")
-    door = documents_of(manifest, live(heartbeat_seconds=0.5), base_url=BASE, cacheable=True)[0]
-    assert json.loads(door.body)["_meta"][KEY]["heartbeatSeconds"] == 0.5
+    document = documents_of(manifest, live(heartbeat_seconds=0.5), base_url=BASE, cacheable=True)[0]
+    assert json.loads(document.body)["_meta"][KEY]["heartbeatSeconds"] == 0.5
 
 
 def test_while_no_mcp_is_spoken_none_is_promised() -> None:
@@ -254,7 +256,10 @@ def test_the_listing_has_what_the_server_has() -> None:
 
     manifest = parse_manifest(json.dumps(FULL).encode(), file="mcp.json")
     what = live(tools=[count], resources=[notes], templates=[note], prompts=[ask], instructions="Count first.")
-    by_path = {door.path: json.loads(door.body) for door in documents_of(manifest, what, base_url=BASE, cacheable=True)}
+    by_path = {
+        document.path: json.loads(document.body)
+        for document in documents_of(manifest, what, base_url=BASE, cacheable=True)
+    }
     listing = by_path["/.well-known/mcp/server-card.json"]
     [shown] = listing["tools"]
     assert shown["icons"] == [{"src": "https://a.example/i.png"}]
@@ -278,8 +283,8 @@ def test_a_real_tool_has_the_facts() -> None:
         return len(text.split())
 
     manifest = parse_manifest(json.dumps(FULL).encode(), file="mcp.json")
-    made_doors = documents_of(manifest, live(tools=[count_words]), base_url=BASE, cacheable=True)
-    (shown,) = json.loads(made_doors[-1].body)["tools"]
+    made_documents = documents_of(manifest, live(tools=[count_words]), base_url=BASE, cacheable=True)
+    (shown,) = json.loads(made_documents[-1].body)["tools"]
     assert (shown["name"], shown["title"]) == ("count_words", "Count words")
     assert shown["description"] == "Count the words of a text."
     assert shown["inputSchema"]["required"] == ["text"]
@@ -327,13 +332,13 @@ def test_a_base_that_is_no_address_is_one_line(base: str) -> None:
 
 
 def test_the_whole_document_with_its_headers() -> None:
-    door = made()["/mcp/server-card"]
-    status, headers, body = door.answer(None)
-    assert (status, body) == (200, door.body)
+    document = made()["/mcp/server-card"]
+    status, headers, body = document.answer(None)
+    assert (status, body) == (200, document.body)
     assert dict(headers) == {
         "Content-Type": "application/mcp-server-card+json",
         "X-Content-Type-Options": "nosniff",
-        "ETag": door.etag,
+        "ETag": document.etag,
         "Cache-Control": "public, max-age=3600",
         "Access-Control-Allow-Origin": "*",
         "Access-Control-Allow-Methods": "GET",
@@ -345,10 +350,10 @@ def test_the_whole_document_with_its_headers() -> None:
 
 
 def test_a_caller_who_has_it_gets_304_without_body_and_type() -> None:
-    door = made()["/mcp.json"]
-    status, headers, body = door.answer(f'"other", W/{door.etag}')
+    document = made()["/mcp.json"]
+    status, headers, body = document.answer(f'"other", W/{document.etag}')
     assert (status, body) == (304, b"")
-    assert dict(headers) == {"ETag": door.etag, "Cache-Control": "public, max-age=3600"} | dict(CORS)
+    assert dict(headers) == {"ETag": document.etag, "Cache-Control": "public, max-age=3600"} | dict(CORS)
 
 
 def test_a_caller_who_has_another_gets_the_document() -> None:
@@ -357,14 +362,16 @@ def test_a_caller_who_has_another_gets_the_document() -> None:
 
 def test_on_loopback_it_is_asked_for_again_each_time() -> None:
     manifest = parse_manifest(json.dumps(FULL).encode(), file="mcp.json")
-    for door in documents_of(manifest, live(), base_url="http://127.0.0.1:8000", cacheable=False):
-        assert dict(door.answer(None)[1])["Cache-Control"] == "no-cache"
-        assert door.answer(door.etag)[0] == 304
+    for document in documents_of(manifest, live(), base_url="http://127.0.0.1:8000", cacheable=False):
+        assert dict(document.answer(None)[1])["Cache-Control"] == "no-cache"
+        assert document.answer(document.etag)[0] == 304
 
 
 def test_the_tag_changes_with_what_is_served_and_with_nothing_else() -> None:
     first, again, more = made(), made(), made(MCP_2026)
-    assert {path: door.etag for path, door in first.items()} == {path: door.etag for path, door in again.items()}
+    assert {path: document.etag for path, document in first.items()} == {
+        path: document.etag for path, document in again.items()
+    }
     assert first["/mcp.json"].etag != more["/mcp.json"].etag
 
 
