@@ -20,8 +20,13 @@ from ..protocol.problems import MAX_DETAILS, UNKNOWN_NAME, path, problem
 _OF_SCHEMAS = frozenset(get_args(ErrorType)) - {"value_error", "assertion_error"} - UNKNOWN_NAME
 """Errors of which the schema tells what is right: not those of validators that an author wrote."""
 
-_COMPLETE = frozenset(["literal_error", "enum"])
-"""Errors that list all that is right."""
+_WITHOUT_EXAMPLE = frozenset(
+    [
+        *("literal_error", "enum"),  # they list all that is right
+        *("date_past", "date_future", "datetime_past", "datetime_future", "timezone_naive", "timezone_aware"),
+    ]
+)
+"""Errors to which an example adds nothing, or of which the schema does not tell one."""
 
 _MAX_NAMES_CHARS = 1000  # of unknown names, which the caller chose
 
@@ -81,7 +86,7 @@ def _detail(error: ErrorDetails, root: Place, params: Mapping[str, Any], called:
         field, found = path(called, steps), f"Input should be {types}" if types else found
     elif error["type"] == "missing" and types:
         found = f"Field required: {types}"
-    like = None if error["type"] in _COMPLETE and not choice else example(place)
+    like = None if error["type"] in _WITHOUT_EXAMPLE and not choice else example(place)
     return field, found if like is None else f"{found}, such as {like}"
 
 

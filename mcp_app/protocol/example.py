@@ -137,9 +137,11 @@ def _boolean(_: Place, __: Mapping[str, Any], ___: int) -> bool:
     return True
 
 
-def _string(_: Place, keywords: Mapping[str, Any], __: int) -> str:
+def _string(_: Place, keywords: Mapping[str, Any], depth: int) -> str:
     if keywords.keys() & {"pattern", "contentEncoding", "contentMediaType"}:
         raise _NoExample
+    if "format" not in keywords and depth == _MAX_DEPTH - 1:
+        raise _NoExample  # any text, of which an example says nothing, but for the shape of what it stands in
     text = _FORMATS.get(keywords["format"], "") if "format" in keywords else "text"[: keywords.get("maxLength", 4)]
     if not text or not keywords.get("minLength", 0) <= len(text) <= keywords.get("maxLength", len(text)):
         raise _NoExample

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import pytest
 from jsonschema import Draft202012Validator
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, PastDate
 
 from mcp_app import Tool, create_app, errors, tool
 
@@ -132,6 +132,9 @@ def test_what_would_be_right_is_said_with_an_example() -> None:
     assert problems(taking(Annotated[int, Field(ge=10)]), x=1) == {
         "params.x": "Input should be greater than or equal to 10, such as 10"
     }
+    assert problems(taking(str), x=5) == {"params.x": "Input should be a valid string"}
+    assert problems(taking(datetime.date), x="soon")["params.x"].endswith(', such as "2026-01-31"')
+    assert problems(taking(PastDate), x="2999-01-01") == {"params.x": "Date should be in the past"}
     assert problems(taking(Port), x="{") == {"params.x": 'Input should be an object, such as {"number":5}'}
     assert problems(taking(dict[int, int]), x={"a": 1})["params.x.a.[key]"].startswith("Input should be a valid int")
     assert problems(taking(Annotated[int, AfterValidator(lambda _: [][0])] | int), x="a")
