@@ -7,6 +7,7 @@ that limit. The representation is chosen in protocol/http/accept.py; the HTTP st
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from ..protocol import asking, errors, plain
@@ -16,8 +17,8 @@ from ..protocol.excerpt import Excerpt
 from . import Batches
 
 
-async def collect(batches: Batches, tool: str, run: str, url: str = "") -> tuple[int, bytes]:
-    """Read the run, which is at `url`, to its end, and return the HTTP status and the JSON object.
+async def collect(batches: Batches, tool: str, run: str, url: Callable[[], str] = str) -> tuple[int, bytes]:
+    """Read the run, which is at `url()`, to its end, and return the HTTP status and the JSON object.
 
     Raises what the reader raises (Purged, UnknownRun).
     """

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import parse_qsl
@@ -200,10 +200,15 @@ HEARTBEAT_EVENT = sse.frame(b'{"type":"heartbeat"}')
 """The heartbeat of `heartbeat=event`: visible to scripts. It has no id, as there is nothing to resume after it."""
 
 
-def addressed(event: Event, run_url: str) -> Event:
-    """The event with the `url` of each result that it links to; `run_url` ends with the id of its run."""
-    if event.shape is not Shape.LINK and event.shape is not Shape.LINKED:
+_VALUE = Shape.VALUE  # looked up once: an enum's attribute access is slow
+
+
+def addressed(event: Event, url: Callable[[], str]) -> Event:
+    """The event with the `url` of each result that it links to; `url()`, that of its run, ends with the run's id."""
+    shape = event.shape
+    if shape is _VALUE or (shape is not Shape.LINK and shape is not Shape.LINKED):
         return event
+    run_url = url()
     blocks: list[dict[str, Any]] = decode(event.data)
     own = f"run://{run_url.rpartition('/')[2]}/"
     for block in blocks:

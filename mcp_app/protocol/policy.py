@@ -46,8 +46,9 @@ class Retention:
 
     def for_events(self, largest: int) -> Retention:
         """The same where an event may have `largest` bytes: the one that fills the window, and the last one, fit."""
-        more = 2 * max(0, largest - MAX_EVENT_BYTES)
-        return Retention(self.entries, self.bytes + more) if more else self
+        if largest <= MAX_EVENT_BYTES:
+            return self
+        return Retention(self.entries, self.bytes + 2 * (largest - MAX_EVENT_BYTES))
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,10 @@ RETRY_AFTER = {"Retry-After": "5"}
 """Seconds that a refused caller should wait: by then a deploy's new process is up, and a full server may have room."""
 
 
+_ENOUGH_RUNS = "As many runs as this server takes are being worked on."
+_ENOUGH_BYTES = "The runs that are being worked on hold as much memory as they may."
+
+
 class Runs:
     """Starts, finds, drains and forgets runs.
 
@@ -49,6 +53,7 @@ class Runs:
         self.started = 0
         self.ended: Counter[str] = Counter()
         self._settings = settings
+        self._max_runs = settings.max_runs  # a model's attributes are slow
         self._log = log
         self._clock = asyncio.get_running_loop().time
         self._runs: dict[str, Run] = {}
@@ -153,22 +158,16 @@ class Runs:
         """
         if self.draining:
             raise Draining("The server is being stopped and takes no new run.", headers=RETRY_AFTER)
-        while (problem := self._overloaded(size)) is not None:
+        while not (fewer := len(self._working) < self._max_runs) or self.memory.held + size > self.memory.limit:
             if not self._lingering:
-                raise Overloaded(problem, headers=RETRY_AFTER)
+                raise Overloaded(_ENOUGH_BYTES if fewer else _ENOUGH_RUNS, headers=RETRY_AFTER)
             left = next(iter(self._lingering))
             self._working.discard(left)
             left.stop(Left("The caller left, and others needed the place."))
             left.release_request()
             left.release_log()
-            self._track_closing(left)
-
-    def _overloaded(self, size: int) -> str | None:
-        if len(self._working) >= self._settings.max_runs:
-            return "As many runs as this server takes are being worked on."
-        if self.memory.held + size > self.memory.limit:
-            return "The runs that are being worked on hold as much memory as they may."
-        return None
+            if left.closing is not None:
+                self._track_closing(left.closing)
 
     def find(self, run_id: str, principal: str) -> Run:
         """The run of that id. Raises UnknownRun, also for another principal's run, so that ids cannot be probed."""
@@ -228,7 +227,8 @@ class Runs:
     def _on_end(self, run: Run) -> None:
         self._working.discard(run)
         self.ended[run.code or ""] += 1
-        self._track_closing(run)
+        if run.closing is not None:
+            self._track_closing(run.closing)
         if not run.kept:
             return
         life_left = max(0.0, run.deadline - self._clock()) if run.policy.keeps_result else 0.0
@@ -237,10 +237,9 @@ class Runs:
         self._weigh(run)
         run.release_log()
 
-    def _track_closing(self, run: Run) -> None:
-        if run.closing is not None:
-            self._closing.add(run.closing)
-            run.closing.add_done_callback(self._closing.discard)
+    def _track_closing(self, closing: asyncio.Task[None]) -> None:
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
 
     def _weigh(self, run: Run) -> None:
         """Count the bytes of a finished run, or count them again, and forget the oldest runs beyond `keep_bytes`. Who

@@ -5,7 +5,7 @@ The content of a stream and its end are not decided here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ...protocol import plain
 from ...protocol.errors import McpAppError
@@ -22,10 +22,12 @@ _VALUE = Shape.VALUE  # looked up once: an enum's attribute access is slow
 
 
 class PlainRendering:
-    """Renders a plain stream of the run that is at `url`. `visible` heartbeats are events, for scripts; `retry_ms` is
+    """Renders a plain stream of the run that is at `url()`. `visible` heartbeats are events, for scripts; `retry_ms` is
     sent with the first entry."""
 
-    def __init__(self, run: str, url: str, after: int, opening: bytes, *, visible: bool, retry_ms: int | None) -> None:
+    def __init__(
+        self, run: str, url: Callable[[], str], after: int, opening: bytes, *, visible: bool, retry_ms: int | None
+    ) -> None:
         self._run = run.encode()
         self._url = url
         self._last = after

@@ -124,7 +124,7 @@ class RunRoutes:
         }
         if not run.over:
             return {**state, "metadata": {"events": run.events}}
-        end = plain.addressed((await self._log.read(run.id, run.events - 1, 0))[0].event, url)
+        end = plain.addressed((await self._log.read(run.id, run.events - 1, 0))[0].event, lambda: url)
         value = json.loads(end.data)
         result = {"data": value} if end.type is EventType.COMPLETE else {"error": value}
         return {**state, **result, "metadata": json.loads(end.metadata)}
