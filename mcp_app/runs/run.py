@@ -22,6 +22,7 @@ from ..authoring.kind import Encoded
 from ..eventlog import EventLog
 from ..protocol.errors import Left, McpAppError, TimeCap
 from ..protocol.event import Entry, Event, EventType, Shape, encode
+from ..protocol.http.trace import UNTRACED
 from ..protocol.policy import OnLeave, Policy
 from .callee import Callee
 from .end_line import ID_CHARACTERS, ORIGIN, log_end
@@ -141,12 +142,7 @@ class Run:
         self._origin = ORIGIN.get()
         self._request_size, self._share = size, Share(host.memory, size)
         self._writer = Writer(
-            host.log,
-            self.id,
-            waits=policy.waits,
-            linkable=callee.linkable,
-            bounds=host.bounds,
-            share=self._share,
+            host.log, self.id, waits=policy.waits, linkable=callee.linkable, bounds=host.bounds, share=self._share
         )
         self._readers: list[Reader] = []
         self._followers: dict[Reader, None] = {}  # an empty set is three times as large
@@ -353,7 +349,10 @@ class Run:
         """The function works no more: what it was called with is not kept. Idempotent."""
         self._share.add(-self._request_size)
         self._request_size = 0
-        self._caller.headers = {}
+        # Up to 64 KiB of fields, and of the baggage that askers have, too.
+        self._caller.headers, self._caller.trace = {}, UNTRACED
+        if not self.policy.keeps_result:
+            self._caller.asker = None
 
     def release_log(self) -> None:
         """What is kept of it is counted elsewhere from now on, or nothing is. Idempotent."""

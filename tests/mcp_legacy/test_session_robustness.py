@@ -11,7 +11,7 @@ from legacy_client import BOTH, SECONDS, STREAM, Events, Stage, call, decoded
 from live_server import serving
 from loop_clock import on_loop_clock
 
-from mcp_app import Context, Registry, Settings, create_app, tool
+from mcp_app import Context, Registry, Settings, create_app, resource, tool
 
 INITIALIZE = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
 
@@ -241,3 +241,30 @@ async def test_what_is_kept_for_a_result_counts_once_however_often_it_is_read(st
     while await again.next() is not None:
         pass
     assert run.size == size
+
+
+async def test_the_uris_of_subscriptions_are_bounded_together(stage: Stage) -> None:
+    @resource("long://{+path}")
+    def long(path: str) -> str:
+        return path
+
+    stage.resources.add(long)
+    client = await stage.client()
+    for number in range(16):
+        uri = f"long://{number}{'x' * 8000}"
+        assert await client.result("resources/subscribe", {"uri": uri}) == {}
+    refused = decoded(await client.request("resources/subscribe", {"uri": f"long://y{'x' * 8000}"}))
+    assert refused["error"]["data"]["code"] == "overloaded"
+    assert await client.result("resources/subscribe", {"uri": "test://text"}) == {}
+
+
+async def test_what_a_kept_run_holds_of_its_request_is_dropped(stage: Stage) -> None:
+    client = await stage.client(elicitation={})
+    params = {"name": "says", "arguments": {}, "_meta": {"progressToken": "t"}}
+    baggage = ",".join(f"k{number}={'v' * 100}" for number in range(60))
+    trace = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01", "baggage": baggage}
+    answer = await client.post(call("tools/call", params, "i"), **trace)
+    await Events(answer).rest()
+    (run,) = stage.runs._runs.values()
+    caller = run._caller
+    assert (dict(caller.headers), caller.asker, caller.trace.baggage) == ({}, None, type(caller.trace)().baggage)

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple
 
 from ....asking import UrlReferrals
@@ -28,6 +29,10 @@ from .outbox import Outbox
 MAX_SUBSCRIPTIONS = 1000
 """Resources that one session can subscribe to. The list is kept as long as the session, and without a limit its length
 would be up to the client."""
+
+MAX_URI_CHARACTERS = 256 * 1024
+"""Characters of their URIs, as they were sent and in their normal form: without it, each could keep most of a request's
+body."""
 
 MAX_BATCHES = 64
 """Streams of batches that can be resumed in one session: each is a name and up to a hundred ids."""
@@ -149,10 +154,14 @@ class Session:
         self.notify("notifications/elicitation/complete", {"elicitationId": elicitation})
 
     def subscribe(self, uri: str, normal: str) -> None:
-        """Subscribe to a resource; `normal` is its normalised URI. Raises Overloaded above MAX_SUBSCRIPTIONS."""
+        """Subscribe to a resource; `normal` is its normalised URI. Raises Overloaded above MAX_SUBSCRIPTIONS, and above
+        MAX_URI_CHARACTERS."""
         spellings = self.subscriptions.get(normal, {})
         if uri in spellings:
             return
+        known = sum(len(each) for each in (*self.subscriptions, *chain.from_iterable(self.subscriptions.values())))
+        if known + len(uri) + len(normal) > MAX_URI_CHARACTERS:
+            raise Overloaded(f"The URIs of a session's subscriptions have at most {MAX_URI_CHARACTERS} characters.")
         if sum(map(len, self.subscriptions.values())) >= MAX_SUBSCRIPTIONS:
             raise Overloaded(f"A session is told of at most {MAX_SUBSCRIPTIONS} resources.")
         self.subscriptions[normal] = {**spellings, uri: None}
