@@ -177,6 +177,24 @@ async def test_who_acknowledges_every_frame_of_a_long_stream_may() -> None:
         assert not client.ended
 
 
+async def test_who_acknowledges_everything_late_may() -> None:
+    class Chatty(Provoking):
+        async def chat(self, receive: Any, send: Any) -> None:
+            await self._open(send)
+            for _ in range(2 * MAX_CREDIT):
+                await send({"type": "http.response.body", "body": b"x", "more_body": True})
+                await asyncio.sleep(0)
+            await asyncio.Event().wait()
+
+    async with serving(Chatty()) as server, raw_h2(server.tls_port, client_tls()) as client:
+        stream = await client.request("/chat")
+        await client.until(lambda: len(client.body(stream)) == 2 * MAX_CREDIT, acknowledge=False)
+        updates = WindowUpdateFrame(0, 1).serialize() + WindowUpdateFrame(stream, 1).serialize()
+        client.writer.write(updates * (2 * MAX_CREDIT))
+        again = await client.request("/hello")
+        await client.until(lambda: client.is_ended(again))
+
+
 async def test_requests_and_their_resets_go_on_for_ever() -> None:
     async with serving(Provoking()) as server, raw_h2(server.tls_port, client_tls()) as client:
         for _ in range(30):
