@@ -53,6 +53,8 @@ async def documents(client: Client, prefix: str) -> str:
     [
         (None, "", "", "", "https://127.0.0.1:8443"),
         (None, "/ai", "/ai", "/ai", "https://127.0.0.1:8443/ai"),
+        (None, "/ai/", "/ai", "/ai", "https://127.0.0.1:8443/ai"),
+        (None, "/", "", "", "https://127.0.0.1:8443"),
         (None, "/a b/ü", "/a b/ü", "/a%20b/%C3%BC", "https://127.0.0.1:8443/a%20b/%C3%BC"),
         ("https://tools.example.com", "", "", "", "https://tools.example.com"),
         ("https://tools.example.com/tools", "", "", "/tools", "https://tools.example.com/tools"),
@@ -88,7 +90,9 @@ def _urls(text: str) -> list[str]:
     return [part for part in text.split('"') if part.startswith("https://") and "modelcontextprotocol" not in part]
 
 
-@pytest.mark.parametrize("root", ["//evil.example", "/x\r\nSet-Cookie: a=b", '/x"y', "/x\u2028y", "/../..", "//"])
+@pytest.mark.parametrize(
+    "root", ["//evil.example", "/x\r\nSet-Cookie: a=b", '/x"y', "/x\u2028y", "/../..", "///evil.example"]
+)
 async def test_a_mount_with_a_parameter_lets_no_caller_choose_another_host_or_field(
     play: Play, lane: bool, root: str
 ) -> None:

@@ -25,7 +25,7 @@ def request_path(scope: Mapping[str, Any]) -> str:
     """The path of the request, without the server's root path."""
     path = target_path(scope["path"])
     root: str = scope.get("root_path", "")
-    if root:
+    if root and (root := root.rstrip("/")):
         below = path.removeprefix(root)
         return below if below != path and below.startswith("/") else NO_PATH
     return path
