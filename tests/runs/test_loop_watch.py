@@ -283,22 +283,25 @@ async def test_what_never_lets_go_is_named_while_it_holds(
 
 
 async def test_a_long_turn_of_many_is_nobodys(caplog: pytest.LogCaptureFixture) -> None:
+    """Seen each 0.05 s, another function is at work each time."""
+    parts = iter(range(100))
+
+    class Many:
+        def holder(self) -> Holder:
+            return Holder(f"part {next(parts)}")
+
     watch = LoopWatch(Threads(1))
-    watch.start()
-    await asyncio.sleep(0.1)
-
-    def make(number: int) -> Any:
-        space: dict[str, Any] = {"time": time}
-        exec(f"def part{number}():\n    time.sleep(0.02)", space)
-        return space[f"part{number}"]
-
-    for number in range(20):
-        asyncio.get_running_loop().call_soon(make(number))
+    watch._loop, watch._stack = asyncio.get_running_loop(), Many()  # type: ignore[assignment]
+    asked: list[Any] = [watch._ask(0.0)]
+    for look in range(1, 20):
+        probe = watch._look_again(asked[-1], look * 0.05)
+        assert probe is not None, "the loop has not answered: this is one turn"
+        asked.append(probe)
     await asyncio.sleep(0)
-    await asyncio.sleep(0.2)
-    watch.stop()
-    assert not [each for each in caplog.records if "part" in each.getMessage()]
-    assert watch.holds == 0
+    for probe in asked:
+        probe.answered = 1.0
+    assert watch._look_again(asked[-1], 1.05) is None
+    assert (watch.holds, caplog.records) == (0, [])
 
 
 def test_a_watch_that_was_not_started_stops() -> None:
