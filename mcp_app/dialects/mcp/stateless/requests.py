@@ -174,6 +174,7 @@ class StatelessMethods:
         except InvalidParams as error:  # for the model to correct (SEP-1303)
             mcp_headers.check_arguments(request.http.headers, request.message, tool.mirrors)
             return self._result(request, failed(self._info(request, tool, structure), error.object()))
+        # After the arguments: a header field repeats what they are, however a model wrote them.
         mcp_headers.check_arguments(request.http.headers, request.message, tool.mirrors)
         if Tasks.starts(tool, request.capabilities):
             task = await self._new_task(request, tool, structure)
