@@ -136,6 +136,16 @@ async def test_a_call_with_other_parameters_or_of_another_session_is_another(ser
     assert (await json_call(client, "connects", site="a"))["result"]["content"][0]["text"] == "a"
 
 
+async def test_it_is_the_same_call_however_its_arguments_are_written(serve: Make) -> None:
+    async def connects(number: int, ctx: Context, more: int = 1) -> int:
+        await ctx.ask_url(PAGE, "Log in")
+        return number + more
+
+    client = await connect(serve(connects))
+    assert (await json_call(client, "connects", number="5", more=None))["error"]["code"] == -32042
+    assert (await json_call(client, "connects", number=5))["result"]["content"][0]["text"] == "6"
+
+
 async def test_all_that_is_to_be_opened_is_in_one_error_and_what_was_made_once_is_kept(serve: Make) -> None:
     made: list[int] = []
 
