@@ -1,4 +1,4 @@
-"""The memory that this process may use: its control group's limit, else the machine's memory.
+"""The memory that this process may use: by its control group, its own limits (`ulimit -v`), and the machine's memory.
 
 Nothing is decided by it here.
 """
@@ -6,21 +6,30 @@ Nothing is decided by it here.
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 
 def memory_limit(root: Path = Path("/")) -> int:
-    """In bytes: the smallest limit of the process's control group and of those around it, of version 2, else of version
-    1; at most the memory of the machine. `root` is where /proc and /sys are."""
-    return min([_physical(), *_limits(root)])
+    """In bytes: the smallest limit of the process's control group and of those around it, of version 2 or 1, and of its
+    own; at most the memory of the machine. `root` is where /proc and /sys are."""
+    return min([_physical(), *_own(), *_of_groups(root)])
 
 
 def _physical() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def _limits(root: Path) -> Iterator[int]:
+def _own() -> Iterator[int]:
+    """getrlimit(2), soft limits: beyond them the process gets no memory."""
+    for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA):
+        limit, _ = resource.getrlimit(kind)
+        if limit != resource.RLIM_INFINITY:
+            yield limit
+
+
+def _of_groups(root: Path) -> Iterator[int]:
     """Of the control groups (Linux, Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst). In a container the
     group's path may be that of the host, which is not there: then the mount point is the group."""
     mounted = root / "sys/fs/cgroup"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import resource
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -328,6 +329,12 @@ def test_the_memory_is_that_of_the_control_group(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     assert memory_limit(tmp_path) == (machine if expected is None else expected)
+
+
+def test_the_memory_is_that_of_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = {resource.RLIMIT_AS: (7_000_000, resource.RLIM_INFINITY), resource.RLIMIT_DATA: (8_000_000, 9_000_000)}
+    monkeypatch.setattr(resource, "getrlimit", limits.__getitem__)
+    assert memory_limit(tmp_path) == 7_000_000
 
 
 @on_loop_clock
