@@ -214,6 +214,29 @@ async def test_the_upgrade_is_off_unless_it_is_asked_for(server: LiveServer) -> 
     assert seen(await answers(server, request))["http_version"] == "1.1"
 
 
+@pytest.mark.parametrize("method", ["PRI", "GET"])
+@pytest.mark.parametrize(("target", "version", "status"), [("*", "2.0", 505), ("*", "1.1", 400), ("/x", "1.1", 200)])
+async def test_only_the_preface_itself_begins_http2(
+    server: LiveServer, method: str, target: str, version: str, status: int
+) -> None:
+    """As released, the method PRI was enough to be searched for an upgrade."""
+    request = get(target, *UPGRADE, "HTTP2-Settings: AAMAAABk", method=method).replace(b"/1.1", f"/{version}".encode())
+    assert (await answers(server, request)).startswith(f"HTTP/1.1 {status} ".encode())
+
+
+async def test_http2_without_tls_by_prior_knowledge_needs_no_upgrade(server: LiveServer) -> None:
+    async with raw_h2(server.port) as client:
+        number = await client.request("/x")
+        await client.until(lambda: client.is_ended(number))
+        assert client.status(number) == 200
+
+
+@pytest.mark.parametrize("version", ["2.0", "3.0", "9.9"])
+async def test_another_version_is_505(server: LiveServer, version: str) -> None:
+    request = get().replace(b"HTTP/1.1", f"HTTP/{version}".encode())
+    assert (await answers(server, request)).startswith(b"HTTP/1.1 505 ")
+
+
 @pytest.mark.parametrize("name", BAD_SETTINGS)
 async def test_bad_settings_are_400(name: str, caplog: pytest.LogCaptureFixture) -> None:
     async with serving(app, h2c_upgrade=True) as server:

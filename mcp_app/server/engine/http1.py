@@ -21,7 +21,7 @@ from hyperframe.exceptions import HyperframeError
 
 from . import http1_lines, waiting
 from .context import ServerContext
-from .http1_requests import RequestParser
+from .http1_requests import PREFACE_VERSION, RequestParser
 from .http2_frames import Broken
 from .lingering import Lingering
 from .streams import FinalBody, HeadWithBody, RequestStream
@@ -160,7 +160,7 @@ class Http1(H11Protocol):
         The upgrade to HTTP/2 is made only if H2C_UPGRADE is set, and by exactly one HTTP2-Settings field (RFC 7540,
         3.2.1). As released, one that cannot be decoded is answered with 101, and then raises through the connection.
         """
-        if event.method == b"PRI":
+        if event.http_version == PREFACE_VERSION:
             await super()._check_protocol(event)
         elif self._offers_upgrade() and getattr(self.config, H2C_UPGRADE, False):
             settings = [value for name, value in event.headers if name == b"http2-settings"]

@@ -16,6 +16,9 @@ from .well_formed import is_valid_authority, is_valid_path
 _ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE)
 """RFC 9112, 3.2.2: the authority, and the path with its query."""
 
+PREFACE_VERSION = b"2.0"
+"""The version of HTTP/2's preface, which is the only request of another version than 1.x that is let through."""
+
 _EMPTY_LINES = re.compile(rb"(?:\r\n)+")
 
 
@@ -53,6 +56,8 @@ class RequestParser(h11.Connection):
 
     def _checked(self, request: h11.Request) -> h11.Request:
         """The request, in origin-form. Raises h11.RemoteProtocolError for an invalid target or Host."""
+        if request.http_version > b"1.9":
+            return _preface(request)
         fields = request.headers._full_items
         names = [name for _, name, _ in fields]
         self.offers_upgrade = b"upgrade" in names
@@ -61,7 +66,7 @@ class RequestParser(h11.Connection):
             # it on this connection is not trusted to be a request.
             self._cstate.process_keep_alive_disabled()
         if not (request.target.startswith(b"/") and request.method.isupper()):
-            return request if request.method == b"PRI" else _in_usual_form(request)  # PRI: the preface of HTTP/2
+            return _in_usual_form(request)
         if b"host" in names and not is_valid_authority(fields[names.index(b"host")][2]):
             raise h11.RemoteProtocolError("invalid Host")  # RFC 9112, 3.2
         return request
@@ -115,6 +120,17 @@ class BoundedBuffer(ReceiveBuffer):
     def _check(self, size_before: int) -> None:
         if size_before - len(self._data) > self._max_block_bytes:
             raise h11.RemoteProtocolError("the header block is too long", error_status_hint=431)
+
+
+def _preface(request: h11.Request) -> h11.Request:
+    """What HTTP/2 without TLS begins with (RFC 9113, 3.4). Any other request of that version is refused with 505."""
+    if (request.method, request.target, request.http_version) == (
+        b"PRI",
+        b"*",
+        PREFACE_VERSION,
+    ) and not request.headers:
+        return request
+    raise h11.RemoteProtocolError("not a version of HTTP/1", error_status_hint=505)
 
 
 def _in_usual_form(request: h11.Request) -> h11.Request:
