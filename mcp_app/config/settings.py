@@ -85,7 +85,8 @@ class Settings(FromEnvironment):
     """Maximum plain functions (not coroutines) running at once, one thread each; further ones wait for a thread."""
 
     keep_bytes: int = Field(default=256 * 1024 * 1024, ge=1024 * 1024)
-    """Bytes of events kept in memory for all finished runs together; the oldest runs are forgotten first."""
+    """Bytes of events and results kept in memory for all finished runs together; the oldest runs are forgotten first.
+    The default is a quarter of the memory that the process may use, where that is less."""
 
     working_bytes: int | None = Field(default=None, ge=1024 * 1024)
     """Bytes that the runs being worked on may hold together: parameters, header fields, events and results; further

@@ -64,8 +64,10 @@ class Runs:
         self._finished_bytes = 0
         self._overdue: set[str] = set()
         self._lingering: dict[Run, None] = {}
-        limit = memory_limit() // 4 if settings.working_bytes is None else settings.working_bytes
-        self.memory = Memory(limit)
+        quarter = memory_limit() // 4
+        self.memory = Memory(quarter if settings.working_bytes is None else settings.working_bytes)
+        chosen = "keep_bytes" in settings.model_fields_set
+        self._keep_bytes = settings.keep_bytes if chosen else min(settings.keep_bytes, quarter)
         self._keys: dict[tuple[str, str], tuple[bytes, str]] = {}
         self._key_of: dict[str, tuple[str, str]] = {}
         self._host = Host(
@@ -249,7 +251,7 @@ class Runs:
         self._finished_bytes -= self._finished[run.id]
         self._finished[run.id] = run.held
         self._finished_bytes += self._finished[run.id]
-        while self._finished_bytes > self._settings.keep_bytes and (oldest := self._oldest_idle()) is not None:
+        while self._finished_bytes > self._keep_bytes and (oldest := self._oldest_idle()) is not None:
             self._forget(oldest)
 
     def _oldest_idle(self) -> Run | None:

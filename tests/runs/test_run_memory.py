@@ -19,6 +19,7 @@ from mcp_app.config.memory import memory_limit
 from mcp_app.config.settings import Settings
 from mcp_app.protocol.errors import Overloaded, Purged, UnknownRun
 from mcp_app.protocol.policy import MCP_2026_07_28, PLAIN_DETACHED, PLAIN_EVENTSOURCE, PLAIN_POST
+from mcp_app.runs import register
 from mcp_app.runs.memory import ENTRY_BYTES, RUN_BYTES, request_bytes
 
 MIB = 1024 * 1024
@@ -335,6 +336,16 @@ def test_the_memory_is_that_of_the_process(tmp_path: Path, monkeypatch: pytest.M
     limits = {resource.RLIMIT_AS: (7_000_000, resource.RLIM_INFINITY), resource.RLIMIT_DATA: (8_000_000, 9_000_000)}
     monkeypatch.setattr(resource, "getrlimit", limits.__getitem__)
     assert memory_limit(tmp_path) == 7_000_000
+
+
+@on_loop_clock
+async def test_another_quarter_at_most_is_for_runs_that_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(register, "memory_limit", lambda: 8 * MIB)
+    for settings, kept in (({}, 2), ({"keep_bytes": 5 * MIB}, 5)):
+        async with Stage(**settings) as stage:
+            for _ in range(8):
+                await (await stage.start(large, PLAIN_DETACHED, {"size": 900_000})).stopped()
+            assert (kept - 1) * MIB < stage.runs.kept_bytes <= kept * MIB
 
 
 @on_loop_clock

@@ -184,7 +184,7 @@ class Calls:
             policy,
             principal=PRINCIPAL,
             headers=call.request.headers,
-            body=call.request.body,
+            body=call.request.body or call.request.query,
             cap_seconds=call.cap,
             key=call.key,
             identity=call.identity,
