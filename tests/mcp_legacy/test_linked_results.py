@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -13,9 +14,10 @@ import pytest
 from legacy_client import MCP, SECONDS, STREAM, Client, Events, Stage, call, decoded
 from mcp_types.methods import validate_server_result
 
-from mcp_app import File, Image, Result, resource, tool
+from mcp_app import File, Image, Result, prompt, resource, tool
 from mcp_app.protocol.event import encode
 from mcp_app.protocol.linked import MAX_RESULT_BYTES
+from mcp_app.runs.results import METADATA_BYTES
 
 EVENTS = "/api/v1/mcp/sse"
 RUNS = "/api/v1/mcp/runs"
@@ -24,6 +26,7 @@ SESSIONS = ["2025-11-25", "2025-06-18", "2025-03-26"]
 PNG = b"\x89PNG\r\n\x1a\n" + hashlib.shake_128(b"picture").digest(1_500_000)
 TEXT = "é€ \n" * 400_000
 BOUND = 1024 * 1024
+ROOM = BOUND - METADATA_BYTES
 
 
 @tool(read_only=True)
@@ -233,6 +236,29 @@ async def test_what_is_not_kept_is_no_resource(large: Stage, version: str) -> No
     code = -32602 if version == MODERN else -32002
     for unknown in (f"run://{run}/results/2", f"run://{'0' * 32}/results/1", f"run://{run}/results/01"):
         assert (await client.result("resources/read", {"uri": unknown}))["code"] == code
+
+
+@EVERY
+async def test_what_a_resource_or_prompt_gives_has_no_links_and_says_how_large_it_was(
+    large: Stage, version: str
+) -> None:
+    @resource("test://large")
+    def large_resource() -> bytes:
+        return PNG
+
+    @prompt
+    def large_prompt() -> str:
+        return TEXT
+
+    large.resources.add(large_resource)
+    large.prompts.add(large_prompt)
+    client = await client_of(large, version)
+    for method, params in (("resources/read", {"uri": "test://large"}), ("prompts/get", {"name": "large_prompt"})):
+        error = await client.result(method, params)
+        assert error["code"] == -32603
+        assert re.fullmatch(
+            rf"A result of \d+ bytes is larger than the {ROOM} bytes that it may have\.", error["message"]
+        )
 
 
 async def test_an_authors_own_scheme_of_that_name_is_still_the_authors(large: Stage) -> None:
