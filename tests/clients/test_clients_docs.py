@@ -61,7 +61,7 @@ def test_the_table_has_each_client_with_its_revision() -> None:
         r"^\| .+? \| (\d[\d.]+) \| (\d{4}-\d\d-\d\d) \| .+ \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE
     )
     pinned = {name: _version(name) for name in build.names() if name != "npm"}
-    pinned |= {"use_sdk1.mjs": _npm("protocol/sdk"), "use_client2.mjs": _npm("client")}
+    pinned |= {"use_sdk1.mjs": _npm("protocol/sdk"), "use_client2.mjs": _npm("protocol/client")}
     pinned |= {"use_ai_sdk.mjs": _npm("@ai-sdk/mcp"), "use_genkit.mjs": _npm("@genkit-ai/mcp")}
     pinned |= {"mcp-remote": _npm("mcp-remote"), "supergateway": _npm("supergateway")}
     seen = {(pinned[each.bridge or (each.driver if each.environment == "npm" else each.environment)], each.revision)
