@@ -18,6 +18,9 @@ from mcp_app.client.outcome import CallFailed, Status, status_of_answer
 # Characters quoted from an unexpected answer: enough to recognise a proxy's or another server's page.
 _QUOTED = 80
 
+_LARGE_BODY = 1024 * 1024
+"""What servers of this kind take. One that is sent much more may cut it off before its client has read why."""
+
 _E = TypeVar("_E", bound=BaseException)
 
 
@@ -36,6 +39,8 @@ def unreachable(url: str, error: Exception) -> CallFailed:
         )
     if isinstance(error, httpx.RemoteProtocolError | httpx.ReadError | httpx.WriteError):
         advice = "If the port is for https, begin the URL with https://." if url.startswith("http:") else ""
+        if (size := _body_bytes(error)) > _LARGE_BODY:
+            advice = f"It may not take a body of {size} bytes: send less, or a reference to the data."
         return CallFailed(Status.UNREACHABLE, f"{url} closed the connection without an answer", advice)
     if isinstance(error, httpx.ConnectTimeout):
         return CallFailed(Status.UNREACHABLE, f"{url} does not answer", "Check the host and port, and the network.")
@@ -108,6 +113,14 @@ def silent(run_id: str | None, seconds: float, *, started: bool) -> CallFailed:
         f"nothing came for {seconds:g} s, not even a heartbeat{run}",
         "The network or the server is gone; the server ends the run when it notices.",
     )
+
+
+def _body_bytes(error: Exception) -> int:
+    """The size of the body that was being sent; 0 if it is not known."""
+    try:
+        return int(error.request.headers.get("content-length", 0)) if isinstance(error, httpx.RequestError) else 0
+    except RuntimeError:  # httpx's, for an error that belongs to no request
+        return 0
 
 
 def _cause(error: BaseException, kind: type[_E]) -> _E | None:

@@ -3,10 +3,13 @@
 import socket
 from pathlib import Path
 
+import httpx
 import pytest
 from command_line import ROOT, call
 from live_server import LiveServer
 from wire_app import PATH, Wire
+
+from mcp_app.client.failures import unreachable
 
 
 @pytest.mark.parametrize("path", ["/", PATH])
@@ -77,3 +80,15 @@ async def test_a_user_without_a_home_is_told_of_the_server_not_of_the_home(host:
 
     assert outcome.status == 3
     assert f"{url} cannot be reached: " in outcome.err
+
+
+@pytest.mark.parametrize(("size", "advice"), [(30_000_000, "a body of 30000000 bytes"), (1000, "begin the URL with")])
+def test_a_body_that_was_cut_off_is_named(size: int, advice: str) -> None:
+    request = httpx.Request("POST", "http://localhost/sse", content=b"x" * size)
+    failed = unreachable("http://localhost/sse", httpx.WriteError("reset", request=request))
+    assert failed.status == 3
+    assert advice in failed.advice
+
+
+def test_an_error_that_belongs_to_no_request() -> None:
+    assert "begin the URL with" in unreachable("http://localhost/sse", httpx.ReadError("reset")).advice
