@@ -53,7 +53,7 @@ _NARROWING = frozenset(
         *("minProperties", "maxProperties"),
     ]
 )
-"""Keywords of which a branch may have one each: what several say together is not worked out here."""
+"""Keywords that one schema of a branch may have: what several say together is not worked out here."""
 
 
 class _NoExample(Exception):
@@ -81,14 +81,18 @@ def example(place: Place) -> str | None:
 
 
 def _value(place: Place, branch: Branch, types: frozenset[str], depth: int) -> Any:
+    if sum(keyword in schema for schema in branch for keyword in ("anyOf", "oneOf")) > 1:
+        raise _NoExample  # of each a choice has to fit
+    if sum(bool(schema.keys() & _NARROWING) for schema in branch) > 1:
+        raise _NoExample
     keywords: dict[str, Any] = {}
     for schema in branch:
-        if keywords.keys() & schema.keys() & _NARROWING:
-            raise _NoExample
         keywords.update(schema)
     if keywords.keys() & _BEYOND or types == TYPES or not depth:
         raise _NoExample
     values = allowed(keywords)
+    if values is not None and len(keywords.keys() & _NARROWING) > 1:
+        raise _NoExample
     known = values if values is not None else [*keywords.get("examples", ()), keywords.get("default")]
     for value in known:
         if type_of(value) in types and (value is not None or values):
@@ -97,7 +101,7 @@ def _value(place: Place, branch: Branch, types: frozenset[str], depth: int) -> A
         raise _NoExample
     for kind, of in _OF.items():
         if kind in types:
-            return of(place, keywords, depth - 1)
+            return of(place.only(branch, types), keywords, depth - 1)
     return None
 
 

@@ -71,6 +71,12 @@ class Place:
             self._memo[key] = Place(distinct.values(), self._root, self._memo)
         return self._memo[key]
 
+    def only(self, branch: Branch, types: frozenset[str]) -> Place:
+        """The same place, of which only that branch applies."""
+        narrowed = Place((), self._root, self._memo)
+        narrowed.branches, narrowed.types = [(branch, types)], types
+        return narrowed
+
     def _branches(self, kind: str) -> list[Branch]:
         return [branch for branch, types in self.branches if kind in types]
 
