@@ -87,14 +87,23 @@ class Signature:
         Raises ValidationError. Whatever else an author's validator raises is `FailedArguments`, for the run to raise.
         """
         try:
-            return Validated(self._arguments(self.validator.validate_json, encode(params), strict=True), params)
+            return Validated(self._from_json(params), params)
         except ValidationError:
             repaired, count = (params, 0) if strict else repair(self.input_schema, params)
             # JSON Schema calls 5.0 an integer (Validation, 6.1.1), pydantic does not.
-            values = _with_integers(repaired)
-            if values is params:
+            integers = _with_integers(repaired)
+            if integers is params:
                 raise
-        return Validated(self._arguments(self.validator.validate_json, encode(values), strict=True), repaired, count)
+        if count:
+            try:
+                return Validated(self._from_json(repaired), repaired, count)
+            except ValidationError:
+                if integers is repaired:
+                    raise
+        return Validated(self._from_json(integers), repaired, count)
+
+    def _from_json(self, params: Any) -> dict[str, Any]:
+        return self._arguments(self.validator.validate_json, encode(params), strict=True)
 
     def from_query(self, params: Mapping[str, Any], texts: Mapping[str, list[str]], *, strict: bool) -> Validated:
         """The same from JSON values, and from texts, which are converted; a repeated name is a list.

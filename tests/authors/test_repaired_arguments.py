@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
@@ -280,3 +281,11 @@ async def test_by_mcp_with_and_without_sessions(client: Any) -> None:
     for first in ({"Mcp-Param-First": "2"}, {}):
         answer, refused = await send("tools/call", call, **modern, **first)
         assert (answer.status_code, refused["error"]["code"]) == (400, -32020)
+
+
+def test_a_number_in_a_repaired_text_is_what_it_would_be_without() -> None:
+    made = taking(list[int | Decimal])
+    expected = made.arguments({"x": [2.607590073013451e16]})
+    assert expected == {"x": [Decimal("26075900730134510")]}
+    assert made.arguments({"x": "[2.607590073013451e16]"}) == expected
+    assert made.arguments({"x": "[5.0]"}) == made.arguments({"x": [5.0]})
