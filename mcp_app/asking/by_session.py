@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from ..protocol.asking import Declined, NoAnswer
-from ..protocol.event import Event, EventType, encode
+from ..protocol.event import Event, EventType, Shape, encode
 from ..protocol.mcp.jsonrpc import Id, RpcResponse
 from .asker import TRIES, Ask, Emit, End, problem
 from .form import first_form
@@ -85,7 +85,7 @@ class SessionAsker:
         """Wait for the page and notify the client, which shows it as open (Completion Notifications)."""
         if await visit.wait() and self._emit is not None:
             notification = {"method": COMPLETED, "params": {"elicitationId": visit.id}}
-            await self._emit((Event(EventType.ASK, encode(notification)),))
+            await self._emit((Event(EventType.ASK, encode(notification), shape=Shape.PRIVATE),))
 
     async def _result(self, ask: Ask[Any]) -> Mapping[str, Any]:
         if self._emit is None:
@@ -103,7 +103,7 @@ class SessionAsker:
             ask.visit.on_completed(self._notify)
         try:
             request = {"id": id_, "method": ask.method, "params": params}
-            await self._emit((Event(EventType.ASK, encode(request)),))
+            await self._emit((Event(EventType.ASK, encode(request), shape=Shape.PRIVATE),))
             await asyncio.wait({waiting})
         finally:
             waiting.cancel()  # a late response is dropped

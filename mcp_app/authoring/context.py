@@ -124,7 +124,11 @@ class Context:
         nothing. The tool continues.
         """
         asker = self._caller.asker
-        return self._send(Event(EventType.LET_GO, b"null")) if asker is not None and asker.polled else DONE
+        return (
+            self._send(Event(EventType.LET_GO, b"null", shape=Shape.PRIVATE))
+            if asker is not None and asker.polled
+            else DONE
+        )
 
     # --- asking back -------------------------------------------------------------------------------------------------
 

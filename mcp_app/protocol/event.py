@@ -59,6 +59,8 @@ class Shape(Enum):
     """A list of one MCP content block, a link to the tool's own value, which is kept with the run."""
     LINKED = auto()
     """A list of MCP content blocks, some of which link to what is kept with the run."""
+    PRIVATE = auto()
+    """Between a tool and its MCP client: a question has an id that this client alone may answer."""
 
 
 @dataclass(slots=True, init=False)
@@ -182,12 +184,11 @@ def sendable_text(text: str) -> str:
 def encode_message(line: Mapping[str, Any]) -> bytes:
     """Encode an object whose `message` is for people: a name of a file in it must not end the run. Raises NotJson."""
     try:
-        return encode(line)
-    except NotJson:
+        data = to_json(line, inf_nan_mode="null")  # as encode() does, which would be one call more for each event
+    except (PydanticSerializationError, UnicodeError, RecursionError):
         message = line["message"]
-        if not isinstance(message, str) or not _SURROGATE.search(message):
-            raise
-        return encode({**line, "message": sendable_text(message)})
+        return encode({**line, "message": sendable_text(message)} if isinstance(message, str) else line)
+    return data if data.isascii() else escape_line_ends(data)
 
 
 _UNICODE_LINE_ENDS = {each.encode(): b"\\u%04x" % ord(each) for each in "\u0085\u2028\u2029"}

@@ -49,9 +49,12 @@ class Sends:
         )
 
     def _forgotten(self, context: Context) -> list[Asked]:
+        self._open = [each for each in self._open if each[1].cr_frame is not None]
         asked = unanswered(context)
-        sent = ((event.type.value, coroutine) for event, coroutine in self._open)
-        return _not_begun((*sent, *asked)) if self._open or asked else []
+        if not self._open and not asked:
+            return []
+        sent = [(event.type.value, coroutine) for event, coroutine in self._open]
+        return _not_begun([*sent, *asked])
 
 
 def check_waited(tool: str, context: Context) -> None:

@@ -9,14 +9,11 @@ from collections.abc import Callable, Sequence
 
 from ...protocol import plain
 from ...protocol.errors import McpAppError
-from ...protocol.event import Entry, EventType, Shape
+from ...protocol.event import Entry, Shape
 from ...protocol.event_id import EventId
 from ...protocol.http import sse
 
 _CAP = sse.comment("cap")
-
-_ASK, _LET_GO = EventType.ASK, EventType.LET_GO  # looked up once: an enum's attribute access is slow
-"""Between a tool and an MCP client with a session: a question has an id that its client alone may answer."""
 
 _VALUE = Shape.VALUE  # looked up once: an enum's attribute access is slow
 
@@ -40,14 +37,16 @@ class PlainRendering:
 
     def entries(self, entries: Sequence[Entry]) -> list[bytes]:
         self._last = entries[-1].number
-        shown = [entry for entry in entries if (type_ := entry.event.type) is not _ASK and type_ is not _LET_GO]
-        frames = [
-            plain.frame(self._run, entry if entry.event.shape is _VALUE else self._addressed(entry)) for entry in shown
-        ]
-        if self._retry_ms is not None and shown:
-            frames[0] = plain.frame(self._run, self._addressed(shown[0]), self._retry_ms)
+        run = self._run
+        frames = [plain.frame(run, entry) if entry.event.shape is _VALUE else self._frame(entry) for entry in entries]
+        if self._retry_ms is not None and frames[0]:
+            frames[0] = plain.frame(run, self._addressed(entries[0]), self._retry_ms)
             self._retry_ms = None
         return frames
+
+    def _frame(self, entry: Entry) -> bytes:
+        """Empty for an event that is not for this reader."""
+        return b"" if entry.event.shape is Shape.PRIVATE else plain.frame(self._run, self._addressed(entry))
 
     def _addressed(self, entry: Entry) -> Entry:
         return Entry(entry.number, plain.addressed(entry.event, self._url), entry.end)

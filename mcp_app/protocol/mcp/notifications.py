@@ -72,7 +72,8 @@ class Notifications:
 def _line(event: Event) -> str:
     """A part of the result as one line for people."""
     data = event.data
-    if event.shape in {Shape.CONTENT, Shape.LINK, Shape.LINKED}:
+    shape = event.shape
+    if shape is Shape.CONTENT or shape is Shape.LINK or shape is Shape.LINKED:  # a set's hash would be slow
         return _summary(decode(data))[:MESSAGE_CHARS]
     if data.startswith(b'"'):
         text: str = decode(data)
