@@ -121,6 +121,15 @@ async def test_the_host_of_an_absolute_target_is_the_host(
     assert [value for name, value in asked["headers"] if name == "host"] == [host]
 
 
+@pytest.mark.parametrize("host", BAD_HOSTS)
+@pytest.mark.parametrize(("target", "method"), [("http://localhost/", "GET"), ("*", "OPTIONS"), ("/", "get")])
+async def test_a_host_that_is_none_is_400_in_every_form(
+    server: LiveServer, target: str, method: str, host: str
+) -> None:
+    """RFC 9112, 3.2: a 400 to any request message with an invalid Host, also where 3.2.2 ignores its value."""
+    assert await is_refused(server, get(target, host=host, method=method))
+
+
 async def test_options_of_a_whole_server(server: LiveServer) -> None:
     for target in ("*", "http://localhost"):
         assert seen(await answers(server, get(target, method="OPTIONS")))["path"] == "*"

@@ -65,10 +65,10 @@ class RequestParser(h11.Connection):
             # RFC 9112, 6.1: whoever stands in between may have framed this message by its other field. What follows
             # it on this connection is not trusted to be a request.
             self._cstate.process_keep_alive_disabled()
+        if b"host" in names and not is_valid_authority(fields[names.index(b"host")][2]):
+            raise h11.RemoteProtocolError("invalid Host")  # RFC 9112, 3.2, also of one that is not used
         if not (request.target.startswith(b"/") and request.method.isupper()):
             return _in_usual_form(request)
-        if b"host" in names and not is_valid_authority(fields[names.index(b"host")][2]):
-            raise h11.RemoteProtocolError("invalid Host")  # RFC 9112, 3.2
         return request
 
 
@@ -146,7 +146,8 @@ def _in_usual_form(request: h11.Request) -> h11.Request:
         asterisk = not path and method == b"OPTIONS"  # RFC 9112, 3.2.4
         target = b"*" if asterisk else path if path.startswith(b"/") else b"/" + path
         headers = [(b"Host", authority), *((name, value) for name, value in headers if name.lower() != b"host")]
-    host = next((value for name, value in headers if name.lower() == b"host"), None)
-    if not is_valid_path(target, method) or (host is not None and not is_valid_authority(host)):
-        raise h11.RemoteProtocolError("invalid request target or Host")
+        if not is_valid_authority(authority):
+            raise h11.RemoteProtocolError("invalid host in the request target")
+    if not is_valid_path(target, method):
+        raise h11.RemoteProtocolError("invalid request target")
     return h11.Request(method=method, headers=headers, target=target, http_version=request.http_version, _parsed=True)
