@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -64,14 +65,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 _MAX_PORT = 65_535
+_DIGITS = re.compile(r"[0-9]{1,5}")
 """TCP's ports have 16 bits. 0 lets the system choose."""
 
 
 def _port(text: str) -> int:
-    number = int(text)
-    if not 0 <= number <= _MAX_PORT:
+    if not _DIGITS.fullmatch(text) or int(text) > _MAX_PORT:
         raise argparse.ArgumentTypeError(f"{text} is no port: 0 to {_MAX_PORT}")
-    return number
+    return int(text)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -139,7 +139,7 @@ def test_a_port_alone_is_http_there_and_nothing_else(folder: Path) -> None:
 @pytest.mark.parametrize("port", ["x", "-1", "65536", "127.0.0.1:80"])
 def test_what_is_no_port_is_a_wrong_command_line(folder: Path, port: str) -> None:
     child = start(folder, f"--port={port}")
-    assert "argument --port: " in child.communicate(timeout=SECONDS)[1]
+    assert f"argument --port: {port} is no port: 0 to 65535\n" in child.communicate(timeout=SECONDS)[1]
     assert child.returncode == 2
 
 
