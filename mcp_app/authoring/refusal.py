@@ -15,7 +15,7 @@ from pydantic_core.core_schema import ErrorType
 from ..protocol.errors import InvalidParams
 from ..protocol.example import example, expected
 from ..protocol.json_places import Place
-from ..protocol.problems import MAX_DETAILS, UNKNOWN_NAME, path, problem
+from ..protocol.problems import MAX_DETAILS, UNKNOWN_NAME, listed, path, problem
 
 _OF_SCHEMAS = frozenset(get_args(ErrorType)) - {"value_error", "assertion_error"} - UNKNOWN_NAME
 """Errors of which the schema tells what is right: not those of validators that an author wrote."""
@@ -39,9 +39,9 @@ def within(error: ValidationError, names: Collection[str]) -> ValidationError | 
         {
             "type": PydanticCustomError(each["type"], "{problem}", {"problem": each["msg"]}),
             "loc": each["loc"],
-            "input": each["input"],
+            "input": None,
         }
-        for each in error.errors(include_url=False)
+        for each in listed(error)
         if each["loc"] and each["loc"][0] in names
     ]
     return ValidationError.from_exception_data(error.title, found, "json") if found else None
@@ -51,7 +51,7 @@ def invalid_params(
     error: ValidationError, schema: Mapping[str, Any], params: Mapping[str, Any], called: str
 ) -> InvalidParams:
     """The caller's error, of params that the dialect calls `called` and the tool lists by `schema`."""
-    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    errors = listed(error)
     root = Place([schema], schema)
     unknown: dict[_Steps, list[str]] = {}
     for each in errors:
@@ -70,8 +70,7 @@ def invalid_params(
 
 
 def _no_fields(names: Sequence[str]) -> str:
-    listed = ", ".join(names)
-    return f"There are no fields named {listed[:_MAX_NAMES_CHARS]}"
+    return f"There are no fields named {', '.join(names)[:_MAX_NAMES_CHARS]}"
 
 
 def _detail(error: ErrorDetails, root: Place, params: Mapping[str, Any], called: str) -> tuple[str, str]:

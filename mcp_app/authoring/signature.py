@@ -19,6 +19,7 @@ from ..protocol.errors import ToolDefinitionError
 from ..protocol.event import encode
 from ..protocol.http import query_text
 from ..protocol.json_schema import MAX_INLINED_BYTES
+from ..protocol.problems import refusal
 from ..protocol.repair import repair
 from .content_blocks import declares_content
 from .declared_type import DeclaredType
@@ -143,6 +144,8 @@ class Signature:
             model = validate(value, strict=strict)
         except ValidationError:
             raise
+        except UnicodeEncodeError as error:
+            raise refusal(error) from None
         except BaseException as error:  # of a validator of the author's: even SystemExit must not end the server
             return FailedArguments(error)
         if self.model_parameter is not None:

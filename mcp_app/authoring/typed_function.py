@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from ..protocol.errors import InvalidParams, ToolDefinitionError
-from ..protocol.problems import problems
+from ..protocol.problems import listed, problems
 from .docstrings import Docstring
 from .kind import Kind
 from .signature import Signature, read
@@ -68,7 +68,7 @@ class TypedFunction:
         try:
             return self.signature.from_texts(values)
         except ValidationError as error:
-            failed = {str(found["loc"][0]) for found in error.errors() if found["loc"]}
+            failed = {str(found["loc"][0]) for found in listed(error) if found["loc"]}
             from_texts = {name: value for name in failed & texts.keys() if (value := _json(texts[name])) is not None}
             if not from_texts:
                 raise

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from .event import sendable_text
 
 MAX_DETAILS = 20
 """A list of a thousand invalid items is one mistake, not a thousand."""
@@ -21,8 +23,23 @@ _MAX_NAME_CHARS = 200  # characters of a field's name or path; the caller chose 
 
 def problems(error: ValidationError, called: str = "") -> list[dict[str, str]]:
     """The details; `called` is the name of the value that was validated, if it has one."""
-    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    errors = listed(error)
     return [{"field": path(called, each["loc"]), "problem": problem(each)} for each in errors[:MAX_DETAILS]]
+
+
+def listed(error: ValidationError) -> list[ErrorDetails]:
+    """Pydantic's errors, without values."""
+    try:
+        return error.errors(include_url=False, include_context=False, include_input=False)
+    except UnicodeEncodeError as unsendable:
+        return listed(refusal(unsendable))
+
+
+def refusal(error: UnicodeEncodeError) -> ValidationError:
+    """What a validator that an author wrote says, if pydantic fails on it: half of a surrogate pair is in it, as
+    os.fsdecode makes of a file's name. U+FFFD replaces that; which field was refused, pydantic does not tell."""
+    said = PydanticCustomError("value_error", "{problem}", {"problem": f"Value error, {sendable_text(error.object)}"})
+    return ValidationError.from_exception_data("refusal", [{"type": said, "loc": (), "input": None}], "json")
 
 
 def path(called: str, steps: Iterable[str | int]) -> str:

@@ -8,8 +8,10 @@ from typing import Annotated, Any
 
 import pytest
 from pydantic import AfterValidator
+from pydantic_core import PydanticCustomError
 
 from mcp_app import Context, ToolError, create_app, prompt, resource, tool
+from mcp_app.protocol.errors import InvalidParams
 
 JSON_OR_STREAM = {"Accept": "application/json, text/event-stream"}
 
@@ -104,3 +106,39 @@ async def test_an_mcp_client(client: Any) -> None:
     assert got["error"]["data"]["code"] == "tool_failed"
     got = await send("resources/read", {"uri": "a://b"})
     assert got["error"]["data"]["code"] == "tool_failed"
+
+
+def _value_error(_: str) -> str:
+    raise ValueError("no file a\udcffb")
+
+
+def _assertion(_: str) -> str:
+    raise AssertionError("no file a\udcffb")
+
+
+def _custom(_: str) -> str:
+    raise PydanticCustomError("absent", "no file {name}", {"name": "a\udcffb"})
+
+
+@pytest.mark.parametrize("refuse", [_value_error, _assertion, _custom])
+def test_a_refusal_that_no_utf_8_carries_is_a_refusal(refuse: Any) -> None:
+    """As of a ValueError with a file's name (os.fsdecode): it is no failure of the tool's."""
+
+    @tool(read_only=True)
+    def found(x: Annotated[str, AfterValidator(refuse)], n: int = 1) -> str:
+        return x
+
+    def texts(x: str) -> str:
+        return x
+
+    texts.__annotations__["x"] = Annotated[str, AfterValidator(refuse)]
+    calls = [
+        lambda: found.validated({"x": "b"}),
+        lambda: found.from_query({}, {"x": ["b"]}),
+        lambda: found.from_query({"x": "b"}, {"n": ["1"]}),
+        lambda: prompt(texts).arguments({"x": "b"}),
+        lambda: resource("a://{x}")(texts).reading("a://b", {"x": "b"}),
+    ]
+    for call in calls:
+        with pytest.raises(InvalidParams, match="a\ufffdb"):
+            call()
