@@ -10,7 +10,7 @@ import re
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar, Literal, overload
 
 from pydantic_core import CoreSchema, core_schema
 
@@ -81,6 +81,7 @@ class Prompt:
     typed: TypedFunction = field(repr=False)
     time_limit: ClassVar[float | None] = None
     linkable: ClassVar[bool] = False
+    noun: ClassVar[Literal["prompt"]] = "prompt"
     encode_item: ClassVar[None] = None
     """None: the function returns, it does not yield."""
 

@@ -119,6 +119,7 @@ class Reading:
     uri: str
     time_limit: ClassVar[float | None] = None
     linkable: ClassVar[bool] = False
+    noun: ClassVar[Literal["resource"]] = "resource"
     encode_item: ClassVar[None] = None  # it returns, it does not yield
 
     @property
@@ -278,9 +279,7 @@ class Resources(Catalogue[Resource]):
 
         Raises UnknownResource; InvalidParams if a template matches but a value is not of its parameter's type.
         """
-        normalised = normal(uri)
-        exact = None if normalised is None else self.find(normalised)
-        if exact is not None:
+        if (normalised := normal(uri)) is not None and (exact := self.find(normalised)) is not None:
             return exact.reading(uri, {})
         for each in self.templates():
             values = each.template.match(uri)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any, ClassVar, Generic, overload
+from typing import Any, ClassVar, Generic, Literal, overload
 
 from pydantic import BaseModel, ValidationError
 from typing_extensions import ParamSpec, TypeVar
@@ -66,6 +66,7 @@ class Tool(Generic[P, R]):
     mirrors: tuple[Mirror, ...] = field(repr=False)
     """The parameters that MCP clients repeat in header fields: `x-mcp-header` in the input schema."""
     linkable: ClassVar[bool] = True
+    noun: ClassVar[Literal["tool"]] = "tool"
 
     def __call__(self, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.function(*args, **kwargs)

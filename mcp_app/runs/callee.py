@@ -6,7 +6,7 @@ Who offers it, and by which name callers reach it, is not known here.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from ..authoring.kind import Encoded, Kind
 
@@ -17,6 +17,10 @@ class Callee(Protocol):
     @property
     def name(self) -> str:
         """For messages, the log and the `started` event."""
+
+    @property
+    def noun(self) -> Literal["tool", "prompt", "resource"]:
+        """What it is, for messages."""
 
     @property
     def kind(self) -> Kind: ...
@@ -43,3 +47,8 @@ class Callee(Protocol):
     @property
     def encode_result(self) -> Callable[[Any], Encoded]:
         """Of what it returns, or yields as its `Result`. Raises ToolFailed for what it does not declare."""
+
+
+def called(callee: Callee) -> str:
+    """As messages call it: `tool NAME`."""
+    return f"{callee.noun} {callee.name}"

@@ -17,7 +17,7 @@ from ..authoring.kind import Encoded, FailedArguments, Kind, Result
 from ..authoring.lazy import lazy
 from ..protocol.errors import ToolFailed
 from ..protocol.event import Event, EventType, Shape, encode
-from .callee import Callee
+from .callee import Callee, called
 from .from_thread import Item, Waits
 from .sends import Emit, Sends, check_waited
 from .threads import QUEUE_SECONDS, Channel, Threads
@@ -42,8 +42,8 @@ def work(
 ) -> Coroutine[Any, Any, Outcome]:
     """Run the function to its end. `run` names the run in the log.
 
-    Raises whatever it raises, ToolFailed for what cannot be sent, EventTooLarge for a part, and Overloaded when no
-    thread is free for it.
+    Raises whatever it raises, ToolFailed for what cannot be sent, EventTooLarge for a part, and NoThread when none
+    is free for it.
     """
     if type(arguments) is FailedArguments:
         raise arguments.error
@@ -59,18 +59,18 @@ def work(
 async def _coroutine(callee: Callee, arguments: dict[str, Any], caller: Caller, emit: Emit) -> Outcome:
     sends = None if callee.context is None else Sends(emit)
     arguments = _with_context(callee, arguments, caller, sends.send if sends else None)
-    called = callee.function(**arguments)
+    given = callee.function(**arguments)
     # A class around a coroutine function may give an answer of its own.
     try:
-        value = await called if type(called) is CoroutineType or inspect.isawaitable(called) else called
+        value = await given if type(given) is CoroutineType or inspect.isawaitable(given) else given
     except _MISUSED:
         if sends is not None:
-            await sends.check(callee.name, _context(callee, arguments))
+            await sends.check(callee, _context(callee, arguments))
         raise
     if isinstance(value, AsyncGeneratorType) and callee.encode_item is not None:
         return await _iterate_async(callee, arguments, value, emit, sends)
     if sends is not None:
-        await sends.check(callee.name, _context(callee, arguments))
+        await sends.check(callee, _context(callee, arguments))
     _check_eager(callee, value)
     return _outcome(callee, value)
 
@@ -92,7 +92,7 @@ async def _iterate_async(
             if event is not None:
                 await emit((event,))
     if sends is not None:
-        await sends.check(callee.name, _context(callee, arguments))
+        await sends.check(callee, _context(callee, arguments))
     return items.outcome()
 
 
@@ -101,8 +101,8 @@ def _check_eager(callee: Callee, value: Any) -> None:
     kind = lazy(value.value if isinstance(value, Result) else value)
     if kind is not None:
         raise ToolFailed(
-            f"The tool {callee.name} is async and gave a {kind.__name__}, which would work on the event loop while "
-            "every other caller waits. Give a list made in a thread (asyncio.to_thread); or write the tool, and what "
+            f"The {called(callee)} is async and gave a {kind.__name__}, which would work on the event loop while "
+            "every other caller waits. Give a list made in a thread (asyncio.to_thread); or write it, and what "
             "decorates it, with def."
         )
 
@@ -140,10 +140,10 @@ def _work_there(callee: Callee, arguments: dict[str, Any], channel: Channel[Item
         outcome = work(callee, arguments, channel)
     except _MISUSED:
         if callee.context is not None:
-            check_waited(callee.name, _context(callee, arguments))
+            check_waited(callee, _context(callee, arguments))
         raise
     if callee.context is not None:
-        check_waited(callee.name, _context(callee, arguments))
+        check_waited(callee, _context(callee, arguments))
     return outcome
 
 
@@ -155,8 +155,7 @@ def _call(callee: Callee, arguments: dict[str, Any], channel: Channel[Item]) -> 
         if inspect.iscoroutine(value):
             value.close()
         raise ToolFailed(
-            f"The tool {callee.name} returned what has to be awaited: "
-            "declare it, and what decorates it, with async def."
+            f"The {called(callee)} returned what has to be awaited: declare it, and what decorates it, with async def."
         )
     return _outcome(callee, value)
 
@@ -198,9 +197,7 @@ class _Items:
 
     def take(self, value: Any) -> Event | None:
         if self._result is not None:
-            raise ToolFailed(
-                f"The tool {self._callee.name} went on after its Result: Result is the last thing to yield."
-            )
+            raise ToolFailed(f"The {called(self._callee)} went on after its Result: Result is the last thing to yield.")
         if isinstance(value, Result):
             self._result = value
             return None
@@ -215,7 +212,7 @@ class _Items:
             return Outcome(self._callee.encode_result(None), items=self._count)
         except ToolFailed as error:
             raise ToolFailed(
-                f"The tool {self._callee.name} ended without the Result that it declares: yield it last."
+                f"The {called(self._callee)} ended without the Result that it declares: yield it last."
             ) from error
 
 

@@ -10,10 +10,12 @@ import re
 import secrets
 
 from ..authoring.content_data import ContentTooLarge
-from ..authoring.resource import UnknownResource
-from ..protocol.errors import EventTooLarge, McpAppError, Overloaded, ToolError, ToolFailed
+from ..authoring.resource import Reading, UnknownResource
+from ..protocol.errors import EventTooLarge, McpAppError, ToolError, ToolFailed
 from ..protocol.event import NotJson, encode, sendable_text
 from ..protocol.linked import MAX_RESULT_BYTES, too_large
+from .callee import Callee, called
+from .threads import NoThread
 
 logger = logging.getLogger("mcp_app.runs")
 
@@ -21,12 +23,14 @@ _CODE = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
 _NO_ERROR = "complete"  # it would make a success of a failure
 
 
-def public_error(error: BaseException, tool: str, run: str, most: int) -> McpAppError:
+def public_error(error: BaseException, callee: Callee, run: str, most: int) -> McpAppError:
     """The error for the run's last event, in at most `most` bytes; what it hides is logged under its `error_id`."""
     cause = _only_cause(error)
     if isinstance(cause, ContentTooLarge):
         cause = too_large("Content", cause.size, MAX_RESULT_BYTES)
-    if isinstance(cause, EventTooLarge | UnknownResource | Overloaded):
+    if isinstance(cause, EventTooLarge | NoThread) or (
+        isinstance(cause, UnknownResource) and isinstance(callee, Reading)
+    ):
         return cause
     if isinstance(cause, ToolError):
         try:
@@ -35,12 +39,12 @@ def public_error(error: BaseException, tool: str, run: str, most: int) -> McpApp
             error = unsendable
             error.__cause__ = cause
     error_id = secrets.token_hex(8)
-    logger.error("run %s: %s failed [error_id %s]", run, tool, error_id, exc_info=error)
+    logger.error("run %s: %s failed [error_id %s]", run, callee.name, error_id, exc_info=error)
     if isinstance(cause, ToolFailed):
         return ToolFailed(cause.message, error_id=error_id)
     if isinstance(cause, NotJson):  # given to ctx.partial or ctx.log; of an item or a result it is a ToolFailed
-        return ToolFailed(f"The tool {tool} gave what cannot be sent as JSON: {cause}.", error_id=error_id)
-    return ToolFailed(f"The tool {tool} failed.", error_id=error_id)
+        return ToolFailed(f"The {called(callee)} gave what cannot be sent as JSON: {cause}.", error_id=error_id)
+    return ToolFailed(f"The {called(callee)} failed.", error_id=error_id)
 
 
 def _sendable(error: ToolError, most: int) -> McpAppError:

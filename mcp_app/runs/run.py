@@ -333,7 +333,7 @@ class Run:
                 if not isinstance(error, asyncio.CancelledError | GeneratorExit):
                     logger.warning("run %s: %s raised while being stopped", self.label, name, exc_info=error)
                 return
-            end = public_error(error, name, self.label, self._host.bounds.max_event_bytes // 2)
+            end = public_error(error, self.callee, self.label, self._host.bounds.max_event_bytes // 2)
         if not self.ended:
             self._end("complete" if isinstance(end, Outcome) else end.code)
             await self._finish(end)

@@ -14,6 +14,7 @@ from typing import Any, cast
 from ..authoring.context import Asked, Context, unanswered
 from ..protocol.errors import ToolFailed
 from ..protocol.event import Event
+from .callee import Callee, called
 
 Emit = Callable[[Sequence[Event]], Coroutine[Any, Any, None]]
 
@@ -34,7 +35,7 @@ class Sends:
         self._open.append((event, coroutine))
         return coroutine
 
-    async def check(self, tool: str, context: Context) -> None:
+    async def check(self, callee: Callee, context: Context) -> None:
         """At the end of the function. Raises ToolFailed if it did not await what it sent or asked."""
         if not self._forgotten(context):
             return
@@ -44,7 +45,7 @@ class Sends:
             return
         method, times = _closed(forgotten)
         raise ToolFailed(
-            f"The tool {tool} called {method} without await, {times}, so that nothing came of it. "
+            f"The {called(callee)} called {method} without await, {times}, so that nothing came of it. "
             f"Write `await {method}`; in a thread, `asyncio.run_coroutine_threadsafe({method}, loop).result()`."
         )
 
@@ -57,18 +58,18 @@ class Sends:
         return _not_begun([*sent, *asked])
 
 
-def check_waited(tool: str, context: Context) -> None:
+def check_waited(callee: Callee, context: Context) -> None:
     """At the end of a plain function. Raises ToolFailed if it did not wait for what it asked."""
     if forgotten := _not_begun(unanswered(context)):
         method, times = _closed(forgotten)
         raise ToolFailed(
-            f"The tool {tool} called {method} without ctx.wait, {times}, so that nothing came of it. "
+            f"The {called(callee)} called {method} without ctx.wait, {times}, so that nothing came of it. "
             f"Write `ctx.wait({method})`."
         )
 
 
-def _not_begun(called: Iterable[Asked]) -> list[Asked]:
-    return [each for each in called if inspect.getcoroutinestate(each[1]) == inspect.CORO_CREATED]
+def _not_begun(asked: Iterable[Asked]) -> list[Asked]:
+    return [each for each in asked if inspect.getcoroutinestate(each[1]) == inspect.CORO_CREATED]
 
 
 def _closed(forgotten: Sequence[Asked]) -> tuple[str, str]:

@@ -43,6 +43,10 @@ go elsewhere."""
 logger = logging.getLogger("mcp_app.runs")
 
 
+class NoThread(Overloaded):
+    """No thread was free. A class of its own: an Overloaded that a function raises is a failure of that function."""
+
+
 class Channel(Generic[T]):
     """A bounded queue from threads to the event loop: `put` blocks its thread while it is full, `take` is awaited.
 
@@ -154,7 +158,7 @@ class Threads:
         The future is the function's outcome. Leaving the block stops the channel, and does not wait for the thread:
         what it raises after that is logged under `name`.
 
-        Raises Overloaded when no thread is free for `patience` seconds.
+        Raises NoThread when no thread is free for `patience` seconds.
         """
         channel: Channel[Any] = args[-1]
         loop = asyncio.get_running_loop()
@@ -203,7 +207,7 @@ class Threads:
             async with asyncio.timeout(patience):
                 await self._free.acquire()
         except TimeoutError:
-            raise Overloaded(
+            raise NoThread(
                 f"No thread was free for {patience:.3g} seconds: as many plain functions as this server takes are "
                 "working. The call did not begin."
             ) from None

@@ -10,8 +10,9 @@ import pytest
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
-from mcp_app import Context, ToolError, create_app, prompt, resource, tool
-from mcp_app.protocol.errors import InvalidParams
+from mcp_app import Context, ToolError, UnknownResource, create_app, prompt, resource, tool
+from mcp_app.protocol.errors import InvalidParams, Overloaded, UnknownTool
+from mcp_app.protocol.event import NotJson
 
 JSON_OR_STREAM = {"Accept": "application/json, text/event-stream"}
 
@@ -46,8 +47,34 @@ async def forgetful(ctx: Context, x: str) -> str:
     return x
 
 
+@tool(read_only=True)
+def full(x: str) -> str:
+    raise Overloaded("of another server")
+
+
+@tool(read_only=True)
+async def asks_for_another(x: str) -> str:
+    raise UnknownTool("of another server")
+
+
+@tool(read_only=True)
+async def reads_nothing(x: str) -> str:
+    raise UnknownResource("a://of-another-server")
+
+
 @prompt
 def ask(x: Broken) -> str:
+    return x
+
+
+@prompt
+async def lazily(x: str) -> Any:
+    return map(str, [x])
+
+
+@prompt
+async def forgets(ctx: Context, x: str) -> str:
+    ctx.progress(1, 2)
     return x
 
 
@@ -56,17 +83,50 @@ def read(x: Leaving) -> str:
     return x
 
 
+@resource("b://b")
+def unawaited() -> Any:
+    return lazily("b")
+
+
+@resource("c://c")
+async def read_lazily() -> Any:
+    return map(str, "b")
+
+
+@resource("d://d")
+def no_json() -> Any:
+    raise NotJson("it holds a lock")
+
+
+PROMPTS = {
+    "ask": "The prompt ask failed.",
+    "lazily": "The prompt lazily is async and gave a map,",
+    "forgets": "The prompt forgets called ctx.progress(…) without await, once",
+}
+RESOURCES = {
+    "a://b": "The resource read failed.",
+    "b://b": "The resource unawaited returned what has to be awaited",
+    "c://c": "The resource read_lazily is async and gave a map,",
+    "d://d": "The resource no_json gave what cannot be sent as JSON: it holds a lock.",
+}
+
+
 TOOLS = {
     broken: "The tool broken failed.",
     leaving: "The tool leaving failed.",
     own: "Not that one.",
     forgetful: "The tool forgetful called ctx.progress(…) without await, once",
+    full: "The tool full failed.",
+    asks_for_another: "The tool asks_for_another failed.",
+    reads_nothing: "The tool reads_nothing failed.",
 }
 
 
 @pytest.fixture
 async def client() -> Any:
-    app = create_app(tools=list(TOOLS), prompts=[ask], resources=[read])
+    app = create_app(
+        tools=list(TOOLS), prompts=[ask, lazily, forgets], resources=[read, unawaited, read_lazily, no_json]
+    )
     async with app.test_app() as running:
         yield running.test_client()
 
@@ -102,10 +162,12 @@ async def test_an_mcp_client(client: Any) -> None:
         result = (await send("tools/call", {"name": called.name, "arguments": {"x": "b"}}))["result"]
         assert result["isError"]
         assert result["content"][0]["text"].startswith(said)
-    got = await send("prompts/get", {"name": "ask", "arguments": {"x": "b"}})
-    assert got["error"]["data"]["code"] == "tool_failed"
-    got = await send("resources/read", {"uri": "a://b"})
-    assert got["error"]["data"]["code"] == "tool_failed"
+    for name, said in PROMPTS.items():
+        error = (await send("prompts/get", {"name": name, "arguments": {"x": "b"}}))["error"]
+        assert (error["data"]["code"], error["message"][: len(said)]) == ("tool_failed", said)
+    for uri, said in RESOURCES.items():
+        error = (await send("resources/read", {"uri": uri}))["error"]
+        assert (error["data"]["code"], error["message"][: len(said)]) == ("tool_failed", said)
 
 
 def _value_error(_: str) -> str:

@@ -17,8 +17,8 @@ from mcp_app.authoring.completion import complete
 from mcp_app.authoring.prompt import prompt
 from mcp_app.authoring.resource import resource
 from mcp_app.dialects.mcp.completion import MAX_COUNTED, THREADS, Completions, completion
-from mcp_app.protocol.errors import InvalidParams, Overloaded, TimeCap, ToolError, ToolFailed
-from mcp_app.runs.threads import Threads
+from mcp_app.protocol.errors import InvalidParams, Overloaded, TimeCap, ToolError, ToolFailed, UnknownTool
+from mcp_app.runs.threads import NoThread, Threads
 
 
 class Colour(Enum):
@@ -98,7 +98,7 @@ async def test_one_by_the_type_in_full() -> None:
 @pytest.mark.parametrize("argument", ["ctx", "nothing", "", "p_language", "x" * 10_000])
 async def test_no_such_argument(argument: str) -> None:
     with pytest.raises(InvalidParams, match="There is no argument named") as refused:
-        await whole(typed, argument)
+        await Completions(10).complete(typed.signature, argument, "", {})
     assert "The arguments are: language, colour" in refused.value.message
     assert len(refused.value.message) < 300
 
@@ -240,6 +240,9 @@ RAISED = (
     BaseExceptionGroup("a secret", [SystemExit("a secret")]),
     TimeoutError("a secret"),
     StopIteration("a secret"),
+    InvalidParams("a secret"),
+    Overloaded("a secret"),
+    UnknownTool("a secret"),
 )
 
 
@@ -303,7 +306,7 @@ async def test_each_is_ended_at_the_cap_and_hanging_ones_leave_tools_their_threa
         for function_ in (coroutine, *[function] * THREADS):
             with pytest.raises(TimeCap, match=r"the cap of 0\.05 seconds"):
                 await completed(function_, completions)
-        with pytest.raises((TimeCap, Overloaded)):
+        with pytest.raises((TimeCap, NoThread)):
             await completed(function, completions)
         assert await completed(slowly, completions) == {"values": ["!"], "total": 1, "hasMore": False}
     finally:

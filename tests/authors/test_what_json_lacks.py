@@ -54,7 +54,7 @@ async def test_what_json_lacks_is_named_by_its_type_however_it_is_sent(value: An
     for function in (returned, yielded, parted, logged):
         with pytest.raises(ValueError if function in {parted, logged} else errors.ToolFailed) as raised:
             await called(tool(function), {})
-        error = public_error(raised.value, function.__name__, "r", 1 << 20)
+        error = public_error(raised.value, tool(function), "r", 1 << 20)
         assert re.search(f"The tool {function.__name__} .*cannot be sent as JSON: .*{said}", error.message), (
             error.message
         )
@@ -75,8 +75,12 @@ NAME = "cannot read \udcff.txt"
 SENT = "cannot read \ufffd.txt"
 
 
+def _nothing() -> None: ...
+
+
 def test_an_error_keeps_its_words() -> None:
-    error = public_error(errors.ToolError(NAME, hint=NAME, details=[{"field": "a", "problem": NAME}]), "f", "r", 1000)
+    raised = errors.ToolError(NAME, hint=NAME, details=[{"field": "a", "problem": NAME}])
+    error = public_error(raised, tool(_nothing), "r", 1000)
     assert error.object() == {
         "code": "tool_failed",
         "message": SENT,

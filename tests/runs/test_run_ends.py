@@ -12,7 +12,7 @@ import pytest
 from loop_clock import on_loop_clock
 from runs_stage import SlowLog, Stage, error_of, now, read_to_end, settle, shown
 
-from mcp_app import Context, ToolError, errors
+from mcp_app import Context, ToolError, UnknownResource, errors
 from mcp_app.protocol.errors import Cancelled, McpAppError, Shutdown
 from mcp_app.protocol.event import MAX_EVENT_BYTES
 from mcp_app.protocol.linked import MAX_RESULT_BYTES
@@ -141,6 +141,11 @@ async def test_the_authors_word_reaches_the_caller(raised: Exception, code: str,
         ToolError("x", details=[{"field": object()}]),  # type: ignore[dict-item]
         errors.Shutdown("a secret"),
         errors.InternalError("a secret"),
+        errors.Overloaded("a secret"),
+        errors.UnknownTool("a secret"),
+        errors.InvalidParams("a secret"),
+        UnknownResource("a secret"),
+        ExceptionGroup("a secret", [UnknownResource("a secret")]),
     ],
     ids=repr,
 )

@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 
-from mcp_app.protocol.errors import Overloaded
 from mcp_app.runs import threads
-from mcp_app.runs.threads import CHANNEL_BYTES, CHANNEL_ITEMS, Channel, Threads
+from mcp_app.runs.threads import CHANNEL_BYTES, CHANNEL_ITEMS, Channel, NoThread, Threads
 
 SECONDS = 20.0
 
@@ -304,7 +303,7 @@ async def test_who_waits_too_long_for_a_thread_is_told_and_the_log_once(caplog: 
         first = asyncio.create_task(run(lambda _: go_on.wait(SECONDS), pool=pool))
         await until(lambda: pool.working == 1, "it begins")
         for _ in range(3):
-            with pytest.raises(Overloaded, match=r"No thread was free for 0\.01 seconds"):
+            with pytest.raises(NoThread, match=r"No thread was free for 0\.01 seconds"):
                 async with pool.run(lambda _: 5, channel(), patience=0.01):
                     raise AssertionError("it began")
         assert caplog.text.count("no thread is free") == shortage

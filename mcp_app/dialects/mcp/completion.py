@@ -18,10 +18,10 @@ from typing import Any
 
 from ...authoring.completion import Complete, Function, Values
 from ...authoring.signature import Signature
-from ...protocol.errors import InvalidParams, Overloaded, TimeCap, ToolError, ToolFailed
+from ...protocol.errors import InvalidParams, TimeCap, ToolError, ToolFailed
 from ...protocol.event import encode
 from ...protocol.json_schema import alternatives
-from ...runs.threads import Channel, Threads
+from ...runs.threads import Channel, NoThread, Threads
 
 MAX_VALUES = 100
 """Values in one result (MCP, Completion Results)."""
@@ -49,12 +49,14 @@ class Completions:
     ) -> dict[str, Any]:
         """As `completion`, but whatever the function raises is a ToolFailed with an id, under which the log has it.
 
-        A ToolError is the author's word and stays as it is. Raises InvalidParams, TimeCap and Overloaded, too.
+        A ToolError is the author's word and stays as it is. Raises InvalidParams if there is no such argument, TimeCap
+        and NoThread, too.
         """
+        _check_argument(signature, argument)
         try:
             async with asyncio.timeout(self._seconds) as bound:
                 return await completion(signature, argument, prefix, context, self._threads)
-        except (InvalidParams, ToolError, Overloaded):
+        except (ToolError, NoThread):
             raise
         except BaseException as error:
             if bound.expired():
@@ -80,9 +82,17 @@ async def completion(
 
     `context` are the values that have been chosen for other arguments.
 
-    Raises InvalidParams if there is no such argument, ToolFailed if its function returns anything but strings, and
-    whatever else the function raises.
+    Raises ToolFailed if the argument's function returns anything but strings, and whatever else the function raises.
     """
+    complete = _complete_annotation(signature, argument)
+    if complete is None:
+        values: list[str] = [each for each in _values_of_type(signature, argument) if _has_prefix(each, prefix)]
+    else:
+        values = await _call(complete.function, prefix, context, threads)
+    return _completion_object(values)
+
+
+def _check_argument(signature: Signature, argument: str) -> None:
     if argument not in signature.attributes:
         raise InvalidParams(
             f"There is no argument named {argument[:128]!r}. The arguments are: {', '.join(signature.attributes)}."
@@ -91,12 +101,6 @@ async def completion(
             hint="",
             details=[{"field": "argument.name", "problem": "There is no argument of this name"}],
         )
-    complete = _complete_annotation(signature, argument)
-    if complete is None:
-        values: list[str] = [each for each in _values_of_type(signature, argument) if _has_prefix(each, prefix)]
-    else:
-        values = await _call(complete.function, prefix, context, threads)
-    return _completion_object(values)
 
 
 def _completion_object(values: list[str]) -> dict[str, Any]:
