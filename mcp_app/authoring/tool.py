@@ -18,8 +18,11 @@ from typing_extensions import ParamSpec, TypeVar
 
 from ..protocol.errors import ToolDefinitionError, ToolFailed, UnknownTool
 from ..protocol.event import encode
+from ..protocol.http import query_text
 from ..protocol.mcp.headers import Mirror
 from ..protocol.mcp.revisions import Structure
+from ..protocol.problems import failed_names
+from ..protocol.repair import repair
 from .catalogue import Catalogue
 from .content_blocks import content_blocks
 from .content_data import ContentError
@@ -95,14 +98,24 @@ class Tool(Generic[P, R]):
             raise invalid_params(error, self.input_schema, params, called) from None
 
     def from_query(self, params: Mapping[str, Any], texts: Mapping[str, list[str]]) -> Validated:
-        """The same from a query: `texts` are converted to the types of the schema, a repeated name to a list.
+        """The same from a query: `texts` are converted to the types of the schema, a repeated name to a list. What is
+        JSON and does not fit as text is taken as if it stood in `params`.
 
         Raises InvalidParams.
         """
         try:
             return self.signature.from_query(params, texts, strict=self.strict)
         except ValidationError as error:
+            failed = {name: texts[name] for name in failed_names(error) & texts.keys()}
+            if found := query_text.in_json(failed, self.signature.lists):
+                rest = {name: items for name, items in texts.items() if name not in found}
+                return self.from_query({**params, **found}, rest)
             raise invalid_params(error, self.input_schema, {**params, **texts}, "params") from None
+
+    def query_values(self, texts: Mapping[str, list[str]]) -> dict[str, Any]:
+        """The texts of a query as the JSON values that they would be repaired to in a body, to compare calls by."""
+        values = {name: self.signature.decoded(name, items) for name, items in texts.items()}
+        return dict(repair(self.input_schema, values).value)
 
     @property
     def context(self) -> str | None:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import from_json
 
 from ..protocol.errors import InvalidParams, ToolDefinitionError
-from ..protocol.problems import listed, problems
+from ..protocol.http import query_text
+from ..protocol.problems import failed_names, problems
 from .docstrings import Docstring
 from .kind import Kind
 from .signature import Signature, read
@@ -68,14 +68,14 @@ class TypedFunction:
         try:
             return self.signature.from_texts(values)
         except ValidationError as error:
-            failed = {str(found["loc"][0]) for found in listed(error) if found["loc"]}
-            from_texts = {name: value for name in failed & texts.keys() if (value := _json(texts[name])) is not None}
+            failed = failed_names(error) & texts.keys()
+            from_texts = {name: value for name in failed if (value := query_text.parsed(texts[name])) is not None}
             if not from_texts:
                 raise
             return self.signature.from_texts({**values, **from_texts})
 
     def _decoded(self, name: str, text: str) -> Any:
-        items = _json(text) if name in self.signature.lists else None
+        items = query_text.parsed(text) if name in self.signature.lists else None
         return items if isinstance(items, list) else self.signature.decoded(name, [text])
 
 
@@ -103,13 +103,3 @@ def typed_function(function: Any, decorator: str, *, depth: int) -> TypedFunctio
         kind=kind,
     )
     return TypedFunction(function, kind, signature, name, documented.description(signature.documented))
-
-
-def _json(text: str) -> Any:
-    """The text parsed as a JSON array or object; None if it is neither."""
-    if text[:1] not in {"[", "{"}:
-        return None
-    try:
-        return from_json(text, allow_inf_nan=False)
-    except ValueError:
-        return None

@@ -35,6 +35,11 @@ def listed(error: ValidationError) -> list[ErrorDetails]:
         return listed(refusal(unsendable))
 
 
+def failed_names(error: ValidationError) -> set[str]:
+    """The parameters that something is wrong with, by the names that callers use."""
+    return {str(each["loc"][0]) for each in listed(error) if each["loc"]}
+
+
 def refusal(error: UnicodeEncodeError) -> ValidationError:
     """What a validator that an author wrote says, if pydantic fails on it: half of a surrogate pair is in it, as
     os.fsdecode makes of a file's name. U+FFFD replaces that; which field was refused, pydantic does not tell."""

@@ -390,6 +390,15 @@ def test_many_and_long_mistakes_are_shortened() -> None:
         (Numbers, ["1"], [1]),
         (Numbers | None, ["1"], [1]),
         (Any, ["1"], "1"),
+        (Port, ['{"port":1}'], Port(port=1)),
+        (Port | None, ['{"port":"1"}'], Port(port=1)),
+        (list[Port], ['{"port":1}'], [Port(port=1)]),
+        (list[Port], ['{"port":1}', '{"port":2}'], [Port(port=1), Port(port=2)]),
+        (list[Port], ['[{"port":1}]'], [Port(port=1)]),
+        (dict[str, int], ['{"a":1}'], {"a": 1}),
+        (list[int], ["[1,2]"], [1, 2]),
+        (list[str], ['["a"]'], ['["a"]']),
+        (str, ['{"port":1}'], '{"port":1}'),
     ],
 )
 def test_a_query_is_coerced_by_the_schema(annotation: Any, texts: list[str], value: Any) -> None:
@@ -402,7 +411,7 @@ def test_a_query_is_coerced_by_the_schema(annotation: Any, texts: list[str], val
 
 @pytest.mark.parametrize(
     ("annotation", "texts"),
-    [(int, ["5.5"]), (int, ["5", "6"]), (str, ["a", "b"]), (Literal[1], ["3"]), (Port, ['{"port":1}']), (bool, [""])],
+    [(int, ["5.5"]), (int, ["5", "6"]), (str, ["a", "b"]), (Literal[1], ["3"]), (Port, ['{"port":1']), (bool, [""])],
 )
 def test_a_query_that_does_not_fit(annotation: Any, texts: list[str]) -> None:
     def f(x): ...  # type: ignore[no-untyped-def]
@@ -411,6 +420,15 @@ def test_a_query_that_does_not_fit(annotation: Any, texts: list[str]) -> None:
     with pytest.raises(errors.InvalidParams) as raised:
         tool(f).from_query({}, {"x": texts})
     assert details(raised)[0][0].startswith("params.x")
+
+
+def test_an_object_in_a_query_is_as_strict_as_in_params() -> None:
+    def f(port: Port, n: int = 0) -> None: ...
+
+    for made, given in ((tool(f), '{"port":"x"}'), (tool(strict=True)(f), '{"port":"1"}')):
+        with pytest.raises(errors.InvalidParams) as raised:
+            made.from_query({}, {"port": [given], "n": ["1"]})
+        assert details(raised) == [("params.port.port", "Input should be a valid integer, such as 5")]
 
 
 def test_objects_and_texts_together() -> None:

@@ -72,7 +72,13 @@ async def test_a_key_with_another_call_is_a_conflict(direct: Direct) -> None:
 
 async def test_the_same_parameters_in_another_form_are_the_same_call(direct: Direct) -> None:
     await walked(direct)
-    for query in ("tool=walk&count=%33", "params=" + quote('{"count":3}') + "&tool=walk"):
+    for query in (
+        "tool=walk&count=%33",
+        "tool=walk&count=3.0",
+        "params=" + quote('{"count":3}') + "&tool=walk",
+        "params=" + quote('{"count":"3"}') + "&tool=walk",
+        "params=" + quote('{"count":3.0}') + "&tool=walk",
+    ):
         assert (await direct.get(f"{EVENTS}?{query}&run={KEY}")).status == 200
     assert direct.play.calls == 1
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from ...authoring.signature import Validated
 from ...authoring.tool import Registry, Tool
 from ...config.settings import Settings
 from ...protocol import plain
@@ -92,8 +93,14 @@ def parse_get(request: Request, registry: Registry, settings: Settings) -> Plain
         tool=tool,
         arguments=validated.arguments,
         repaired=validated.repaired,
-        identity=None if query.key is None else replace(query, params=validated.params).identity,
+        identity=None if query.key is None else _values(tool, query, validated).identity,
     )
+
+
+def _values(tool: Tool, query: plain.Query, validated: Validated) -> plain.Query:
+    """The query with JSON values for its texts: `n=5`, `n=5.0` and `params={"n":5}` are one call."""
+    texts = {name: items for name, items in query.texts.items() if name not in validated.params}
+    return replace(query, params={**validated.params, **tool.query_values(texts)}, texts={})
 
 
 def parse_follow(request: Request, settings: Settings) -> PlainCall:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..errors import InvalidRequest
 from ..event import encode
 from ..json_schema import Schema, alternatives
+from . import strict_json
 
 
 def lists(schema: Schema) -> frozenset[str]:
@@ -40,3 +42,24 @@ def _choices(parameter: Schema, root: Schema) -> dict[str, Any]:
                 return {}
             values.update({encode(value).decode(): value for value in allowed or () if not isinstance(value, str)})
     return values
+
+
+def parsed(text: str) -> Any:
+    """The text parsed as a JSON array or object; None if it is neither."""
+    if text[:1] not in {"[", "{"}:
+        return None
+    try:
+        return strict_json.loads(text.encode())
+    except (InvalidRequest, UnicodeEncodeError):
+        return None
+
+
+def in_json(texts: Mapping[str, list[str]], lists: frozenset[str]) -> dict[str, Any]:
+    """The parameters whose texts are JSON arrays or objects, parsed. `lists` take arrays."""
+    found: dict[str, Any] = {}
+    for name, items in texts.items():
+        values = [parsed(text) for text in items]
+        if None not in values:
+            alone = len(values) == 1 and (name not in lists or isinstance(values[0], list))
+            found[name] = values[0] if alone else values
+    return found
