@@ -69,7 +69,10 @@ class DeclaredType:
 
     def encode(self, value: Any) -> bytes:
         """The value as JSON, by the names in the schema. Raises NotDeclared, and NotJson for what JSON lacks."""
-        value = self.validated(value)
+        return self.encode_validated(self.validated(value))
+
+    def encode_validated(self, value: Any) -> bytes:
+        """The same of what `validated` returned."""
         data = self._encoded(value)
         if data.isascii():
             return data

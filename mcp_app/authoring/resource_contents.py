@@ -12,6 +12,7 @@ from typing import Any
 from ..protocol.event import encode
 from ..protocol.http import media_type
 from .content import Audio, Content, EmbeddedResource, Image, Text
+from .content_blocks import ARRAYS
 from .content_data import ContentError
 
 _JSON = "application/json"
@@ -24,7 +25,7 @@ def contents(value: Any, uri: str, mime_type: str | None) -> list[dict[str, Any]
 
     Raises ContentError for a value that cannot be the contents of a resource.
     """
-    if isinstance(value, list | tuple) and any(isinstance(item, Content) for item in value):
+    if isinstance(value, ARRAYS) and any(isinstance(item, Content) for item in value):
         return [_embedded(item, index) for index, item in enumerate(value)]
     match value:
         case EmbeddedResource():

@@ -21,7 +21,7 @@ from ..protocol.http import query_text
 from ..protocol.json_schema import MAX_INLINED_BYTES
 from ..protocol.problems import refusal
 from ..protocol.repair import repair
-from .content_blocks import declares_content
+from .content_blocks import beside_content, declares_content
 from .declared_type import DeclaredType
 from .hints import hints
 from .kind import FailedArguments, Kind
@@ -65,6 +65,8 @@ class Signature:
     output_schema: Mapping[str, Any] | None
     content: bool
     item_content: bool
+    beside_content: Any
+    """A type that is declared in one array with content and cannot stand there in a tool's; None if there is none."""
     streams: bool
     """Whether it is that of a generator, or of a function that returns the generator it wraps."""
     keywords: tuple[tuple[str, str], ...]
@@ -221,6 +223,7 @@ def read(
         output_schema=None if content or result_type is None else types.MappingProxyType(result_type.json_schema()),
         content=content,
         item_content=declares_content(item),
+        beside_content=beside_content(item) or beside_content(result),
         streams=streams,
         keywords=tuple((attribute.removeprefix("p_"), attribute) for attribute in attributes.values()),
         documented=_documented(input_schema, () if parameters_model or custom_schema else attributes.items())

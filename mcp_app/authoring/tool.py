@@ -33,7 +33,7 @@ from .metadata import Icon, Metadata
 from .refusal import invalid_params
 from .signature import Signature, Validated, read
 from .source import Scope, check_callable, check_sendable, docstring, title_of, where
-from .tool_options import TaskUse, check_options, check_query, mirrors, structure
+from .tool_options import TaskUse, check_content, check_options, check_query, mirrors, structure
 
 # With defaults (PEP 696), so that a `Tool` of any function is written without them.
 P = ParamSpec("P", default=...)
@@ -141,12 +141,12 @@ class Tool(Generic[P, R]):
         """`content`: the declared type names content. A value may be content then, and where any value is declared."""
         try:
             blocks = content_blocks(value, declared=content)
-            if declared is None:
-                return Encoded(encode(value)) if blocks is None else Encoded(encode(blocks), content=True)
-            if blocks is None:
-                return Encoded(declared.encode(value))
-            declared.validated(value)
-            return Encoded(encode(blocks), content=True)
+            validated = value if declared is None else declared.validated(value)
+            if blocks is None and content:  # an iterator is a list only now
+                blocks = content_blocks(validated, declared=True)
+            if blocks is not None:
+                return Encoded(encode(blocks), content=True)
+            return Encoded(encode(value) if declared is None else declared.encode_validated(validated))
         except NotDeclared as error:
             raise ToolFailed(f"The tool {self.name} {did} what it does not declare: {error}.") from error
         except ContentError as error:
@@ -247,6 +247,7 @@ def _make(
         parameters_model=parameters,
         custom_schema=input_schema,
     )
+    check_content(name, signature.beside_content)
     if read_only:
         check_query(name, signature.input_schema)
     title = title or title_of(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import NoneType
 from typing import Any, Literal, get_args
 
 from ..protocol.errors import ToolDefinitionError
@@ -33,6 +34,16 @@ def check_query(name: str, input_schema: Mapping[str, Any]) -> None:
         raise ToolDefinitionError(
             f"{name}: a read-only tool cannot have a parameter named {sorted(reserved)[0]}: "
             "that name has a meaning in the query of a GET. Rename it."
+        )
+
+
+def check_content(name: str, beside: Any) -> None:
+    """Raises ToolDefinitionError for a type that is declared in one array with content, and cannot stand there."""
+    if beside is not None:
+        shown = "None" if beside is NoneType else getattr(beside, "__name__", beside)
+        raise ToolDefinitionError(
+            f"{name}: it declares {shown} in one list, or tuple, with content, beside which only content and str can "
+            f"stand. Give it as text, as in `list[Image | str]`; or never both, as in `list[Image] | list[{shown}]`."
         )
 
 
