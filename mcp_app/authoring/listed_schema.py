@@ -15,6 +15,7 @@ from pydantic_core import PydanticSerializationError, core_schema
 
 from ..protocol.event import encode
 from ..protocol.json_schema import alternatives, inlined, with_subschemas
+from ..protocol.metaschema import check, leads_nowhere
 from ..protocol.untitled import Untitled
 from .json_choices import INTEGER_NAME
 from .pydantic_schema import is_authors, json_of
@@ -83,9 +84,13 @@ class _Generator(Untitled):
 def listed_schema(schema: core_schema.CoreSchema, mode: JsonSchemaMode) -> tuple[dict[str, Any], bool]:
     """(The JSON Schema, whether each `$ref` could be inlined.)
 
-    Raises PydanticUserError for what JSON Schema cannot say.
+    Raises PydanticUserError for what JSON Schema cannot say, NotASchema for what an author says in no JSON Schema.
     """
-    generated = _Generator(by_alias=True).generate(schema, mode=mode)
+    try:
+        generated = _Generator(by_alias=True).generate(schema, mode=mode)
+    except KeyError as error:  # raised by pydantic for a `$ref` of the author's
+        raise (leads_nowhere(error.args[0]) if str(error.args[0]).startswith("#") else error) from error
+    check(generated)
     completed: dict[str, Any] = _completed("", generated, generated)
     return inlined(completed)
 
@@ -97,7 +102,12 @@ def _completed(keyword: str, schema: Any, root: Mapping[str, Any]) -> Any:
         return schema
     if keyword == "propertyNames":
         schema = _as_texts(schema, root)
-    schema = {name: each for keyword, value in schema.items() for name, each in _comparison(keyword, value).items()}
+    schema = {
+        name: each
+        for keyword, value in schema.items()
+        if keyword not in _IDENTITY
+        for name, each in _comparison(keyword, value).items()
+    }
     completed = with_subschemas(schema, lambda inner, subschema: _completed(inner, subschema, root))
     if completed.get("type") == "array" and "items" not in completed:
         # Only what prefixItems says can stand there (maxItems); clients that do not know prefixItems ask for items.
@@ -105,6 +115,9 @@ def _completed(keyword: str, schema: Any, root: Mapping[str, Any]) -> Any:
         completed["items"] = kinds[0] if len(kinds) == 1 else {"anyOf": kinds} if kinds else {}
     return completed
 
+
+_IDENTITY = frozenset(["$schema", "$id"])
+"""They say the default, which Genkit's validator refuses, or change what each `$ref` means."""
 
 _COMPARISONS = {
     "gt": "exclusiveMinimum",

@@ -17,14 +17,18 @@ from pydantic.fields import FieldInfo
 from pydantic_core import SchemaError, SchemaValidator
 
 from ..protocol.errors import ToolDefinitionError
+from ..protocol.metaschema import NotASchema
 from .context import Context
 from .listed_schema import listed_schema
 from .proof import Refused, proved
 from .pydantic_schema import for_json, without_extras
 from .return_annotation import members, unaliased
 
-REFUSALS = (PydanticUserError, PydanticUndefinedAnnotation, SchemaError, TypeError, AttributeError, Refused)
-"""Raised for an annotation that is not a type, or not one that can be validated and listed."""
+# What an annotation, or the code of its class, may raise is anything: that it is no type, or not one that can be
+# validated and listed. All of it is caught, and told to the author with its cause.
+
+_TOLD = (PydanticUserError, PydanticUndefinedAnnotation, SchemaError, Refused, NotASchema, TypeError, AttributeError)
+"""Errors whose message says enough by itself. Of others the class is told as well."""
 
 _REASON_CHARS = 600  # of pydantic's reason: it names the pattern at fault, of whatever length
 
@@ -80,7 +84,7 @@ def field_of(
             options["description"] = _written_beside(own.metadata) or in_docstring
         field = Field(**options)
         described = Annotated[annotation, field]
-    except REFUSALS as error:
+    except Exception as error:
         raise ToolDefinitionError(f"{name}: the annotation of the parameter {parameter.name} is no type.") from error
     return called, described if default is parameter.empty else (described, default)
 
@@ -115,7 +119,7 @@ def compiled(name: str, fields: dict[str, Any], model: type[BaseModel] | None) -
     """
     try:
         parameters = _of_model(_model(name, fields) if model is None else model)
-    except REFUSALS as error:
+    except Exception as error:
         culprit, cause = _culprit(name, fields, error) if model is None else (None, error)
         raise ToolDefinitionError(f"{name}: {_refusal(culprit, cause)}") from error
     if parameters.schema.get("type") != "object":
@@ -149,7 +153,7 @@ def _culprit(name: str, fields: dict[str, Any], error: Exception) -> tuple[str |
     for attribute, field in fields.items():
         try:
             _of_model(_model(name, {attribute: field}))
-        except REFUSALS as alone:
+        except Exception as alone:
             return attribute.removeprefix("p_"), alone
     return None, error
 
@@ -158,7 +162,7 @@ def _refusal(parameter: str | None, error: Exception) -> str:
     which = f"the parameter {parameter}" if parameter else "a parameter"
     if isinstance(error, Refused):
         return f"{which} cannot be filled by callers: {reason(error)}"
-    if getattr(error, "code", None) == "invalid-for-json-schema":
+    if isinstance(error, NotASchema) or getattr(error, "code", None) == "invalid-for-json-schema":
         return f"its parameters cannot be said in JSON Schema: {which}: {reason(error)}"
     return f"{which} has a type that JSON cannot carry: {reason(error)}"
 
@@ -172,12 +176,17 @@ def reason(error: Exception) -> str:
             "written with TypeAliasType; any JSON at all is pydantic.JsonValue."
         )
     advice = " Take what JSON has: a str, a number, a bool, a list, a dict, a model or a dataclass of these."
-    return f"{_joined(error).rstrip('.')}." + (advice if isinstance(error, PydanticUserError) else "")
+    if isinstance(error, NotASchema):
+        advice = " Mend what its Field, WithJsonSchema or json_schema_extra says."
+    told = isinstance(error, PydanticUserError | NotASchema)
+    return f"{_joined(error).rstrip('.')}." + (advice if told else "")
 
 
 def _joined(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines()]
     text = " ".join(line for line in lines if line and not line.startswith("For further information"))
+    if not isinstance(error, _TOLD):
+        text = f"{type(error).__name__}: {text}"
     text = _NESTING.sub("", text).partition(" Set `arbitrary_types_allowed")[
         0
     ]  # a setting of models, of which an author has none

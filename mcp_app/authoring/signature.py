@@ -19,13 +19,14 @@ from ..protocol.errors import ToolDefinitionError
 from ..protocol.event import encode
 from ..protocol.http import query_text
 from ..protocol.json_schema import MAX_INLINED_BYTES
+from ..protocol.metaschema import NotASchema, check
 from ..protocol.problems import refusal
 from ..protocol.repair import repair
 from .content_blocks import beside_content, declares_content
 from .declared_type import DeclaredType
 from .hints import hints
 from .kind import FailedArguments, Kind
-from .parameters import REFUSALS, compiled, field_of, is_context, only_parameter, reason
+from .parameters import compiled, field_of, is_context, only_parameter, reason
 from .refusal import within
 from .return_annotation import declares_items, declares_stream, is_async, outputs
 from .source import documented_parameters
@@ -257,7 +258,7 @@ def _declared(name: str, does: str, annotation: Any) -> DeclaredType | None:
         return None
     try:
         return DeclaredType(annotation)
-    except REFUSALS as error:
+    except Exception as error:
         raise ToolDefinitionError(f"{name}: it {does} what JSON cannot carry: {reason(error)}") from error
 
 
@@ -281,6 +282,10 @@ def _verbatim(name: str, custom: Mapping[str, Any]) -> dict[str, Any]:
         raise ToolDefinitionError(
             f'{name}: its input_schema is not that of an object: its "type" must be "object", its "properties" by name.'
         )
+    try:
+        check(schema)
+    except NotASchema as error:
+        raise ToolDefinitionError(f"{name}: its input_schema cannot be listed: {error}. Mend it.") from error
     return schema
 
 

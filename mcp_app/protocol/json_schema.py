@@ -24,12 +24,12 @@ _PREFIX = "#/$defs/"
 # others (`default`, `enum`, `examples`, …) are data, whatever they look like.
 _ONE = frozenset(
     [
-        *("additionalProperties", "contains", "else", "if", "items", "not", "propertyNames", "then"),
+        *("additionalProperties", "contains", "contentSchema", "else", "if", "items", "not", "propertyNames", "then"),
         *("unevaluatedItems", "unevaluatedProperties"),
     ]
 )
 _LIST = frozenset(["allOf", "anyOf", "oneOf", "prefixItems"])
-_BY_NAME = frozenset(["$defs", "dependentSchemas", "patternProperties", "properties"])
+_BY_NAME = frozenset(["$defs", "definitions", "dependentSchemas", "patternProperties", "properties"])
 
 # Keywords that only describe (JSON Schema Validation, 9): beside a `$ref` they replace those of what it refers to.
 _ANNOTATIONS = frozenset(
