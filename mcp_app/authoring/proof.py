@@ -5,16 +5,18 @@ Works on pydantic's core schemas, and calls no function of the author's. The JSO
 
 from __future__ import annotations
 
+import copy
 import datetime
 import decimal
 import functools
+import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from pydantic_core import CoreSchema, SchemaValidator, core_schema
 
-from .pydantic_schema import DICTS, json_of, of_instances, without_functions
+from .pydantic_schema import DICTS, FUNCTIONS, is_authors, json_of, of_instances, without_functions
 from .schema_walk import Schema, children, rewrite
 
 _NO_NAME = frozenset(
@@ -63,23 +65,76 @@ def _with_default(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
     if schema["type"] != "default" or "default" not in schema:
         return schema
     inner, default = schema["schema"], schema["default"]
+    quiet = _validator(_quiet(inner), definitions, _quiet)
     try:
         _validator(of_instances(inner), definitions, of_instances).validate_python(default, strict=True)
+        value = quiet.validate_python(default, strict=True)
     except ValidationError:
-        pass
-    else:
+        if default is None:
+            return {**schema, "schema": core_schema.nullable_schema(inner)}
+        data = json_of(default)
+        if data is None:
+            return schema
+        value = _as_filled(quiet, default, data)
+    if _has_functions(inner, definitions, frozenset()):
+        if type(value) is not type(default) or value != default:
+            raise Refused(
+                f"its default {default!r} would be handed over as it is: functions that its type calls are not called "
+                f"at the definition. Write what they make of it, of type {type(value).__name__}"
+            )
         return schema
-    if default is None:
-        return {**schema, "schema": core_schema.nullable_schema(inner)}
-    plain, data = without_functions(inner), json_of(default)
-    if data is None:
-        return schema
+    if type(default) is int and type(value) is float:
+        value = default  # the same number, as its author wrote it
+    if _is_filled_by_its_json(quiet, value):
+        return {**schema, "default": value}
+    # Pydantic lists no default of a factory: the JSON of a secret is a mask, that of a Json[int] is no text.
+    unlisted = {key: each for key, each in schema.items() if key != "default"}
+    return {**unlisted, "default_factory": functools.partial(copy.deepcopy, value)}
+
+
+def _as_filled(validator: SchemaValidator, default: Any, data: bytes) -> Any:
     try:
-        value = _validator(plain, definitions, without_functions).validate_json(data, strict=True)
+        return validator.validate_json(data, strict=True)
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_context=False)[0]["msg"]
-        raise Refused(f"its default {default!r} is none of its own type: {problem}") from error
-    return {**schema, "default": value} if plain == inner else schema
+        found = error.errors(include_url=False, include_context=False)[0]
+        raise Refused(f"its default {default!r} is none of its own type: {found['msg']}") from error
+
+
+def _is_filled_by_its_json(validator: SchemaValidator, value: Any) -> bool:
+    """Whether a caller who sends what is listed for the value gives it."""
+    data = json_of(value)
+    if data is None:
+        return False
+    try:
+        again = validator.validate_json(data, strict=True)
+    except ValidationError as error:
+        return error.errors()[0]["type"] == "json_invalid"  # a lone surrogate, which is refused with its reason later
+    return bool(again == value) or _MASKED not in data
+
+
+_MASKED = json.dumps(str(SecretStr("secret"))).encode()
+
+
+def _quiet(schema: CoreSchema) -> CoreSchema:
+    """The core schema that calls no function of an author's, and keeps instances as they are."""
+    return cast(CoreSchema, rewrite(without_functions(schema), _without_init))
+
+
+def _without_init(schema: Schema) -> Schema:
+    return {key: value for key, value in schema.items() if key not in {"custom_init", "post_init"}}
+
+
+def _has_functions(schema: Schema, definitions: Mapping[str, Schema], seen: frozenset[str]) -> bool:
+    """Whether validation calls a function of an author's, or one that makes a value anew for each call."""
+    if schema["type"] == "definition-ref":
+        name = schema["schema_ref"]
+        return name not in seen and name in definitions and _has_functions(definitions[name], definitions, seen | {name})
+    function = schema["function"]["function"] if schema["type"] in FUNCTIONS else None
+    if (function is not None and is_authors(function)) or schema.get("custom_init") or schema.get("post_init"):
+        return True
+    if "default_factory" in schema and not isinstance(schema["default_factory"], type | functools.partial):
+        return True
+    return any(_has_functions(each, definitions, seen) for each in children(schema))
 
 
 def _validator(

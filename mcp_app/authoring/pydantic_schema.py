@@ -21,7 +21,7 @@ from .schema_walk import Schema, children, instead, rewrite
 
 DICTS = frozenset(["dict", "ordered-dict", "frozen-dict", "counter"])
 
-_FUNCTIONS = frozenset(["function-before", "function-after", "function-wrap", "function-plain"])
+FUNCTIONS = frozenset(["function-before", "function-after", "function-wrap", "function-plain"])
 
 
 def json_of(value: Any) -> bytes | None:
@@ -105,7 +105,7 @@ def without_functions(schema: CoreSchema) -> CoreSchema:
 
 def _without_function(schema: Schema) -> Schema:
     kind = schema["type"]
-    if kind not in _FUNCTIONS or not is_authors(schema["function"]["function"]):
+    if kind not in FUNCTIONS or not is_authors(schema["function"]["function"]):
         return schema
     return instead(schema, {"type": "any"} if kind == "function-plain" else schema["schema"])
 
@@ -121,7 +121,7 @@ def for_results(schema: CoreSchema) -> CoreSchema:
 
 def _class_of_results(schema: Schema) -> Schema | None:
     inner = schema
-    while inner["type"] in _FUNCTIONS and "schema" in inner:
+    while inner["type"] in FUNCTIONS and "schema" in inner:
         inner = inner["schema"]
     if inner["type"] not in {"model", "dataclass"}:
         return None
