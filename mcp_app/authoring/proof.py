@@ -9,14 +9,17 @@ import copy
 import datetime
 import decimal
 import functools
+import itertools
 import json
+import numbers
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
 from pydantic import SecretStr, ValidationError
-from pydantic_core import CoreSchema, SchemaValidator, core_schema
+from pydantic_core import CoreSchema, MultiHostUrl, SchemaValidator, Url, core_schema
 
-from .pydantic_schema import DICTS, FUNCTIONS, is_authors, json_of, of_instances, without_functions
+from .pydantic_schema import DICTS, FUNCTIONS, is_authors, is_pydantics, json_of, of_instances, without_functions
 from .schema_walk import Schema, children, rewrite
 
 _NO_NAME = frozenset(
@@ -28,6 +31,7 @@ _NO_NAME = frozenset(
 """Types that the name of a member of a JSON object cannot become."""
 
 _SAMPLES: Mapping[str, Any] = {
+    "none": None,
     "int": 1,
     "float": 1.0,
     "decimal": decimal.Decimal(1),
@@ -43,6 +47,11 @@ _SAMPLES: Mapping[str, Any] = {
     "time": datetime.time(),
     "datetime": datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC),
     "timedelta": datetime.timedelta(1),
+    "complex": 1j,
+    "uuid": uuid.UUID(int=0),
+    "url": Url("http://a/"),
+    "multi-host-url": MultiHostUrl("http://a/"),
+    "typed-dict": {},
 }
 
 
@@ -128,7 +137,9 @@ def _has_functions(schema: Schema, definitions: Mapping[str, Schema], seen: froz
     """Whether validation calls a function of an author's, or one that makes a value anew for each call."""
     if schema["type"] == "definition-ref":
         name = schema["schema_ref"]
-        return name not in seen and name in definitions and _has_functions(definitions[name], definitions, seen | {name})
+        return (
+            name not in seen and name in definitions and _has_functions(definitions[name], definitions, seen | {name})
+        )
     function = schema["function"]["function"] if schema["type"] in FUNCTIONS else None
     if (function is not None and is_authors(function)) or schema.get("custom_init") or schema.get("post_init"):
         return True
@@ -157,7 +168,14 @@ def _check(schema: Schema, definitions: Mapping[str, Schema]) -> None:
                 f"a name in a JSON object is a string, which cannot become a {kinds[0]}; take a list of pairs"
             )
     if kind == "function-after":
-        _check_constraint(schema, definitions)
+        function = schema["function"]["function"]
+        if isinstance(function, functools.partial) and function.func.__module__ == "pydantic._internal._validators":
+            _check_constraint(schema["schema"], definitions, function, function.keywords)
+    if kind == "chain":
+        for before, step in itertools.pairwise(schema["steps"]):
+            if step["type"] == "function-wrap" and step["function"]["function"].__module__ == _KNOWN_METADATA:
+                named = {name: value for name, value in step["schema"].items() if name not in {"type", "metadata"}}
+                _check_constraint(before, definitions, SchemaValidator(step).validate_python, named)
     for each in children(schema):
         _check(each, definitions)
 
@@ -168,26 +186,52 @@ def _check_alias(choices: list[Any]) -> None:
         raise Refused("an AliasPath cannot be listed; take a model with that field")
 
 
-def _check_constraint(schema: Schema, definitions: Mapping[str, Schema]) -> None:
+def _check_constraint(
+    schema: Schema, definitions: Mapping[str, Schema], apply: Callable[[Any], Any], named: Mapping[str, Any]
+) -> None:
     """A constraint that the type does not know is a function of pydantic's, which fails at each call if it cannot apply
     (`len` of a Path)."""
-    function = schema["function"]["function"]
-    if not isinstance(function, functools.partial) or function.func.__module__ != "pydantic._internal._validators":
-        return
-    constraint = ", ".join(f"{name}={value!r}" for name, value in function.keywords.items())
-    for leaf in _leaves(schema["schema"], definitions, "python_schema"):
-        kind = leaf["type"]
-        if kind in _SAMPLES or kind in {"enum", "literal"}:
-            samples = [_SAMPLES[kind]] if kind in _SAMPLES else leaf.get("members") or leaf["expected"]
+    constraint = ", ".join(f"{name}={value!r}" for name, value in named.items())
+    for leaf in _leaves(schema, definitions, "python_schema"):
+        samples = list(_samples(leaf, definitions))
+        for sample in samples:
             try:
-                for sample in samples:
-                    function(sample)
+                apply(sample)
             except TypeError as error:
-                raise Refused(f"the constraint {constraint} cannot apply to {samples[0]!r}: {error}") from error
+                raise Refused(f"the constraint {constraint} cannot apply to {sample!r}: {error}") from error
             except Exception:  # noqa: S112 - the sample breaks the constraint, so it can apply
                 continue
-        elif "length" in constraint and isinstance(leaf.get("cls"), type) and not hasattr(leaf["cls"], "__len__"):
-            raise Refused(f"the constraint {constraint} cannot apply to a {leaf['cls'].__name__}: it has no length")
+        if leaf["type"] == "any":
+            raise Refused(f"the constraint {constraint} cannot apply to each value; declare the type that it is for")
+        if not samples and isinstance(leaf.get("cls"), type) and not _can_have(leaf["cls"], named):
+            lacks = "it has no length" if "length" in constraint else "it is not compared with that"
+            raise Refused(f"the constraint {constraint} cannot apply to a {leaf['cls'].__name__}: {lacks}")
+
+
+def _samples(leaf: Schema, definitions: Mapping[str, Schema]) -> Iterator[Any]:
+    """Values of the type, on which a constraint can be tried."""
+    kind = leaf["type"]
+    if kind in _SAMPLES:
+        yield _SAMPLES[kind]
+    elif kind in {"enum", "literal"}:
+        yield from leaf.get("members") or leaf["expected"]
+    elif kind in _MADE and getattr(leaf["function"]["function"], "__module__", None) == "builtins":
+        for each in _leaves(leaf["schema"], definitions, "python_schema"):
+            yield from map(leaf["function"]["function"], _samples(each, definitions))
+
+
+def _can_have(cls: type, named: Mapping[str, Any]) -> bool:
+    if any("length" in name for name in named):
+        return hasattr(cls, "__len__")
+    if issubclass(cls, numbers.Number):
+        return True
+    return getattr(cls, "__lt__", None) is not object.__lt__ and all(isinstance(bound, cls) for bound in named.values())
+
+
+_MADE = frozenset(["function-after", "function-wrap"])
+
+_KNOWN_METADATA = "pydantic._internal._known_annotated_metadata"
+"""Where pydantic makes a further step of a constraint that is another type's, as `pattern` is of texts."""
 
 
 def _leaves(schema: Schema, definitions: Mapping[str, Schema], side: str) -> Iterator[Schema]:
@@ -199,6 +243,12 @@ def _leaves(schema: Schema, definitions: Mapping[str, Schema], side: str) -> Ite
             yield from _leaves(schema[side], definitions, side)
         case "lax-or-strict":
             yield from _leaves(schema["strict_schema"], definitions, side)
+        case "function-after" | "function-wrap" if side == "python_schema" and not is_pydantics(
+            schema["function"]["function"]
+        ):
+            yield schema
+        case "function-before" if schema["schema"]["type"] == "any":
+            yield {"type": "function-plain"}
         case "function-before" | "function-after" | "function-wrap" | "default":
             yield from _leaves(schema["schema"], definitions, side)
         case "nullable":

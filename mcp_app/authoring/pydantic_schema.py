@@ -50,10 +50,11 @@ def is_authors(function: Any) -> bool:
     """Whether a function in a core schema was written by an author, not by pydantic or the standard library."""
     if isinstance(getattr(function, "__self__", None), EncodedBytes | EncodedStr):
         return True  # Base64 and the like decode what comes in, as an author's function would
-    return not _is_pydantics(function) and _module(function).partition(".")[0] not in sys.stdlib_module_names
+    return not is_pydantics(function) and _module(function).partition(".")[0] not in sys.stdlib_module_names
 
 
-def _is_pydantics(function: Any) -> bool:
+def is_pydantics(function: Any) -> bool:
+    """Whether a function in a core schema is one of pydantic's, or of this package's."""
     module = _module(function)
     return module.rpartition(".")[0] == __package__ or module.partition(".")[0] in {"pydantic", "pydantic_core"}
 
@@ -149,7 +150,7 @@ def of_serialised(schema: CoreSchema) -> CoreSchema:
 
     def serialised(inner: Schema) -> Schema:
         serialization = inner.get("serialization", {})
-        if "function" not in serialization or _is_pydantics(serialization["function"]):
+        if "function" not in serialization or is_pydantics(serialization["function"]):
             return inner
         others = tuple(classes - _classes(inner))
 
