@@ -19,10 +19,10 @@ from ..aio.done import DONE
 from ..aio.in_thread import in_thread
 from ..asking import Asker, NullAsker, Root, Sample, Visits
 from ..asking.questions import Questions
-from ..protocol.event import LEVELS, Event, EventType, Level, NotJson, Shape, encode, encode_message, number
+from ..protocol.event import LEVELS, Event, EventType, Level, Shape, encode, encode_message, number
 from ..protocol.http.trace import UNTRACED, Trace
 from .content_blocks import content_blocks
-from .lazy import lazy
+from .lazy import eager, read
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
@@ -99,8 +99,7 @@ class Context:
         Raises ValueError if the data cannot be serialised, or a number is not finite.
         """
         numbers = b"" if progress is None and total is None else _numbers(progress, total)
-        if self._wait is None and (kind := lazy(data)) is not None:
-            raise NotJson(f"a {kind.__name__} would work on the event loop: send a list")
+        data = eager(data) if self._wait is None else read(data, lambda: self.cancelled)
         blocks = content_blocks(data)
         if blocks is not None:
             numbers = _numbers(progress, total, content=True)
@@ -114,8 +113,10 @@ class Context:
         """
         if level not in LEVELS:
             raise ValueError(f"{level!r} is not a log level: {', '.join(sorted(LEVELS))}")
-        line = {"level": level, "message": message}
-        return self._send(Event(EventType.LOG, encode_message(line if data is None else {**line, "data": data})))
+        line: dict[str, Any] = {"level": level, "message": message}
+        if data is not None:
+            line["data"] = eager(data) if self._wait is None else read(data, lambda: self.cancelled)
+        return self._send(Event(EventType.LOG, encode_message(line)))
 
     def let_go(self) -> Awaitable[None]:
         """Close the caller's stream now if the caller polls: it need not hold a connection while it waits.
@@ -124,11 +125,8 @@ class Context:
         nothing. The tool continues.
         """
         asker = self._caller.asker
-        return (
-            self._send(Event(EventType.LET_GO, b"null", shape=Shape.PRIVATE))
-            if asker is not None and asker.polled
-            else DONE
-        )
+        polled = asker is not None and asker.polled
+        return self._send(Event(EventType.LET_GO, b"null", shape=Shape.PRIVATE)) if polled else DONE
 
     # --- asking back -------------------------------------------------------------------------------------------------
 

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from ..authoring.context import Caller, Context, Send, Wait
 from ..authoring.kind import Encoded, FailedArguments, Kind, Result
-from ..authoring.lazy import lazy
+from ..authoring.lazy import lazy, read
 from ..protocol.errors import ToolFailed
-from ..protocol.event import Event, EventType, Shape, encode
+from ..protocol.event import Event, EventType, NotJson, Shape, encode
 from .callee import Callee, called
 from .from_thread import Item, Waits
 from .sends import Emit, Sends, check_waited
@@ -157,7 +157,17 @@ def _call(callee: Callee, arguments: dict[str, Any], channel: Channel[Item]) -> 
         raise ToolFailed(
             f"The {called(callee)} returned what has to be awaited: declare it, and what decorates it, with async def."
         )
-    return _outcome(callee, value)
+    return _outcome(callee, _read(callee, value, channel))
+
+
+def _read(callee: Callee, value: Any, channel: Channel[Item]) -> Any:
+    """In a thread: the value with what is lazy in it read. Raises ToolFailed, EventTooLarge, and CancelledError."""
+    try:
+        if isinstance(value, Result):
+            return Result(read(value.value, channel.is_stopped))
+        return read(value, channel.is_stopped)
+    except NotJson as error:
+        raise ToolFailed(f"The {called(callee)} gave what cannot be sent as JSON: {error}.") from error
 
 
 def _generate(callee: Callee, arguments: dict[str, Any], channel: Channel[Item]) -> Outcome:
@@ -172,9 +182,9 @@ def _iterate(callee: Callee, generator: Generator[Any, None, Any], channel: Chan
                 value = next(generator)
             except StopIteration as stop:
                 if stop.value is not None:
-                    items.take(Result(stop.value))
+                    items.take(_read(callee, Result(stop.value), channel))
                 return items.outcome()
-            event = items.take(value)
+            event = items.take(_read(callee, value, channel))
             if event is not None:
                 channel.put(event)
     finally:

@@ -111,6 +111,10 @@ class Channel(Generic[T]):
             self._stopped = True
             self._changed.notify_all()
 
+    def is_stopped(self) -> bool:
+        """Whether the next `put` raises CancelledError."""
+        return self._stopped
+
     def _wake(self) -> None:
         try:
             self._loop.call_soon_threadsafe(self._ready.set)
