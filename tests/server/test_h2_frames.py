@@ -10,11 +10,14 @@ from defects import Provoking
 from h2.errors import ErrorCodes
 from h2.events import ConnectionTerminated, DataReceived
 from h2.exceptions import DenialOfServiceError
+from hpack import Decoder, OversizedHeaderListError
 from hyperframe.frame import (
     AltSvcFrame,
+    ContinuationFrame,
     DataFrame,
     ExtensionFrame,
     Frame,
+    HeadersFrame,
     PingFrame,
     PriorityFrame,
     RstStreamFrame,
@@ -26,13 +29,20 @@ from malformed_requests import request
 from raw_h2 import RawH2, raw_h2
 from test_malformed_request import AnyEncoder
 
+from mcp_app.server.engine.header_blocks import OpaqueDecoder
 from mcp_app.server.engine.http2_frames import (
     CREDIT_PER_SECOND,
+    CREDIT_PER_WORK,
     FRAMES_PER_TURN,
+    HEAD_BYTES_OF_A_FRAME,
     MAX_CREDIT,
+    TOO_LARGE_COST,
     FrameBudget,
     InboundFrames,
 )
+
+FLAGS, END_HEADERS = 4, 0x4
+"""Where a frame's flags are, and one of them (RFC 9113, 4.1 and 6.2)."""
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
@@ -130,6 +140,67 @@ def test_iterating_stops_after_some_frames_and_goes_on() -> None:
         counts.append(len(list(frames)))
         assert frames.is_interrupted is interrupted
     assert counts == [FRAMES_PER_TURN, FRAMES_PER_TURN, 1]
+
+
+def test_each_part_of_a_header_block_counts() -> None:
+    """h2 joins them, calling itself for each; an interrupted block is joined all the same."""
+    parts = [HeadersFrame(1, b"\x82"), *[ContinuationFrame(1)] * (FRAMES_PER_TURN - 5)]
+    parts.append(ContinuationFrame(1, b"\x84", flags=["END_HEADERS"]))
+    block = b"".join(part.serialize() for part in parts)
+    frames = InboundFrames(budget := FrameBudget(lambda: 0.0))
+    frames.max_frame_size = 16384
+    frames.add_data(PREFACE + FRAMES["PING"].serialize() * 10 + block)
+    assert (len(list(frames)), frames.is_interrupted) == (10, True)
+    frames.begin_turn()
+    [joined] = list(frames)
+    assert (joined.data, frames.is_interrupted) == (b"\x82\x84", False)
+    assert budget.credit == MAX_CREDIT - 10 - (len(parts) - 1) + CREDIT_PER_WORK
+
+
+def test_a_long_head_takes_a_turn() -> None:
+    frames = InboundFrames(budget := FrameBudget(lambda: 0.0))
+    frames.max_frame_size = 16384
+    head = HeadersFrame(1, b"\x90" * FRAMES_PER_TURN * HEAD_BYTES_OF_A_FRAME, flags=["END_HEADERS"]).serialize()
+    frames.add_data(PREFACE + head * 3)
+    for _ in range(3):
+        frames.begin_turn()
+        assert (len(list(frames)), frames.is_interrupted) == (1, True)
+    assert budget.credit == MAX_CREDIT + 3 * CREDIT_PER_WORK
+
+
+async def test_who_sends_empty_parts_of_heads_is_told_to_be_calm(caplog: pytest.LogCaptureFixture) -> None:
+    async with serving(Provoking()) as server, raw_h2(server.tls_port, client_tls()) as client:
+        for _ in range(50):
+            number = client.h2.get_next_available_stream_id()
+            client.h2.send_headers(number, client.headers("/quiet"))
+            head = bytearray(client.h2.data_to_send())
+            head[FLAGS] &= ~END_HEADERS
+            end = ContinuationFrame(number, flags=["END_HEADERS"])
+            client.writer.write(head + ContinuationFrame(number).serialize() * 60 + end.serialize())
+        await client.read_for(10)
+        assert client.ended
+    assert "GOAWAY ENHANCE_YOUR_CALM" in caplog.text
+
+
+def test_a_head_that_is_too_long_to_decode_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Decoder, "decode", None)
+    decoder = OpaqueDecoder(Decoder(max_header_list_size=1000))
+    with pytest.raises(OversizedHeaderListError):
+        decoder.decode(bytes(decoder.max_header_list_size + 1))
+
+
+async def test_heads_over_the_limit_are_refused_a_few_times() -> None:
+    async with serving(Provoking()) as server, raw_h2(server.tls_port, client_tls()) as client:
+        large = {f"x-{number}": "x" * 1500 for number in range(50)}
+        for _ in range(MAX_CREDIT // TOO_LARGE_COST):
+            number = await client.request("/hello", **large)
+            await client.until(lambda number=number: client.status(number) == 431)
+        for _ in range(2):
+            client.h2.send_headers(client.h2.get_next_available_stream_id(), client.headers("/hello", **large))
+        await client.flush()
+        await client.read_for(10)
+        assert client.ended
+        assert any(isinstance(e, ConnectionTerminated) and e.error_code == 11 for e in client.events)
 
 
 def test_the_credit_comes_back_with_time_and_with_work() -> None:

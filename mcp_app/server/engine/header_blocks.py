@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import cast
 
-from hpack import Decoder, Encoder, HeaderTuple
+from hpack import Decoder, Encoder, HeaderTuple, OversizedHeaderListError
 
 from .well_formed import are_valid_names
 
@@ -63,6 +63,10 @@ class OpaqueDecoder(Decoder):
 
     def decode(self, data: bytes, raw: bool = False) -> Iterable[HeaderTuple]:
         """One field, whose value is the list of the block's fields as bytes, whatever `raw` is."""
+        if len(data) > self.max_header_list_size:
+            # Decoded it is over the limit: a byte is encoded in 30 bits at most (RFC 7541, B). One field of 1 MB in
+            # Huffman's code would hold the loop for 0.2 s before hpack compares its length.
+            raise OversizedHeaderListError("the header block is too long")
         fields = [(name, value) for name, value in super().decode(data, raw=True)]
         if (len(fields) > _SMALL_FIELDS or len(data) > _SMALL_BYTES) and self._is_too_large(fields):
             fields = TOO_LARGE

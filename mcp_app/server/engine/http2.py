@@ -25,7 +25,7 @@ from priority.priority import DuplicateStreamError
 
 from . import header_blocks
 from .context import ServerContext
-from .http2_frames import MALFORMED_COST, Broken, InboundFrames
+from .http2_frames import MALFORMED_COST, TOO_LARGE_COST, Broken, InboundFrames
 from .http2_sending import Http2Sender
 from .http2_streams import ActiveStreams, DiscardingStream, lenient_settings
 from .streams import RequestStream, StreamBuffer
@@ -112,7 +112,7 @@ class Http2(Http2Sender):
         if malformed := self._malformed_streams(events):
             events = self._drop_events(malformed, events)
             for stream_id, status in malformed.items():
-                self.frame_budget.spend(MALFORMED_COST)
+                self.frame_budget.spend(TOO_LARGE_COST if status == 431 else MALFORMED_COST)
                 if stream_id in requests:
                     self._count_malformed(str(status))
                     self._refuse_malformed(stream_id, status)

@@ -8,22 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import monotonic
+from typing import Any
 
 from h2.exceptions import DenialOfServiceError
 from h2.frame_buffer import FrameBuffer
 from hypercorn.events import Closed
-from hyperframe.frame import (
-    AltSvcFrame,
-    DataFrame,
-    ExtensionFrame,
-    Frame,
-    HeadersFrame,
-    PingFrame,
-    PriorityFrame,
-    RstStreamFrame,
-    SettingsFrame,
-    WindowUpdateFrame,
-)
+from hyperframe.frame import ContinuationFrame, DataFrame, Frame, HeadersFrame
 
 FRAMES_PER_TURN = 64
 """Frames handled before other tasks get a turn of the loop: some 2 ms. An ordinary read has fewer than ten."""
@@ -46,12 +36,15 @@ WINDOW_UPDATE for the stream and one for the connection."""
 BYTES_OF_A_FRAME = 64
 """A longer frame is that many frames: one SETTINGS frame can have 2,730 settings."""
 
+HEAD_BYTES_OF_A_FRAME = 16
+"""So many bytes of a header block take as much of a turn as a frame: each can be a field, which takes 2 us to decode
+and to check. They take nothing of the credit: a request may have a long head."""
+
 MALFORMED_COST = 5
 """Of a malformed request, whose answer costs about as much as that many frames."""
 
-_COSTS: dict[type[Frame], int] = dict.fromkeys(
-    (AltSvcFrame, ExtensionFrame, PingFrame, PriorityFrame, RstStreamFrame, SettingsFrame, WindowUpdateFrame), 1
-)
+TOO_LARGE_COST = 100
+"""Of a head over the limit, of which up to 256 KiB are decoded: 50 ms."""
 
 
 class Broken(Closed):
@@ -108,20 +101,34 @@ class InboundFrames(FrameBuffer):
         self.is_interrupted = False
 
     def __next__(self) -> Frame:
-        """As h2. Raises DenialOfServiceError if the budget is overdrawn."""
-        if self._left_in_turn == 0:
+        """As h2, which calls it once more after each part of a header block but the last."""
+        if self._left_in_turn <= 0:
             self.is_interrupted = True
             raise StopIteration
-        frame = super().__next__()
+        return super().__next__()
+
+    def _update_header_buffer(self, f: Any) -> Frame | None:
+        """As h2, which calls it with each frame that was sent, and gets None for a part of a header block but the last.
+
+        Here each is counted; what `__next__` returns has no CONTINUATION (CVE-2024-27316). Raises DenialOfServiceError
+        if the budget is overdrawn.
+        """
         self._left_in_turn -= 1
         budget = self._budget
         if budget.credit < 0:
             budget.check()
-        if (cost := _COSTS.get(type(frame))) is not None:
-            budget.spend(cost + frame.body_len // BYTES_OF_A_FRAME)
-        elif type(frame) is HeadersFrame or (type(frame) is DataFrame and (frame.data or "END_STREAM" in frame.flags)):
-            if budget.credit < MAX_EARNED:  # inline, as is the check: two calls less for each frame
-                budget.earn()
+        kind = type(f)
+        joined: Frame | None = f
+        if kind is HeadersFrame or kind is ContinuationFrame or self._headers_buffer:
+            self._left_in_turn -= f.body_len // HEAD_BYTES_OF_A_FRAME
+            joined = super()._update_header_buffer(f)
+            cost = 0 if joined is not None else 1
+        elif kind is DataFrame:
+            cost = 0 if f.data or "END_STREAM" in f.flags else 1
         else:
-            budget.spend(1)  # an empty DATA frame that ends nothing, or one that only a server may send
-        return frame
+            cost = 1 + f.body_len // BYTES_OF_A_FRAME
+        if cost:
+            budget.spend(cost)
+        elif budget.credit < MAX_EARNED:  # inline, as is the check: two calls less for each frame
+            budget.earn()
+        return joined
