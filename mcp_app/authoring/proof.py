@@ -225,7 +225,8 @@ def _can_have(cls: type, named: Mapping[str, Any]) -> bool:
         return hasattr(cls, "__len__")
     if issubclass(cls, numbers.Number):
         return True
-    return getattr(cls, "__lt__", None) is not object.__lt__ and all(isinstance(bound, cls) for bound in named.values())
+    ordered = any("__lt__" in vars(each) for each in cls.__mro__ if each is not object)
+    return ordered and all(isinstance(bound, cls) for bound in named.values())
 
 
 _MADE = frozenset(["function-after", "function-wrap"])

@@ -6,23 +6,31 @@ Nothing is decided by it here.
 from __future__ import annotations
 
 import os
-import resource
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 
 def memory_limit(root: Path = Path("/")) -> int:
     """In bytes: the smallest limit of the process's control group and of those around it, of version 2 or 1, and of its
-    own; at most the memory of the machine. `root` is where /proc and /sys are."""
-    return min([_physical(), *_own(), *_of_groups(root)])
+    own; at most the memory of the machine. `root` is where /proc and /sys are. Where there is no POSIX none is known."""
+    return min([*_physical(), *_own(), *_of_groups(root)], default=_UNKNOWN)
 
 
-def _physical() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+_UNKNOWN = 4 * 1024**3
+"""What a small machine of today has."""
+
+
+def _physical() -> Iterator[int]:
+    if hasattr(os, "sysconf"):
+        yield os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _own() -> Iterator[int]:
     """getrlimit(2), soft limits: beyond them the process gets no memory."""
+    try:
+        import resource
+    except ImportError:
+        return
     for kind in (resource.RLIMIT_AS, resource.RLIMIT_DATA):
         limit, _ = resource.getrlimit(kind)
         if limit != resource.RLIM_INFINITY:

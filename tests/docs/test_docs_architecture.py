@@ -103,8 +103,8 @@ def engine_source(path: str) -> str:
 
 
 def defects() -> list[list[str]]:
-    table, _, _ = DEFECTS.read_text().partition("\n## ")
-    return rows(table)
+    before, _, _ = DEFECTS.read_text().partition("\n## ")
+    return [row for row in rows(before) if len(row) == 5]
 
 
 @pytest.mark.parametrize("row", defects(), ids=lambda row: row[0])
