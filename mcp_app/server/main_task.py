@@ -1,7 +1,8 @@
 """Runs the event loop until its main task has ended, whatever else raises on it.
 
-asyncio lets SystemExit and KeyboardInterrupt out of the loop, from every task and every callback: `sys.exit()` in a
-child task of one tool would end the process and everyone's streams. No signal and no socket is known here.
+asyncio lets SystemExit and KeyboardInterrupt out of the loop, from every task and every callback, and `loop.stop()`
+stops it: either, in a child task of one tool, would end the process and everyone's streams. No signal and no socket is
+known here.
 """
 
 from __future__ import annotations
@@ -46,6 +47,10 @@ def _run_until_complete(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[An
             if task.done():
                 raise
             log.exception("a task or a callback raised %s, which does not end the server", type(error).__name__)
+        except RuntimeError:  # all that asyncio says of it: "Event loop stopped before Future completed."
+            if task.done() or loop.is_closed():
+                raise
+            log.warning("a task or a callback stopped the event loop, which goes on: loop.stop() is not for tools")
 
 
 async def _end_others() -> None:

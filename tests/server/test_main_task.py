@@ -100,6 +100,37 @@ def test_what_nobody_awaits_is_a_line_in_the_log_and_others_lose_no_turn(
 
 
 @LOOPS
+def test_a_tool_that_stops_the_loop_stops_nothing(
+    loop_factory: main_task.LoopFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    turns: list[str] = []
+
+    async def tool() -> None:
+        asyncio.get_running_loop().stop()
+        await asyncio.sleep(0)
+        turns.append("tool")
+
+    async def main() -> None:
+        await asyncio.wait_for(asyncio.create_task(tool()), SECONDS)
+        asyncio.get_running_loop().stop()
+        await asyncio.sleep(0.001)
+        turns.append("main")
+
+    main_task.run(main(), loop_factory=loop_factory)
+    assert turns == ["tool", "main"]
+    assert caplog.text.count("stopped the event loop, which goes on") == 2
+
+
+@LOOPS
+def test_a_runtime_error_of_the_main_task_comes_out(loop_factory: main_task.LoopFactory) -> None:
+    async def main() -> None:
+        raise RuntimeError("of the server's own")
+
+    with pytest.raises(RuntimeError, match="of the server's own"):
+        main_task.run(main(), loop_factory=loop_factory)
+
+
+@LOOPS
 def test_what_the_main_task_raises_comes_out_and_a_cleanup_at_the_end_does_not(
     loop_factory: main_task.LoopFactory,
 ) -> None:
