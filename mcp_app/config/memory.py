@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 def memory_limit(root: Path = Path("/")) -> int:
     """In bytes: the smallest limit of the process's control group and of those around it, of version 2 or 1, and of its
-    own; at most the memory of the machine. `root` is where /proc and /sys are. Where there is no POSIX none is known."""
+    own; at most the memory of the machine. `root` is where /proc and /sys are. Without POSIX none is known."""
     return min([*_physical(), *_own(), *_of_groups(root)], default=_UNKNOWN)
 
 

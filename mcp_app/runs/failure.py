@@ -10,11 +10,10 @@ import re
 import secrets
 
 from ..authoring.content_data import ContentTooLarge
-from ..authoring.resource import Reading, UnknownResource
+from ..authoring.resource import UnknownResource
 from ..protocol.errors import EventTooLarge, McpAppError, ToolError, ToolFailed
 from ..protocol.event import NotJson, encode, sendable_text
 from ..protocol.linked import MAX_RESULT_BYTES, too_large
-from .callee import Callee, called
 from .threads import NoThread
 
 logger = logging.getLogger("mcp_app.runs")
@@ -23,14 +22,18 @@ _CODE = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
 _NO_ERROR = "complete"  # it would make a success of a failure
 
 
-def public_error(error: BaseException, callee: Callee, run: str, most: int) -> McpAppError:
-    """The error for the run's last event, in at most `most` bytes; what it hides is logged under its `error_id`."""
+def public_error(
+    error: BaseException, subject: str, logged: str, most: int, *, is_resource: bool = False
+) -> McpAppError:
+    """The error for callers, in at most `most` bytes; what it hides is logged under its `error_id`.
+
+    `subject` is what failed, for callers, as in `The tool echo`; `logged` is the same for the log. A resource may say
+    that there is none at its URI.
+    """
     cause = _only_cause(error)
     if isinstance(cause, ContentTooLarge):
         cause = too_large("Content", cause.size, MAX_RESULT_BYTES)
-    if isinstance(cause, EventTooLarge | NoThread) or (
-        isinstance(cause, UnknownResource) and isinstance(callee, Reading)
-    ):
+    if isinstance(cause, EventTooLarge | NoThread) or (isinstance(cause, UnknownResource) and is_resource):
         return cause
     if isinstance(cause, ToolError):
         try:
@@ -39,12 +42,12 @@ def public_error(error: BaseException, callee: Callee, run: str, most: int) -> M
             error = unsendable
             error.__cause__ = cause
     error_id = secrets.token_hex(8)
-    logger.error("run %s: %s failed [error_id %s]", run, callee.name, error_id, exc_info=error)
+    logger.error("%s failed [error_id %s]", logged, error_id, exc_info=error)
     if isinstance(cause, ToolFailed):
         return ToolFailed(cause.message, error_id=error_id)
     if isinstance(cause, NotJson):  # given to ctx.partial or ctx.log; of an item or a result it is a ToolFailed
-        return ToolFailed(f"The {called(callee)} gave what cannot be sent as JSON: {cause}.", error_id=error_id)
-    return ToolFailed(f"The {called(callee)} failed.", error_id=error_id)
+        return ToolFailed(f"{subject} gave what cannot be sent as JSON: {cause}.", error_id=error_id)
+    return ToolFailed(f"{subject} failed.", error_id=error_id)
 
 
 def _sendable(error: ToolError, most: int) -> McpAppError:

@@ -275,6 +275,97 @@ async def test_the_authors_word_reaches_the_caller_and_so_does_what_was_returned
     assert failed.value.object()["error_id"]
 
 
+@pytest.mark.parametrize("values", [["ok\udcff"], ("a", "\ud800")])
+async def test_what_no_json_can_carry_is_named(values: Any) -> None:
+    async def coroutine(prefix: str, chosen: Mapping[str, str]) -> Any:
+        return values
+
+    for function in (coroutine, lambda prefix, chosen: values):
+        with pytest.raises(ToolFailed, match="half of a surrogate pair"):
+            await completed(function, Completions(10))
+
+
+async def test_the_authors_word_is_made_sendable_as_that_of_a_tool_is() -> None:
+    def denied(prefix: str, chosen: Mapping[str, str]) -> list[str]:
+        raise ToolError("mine \udcff", hint="\udcff")
+
+    async def in_a_group(prefix: str, chosen: Mapping[str, str]) -> list[str]:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(_denies())
+        return []
+
+    for function in (denied, in_a_group):
+        with pytest.raises(ToolError) as raised:
+            await completed(function, Completions(10))
+        assert (raised.value.message, raised.value.hint) == ("mine \ufffd", "\ufffd")
+
+
+async def _denies() -> None:
+    raise ToolError("mine \udcff", hint="\udcff")
+
+
+class Cursor:
+    def __iter__(self) -> Iterator[str]:
+        raise AssertionError("read on the event loop")
+
+
+@pytest.mark.parametrize("values", [Cursor(), iter(Cursor, 1), map(str, Cursor.__mro__), itertools.count()])
+async def test_what_is_lazy_is_not_read_on_the_loop(values: Any) -> None:
+    async def coroutine(prefix: str, chosen: Mapping[str, str]) -> Any:
+        return values
+
+    with pytest.raises(ToolFailed, match=r"async returned a \w+, which would work on the event loop: return a list"):
+        await completed(coroutine, Completions(10))
+
+
+async def test_one_that_swallows_its_cancellation_is_answered_at_the_cap() -> None:
+    swallowed, go_on = asyncio.Event(), asyncio.Event()
+
+    async def stubborn(prefix: str, chosen: Mapping[str, str]) -> list[str]:
+        while not go_on.is_set():
+            try:
+                await go_on.wait()
+            except asyncio.CancelledError:
+                swallowed.set()
+        return []
+
+    asked = asyncio.create_task(completed(stubborn, Completions(0.01)))
+    await asyncio.wait({asked}, timeout=5)
+    answered = asked.done()
+    go_on.set()
+    with pytest.raises(TimeCap):
+        await asked
+    assert (answered, swallowed.is_set()) == (True, True)
+
+
+async def _exits() -> None:
+    raise GeneratorExit
+
+
+def plain_exit(prefix: str, chosen: Mapping[str, str]) -> list[str]:
+    raise GeneratorExit
+
+
+async def child_exit(prefix: str, chosen: Mapping[str, str]) -> list[str]:
+    await asyncio.create_task(_exits())
+    return []
+
+
+@pytest.mark.parametrize("function", [plain_exit, child_exit])
+async def test_a_generator_exit_does_not_close_who_asks_for_it(function: Any) -> None:
+    async def answering() -> str:
+        try:
+            await completed(function, Completions(10))
+        except ToolFailed:
+            return "answered"
+        return "not"
+
+    async def sending() -> str:
+        return await answering()  # which GeneratorExit would close, whatever it returns
+
+    assert await asyncio.create_task(sending()) == "answered"
+
+
 async def test_one_that_is_cancelled_is_cancelled() -> None:
     begun = asyncio.Event()
 

@@ -54,7 +54,7 @@ async def test_what_json_lacks_is_named_by_its_type_however_it_is_sent(value: An
     for function in (returned, yielded, parted, logged):
         with pytest.raises(ValueError if function in {parted, logged} else errors.ToolFailed) as raised:
             await called(tool(function), {})
-        error = public_error(raised.value, tool(function), "r", 1 << 20)
+        error = public_error(raised.value, f"The tool {function.__name__}", "r", 1 << 20)
         assert re.search(f"The tool {function.__name__} .*cannot be sent as JSON: .*{said}", error.message), (
             error.message
         )

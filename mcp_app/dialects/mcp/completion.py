@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
-import secrets
 import typing
 from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from enum import Enum
@@ -17,11 +15,13 @@ from itertools import islice
 from typing import Any
 
 from ...authoring.completion import Complete, Function, Values
+from ...authoring.lazy import lazy
 from ...authoring.signature import Signature
-from ...protocol.errors import InvalidParams, TimeCap, ToolError, ToolFailed
-from ...protocol.event import encode
+from ...protocol.errors import InvalidParams, McpAppError, TimeCap, ToolFailed
+from ...protocol.event import MAX_EVENT_BYTES, encode, sendable_text
 from ...protocol.json_schema import alternatives
-from ...runs.threads import Channel, NoThread, Threads
+from ...runs.failure import public_error
+from ...runs.threads import Channel, Threads
 
 MAX_VALUES = 100
 """Values in one result (MCP, Completion Results)."""
@@ -33,8 +33,6 @@ MAX_COUNTED = 10_000
 THREADS = 8
 """For plain functions that complete, beside those of tools: a completion that hangs takes no tool's thread. People type
 in few windows at once."""
-
-logger = logging.getLogger("mcp_app.mcp")
 
 
 class Completions:
@@ -53,24 +51,33 @@ class Completions:
         and NoThread, too.
         """
         _check_argument(signature, argument)
+        # A task of its own: a GeneratorExit would close every coroutine around it, and who swallows the cancellation
+        # is not waited for.
+        task = asyncio.create_task(self._outcome(signature, argument, prefix, context), name=f"completing {argument}")
         try:
-            async with asyncio.timeout(self._seconds) as bound:
-                return await completion(signature, argument, prefix, context, self._threads)
-        except (ToolError, NoThread):
-            raise
+            done, _ = await asyncio.wait({task}, timeout=self._seconds)
+        finally:
+            task.cancel()
+        if not done:
+            raise TimeCap(f"The completion reached the cap of {self._seconds:g} seconds and was ended.")
+        outcome = task.result()
+        if isinstance(outcome, McpAppError):
+            raise outcome
+        return outcome
+
+    async def _outcome(
+        self, signature: Signature, argument: str, prefix: str, context: Mapping[str, str]
+    ) -> dict[str, Any] | McpAppError:
+        try:
+            return await completion(signature, argument, prefix, context, self._threads)
         except BaseException as error:
-            if bound.expired():
-                raise TimeCap(f"The completion reached the cap of {self._seconds:g} seconds and was ended.") from None
             if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
                 raise
-            error_id = secrets.token_hex(8)
-            logger.exception("the completion of %s failed [error_id %s]", argument, error_id)
-            message = error.message if isinstance(error, ToolFailed) else "The completion failed."
-            raise ToolFailed(message, error_id=error_id) from None
+            return public_error(error, "The completion", f"the completion of {argument}", MAX_EVENT_BYTES // 2)
 
 
 def _is_being_cancelled() -> bool:
-    """Whether somebody cancels this task, and not the author's function that raised CancelledError by itself."""
+    """Whether this task is cancelled, and not the author's function that raised CancelledError by itself."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
@@ -149,7 +156,14 @@ def _metadata(annotation: Any) -> Iterator[Any]:
 
 async def _call(function: Function, prefix: str, context: Mapping[str, str], threads: Threads) -> list[str]:
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
-        return _checked(await typing.cast(Awaitable[Values], function(prefix, context)))
+        values = await typing.cast(Awaitable[Values], function(prefix, context))
+        kind = lazy(values)
+        if kind is not None:
+            raise ToolFailed(
+                f"A completion that is async returned a {kind.__name__}, which would work on the event loop: "
+                "return a list."
+            )
+        return _checked(values)
     unused: Channel[None] = Channel(asyncio.get_running_loop(), lambda _: 0)
     name = f"the completion by {getattr(function, '__qualname__', function)}"
     async with threads.run(lambda _: _call_in_thread(function, prefix, context), unused, name=name) as outcome:
@@ -171,4 +185,7 @@ def _checked(values: Values) -> list[str]:
     found = list(islice(values, MAX_COUNTED + 1))
     if wrong := [each for each in found if not isinstance(each, str)]:
         raise ToolFailed(f"A completion returned a value of type {type(wrong[0]).__name__}, not str.")
-    return [each.value if isinstance(each, Enum) else each for each in found]
+    texts = [each.value if isinstance(each, Enum) else each for each in found]
+    if any(sendable_text(each) != each for each in texts):
+        raise ToolFailed("A completion returned a text with half of a surrogate pair, which cannot be sent as JSON.")
+    return texts
