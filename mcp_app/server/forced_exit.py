@@ -6,6 +6,9 @@ its memory and its port until somebody kills it. Nothing here may stop anything 
 
 from __future__ import annotations
 
+import _thread
+import contextlib
+import faulthandler
 import os
 import threading
 import time
@@ -24,9 +27,10 @@ MARGIN_SECONDS = 5.0
 LEFTOVER_SECONDS = 2.0
 """Time for tasks still running after everything else has ended: the total stays below the 10 s of `docker stop`."""
 
-
 FLUSH_SECONDS = 0.5
 """For the last lines of a log that somebody may not be reading: what does not stop must end."""
+
+STANDARD_ERROR = 2
 
 
 def shutdown_seconds(config: Config) -> float:
@@ -36,8 +40,17 @@ def shutdown_seconds(config: Config) -> float:
 
 
 def exit_after(seconds: float) -> None:
-    """End the process with status 1 in `seconds`, unless it has ended by then."""
-    threading.Thread(target=_exit, args=(seconds,), name="forced-exit", daemon=True).start()
+    """End the process with status 1 in `seconds`, unless it has ended by then. Can be called by a signal handler."""
+    with contextlib.suppress(RuntimeError):  # no thread can be started: the stop has to end by itself
+        # Not by `threading`, whose lock the code that a signal interrupts may hold.
+        _thread.start_new_thread(_exit, (seconds,))
+
+
+def exit_without_python(seconds: float) -> None:
+    """The same for code that lets no thread of Python's run until then, as a regular expression does: a thread of C
+    ends the process, and says where it is."""
+    with contextlib.suppress(RuntimeError):
+        faulthandler.dump_traceback_later(seconds, exit=True, file=STANDARD_ERROR)
 
 
 def _exit(seconds: float) -> None:

@@ -14,22 +14,26 @@ from collections.abc import Callable
 
 from hypercorn.config import Config
 
+from mcp_app.server import stop_signals
 from mcp_app.server.logs.output import reopen_files
 from mcp_app.server.tls import read_again
 
 log = logging.getLogger("mcp_app.server")
 
 
-def listen(config: Config, tls: ssl.SSLContext | None, stop: Callable[[], object]) -> None:
-    """Handle SIGHUP on the running loop, on which `tls` is served; by `stop()`, once, if this process has a terminal.
+def listen(config: Config, tls: ssl.SSLContext | None, order: Callable[[], object], stop: Callable[[], object]) -> None:
+    """Handle SIGHUP on the running loop, on which `tls` is served; if this process has a terminal, as an order to stop:
+    by `order()`, once, which waits for no loop, and `stop()` on it.
 
     Whether it has one is asked now: when its end is told, it is gone. Does nothing if the process was started to ignore
     SIGHUP (nohup).
     """
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         return
-    handle = _once(stop) if has_terminal() else lambda: read_files(config, tls)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, handle)
+    if has_terminal():
+        stop_signals.listen(signal.SIGHUP, _once(order), stop)
+    else:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, read_files, config, tls)
 
 
 def has_terminal() -> bool:
@@ -62,12 +66,12 @@ def read_files(config: Config, tls: ssl.SSLContext | None) -> None:
         )
 
 
-def _once(stop: Callable[[], object]) -> Callable[[], None]:
+def _once(order: Callable[[], object]) -> Callable[[], None]:
     """The end of a terminal is told twice, by the kernel and by its shell; a second order to stop ends at once."""
     told: list[object] = []
 
     def handle() -> None:
         if not told:
-            told.append(stop())
+            told.append(order())
 
     return handle

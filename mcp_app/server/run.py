@@ -8,6 +8,7 @@ to the process group cuts every stream. Run one process per unit or container in
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import os
 import signal
@@ -20,7 +21,7 @@ from hypercorn.config import Config, Sockets
 from hypercorn.typing import ASGIFramework
 from hypercorn.utils import LifespanFailureError, LifespanTimeoutError, wrap_app
 
-from mcp_app.server import binding, forced_exit, hangup, main_task
+from mcp_app.server import binding, forced_exit, hangup, main_task, stop_signals
 from mcp_app.server.addresses import urls
 from mcp_app.server.engine import worker
 from mcp_app.server.errors import StartError
@@ -84,19 +85,20 @@ async def serve_async(
 
 async def _serve_until_signal(app: ASGIFramework, config: Config, sockets: Sockets, on_ready: OnReady | None) -> None:
     requested = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    orders = itertools.count()
 
-    def stop() -> None:
-        if requested.is_set():
+    def order() -> None:
+        if next(orders):
             flush_all(forced_exit.FLUSH_SECONDS)
             os._exit(EXIT_INTERRUPTED)  # second signal: do not wait for the last events
-        requested.set()
-        forced_exit.exit_after(forced_exit.shutdown_seconds(config))
+        seconds = forced_exit.shutdown_seconds(config)
+        forced_exit.exit_after(seconds)
+        forced_exit.exit_without_python(seconds + 2 * forced_exit.FLUSH_SECONDS)
 
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop)
+        stop_signals.listen(number, order, requested.set)
     tls = config.create_ssl_context()
-    hangup.listen(config, tls, stop)
+    hangup.listen(config, tls, order, requested.set)
     await serve_async(app, config, sockets, shutdown=requested.wait, on_ready=on_ready, tls=tls)
     # Everything that can end gracefully has ended; what still runs is a tool that ignores its cancellation.
     forced_exit.exit_after(forced_exit.LEFTOVER_SECONDS)

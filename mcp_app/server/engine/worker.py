@@ -149,7 +149,7 @@ def run_worker(
 def _signal_trigger(config: Config, tls: ssl.SSLContext | None, *numbers: int) -> Callable[[], Awaitable[object]]:
     """A function that waits for the first of these signals, or for the end of the terminal."""
     received = asyncio.Event()
-    hangup.listen(config, tls, received.set)
+    hangup.listen(config, tls, lambda: None, received.set)  # Hypercorn ends nothing by force
     for number in numbers:
         asyncio.get_running_loop().add_signal_handler(number, received.set)
     return received.wait
