@@ -21,7 +21,7 @@ from ..protocol.http import query_text
 from ..protocol.json_schema import MAX_INLINED_BYTES
 from ..protocol.metaschema import NotASchema, check
 from ..protocol.problems import refusal
-from ..protocol.repair import repair
+from ..protocol.repair import repair, with_integers
 from .content_blocks import beside_content, declares_content
 from .declared_type import DeclaredType
 from .hints import hints
@@ -95,7 +95,7 @@ class Signature:
         except ValidationError:
             repaired, count = (params, 0) if strict else repair(self.input_schema, params)
             # JSON Schema calls 5.0 an integer (Validation, 6.1.1), pydantic does not.
-            integers = _with_integers(repaired)
+            integers = with_integers(repaired)
             if integers is params:
                 raise
         if count:
@@ -287,16 +287,3 @@ def _verbatim(name: str, custom: Mapping[str, Any]) -> dict[str, Any]:
     except NotASchema as error:
         raise ToolDefinitionError(f"{name}: its input_schema cannot be listed: {error}. Mend it.") from error
     return schema
-
-
-def _with_integers(value: Any) -> Any:
-    """The same JSON value with integers in the place of floats without a fraction; itself if there are none."""
-    if isinstance(value, float):
-        return int(value) if value.is_integer() else value
-    if isinstance(value, dict):
-        members = {name: _with_integers(each) for name, each in value.items()}
-        return members if any(members[name] is not each for name, each in value.items()) else value
-    if isinstance(value, list):
-        items = [_with_integers(each) for each in value]
-        return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
-    return value

@@ -111,3 +111,16 @@ def _parsed(text: str) -> Any:
         return strict_json.loads(text.encode())
     except (InvalidRequest, UnicodeEncodeError):
         return _NO_JSON
+
+
+def with_integers(value: Any) -> Any:
+    """The same JSON value with integers in the place of floats without a fraction; itself if there are none."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else value
+    if isinstance(value, dict):
+        members = {name: with_integers(each) for name, each in value.items()}
+        return members if any(members[name] is not each for name, each in value.items()) else value
+    if isinstance(value, list):
+        items = [with_integers(each) for each in value]
+        return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+    return value

@@ -10,16 +10,23 @@ import re
 import secrets
 
 from ..authoring.content_data import ContentTooLarge
-from ..authoring.resource import UnknownResource
+from ..authoring.resource import Reading, UnknownResource
 from ..protocol.errors import EventTooLarge, McpAppError, ToolError, ToolFailed
 from ..protocol.event import NotJson, encode, sendable_text
 from ..protocol.linked import MAX_RESULT_BYTES, too_large
+from .callee import Callee, called
 from .threads import NoThread
 
 logger = logging.getLogger("mcp_app.runs")
 
 _CODE = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
 _NO_ERROR = "complete"  # it would make a success of a failure
+
+
+def run_error(error: BaseException, callee: Callee, run: str, most: int) -> McpAppError:
+    """The error of a run of `callee`, which the log calls `run`."""
+    subject, is_resource = f"The {called(callee)}", isinstance(callee, Reading)
+    return public_error(error, subject, f"run {run}: {callee.name}", most, is_resource=is_resource)
 
 
 def public_error(

@@ -19,16 +19,15 @@ from ..aio.deadlines import Deadlines
 from ..asking import Asker, InputRequired
 from ..authoring.context import Caller
 from ..authoring.kind import Encoded
-from ..authoring.resource import Reading
 from ..eventlog import EventLog
 from ..protocol.errors import Left, McpAppError, TimeCap
 from ..protocol.event import Entry, Event, EventType, Shape, encode
 from ..protocol.http.trace import UNTRACED
 from ..protocol.policy import OnLeave, Policy
-from .callee import Callee, called
+from .callee import Callee
 from .end_line import ID_CHARACTERS, ORIGIN, log_end
 from .execution import Outcome, work
-from .failure import public_error
+from .failure import run_error
 from .holder import WORKING
 from .last_event import last_event
 from .memory import RUN_BYTES, Memory, Share
@@ -334,9 +333,7 @@ class Run:
                 if not isinstance(error, asyncio.CancelledError | GeneratorExit):
                     logger.warning("run %s: %s raised while being stopped", self.label, name, exc_info=error)
                 return
-            most = self._host.bounds.max_event_bytes // 2
-            subject, is_resource = f"The {called(self.callee)}", isinstance(self.callee, Reading)
-            end = public_error(error, subject, f"run {self.label}: {name}", most, is_resource=is_resource)
+            end = run_error(error, self.callee, self.label, self._host.bounds.max_event_bytes // 2)
         if not self.ended:
             self._end("complete" if isinstance(end, Outcome) else end.code)
             await self._finish(end)
