@@ -55,46 +55,57 @@ def name_of_dict(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
         return schema
     if all(isinstance(_listed(value) if schema["type"] == "enum" else value, str) for value in _values(schema)):
         return schema
-    return _chosen(schema, {_name_of(_listed(value)): value for value in _values(schema)}, str)
+    return _chosen(schema, {name_of(_listed(value)): value for value in _values(schema)}, name_of, are_names=True)
 
 
 INTEGER_NAME = "^(0|-?[1-9][0-9]{0,308})$"
 """An integer as a name, as long as strict_json takes one."""
 
-_INTEGER = re.compile(INTEGER_NAME, re.ASCII)
+NUMBER_NAME = r"^-?(0|[1-9][0-9]{0,308})(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?$"
+"""A number as a name: JSON's, as long as a float can be."""
+
+_INTEGER, _NUMBER = re.compile(INTEGER_NAME, re.ASCII), re.compile(NUMBER_NAME, re.ASCII)
 
 
 def _integer(name: Any) -> Any:
     return int(name) if isinstance(name, str) and _INTEGER.fullmatch(name) else name
 
 
+def _number(name: Any) -> Any:
+    return float(name) if isinstance(name, str) and _NUMBER.fullmatch(name) else name
+
+
 def _boolean(name: Any) -> Any:
     return {"true": True, "false": False}.get(name, name) if isinstance(name, str) else name
 
 
-_READ: Mapping[str, Callable[[Any], Any]] = {"int": _integer, "bool": _boolean}
+_READ: Mapping[str, Callable[[Any], Any]] = {"int": _integer, "float": _number, "bool": _boolean}
 
 
-def _name_of(value: Any) -> str:
-    """How the value is written as the name of a member of a JSON object."""
+def name_of(value: Any) -> str:
+    """How the value is written as the name of a member of a JSON object: None as pydantic does."""
+    if value is None:
+        return "None"
     return value if isinstance(value, str) else encode(value).decode().strip('"')
 
 
-def _chosen(schema: Schema, table: Mapping[Any, Any], key: Callable[[Any], Any]) -> Schema:
+def _chosen(schema: Schema, table: Mapping[Any, Any], key: Callable[[Any], Any], *, are_names: bool = False) -> Schema:
     members = schema.get("cls", tuple({type(value) for value in table.values() if isinstance(value, Enum)}))
     said = " or ".join(name if isinstance(name, str) else name.decode() for name in table)
 
-    open_ended = schema.get("missing") is not None or issubclass(schema.get("cls", Enum), Flag)
+    is_flag = issubclass(schema.get("cls", Enum), Flag)
 
-    def choose(value: Any) -> Any:
+    def choose(value: Any, info: core_schema.ValidationInfo) -> Any:
         if isinstance(value, members):
             return value
         try:
             return table[key(value)]
         except (KeyError, ValueError):
-            if open_ended:
+            if is_flag and (are_names or info.mode == "python"):  # a text in a query, or a name
+                return _integer(value)
+            if is_flag or schema.get("missing") is not None:
                 return value
             raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": said}) from None
 
     inner = cast(CoreSchema, {name: schema[name] for name in schema if name != "ref"})
-    return instead(schema, cast(Schema, core_schema.no_info_before_validator_function(choose, inner)))
+    return instead(schema, cast(Schema, core_schema.with_info_before_validator_function(choose, inner)))

@@ -6,26 +6,24 @@ No core schema is changed here, and nothing is validated.
 from __future__ import annotations
 
 import enum
+import functools
 import math
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic.json_schema import JsonSchemaMode
 from pydantic_core import PydanticSerializationError, core_schema
 
 from ..protocol.event import encode
-from ..protocol.json_schema import alternatives, inlined, with_subschemas
+from ..protocol.json_schema import inlined, resolve, with_subschemas
 from ..protocol.metaschema import check, leads_nowhere
 from ..protocol.untitled import Untitled
-from .json_choices import INTEGER_NAME
+from .json_choices import INTEGER_NAME, NUMBER_NAME, name_of
 from .pydantic_schema import is_authors, json_of
 
-_NAMES: Mapping[str, Mapping[str, Any]] = {
-    "integer": {"pattern": INTEGER_NAME},
-    "boolean": {"enum": [False, True]},
-}
-"""How a name is written that is a number or a truth value in Python."""
-
+_MAX_BITS = 8
+"""Of a Flag, or of bounds of integers, whose values are enumerated: 256 are as many as can be read."""
 
 _DECIMAL = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,9})?$"
 
@@ -52,11 +50,8 @@ class _Generator(Untitled):
         if "patternProperties" in listed:  # which allow any other name
             [(pattern, values)] = listed.pop("patternProperties").items()
             listed = {**listed, "additionalProperties": values, "propertyNames": {"pattern": pattern}}
-        names = self.generate_inner(schema["keys_schema"]) if "keys_schema" in schema else {}
-        if names.get("type") in _NAMES:
-            names = {**_NAMES[names["type"]], **names}
-        if "propertyNames" not in listed and names.keys() & {"enum", "const", "pattern"}:
-            listed["propertyNames"] = names
+        if "propertyNames" not in listed and "keys_schema" in schema:
+            listed["propertyNames"] = self.generate_inner(schema["keys_schema"])
         return listed
 
     def model_schema(self, schema: core_schema.ModelSchema) -> dict[str, Any]:
@@ -69,8 +64,17 @@ class _Generator(Untitled):
     def enum_schema(self, schema: core_schema.EnumSchema) -> dict[str, Any]:
         """Members of a Flag can be combined to values that are not listed."""
         listed = super().enum_schema(schema)
-        if issubclass(schema["cls"], enum.Flag):
+        if not issubclass(schema["cls"], enum.Flag):
+            return listed
+        bits = functools.reduce(operator.or_, (member.value for member in schema["members"]))
+        if schema["cls"]._boundary_ is not enum.STRICT:
             del listed["enum"]
+        elif bits & (bits + 1) == 0:
+            del listed["enum"]
+            listed.update(minimum=0, maximum=bits)
+        elif bits.bit_count() <= _MAX_BITS:
+            single = [1 << at for at in range(bits.bit_length()) if bits >> at & 1]
+            listed["enum"] = functools.reduce(lambda some, bit: [*some, *(each | bit for each in some)], single, [0])
         return listed
 
     def ser_schema(self, schema: Any) -> dict[str, Any] | None:
@@ -91,24 +95,26 @@ def listed_schema(schema: core_schema.CoreSchema, mode: JsonSchemaMode) -> tuple
     except KeyError as error:  # raised by pydantic for a `$ref` of the author's
         raise (leads_nowhere(error.args[0]) if str(error.args[0]).startswith("#") else error) from error
     check(generated)
-    completed: dict[str, Any] = _completed("", generated, generated)
+    completed: dict[str, Any] = _completed("", generated, generated, mode)
     return inlined(completed)
 
 
-def _completed(keyword: str, schema: Any, root: Mapping[str, Any]) -> Any:
+def _completed(keyword: str, schema: Any, root: Mapping[str, Any], mode: JsonSchemaMode) -> Any:
     """The same with the keywords that clients miss: `items` of tuples, and names of properties as the strings they
     are."""
     if not isinstance(schema, Mapping):
         return schema
     if keyword == "propertyNames":
-        schema = _as_texts(schema, root)
+        return _as_texts(schema, root, mode)
     schema = {
         name: each
         for keyword, value in schema.items()
         if keyword not in _IDENTITY
         for name, each in _comparison(keyword, value).items()
     }
-    completed = with_subschemas(schema, lambda inner, subschema: _completed(inner, subschema, root))
+    completed = with_subschemas(schema, lambda inner, subschema: _completed(inner, subschema, root, mode))
+    if completed.get("propertyNames") == {}:
+        del completed["propertyNames"]
     if completed.get("type") == "array" and "items" not in completed:
         # Only what prefixItems says can stand there (maxItems); clients that do not know prefixItems ask for items.
         kinds = list({encode(each): each for each in completed.get("prefixItems", ())}.values())
@@ -137,9 +143,44 @@ def _comparison(keyword: str, value: Any) -> dict[str, Any]:
     return {_COMPARISONS[keyword]: value} if type(value) in {int, float} else {}
 
 
-def _as_texts(names: Mapping[str, Any], root: Mapping[str, Any]) -> dict[str, Any]:
-    for each in alternatives(names, root):
-        values = [each["const"]] if "const" in each else each.get("enum")
-        if values is not None:
-            return {"enum": [value if isinstance(value, str) else encode(value).decode() for value in values]}
-    return {"pattern": names["pattern"]} if names.get("type") == "integer" else dict(names)
+def _as_texts(names: Any, root: Mapping[str, Any], mode: JsonSchemaMode) -> Any:
+    """The schema of names, which says of what type they are in Python, as that of the strings that they are. Any string
+    is `{}`; what no string can be is False."""
+    if not isinstance(names, Mapping):
+        return names
+    target = resolve(names["$ref"], root) if "$ref" in names else None
+    if isinstance(target, Mapping):
+        return _as_texts(target, root, mode)
+    names = {keyword: value for keyword, value in names.items() if keyword not in {"title", "description", "default"}}
+    for keyword in ("anyOf", "oneOf"):
+        if keyword in names:
+            choices = [_as_texts(each, root, mode) for each in names[keyword]]
+            some = [each for each in choices if each is not False]
+            if {} in some:
+                return {}
+            return {"anyOf": some} if len(some) > 1 else some[0] if some else False
+    if "const" in names or "enum" in names:
+        return {"enum": [name_of(value) for value in names.get("enum", [names.get("const")])]}
+    if names.get("type") == "null":  # no name becomes None, which is written as a name all the same
+        return {"enum": [name_of(None)]} if mode == "serialization" else False
+    written = _WRITTEN.get(names.get("type", ""))
+    return (
+        {keyword: value for keyword, value in names.items() if keyword != "type"} if written is None else written(names)
+    )
+
+
+def _integers(names: Mapping[str, Any]) -> dict[str, Any]:
+    least, most = names.get("minimum"), names.get("maximum")
+    if isinstance(least, int) and isinstance(most, int) and 0 <= most - least < 2**_MAX_BITS:
+        return {"enum": [name_of(value) for value in range(least, most + 1)]}
+    return {"pattern": INTEGER_NAME}
+
+
+_WRITTEN: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
+    "integer": _integers,
+    "number": lambda _: {"pattern": NUMBER_NAME},
+    "boolean": lambda _: {"enum": ["false", "true"]},
+    "array": lambda _: False,
+    "object": lambda _: False,
+}
+"""How names are written that are no strings in Python."""

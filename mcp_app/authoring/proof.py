@@ -225,8 +225,8 @@ def _can_have(cls: type, named: Mapping[str, Any]) -> bool:
         return hasattr(cls, "__len__")
     if issubclass(cls, numbers.Number):
         return True
-    ordered = any("__lt__" in vars(each) for each in cls.__mro__ if each is not object)
-    return ordered and all(isinstance(bound, cls) for bound in named.values())
+    is_ordered = any("__lt__" in vars(each) for each in cls.__mro__[:-1])  # the last is object
+    return is_ordered and all(isinstance(bound, cls) for bound in named.values())
 
 
 _MADE = frozenset(["function-after", "function-wrap"])

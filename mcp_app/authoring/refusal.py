@@ -76,6 +76,8 @@ def _no_fields(names: Sequence[str]) -> str:
 def _detail(error: ErrorDetails, root: Place, params: Mapping[str, Any], called: str) -> tuple[str, str]:
     """(The field, its problem with what is expected there.)"""
     steps, choice = _steps(error, params)
+    if choice[:1] == ("[key]",):
+        choice = choice[:1]  # of a name, whose types are pydantic's affair
     field, found = path(called, (*steps, *choice)), problem(error)
     if error["type"] not in _OF_SCHEMAS or len(choice) > 1 or choice == ("[key]",):
         return field, found
