@@ -7,7 +7,7 @@ fields are here, as a mapping.
 
 from __future__ import annotations
 
-import math
+import inspect
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from types import CoroutineType
@@ -19,10 +19,11 @@ from ..aio.done import DONE
 from ..aio.in_thread import in_thread
 from ..asking import Asker, NullAsker, Root, Sample, Visits
 from ..asking.questions import Questions
-from ..protocol.event import LEVELS, Event, EventType, Level, Shape, encode, encode_message, number
+from ..protocol.event import LEVELS, Event, EventType, Level, Shape, encode, encode_message
 from ..protocol.http.trace import UNTRACED, Trace
 from .content_blocks import content_blocks
 from .lazy import eager, read
+from .progress_numbers import numbers_of
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
@@ -65,10 +66,6 @@ _NO_MESSAGE = encode({})
 _QUESTIONS_LOCK = threading.Lock()
 """Guards the creation of `Questions`: several threads of one tool may ask concurrently, and must share its keys."""
 
-_EXACT = 2**53
-"""From here on a binary64 cannot represent every integer exactly (RFC 8259, 6)."""
-
-
 Asked = tuple[str, "CoroutineType[Any, Any, Any]"]
 """A method of `Context` that asks, and the coroutine that it returned: one that is not awaited is not asked."""
 
@@ -91,18 +88,18 @@ class Context:
         Raises ValueError for a value that is not a finite number.
         """
         data = _NO_MESSAGE if message is None else encode_message({"message": message})
-        return self._send(Event(_PROGRESS, data, _numbers(done, total)))
+        return self._send(Event(_PROGRESS, data, numbers_of(done, total)))
 
     def partial(self, data: Any, *, progress: float | None = None, total: float | None = None) -> Awaitable[None]:
         """Send a part of the result now; with numbers, report progress as well.
 
         Raises ValueError if the data cannot be serialised, or a number is not finite.
         """
-        numbers = b"" if progress is None and total is None else _numbers(progress, total)
+        numbers = b"" if progress is None and total is None else numbers_of(progress, total)
         data = eager(data) if self._wait is None else read(data, lambda: self.cancelled)
         blocks = content_blocks(data)
         if blocks is not None:
-            numbers = _numbers(progress, total, content=True)
+            numbers = numbers_of(progress, total, content=True)
             return self._send(Event(_PARTIAL, encode(blocks), numbers, Shape.CONTENT))
         return self._send(Event(_PARTIAL, encode(data), numbers))
 
@@ -192,6 +189,7 @@ class Context:
             "tools": tools,
             "toolChoice": tool_choice,
         }
+        eager([messages, options])
         return self._asked("sample", self._get_questions().sample(messages, options, key))
 
     def roots(self, *, key: str | None = None) -> Coroutine[Any, Any, list[Root]]:
@@ -207,7 +205,12 @@ class Context:
 
         In a plain function `make` is called in a thread, where it may block, too.
         """
-        made = make if self._wait is None else lambda: in_thread(make)
+
+        async def made() -> Any:
+            here = self._wait is None
+            value = make() if here else await in_thread(lambda: read(make(), lambda: self.cancelled))
+            return eager(await value if inspect.isawaitable(value) else value)
+
         return self._asked("once", self._get_questions().once(key, made))
 
     def _asked(self, method: str, coroutine: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
@@ -272,26 +275,6 @@ class Context:
     def trace(self) -> Trace:
         """The trace context that the caller sent: `trace_id`, `baggage`, and `headers()` to propagate it."""
         return self._caller.trace
-
-
-def _numbers(progress: float | None, total: float | None, *, content: bool = False) -> bytes:
-    if type(progress) is int and type(total) is int and not content and abs(progress) < _EXACT and abs(total) < _EXACT:
-        # The fast path, which nearly all calls take.
-        return b'{"progress":%d,"total":%d}' % (progress, total)
-    numbers = {"progress": progress, "total": total}
-    metadata: dict[str, Any] = {name: _number(name, value) for name, value in numbers.items() if value is not None}
-    return encode({**metadata, "content": True} if content else metadata)
-
-
-def _number(name: str, value: Any) -> float | int:
-    """A JSON number that every parser can represent: a binary64. Accepts whatever float() does: Decimal, numpy's."""
-    try:
-        converted = math.nan if isinstance(value, str | bytes | bytearray) else float(value)  # which reads "5", too
-    except (TypeError, ValueError, OverflowError):
-        converted = math.nan
-    if not math.isfinite(converted):
-        raise ValueError(f"{name} is {str(value)[:40]}, not a finite number")
-    return number(converted)
 
 
 def unanswered(context: Context) -> Sequence[Asked]:

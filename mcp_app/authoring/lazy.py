@@ -138,12 +138,12 @@ def _opening(kind: type) -> Open | None:
         return _dumped
     if dataclasses.is_dataclass(kind):
         return _fields
-    return None if schema is None else _attributes
+    return None if schema is None else _attributes(kind)
 
 
 def _computes(schema: Schema) -> bool:
     """Whether what is sent of a model is other than what its fields hold."""
-    return any(each in schema for each in ("serialization", "computed_fields", "serialization_exclude"))
+    return any(schema.get(each) for each in ("serialization", "computed_fields", "serialization_exclude"))
 
 
 def _itself(container: Collection[Any]) -> Collection[Any]:
@@ -158,9 +158,15 @@ def _fields(instance: Any) -> list[Any]:
     return [getattr(instance, each.name, None) for each in dataclasses.fields(instance)]
 
 
-def _attributes(model: Any) -> list[Any]:
-    held, extra = vars(model), model.__pydantic_extra__ or {}
-    return [*(held[name] for name in type(model).__pydantic_fields__ if name in held), *extra.values()]
+def _attributes(kind: type) -> Open:
+    names = tuple(cast(Any, kind).__pydantic_fields__)  # not all of its __dict__: what it caches there is not sent
+
+    def attributes(model: Any) -> list[Any]:
+        values = list(map(model.__dict__.get, names))
+        extra = model.__pydantic_extra__
+        return [*values, *extra.values()] if extra else values
+
+    return attributes
 
 
 def _dumped(model: Any) -> list[Any]:

@@ -146,6 +146,15 @@ async def test_on_the_loop_it_is_refused_wherever_it_is(holding: Callable[[Any],
             await called(tool(function), {})
 
 
+@pytest.mark.parametrize("holding", [*WITHIN.values(), *ELSEWHERE.values()], ids=[*WITHIN, *ELSEWHERE])
+def test_it_is_named(holding: Callable[[Any], Any]) -> None:
+    """What a model computes has no name but pydantic's; no other model is serialised to be looked into."""
+    computes = holding in [ELSEWHERE[each] for each in ("computed", "serialised", "field")]
+    found = lazy(holding(itertools.count()))
+    assert found is not None
+    assert found.__name__ == ("SerializationIterator" if computes else "count")
+
+
 @pytest.mark.parametrize("annotation", [M, list[int], Iterable[int], dict[str, Any], dict[str, list[int]], set[int]])
 @pytest.mark.parametrize("endless", ENDLESS.values(), ids=ENDLESS)
 async def test_whatever_is_declared(annotation: Any, endless: Endless, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,6 +224,31 @@ async def test_the_bound_is_of_what_the_items_take_and_not_of_their_number() -> 
 
     with pytest.raises(errors.EventTooLarge, match="A repeat gave more than the 16777216 bytes"):
         await called(tool(returned), {})
+
+
+async def test_what_is_kept_by_once_and_what_a_model_is_asked() -> None:
+    async def made() -> Any:
+        return {"a": itertools.count()}
+
+    async def kept(ctx: Context) -> None:
+        await ctx.once("a", lambda: {"a": itertools.count()})
+
+    async def awaited(ctx: Context) -> None:
+        await ctx.once("a", made)
+
+    def awaited_in_thread(ctx: Context) -> None:
+        ctx.wait(ctx.once("a", made))
+
+    async def asked(ctx: Context) -> None:
+        await ctx.sample([{"role": "user", "content": itertools.count()}], max_tokens=1)
+
+    def read_in_thread(ctx: Context) -> Any:
+        return ctx.wait(ctx.once("a", lambda: map(str, range(2))))
+
+    for function in (kept, awaited, awaited_in_thread, asked):
+        with pytest.raises(NotJson, match="a count would work on the event loop"):
+            await called(tool(function), {})
+    assert (await called(tool(read_in_thread), {}))[0] == ["0", "1"]
 
 
 async def test_what_ends_is_read_as_before() -> None:
