@@ -37,7 +37,7 @@ def lazy(value: Any) -> type | None:
     """The type of what is lazy in the value: itself, or anywhere within what pydantic opens; None if nothing is.
 
     That is an iterator, or what can be iterated and has no length, as a cursor of a database. Nothing is read but what
-    a model computes: its serializers and computed fields.
+    a model computes: its serializers and computed fields. Raises EventTooLarge for a range that is.
     """
     if type(value) in _ATOMS:
         return None
@@ -133,6 +133,8 @@ def _opening(kind: type) -> Open | None:
         return _itself
     if issubclass(kind, Mapping):
         return _values
+    if kind is range:
+        return _numbers
     schema = vars(kind).get(_CORE_SCHEMA)
     if schema is not None and (not isinstance(schema, dict) or anywhere(schema, _computes)):
         return _dumped
@@ -152,6 +154,12 @@ def _itself(container: Collection[Any]) -> Collection[Any]:
 
 def _values(mapping: Mapping[Any, Any]) -> list[Any]:
     return list(mapping.values())
+
+
+def _numbers(numbers: range) -> tuple[()]:
+    if numbers[MAX_RESULT_BYTES // 2 :]:  # each takes a digit and a comma; it may be too long for len()
+        raise EventTooLarge(f"{numbers!r} is more than the {MAX_RESULT_BYTES} bytes that a result may have.")
+    return ()
 
 
 def _fields(instance: Any) -> list[Any]:

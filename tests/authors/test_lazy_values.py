@@ -226,6 +226,23 @@ async def test_the_bound_is_of_what_the_items_take_and_not_of_their_number() -> 
         await called(tool(returned), {})
 
 
+@pytest.mark.parametrize("length", [2**24, 10**12, 10**30])
+async def test_a_range_is_no_longer_than_a_result(length: int) -> None:
+    async def returned() -> dict[str, list[int]]:
+        return {"a": range(length)}  # type: ignore[dict-item]
+
+    def in_thread() -> list[int]:
+        return range(length)  # type: ignore[return-value]
+
+    async def short() -> list[int]:
+        return range(3)  # type: ignore[return-value]
+
+    for function in (returned, in_thread):
+        with pytest.raises(errors.EventTooLarge, match=r"range\(0, \d+\) is more than the 16777216 bytes"):
+            await called(tool(function), {})
+    assert (await called(tool(short), {}))[0] == [0, 1, 2]
+
+
 async def test_what_is_kept_by_once_and_what_a_model_is_asked() -> None:
     async def made() -> Any:
         return {"a": itertools.count()}
