@@ -25,7 +25,8 @@ from .schema_walk import Schema, anywhere
 _DEPTH = 256
 """Levels that are looked into: pydantic refuses more, and a value that holds itself has no end of them."""
 
-_ATOMS = frozenset([str, int, float, bool, bytes, type(None)])
+ATOMS = frozenset([str, int, float, bool, bytes, type(None)])
+"""The types of what nothing is in."""
 
 _SERIALIZER = "__pydantic_serializer__"
 _CORE_SCHEMA = "__pydantic_core_schema__"
@@ -39,7 +40,7 @@ def lazy(value: Any) -> type | None:
     That is an iterator, or what can be iterated and has no length, as a cursor of a database. Nothing is read but what
     a model computes: its serializers and computed fields. Raises EventTooLarge for a range that is.
     """
-    if type(value) in _ATOMS:
+    if type(value) in ATOMS:
         return None
     kinds: set[Any] = {type(value)}
     level: Collection[Any] = [value]
@@ -54,7 +55,7 @@ def lazy(value: Any) -> type | None:
                 same = level if len(level) == 1 else {id(each): each for each in level if type(each) is kind}.values()
                 opened += map(open_, same)
         level = opened[0] if len(opened) == 1 else list(chain.from_iterable(opened))
-        kinds = set(map(type, level)) - _ATOMS
+        kinds = set(map(type, level)) - ATOMS
         if not kinds:
             return None
     return None
@@ -74,12 +75,12 @@ def read(value: Any, stopped: Callable[[], bool]) -> Any:
     Raises EventTooLarge where one has more than a result may have, CancelledError when it is `stopped`, and NotJson
     for one elsewhere, as in a model or a set.
     """
-    return value if type(value) in _ATOMS or lazy(value) is None else _read(value, stopped, _DEPTH)
+    return value if type(value) in ATOMS or lazy(value) is None else _read(value, stopped, _DEPTH)
 
 
 def _read(value: Any, stopped: Callable[[], bool], depth: int) -> Any:
     kind: Any = type(value)
-    if kind in _ATOMS or not depth:
+    if kind in ATOMS or not depth:
         return value
     if kind is dict:
         return {name: _read(each, stopped, depth - 1) for name, each in value.items()}

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from ..authoring.context import Caller, Context, Send, Wait
 from ..authoring.kind import Encoded, FailedArguments, Kind, Result
-from ..authoring.lazy import lazy, read
+from ..authoring.lazy import ATOMS, lazy, read
 from ..protocol.errors import ToolFailed
 from ..protocol.event import Event, EventType, NotJson, Shape, encode
 from .callee import Callee, called
@@ -184,7 +184,8 @@ def _iterate(callee: Callee, generator: Generator[Any, None, Any], channel: Chan
                 if stop.value is not None:
                     items.take(_read(callee, Result(stop.value), channel))
                 return items.outcome()
-            event = items.take(_read(callee, value, channel))
+            # Looked at here, not in a call: 0.3 of 5.4 µs for each number that is yielded.
+            event = items.take(value if type(value) in ATOMS else _read(callee, value, channel))
             if event is not None:
                 channel.put(event)
     finally:
