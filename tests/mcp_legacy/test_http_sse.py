@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from legacy_client import STREAM, Events, Stage, call
+from legacy_client import STREAM, Events, Stage, call, decoded
 from loop_clock import on_loop_clock
 
 from mcp_app import Context, tool
@@ -139,12 +139,20 @@ async def test_who_names_a_revision_with_sessions_gets_one(stage: Stage, version
     assert (await stage.ask("DELETE", path=path, mcp_protocol_version=version)).status == 400
 
 
-@pytest.mark.parametrize("version", ["2026-07-28", "2027-01-01"])
+@pytest.mark.parametrize("version", ["2026-07-28", "2027-01-01", "1999-01-01", ""])
 async def test_who_names_a_revision_without_sessions_gets_none(stage: Stage, version: str) -> None:
+    """405 is of the revision that has only POST, 400 of one that is not spoken (2025-06-18, Transports)."""
+    status = 405 if version == "2026-07-28" else 400
     for path in ("/mcp", "/sse"):
-        answer = await stage.ask("GET", path=path, accept=STREAM, mcp_protocol_version=version)
-        assert answer.status == 405
-        assert (await stage.ask("DELETE", path=path, mcp_protocol_version=version)).status == 405
+        for method in ("GET", "HEAD", "DELETE"):
+            answer = await stage.ask(method, path=path, accept=STREAM, mcp_protocol_version=version)
+            assert answer.status == status
+    initialized = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+    notification = await stage.ask("POST", initialized, mcp_protocol_version=version)
+    assert notification.status == (202 if version == "2026-07-28" else 400)
+    if status == 400:
+        error = decoded(notification)["error"]
+        assert (error["code"], error["data"]["requested"]) == (-32022, version)
     assert len(stage.endpoint.sessions) == 0
 
 

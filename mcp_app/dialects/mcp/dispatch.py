@@ -22,7 +22,7 @@ from ...web.messages import STREAM_HEADERS, Answer, Request, check_content_type,
 from .failures import as_rpc_error
 from .sessions.http_sse import HttpSse
 from .sessions.streamable import SESSION_HEADER, Streamable
-from .stateless.requests import StatelessMethods
+from .stateless.requests import StatelessMethods, not_spoken
 
 _EXACTLY = 3
 """The specificity of a media range without wildcards: `text/event-stream` itself."""
@@ -118,6 +118,7 @@ class Dispatch:
         if SESSION_HEADER in request.headers:
             return await self._streamable.post(request, message)
         if isinstance(message, jsonrpc.RpcNotification) and not _allows_sessions(request):
+            _check_is_spoken(request)
             return Answer(202, ())
         raise RpcError(Code.INVALID_REQUEST, "This belongs to a session, and Mcp-Session-Id names none.")
 
@@ -179,9 +180,17 @@ def _allows_sessions(request: Request) -> bool:
 
 
 def _check_has_sessions(request: Request) -> None:
-    """Raises MethodNotAllowed for a revision without sessions, which only has POST (2026-07-28, 405)."""
+    """Raises MethodNotAllowed for the revision without sessions, which only has POST (2026-07-28, 405)."""
     if SESSION_HEADER not in request.headers and not _allows_sessions(request):
+        _check_is_spoken(request)
         raise MethodNotAllowed("That revision has only POST.", headers={"Allow": "OPTIONS, POST"})
+
+
+def _check_is_spoken(request: Request) -> None:
+    """Raises RpcError for an MCP-Protocol-Version of no revision that is spoken here (2025-06-18, Transports, 400)."""
+    version = request.headers.get("mcp-protocol-version")
+    if version is not None and version not in REVISIONS:
+        raise not_spoken(version[:100], REVISIONS)
 
 
 async def _errors_as_answers(answer: Awaitable[Answer]) -> Answer:

@@ -129,8 +129,7 @@ class StatelessMethods:
                 Code.INVALID_PARAMS, f"params._meta has no string {mcp_headers.VERSION_KEY}, which every request says."
             )
         if version == header and version != STATELESS:
-            data = {"supported": list(self.supported), "requested": version}
-            raise RpcError(Code.UNSUPPORTED_PROTOCOL_VERSION, "This server does not speak that revision.", data=data)
+            raise not_spoken(version, self.supported)
 
     # --- lists -------------------------------------------------------------------------------------------------------
 
@@ -281,6 +280,12 @@ class StatelessMethods:
         meta = {**self._meta, **result.get("_meta", {})}
         typed = {"resultType": "complete", **result, "_meta": meta}
         return json_answer(200, jsonrpc.result(request.message.id, encode(typed)))
+
+
+def not_spoken(version: str, supported: tuple[str, ...]) -> RpcError:
+    """The error for a revision that is none of `supported`."""
+    data = {"supported": list(supported), "requested": version}
+    return RpcError(Code.UNSUPPORTED_PROTOCOL_VERSION, "This server does not speak that revision.", data=data)
 
 
 def _validate(message: jsonrpc.RpcRequest) -> None:
