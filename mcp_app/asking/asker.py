@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ValidationError
 
-from ..protocol.asking import Declined
+from ..protocol.asking import Declined, NoAnswer
 from ..protocol.errors import McpAppError
 from ..protocol.event import Event, encode, number
 from ..protocol.mcp import answers
@@ -252,6 +252,14 @@ def roots() -> Ask[list[Root]]:
 def _roots(result: Mapping[str, Any]) -> list[Root]:
     listed = answers.roots_result().validate_python(result)
     return [Root(str(root["uri"]), root.get("name")) for root in listed["roots"]]
+
+
+def misfit(wrong: str) -> NoAnswer:
+    """The end of a question that was answered TRIES times with what does not fit; `wrong` is the last problem."""
+    return NoAnswer(
+        f"The client's answer is not what was asked for: {wrong}",
+        hint="Call again to be asked again, and give an answer that fits: the message says what does not.",
+    )
 
 
 def problem(error: ValueError) -> str:

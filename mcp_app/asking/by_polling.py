@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from ..protocol.asking import Declined, NoAnswer
-from .asker import TRIES, Ask, Emit, End, problem
+from ..protocol.asking import Declined
+from .asker import TRIES, Ask, Emit, End, misfit, problem
 from .by_retry import RetryAsker, RoundAbandoned
 
 T = TypeVar("T")
@@ -79,7 +79,7 @@ class PollingAsker:
                 raise
             except ValueError as error:
                 wrong = problem(error)
-        raise NoAnswer(f"The client's answer is not what was asked for: {wrong}")
+        raise misfit(wrong)
 
     async def _answer(self, ask: Ask[Any], key: str) -> Mapping[str, Any]:
         waiting: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()

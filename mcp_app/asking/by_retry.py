@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from ..protocol.asking import Declined, NoAnswer
+from ..protocol.asking import Declined
 from ..protocol.errors import EventTooLarge, McpAppError
 from ..protocol.event import encode
 from ..protocol.http.seal import MAX_PAYLOAD_BYTES
-from .asker import TRIES, Ask, Emit, End, InputRequired, problem
+from .asker import TRIES, Ask, Emit, End, InputRequired, misfit, problem
 from .once import Once
 
 T = TypeVar("T")
@@ -98,7 +98,7 @@ class RetryAsker:
             self._state.answers[key] = (ask.digest, result)
             return answer
         if self.misfits(ask, key) >= TRIES:
-            raise NoAnswer(f"The client's answer is not what was asked for: {wrong}")
+            raise misfit(wrong)
         unanswered: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._pending[key] = ask, unanswered
         if self._ending is None:

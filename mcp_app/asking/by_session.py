@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from ..protocol.asking import Declined, NoAnswer
 from ..protocol.event import Event, EventType, Shape, encode
 from ..protocol.mcp.jsonrpc import Id, RpcResponse
-from .asker import TRIES, Ask, Emit, End, problem
+from .asker import TRIES, Ask, Emit, End, misfit, problem
 from .form import first_form
 from .once import Once
 from .visits import Visit
@@ -79,7 +79,7 @@ class SessionAsker:
                 if ask.visit is not None:
                     await self._completed(ask.visit)
                 return answer
-        raise NoAnswer(f"The client's answer is not what was asked for: {wrong}")
+        raise misfit(wrong)
 
     async def _completed(self, visit: Visit) -> None:
         """Wait for the page and notify the client, which shows it as open (Completion Notifications)."""
@@ -108,7 +108,10 @@ class SessionAsker:
         finally:
             waiting.cancel()  # a late response is dropped
         if waiting.cancelled():
-            raise NoAnswer("The session ended before the question was answered.")
+            raise NoAnswer(
+                "The session ended before the question was answered.",
+                hint="Open a new session, and call again to be asked again.",
+            )
         response = waiting.result()
         if response.error is not None:
             message = str(response.error.get("message", ""))[:200]

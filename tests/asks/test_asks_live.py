@@ -96,6 +96,7 @@ async def test_an_answer_that_does_not_fit_is_asked_for_again_but_not_for_ever(s
         failed = await result(messages)
         assert failed["isError"] is True
         assert "name" in failed["content"][0]["text"]
+        assert failed["content"][0]["text"].endswith("give an answer that fits: the message says what does not.")
 
 
 @pytest.mark.parametrize(

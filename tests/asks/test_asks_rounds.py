@@ -90,6 +90,7 @@ async def test_an_answer_that_never_fits_is_asked_for_three_times(serve: Make, w
     failed = await server.call("greet", {"user_name": wrong}, said.state)
     assert failed.result["isError"] is True
     assert failed.text.startswith("The client's answer is not what was asked for: ")
+    assert failed.text.endswith("give an answer that fits: the message says what does not.")
     assert (await server.call("greet", {"user_name": accepted(name="Ann")}, said.state)).text == "Hello, Ann!"
 
 
