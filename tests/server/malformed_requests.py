@@ -72,6 +72,7 @@ LET_THROUGH: dict[str, Fields] = {
     "DEL": request((b"x", b"a\x7fb")),
     "name that is no token": request((b"a(b", b"c")),
     "space in the path": request(path=b"/hello a"),
+    "fragment": request(path=b"/hello?a#b"),
     "path without a slash": request(path=b"hello"),
     "asterisk for a GET": request(path=b"*"),
     "method that is no token": request(method=b"G/T"),

@@ -240,10 +240,16 @@ async def test_http2_without_tls_by_prior_knowledge_needs_no_upgrade(server: Liv
         assert client.status(number) == 200
 
 
-@pytest.mark.parametrize("version", ["2.0", "3.0", "9.9"])
+@pytest.mark.parametrize("version", ["0.9", "2.0", "3.0", "9.9"])
 async def test_another_version_is_505(server: LiveServer, version: str) -> None:
     request = get().replace(b"HTTP/1.1", f"HTTP/{version}".encode())
     assert (await answers(server, request)).startswith(b"HTTP/1.1 505 ")
+
+
+@pytest.mark.parametrize("target", ["/x#y", "/#", "/x?a=b#c", "http://localhost#x", "http://localhost/x#y"])
+async def test_a_fragment_is_no_part_of_a_target(server: LiveServer, target: str) -> None:
+    """RFC 9112, 3.2: who reads it as a path reads another than the client meant."""
+    assert (await answers(server, get(target))).startswith(b"HTTP/1.1 400 ")
 
 
 @pytest.mark.parametrize("name", BAD_SETTINGS)

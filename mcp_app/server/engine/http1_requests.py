@@ -56,7 +56,7 @@ class RequestParser(h11.Connection):
 
     def _checked(self, request: h11.Request) -> h11.Request:
         """The request, in origin-form. Raises h11.RemoteProtocolError for an invalid target or Host."""
-        if request.http_version > b"1.9":
+        if not b"1.0" <= request.http_version <= b"1.9":
             return _preface(request)
         fields = request.headers._full_items
         names = [name for _, name, _ in fields]
@@ -67,7 +67,7 @@ class RequestParser(h11.Connection):
             self._cstate.process_keep_alive_disabled()
         if b"host" in names and not is_valid_authority(fields[names.index(b"host")][2]):
             raise h11.RemoteProtocolError("invalid Host")  # RFC 9112, 3.2, also of one that is not used
-        if not (request.target.startswith(b"/") and request.method.isupper()):
+        if not (request.target.startswith(b"/") and request.method.isupper()) or b"#" in request.target:
             return _in_usual_form(request)
         return request
 
@@ -123,7 +123,7 @@ class BoundedBuffer(ReceiveBuffer):
 
 
 def _preface(request: h11.Request) -> h11.Request:
-    """What HTTP/2 without TLS begins with (RFC 9113, 3.4). Any other request of that version is refused with 505."""
+    """What HTTP/2 without TLS begins with (RFC 9113, 3.4). Any other request but of 1.x is refused with 505."""
     if (request.method, request.target, request.http_version) == (
         b"PRI",
         b"*",

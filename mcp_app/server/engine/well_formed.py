@@ -22,7 +22,9 @@ _EDGE_WHITESPACE = (b"\0 ", b" \0", b"\0\t", b"\t\0")
 """Byte pairs that occur in separator-joined values if one of them begins or ends with whitespace."""
 
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_TARGET = re.compile(rb"/[\x21-\x7e]*|\*")
+_TARGET = re.compile(rb"/[\x21\x22\x24-\x7e]*|\*")
+"""A path and its query, without a fragment, which is the client's own (RFC 9112, 3.2)."""
+
 _SCHEME = re.compile(rb"[A-Za-z][A-Za-z0-9+\-.]*")
 _AUTHORITY = re.compile(
     rb"(?:(?=[^:])[A-Za-z0-9\-._~!$&'()*+,;=]*(?:%[0-9A-Fa-f]{2}[A-Za-z0-9\-._~!$&'()*+,;=]*)*"
