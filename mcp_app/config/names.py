@@ -22,11 +22,38 @@ _PATH = re.compile(r"(/[A-Za-z0-9._~%!$&'()*+;=:-]+)*/?", re.ASCII)
 """Segments of RFC 3986, 3.3. Without empty ones: `//` at its beginning would name another host in a Location. Without
 `@` and comma, which are typed where a user or a second URL was meant."""
 
+_USER = "it has a user or a password, and stands in public documents: leave it out"
+
+_MENDED = re.compile(r"[\x00-\x20\\]")
+_SCHEME_ONLY = re.compile(r"\s*https?:(?!//[^/])", re.IGNORECASE)
+_DOTS = re.compile(r"(?:\.|%2e){1,2}", re.IGNORECASE)
+"""A segment that names no step down (RFC 3986, 5.2.4)."""
+
 
 def split(value: object) -> object:
     """The parts of a text, which are separated by commas; a slash at the end of one is left out."""
     if isinstance(value, str):
         return tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
+    return value
+
+
+def check_written_url(value: object) -> object:
+    """Raises ValueError for what a parser of URLs would mend or leave out without a word: what then is served is not
+    what is written."""
+    if not isinstance(value, str):
+        return value
+    authority, _, path = value.partition("://")[2].partition("/")
+    problem = None
+    if "@" in authority:
+        problem = _USER
+    elif _MENDED.search(value.strip()):
+        problem = "it has a space or a backslash: leave it out"
+    elif _SCHEME_ONLY.match(value):
+        problem = "there is no host behind https://: give https://tools.example.com"
+    elif any(_DOTS.fullmatch(segment) for segment in path.split("/")):
+        problem = "its path has a segment . or ..: give the path that callers use"
+    if problem is not None:
+        raise ValueError(problem)
     return value
 
 
@@ -38,7 +65,7 @@ def check_public_url(url: AnyHttpUrl | None) -> AnyHttpUrl | None:
     if "," in (url.host or "") or "," in (url.path or ""):
         problem = "it has a comma: give one URL here, and further names in MCP_APP_ALLOWED_HOSTS"
     elif url.username is not None or url.password is not None:
-        problem = "it has a user or a password, and stands in public documents: leave it out"
+        problem = _USER
     elif url.query is not None or url.fragment is not None:
         problem = "it has a query or a fragment: leave out what begins with ? or #"
     elif url.port == 0:

@@ -47,7 +47,9 @@ class Settings(FromEnvironment):
 
     environment_prefix: ClassVar[str] = "MCP_APP_"
 
-    public_url: Annotated[AnyHttpUrl | None, AfterValidator(names.check_public_url)] = None
+    public_url: Annotated[
+        AnyHttpUrl | None, AfterValidator(names.check_public_url), BeforeValidator(names.check_written_url)
+    ] = None
     """The URL at which callers reach the server, if it is not loopback: for the allowed Host, and before every path
     that is given out, where a proxy serves it below a path of its own."""
 
