@@ -108,7 +108,8 @@ class Endpoint:
         }
 
     async def answer(self, request: Request, body_error: McpAppError | None = None) -> Answer:
-        """Answer a request. Never raises for any content of a request: unexpected exceptions are masked and logged.
+        """Answer a request. Raises nothing but CancelledError: unexpected exceptions are masked and logged, even a
+        SystemExit of an author's code, which is not the server's.
 
         `body_error` is the reason why the body could not be read; it becomes the answer unless the guard rejects the
         request first.
@@ -121,7 +122,9 @@ class Endpoint:
             answer = await self._dispatch(request, body_error)
         except McpAppError as error:
             answer = self._error_answer(error)
-        except Exception as error:
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
             error_id = secrets.token_hex(8)
             logger.exception("%s %s failed [error_id %s]", request.method, request.path, error_id, exc_info=error)
             answer = self._error_answer(InternalError("The server failed to answer.", error_id=error_id))

@@ -10,6 +10,7 @@ from legacy_client import STREAM, Events, Stage, call, decoded
 from loop_clock import on_loop_clock
 
 from mcp_app import Context, tool
+from mcp_app.dialects.mcp.sessions.requests import SessionMethods
 from mcp_app.protocol.mcp.revisions import SESSION_REVISIONS
 
 EVENTS = "/api/v1/mcp/sse"
@@ -111,6 +112,15 @@ async def test_a_request_that_is_no_message_is_refused_on_the_stream(stage: Stag
     assert await old.send({"jsonrpc": "2.0", "id": 9, "method": "ping", "params": params}) == 202
     message = await old.events.message()
     assert (message["id"], message["error"]["code"]) == (9, -32600)
+
+
+async def test_whatever_is_raised_is_answered_on_the_stream(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(*_: object) -> bytes:
+        raise BaseExceptionGroup("two", [GeneratorExit()])
+
+    old = await connected(stage)
+    monkeypatch.setattr(SessionMethods, "begin", broken)
+    assert (await old.request("ping"))["error"]["code"] == -32603
 
 
 @pytest.mark.parametrize(("body", "status"), [(b"{", 400), (b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]', 400)])

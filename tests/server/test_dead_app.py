@@ -50,6 +50,36 @@ async def test_what_was_said_arrives_then_the_stream_is_reset(protocols: list[H2
         assert set(protocols[0].stream_buffers) == {ticking}, "no buffer is left behind"
 
 
+@pytest.mark.parametrize(
+    "error",
+    [GeneratorExit(), BaseExceptionGroup("two", [GeneratorExit()]), SystemExit(1), KeyboardInterrupt()],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("begun", [False, True])
+async def test_whatever_it_raises_the_other_streams_go_on(error: BaseException, begun: bool) -> None:
+    class Deadly(Provoking):
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            if scope.get("path") != "/die":
+                await super().__call__(scope, receive, send)
+                return
+            if begun:
+                await self._open(send)
+            raise error
+
+    async with serving(Deadly()) as server, raw_h2(server.tls_port, client_tls()) as client:
+        ticking = await client.request("/tick")
+        await client.until(lambda: client.body(ticking))
+        dying = await client.request("/die")
+        if begun:
+            await client.until(lambda: client.reset_code(dying) is not None)
+            assert client.reset_code(dying) == ErrorCodes.INTERNAL_ERROR
+        else:
+            await client.until(lambda: client.is_ended(dying))
+            assert client.status(dying) == 500
+        seen = len(client.body(ticking))
+        await client.until(lambda: len(client.body(ticking)) > seen)
+
+
 async def test_behind_a_shut_window_the_reset_waits_for_the_data(protocols: list[H2Protocol]) -> None:
     class Verbose(Provoking):
         async def die(self, receive: Any, send: Any) -> None:

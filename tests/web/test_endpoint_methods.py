@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from web_direct import EVENTS, RUNS, Direct
 from web_wire import decoded, headers, refused
 
+from mcp_app.dialects.mcp.stateless.requests import StatelessMethods
 from mcp_app.manifest import DOCUMENT_PATHS
 from mcp_app.web import pages
 from mcp_app.web.frames import Frames
@@ -37,6 +40,41 @@ async def test_another_method_gets_405_with_allow(direct: Direct, path: str, all
     assert options.status == 204
     assert headers(options.headers)["allow"] == allow
     assert direct.play.calls == 0
+
+
+@pytest.mark.parametrize("error", [GeneratorExit(), BaseExceptionGroup("x", [GeneratorExit()]), SystemExit(1)])
+async def test_whatever_is_raised_is_masked_and_has_an_id(
+    direct: Direct, error: BaseException, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> Answer:
+        raise error
+
+    monkeypatch.setitem(direct.endpoint._table, "/healthz", {"GET": broken})
+    monkeypatch.setattr(StatelessMethods, "answer", broken)
+    answer = await direct.get("/healthz")
+    refused(answer, 500, "internal_error")
+    assert decoded(answer)["error"]["error_id"] in caplog.text
+    answer = await direct.post("/mcp", {"jsonrpc": "2.0", "id": 7, "method": "server/discover"})
+    said = decoded(answer)
+    assert (said["id"], said["error"]["code"]) == (7, -32603)
+    assert said["error"]["data"]["error_id"] in caplog.text
+
+
+async def test_who_cancels_the_task_of_a_request_ends_it(direct: Direct, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def waits(*_: object) -> Answer:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setitem(direct.endpoint._table, "/healthz", {"GET": waits})
+    monkeypatch.setattr(StatelessMethods, "answer", waits)
+    discover = {"jsonrpc": "2.0", "id": 7, "method": "server/discover"}
+    for asking in (direct.get("/healthz"), direct.post("/mcp", discover)):
+        task = asyncio.create_task(asking)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task}, timeout=10)
+        assert task.cancelled()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ then send the id of their session. Only errors are answered here: exceptions bec
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -107,7 +108,9 @@ class Dispatch:
             message = _message(request.body, parsed)
             known_id = message.id if isinstance(message, jsonrpc.RpcRequest) else None
             return await respond(request, message)
-        except Exception as error:
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
             return _error(error, known_id)
 
     async def _dispatch(self, request: Request, message: RpcBody | RpcError) -> Answer:
@@ -196,10 +199,12 @@ def _check_is_spoken(request: Request) -> None:
 async def _errors_as_answers(answer: Awaitable[Answer]) -> Answer:
     try:
         return await answer
-    except Exception as error:
+    except asyncio.CancelledError:
+        raise
+    except BaseException as error:
         return _error(error, None)
 
 
-def _error(error: Exception, request: Id | None) -> Answer:
+def _error(error: BaseException, request: Id | None) -> Answer:
     rpc = as_rpc_error(error, request)
     return json_answer(rpc.status, rpc.encode(), *rpc.headers.items())

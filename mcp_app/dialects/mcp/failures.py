@@ -12,7 +12,7 @@ from ...protocol.mcp.rpc_error import rpc_error
 logger = logging.getLogger("mcp_app.mcp")
 
 
-def as_rpc_error(error: Exception, request: Id | None = None) -> RpcError:
+def as_rpc_error(error: BaseException, request: Id | None = None) -> RpcError:
     """The error in a form that may be sent to clients, with the id of the request if it is known."""
     if isinstance(error, RpcError):
         converted = error

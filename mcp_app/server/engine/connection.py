@@ -68,7 +68,7 @@ class Connection(TCPServer):
             # The graceful timeout is over, and the task ends here: asyncio 3.11 reports a connection task that ends as
             # cancelled with a traceback.
             self.writer.abort()
-        except Exception:
+        except (Exception, BaseExceptionGroup):
             log.exception("a connection was ended by an error in the server")
             self.writer.abort()
         finally:

@@ -156,7 +156,7 @@ async def _run_app(app: ASGIWrapper, config: Config, scope: Scope, queue: AppQue
         await app.app(scope, queue.get, send)
     except asyncio.CancelledError:
         raise
-    except Exception:
+    except BaseException:  # even SystemExit, by which one request would end the connection, with every other
         await config.log.exception("Error in ASGI Framework")
     finally:
         await send(None)

@@ -90,5 +90,7 @@ class HttpSse:
                 await session.outbox.deliver(started)
             else:
                 await self._answering.relay(started.run, started.transcript, session.outbox.deliver)
-        except Exception as error:
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # of an author's code: who waits on the stream would wait for ever
             session.outbox.send(as_rpc_error(error, message.id).encode())
