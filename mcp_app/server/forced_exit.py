@@ -12,6 +12,8 @@ import faulthandler
 import os
 import threading
 import time
+from multiprocessing import active_children
+from multiprocessing.process import BaseProcess
 
 from hypercorn.config import Config
 
@@ -55,11 +57,20 @@ def exit_without_python(seconds: float) -> None:
 
 def _exit(seconds: float) -> None:
     time.sleep(seconds)
-    alive = [each.name for each in threading.enumerate() if not each.daemon and each is not threading.main_thread()]
-    threads = f"; threads that no exit ends: {', '.join(alive)}" if alive else ""
+    children = active_children()
     standard_error().write(
-        f"mcp-app: not stopped {seconds:.0f} s after it was asked to (a tool that cannot be cancelled?); "
-        f"ended by force{threads}"
+        f"mcp-app: not stopped {seconds:.0f} s after it was asked to ({_reason(children)}); ended by force"
     )
     flush_all(FLUSH_SECONDS)
+    for child in children:
+        child.terminate()
     os._exit(EXIT_STATUS)
+
+
+def _reason(children: list[BaseProcess]) -> str:
+    """What the exit waits for without a bound: threads, and the processes of multiprocessing."""
+    alive = [each.name for each in threading.enumerate() if not each.daemon and each is not threading.main_thread()]
+    threads = f"threads that no exit ends: {', '.join(alive)}" if alive else ""
+    named = [f"{child.name} (pid {child.pid})" for child in children]
+    processes = f"processes that no exit ends: {', '.join(named)}" if named else ""
+    return "; ".join(filter(None, [processes, threads])) or "a tool that cannot be cancelled?"

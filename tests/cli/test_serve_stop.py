@@ -1,4 +1,4 @@
-"""SIGTERM and the threads of tools: cleanup within the bound, and a name in the log for what goes on."""
+"""SIGTERM and the threads and processes of tools: cleanup within the bound, and a name in the log for what goes on."""
 
 from __future__ import annotations
 
@@ -102,6 +102,84 @@ def test_a_thread_that_keeps_the_process_is_named(tmp_path: Path) -> None:
         server.process.send_signal(signal.SIGTERM)
         server.process.wait(START_SECONDS)
     assert any("left-behind" in line for line in server.output)
+
+
+PROCESSES = """
+import multiprocessing, time
+from concurrent.futures import ProcessPoolExecutor
+from mcp_app import tool
+
+def started(way, **options):
+    child = multiprocessing.get_context(way).Process(target=time.sleep, args=(300,), **options)
+    child.start()
+    return child
+
+@tool
+def fork() -> int:
+    return started("fork").pid
+
+@tool
+async def fork_on_the_loop() -> int:
+    return started("fork").pid
+
+@tool
+def forkserver() -> int:
+    return started("forkserver").pid
+
+@tool
+def pool() -> int:
+    ProcessPoolExecutor(1).submit(time.sleep, 300)
+    return multiprocessing.active_children()[0].pid
+
+@tool
+def daemon() -> int:
+    return started("fork", daemon=True).pid
+
+@tool
+def terminated() -> int:
+    child = started("fork")
+    child.terminate()
+    child.join(20)
+    return child.exitcode
+"""
+
+
+def answer(url: str, tool: str) -> int:
+    body = {"tool": tool, "stream": False}
+    answered = httpx.post(f"{url}/api/v1/mcp/sse", json=body, timeout=START_SECONDS).json()
+    return int(answered["data"])
+
+
+def is_gone(pid: int) -> bool:
+    """Ended, be it that its new parent has not yet asked for its status."""
+    try:
+        return ") Z " in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
+
+
+@pytest.mark.parametrize("tool", ["fork", "fork_on_the_loop", "forkserver", "pool"])
+def test_a_process_that_keeps_the_process_is_named_and_ended(tool: str, tmp_path: Path) -> None:
+    (tmp_path / "my_tools.py").write_text(PROCESSES)
+    with pytest.raises(AssertionError, match="exit status 1"), process("my_tools.py", cwd=tmp_path) as server:
+        pid = answer(server.url, tool)
+        assert not is_gone(pid)
+    [line] = [line for line in server.output if "ended by force" in line]
+    assert f"(pid {pid})" in line
+    assert "cannot be cancelled" not in line
+    eventually(lambda: is_gone(pid))
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_forked_process_ends_by_sigterm_and_the_server_does_not(loop: str, tmp_path: Path) -> None:
+    """The loop's handlers, which it inherits, ignored the signal, and told the server's loop of it."""
+    (tmp_path / "my_tools.py").write_text(PROCESSES)
+    (tmp_path / "hypercorn.toml").write_text(f'worker_class = "{loop}"\n')
+    with process("my_tools.py", cwd=tmp_path) as server:
+        assert answer(server.url, "terminated") == -signal.SIGTERM
+        pid = answer(server.url, "daemon")
+        assert not is_gone(pid)
+    assert is_gone(pid)
 
 
 LEFT = """
