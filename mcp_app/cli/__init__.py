@@ -7,6 +7,7 @@ traceback here is a defect.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -20,6 +21,7 @@ FAILED = 1
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status; argparse itself exits with 2 for an invalid one."""
+    _open_standard_streams()
     words = list(sys.argv[1:] if argv is None else argv)
     arguments = _parser(words).parse_args(words)
     arguments.argv = words
@@ -30,6 +32,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
     except KeyboardInterrupt:
         return 130  # as shells report a process ended by Ctrl-C: 128 + SIGINT
+
+
+def _open_standard_streams() -> None:
+    """Open /dev/null in the place of each that was closed at the start. The number of a closed one is the next free
+    one: a socket would have it, and get what is printed."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            null = open(os.devnull, mode, errors="backslashreplace")  # noqa: SIM115 - as long as the process
+            os.set_inheritable(null.fileno(), True)
+            setattr(sys, name, null)
 
 
 def _parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:

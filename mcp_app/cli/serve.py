@@ -149,7 +149,14 @@ def _print(text: str) -> None:
     except OSError as error:
         # Also what is still in the buffer, which Python would fail to write at its exit, with status 120.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.stderr.write(f"mcp-app: standard output cannot be written: {error.strerror}; serving without it\n")
+        _note(f"standard output cannot be written: {error.strerror}; serving without it")
+
+
+def _note(text: str) -> None:
+    """Write a line to standard error, if that can be written."""
+    from mcp_app.server.logs.output import standard_error
+
+    standard_error().write(f"mcp-app: {text}")
 
 
 @contextmanager
@@ -193,7 +200,7 @@ def application(arguments: argparse.Namespace) -> tuple[ASGIFramework, Server]:
             for each in builtin_tools():
                 tools.add(each)
         for note in notes:
-            sys.stderr.write(f"mcp-app: {note}\n")
+            _note(note)
         settings = Settings(allow_anonymous=True) if arguments.allow_anonymous else Settings()
         manifest = load_manifest()
         app = create_app(

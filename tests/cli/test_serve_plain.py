@@ -227,6 +227,17 @@ def test_an_application_that_is_not_served_is_named(folder: Path) -> None:
         child.communicate()
 
 
+@pytest.mark.parametrize("log", ["accesslog", "errorlog"])
+def test_a_log_that_is_a_pipe_without_a_reader_is_refused_in_one_line(folder: Path, log: str) -> None:
+    os.mkfifo(folder / "pipe")
+    (folder / "hypercorn.toml").write_text(f'{DEPLOYED}{log} = "pipe"\n')
+    child = start(folder, "--no-tls")
+    out, err = child.communicate(timeout=SECONDS)
+    assert (child.returncode, out, err.count("\n")) == (1, "", 1)
+    assert "the log cannot be written as configured" in err
+    assert "nobody reads this named pipe" in err
+
+
 def test_the_traceback_is_shown_when_it_is_asked_for(folder: Path) -> None:
     (folder / "deep.py").write_text("def connect():\n    raise ConnectionError('refused')\n")
     (folder / "tools.py").write_text("import deep\n\ndeep.connect()\n")
@@ -275,6 +286,49 @@ def test_it_serves_on_when_its_start_cannot_be_printed(folder: Path, output: obj
         if child.poll() is None:
             child.kill()
             child.communicate()
+
+
+PRINTS = """
+@tool(read_only=True)
+def prints() -> int:
+    print("a line", flush=True)
+    return 3
+"""
+
+
+@pytest.mark.parametrize("streams", ["pipe", "full", ">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_it_serves_without_its_standard_streams(folder: Path, streams: str, loop: str) -> None:
+    (folder / "hypercorn.toml").write_text(f'worker_class = "{loop}"\n')
+    with (folder / "tools.py").open("a") as tools:
+        tools.write(PRINTS)
+    (folder / "shop.py").write_text(OWN_APP)  # of which there is a line
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+    command = [sys.executable, "-m", "mcp_app", "serve", "tools.py", "shop.py", "--no-tls", "--insecure-bind", address]
+    broken = {"pipe": closed_pipe, "full": full_disk}.get(streams)
+    out = broken() if broken else None
+    shell = ["sh", "-c", f'exec "$@" {"" if broken else streams}', "sh"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    child = subprocess.Popen([*shell, *command], cwd=folder, env=env, stdout=out, stderr=out)
+    try:
+        with httpx.Client(timeout=SECONDS) as client:
+            until = time.monotonic() + SECONDS
+            while True:
+                try:
+                    assert client.get(f"http://{address}/healthz").status_code == 200
+                    break
+                except httpx.ConnectError:
+                    assert time.monotonic() < until
+                    assert child.poll() is None
+            assert '"data":3' in client.get(f"http://{address}/api/v1/mcp/sse?tool=prints").text
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(SECONDS) == 0
+    finally:
+        child.kill()
+        child.wait()
+        if out is not None:
+            out.close()
 
 
 TOLD = '"""Ask before you count."""\nfrom mcp_app import tool\n@tool\ndef one() -> int:\n    """%s"""\n    return 1\n'
