@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -141,3 +142,22 @@ def test_standard_output_that_is_shut_is_not_the_next_file(monkeypatch: pytest.M
     monkeypatch.setattr(output, "_shared", {})
     monkeypatch.setattr("sys.__stdout__", None)
     assert output.standard_output()._descriptor is None
+
+
+def test_a_named_pipe_is_opened_for_its_reader_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "_shared", {})
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(OSError, match="nobody reads this named pipe"):
+        output.file(str(path))
+    reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    target = output.file(str(path))
+    assert target._descriptor is not None
+    assert os.get_blocking(target._descriptor)
+    target.write("read")
+    assert target.flush(BOUND)
+    assert os.read(reading, 1 << 16) == b"read\n"
+    os.close(reading)
+    with pytest.raises(OSError, match="nobody reads this named pipe"):
+        output.reopen_files()
+    os.close(target._descriptor)

@@ -7,10 +7,12 @@ lines, which are counted, and never a request. What a line says is not known her
 from __future__ import annotations
 
 import atexit
+import errno
 import logging
 import os
 import queue
 import select
+import stat
 import sys
 import threading
 import time
@@ -172,7 +174,15 @@ def file(path: str) -> Output:
 
 
 def _opened(path: str) -> int:
-    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    """A named pipe that nobody reads is an error: to open it otherwise is to wait for its reader."""
+    try:
+        opened = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
+    except OSError as error:
+        if error.errno == errno.ENXIO and stat.S_ISFIFO(os.stat(path).st_mode):
+            error.strerror = "nobody reads this named pipe"
+        raise
+    os.set_blocking(opened, True)
+    return opened
 
 
 def reopen_files() -> None:
