@@ -42,6 +42,10 @@ class EventLog(Protocol):
         Raises Purged when the entry after `after` is no longer kept, UnknownRun when the run was forgotten.
         """
 
+    def drop(self, run: str, through: int) -> None:
+        """Keep no entry up to and including number `through`, which there is: reading one raises Purged from now on.
+        Does nothing for unknown runs."""
+
     def forget(self, run: str) -> None:
         """Drop the run, now or soon; pending reads raise UnknownRun. Does nothing for unknown runs."""
 

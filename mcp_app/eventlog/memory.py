@@ -68,6 +68,12 @@ class _Run:
             dropped += 1
         del entries[:dropped]
 
+    def drop(self, through: int) -> None:
+        dropped = through - (self.last - len(self.entries))
+        if dropped > 0:
+            self.start = self.entries[dropped - 1].end
+            del self.entries[:dropped]
+
 
 class MemoryLog:
     """An `EventLog` of dicts and lists."""
@@ -117,16 +123,21 @@ class MemoryLog:
             if not woken and log.last <= after:
                 return []
         entries = log.entries
-        oldest = max(entries[0].number, log.last - log.keep.entries + 1)
+        first = log.last - len(entries) + 1
+        oldest = max(first, log.last - log.keep.entries + 1)
         if after + 1 < oldest:
             raise Purged(f"Events {after + 1} to {oldest - 1} of this run are no longer kept.")
-        skip = after + 1 - entries[0].number
+        skip = after + 1 - first
         batch = entries[skip : skip + READ_ENTRIES]
         limit = batch[0].end - batch[0].event.size + READ_BYTES
         if batch[-1].end > limit:
             # The first entry is returned whatever its size.
             del batch[max(1, bisect_right(batch, limit, key=_end)) :]
         return batch
+
+    def drop(self, run: str, through: int) -> None:
+        if run in self._runs:
+            self._runs[run].drop(through)
 
     def forget(self, run: str) -> None:
         log = self._runs.pop(run, None)

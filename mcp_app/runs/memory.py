@@ -9,6 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from ..protocol.errors import Overloaded
+
+SHORT = 3 / 4
+"""Of the limit. Above it tools wait for their readers at every event, and logs keep little: the last quarter is for new
+runs, or a few hundred readers that stopped reading would keep all others out."""
+
+MOST = 5 / 4
+"""Of the limit. Above the limit itself no run is admitted; those that work have a quarter more for what they still say.
+A run that would exceed it ends."""
+
 RUN_BYTES = 4096
 """What a run takes beside its events and its caller's data: it bounds many small runs as bytes bound few large ones."""
 
@@ -28,7 +38,7 @@ _FIELD_BYTES = 128
 
 
 class Memory:
-    """The sum, in bytes: `held` of at most `limit`. `limit` stops new runs only; those that work go on."""
+    """The sum, in bytes: `held`. Above `limit` no run is admitted; SHORT and MOST are for those that work."""
 
     __slots__ = ("held", "limit")
 
@@ -36,21 +46,48 @@ class Memory:
         self.limit = limit
         self.held = 0
 
+    @property
+    def short(self) -> bool:
+        """Whether those that work must do with little."""
+        return self.held > self.limit * SHORT
+
 
 class Share:
-    """What one run holds of it."""
+    """What one run holds of it: its request, and what it has said."""
 
-    __slots__ = ("_memory", "size")
+    __slots__ = ("_memory", "_released", "_request", "_said")
 
-    def __init__(self, memory: Memory | None = None, size: int = 0) -> None:
+    def __init__(self, memory: Memory | None = None, request: int = 0) -> None:
         self._memory = memory or Memory()
-        self.size = size
-        self._memory.held += size
+        self._request = request
+        self._said = 0
+        self._released = False
+        self._memory.held += request
+
+    @property
+    def short(self) -> bool:
+        return self._memory.short
+
+    def check(self, size: int) -> None:
+        """Raises Overloaded if the run may not hold so many bytes more."""
+        if self._memory.held + size > self._memory.limit * MOST:
+            raise Overloaded("The run was ended: the runs that are being worked on hold as much memory as they may.")
 
     def add(self, size: int) -> None:
-        """Count so many bytes more, or less."""
-        self.size += size
-        self._memory.held += size
+        """Count so many bytes of what it has said more, or less."""
+        if not self._released:
+            self._said += size
+            self._memory.held += size
+
+    def release_request(self) -> None:
+        """Idempotent."""
+        self._memory.held -= self._request
+        self._request = 0
+
+    def release(self) -> None:
+        """What it has said is not counted here any more, nor what it still says. Idempotent."""
+        self.add(-self._said)
+        self._released = True
 
 
 def request_bytes(body: bytes, headers: Mapping[str, str]) -> int:

@@ -65,7 +65,7 @@ class Results:
         return kept
 
     async def fit(self, event: Event) -> Event:
-        """The part of a result with links in it. Raises EventTooLarge, also for an event that is no part."""
+        """The part of a result with links in it. Raises as `fit_data`, and EventTooLarge for what is no part."""
         if event.type is not EventType.PARTIAL:
             raise too_large("An event", event.size, self._bounds.max_event_bytes)
         data, shape = await self.fit_data(event.data, event.shape)
@@ -73,7 +73,8 @@ class Results:
         return Event(event.type, data, encode({**metadata, **_LINKED}), shape)
 
     async def fit_data(self, data: bytes, shape: Shape) -> tuple[bytes, Shape]:
-        """A result, or a part of one, as it fits into an event, with links in it if necessary. Raises EventTooLarge."""
+        """A result, or a part of one, as it fits into an event, with links in it if necessary. Raises EventTooLarge,
+        and Overloaded where memory is too short to keep it."""
         room = self._bounds.max_event_bytes - METADATA_BYTES
         if len(data) > THREAD_BYTES:
             found = await in_thread(lambda: split(data, shape, room))
@@ -83,6 +84,7 @@ class Results:
 
     def _keep(self, kept: Kept) -> dict[str, Any]:
         size, most = len(kept.data), self._bounds.max_event_bytes
+        self._share.check(size)
         self._last += 1
         self._kept[self._last] = kept
         before = self.size

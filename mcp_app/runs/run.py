@@ -140,7 +140,7 @@ class Run:
         self.beside: Weighed | None = None
         self._caller, self._host = caller, host
         self._origin = ORIGIN.get()
-        self._request_size, self._share = size, Share(host.memory, size)
+        self._share = Share(host.memory, size)
         self._writer = Writer(
             host.log, self.id, waits=policy.waits, linkable=callee.linkable, bounds=host.bounds, share=self._share
         )
@@ -221,6 +221,7 @@ class Run:
         """
         reader = Reader(self, after)
         self._readers.insert(0 if after else len(self._readers), reader)
+        self._writer.attach()
         if self in self._host.lingering:
             del self._host.lingering[self]
             self._expire_at_cap()
@@ -326,7 +327,7 @@ class Run:
             outcome = await work(
                 self.callee, arguments, self._caller, self._writer.emit, self._host.threads, self.label
             )
-            large = len(outcome.result.data) > self._writer.room
+            large = self._writer.must_link(outcome.result.data)
             end: Outcome | McpAppError = await self._linked(outcome.result) if large else outcome
         except BaseException as error:
             if self.ended:  # by stop: what the function raises on its way out is for the log alone
@@ -347,8 +348,7 @@ class Run:
 
     def release_request(self) -> None:
         """The function works no more: what it was called with is not kept. Idempotent."""
-        self._share.add(-self._request_size)
-        self._request_size = 0
+        self._share.release_request()
         # Up to 64 KiB of fields, and of the baggage that askers have, too.
         self._caller.headers, self._caller.trace = {}, UNTRACED
         if not self.policy.keeps_result:
@@ -356,7 +356,7 @@ class Run:
 
     def release_log(self) -> None:
         """What is kept of it is counted elsewhere from now on, or nothing is. Idempotent."""
-        self._share.add(self._request_size - self._share.size)
+        self._share.release()
 
     async def _close(self, end: McpAppError | InputRequired) -> None:
         await self._finish(end)

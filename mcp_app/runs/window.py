@@ -14,13 +14,18 @@ from ..protocol.policy import WINDOW_BYTES, WINDOW_ENTRIES
 class Window:
     """What was appended, and how much of it the reader acknowledged, in entries and in bytes."""
 
-    __slots__ = ("acknowledged", "acknowledged_bytes", "appended", "appended_bytes")
+    __slots__ = ("acknowledged", "acknowledged_bytes", "appended", "appended_bytes", "entries")
 
     def __init__(self) -> None:
         self.appended = 0
         self.appended_bytes = 0
         self.acknowledged = 0
         self.acknowledged_bytes = 0
+        self.entries = WINDOW_ENTRIES
+
+    def narrow(self, narrow: bool) -> None:
+        """While it is narrow, one entry fills it: a tool waits until its reader has acknowledged everything."""
+        self.entries = 1 if narrow else WINDOW_ENTRIES
 
     def append(self, number: int, end: int) -> None:
         """All entries up to and including this one are in the log; the reader may have acknowledged it already."""
@@ -39,7 +44,7 @@ class Window:
 
     def fitting(self, events: Sequence[Event]) -> int:
         """How many of the events may be appended now, including the one that fills the window."""
-        entries = WINDOW_ENTRIES - (self.appended - self.acknowledged)
+        entries = self.entries - (self.appended - self.acknowledged)
         room = WINDOW_BYTES - (self.appended_bytes - self.acknowledged_bytes)
         if entries <= 0 or room <= 0:
             return 0

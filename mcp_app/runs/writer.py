@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from ..aio.event import LazyEvent
 from ..aio.mutex import Mutex
@@ -33,10 +34,24 @@ as much as an event."""
 
 
 COUNTED_BYTES = 1024
-"""Bytes appended between two counts of what the log holds, so that most batches of small events cost nothing."""
+"""Bytes appended between two counts of what the log holds, so that most batches of small events cost nothing. It
+is also counted each CLOCK_EVENTS. A single event that is larger is counted before it is appended."""
 
+SHORT_BYTES = 64 * 1024
+"""What the log of a run without a reader to wait for keeps while memory is short: once or twice this. It is the batch
+of a reader, so that one that follows the run can keep up."""
 
 _DEFAULT = Bounds()
+
+
+class _Place(NamedTuple):
+    """Where an entry ends in the log: its number, and the bytes of all up to it."""
+
+    number: int
+    end: int
+
+
+_START = _Place(0, 0)
 
 
 class Writer:
@@ -62,14 +77,17 @@ class Writer:
         self._run = run
         self._keep = Retention(0, 0)  # until `open`
         self._waits = waits
+        self._read = waits  # whether there is a reader that could be waited for
+        self._bounded = waits  # whether `emit` waits for it, as things are
         self._linkable = linkable
         self._bounds = bounds
         self._max_event_bytes = bounds.max_event_bytes
-        self.room = bounds.max_event_bytes - METADATA_BYTES
-        """For the data of the last event, in bytes."""
         self._share = Share() if share is None else share
         self._count_at = COUNTED_BYTES
         self._counted = 0
+        self._short = False
+        self._dropped = _START  # the last entry that memory was too short for
+        self._mark = _START
         self.results: Results | None = None
         self._window = Window()
         self._room = LazyEvent()
@@ -89,12 +107,12 @@ class Writer:
     @property
     def size(self) -> int:
         """Bytes of the events that the log keeps, at most."""
-        return min(self._window.appended_bytes, self._keep.bytes)
+        return min(self._window.appended_bytes - self._dropped.end, self._keep.bytes)
 
     @property
     def held(self) -> int:
         """Bytes that these take in memory."""
-        return self.size + ENTRY_BYTES * min(self._window.appended, self._keep.entries)
+        return self.size + ENTRY_BYTES * min(self._window.appended - self._dropped.number, self._keep.entries)
 
     async def open(self, keep: Retention, first: Event) -> None:
         """Begin the log with its first event."""
@@ -109,15 +127,18 @@ class Writer:
     async def emit(self, events: Sequence[Event]) -> None:
         """Append events, waiting for room in the window.
 
-        Raises EventTooLarge, after the events before it were appended; CancelledError once the writer refuses, so that
-        a cancelled tool stops at its next event.
+        Raises EventTooLarge, after the events before it were appended; Overloaded when there is no memory for them;
+        CancelledError once the writer refuses, so that a cancelled tool stops at its next event.
         """
         if self._refusing:
             raise self._cancelled()
+        large = False
         for event in events:
-            if event.size > self._max_event_bytes:
-                await self._emit_large(events, events.index(event))
-                return
+            if event.size > COUNTED_BYTES:
+                large = True
+                if event.size > self._max_event_bytes:
+                    await self._emit_large(events, events.index(event))
+                    return
         while events:
             if self._writing.locked:
                 await self._writing.acquire()
@@ -125,8 +146,10 @@ class Writer:
                 self._writing.locked = True
             try:
                 closed = self._closed is not None
-                count = 0 if closed else self._window.fitting(events) if self._waits else len(events)
+                count = 0 if closed else self._window.fitting(events) if self._bounded else len(events)
                 if count:
+                    if large or self._short:
+                        self._share.check(sum(event.size for event in events[:count]))
                     entry = await self._log.append(self._run, events[:count])
                     self._window.append(entry.number, entry.end)
                     if entry.end >= self._count_at:
@@ -138,12 +161,15 @@ class Writer:
                 self._since_clock += count
                 if self._since_clock >= CLOCK_EVENTS:
                     await self._yield_to_loop()
-            elif closed:
-                await self._released.wait()
-                raise self._cancelled()
             else:
-                self._room.clear()
-                await self._room.wait()
+                await self._wait_for_room(closed)
+
+    async def _wait_for_room(self, closed: bool) -> None:
+        if closed:
+            await self._released.wait()
+            raise self._cancelled()
+        self._room.clear()
+        await self._room.wait()
 
     async def _emit_large(self, events: Sequence[Event], index: int) -> None:
         """Emit the events, the one at `index` with links in it. Then the window is full until the reader acknowledges:
@@ -157,11 +183,20 @@ class Writer:
         self._window.acknowledged_bytes -= WINDOW_BYTES
         await self.emit(events[index + 1 :])
 
+    def must_link(self, result: bytes) -> bool:
+        """Whether the result is too large for the last event. Raises Overloaded when there is no memory for that."""
+        size = len(result)
+        if size > self._max_event_bytes - METADATA_BYTES:
+            return True
+        if size > COUNTED_BYTES:
+            self._share.check(size)
+        return False
+
     async def link_result(self, data: bytes, shape: Shape) -> tuple[bytes, Shape]:
-        """A result of more than `room` bytes with links in it. Raises EventTooLarge."""
+        """A result that must be linked with links in it. Raises EventTooLarge, Overloaded."""
         results = self._results()
         if results is None:
-            raise too_large("A result", len(data), self.room)
+            raise too_large("A result", len(data), self._max_event_bytes - METADATA_BYTES)
         return await results.fit_data(data, shape)
 
     def _results(self) -> Results | None:
@@ -170,19 +205,42 @@ class Writer:
         return self.results
 
     def _count(self) -> None:
+        short = self._share.short
+        if short:
+            self._shorten()
+        if short is not self._short:
+            self._short = short
+            self._window.narrow(short)
+        self._bounded = self._waits or (short and self._read)
         held = self.held
         self._share.add(held - self._counted)
         self._counted = held
         self._count_at = self._window.appended_bytes + COUNTED_BYTES
+
+    def _shorten(self) -> None:
+        """Drop what was appended before the mark, once the reader has acknowledged it; where there is no reader to wait
+        for, once SHORT_BYTES have been appended since."""
+        window, mark = self._window, self._mark
+        since = window.appended_bytes - mark.end + ENTRY_BYTES * (window.appended - mark.number)
+        if mark.number > window.acknowledged if self._read else since < SHORT_BYTES:
+            return
+        if mark.number > self._dropped.number:
+            self._log.drop(self._run, mark.number)
+            self._dropped = mark
+        self._mark = _Place(window.appended, window.appended_bytes)
 
     def acknowledge(self, number: int, end: int) -> None:
         """The reader that the tool waits for has written all entries up to and including this one."""
         self._window.acknowledge(number, end)
         self._room.set()
 
+    def attach(self) -> None:
+        """Somebody reads it from now on: also one that is not waited for is, while memory is short."""
+        self._read = True
+
     def stop_waiting(self) -> None:
         """The last reader has left: `emit` no longer waits."""
-        self._waits = False
+        self._waits = self._read = self._bounded = False
         self._room.set()
 
     def close(self, code: str) -> None:
@@ -217,6 +275,7 @@ class Writer:
     async def _yield_to_loop(self) -> None:
         """Yield to other tasks, once the tool has held the loop for a slice."""
         self._since_clock = 0
+        self._count()
         if self._clock() - self._slice_began >= SLICE_SECONDS:
             for _ in range(YIELD_TURNS):
                 await asyncio.sleep(0)
@@ -225,3 +284,5 @@ class Writer:
     async def _append(self, events: Sequence[Event]) -> None:
         entry = await self._log.append(self._run, events)
         self._window.append(entry.number, entry.end)
+        if entry.end >= self._count_at:
+            self._count()

@@ -297,6 +297,36 @@ class Contract:
             if first:
                 held[letter] = now + lasting
 
+    # --- dropping ----------------------------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("through", [0, 1, 5, 9, 10])
+    async def test_what_is_dropped_is_purged_and_the_rest_goes_on(self, log: EventLog, through: int) -> None:
+        await log.open("a", PLENTY)
+        await log.append("a", events(10))
+        log.drop("a", through)
+        log.drop("a", max(0, through - 3))  # which there is nothing left of
+        for after in range(through):
+            with pytest.raises(Purged):
+                await read(log, "a", after)
+        assert numbers(await read_all(log, "a", through)) == list(range(through + 1, 11))
+        entry = await log.append("a", events(2, first=10))
+        assert (entry.number, entry.end) == (12, 10 * events(10)[0].size + 2 * len("10{}"))
+        assert numbers(await read_all(log, "a", through)) == list(range(through + 1, 13))
+
+    async def test_what_is_dropped_is_not_of_the_retention(self, log: EventLog) -> None:
+        await log.open("a", Retention(entries=5, bytes=10 * len("0{}")))
+        await log.append("a", events(4))
+        log.drop("a", 4)
+        await log.append("a", events(4))
+        assert numbers(await read_all(log, "a", 4)) == [5, 6, 7, 8]
+        await log.append("a", events(4))
+        with pytest.raises(Purged):
+            await read(log, "a", 6)
+        assert numbers(await read_all(log, "a", 7)) == [8, 9, 10, 11, 12]
+
+    async def test_of_an_unknown_run_nothing_is_dropped(self, log: EventLog) -> None:
+        log.drop("never", 3)
+
     # --- forgetting --------------------------------------------------------------------------------------------------
 
     async def test_a_forgotten_run_is_unknown(self, log: EventLog) -> None:
