@@ -65,6 +65,19 @@ def is_context(annotation: Any, parameter: str, name: str) -> bool:
     return bool(found)
 
 
+def unannotated(name: str, parameter: str, *, is_first: bool) -> ToolDefinitionError:
+    """What to tell the author of a parameter without an annotation."""
+    if is_first and parameter in {"self", "cls"}:
+        return ToolDefinitionError(
+            f"{name}: a method's {parameter} is nobody's to send. Write a function, or take the method of an instance: "
+            f"`tool(thing.{name.rpartition('.')[2]})`."
+        )
+    return ToolDefinitionError(
+        f"{name}: the parameter {parameter} has no annotation. "
+        f"Write its type, as in `{parameter}: str`: callers see it as JSON Schema."
+    )
+
+
 def field_of(
     parameter: inspect.Parameter, annotation: Any, descriptions: Mapping[str, str], name: str
 ) -> tuple[str, Any]:
@@ -76,8 +89,9 @@ def field_of(
     try:
         own = FieldInfo.from_annotation(annotation)
         given = [default, own] if isinstance(default, FieldInfo) else [own]
-        alias = next((alias for each in given if (alias := each.validation_alias or each.alias)), None)
-        called = _name(alias) or parameter.name
+        aliases = (alias for each in given for alias in (each.validation_alias, each.alias) if alias is not None)
+        alias = next(aliases, None)
+        called = parameter.name if (written := _name(alias)) is None else written
         options: dict[str, Any] = {} if alias else {"alias": parameter.name}
         if not any(each.description for each in given):
             in_docstring = descriptions.get(parameter.name) or descriptions.get(called)
@@ -86,6 +100,8 @@ def field_of(
         described = Annotated[annotation, field]
     except Exception as error:
         raise ToolDefinitionError(f"{name}: the annotation of the parameter {parameter.name} is no type.") from error
+    if not called:
+        raise ToolDefinitionError(f"{name}: the parameter {parameter.name} has an empty alias. Write a name, or none.")
     return called, described if default is parameter.empty else (described, default)
 
 

@@ -20,7 +20,7 @@ from pydantic import SecretStr, ValidationError
 from pydantic_core import CoreSchema, MultiHostUrl, SchemaValidator, Url, core_schema
 
 from .pydantic_schema import DICTS, FUNCTIONS, is_authors, is_pydantics, json_of, of_instances, without_functions
-from .schema_walk import Schema, children, rewrite
+from .schema_walk import Schema, children, fields, rewrite
 
 _NO_NAME = frozenset(
     [
@@ -66,8 +66,28 @@ def proved(schema: CoreSchema) -> CoreSchema:
     """
     root = cast(Schema, schema)
     definitions = {each["ref"]: each for each in root.get("definitions", ())}
-    _check(root, definitions)
-    return cast(CoreSchema, rewrite(schema, functools.partial(_with_default, definitions=definitions)))
+    try:
+        return cast(CoreSchema, _proved(root, definitions))
+    except Refused as error:
+        field = _field_at_fault(root, definitions)
+        raise Refused(f"{field}: {error}" if field else str(error)) from error
+
+
+def _proved(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
+    _check(schema, definitions)
+    return cast(Schema, rewrite(schema, functools.partial(_with_default, definitions=definitions)))
+
+
+def _field_at_fault(schema: Schema, definitions: Mapping[str, Schema]) -> str:
+    """The innermost field of an author's class that is refused by itself, as `Class.field`; empty if there is none."""
+    for cls, name, field in fields(schema):
+        try:
+            _proved(field, definitions)
+        except Refused:
+            inner = _field_at_fault(field, definitions)
+            is_made = cls.__module__.startswith(f"{__package__}.")  # of a function's parameters
+            return inner or ("" if is_made else f"{cls.__name__}.{name}")
+    return ""
 
 
 def _with_default(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:

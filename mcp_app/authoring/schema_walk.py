@@ -37,6 +37,22 @@ def anywhere(schema: Any, found: Callable[[Schema], bool]) -> bool:
     return found(schema) or any(anywhere(each, found) for each in children(schema))
 
 
+def fields(schema: Schema, cls: type = object) -> Iterator[tuple[type, str, Schema]]:
+    """(The class, the field's name, the field) of each field of the outermost classes."""
+    cls = schema["cls"] if isinstance(schema.get("cls"), type) else cls
+    of_class = schema.get("fields", ())
+    pairs = of_class.items() if isinstance(of_class, dict) else ((each["name"], each) for each in _schemas(of_class))
+    found = [(cls, name, field) for name, field in pairs]
+    yield from found
+    if not found:
+        for each in children(schema):
+            yield from fields(each, cls)
+
+
+def _schemas(values: Any) -> Iterator[Schema]:
+    return filter(_is_schema, values)
+
+
 def _is_schema(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("type"), str)
 

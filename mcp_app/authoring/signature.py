@@ -26,7 +26,7 @@ from .content_blocks import beside_content, declares_content
 from .declared_type import DeclaredType
 from .hints import hints
 from .kind import FailedArguments, Kind
-from .parameters import compiled, field_of, is_context, only_parameter, reason
+from .parameters import compiled, field_of, is_context, only_parameter, reason, unannotated
 from .refusal import within
 from .return_annotation import declares_items, declares_stream, is_async, outputs
 from .source import documented_parameters
@@ -177,10 +177,7 @@ def read(
     attributes: dict[str, str] = {}
     for parameter in found.parameters:
         if parameter.name not in found.annotations:
-            raise ToolDefinitionError(
-                f"{name}: the parameter {parameter.name} has no annotation. "
-                f"Write its type, as in `{parameter.name}: str`: callers see it as JSON Schema."
-            )
+            raise unannotated(name, parameter.name, is_first=parameter is found.parameters[0])
         annotation = found.annotations[parameter.name]
         if is_context(annotation, parameter.name, name):
             if context is not None:

@@ -71,7 +71,9 @@ def expected(place: Place) -> str:
 
 def example(place: Place) -> str | None:
     """A value that fits the place, as JSON; None if there is none that the schema tells, or it is long."""
-    for branch, types in sorted(place.branches, key=lambda each: each[1] == {"null"}):
+    for branch, types in place.branches:
+        if types == {"null"} != place.types:
+            continue  # what may be left out is no example of what was meant
         try:
             text = encode(_value(place, branch, types, _MAX_DEPTH)).decode()
         except _NoExample:

@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from mcp_app import Tool, ToolDefinitionError, prompt, tool
+from mcp_app import Tool, ToolDefinitionError, errors, prompt, tool
 
 
 class Required(BaseModel):
@@ -150,3 +150,65 @@ def test_what_an_author_says_rightly_is_listed() -> None:
     made = taking(Annotated[int, WithJsonSchema({"type": "integer", "minimum": 0, "x-unit": "m", "examples": [1]})])
     Draft202012Validator.check_schema(dict(made.input_schema))
     assert made.input_schema["properties"]["x"] == {"type": "integer", "minimum": 0, "x-unit": "m", "examples": [1]}
+
+
+class Inner(BaseModel):
+    a: int = "x"  # type: ignore[assignment]
+
+
+class Outer(BaseModel):
+    inner: list[Inner]
+
+
+@dataclasses.dataclass
+class Row:
+    p: Annotated[int, Field(pattern="a")]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "said"),
+    [
+        (Outer, "Inner.a: its default 'x' is none of its own type"),
+        (dict[str, Outer | None], "Inner.a: its default"),
+        (list[Row], "Row.p: the constraint pattern='a' cannot apply"),
+    ],
+)
+def test_what_is_refused_within_a_class_is_named_with_class_and_field(annotation: Any, said: str) -> None:
+    with pytest.raises(ToolDefinitionError, match="the parameter x cannot be filled by callers") as refused:
+        taking(annotation)
+    assert said in str(refused.value)
+    with pytest.raises(ToolDefinitionError) as refused:
+        returning(annotation)
+    assert said in str(refused.value)
+
+
+def test_a_parameter_itself_is_named_once() -> None:
+    with pytest.raises(ToolDefinitionError, match="by callers: the constraint") as refused:
+        taking(Annotated[int, Field(pattern="a")])
+    assert "p_x" not in str(refused.value)
+
+
+def test_a_method_is_told_how_it_becomes_a_tool() -> None:
+    class Counter:
+        def up(self, by: int) -> int:
+            return by + 1
+
+    with pytest.raises(ToolDefinitionError, match=r"a method's self is nobody's to send.*`tool\(thing\.up\)`"):
+        tool(Counter.up)
+    assert tool(Counter().up).arguments({"by": 1}) == {"by": 1}
+
+
+@pytest.mark.parametrize("field", [Field(alias=""), Field(validation_alias="")])
+def test_an_empty_alias_is_refused(field: Any) -> None:
+    with pytest.raises(ToolDefinitionError, match="the parameter x has an empty alias"):
+        taking(Annotated[int, field])
+
+
+def test_null_is_no_example_of_what_was_meant() -> None:
+    def function(x: str = None) -> None: ...  # type: ignore[assignment]  # noqa: RUF013
+
+    with pytest.raises(errors.InvalidParams) as refused:
+        tool(function).arguments({"x": 5})
+    assert "null" not in str(refused.value)
+    with pytest.raises(errors.InvalidParams, match="such as null"):
+        taking(None).arguments({"x": 5})
