@@ -66,7 +66,7 @@ class _Generator(Untitled):
         listed = super().enum_schema(schema)
         if not issubclass(schema["cls"], enum.Flag):
             return listed
-        bits = functools.reduce(operator.or_, (member.value for member in schema["members"]))
+        bits = functools.reduce(operator.or_, (member.value for member in schema["members"]), 0)
         if schema["cls"]._boundary_ is not enum.STRICT:
             del listed["enum"]
         elif bits & (bits + 1) == 0:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import datetime
 import decimal
+import enum
 import functools
 import itertools
 import json
@@ -118,7 +119,16 @@ def _with_default(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
         return {**schema, "default": value}
     # Pydantic lists no default of a factory: the JSON of a secret is a mask, that of a Json[int] is no text.
     unlisted = {key: each for key, each in schema.items() if key != "default"}
-    return {**unlisted, "default_factory": functools.partial(copy.deepcopy, value)}
+    return {**unlisted, "default_factory": functools.partial(_fresh, value)}
+
+
+def _fresh(value: Any) -> Any:
+    """The value for one call: a copy if it can be changed, which pydantic knows by its hash as well."""
+    try:
+        hash(value)
+    except TypeError:
+        return copy.deepcopy(value)
+    return value
 
 
 def _as_filled(validator: SchemaValidator, default: Any, data: bytes) -> Any:
@@ -179,6 +189,8 @@ def _check(schema: Schema, definitions: Mapping[str, Schema]) -> None:
     kind = schema["type"]
     if kind == "is-subclass":
         raise Refused("a class cannot be sent as JSON; take its name as a Literal")
+    if kind == "is-instance" and isinstance(schema["cls"], enum.EnumType):  # as pydantic has it
+        raise Refused(f"the enumeration {schema['cls'].__name__} has no members to choose from")
     if isinstance(schema.get("validation_alias"), list):
         _check_alias(schema["validation_alias"])
     if kind in DICTS and "keys_schema" in schema:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import os.path
 from enum import Enum, StrEnum
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -15,6 +16,7 @@ from pydantic import (
     ByteSize,
     Field,
     HttpUrl,
+    ImportString,
     Json,
     RootModel,
     SecretStr,
@@ -142,6 +144,13 @@ def test_calls_do_not_share_a_default() -> None:
     made = taking(list[Plain], [{"x": 2}])
     made.arguments({})["x"].append("more")
     assert made.arguments({})["x"] == [Plain(x=2)]
+    unlisted = taking(list[SecretStr], ["k"])
+    unlisted.arguments({})["x"].append("more")
+    assert unlisted.arguments({})["x"] == [SecretStr("k")]
+
+
+def test_what_cannot_be_copied_is_handed_over() -> None:
+    assert taking(ImportString, "os.path").arguments({}) == {"x": os.path}
 
 
 @pytest.mark.parametrize(

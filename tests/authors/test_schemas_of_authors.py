@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable
-from enum import Enum
+from enum import Enum, Flag
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -170,6 +170,8 @@ class Row:
     [
         (Outer, "Inner.a: its default 'x' is none of its own type"),
         (dict[str, Outer | None], "Inner.a: its default"),
+        (Enum("Nothing", []), "the enumeration Nothing has no members"),
+        (list[Flag("None_", [])], "the enumeration None_ has no members"),  # type: ignore[misc]
         (list[Row], "Row.p: the constraint pattern='a' cannot apply"),
     ],
 )
