@@ -280,7 +280,7 @@ def _verbatim(name: str, custom: Mapping[str, Any]) -> dict[str, Any]:
             f'{name}: its input_schema is not that of an object: its "type" must be "object", its "properties" by name.'
         )
     try:
-        check(schema)
+        check(schema, external=True)
     except NotASchema as error:
         raise ToolDefinitionError(f"{name}: its input_schema cannot be listed: {error}. Mend it.") from error
     return schema

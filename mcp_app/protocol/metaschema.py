@@ -100,12 +100,12 @@ _RULES: Mapping[str, _Rule] = {keyword: rule for keywords, rule in _KEYWORDS.ite
 _ANYTHING: _Rule = (lambda _: True, "")
 
 
-def check(schema: Schema) -> None:
-    """Raises NotASchema."""
-    _check("", schema, schema)
+def check(schema: Schema, *, external: bool = False) -> None:
+    """Raises NotASchema. `external`: a `$ref` may lead to another document, which nobody has to follow (MCP, Tools)."""
+    _check("", schema, schema, external)
 
 
-def _check(_: str, schema: Any, root: Schema) -> None:
+def _check(_: str, schema: Any, root: Schema, external: bool) -> None:
     if not isinstance(schema, Mapping):
         return
     for keyword, value in schema.items():
@@ -113,9 +113,9 @@ def _check(_: str, schema: Any, root: Schema) -> None:
         if not is_right(value):
             raise NotASchema(f"{_shown(keyword, value)} is not JSON Schema 2020-12: {keyword} is {expected}")
     reference = schema.get("$ref")
-    if reference is not None and not _leads_to_schema(reference, root):
+    if reference is not None and not _leads_to_schema(reference, root, external):
         raise leads_nowhere(reference)
-    with_subschemas(schema, lambda keyword, subschema: _check(keyword, subschema, root))
+    with_subschemas(schema, lambda keyword, subschema: _check(keyword, subschema, root, external))
 
 
 def leads_nowhere(reference: str) -> NotASchema:
@@ -130,11 +130,11 @@ def _shown(keyword: str, value: Any) -> str:
     return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
 
 
-def _leads_to_schema(reference: str, root: Schema) -> bool:
+def _leads_to_schema(reference: str, root: Schema, external: bool) -> bool:
     """Whether it is a JSON Pointer (RFC 6901, 6) to a schema within `root`, or an anchor."""
     start, _, fragment = reference.partition("#")
     if start:
-        return False
+        return external
     if fragment and not fragment.startswith("/"):
         return _has_anchor(fragment, root)
     found: Any = root
