@@ -7,7 +7,7 @@ import datetime
 import uuid
 from collections.abc import Iterable
 from decimal import Decimal
-from enum import Enum, IntEnum, StrEnum
+from enum import Enum, Flag, IntEnum, IntFlag, StrEnum
 from pathlib import Path
 from types import GenericAlias
 from typing import Annotated, Any, Literal, NamedTuple, Union
@@ -50,6 +50,16 @@ class Word(StrEnum):
 class Grade(IntEnum):
     ONE = 1
     TWO = 2
+
+
+class Right(Flag):
+    READ = 1
+    WRITE = 2
+
+
+class Bits(IntFlag):
+    LOW = 1
+    HIGH = 8
 
 
 class Odd(Enum):
@@ -100,6 +110,8 @@ LEAVES = [
     Drawn(Mode, st.sampled_from(["fast", 2]), st.sampled_from(Mode)),
     Drawn(Word, st.just("a"), st.sampled_from(Word)),
     Drawn(Grade, st.sampled_from([1, 2]), st.sampled_from(Grade)),
+    Drawn(Right, st.integers(0, 3), st.sampled_from([*Right, Right.READ | Right.WRITE]), exact=False),
+    Drawn(Bits, INTEGERS, st.sampled_from([*Bits, Bits.LOW | Bits.HIGH, Bits(2)])),
     Drawn(Odd, st.sampled_from([[1, 2], "2020-01-02"]), st.sampled_from(Odd)),
     Drawn(Tree, TREES, TREES.map(Tree.model_validate) | st.just(Tree.model_construct(name=None))),
     Drawn(Row, st.fixed_dictionaries({"n": INTEGERS}, optional={"ratio": FLOATS}), ROWS),
@@ -121,6 +133,11 @@ KEYS: list[tuple[Any, list[Any], list[str]]] = [
     (Grade, list(Grade), ["1", "2"]),
     (Mode, list(Mode), ["fast", "2"]),
     (bool, [True, False], ["true", "false"]),
+    (float, [1.5, -1e22], ["1.5", "-1e22"]),
+    (int | None, [1, None], ["1", "-7"]),
+    (int | Literal["a"], [1, "a"], ["1", "a"]),
+    (Right, [Right.READ, Right.READ | Right.WRITE], ["0", "3"]),
+    (Bits, [Bits.LOW, Bits.LOW | Bits.HIGH], ["1", "9"]),
 ]
 """Types of the names of a dict, their Python values, and how JSON writes them."""
 
