@@ -154,13 +154,8 @@ class StatelessMethods:
             raise extension_required()
         if not isinstance(task_ids or [], list):
             raise RpcError(Code.INVALID_PARAMS, '"taskIds": a list of strings is needed.')
-        return self._subscriptions.listen(
-            request.http,
-            request.message,
-            self._meta,
-            self._tasks.known(task_ids or ()),
-            self._tasks.state,
-        )
+        known = self._tasks.known(task_ids or ())
+        return self._subscriptions.listen(request.http, request.message, self._meta, known, self._tasks.state)
 
     # --- requests that start a run -----------------------------------------------------------------------------------
 
