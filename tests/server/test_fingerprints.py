@@ -82,6 +82,7 @@ FINGERPRINTS: dict[str, str] = {
     "h2.connection.H2Connection.receive_data": "4470c8fafce8153a",
     "h2.frame_buffer.FrameBuffer.__init__": "ab6a71fc0d0c5014",
     "h2.frame_buffer.FrameBuffer.__next__": "54792a1319f7ef52",
+    "h2.frame_buffer.FrameBuffer._update_header_buffer": "e32970a56626afcc",
     "hpack.hpack.Decoder.__init__": "632316edd0f1f11e",
     "hpack.hpack.Decoder.decode": "b5696a4fb741c7c4",
     "hpack.hpack.Encoder.__init__": "2e55e688e954627c",
