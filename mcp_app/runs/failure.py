@@ -15,6 +15,7 @@ from ..protocol.errors import EventTooLarge, McpAppError, ToolError, ToolFailed
 from ..protocol.event import NotJson, encode, sendable_text
 from ..protocol.linked import MAX_RESULT_BYTES, too_large
 from .callee import Callee, called
+from .memory import NoMemory
 from .threads import NoThread
 
 logger = logging.getLogger("mcp_app.runs")
@@ -40,7 +41,7 @@ def public_error(
     cause = _only_cause(error)
     if isinstance(cause, ContentTooLarge):
         cause = too_large("Content", cause.size, MAX_RESULT_BYTES)
-    if isinstance(cause, EventTooLarge | NoThread) or (isinstance(cause, UnknownResource) and is_resource):
+    if isinstance(cause, EventTooLarge | NoThread | NoMemory) or (isinstance(cause, UnknownResource) and is_resource):
         return cause
     if isinstance(cause, ToolError):
         try:

@@ -37,6 +37,10 @@ _FIELD_BYTES = 128
 """Of a header field, beside its value: its name, and the strings themselves."""
 
 
+class NoMemory(Overloaded):
+    """A run would hold too much. A class of its own, as NoThread is."""
+
+
 class Memory:
     """The sum, in bytes: `held`. Above `limit` no run is admitted; SHORT and MOST are for those that work."""
 
@@ -69,9 +73,9 @@ class Share:
         return self._memory.short
 
     def check(self, size: int) -> None:
-        """Raises Overloaded if the run may not hold so many bytes more."""
+        """Raises NoMemory if the run may not hold so many bytes more."""
         if self._memory.held + size > self._memory.limit * MOST:
-            raise Overloaded("The run was ended: the runs that are being worked on hold as much memory as they may.")
+            raise NoMemory("The run was ended: the runs that are being worked on hold as much memory as they may.")
 
     def add(self, size: int) -> None:
         """Count so many bytes of what it has said more, or less."""

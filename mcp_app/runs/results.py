@@ -74,7 +74,7 @@ class Results:
 
     async def fit_data(self, data: bytes, shape: Shape) -> tuple[bytes, Shape]:
         """A result, or a part of one, as it fits into an event, with links in it if necessary. Raises EventTooLarge,
-        and Overloaded where memory is too short to keep it."""
+        and NoMemory where memory is too short to keep it."""
         room = self._bounds.max_event_bytes - METADATA_BYTES
         if len(data) > THREAD_BYTES:
             found = await in_thread(lambda: split(data, shape, room))

@@ -127,7 +127,7 @@ class Writer:
     async def emit(self, events: Sequence[Event]) -> None:
         """Append events, waiting for room in the window.
 
-        Raises EventTooLarge, after the events before it were appended; Overloaded when there is no memory for them;
+        Raises EventTooLarge, after the events before it were appended; NoMemory when there is no memory for them;
         CancelledError once the writer refuses, so that a cancelled tool stops at its next event.
         """
         if self._refusing:
@@ -184,7 +184,7 @@ class Writer:
         await self.emit(events[index + 1 :])
 
     def must_link(self, result: bytes) -> bool:
-        """Whether the result is too large for the last event. Raises Overloaded when there is no memory for that."""
+        """Whether the result is too large for the last event. Raises NoMemory when there is no memory for that."""
         size = len(result)
         if size > self._max_event_bytes - METADATA_BYTES:
             return True
@@ -193,7 +193,7 @@ class Writer:
         return False
 
     async def link_result(self, data: bytes, shape: Shape) -> tuple[bytes, Shape]:
-        """A result that must be linked with links in it. Raises EventTooLarge, Overloaded."""
+        """A result that must be linked with links in it. Raises EventTooLarge, NoMemory."""
         results = self._results()
         if results is None:
             raise too_large("A result", len(data), self._max_event_bytes - METADATA_BYTES)

@@ -13,11 +13,11 @@ from loop_clock import on_loop_clock
 from runs_stage import SECONDS, Stage, read_to_end, settle, shown, take
 
 from mcp_app import Context
-from mcp_app.protocol.errors import Cancelled, Overloaded, Purged
+from mcp_app.protocol.errors import Cancelled, Purged
 from mcp_app.protocol.event import Event, EventType
 from mcp_app.protocol.policy import MCP_2025_11_25, PLAIN_DETACHED, PLAIN_EVENTSOURCE, PLAIN_POST, Policy
 from mcp_app.runs import Run
-from mcp_app.runs.memory import ENTRY_BYTES, MOST, RUN_BYTES, SHORT, Memory, Share
+from mcp_app.runs.memory import ENTRY_BYTES, MOST, RUN_BYTES, SHORT, Memory, NoMemory, Share
 from mcp_app.runs.window import Window
 from mcp_app.runs.writer import CLOCK_EVENTS, COUNTED_BYTES, SHORT_BYTES
 
@@ -75,7 +75,7 @@ def test_a_share_is_of_a_request_and_of_what_was_said() -> None:
     share.add(1)
     assert memory.short
     share.check(int(1000 * MOST) - memory.held)
-    with pytest.raises(Overloaded, match="as much memory as they may"):
+    with pytest.raises(NoMemory, match="as much memory as they may"):
         share.check(int(1000 * MOST) - memory.held + 1)
     share.release()
     assert memory.held == 100
