@@ -11,7 +11,7 @@ from collections.abc import Callable
 from ...middleware import Batch, Batches, Mark
 from ...protocol.event import Entry, EventType
 from ...protocol.mcp.notifications import Notifications
-from ...protocol.mcp.results import status
+from ...protocol.mcp.results import MAX_MESSAGE_BYTES, status
 from ...protocol.mcp.transcript import Transcript
 from ...runs import Reader
 
@@ -102,7 +102,9 @@ class Filtered:
     def message(self, entry: Entry) -> bytes:
         """The entry's message, for a stream. It can be taken once."""
         message = self.rendered.pop(entry.number)
-        return self.transcript.streamed_response(entry.event, message) if entry.event.last else message
+        if len(message) > MAX_MESSAGE_BYTES and entry.event.last:
+            return self.transcript.short_response(entry.event)
+        return message
 
     async def next(self, until: float) -> Batch | None:
         if self._ready:

@@ -68,13 +68,13 @@ class Progress:
     def _numbers(self, event: Event) -> bytes:
         """`progress` and `total` as members of an object: the tool's own number if it is larger than the last one."""
         numbers: dict[str, Any] = decode(event.metadata) if event.metadata else {}
-        progress, total = numbers.get("progress"), numbers.get("total")
-        if progress is None:
+        if (progress := numbers.get("progress")) is None:
+            return self._increased(numbers.get("total"))
+        self._total = total = numbers.get("total")
+        if (last := self._value) is not None and progress <= last:
             return self._increased(total)
-        self._total = total
-        if self._value is not None and progress <= self._value:
-            return self._increased(total)
-        self._value, self._reported = progress, True
+        self._value = progress
+        self._reported = True
         # An event without a shape of its own has no other members.
         return event.metadata[1:-1] if event.shape is Shape.VALUE else _members(progress, total)
 

@@ -10,7 +10,7 @@ from ..event import Entry, Event, EventType
 from ..excerpt import Excerpt
 from .notifications import Notifications
 from .request_info import RequestInfo
-from .results import MAX_MESSAGE_BYTES, response
+from .results import response
 
 _PARTIAL = EventType.PARTIAL  # looked up once: an enum's attribute access is slow
 
@@ -61,8 +61,6 @@ class Transcript(Notifications):
         """The run's last event as the response to the request."""
         return response(self.info, event, self._parts)
 
-    def streamed_response(self, event: Event, rendered: bytes) -> bytes:
-        """The same as one event of a stream. `rendered` is what `response` returned: it stays if clients take it."""
-        if len(rendered) <= MAX_MESSAGE_BYTES:
-            return rendered
+    def short_response(self, event: Event) -> bytes:
+        """The same, for an event of a stream, where it has more than MAX_MESSAGE_BYTES."""
         return response(self.info, event, self._parts, short=True)
