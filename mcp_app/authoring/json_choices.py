@@ -101,9 +101,10 @@ def _chosen(schema: Schema, table: Mapping[Any, Any], key: Callable[[Any], Any],
         try:
             return table[key(value)]
         except (KeyError, ValueError):
-            if is_flag and (are_names or info.mode == "python"):  # a text in a query, or a name
-                return _integer(value)
-            if is_flag or schema.get("missing") is not None:
+            if is_flag:
+                if not isinstance(value, bool):  # False would be 0, and the member of 0 be sent as false from then on
+                    return _integer(value) if are_names or info.mode == "python" else value  # text is of a query
+            elif schema.get("missing") is not None:
                 return value
             raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": said}) from None
 

@@ -143,3 +143,15 @@ def test_what_is_no_name_is_told_without_types_of_pydantics() -> None:
         taking(annotation).arguments({"x": {"b": 1}})
     assert {each["field"] for each in refused.value.details or ()} == {"params.x.b.[key]"}
     assert "function-" not in str(refused.value)
+
+
+@pytest.mark.parametrize("flag", [Kept, Strict, Gap, Conforming, Wide])
+@pytest.mark.parametrize("value", [False, True])
+def test_a_truth_value_is_no_number_of_a_flag(flag: type[Flag], value: bool) -> None:
+    """Python made a member of False, equal to that of 0, which was then sent as false."""
+    made = taking(flag)
+    with pytest.raises(errors.InvalidParams):
+        made.arguments({"x": value})
+    with pytest.raises(errors.ToolFailed):
+        returning(flag).encode_result(value)
+    assert returning(flag).encode_result(flag(0)).data == b"0"
