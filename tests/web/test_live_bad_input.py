@@ -87,7 +87,10 @@ TCHAR = string.ascii_letters + string.digits + "!#$%&'*+-.^_`|~"
 @on_one_connection
 @given(
     method=st.text(TCHAR, min_size=1, max_size=20),
-    path=st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=60).map(lambda rest: f"/{rest}"),
+    # A target has no fragment (RFC 9112, 3.2): see MALFORMED below.
+    path=st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E, exclude_characters="#"), max_size=60).map(
+        lambda rest: f"/{rest}"
+    ),
 )
 async def test_any_method_and_target_leaves_the_other_stream_alone(other: Beside, method: str, path: str) -> None:
     if method.upper() != "CONNECT":
@@ -95,7 +98,7 @@ async def test_any_method_and_target_leaves_the_other_stream_alone(other: Beside
     await other.lives()
 
 
-@pytest.mark.parametrize("path", ["//", "/%", "/%00", "/%ff%fe", "/?", "/#x", "/http://["])
+@pytest.mark.parametrize("path", ["//", "/%", "/%00", "/%ff%fe", "/?", "/http://["])
 async def test_odd_targets_leave_the_other_stream_alone(other: Beside, path: str) -> None:
     reply = await other.ask("GET", path, None, {})
     assert reply.status in {200, 404}
@@ -110,7 +113,7 @@ MALFORMED: dict[str, tuple[str, str, dict[str, str]]] = {
     "transfer-encoding": ("POST", EVENTS, {"transfer-encoding": "chunked"}),
     "content-length": ("POST", EVENTS, {"content-length": "many"}),
     "method": ("G(T", EVENTS, {}),
-    **{f"path {path}": ("GET", path, {}) for path in ("*", "?x", "x", "http://localhost/healthz", "http://[")},
+    **{f"path {path}": ("GET", path, {}) for path in ("*", "?x", "x", "/#x", "http://localhost/healthz", "http://[")},
 }
 """What HTTP/2 calls malformed (RFC 9113, 8.1.1): answered by the server, without a word of the application's."""
 
