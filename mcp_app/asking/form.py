@@ -17,6 +17,7 @@ from pydantic_core import CoreSchema
 
 from ..protocol.asking import MissingCapability
 from ..protocol.errors import ToolDefinitionError
+from ..protocol.json_schema import allowed
 from ..protocol.untitled import Untitled
 
 FORMATS = frozenset({"email", "uri", "date", "date-time"})
@@ -55,7 +56,7 @@ class Titled:
     def __get_pydantic_json_schema__(self, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
         schema = handler(core_schema)
         resolved = handler.resolve_ref_schema(schema)
-        values = _values(resolved) or []
+        values = allowed(resolved) or []
         if set(values) != set(self.titles):
             raise ToolDefinitionError(f"Titled has titles for {sorted(self.titles)}, the choice is of {values}.")
         one_of = [{"const": value, "title": self.titles[value]} for value in values]
@@ -132,12 +133,12 @@ def _field(schema: dict[str, Any], definitions: Mapping[str, Any], where: str) -
         raise ToolDefinitionError(
             f"{where} is a secret: a form's answer passes through the client, so that MCP forbids it. Use ask_url."
         )
-    if "oneOf" in schema or _values(schema) is not None:
+    if "oneOf" in schema or allowed(schema) is not None:
         return {**_pick(schema, _ANNOTATIONS), **_choice(schema, where, "oneOf")}
     kind = schema.get("type")
     if kind == "array":
         items = _resolved(schema.get("items", {}), definitions)
-        if "oneOf" in items or _values(items) is not None:
+        if "oneOf" in items or allowed(items) is not None:
             return {
                 "type": "array",
                 **_pick(schema, (*_ANNOTATIONS, "minItems", "maxItems")),
@@ -159,18 +160,11 @@ def _choice(schema: Mapping[str, Any], where: str, titled: str) -> dict[str, Any
     if "oneOf" in schema:
         options = [{"const": each["const"], "title": each["title"]} for each in schema["oneOf"]]
         return {"type": "string", "oneOf": options} if titled == "oneOf" else {"anyOf": options}
-    values = _values(schema) or []
+    values = allowed(schema) or []
     if not all(isinstance(value, str) for value in values):
         raise ToolDefinitionError(f"{where} is a choice of {values}: a form has only choices of strings.")
     names = {"enumNames": schema["enumNames"]} if "enumNames" in schema else {}
     return {"type": "string", "enum": values, **names}
-
-
-def _values(schema: Mapping[str, Any]) -> list[Any] | None:
-    if "const" in schema:
-        return [schema["const"]]
-    values: list[Any] | None = schema.get("enum")
-    return values
 
 
 def _pick(schema: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

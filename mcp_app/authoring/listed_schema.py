@@ -16,7 +16,7 @@ from pydantic.json_schema import JsonSchemaMode
 from pydantic_core import PydanticSerializationError, core_schema
 
 from ..protocol.event import encode
-from ..protocol.json_schema import inlined, resolve, with_subschemas
+from ..protocol.json_schema import allowed, inlined, resolve, with_subschemas
 from ..protocol.metaschema import check, leads_nowhere
 from ..protocol.untitled import Untitled
 from .json_choices import INTEGER_NAME, NUMBER_NAME, name_of
@@ -159,8 +159,8 @@ def _as_texts(names: Any, root: Mapping[str, Any], mode: JsonSchemaMode) -> Any:
             if {} in some:
                 return {}
             return {"anyOf": some} if len(some) > 1 else some[0] if some else False
-    if "const" in names or "enum" in names:
-        return {"enum": [name_of(value) for value in names.get("enum", [names.get("const")])]}
+    if (values := allowed(names)) is not None:
+        return {"enum": [name_of(value) for value in values]}
     if names.get("type") == "null":  # no name becomes None, which is written as a name all the same
         return {"enum": [name_of(None)]} if mode == "serialization" else False
     written = _WRITTEN.get(names.get("type", ""))

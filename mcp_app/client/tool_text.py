@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mcp_app.client.printable import harmless
-from mcp_app.protocol.json_schema import alternatives
+from mcp_app.protocol.json_schema import allowed, alternatives
 
 # Values of an enumeration, and characters of a default, that a line has room for; --json has the rest.
 _VALUES = 12
@@ -63,7 +63,7 @@ def _type(schema: object, root: Mapping[str, Any]) -> str:
 
 def _simple(schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
     """The words for what the schema says itself; empty when its alternatives say it."""
-    values = [schema["const"]] if "const" in schema else schema.get("enum")
+    values = allowed(schema)
     if isinstance(values, list):
         words = [json.dumps(each, ensure_ascii=False) for each in values]
         return " | ".join([*words[:_VALUES], *(["…"] if len(words) > _VALUES else [])])

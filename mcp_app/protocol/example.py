@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .event import encode
-from .json_places import TYPES, Branch, Place, allowed, type_of
+from .json_places import Branch, Place, type_of
+from .json_schema import TYPES, allowed
 
 MAX_BYTES = 100
 """Of an example as JSON. A longer one, as of a model with many fields, says no more than the schema."""

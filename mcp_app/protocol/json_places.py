@@ -11,12 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .event import encode
-from .json_schema import Schema, resolve
+from .json_schema import TYPES, Schema, allowed, resolve
 
 Branch = tuple[Schema, ...]
 """Schemas that all apply: one way to fit the schema of a place."""
-
-TYPES = frozenset(["array", "boolean", "integer", "null", "number", "object", "string"])
 
 
 def type_of(value: Any) -> str:
@@ -137,11 +135,6 @@ def _own_types(schema: Schema) -> frozenset[str]:
     if values is not None:
         types &= set(map(type_of, values))
     return types
-
-
-def allowed(schema: Schema) -> Sequence[Any] | None:
-    """The values of a constant or an enumeration; None if it is neither."""
-    return [schema["const"]] if "const" in schema else schema.get("enum")
 
 
 def _is_possible(branch: Branch, value: Mapping[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""JSON Schema 2020-12: the alternatives of a schema, its subschemas, and the same schema without `$defs`.
+"""JSON Schema 2020-12: the alternatives of a schema, its values, its subschemas, and the same schema without `$defs`.
 
 Nothing is validated and no schema is generated here.
 """
@@ -6,10 +6,12 @@ Nothing is validated and no schema is generated here.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 Schema = Mapping[str, Any]
+
+TYPES = frozenset(["array", "boolean", "integer", "null", "number", "object", "string"])
 
 MAX_INLINED_BYTES = 256 * 1024
 """A schema that is larger without `$defs` keeps them: definitions that are used in definitions can double its size with
@@ -22,14 +24,14 @@ _PREFIX = "#/$defs/"
 
 # Keywords that apply subschemas (JSON Schema Core, 10): one, a list of them, or one for each name. The values of all
 # others (`default`, `enum`, `examples`, …) are data, whatever they look like.
-_ONE = frozenset(
+ONE = frozenset(
     [
         *("additionalProperties", "contains", "contentSchema", "else", "if", "items", "not", "propertyNames", "then"),
         *("unevaluatedItems", "unevaluatedProperties"),
     ]
 )
-_LIST = frozenset(["allOf", "anyOf", "oneOf", "prefixItems"])
-_BY_NAME = frozenset(["$defs", "definitions", "dependentSchemas", "patternProperties", "properties"])
+LIST = frozenset(["allOf", "anyOf", "oneOf", "prefixItems"])
+BY_NAME = frozenset(["$defs", "definitions", "dependentSchemas", "patternProperties", "properties"])
 
 # Keywords that only describe (JSON Schema Validation, 9): beside a `$ref` they replace those of what it refers to.
 _ANNOTATIONS = frozenset(
@@ -63,15 +65,20 @@ def _alternatives(schema: object, root: Schema, visited: set[str]) -> Iterator[S
             yield from _alternatives(choice, root, visited)
 
 
+def allowed(schema: Schema) -> Sequence[Any] | None:
+    """The values of a constant or an enumeration; None if it is neither."""
+    return [schema["const"]] if "const" in schema else schema.get("enum")
+
+
 def with_subschemas(schema: Schema, change: Callable[[str, Any], Any]) -> dict[str, Any]:
     """A copy of the schema with each of its direct subschemas replaced by `change(keyword, subschema)`."""
     copy: dict[str, Any] = {}
     for keyword, value in schema.items():
-        if keyword in _ONE:
+        if keyword in ONE:
             copy[keyword] = change(keyword, value)
-        elif keyword in _LIST and isinstance(value, list):
+        elif keyword in LIST and isinstance(value, list):
             copy[keyword] = [change(keyword, each) for each in value]
-        elif keyword in _BY_NAME and isinstance(value, Mapping):
+        elif keyword in BY_NAME and isinstance(value, Mapping):
             copy[keyword] = {name: change(keyword, each) for name, each in value.items()}
         else:
             copy[keyword] = value

@@ -12,12 +12,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .event import encode
-from .json_schema import Schema, with_subschemas
+from .json_schema import BY_NAME, LIST, ONE, TYPES, Schema, with_subschemas
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 """What `$schema` may say: clients of MCP need to know no other draft (2025-11-25, Basic, JSON Schema Usage)."""
-
-_TYPES = frozenset(["array", "boolean", "integer", "null", "number", "object", "string"])
 
 _SHOWN_CHARS = 200
 """Of a keyword and its value, in a message."""
@@ -52,7 +50,7 @@ def _is_names(value: Any) -> bool:
 
 
 def _is_type(value: Any) -> bool:
-    return (_is_text(value) and value in _TYPES) or (_is_names(value) and bool(value) and set(value) <= _TYPES)
+    return (_is_text(value) and value in TYPES) or (_is_names(value) and bool(value) and set(value) <= TYPES)
 
 
 def _is_names_by_name(value: Any) -> bool:
@@ -73,14 +71,9 @@ def _is_schemas_by_name(value: Any) -> bool:
 
 _Rule = tuple[Callable[[Any], bool], str]
 
-_ONE: _Rule = (_is_schema, "a schema (an object, true or false)")
 _TEXT: _Rule = (_is_text, "a text")
 
 _KEYWORDS: Mapping[str, _Rule] = {
-    "additionalProperties contains contentSchema else if items not propertyNames then": _ONE,
-    "unevaluatedItems unevaluatedProperties": _ONE,
-    "allOf anyOf oneOf prefixItems": (_is_schemas, "a list of schemas"),
-    "$defs definitions dependentSchemas patternProperties properties": (_is_schemas_by_name, "an object of schemas"),
     "minimum maximum exclusiveMinimum exclusiveMaximum": (_is_number, "a number"),
     "multipleOf": (lambda value: _is_number(value) and value > 0, "a number above 0"),
     "minLength maxLength minItems maxItems minContains maxContains minProperties maxProperties": (_is_count, "a count"),
@@ -91,11 +84,16 @@ _KEYWORDS: Mapping[str, _Rule] = {
     "enum examples": (_is_list, "a list"),
     "required": (_is_names, "a list of different names"),
     "dependentRequired": (_is_names_by_name, "an object of lists of names"),
-    "type": (_is_type, f"one or some of {', '.join(sorted(_TYPES))}"),
+    "type": (_is_type, f"one or some of {', '.join(sorted(TYPES))}"),
 }
-"""What each keyword may be (JSON Schema Core, 8 to 11; Validation, 6 to 9). Others may be anything."""
+"""What each keyword may be that applies no schema (JSON Schema Core, 8; Validation, 6 to 9). Others may be anything."""
 
-_RULES: Mapping[str, _Rule] = {keyword: rule for keywords, rule in _KEYWORDS.items() for keyword in keywords.split()}
+_RULES: Mapping[str, _Rule] = {
+    **dict.fromkeys(ONE, (_is_schema, "a schema (an object, true or false)")),
+    **dict.fromkeys(LIST, (_is_schemas, "a list of schemas")),
+    **dict.fromkeys(BY_NAME, (_is_schemas_by_name, "an object of schemas")),
+    **{keyword: rule for keywords, rule in _KEYWORDS.items() for keyword in keywords.split()},
+}
 
 _ANYTHING: _Rule = (lambda _: True, "")
 

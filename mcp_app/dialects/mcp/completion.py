@@ -19,7 +19,7 @@ from ...authoring.lazy import lazy
 from ...authoring.signature import Signature
 from ...protocol.errors import InvalidParams, McpAppError, TimeCap, ToolFailed
 from ...protocol.event import MAX_EVENT_BYTES, encode, sendable_text
-from ...protocol.json_schema import alternatives
+from ...protocol.json_schema import allowed, alternatives
 from ...runs.failure import public_error
 from ...runs.threads import Channel, Threads
 
@@ -133,10 +133,8 @@ def _values_of_type(signature: Signature, argument: str) -> list[str]:
 def _enumerated(parameter: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[str]:
     for each in alternatives(parameter, root):
         for item in [each, *alternatives(each.get("items", {}), root)]:
-            allowed = [item["const"]] if "const" in item else item.get("enum", ())
-            if item.get("type") == "boolean" and not allowed:
-                allowed = (True, False)
-            yield from (value if isinstance(value, str) else encode(value).decode() for value in allowed)
+            values = allowed(item) or ((True, False) if item.get("type") == "boolean" else ())
+            yield from (value if isinstance(value, str) else encode(value).decode() for value in values)
 
 
 # --- by the author's function ----------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import InvalidRequest
 from ..event import encode
-from ..json_schema import Schema, alternatives
+from ..json_schema import Schema, allowed, alternatives
 from . import strict_json
 
 
@@ -37,10 +37,10 @@ def _choices(parameter: Schema, root: Schema) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for each in alternatives(parameter, root):
         for item in [each, *alternatives(each.get("items", {}), root)]:
-            allowed = [item["const"]] if "const" in item else item.get("enum")
-            if allowed is None and item.get("type") == "string":
+            listed = allowed(item)
+            if listed is None and item.get("type") == "string":
                 return {}
-            values.update({encode(value).decode(): value for value in allowed or () if not isinstance(value, str)})
+            values.update({encode(value).decode(): value for value in listed or () if not isinstance(value, str)})
     return values
 
 
