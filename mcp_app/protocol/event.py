@@ -63,6 +63,11 @@ class Shape(Enum):
     """Between a tool and its MCP client: a question has an id that this client alone may answer."""
 
 
+# Tuples, which compare by identity: a set would call a hash written in Python.
+LINKS = (Shape.LINK, Shape.LINKED)
+BLOCKS = (Shape.CONTENT, *LINKS)
+
+
 @dataclass(slots=True, init=False)
 class Event:
     """One event of a run. Immutable by convention: creating a frozen dataclass takes three times as long.
@@ -157,6 +162,15 @@ def _is_json(value: Any) -> bool:
 def number(value: float) -> float | int:
     """The number without a redundant fraction: 15 for 15.0. 1e300 stays a float, as it would have 301 digits."""
     return int(value) if abs(value) < 2**53 and value == int(value) else value
+
+
+def normalised(value: Any) -> Any:
+    """The JSON value with each number in one notation: 1 for 1.0."""
+    if isinstance(value, dict):
+        return {name: normalised(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [normalised(each) for each in value]
+    return number(value) if isinstance(value, float) else value
 
 
 def encode(value: Any) -> bytes:

@@ -19,10 +19,9 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from .errors import InvalidRequest, McpAppError
-from .event import Entry, Event, EventType, Shape, decode, encode
+from .event import LINKS, Entry, Event, EventType, Shape, decode, encode, normalised
 from .event_id import EventId
 from .http import sse, strict_json
-from .http.seal import normalised
 from .problems import problems
 
 RESERVED = frozenset({"tool", "run", "heartbeat", "heartbeat_seconds", "cap_seconds", "params"})
@@ -205,8 +204,7 @@ _VALUE = Shape.VALUE  # looked up once: an enum's attribute access is slow
 
 def addressed(event: Event, url: Callable[[], str]) -> Event:
     """The event with the `url` of each result that it links to; `url()`, that of its run, ends with the run's id."""
-    shape = event.shape
-    if shape is _VALUE or (shape is not Shape.LINK and shape is not Shape.LINKED):
+    if event.shape is _VALUE or event.shape not in LINKS:
         return event
     run_url = url()
     blocks: list[dict[str, Any]] = decode(event.data)

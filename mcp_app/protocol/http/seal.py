@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
-from ..event import encode, number
+from ..event import encode, normalised
 from ..mcp.rpc_error import Code, RpcError
 
 MIN_SECRET_BYTES = 16
@@ -86,15 +86,6 @@ def digest(params: Mapping[str, Any]) -> bytes:
     """
     stable = {name: normalised(value) for name, value in params.items() if name not in _RETRY_FIELDS}
     return hashlib.sha256(json.dumps(stable, sort_keys=True, separators=(",", ":")).encode()).digest()
-
-
-def normalised(value: Any) -> Any:
-    """The JSON value with each number in one notation: 1 for 1.0."""
-    if isinstance(value, dict):
-        return {name: normalised(each) for name, each in value.items()}
-    if isinstance(value, list):
-        return [normalised(each) for each in value]
-    return number(value) if isinstance(value, float) else value
 
 
 def seal(

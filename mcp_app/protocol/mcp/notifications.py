@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..event import LEVELS, Event, EventType, Shape, decode, encode
+from ..event import BLOCKS, LEVELS, Event, EventType, decode, encode
 from . import jsonrpc
 from .progress import Progress
 from .request_info import RequestInfo
@@ -72,8 +72,7 @@ class Notifications:
 def _line(event: Event) -> str:
     """A part of the result as one line for people."""
     data = event.data
-    shape = event.shape
-    if shape is Shape.CONTENT or shape is Shape.LINK or shape is Shape.LINKED:  # a set's hash would be slow
+    if event.shape in BLOCKS:
         return _summary(decode(data))[:MESSAGE_CHARS]
     if data.startswith(b'"'):
         text: str = decode(data)

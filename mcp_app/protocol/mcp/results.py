@@ -12,7 +12,7 @@ from typing import Any
 
 from ..asking import MissingCapability
 from ..error_kind import ErrorKind
-from ..event import Event, EventType, Shape, decode, encode
+from ..event import BLOCKS, Event, EventType, Shape, decode, encode
 from ..excerpt import Excerpt
 from . import content, jsonrpc
 from .advice import object_in_mcp
@@ -24,7 +24,6 @@ Parts = Excerpt[Event]
 
 # Looked up once: an enum's attribute access is slow.
 _VALUE, _ABSENT, _WRAPPED = Shape.VALUE, Structure.ABSENT, Structure.WRAPPED
-_CONTENT = (Shape.CONTENT, Shape.LINK, Shape.LINKED)
 
 
 MAX_MESSAGE_BYTES = 1024 * 1024 - 256
@@ -117,7 +116,7 @@ def scalar(info: RequestInfo, event: Event, parts: Parts | None) -> bytes | None
 def _shortened(info: RequestInfo, event: Event, parts: Parts | None) -> bytes:
     found = result(info, event, parts, repeat=False)
     message = jsonrpc.result(info.id, encode(found))
-    if info.structure is Structure.ABSENT or event.shape in _CONTENT:
+    if info.structure is Structure.ABSENT or event.shape in BLOCKS:
         return message
     found["content"] = [_text(_CUT + _beginning(_blocks(event)[0]["text"], MAX_MESSAGE_BYTES - len(message)))]
     return jsonrpc.result(info.id, encode(found))
@@ -163,7 +162,7 @@ def result(info: RequestInfo, event: Event, parts: Parts | None, *, repeat: bool
 
 def _blocks(event: Event) -> list[dict[str, Any]]:
     data = event.data
-    if event.shape in _CONTENT:
+    if event.shape in BLOCKS:
         blocks: list[dict[str, Any]] = decode(data)
         return blocks
     return [_text(decode(data) if data.startswith(b'"') else data.decode())]
