@@ -98,7 +98,7 @@ def _stands_beside_content(kind: Any) -> bool:
     generic = typing.get_origin(kind) or kind
     if generic is Literal:
         return all(isinstance(value, str) for value in typing.get_args(kind))
-    if kind is None or not isinstance(generic, type):
+    if not isinstance(generic, type):
         return kind is not None
     return generic in {Any, object} or issubclass(generic, str | Content)
 

@@ -96,7 +96,7 @@ class Context:
         Raises ValueError if the data cannot be serialised, or a number is not finite.
         """
         numbers = b"" if progress is None and total is None else numbers_of(progress, total)
-        data = eager(data) if self._wait is None else read(data, lambda: self.cancelled)
+        data = self._settled(data)
         blocks = content_blocks(data)
         if blocks is not None:
             numbers = numbers_of(progress, total, content=True)
@@ -112,7 +112,7 @@ class Context:
             raise ValueError(f"{level!r} is not a log level: {', '.join(sorted(LEVELS))}")
         line: dict[str, Any] = {"level": level, "message": message}
         if data is not None:
-            line["data"] = eager(data) if self._wait is None else read(data, lambda: self.cancelled)
+            line["data"] = self._settled(data)
         return self._send(Event(EventType.LOG, encode_message(line)))
 
     def let_go(self) -> Awaitable[None]:
@@ -208,10 +208,14 @@ class Context:
 
         async def made() -> Any:
             here = self._wait is None
-            value = make() if here else await in_thread(lambda: read(make(), lambda: self.cancelled))
+            value = make() if here else await in_thread(lambda: self._settled(make()))
             return eager(await value if inspect.isawaitable(value) else value)
 
         return self._asked("once", self._get_questions().once(key, made))
+
+    def _settled(self, data: Any) -> Any:
+        """The data without what is lazy: refused on the event loop, read in a thread."""
+        return eager(data) if self._wait is None else read(data, lambda: self.cancelled)
 
     def _asked(self, method: str, coroutine: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
         started = cast("CoroutineType[Any, Any, T]", coroutine)

@@ -65,8 +65,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 _MAX_PORT = 65_535
-_DIGITS = re.compile(r"[0-9]{1,5}")
 """TCP's ports have 16 bits. 0 lets the system choose."""
+
+_DIGITS = re.compile(r"[0-9]{1,5}")
 
 
 def _port(text: str) -> int:
