@@ -119,9 +119,15 @@ class _Lifespan:
         log = MemoryLog()
         runs = Runs(server.settings, log)
         server.endpoint = Endpoint(
-            *(server.settings, server.registry, server.manifest, runs, log, server.resources, server.prompts),
-            server.instructions,
-            self._app.malformed_requests,
+            server.settings,
+            server.registry,
+            server.manifest,
+            runs,
+            log,
+            resources=server.resources,
+            prompts=server.prompts,
+            instructions=server.instructions,
+            malformed=self._app.malformed_requests,
         )
         runs.watch.start()
         self._draining = None

@@ -75,7 +75,7 @@ class Endpoint:
         self._guard = Guard(settings)
         links = Links(settings)
         calls = Calls(manifest.runs_path, links, settings, registry, runs, self._guard, self._metrics)
-        run_routes = RunRoutes(manifest.runs_path, links, registry, runs, log, self._guard, calls, self._metrics)
+        run_routes = RunRoutes(registry, runs, log, self._guard, calls, self._metrics)
         documents = Documents(
             settings, links, manifest, registry, resources, prompts, instructions, runs, self._metrics
         )

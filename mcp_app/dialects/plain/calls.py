@@ -114,7 +114,7 @@ class Calls:
             return json_answer(200, b"")
         stream = Stream(self._clock(), heartbeat=call.heartbeat, cap=self._cap(call))
         rest = CappedBatches(found.follow(call.after), stream, self._clock, OnCap.END_STREAM, _no_effect)
-        return json_answer(*await collect(rest, found.callee.name, found.id, partial(self._url, found, request)))
+        return json_answer(*await collect(rest, found.callee.name, found.id, partial(self.url, found, request)))
 
     async def follow(self, run: str, request: Request) -> Answer:
         """The events of any run of the principal, from the start or after Last-Event-ID. Raises UnknownRun."""
@@ -202,7 +202,7 @@ class Calls:
             if call.representation is Representation.EVENT_STREAM:
                 handed_over = True
                 return self._answer_stream(run, capped, stream, call)
-            return json_answer(*await collect(capped, run.callee.name, run.id, partial(self._url, run, call.request)))
+            return json_answer(*await collect(capped, run.callee.name, run.id, partial(self.url, run, call.request)))
         finally:
             if not handed_over:
                 capped.close()  # a client that leaves while the tool works cancels this task
@@ -212,7 +212,8 @@ class Calls:
         capped = CappedBatches(run.follow(call.after), stream, self._clock, OnCap.END_STREAM, _no_effect)
         return self._answer_stream(run, capped, stream, call)
 
-    def _url(self, run: Run, request: Request) -> str:
+    def url(self, run: Run, request: Request) -> str:
+        """The run's address, for who sent the request."""
         return self._links.path(request, f"{self._runs_path}/{run.id}")
 
     def _cap(self, call: PlainCall) -> float:
@@ -228,7 +229,7 @@ class Calls:
             run=run.label,
             rendering=PlainRendering(
                 run.id,
-                partial(self._url, run, call.request),
+                partial(self.url, run, call.request),
                 call.after,
                 call.opening,
                 visible=call.visible,

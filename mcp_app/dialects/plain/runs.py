@@ -18,7 +18,6 @@ from ...protocol.event import EventType, encode
 from ...protocol.policy import PLAIN_DETACHED
 from ...runs import Run, Runs
 from ...web.guard import Guard
-from ...web.links import Links
 from ...web.messages import NO_CONTENT, PRINCIPAL, Answer, Request, check_content_type, json_answer
 from ...web.metrics import Metrics
 from .call import parse_last_event
@@ -30,21 +29,11 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,8}", re.ASCII)
 
 
 class RunRoutes:
-    """Answers requests at and below the runs route, whose path is `path`."""
+    """Answers requests at and below the runs route."""
 
     def __init__(
-        self,
-        path: str,
-        links: Links,
-        registry: Registry,
-        runs: Runs,
-        log: EventLog,
-        guard: Guard,
-        calls: Calls,
-        metrics: Metrics,
+        self, registry: Registry, runs: Runs, log: EventLog, guard: Guard, calls: Calls, metrics: Metrics
     ) -> None:
-        self._path = path
-        self._links = links
         self._registry = registry
         self._runs = runs
         self._log = log
@@ -78,7 +67,7 @@ class RunRoutes:
         """The same for who asks again with a Last-Event-ID of that run, of which nothing may be left."""
         if run is None:
             return NO_CONTENT
-        return json_answer(202, encode(await self._state(run, request)), ("Location", self._url(run, request)))
+        return json_answer(202, encode(await self._state(run, request)), ("Location", self._calls.url(run, request)))
 
     async def show(self, request: Request, run: str) -> Answer:
         """The run's state, and after its end the result or the error."""
@@ -109,11 +98,8 @@ class RunRoutes:
     def _find(self, run: str) -> Run:
         return self._runs.find(run, PRINCIPAL)
 
-    def _url(self, run: Run, request: Request) -> str:
-        return self._links.path(request, f"{self._path}/{run.id}")
-
     async def _state(self, run: Run, request: Request) -> dict[str, Any]:
-        url = self._url(run, request)
+        url = self._calls.url(run, request)
         state: dict[str, Any] = {
             "id": run.id,
             "tool": run.callee.name,
