@@ -11,6 +11,7 @@ import threading
 import time
 from dataclasses import dataclass
 
+from ..aio.signal_mask import stops_for_main_thread_only
 from .holder import Holder, Stack
 from .threads import Threads
 
@@ -68,7 +69,8 @@ class LoopWatch:
         self._stack = Stack(self._loop)
         self._stop = threading.Lock()
         self._stop.acquire()
-        threading.Thread(target=self._watch, args=(self._stop,), daemon=True, name="loop-watch").start()
+        with stops_for_main_thread_only():
+            threading.Thread(target=self._watch, args=(self._stop,), daemon=True, name="loop-watch").start()
 
     def stop(self) -> None:
         """Does nothing if it was not started."""

@@ -17,6 +17,7 @@ from multiprocessing.process import BaseProcess
 
 from hypercorn.config import Config
 
+from mcp_app.aio.signal_mask import stops_for_main_thread_only
 from mcp_app.server.engine.draining import DRAIN_SECONDS
 from mcp_app.server.logs.output import flush_all, standard_error
 
@@ -43,7 +44,8 @@ def shutdown_seconds(config: Config) -> float:
 
 def exit_after(seconds: float) -> None:
     """End the process with status 1 in `seconds`, unless it has ended by then. Can be called by a signal handler."""
-    with contextlib.suppress(RuntimeError):  # no thread can be started: the stop has to end by itself
+    # No thread can be started: the stop has to end by itself.
+    with contextlib.suppress(RuntimeError), stops_for_main_thread_only():
         # Not by `threading`, whose lock the code that a signal interrupts may hold.
         _thread.start_new_thread(_exit, (seconds,))
 
@@ -51,7 +53,7 @@ def exit_after(seconds: float) -> None:
 def exit_without_python(seconds: float) -> None:
     """The same for code that lets no thread of Python's run until then, as a regular expression does: a thread of C
     ends the process, and says where it is."""
-    with contextlib.suppress(RuntimeError):
+    with contextlib.suppress(RuntimeError), stops_for_main_thread_only():
         faulthandler.dump_traceback_later(seconds, exit=True, file=STANDARD_ERROR)
 
 

@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, str] = {
     "web.pages": "protocol",
     "web.asgi": "protocol aio web",
     "web.quart": "protocol aio web web.asgi",
-    "server": "protocol config",
+    "server": "protocol aio config",
     # It is spoken of: a request to a run, an entry to a message. No dialect imports the other.
     "dialects.plain": "protocol config authoring runs eventlog middleware web",
     "dialects.mcp": "protocol config asking authoring runs eventlog middleware manifest web",

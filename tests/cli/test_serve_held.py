@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -78,13 +77,6 @@ def send(server: LiveServer, *numbers: signal.Signals) -> int:
     assert server.process is not None
     for number in numbers:
         server.process.send_signal(number)
-    until = time.monotonic() + START_SECONDS
-    while len(numbers) > 1 and time.monotonic() < until:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return server.process.wait(0.2)
-        # Of two in the same instant the kernel may give the second to another thread, by which a held one is not
-        # woken: who orders a stop twice does so again.
-        server.process.send_signal(numbers[-1])
     return server.process.wait(START_SECONDS)
 
 

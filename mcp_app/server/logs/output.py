@@ -18,6 +18,8 @@ import threading
 import time
 import weakref
 
+from mcp_app.aio.signal_mask import stops_for_main_thread_only
+
 from .lines import LogFormat
 
 MAX_LINES = 2048
@@ -83,7 +85,8 @@ class Output:
         try:
             if self._thread is None:
                 thread = threading.Thread(target=self._work, name="log", daemon=True)
-                thread.start()
+                with stops_for_main_thread_only():
+                    thread.start()
                 self._thread = thread
         except RuntimeError:
             pass  # no thread can be started now: the next line tries again
