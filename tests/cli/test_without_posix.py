@@ -21,7 +21,7 @@ import enum, signal, sys, time
 for name in ("fcntl", "termios", "pwd", "grp", "resource", "uvloop"):
     sys.modules[name] = None
 del time.pthread_getcpuclockid, time.clock_gettime
-del signal.SIGHUP
+del signal.SIGHUP, signal.pthread_sigmask
 signal.Signals = enum.IntEnum("Signals", {each.name: each.value for each in signal.Signals if each.name != "SIGHUP"})
 """
 """What is not there. (Names, and not sys.platform, which asyncio reads.)"""
