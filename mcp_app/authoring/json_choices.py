@@ -79,6 +79,9 @@ def _boolean(name: Any) -> Any:
     return {"true": True, "false": False}.get(name, name) if isinstance(name, str) else name
 
 
+_64_BITS = 2**63
+"""Of what is not below it pydantic makes no member of a Flag, though it is an integer as JSON Schema has them."""
+
 _READ: Mapping[str, Callable[[Any], Any]] = {"int": _integer, "float": _number, "bool": _boolean}
 
 
@@ -103,7 +106,8 @@ def _chosen(schema: Schema, table: Mapping[Any, Any], key: Callable[[Any], Any],
         except (KeyError, ValueError):
             if is_flag:
                 if not isinstance(value, bool):  # False would be 0, and the member of 0 be sent as false from then on
-                    return _integer(value) if are_names or info.mode == "python" else value  # text is of a query
+                    number = _integer(value) if are_names or info.mode == "python" else value  # text is of a query
+                    return schema["cls"](number) if isinstance(number, int) and abs(number) >= _64_BITS else number
             elif schema.get("missing") is not None:
                 return value
             raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": said}) from None

@@ -116,6 +116,8 @@ def is_listed(made: Tool, value: Any) -> bool:
         (dict[int, int], {"-7": 1}, {-7: 1}),
         (dict[bool, int], {"true": 1}, {True: 1}),
         (Flags, 3, Flags.A | Flags.B),
+        (Flags, 2**63, Flags(2**63)),
+        (Flags, -9.223372036854778e18, Flags(-9223372036854777856)),
         (Iterable[int], [1, 2], [1, 2]),
         (Iterable[int] | None, [1], [1]),
         (Iterable, [1, "a"], [1, "a"]),
