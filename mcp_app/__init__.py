@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from .authoring.metadata import Icon
     from .authoring.prompt import Message, Prompt, Prompts, prompt
     from .authoring.resource import Resource, Resources, UnknownResource, resource
-    from .authoring.tool import Registry, Tool, tool
+    from .authoring.tool import Registry, Tool
+    from .authoring.tool_decorator import tool
     from .config.environment import FromEnvironment
     from .config.settings import Settings
     from .protocol import errors
@@ -77,7 +78,8 @@ _MODULES = {
     "config.settings": ("Settings",),
     "authoring.kind": ("Result",),
     "authoring.metadata": ("Icon",),
-    "authoring.tool": ("Registry", "Tool", "tool"),
+    "authoring.tool": ("Registry", "Tool"),
+    "authoring.tool_decorator": ("tool",),
     "app": ("create_app",),
 }
 """Module -> its public names; the same as the imports above, which are for type checkers."""

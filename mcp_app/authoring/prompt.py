@@ -81,6 +81,7 @@ class Prompt:
     typed: TypedFunction = field(repr=False)
     time_limit: ClassVar[float | None] = None
     linkable: ClassVar[bool] = False
+    at_once: ClassVar[None] = None
     noun: ClassVar[Literal["prompt"]] = "prompt"
     encode_item: ClassVar[None] = None
     """None: the function returns, it does not yield."""

@@ -119,6 +119,7 @@ class Reading:
     uri: str
     time_limit: ClassVar[float | None] = None
     linkable: ClassVar[bool] = False
+    at_once: ClassVar[None] = None
     noun: ClassVar[Literal["resource"]] = "resource"
     encode_item: ClassVar[None] = None  # it returns, it does not yield
 

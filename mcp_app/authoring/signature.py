@@ -77,6 +77,14 @@ class Signature:
     listed, and those that callers do not see."""
     model_parameter: str | None = None
 
+    @property
+    def by_name(self) -> dict[str, tuple[str, str | None]]:
+        """For each name that callers use: the function's parameter with its value, and the field of the model there."""
+        if self.model_parameter is None:
+            return {called: (attribute.removeprefix("p_"), None) for called, attribute in self.attributes.items()}
+        fields = self.parameters.model_fields.items()
+        return {field.alias or name: (self.model_parameter, name) for name, field in fields}
+
     def decoded(self, name: str, texts: list[str]) -> Any:
         """The value of a parameter from its texts, as far as pydantic cannot convert them itself: lists of one item,
         and enumerations whose values are not strings."""

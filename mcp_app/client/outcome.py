@@ -53,6 +53,7 @@ _BY_CODE = {
     "purged": Status.LOST,
     "draining": Status.UNREACHABLE,
     "overloaded": Status.UNREACHABLE,
+    "queue_full": Status.UNREACHABLE,
 }
 
 # 429 and 503: the same call may succeed later.

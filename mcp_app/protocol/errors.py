@@ -4,66 +4,20 @@
     ├── RequestError            refused before a run starts: always JSON with a 4xx (503 while draining)
     │   └── InvalidRequest, InvalidParams, UnknownTool, UnknownRun, UnknownRoute, RunConflict, MethodNotAllowed,
     │       NotAcceptable, BodyTimeout, BodyTooLarge, UnsupportedMediaType, HostNotAllowed, OriginNotAllowed,
-    │       AnonymousNotAllowed, CrossSiteNotAllowed, NotReadOnly, Overloaded, Draining
+    │       AnonymousNotAllowed, CrossSiteNotAllowed, NotReadOnly, QueueFull, Overloaded, Draining
     ├── RunError                a run ended without a result: the last event of its stream, or a 5xx as JSON
     │   └── ToolFailed, TimeCap, Shutdown, Cancelled, Left, EventTooLarge
     ├── InternalError           a defect of the server, masked
     ├── Purged                  a reader fell behind what the event log keeps
     └── ToolError               raised by a tool's author: its message is meant for the caller
 
-A caller sees `object()`, and no internal of the process; the log has those, under `error_id`. No HTTP is built here.
+The root is in error_root.py. No HTTP is built here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
-
 from .error_kind import ErrorKind
-
-
-class McpAppError(Exception):
-    """The root. `code` is the stable identifier on the wire, `status` the HTTP status of the error sent as JSON.
-
-    `hint` says what the caller can do about it, `suggestion` which names are similar to an unknown one. `details` lists
-    the invalid fields, each with `field` and `problem`. `error_id` leads an operator to the log entry with the details
-    hidden from the caller. `headers` are HTTP header fields that the status requires (Allow, Retry-After).
-    """
-
-    code: ClassVar[str]
-    status: ClassVar[int]
-    error_kind: ClassVar[ErrorKind] = ErrorKind.SERVER
-    hint: str = ""
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        hint: str | None = None,
-        suggestion: str = "",
-        details: Sequence[Mapping[str, str]] = (),
-        error_id: str | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        if not hasattr(type(self), "code"):
-            raise TypeError(f"{type(self).__name__} is abstract: raise one of its subclasses")
-        super().__init__(message)
-        self.message = str(message)  # authors raise ToolError(error) from error
-        self.hint = self.hint if hint is None else str(hint)
-        self.suggestion = suggestion
-        self.details = tuple(details)
-        self.error_id = error_id
-        self.headers = dict(headers or {})
-
-    def object(self) -> dict[str, Any]:
-        """The error object: the same in the stream and in JSON."""
-        hint = f"{self.suggestion} {self.hint}".lstrip()
-        fields: dict[str, Any] = {"code": self.code, "message": self.message, "hint": hint}
-        if self.details:
-            fields["details"] = [dict(detail) for detail in self.details]
-        if self.error_id is not None:
-            fields["error_id"] = self.error_id
-        return fields
+from .error_root import McpAppError as McpAppError
 
 
 class RequestError(McpAppError):
@@ -196,6 +150,14 @@ class CrossSiteNotAllowed(RequestError):
     code = "cross_site_not_allowed"
     status = 403
     hint = "Call from a page of this server, or from one whose origin is in MCP_APP_ALLOWED_ORIGINS."
+
+
+class QueueFull(RequestError):
+    """As many calls wait for this tool, or for this value of its parameter, as may (RFC 6585, 4)."""
+
+    code = "queue_full"
+    status = 429
+    hint = "Try again after the seconds in Retry-After."
 
 
 class Overloaded(RequestError):

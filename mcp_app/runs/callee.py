@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
+from ..authoring.at_once import AtOnce
 from ..authoring.kind import Encoded, Kind
 
 
@@ -35,6 +36,10 @@ class Callee(Protocol):
     @property
     def time_limit(self) -> float | None:
         """Seconds after which a run of it is ended, where that is earlier than the cap."""
+
+    @property
+    def at_once(self) -> AtOnce | None:
+        """How many calls of it work at once; None where that is not limited."""
 
     @property
     def linkable(self) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, Coroutine, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import aclosing
 from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, NamedTuple
@@ -21,6 +21,8 @@ from .callee import Callee, called
 from .from_thread import Item, Waits
 from .sends import Emit, Sends, check_waited
 from .threads import QUEUE_SECONDS, Channel, Threads
+
+Until = Callable[[asyncio.Future[Any]], object]
 
 _MISUSED = (AttributeError, TypeError)
 """What a coroutine raises that is taken for its result: an `await` may have been forgotten."""
@@ -38,9 +40,16 @@ class Outcome(NamedTuple):
 
 
 def work(
-    callee: Callee, arguments: dict[str, Any], caller: Caller, emit: Emit, threads: Threads, run: str = ""
+    callee: Callee,
+    arguments: dict[str, Any],
+    caller: Caller,
+    emit: Emit,
+    threads: Threads,
+    run: str = "",
+    until: Until | None = None,
 ) -> Coroutine[Any, Any, Outcome]:
-    """Run the function to its end. `run` names the run in the log.
+    """Run the function to its end. `run` names the run in the log. `until` is called with the outcome of a thread,
+    which may work for longer than its run.
 
     Raises whatever it raises, ToolFailed for what cannot be sent, EventTooLarge for a part, and NoThread when none
     is free for it.
@@ -53,7 +62,7 @@ def work(
         case Kind.ASYNC_GENERATOR:
             return _async_generator(callee, arguments, caller, emit)
         case Kind.FUNCTION | Kind.GENERATOR:
-            return _in_thread(callee, arguments, caller, emit, threads, run)
+            return _in_thread(callee, arguments, caller, emit, threads, run, until)
 
 
 async def _coroutine(callee: Callee, arguments: dict[str, Any], caller: Caller, emit: Emit) -> Outcome:
@@ -108,7 +117,13 @@ def _check_eager(callee: Callee, value: Any) -> None:
 
 
 async def _in_thread(
-    callee: Callee, arguments: dict[str, Any], caller: Caller, emit: Emit, threads: Threads, run: str
+    callee: Callee,
+    arguments: dict[str, Any],
+    caller: Caller,
+    emit: Emit,
+    threads: Threads,
+    run: str,
+    until: Until | None,
 ) -> Outcome:
     channel: Channel[Item] = Channel(asyncio.get_running_loop(), lambda item: item.size)
     waits = Waits(channel)
@@ -123,6 +138,8 @@ async def _in_thread(
         ) as outcome,
         waits.answered(),
     ):
+        if until is not None:
+            until(outcome)
         while items := await channel.take():
             for events in waits.begin(items):
                 await emit(events)

@@ -6,13 +6,10 @@ Time is the event loop's clock. HTTP is not known here.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import math
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from typing import Any
-
-from pydantic_core import to_json
 
 from ..aio.deadlines import Deadlines
 from ..asking import Asker
@@ -20,13 +17,15 @@ from ..authoring.context import Caller
 from ..config.memory import memory_limit
 from ..config.settings import Settings
 from ..eventlog import EventLog
-from ..protocol.errors import Draining, Left, Overloaded, RunConflict, Shutdown, UnknownRun
+from ..protocol.errors import Draining, Left, Overloaded, Shutdown, UnknownRun
 from ..protocol.event import number
 from ..protocol.http.trace import Trace, extract_trace
 from ..protocol.policy import OnLeave, Policy
 from .callee import Callee
+from .keys import RunKeys, call_digest
 from .loop_watch import LoopWatch
 from .memory import RUN_BYTES, Memory, request_bytes
+from .queues import Queues
 from .results import Bounds
 from .run import Host, Run, expiries
 from .threads import Threads
@@ -48,6 +47,7 @@ class Runs:
 
     def __init__(self, settings: Settings, log: EventLog) -> None:
         self.threads = Threads(settings.threads)
+        self.queues = Queues()
         self.watch = LoopWatch(self.threads)
         self.draining = False
         self.started = 0
@@ -68,8 +68,7 @@ class Runs:
         self.memory = Memory(quarter if settings.working_bytes is None else settings.working_bytes)
         chosen = "keep_bytes" in settings.model_fields_set
         self._keep_bytes = settings.keep_bytes if chosen else min(settings.keep_bytes, quarter)
-        self._keys: dict[tuple[str, str], tuple[bytes, str]] = {}
-        self._key_of: dict[str, tuple[str, str]] = {}
+        self._keys = RunKeys()
         self._host = Host(
             log,
             self.threads,
@@ -122,11 +121,14 @@ class Runs:
         asker: how the function asks its caller back; None where it cannot.
         trace: the caller's trace context; by default that of the headers.
 
-        Raises Draining or Overloaded, both with Retry-After.
+        Raises Draining, Overloaded and, for a tool that works on so many calls at once, QueueFull; all with
+        Retry-After.
         """
         size = RUN_BYTES + request_bytes(body, headers)
         self.check(size)
-        call = b"" if key is None else _digest(callee, arguments if identity is None else identity)
+        limit = callee.at_once
+        ticket = None if limit is None else self.queues.join(callee.name, limit, arguments)
+        call = b"" if key is None else call_digest(callee, arguments if identity is None else identity)
         cap = self._cap(callee, policy.promoted_to or policy, cap_seconds)
         caller = Caller(
             principal=principal,
@@ -137,18 +139,28 @@ class Runs:
             trace=extract_trace(headers) if trace is None else trace,
         )
         unless_promoted = math.inf if policy.promoted_to is None else self._settings.cap_seconds
-        run = Run(callee, policy, caller, self._host, cap=cap, unless_promoted=unless_promoted, size=size)
+        run = Run(
+            callee,
+            policy,
+            caller,
+            self._host,
+            cap=cap,
+            unless_promoted=unless_promoted,
+            size=size,
+            ticket=ticket,
+        )
         self.started += 1
         self._runs[run.id] = run
         self._working.add(run)
         if key is not None:
-            self._keys[principal, key] = (call, run.id)
-            self._key_of[run.id] = (principal, key)
+            self._keys.remember(principal, key, call, run.id)
         try:
             await run.begin(arguments, {**(metadata or {}), "cap_seconds": number(cap)})
         except BaseException:
             self._working.discard(run)
             run.release_request()
+            if ticket is not None:
+                ticket.leave()
             self._drop(run)
             raise
         return run
@@ -180,13 +192,8 @@ class Runs:
 
     def find_by_key(self, key: str, principal: str, callee: Callee | None, identity: Mapping[str, Any]) -> Run | None:
         """The run that was started with that key; None if there is none. Raises RunConflict if `identity` differs."""
-        known = self._keys.get((principal, key))
-        if known is None:
-            return None
-        call, run_id = known
-        if callee is not None and call != _digest(callee, identity):
-            raise RunConflict("This run key belongs to a call of another tool or with other parameters.")
-        return self._runs[run_id]
+        run_id = self._keys.find(principal, key, callee, identity)
+        return None if run_id is None else self._runs[run_id]
 
     def forget(self, run: Run) -> None:
         """Do not keep the run once it has ended, although its policy says so: no caller can come back to it, unless to
@@ -285,14 +292,5 @@ class Runs:
     def _drop(self, run: Run) -> None:
         self._runs.pop(run.id, None)
         run.release_log()  # which a slow reader may have kept it from, long after its end
-        key = self._key_of.pop(run.id, None)
-        if key is not None and self._keys[key][1] == run.id:
-            del self._keys[key]
+        self._keys.forget(run.id)
         self._log.forget(run.id)
-
-
-def _digest(callee: Callee, arguments: Mapping[str, Any]) -> bytes:
-    """What makes two calls the same: callee and parameters, as a digest, since parameters can be large."""
-    # Arguments may be what JSON cannot carry: bytes decoded from base64, NaN.
-    call = to_json([callee.name, arguments], bytes_mode="base64", inf_nan_mode="strings", fallback=repr)
-    return hashlib.sha256(call).digest()

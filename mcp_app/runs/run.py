@@ -31,17 +31,13 @@ from .failure import run_error
 from .holder import WORKING
 from .last_event import last_event
 from .memory import RUN_BYTES, Memory, Share
+from .queues import Ticket, in_turn
 from .results import Bounds, Results, Weighed
+from .stopping import stop
 from .threads import Threads
 from .writer import Writer
 
 logger = logging.getLogger("mcp_app.runs")
-
-STOP_GRACE = 5.0
-"""Seconds that a cancelled function has for its cleanup before it is cancelled again."""
-
-STOP_TRIES = 5
-"""Times it is cancelled again, a second apart: `asyncio.wait_for` of Python 3.11 can swallow one."""
 
 
 class Host(NamedTuple):
@@ -122,9 +118,11 @@ class Run:
         cap: float,
         unless_promoted: float = math.inf,
         size: int = 0,
+        ticket: Ticket | None = None,
     ) -> None:
         """`cap`: seconds until it ends whatever it does. `unless_promoted`: the same, unless it is promoted before.
-        `size`: bytes that it holds besides its events while the function works."""
+        `size`: bytes that it holds besides its events while the function works. `ticket`: its place among the calls
+        that wait for each other."""
         self.id = os.urandom(16).hex()
         short, trace = self.id[:ID_CHARACTERS], caller.trace.trace_id
         self.label = short if trace is None else f"{short} [trace_id {trace}]"
@@ -148,6 +146,7 @@ class Run:
         self._followers: dict[Reader, None] = {}  # an empty set is three times as large
         self._task: asyncio.Task[None] | None = None
         self._began = caller.clock()
+        self._ticket = ticket
         self._unless_promoted = unless_promoted
 
     # --- its life ----------------------------------------------------------------------------------------------------
@@ -324,9 +323,10 @@ class Run:
         name = self.callee.name
         WORKING.set((self.callee, self.id))
         try:
-            outcome = await work(
-                self.callee, arguments, self._caller, self._writer.emit, self._host.threads, self.label
-            )
+            ticket, emit, threads = self._ticket, self._writer.emit, self._host.threads
+            until = None if ticket is None else ticket.until
+            working = work(self.callee, arguments, self._caller, emit, threads, self.label, until)
+            outcome = await (working if ticket is None else in_turn(ticket, working, emit))
             large = self._writer.must_link(outcome.result.data)
             end: Outcome | McpAppError = await self._linked(outcome.result) if large else outcome
         except BaseException as error:
@@ -360,17 +360,10 @@ class Run:
 
     async def _close(self, end: McpAppError | InputRequired) -> None:
         await self._finish(end)
-        task = self._task
-        if task is None:
-            return
-        for seconds in (STOP_GRACE, *[1.0] * STOP_TRIES):
-            task.cancel()
-            self._writer.refuse()
-            done, _ = await asyncio.wait({task}, timeout=seconds)
-            self._writer.release()
-            if done:
-                return
-        logger.error("run %s: %s does not stop when it is cancelled", self.label, self.callee.name)
+        if self._task is not None and not await stop(self._task, self._writer):
+            logger.error("run %s: %s does not stop when it is cancelled", self.label, self.callee.name)
+        elif self._ticket is not None:
+            self._ticket.leave()  # where it never began
 
     def _end(self, code: str) -> None:
         """The run ends here: from now on nothing is appended but its last event."""

@@ -75,6 +75,8 @@ class Metrics:
         yield from _metric("mcp_app_runs_started_total", "counter", "Runs started.", runs.started)
         yield from _labelled("mcp_app_runs_ended_total", "Runs ended, by how.", "code", runs.ended)
         yield from _metric("mcp_app_runs_working", "gauge", "Runs being worked on now.", runs.working)
+        queued = runs.queues.waiting
+        yield from _metric("mcp_app_runs_queued", "gauge", "Runs waiting for others of their tool.", queued)
         yield from _metric("mcp_app_runs_kept", "gauge", "Runs that can be read now.", runs.kept)
         yield from _metric("mcp_app_working_bytes", "gauge", "Bytes held by runs being worked on.", runs.memory.held)
         yield from _metric("mcp_app_kept_bytes", "gauge", "Bytes kept of finished runs.", runs.kept_bytes)

@@ -14,7 +14,8 @@ from pydantic import SecretStr
 
 from mcp_app.authoring.prompt import Prompts
 from mcp_app.authoring.resource import Resources
-from mcp_app.authoring.tool import Registry, Tool, tool
+from mcp_app.authoring.tool import Registry, Tool
+from mcp_app.authoring.tool_decorator import tool
 from mcp_app.config.settings import Settings
 from mcp_app.endpoint import Endpoint
 from mcp_app.eventlog.memory import MemoryLog

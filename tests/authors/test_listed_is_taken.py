@@ -488,7 +488,7 @@ def lone() -> str:
     [
         ("readonly", "Did you mean read_only"),
         ("timelimit", "Did you mean time_limit"),
-        ("zzz", "There are description,"),
+        ("zzz", "There are at_once, description,"),
     ],
 )
 def test_an_option_that_tool_does_not_have(option: str, said: str) -> None:

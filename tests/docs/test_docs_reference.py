@@ -18,7 +18,7 @@ from mcp_app.cli import _parser
 from mcp_app.client.outcome import Status
 from mcp_app.manifest import load_manifest
 from mcp_app.protocol import plain
-from mcp_app.protocol.errors import McpAppError, RunError, ToolError
+from mcp_app.protocol.errors import McpAppError, RequestError, RunError, ToolError
 from mcp_app.routes import table
 from mcp_app.web import pages
 
@@ -56,7 +56,7 @@ def test_routes_and_their_methods() -> None:
 
 def errors(root: type[McpAppError] = McpAppError) -> Iterator[type[McpAppError]]:
     for each in root.__subclasses__():
-        if "code" in vars(each) and each.__module__ == root.__module__:
+        if "code" in vars(each) and each.__module__ == RequestError.__module__:
             yield each
         yield from errors(each)
 

@@ -7,7 +7,8 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mcp_app.authoring.tool import Tool, tool
+from mcp_app.authoring.tool import Tool
+from mcp_app.authoring.tool_decorator import tool
 from mcp_app.config.settings import Settings
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.protocol.event import Entry, Event

@@ -102,6 +102,7 @@ RPC_CODES: Mapping[type[errors.McpAppError], tuple[Code, int]] = MappingProxyTyp
         errors.OriginNotAllowed: (Code.INVALID_REQUEST, 403),
         errors.AnonymousNotAllowed: (Code.INVALID_REQUEST, 403),
         errors.CrossSiteNotAllowed: (Code.INVALID_REQUEST, 403),
+        errors.QueueFull: (Code.INTERNAL_ERROR, 429),
         errors.Overloaded: (Code.INTERNAL_ERROR, 503),
         errors.Draining: (Code.INTERNAL_ERROR, 503),
         errors.Purged: (Code.INVALID_REQUEST, 410),
