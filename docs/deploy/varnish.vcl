@@ -1,6 +1,7 @@
 # Varnish in front of mcp-app, which listens on 127.0.0.1:8000 without TLS; whoever ends TLS stands before Varnish.
 # A client that has left a stream is noticed when a second or third heartbeat cannot be written to it
-# (MCP_APP_HEARTBEAT_SECONDS); one that waits for a JSON answer is not: its tool works on, to the cap at most.
+# (MCP_APP_HEARTBEAT_SECONDS); one that waits for a JSON answer of the plain dialect is not: its tool works on, to the
+# cap at most.
 # Started with `-p send_timeout=86400`: by default Varnish cuts an answer of more than 600 s, as a session's stream is.
 
 vcl 4.1;
@@ -8,7 +9,7 @@ vcl 4.1;
 backend mcp_app {
     .host = "127.0.0.1";
     .port = "8000";
-    # Longer than MCP_APP_CAP_SECONDS (120 s): a JSON answer is silent until it is there.
+    # Longer than MCP_APP_CAP_SECONDS (120 s): a JSON answer of the plain dialect is silent until it is there.
     .first_byte_timeout = 180s;
     # Longer than the heartbeat (15 s), which keeps a quiet stream open for as long as it lasts.
     .between_bytes_timeout = 60s;
