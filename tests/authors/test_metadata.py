@@ -90,7 +90,7 @@ def test_a_file_that_is_no_picture_is_refused(tmp_path: Path) -> None:
         Icon(tmp_path / "none.png")
 
 
-def one() -> str:
+def weathervane() -> str:
     return ""
 
 
@@ -118,15 +118,15 @@ def one() -> str:
 )
 def test_what_cannot_be_told_is_refused_with_its_name(define: Any, options: dict[str, Any], reason: str) -> None:
     with pytest.raises(ToolDefinitionError) as refused:
-        define(**options)(one)
-    assert "one" in str(refused.value)
+        define(**options)(weathervane)
+    assert "weathervane" in str(refused.value)
     assert reason in str(refused.value)
 
 
 def test_later_changes_of_what_was_given_have_no_effect() -> None:
     meta: dict[str, Any] = {"x": [1]}
     icons = [Icon("https://a.example/i.png")]
-    made = tool(meta=meta, icons=icons)(one)
+    made = tool(meta=meta, icons=icons)(weathervane)
     meta["x"].append(2)
     meta["y"] = 1
     icons.clear()
@@ -151,9 +151,9 @@ def test_of_many_the_first_are_named() -> None:
 async def test_the_start_says_it_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
     long = "x" * 2049
     app = create_app(
-        tools=Registry([tool(name="told", description=long)(one), tool(name="short")(one)]),
-        resources=[resource("a://b", name="read", description=long)(one)],
-        prompts=[prompt(name="asked", description=long)(one)],
+        tools=Registry([tool(name="told", description=long)(weathervane), tool(name="short")(weathervane)]),
+        resources=[resource("a://b", name="read", description=long)(weathervane)],
+        prompts=[prompt(name="asked", description=long)(weathervane)],
         instructions=long,
     )
     with caplog.at_level(logging.WARNING, "mcp_app"):
@@ -166,7 +166,7 @@ async def test_the_start_says_it_in_one_line(caplog: pytest.LogCaptureFixture) -
 
 
 async def test_a_start_with_short_texts_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    app = create_app(tools=[tool(description="x" * 2048)(one)], instructions="x" * 2048)
+    app = create_app(tools=[tool(description="x" * 2048)(weathervane)], instructions="x" * 2048)
     with caplog.at_level(logging.WARNING, "mcp_app"):
         async with app.test_app():
             pass

@@ -83,7 +83,7 @@ async def test_every_address_has_the_prefix(
         assert f'"{base}{EVENTS}"' in text
         assert f'"{base}/mcp"' in text
         assert f'"{base}/mcp/server-card"' in text
-        assert {address.removeprefix(base)[:1] for address in _urls(text) if address.startswith(base)} == {"/"}
+        assert all(address.startswith(f"{base}/") for address in _urls(text)), _urls(text)
 
 
 def _urls(text: str) -> list[str]:
