@@ -23,15 +23,16 @@ _BOUNDS = (
 
 def tool_lines(tools: Sequence[object]) -> Iterator[str]:
     """A paragraph for each tool of the tools route's answer, with an empty line between two. What is not as expected is
-    left out: other servers speak this, too."""
-    for position, tool in enumerate(each for each in tools if isinstance(each, Mapping)):
+    left out, as is a tool without a name: other servers speak this, too."""
+    named = (each for each in tools if isinstance(each, Mapping) and isinstance(each.get("name"), str))
+    for position, tool in enumerate(named):
         if position:
             yield ""
         yield from map(harmless, _tool(tool))
 
 
 def _tool(tool: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{tool.get('name')}  (read only)" if tool.get("read_only") is True else str(tool.get("name"))
+    yield f"{tool['name']}  (read only)" if tool.get("read_only") is True else tool["name"]
     description = tool.get("description")
     if isinstance(description, str) and description:
         first_paragraph = description.partition("\n\n")[0]
