@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -40,6 +41,14 @@ released_run = hypercorn.asyncio.run._run
 
 START_SECONDS = 30.0
 """Generous: two cores, and other tests on them."""
+
+
+def eventually(holds: Callable[[], object], what: Sequence[str] = ()) -> None:
+    """Wait until `holds()`, which is looked at often; an error with the last lines of `what` when it does not come."""
+    until = time.monotonic() + START_SECONDS
+    while not holds():
+        assert time.monotonic() < until, "\n".join(what[-10:])
+        time.sleep(0.02)
 
 
 @functools.cache

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
-import pty
 import signal
 import ssl
-import subprocess
 import sys
-import termios
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from live_server import START_SECONDS, LiveServer, certificates, process
+from live_server import START_SECONDS, LiveServer, certificates, eventually, process
+from serve_terminal import in_terminal
 
 from mcp_app.server.certificates import ensure
-
-ROOT = Path(__file__).parent.parent.parent
 
 TOOLS = """
 import asyncio, pathlib
@@ -42,56 +33,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def eventually(holds: Callable[[], object]) -> None:
-    until = time.monotonic() + START_SECONDS
-    while not holds():
-        assert time.monotonic() < until
-        time.sleep(0.02)
-
-
 # --- with a terminal -------------------------------------------------------------------------------------------------
-
-
-class Terminal:
-    """A shell's: the process leads its session, and has it as its controlling terminal and its standard streams."""
-
-    def __init__(self, folder: Path, *words: str) -> None:
-        self._ours, theirs = pty.openpty()
-        command = [sys.executable, "-m", "mcp_app", "serve", "my_tools.py", "--no-tls", "--bind", "127.0.0.1:0", *words]
-        env = os.environ | {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(folder)}
-        self.process = subprocess.Popen(
-            command, cwd=folder, env=env, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
-        )  # fmt: skip
-        os.close(theirs)
-        self.shown = ""
-
-    def show(self, words: str) -> str:
-        """Read until these words are on the screen."""
-        until = time.monotonic() + START_SECONDS
-        while words not in self.shown:
-            assert time.monotonic() < until, self.shown
-            self.shown += os.read(self._ours, 4096).decode()
-        return self.shown
-
-    def close(self) -> None:
-        """Close the window: the kernel sends SIGHUP."""
-        os.close(self._ours)
-
-    def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
-
-@contextlib.contextmanager
-def in_terminal(folder: Path, *words: str) -> Iterator[tuple[Terminal, str]]:
-    terminal = Terminal(folder, *words)
-    try:
-        shown = terminal.show("Stop with Ctrl-C")
-        yield terminal, next(line.strip() for line in shown.splitlines() if line.startswith("  http://"))
-    finally:
-        terminal.kill()
 
 
 @pytest.mark.parametrize("words", [(), ("--reload",)], ids=["alone", "reload"])
@@ -212,4 +154,4 @@ def test_what_was_started_by_nohup_ignores_it(folder: Path) -> None:
     with process(command=command, cwd=folder, session=True) as server:
         hang_up(server)
         assert is_up(server)
-        assert not any("SIGHUP" in line for line in server.output)
+    assert not any("SIGHUP" in line for line in server.output)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import time
 from pathlib import Path
 
 import httpx
 import pytest
-from live_server import START_SECONDS, LiveServer, process
-
-from tests.cli.test_serve_hangup import in_terminal
+from live_server import START_SECONDS, LiveServer, eventually, process
+from serve_terminal import in_terminal
 
 TOOLS = """
 import os, pathlib, re, threading, time
@@ -65,11 +63,8 @@ def configure(folder: Path, loop: str) -> None:
 def hold(folder: Path, url: str, tool: str) -> None:
     """Call it, and return when it holds the loop; its caller waits for nothing, nor does the answer come."""
     with contextlib.suppress(httpx.ReadTimeout):
-        httpx.post(f"{url}/api/v1/mcp/runs", json={"tool": tool}, timeout=0.5)
-    until = time.monotonic() + START_SECONDS
-    while not (folder / "begun").exists():
-        assert time.monotonic() < until
-        time.sleep(0.01)
+        httpx.post(f"{url}/api/v1/mcp/runs", json={"tool": tool}, timeout=httpx.Timeout(START_SECONDS, read=0.5))
+    eventually((folder / "begun").exists)
 
 
 def send(server: LiveServer, *numbers: signal.Signals) -> int:

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from live_server import serving
 
 from mcp_app import create_app, tool
 from mcp_app.cli import main
-from tests.live_server import serving
 
 ROOT = Path(__file__).parent.parent.parent
 SECONDS = 30.0

@@ -13,11 +13,11 @@ from typing import Any
 
 import httpx
 import pytest
+from live_server import LiveServer, process
 
 from mcp_app.runs.holder import Holder
 from mcp_app.runs.loop_watch import LoopWatch
 from mcp_app.runs.threads import Threads
-from tests.live_server import LiveServer, process
 
 WITHIN = 20.0
 ROUTE = "/api/v1/mcp/sse"

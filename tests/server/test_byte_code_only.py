@@ -8,8 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
-
-from tests.live_server import process
+from live_server import process
 
 ROOT = Path(__file__).parent.parent.parent
 WITHIN = 30.0

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from live_server import certificates, process
 
-from tests.live_server import certificates, process
 from tests.server.raw_h2 import raw_h2
 
 WITHIN = 30.0
