@@ -6,6 +6,7 @@ Not a test. Nothing else of a file may be changed.
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -56,6 +57,8 @@ class Proxy:
     at_once: bool = True
     """Leaving a JSON answer is noticed, too."""
     environment: Callable[[Place], Mapping[str, str]] = field(default=lambda _: {})
+    stopped: int = 0
+    """Its exit status when it is told to stop."""
 
     def text(self, place: Place, *, below: bool = False) -> str:
         text = (FILES / self.file).read_text()
@@ -142,6 +145,7 @@ PROXIES: Mapping[str, Proxy] = {
         ),
         lambda program, place: [program, "-db", "-f", str(place.directory / "proxy.conf")],
         (("    default_backend ", "    http-request replace-path /tools(/.*) \\1\n    default_backend "),),
+        stopped=-signal.SIGTERM,
     ),
     "caddy": Proxy(
         "Caddyfile",
@@ -201,7 +205,20 @@ def proxied(name: str, program: str, server: LiveServer, directory: Path, *, bel
             yield url
         finally:
             child.terminate()
-            child.wait(SECONDS)
+            late = _late(child)
+    assert not late, f"{name} did not stop; it said:\n{Path(log.name).read_text()}"
+    assert child.returncode == proxy.stopped, f"exit status {child.returncode}:\n{Path(log.name).read_text()}"
+
+
+def _late(child: subprocess.Popen[bytes]) -> bool:
+    """Wait for the child's end; kill it and return True when it does not come."""
+    try:
+        child.wait(SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait(SECONDS)
+        return True
+    return False
 
 
 def client(http2: bool = False) -> httpx.Client:

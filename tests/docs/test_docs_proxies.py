@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 from doc_page import ROOT
-from live_server import LiveServer, process
+from live_server import LiveServer, eventually, process
 from proxies import FILES, NAME, PROXIES, SECONDS, client, proxied
 
 from mcp_app import Settings
@@ -69,13 +68,6 @@ def call(count: int) -> dict[str, object]:
     return {"tool": "steps", "params": {"count": count}}
 
 
-def eventually(holds: Callable[[], object], what: Sequence[str] = ()) -> None:
-    until = time.monotonic() + SECONDS
-    while not holds():
-        assert time.monotonic() < until, "\n".join(what[-10:])
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize(("name", "http2"), WAYS)
 def test_each_event_passes_before_the_next_is_made_and_leaving_reaches_the_tool(
     name: str, http2: bool, program: Callable[[str], str], tmp_path: Path
@@ -107,8 +99,9 @@ def test_a_json_answer_is_given_up_where_the_file_says_so(
     says = "of a stream and of a JSON answer" in (FILES / PROXIES[name].file).read_text()
     assert says == PROXIES[name].at_once
     with running(name, program, tmp_path) as (server, url):
+        patience = httpx.Timeout(SECONDS, read=1)
         with client() as through, pytest.raises(httpx.ReadTimeout):
-            through.post(url + SSE, json=call(1), headers={"Accept": "application/json"}, timeout=1)
+            through.post(url + SSE, json=call(1), headers={"Accept": "application/json"}, timeout=patience)
         eventually(lambda: (tmp_path / "begun-0").exists())
         if says:
             eventually(lambda: "over: left" in server.output, server.output)
