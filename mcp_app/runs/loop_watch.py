@@ -9,6 +9,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..aio.signal_mask import stops_for_main_thread_only
@@ -40,9 +41,6 @@ class _Probe:
     answered: float | None = None
     reported: bool = False
 
-    def answer(self) -> None:
-        self.answered = time.monotonic()
-
 
 @dataclass(slots=True)
 class _Line:
@@ -54,12 +52,14 @@ class _Line:
 
 
 class LoopWatch:
-    """Watches one event loop. `holds` and `seconds` count how often and for how long it was held."""
+    """Watches one event loop, in seconds of `clock`. `holds` and `seconds` count how often and for how long it was
+    held."""
 
-    def __init__(self, threads: Threads) -> None:
+    def __init__(self, threads: Threads, clock: Callable[[], float] = time.monotonic) -> None:
         self.holds = 0
         self.seconds = 0.0
         self._threads = threads
+        self._clock = clock
         self._lines: dict[str, _Line] = {}
         self._stop: threading.Lock | None = None
 
@@ -80,9 +80,9 @@ class LoopWatch:
 
     def _watch(self, stop: threading.Lock) -> None:
         probe: _Probe | None = None
-        due, before = time.monotonic() + _TICK, self._stack.cpu_seconds()
+        due, before = self._clock() + _TICK, self._stack.cpu_seconds()
         while not stop.acquire(timeout=_TICK):
-            now, after = time.monotonic(), self._stack.cpu_seconds()
+            now, after = self._clock(), self._stack.cpu_seconds()
             late = now - due
             if late >= HELD and after.process - before.process < HELD:  # the machine stood still, or others had it
                 if probe is not None:
@@ -101,10 +101,13 @@ class LoopWatch:
     def _ask(self, since: float, holder: Holder | None = None) -> _Probe | None:
         probe = _Probe(since, holder)
         try:
-            self._loop.call_soon_threadsafe(probe.answer)
+            self._loop.call_soon_threadsafe(self._answer, probe)
         except RuntimeError:  # the loop is closed: the process is exiting
             return None
         return probe
+
+    def _answer(self, probe: _Probe) -> None:
+        probe.answered = self._clock()
 
     def _look_again(self, probe: _Probe, now: float) -> _Probe | None:
         """None once the loop has come to the probe. A turn of many functions, each of them short, is nobody's."""
@@ -135,7 +138,7 @@ class LoopWatch:
             return
         self.holds += 1
         self.seconds += seconds
-        now = time.monotonic()
+        now = self._clock()
         line = self._lines.get(holder.name)
         if line is not None and now - line.at < _AGAIN:
             line.more += 1

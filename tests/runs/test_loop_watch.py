@@ -238,12 +238,9 @@ def test_it_is_counted(server: LiveServer) -> None:
     assert metric("mcp_app_loop_held_seconds_total") >= 0.1
 
 
-async def test_one_line_a_minute_for_each_and_the_next_says_how_many_more(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_one_line_a_minute_for_each_and_the_next_says_how_many_more(caplog: pytest.LogCaptureFixture) -> None:
     now = 1000.0
-    monkeypatch.setattr("mcp_app.runs.loop_watch.time.monotonic", lambda: now)
-    watch = LoopWatch(Threads(1))
+    watch = LoopWatch(Threads(1), lambda: now)
     one, other = Holder("tool one", "at t.py:1 in one", "0123abcd"), Holder("tool other")
     with caplog.at_level(logging.WARNING, "mcp_app.runs"):
         for _ in range(5):
