@@ -281,7 +281,9 @@ async def begin(old: Old, count: int, **params: Any) -> list[int]:
 
 
 @pytest.mark.parametrize("size", [300_000, 700_000, 900_000, 3_000_000])
-async def test_large_answers_wait_for_a_client_that_reads_slowly(stage: Stage, size: int) -> None:
+@on_loop_clock
+async def test_large_answers_wait_for_a_client_that_reads_slowly(size: int) -> None:
+    stage = Stage()
     stage.tools.add(large)
     old = await connected(stage)
     ids = await begin(old, 6, name="large", arguments={"size": size})
@@ -291,9 +293,12 @@ async def test_large_answers_wait_for_a_client_that_reads_slowly(stage: Stage, s
     assert sorted(each["id"] for each in found if "id" in each) == ids
     assert [each["method"] for each in found if "method" in each] == ["notifications/tools/list_changed"]
     assert (await old.request("ping"))["result"] == {}
+    await stage.close()
 
 
-async def test_a_tool_waits_for_a_client_that_reads_slowly(stage: Stage) -> None:
+@on_loop_clock
+async def test_a_tool_waits_for_a_client_that_reads_slowly() -> None:
+    stage = Stage()
     stage.tools.add(chatty)
     old = await connected(stage)
     (id_,) = await begin(old, 1, name="chatty", arguments={}, _meta={"progressToken": "t"})
@@ -304,6 +309,7 @@ async def test_a_tool_waits_for_a_client_that_reads_slowly(stage: Stage) -> None
         found.append(message["params"]["progress"])
     assert len(found) == 2000
     assert found == sorted(found)
+    await stage.close()
 
 
 async def test_only_so_many_requests_wait(stage: Stage) -> None:
