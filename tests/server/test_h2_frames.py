@@ -123,10 +123,11 @@ async def test_another_client_waits_for_a_few_frames_and_not_for_all(monkeypatch
         before = handled
         client.writer.write(FRAMES["PING"].serialize() * 7000)
         await client.writer.drain()
-        while handled - before < 7000 // FRAMES_PER_TURN:
-            seen = handled
-            await asyncio.sleep(0)
-            between.append(handled - seen)
+        async with asyncio.timeout(20):
+            while handled - before < 7000 // FRAMES_PER_TURN:
+                seen = handled
+                await asyncio.sleep(0)
+                between.append(handled - seen)
     assert max(between) <= 2, "turns of the flood's connection for each of ours"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from defects import Provoking, eventually
 from h2.errors import ErrorCodes
@@ -68,14 +70,15 @@ async def test_the_client_gets_window_to_finish_its_body_with(monkeypatch: pytes
     async with serving(Provoking()) as server, raw_h2(server.tls_port, client_tls()) as client:
         _, refused = await refused_before_its_body(client)
         sent = 0
-        while sent < size:
-            part = min(client.h2.local_flow_control_window(refused), 16384, size - sent)
-            if part == 0:
-                await client.read_for(0.02)
-                continue
-            client.h2.send_data(refused, bytes(part), end_stream=sent + part == size)
-            sent += part
-            await client.flush()
+        async with asyncio.timeout(20):
+            while sent < size:
+                part = min(client.h2.local_flow_control_window(refused), 16384, size - sent)
+                if part == 0:
+                    await client.read_for(0.02)
+                    continue
+                client.h2.send_data(refused, bytes(part), end_stream=sent + part == size)
+                sent += part
+                await client.flush()
         await client.read_for(0.2)
         assert client.reset_code(refused) is None
         assert not client.ended
@@ -94,6 +97,7 @@ async def test_no_more_than_its_bound_is_taken_of_an_endless_body(monkeypatch: p
 
 async def test_a_body_that_trickles_ends_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lingering, "LINGER_SECONDS", 0.5)
+    monkeypatch.setattr(lingering, "SILENCE_SECONDS", 3600.0)
     async with serving(Provoking()) as server, raw_h2(server.tls_port, client_tls()) as client:
         _, refused = await refused_before_its_body(client)
         for _ in range(1000):
