@@ -1,4 +1,4 @@
-"""Running a resource or a prompt as a server does, and holding what comes of it against MCP's own types."""
+"""Tools of one type, and running a resource or a prompt as a server does, held against MCP's own types. No test."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from jsonschema import Draft202012Validator, FormatChecker
 from mcp_types.methods import validate_server_result
 
+from mcp_app import Tool, tool
 from mcp_app.authoring.context import Caller
 from mcp_app.protocol.event import Event
 from mcp_app.runs.execution import work
@@ -23,6 +25,33 @@ WAV = b"RIFF\x26\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00
 WAV += b"data\x02\x00\x00\x00\x00\x00"
 
 REVISIONS = ("2025-11-25", "2026-07-28")
+
+
+def taking(annotation: Any, default: Any = ..., **options: Any) -> Tool:
+    """A tool named `function` with one parameter, `x`, of that type."""
+
+    def function(x: Any) -> None: ...
+
+    function.__annotations__ = {"x": annotation}
+    if default is not ...:
+        function.__defaults__ = (default,)
+    return tool(**options)(function)
+
+
+def returning(annotation: Any) -> Tool:
+    """A tool named `function` that declares to return that type."""
+
+    def function() -> None: ...
+
+    function.__annotations__ = {"return": annotation}
+    return tool(function)
+
+
+def is_listed(made: Tool, x: Any) -> bool:
+    """Whether a caller may send it, by the listed schema."""
+    schema = dict(made.input_schema)
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema, format_checker=FormatChecker()).is_valid({"x": x})
 
 
 async def called(callee: Any, arguments: dict[str, Any]) -> tuple[dict[str, Any], list[Event]]:

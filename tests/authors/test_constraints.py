@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
+from author_calls import taking
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, HttpUrl, SecretStr
 
-from mcp_app import Tool, ToolDefinitionError, tool
+from mcp_app import ToolDefinitionError, tool
 
 
 class Model(BaseModel):
@@ -22,13 +23,6 @@ class Model(BaseModel):
 
 def doubled(value: Any) -> Any:
     return value * 2
-
-
-def taking(annotation: Any) -> Tool:
-    def function(x: Any) -> None: ...
-
-    function.__annotations__ = {"x": annotation}
-    return tool(function)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
+from author_calls import returning
 from jsonschema import Draft202012Validator
 from pydantic import (
     AfterValidator,
@@ -27,7 +28,7 @@ from pydantic import (
     model_validator,
 )
 
-from mcp_app import Image, ResourceLink, Text, Tool, ToolDefinitionError, errors, tool
+from mcp_app import Image, ResourceLink, Text, ToolDefinitionError, errors, tool
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
 
@@ -127,13 +128,6 @@ class Dog(Animal):
     tail: int = 1
 
 
-def returning(annotation: Any) -> Tool:
-    def function() -> None: ...
-
-    function.__annotations__ = {"return": annotation}
-    return tool(name="t")(function)
-
-
 def changed(model: Any, **values: Any) -> Any:
     for name, value in values.items():
         setattr(model, name, value)
@@ -193,7 +187,7 @@ def test_what_is_sent_fits_what_is_listed(annotation: Any, value: Any, sent: Any
 def test_what_does_not_fit_is_not_sent(annotation: Any, value: Any, said: str) -> None:
     with pytest.raises(errors.ToolFailed) as raised:
         returning(annotation).encode_result(value)
-    assert raised.value.message.startswith(f"The tool t returned what it does not declare: {said}")
+    assert raised.value.message.startswith(f"The tool function returned what it does not declare: {said}")
 
     def items() -> Iterator[Any]:
         yield None

@@ -9,6 +9,7 @@ from enum import Enum, StrEnum
 from typing import Annotated, Any, Literal, NamedTuple
 
 import pytest
+from author_calls import taking
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -23,7 +24,7 @@ from pydantic import (
     field_validator,
 )
 
-from mcp_app import Tool, ToolDefinitionError, tool
+from mcp_app import ToolDefinitionError
 
 
 class Plain(BaseModel):
@@ -76,14 +77,6 @@ class Started(BaseModel):
 
 class Fresh(BaseModel):
     x: int = Field(default_factory=lambda: explode(0))
-
-
-def taking(annotation: Any, default: Any) -> Tool:
-    def function(x: Any) -> None: ...
-
-    function.__annotations__ = {"x": annotation}
-    function.__defaults__ = (default,)
-    return tool(function)
 
 
 @pytest.mark.parametrize(

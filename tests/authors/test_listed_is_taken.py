@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 import pytest
-from jsonschema import Draft202012Validator
+from author_calls import is_listed, taking
 from pydantic import AliasChoices, AliasPath, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, RootModel
 from typing_extensions import TypedDict
 
-from mcp_app import Context, Image, Tool, ToolDefinitionError, errors, prompt, resource, tool
+from mcp_app import Context, Image, ToolDefinitionError, errors, prompt, resource, tool
 
 
 class Mode(Enum):
@@ -74,21 +74,6 @@ class Tree(BaseModel):
 
 class Movie(TypedDict):
     year: float
-
-
-def taking(annotation: Any, default: Any = ...) -> Tool:
-    def function(x: Any) -> None: ...
-
-    function.__annotations__ = {"x": annotation}
-    if default is not ...:
-        function.__defaults__ = (default,)
-    return tool(function)
-
-
-def is_listed(made: Tool, value: Any) -> bool:
-    schema = dict(made.input_schema)
-    Draft202012Validator.check_schema(schema)
-    return Draft202012Validator(schema).is_valid({"x": value})
 
 
 @pytest.mark.parametrize(
@@ -336,7 +321,9 @@ def test_a_name_of_a_dict_is_written_in_one_way(annotation: Any, right: dict[str
 
 def test_a_type_that_means_nothing_says_what_to_write() -> None:
     with pytest.raises(ToolDefinitionError, match=r"parameter x .*refers to Json.*TypeAliasType.*JsonValue"):
-        taking(Json)
+
+        @tool
+        def function(x: Json) -> None: ...  # of the module that has the name
 
 
 def test_two_names_that_are_one_for_callers() -> None:

@@ -9,10 +9,11 @@ from enum import CONFORM, Flag, IntFlag
 from typing import Annotated, Any, Literal
 
 import pytest
+from author_calls import is_listed, returning, taking
 from jsonschema import Draft202012Validator, FormatChecker
 from pydantic import Field
 
-from mcp_app import Tool, errors, tool
+from mcp_app import errors
 
 
 class Kept(IntFlag):
@@ -38,26 +39,6 @@ class Conforming(Flag, boundary=CONFORM):
 class Wide(Flag):
     A = 1
     B = 2**40
-
-
-def taking(annotation: Any) -> Tool:
-    def function(x: Any) -> None: ...
-
-    function.__annotations__ = {"x": annotation}
-    return tool(function)
-
-
-def returning(annotation: Any) -> Tool:
-    def function() -> None: ...
-
-    function.__annotations__ = {"return": annotation}
-    return tool(function)
-
-
-def is_listed(made: Tool, x: Any) -> bool:
-    schema = dict(made.input_schema)
-    Draft202012Validator.check_schema(schema)
-    return Draft202012Validator(schema, format_checker=FormatChecker()).is_valid({"x": x})
 
 
 NAMES: list[tuple[Any, dict[str, Any], list[str]]] = [

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 import pytest
+from author_calls import taking
 from jsonschema import Draft202012Validator
 from pydantic import AfterValidator, BaseModel, Field, PastDate
 
@@ -32,13 +33,6 @@ class Cat(BaseModel):
 class Dog(BaseModel):
     kind: Literal["dog"]
     lives: str = "one"
-
-
-def taking(annotation: Any, **options: Any) -> Tool:
-    def function(x): ...  # type: ignore[no-untyped-def]
-
-    function.__annotations__ = {"x": annotation}
-    return tool(**options)(function)
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ from enum import Enum, Flag
 from typing import Annotated, Any, Literal
 
 import pytest
+from author_calls import returning, taking
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from mcp_app import Tool, ToolDefinitionError, errors, prompt, tool
+from mcp_app import ToolDefinitionError, errors, prompt, tool
 
 
 class Required(BaseModel):
@@ -53,20 +54,6 @@ class RaisesLate:
     @classmethod
     def __get_pydantic_json_schema__(cls, *_: Any) -> Any:
         raise LookupError("no such word")
-
-
-def taking(annotation: Any) -> Tool:
-    def function(x: Any) -> None: ...
-
-    function.__annotations__ = {"x": annotation}
-    return tool(function)
-
-
-def returning(annotation: Any) -> Tool:
-    def function() -> None: ...
-
-    function.__annotations__ = {"return": annotation}
-    return tool(function)
 
 
 NO_SCHEMAS = [
