@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from legacy_client import MCP, SECONDS, STREAM, Client, Events, Stage, call, decoded
+from every_revision import VERSIONS, Caller, client_of
+from legacy_client import SECONDS, STREAM, Events, Stage, decoded
 from mcp_types.methods import validate_server_result
 
 from mcp_app import File, Image, Result, prompt, resource, tool
@@ -22,7 +23,6 @@ from mcp_app.runs.results import METADATA_BYTES
 EVENTS = "/api/v1/mcp/sse"
 RUNS = "/api/v1/mcp/runs"
 MODERN = "2026-07-28"
-SESSIONS = ["2025-11-25", "2025-06-18", "2025-03-26"]
 PNG = b"\x89PNG\r\n\x1a\n" + hashlib.shake_128(b"picture").digest(1_500_000)
 TEXT = "é€ \n" * 400_000
 BOUND = 1024 * 1024
@@ -84,68 +84,6 @@ def large(stage: Stage) -> Stage:
     return stage
 
 
-class Modern:
-    """A client of the revision without sessions."""
-
-    def __init__(self, stage: Stage, capabilities: dict[str, Any] | None = None) -> None:
-        self.stage = stage
-        self.capabilities = capabilities or {}
-
-    async def result(self, method: str, params: dict[str, Any], token: str | None = None) -> Any:
-        prefix = "io.modelcontextprotocol/"
-        meta = {f"{prefix}protocolVersion": MODERN, f"{prefix}clientCapabilities": self.capabilities}
-        name = params.get("name") or params.get("uri") or params["taskId"]
-        headers = {"mcp_protocol_version": MODERN, "mcp_method": method, "mcp_name": name}
-        answer = await self.stage.ask("POST", call(method, {**params, "_meta": meta}), **headers)
-        message = await last(answer)
-        return message["result"] if "result" in message else message["error"]
-
-
-class Legacy:
-    def __init__(self, client: Client) -> None:
-        self.client = client
-
-    async def result(self, method: str, params: dict[str, Any]) -> Any:
-        message = await last(await self.client.request(method, params))
-        return message["result"] if "result" in message else message["error"]
-
-
-class HttpSse:
-    """A client of the transport of 2024-11-05, in any revision."""
-
-    def __init__(self, stage: Stage, events: Events, address: str) -> None:
-        self.stage, self.events, self.address = stage, events, address
-
-    async def result(self, method: str, params: dict[str, Any]) -> Any:
-        assert (await self.stage.ask("POST", call(method, params, 7), path=self.address)).status == 202
-        while (message := await self.events.message()).get("id") != 7:
-            pass
-        return message["result"] if "result" in message else message["error"]
-
-
-async def last(answer: Any) -> Any:
-    if isinstance(answer.body, bytes):
-        return decoded(answer)
-    return (await Events(answer).rest())[-1]
-
-
-async def client_of(stage: Stage, version: str) -> Any:
-    if version == MODERN:
-        return Modern(stage)
-    if version in SESSIONS:
-        return Legacy(await stage.client(version))
-    events = Events(await stage.ask("GET", path=MCP, accept=STREAM))
-    first = await events.next()
-    assert first is not None
-    client = HttpSse(stage, events, first.data)
-    info = {"name": "o", "version": "1"}
-    await client.result("initialize", {"protocolVersion": version, "capabilities": {}, "clientInfo": info})
-    return client
-
-
-EVERY = pytest.mark.parametrize("version", [MODERN, *SESSIONS, "2024-11-05"])
-
-
 def links(result: Any, version: str) -> list[dict[str, Any]]:
     """The links of a result: blocks, or in the older revisions their texts."""
     if version >= "2025-06-18":
@@ -157,7 +95,7 @@ def links(result: Any, version: str) -> list[dict[str, Any]]:
 # --- by MCP ----------------------------------------------------------------------------------------------------------
 
 
-@EVERY
+@VERSIONS
 async def test_a_large_picture_is_linked_and_the_link_leads_to_it(large: Stage, version: str) -> None:
     client = await client_of(large, version)
     result = await client.result("tools/call", {"name": "picture", "arguments": {}})
@@ -175,7 +113,7 @@ async def test_a_large_picture_is_linked_and_the_link_leads_to_it(large: Stage, 
         validate_server_result("resources/read", MODERN, read)
 
 
-@EVERY
+@VERSIONS
 async def test_of_several_blocks_only_the_large_are_linked(large: Stage, version: str) -> None:
     client = await client_of(large, version)
     result = await client.result("tools/call", {"name": "rows", "arguments": {}})
@@ -187,7 +125,7 @@ async def test_of_several_blocks_only_the_large_are_linked(large: Stage, version
     assert (rows["mimeType"], rows["text"]) == ("text/csv", "a,b\n" * 300_000)
 
 
-@EVERY
+@VERSIONS
 async def test_a_value_without_a_schema_is_linked(large: Stage, version: str) -> None:
     client = await client_of(large, version)
     result = await client.result("tools/call", {"name": "undeclared", "arguments": {}})
@@ -199,7 +137,7 @@ async def test_a_value_without_a_schema_is_linked(large: Stage, version: str) ->
     assert json.loads(contents["text"]) == {"text": TEXT}
 
 
-@EVERY
+@VERSIONS
 async def test_a_schema_is_never_broken_the_large_result_is_an_error_with_the_link(large: Stage, version: str) -> None:
     """ "Servers MUST provide structured results that conform to this schema": or none, which only an error may have."""
     client = await client_of(large, version)
@@ -218,7 +156,7 @@ async def test_a_schema_is_never_broken_the_large_result_is_an_error_with_the_li
     assert (contents["mimeType"], contents["text"]) == ("text/plain", TEXT)
 
 
-@EVERY
+@VERSIONS
 async def test_what_is_too_large_to_keep_says_so_to_its_caller(large: Stage, version: str) -> None:
     client = await client_of(large, version)
     for name in ("huge", "huge_picture"):
@@ -229,7 +167,7 @@ async def test_what_is_too_large_to_keep_says_so_to_its_caller(large: Stage, ver
         assert "Ask for less at once" in said
 
 
-@EVERY
+@VERSIONS
 async def test_what_is_not_kept_is_no_resource(large: Stage, version: str) -> None:
     client = await client_of(large, version)
     result = await client.result("tools/call", {"name": "picture", "arguments": {}})
@@ -240,7 +178,7 @@ async def test_what_is_not_kept_is_no_resource(large: Stage, version: str) -> No
         assert (await client.result("resources/read", {"uri": unknown}))["code"] == code
 
 
-@EVERY
+@VERSIONS
 async def test_what_a_resource_or_prompt_gives_has_no_links_and_says_how_large_it_was(
     large: Stage, version: str
 ) -> None:
@@ -269,7 +207,7 @@ async def test_an_authors_own_scheme_of_that_name_is_still_the_authors(large: St
         return f"{which} {number}"
 
     large.resources.add(own)
-    client = Modern(large)
+    client = Caller(large, MODERN)
     for which in ("x", "0" * 32):
         read = await client.result("resources/read", {"uri": f"run://{which}/results/1"})
         assert read["contents"][0]["text"] == f"{which} 1"
@@ -278,7 +216,7 @@ async def test_an_authors_own_scheme_of_that_name_is_still_the_authors(large: St
 
 
 async def test_it_is_its_principals_only(large: Stage) -> None:
-    client = Modern(large)
+    client = Caller(large, MODERN)
     uri = links(await client.result("tools/call", {"name": "picture", "arguments": {}}), MODERN)[0]["uri"]
     large.runs._runs[uri.removeprefix("run://")[:32]]._caller.principal = "somebody else"
     assert (await client.result("resources/read", {"uri": uri}))["code"] == -32602
@@ -294,13 +232,13 @@ async def test_the_bound_is_a_setting(make: Callable[..., Stage]) -> None:
         return Image(PNG[:size])
 
     stage.tools.add(some)
-    client = Modern(stage)
+    client = Caller(stage, MODERN)
     for size, kind in ((40_000, "image"), (60_000, "resource_link")):
         result = await client.result("tools/call", {"name": "some", "arguments": {"size": size}})
         assert [each["type"] for each in result["content"]] == [kind]
     stage = make(max_event_bytes=4 * BOUND)
     stage.tools.add(picture)
-    result = await Modern(stage).result("tools/call", {"name": "picture", "arguments": {}})
+    result = await Caller(stage, MODERN).result("tools/call", {"name": "picture", "arguments": {}})
     assert base64.b64decode(result["content"][0]["data"]) == PNG
 
 
@@ -431,7 +369,7 @@ async def test_a_call_that_may_be_a_task_and_ends_at_once_keeps_what_it_links(st
     stage.tools.add(now)
     stage.tools.add(later)
     tasks = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
-    client = Modern(stage, tasks)
+    client = Caller(stage, MODERN, tasks)
     result = await client.result("tools/call", {"name": "now", "arguments": {}})
     (link,) = links(result, MODERN)
     assert "blob" in (await client.result("resources/read", {"uri": link["uri"]}))["contents"][0]
@@ -449,7 +387,7 @@ async def test_what_a_task_keeps_of_its_request_is_weighed(stage: Stage) -> None
         return len(text)
 
     stage.tools.add(later)
-    client = Modern(stage, {"extensions": {"io.modelcontextprotocol/tasks": {}}})
+    client = Caller(stage, MODERN, {"extensions": {"io.modelcontextprotocol/tasks": {}}})
     task = await client.result("tools/call", {"name": "later", "arguments": {"text": "x" * 300_000}})
     run = stage.runs.find(task["taskId"], "anonymous")
     await asyncio.wait_for(run.stopped(), SECONDS)
