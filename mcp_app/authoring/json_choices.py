@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from enum import Enum, Flag
+from enum import STRICT, Enum, Flag
 from typing import Any, cast
 
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -79,9 +79,6 @@ def _boolean(name: Any) -> Any:
     return {"true": True, "false": False}.get(name, name) if isinstance(name, str) else name
 
 
-_64_BITS = 2**63
-"""Of what is not below it pydantic makes no member of a Flag, though it is an integer as JSON Schema has them."""
-
 _READ: Mapping[str, Callable[[Any], Any]] = {"int": _integer, "float": _number, "bool": _boolean}
 
 
@@ -92,11 +89,19 @@ def name_of(value: Any) -> str:
     return value if isinstance(value, str) else encode(value).decode().strip('"')
 
 
+def _is_of_flag(flag: Any, number: Any) -> bool:
+    """Whether `flag(number)` is what `number` is listed as. Of pydantic a Flag gets False for 0, and none of 2**63;
+    a strict one makes READ of -2 in place of refusing it, and knows it from then on."""
+    if not isinstance(number, int) or isinstance(number, bool):
+        return False
+    return flag._boundary_ is not STRICT or number & ~flag._flag_mask_ == 0
+
+
 def _chosen(schema: Schema, table: Mapping[Any, Any], key: Callable[[Any], Any], *, are_names: bool = False) -> Schema:
     members = schema.get("cls", tuple({type(value) for value in table.values() if isinstance(value, Enum)}))
     said = " or ".join(name if isinstance(name, str) else name.decode() for name in table)
 
-    is_flag = issubclass(schema.get("cls", Enum), Flag)
+    flag = cls if issubclass(cls := schema.get("cls", Enum), Flag) else None
 
     def choose(value: Any, info: core_schema.ValidationInfo) -> Any:
         if isinstance(value, members):
@@ -104,10 +109,10 @@ def _chosen(schema: Schema, table: Mapping[Any, Any], key: Callable[[Any], Any],
         try:
             return table[key(value)]
         except (KeyError, ValueError):
-            if is_flag:
-                if not isinstance(value, bool):  # False would be 0, and the member of 0 be sent as false from then on
-                    number = _integer(value) if are_names or info.mode == "python" else value  # text is of a query
-                    return schema["cls"](number) if isinstance(number, int) and abs(number) >= _64_BITS else number
+            if flag is not None:
+                number = _integer(value) if are_names or info.mode == "python" else value  # text is of a query
+                if _is_of_flag(flag, number):
+                    return flag(number)
             elif schema.get("missing") is not None:
                 return value
             raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": said}) from None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import sys
+from collections import deque
 from collections.abc import Callable
 from enum import Enum
 from typing import Any, cast
@@ -170,6 +171,13 @@ def _classes(schema: Schema) -> frozenset[type]:
     return frozenset(own).union(*map(_classes, children(schema)))
 
 
+def _array(value: Any) -> Any:
+    """Pydantic takes what can be iterated for an array: an instance of a model, too, which is sent as an object."""
+    if not isinstance(value, list | tuple | set | frozenset | deque):
+        raise PydanticCustomError("array_type", "Input should be a valid array")
+    return value
+
+
 def _of_instance(schema: Schema) -> Schema:
     schema = {key: value for key, value in schema.items() if key not in {"validation_alias", "post_init"}}
     match schema["type"]:
@@ -179,5 +187,8 @@ def _of_instance(schema: Schema) -> Schema:
             return {**schema, "revalidate_instances": "always"}
         case "dataclass-args":
             return {**schema, "fields": [field for field in schema["fields"] if not field.get("init_only")]}
+        case "list" | "tuple" | "set" | "frozenset":
+            own = cast(CoreSchema, {key: value for key, value in schema.items() if key != "ref"})
+            return instead(schema, cast(Schema, core_schema.no_info_before_validator_function(_array, own)))
         case _:
             return schema

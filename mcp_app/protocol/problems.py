@@ -5,6 +5,7 @@ The values are left out: they may be secrets, and the caller has them. Nothing i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from pydantic import ValidationError
@@ -17,6 +18,8 @@ MAX_DETAILS = 20
 
 UNKNOWN_NAME = frozenset(["extra_forbidden", "unexpected_keyword_argument"])
 """Pydantic's types of error for a name without a field: in a model, in a dataclass."""
+
+_FUNCTION = re.compile(r"function-(?:before|after|wrap)\[[^\[\](),]*\(\), ((?:[^\[\]]|\[[^\[\]]*\])*)\]")
 
 _MAX_NAME_CHARS = 200  # characters of a field's name or path; the caller chose the name and knows the rest
 
@@ -49,8 +52,15 @@ def refusal(error: UnicodeEncodeError) -> ValidationError:
 
 def path(called: str, steps: Iterable[str | int]) -> str:
     """The path of a field, shortened: `params.ports.0`; `params` is that of the whole value."""
-    names = [_shortened(str(step)) for step in steps]
+    names = [_shortened(_without_functions(str(step))) for step in steps]
     return _shortened(".".join([called, *names] if called else names))
+
+
+def _without_functions(step: str) -> str:
+    """A choice of a union, which pydantic calls by the functions around it as well: `function-after[f(), int]`."""
+    while (shorter := _FUNCTION.sub(r"\1", step)) != step:
+        step = shorter
+    return step
 
 
 def problem(error: ErrorDetails) -> str:

@@ -169,6 +169,7 @@ def test_what_is_sent_fits_what_is_listed(annotation: Any, value: Any, sent: Any
     ("annotation", "value", "said"),
     [
         (Row, Row(None), "n: Input should be a valid integer"),  # type: ignore[arg-type]
+        (list[Any] | Dog, Dog.model_construct(name=None), "list[any]: Input should be a valid array"),
         (list[Row], [Row(1), Row("x")], "1.n: Input should be a valid integer"),  # type: ignore[arg-type]
         (Table, Table(Row(None), []), "first.n: "),  # type: ignore[arg-type]
         (Found, changed(Found(), n="zz"), "n: Input should be a valid integer"),

@@ -6,13 +6,23 @@ import datetime
 import math
 from collections.abc import Callable, Generator, Iterable
 from decimal import Decimal
-from enum import Enum, IntEnum, IntFlag
+from enum import Enum, Flag, IntEnum, IntFlag
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
 import pytest
 from author_calls import is_listed, taking
-from pydantic import AliasChoices, AliasPath, BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, RootModel
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    AliasPath,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    RootModel,
+)
 from typing_extensions import TypedDict
 
 from mcp_app import Context, Image, ToolDefinitionError, errors, prompt, resource, tool
@@ -40,6 +50,11 @@ Json = dict[str, "Json"] | list["Json"] | str
 class Flags(IntFlag):
     A = 1
     B = 2
+
+
+class Rights(Flag):
+    READ = 1
+    WRITE = 2
 
 
 class Frozen(BaseModel):
@@ -102,6 +117,7 @@ class Movie(TypedDict):
         (dict[bool, int], {"true": 1}, {True: 1}),
         (Flags, 3, Flags.A | Flags.B),
         (Flags, 2**63, Flags(2**63)),
+        (Rights | int, -2, -2),
         (Flags, -9.223372036854778e18, Flags(-9223372036854777856)),
         (Iterable[int], [1, 2], [1, 2]),
         (Iterable[int] | None, [1], [1]),
@@ -481,3 +497,14 @@ def lone() -> str:
 def test_an_option_that_tool_does_not_have(option: str, said: str) -> None:
     with pytest.raises(ToolDefinitionError, match=f"@tool has no option {option}. {said}"):
         tool(**{option: True})
+
+
+def test_a_choice_of_a_union_is_not_called_by_the_functions_around_it() -> None:
+    def check(value: Any) -> Any:
+        return value
+
+    checked = Annotated[list[int], AfterValidator(check), BeforeValidator(check)]
+    made = taking(checked | bool)
+    with pytest.raises(errors.InvalidParams) as caught:
+        made.validated({"x": [None]})
+    assert [each["field"] for each in caught.value.details] == ["params.x.list[int].0", "params.x"]
