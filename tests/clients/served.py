@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import os
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
@@ -17,7 +18,8 @@ PNG = base64.b64decode(
 
 FOREVER = 100.0  # seconds: longer than any test waits, shorter than the cap, so that only a cancellation ends it
 
-LATE = 0.5  # seconds: five times what is waited for a response that is sent as JSON whatever the request was
+LATE = float(os.environ.get("LATE_SECONDS", "0.5"))
+"""Five times what is waited for a response that is sent as JSON whatever the request was."""
 
 _cancelled: set[str] = set()
 

@@ -5,14 +5,18 @@ Not a test; no test's expectations belong here.
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from live_server import LiveServer
-from page_tools import Stage
+from cut_proxy import Proxy, proxying
+from live_server import LiveServer, serving
+from page_tools import Stage, tools
 from playwright.async_api import Browser, Page, expect
+
+from mcp_app import Settings, create_app
 
 # Headless, and silent: none of Chromium's own traffic, and no HTTP/3 that a test for HTTP/2 would not see.
 ARGUMENTS = [
@@ -35,6 +39,17 @@ class Site:
 
     server: LiveServer
     stage: Stage
+
+
+@asynccontextmanager
+async def replaceable(site: Site, lane: bool) -> AsyncIterator[tuple[Proxy, Site]]:
+    """A proxy in front of the site, and another site, which knows none of its runs, to turn it to."""
+    stage = Stage()
+    async with (
+        serving(create_app(Settings(), tools(stage), lane=lane)) as server,
+        proxying(site.server.tls_port) as proxy,
+    ):
+        yield proxy, Site(server, stage)
 
 
 @dataclass

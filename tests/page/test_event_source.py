@@ -6,13 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from cut_proxy import proxying
-from live_server import serving
-from page_tools import Stage, tools
-from page_visitor import PATIENCE_MS, Site, Visitor
+from page_visitor import PATIENCE_MS, Site, Visitor, replaceable
 from playwright.async_api import Page
-
-from mcp_app import Settings, create_app
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.asyncio(loop_scope="session")]
 
@@ -49,22 +44,18 @@ async def closed(page: Page) -> None:
 async def test_it_is_told_once_that_its_run_is_lost_and_nothing_where_it_has_read_to_the_end(
     site: Site, visitor: Visitor, lane: bool, read_to_the_end: bool
 ) -> None:
-    other = Stage()
-    async with (
-        serving(create_app(Settings(), tools(other), lane=lane)) as second,
-        proxying(site.server.tls_port) as proxy,
-    ):
+    async with replaceable(site, lane) as (proxy, other):
         page = await visitor.open(f"https://127.0.0.1:{proxy.port}")
         await page.evaluate(LISTEN, WALK)
         site.stage.release(1)
         assert await seen(page, 3) == ["started", "log", "progress"]
         whole = ["started", "log", "progress", "log", "progress", "complete"]
-        proxy.target = second.tls_port  # as after a crash: what comes next comes to another process
+        proxy.target = other.server.tls_port  # as after a crash: what comes next comes to another process
         if read_to_the_end:
             site.stage.release(2)
             assert await seen(page, 6) == whole
         proxy.cut()
         await closed(page)
         assert await page.evaluate("window.seen") == (whole if read_to_the_end else [*whole[:3], "unknown_run"])
-        assert (site.stage.begun, other.begun) == (1, 0)
+        assert (site.stage.begun, other.stage.begun) == (1, 0)
     visitor.forgive("net::ERR_", "Failed to load resource")

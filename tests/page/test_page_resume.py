@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import pytest
 from cut_proxy import proxying
-from live_server import serving
-from page_tools import Stage, tools
-from page_visitor import Site, Visitor, phase, pull, run
+from page_visitor import Site, Visitor, phase, pull, replaceable, run
 from playwright.async_api import Page, expect
-
-from mcp_app import Settings, create_app
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.asyncio(loop_scope="session")]
 
@@ -75,19 +71,15 @@ async def test_a_pulled_connection_comes_back_and_what_came_twice_is_recognised(
 async def test_a_server_that_forgot_the_run_is_not_made_to_start_it_again(
     site: Site, visitor: Visitor, lane: bool
 ) -> None:
-    other = Stage()
-    async with (
-        serving(create_app(Settings(), tools(other), lane=lane)) as second,
-        proxying(site.server.tls_port) as proxy,
-    ):
+    async with replaceable(site, lane) as (proxy, other):
         page = await visitor.open(f"https://127.0.0.1:{proxy.port}")
         await run(page, "walk")
         await phase(page, "running")
-        proxy.target = second.tls_port
+        proxy.target = other.server.tls_port
         proxy.cut()
         await phase(page, "failed")
         await expect(page.locator("#outcome-body code")).to_have_text("unknown_run")
-        assert other.begun == 0
+        assert other.stage.begun == 0
         await page.locator("#start").click()
         await phase(page, "running")
         proxy.target = site.server.tls_port
@@ -99,15 +91,11 @@ async def test_a_server_that_forgot_the_run_is_not_made_to_start_it_again(
 async def test_a_run_that_was_started_anew_is_not_taken_for_the_old_one(
     site: Site, visitor: Visitor, lane: bool
 ) -> None:
-    other = Stage()
-    async with (
-        serving(create_app(Settings(), tools(other), lane=lane)) as second,
-        proxying(site.server.tls_port) as proxy,
-    ):
+    async with replaceable(site, lane) as (proxy, other):
         page = await visitor.open(f"https://127.0.0.1:{proxy.port}")
         await run(page, "walk")
         await phase(page, "running")
-        proxy.target = second.tls_port
+        proxy.target = other.server.tls_port
         await pull(page)
         proxy.cut()  # the pulled stream's connection would be used again
         await phase(page, "failed")
