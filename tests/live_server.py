@@ -211,7 +211,7 @@ def process(
     finally:
         if child.poll() is None:
             child.send_signal(signal.SIGTERM)
-        late = _late(child)
+        late = is_late(child)
         reader.join(START_SECONDS)
         assert child.stdout is not None
         child.stdout.close()
@@ -234,7 +234,7 @@ def _read(server: LiveServer, started: threading.Event) -> None:
     started.set()
 
 
-def _late(child: subprocess.Popen[str]) -> bool:
+def is_late(child: subprocess.Popen[Any]) -> bool:
     """Wait for the child's end; kill it and return True when it does not come."""
     try:
         child.wait(START_SECONDS)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import httpx
 from doc_page import ROOT
-from live_server import LiveServer, certificates
+from live_server import LiveServer, certificates, is_late
 
 FILES = ROOT / "docs" / "deploy"
 NAME = "tools.example.com"
@@ -205,20 +205,9 @@ def proxied(name: str, program: str, server: LiveServer, directory: Path, *, bel
             yield url
         finally:
             child.terminate()
-            late = _late(child)
+            late = is_late(child)
     assert not late, f"{name} did not stop; it said:\n{Path(log.name).read_text()}"
     assert child.returncode == proxy.stopped, f"exit status {child.returncode}:\n{Path(log.name).read_text()}"
-
-
-def _late(child: subprocess.Popen[bytes]) -> bool:
-    """Wait for the child's end; kill it and return True when it does not come."""
-    try:
-        child.wait(SECONDS)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait(SECONDS)
-        return True
-    return False
 
 
 def client(http2: bool = False) -> httpx.Client:
