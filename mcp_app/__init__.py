@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from .authoring.completion import complete
     from .authoring.content import Annotations, Audio, EmbeddedResource, File, Image, ResourceLink, Text
     from .authoring.context import Context
-    from .authoring.kind import Result
     from .authoring.metadata import Icon
     from .authoring.prompt import Message, Prompt, Prompts, prompt
     from .authoring.resource import Resource, Resources, UnknownResource, resource
+    from .authoring.result import Result
     from .authoring.tool import Registry, Tool
     from .authoring.tool_decorator import tool
     from .config.environment import FromEnvironment
@@ -76,7 +76,7 @@ _MODULES = {
     "protocol.errors": ("ToolDefinitionError", "ToolError"),
     "authoring.resource": ("Resource", "Resources", "UnknownResource", "resource"),
     "config.settings": ("Settings",),
-    "authoring.kind": ("Result",),
+    "authoring.result": ("Result",),
     "authoring.metadata": ("Icon",),
     "authoring.tool": ("Registry", "Tool"),
     "authoring.tool_decorator": ("tool",),

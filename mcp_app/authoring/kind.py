@@ -1,4 +1,4 @@
-"""The four kinds of function, `Result`, which marks a generator's result, and `Encoded`, a value as JSON.
+"""The four kinds of function, and `Encoded`, a value as JSON.
 
 Nothing is called here, and no value is validated.
 """
@@ -7,13 +7,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from .source import implementation, wrapped
-
-T = TypeVar("T")
 
 
 class Kind(Enum):
@@ -45,22 +42,18 @@ class Kind(Enum):
         return self in {Kind.ASYNC_GENERATOR, Kind.GENERATOR}
 
 
-@dataclass(frozen=True, slots=True)
-class Result(Generic[T]):
-    """Yielded last by a generator: `value` is the result of the run. Earlier values are progress.
-
-    Returning a `Result` returns its `value`.
-    """
-
-    value: T
-
-
 class Encoded(NamedTuple):
     """A function's value, validated and as JSON. `content`: the value is a list of MCP content blocks, not one of the
-    function's own type."""
+    function's own type. `beside`: what a result has beside it, as an object, or empty."""
 
     data: bytes
     content: bool = False
+    beside: bytes = b""
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return len(self.data) + len(self.beside)
 
 
 class FailedArguments(dict[str, Any]):

@@ -20,6 +20,7 @@ from .catalogue import Catalogue
 from .content import Content, Role, Text, present
 from .kind import Encoded, Kind
 from .metadata import Icon, Metadata
+from .result import Result
 from .signature import Signature
 from .source import check_sendable, title_of
 from .typed_function import TypedFunction, typed_function
@@ -150,6 +151,8 @@ class Prompt:
             return item
         if isinstance(item, str | Content):
             return Message("user", item)
+        if isinstance(item, Result):
+            raise ToolFailed(f"The prompt {self.name} returned a Result, which only tools give: return what is in it.")
         raise ToolFailed(
             f"The prompt {self.name} returned {type(item).__name__}: return str, content, Message, or a list of these."
         )

@@ -14,6 +14,7 @@ from ..protocol.http import media_type
 from .content import Audio, Content, EmbeddedResource, Image, Text
 from .content_blocks import ARRAYS
 from .content_data import ContentError
+from .result import Result
 
 _JSON = "application/json"
 
@@ -36,6 +37,8 @@ def contents(value: Any, uri: str, mime_type: str | None) -> list[dict[str, Any]
             return [{"uri": uri, "mimeType": mime_type or "text/plain", "text": value}]
         case bytes() | bytearray() | memoryview():
             return [_blob(uri, bytes(value), mime_type)]
+        case Result():
+            raise ContentError("a Result is given by tools only: return what is in it")
         case os.PathLike():
             raise ContentError("a path is not what is in the file: return File(path), or what you read from it")
         case _:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from typing_extensions import TypeAliasType
 
-from .kind import Result
+from .result import Result
 
 _STREAMS = frozenset(
     [
@@ -86,6 +86,11 @@ def _bare(annotation: Any) -> Any:
     return some[0] if len(some) == 1 < len(members(annotation)) else annotation
 
 
+def declares_result(annotation: Any) -> bool:
+    """Whether it is a `Result`, or may be one."""
+    return any(map(_is_result, members(annotation)))
+
+
 def _is_result(annotation: Any) -> bool:
     return annotation is Result or typing.get_origin(annotation) is Result
 
@@ -103,6 +108,8 @@ def members(annotation: Any) -> tuple[Any, ...]:
     if typing.get_origin(seen) in {typing.Union, types.UnionType}:
         inner = [members(each) for each in typing.get_args(seen)]
         return tuple(each for group in inner for each in group)
+    while typing.get_origin(seen) is Annotated:
+        seen = unaliased(typing.get_args(seen)[0])
     return (seen,) if _is_result(seen) else (annotation,)
 
 

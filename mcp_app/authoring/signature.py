@@ -28,7 +28,7 @@ from .hints import hints
 from .kind import FailedArguments, Kind
 from .parameters import compiled, field_of, is_context, only_parameter, reason, unannotated
 from .refusal import within
-from .return_annotation import declares_items, declares_stream, is_async, outputs
+from .return_annotation import declares_items, declares_result, declares_stream, is_async, outputs
 from .source import documented_parameters
 
 logger = logging.getLogger("mcp_app.authoring")
@@ -172,8 +172,9 @@ def read(
     kind: Kind,
     parameters_model: type[BaseModel] | None = None,
     custom_schema: Mapping[str, Any] | None = None,
+    has_result: bool = True,
 ) -> Signature:
-    """The signature of `function`, which is of `kind`.
+    """The signature of `function`, which is of `kind`, and gives a `Result` only if it `has_result`.
 
     `parameters_model` is the annotation of its only parameter: a model whose fields are the callers' parameters.
     `custom_schema` is a JSON Schema that replaces the one derived from the types. Raises ToolDefinitionError.
@@ -203,6 +204,8 @@ def read(
         model_parameter = only_parameter(name, attributes, found.annotations, parameters_model)
     parameters = compiled(name, fields, parameters_model)
     input_schema = parameters.schema if custom_schema is None else _verbatim(name, custom_schema)
+    if not has_result and declares_result(found.returns):
+        raise ToolDefinitionError(f"{name}: only a tool gives a Result. Return, and declare, what is in it.")
     streams = _streams(function, kind, found.returns, name)
     item, result = outputs(found.returns, generates=streams)
     content = declares_content(result)

@@ -13,8 +13,7 @@ from typing import Any, ClassVar, Generic, Literal
 from pydantic import ValidationError
 from typing_extensions import ParamSpec, TypeVar
 
-from ..protocol.errors import ToolFailed, UnknownTool
-from ..protocol.event import encode
+from ..protocol.errors import UnknownTool
 from ..protocol.http import query_text
 from ..protocol.mcp.headers import Mirror
 from ..protocol.mcp.revisions import Structure
@@ -22,15 +21,14 @@ from ..protocol.problems import failed_names
 from ..protocol.repair import repair
 from .at_once import AtOnce
 from .catalogue import Catalogue
-from .content_blocks import content_blocks
-from .content_data import ContentError
-from .declared_type import DeclaredType, NotDeclared
 from .kind import Encoded, Kind
 from .metadata import Metadata
 from .refusal import invalid_params
+from .result import Result
 from .signature import Signature, Validated
 from .source import where
 from .tool_options import TaskUse
+from .tool_results import encode_beside, encode_value
 
 # With defaults (PEP 696), so that a `Tool` of any function is written without them.
 P = ParamSpec("P", default=...)
@@ -129,28 +127,16 @@ class Tool(Generic[P, R]):
         return self._encode_item if self.signature.streams or self.signature.result is None else None
 
     def _encode_item(self, value: Any) -> Encoded:
-        return self._encode(self.signature.item, value, "yielded", content=self.signature.item_content)
+        signature = self.signature
+        return encode_value(self.name, "yielded", signature.item, value, content=signature.item_content)
 
     def encode_result(self, value: Any) -> Encoded:
-        """Validate the result against its declared type and encode it. Raises ToolFailed."""
-        return self._encode(self.signature.result, value, "returned", content=self.signature.content)
-
-    def _encode(self, declared: DeclaredType | None, value: Any, did: str, *, content: bool) -> Encoded:
-        """`content`: the declared type names content. A value may be content then, and where any value is declared."""
-        try:
-            blocks = content_blocks(value, declared=content)
-            validated = value if declared is None else declared.validated(value)
-            if blocks is None and content:  # an iterator is a list only now
-                blocks = content_blocks(validated, declared=True)
-            if blocks is not None:
-                return Encoded(encode(blocks), content=True)
-            return Encoded(encode(value) if declared is None else declared.encode_validated(validated))
-        except NotDeclared as error:
-            raise ToolFailed(f"The tool {self.name} {did} what it does not declare: {error}.") from error
-        except ContentError as error:
-            raise ToolFailed(f"The tool {self.name} {did} what is no content: {error}.") from error
-        except ValueError as error:
-            raise ToolFailed(f"The tool {self.name} {did} what cannot be sent as JSON: {error}.") from error
+        """Validate the result, or the data of a `Result`, against its declared type and encode it. Raises
+        ToolFailed."""
+        if isinstance(value, Result):
+            return self.encode_result(value.data)._replace(beside=encode_beside(self.name, value))
+        signature = self.signature
+        return encode_value(self.name, "returned", signature.result, value, content=signature.content)
 
 
 class Registry(Catalogue[Tool]):

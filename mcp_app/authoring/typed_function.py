@@ -101,5 +101,6 @@ def typed_function(function: Any, decorator: str, *, depth: int) -> TypedFunctio
         Scope(frame.f_locals, frame.f_globals).of(function),
         documented.parameters,
         kind=kind,
+        has_result=False,
     )
     return TypedFunction(function, kind, signature, name, documented.description(signature.documented))

@@ -74,7 +74,7 @@ class Event:
 
     `data` is one encoded JSON value: the tool's name for `started`, the error object for `error`, else the event's
     data. `metadata` is an encoded JSON object, or empty. `shape` is the kind of a tool's data, `error_kind` that of an
-    error; it is None for all other events.
+    error; it is None for all other events. `beside`: the metadata has what a result has beside its data (beside.py).
     """
 
     type: EventType
@@ -82,6 +82,7 @@ class Event:
     metadata: bytes
     shape: Shape
     error_kind: ErrorKind | None
+    beside: bool
     size: int
     """The event's size in bytes, for the window, the log's limit and MCP_APP_MAX_EVENT_BYTES."""
 
@@ -92,12 +93,14 @@ class Event:
         metadata: bytes = b"",
         shape: Shape = Shape.VALUE,
         error_kind: ErrorKind | None = None,
+        beside: bool = False,
     ) -> None:
         self.type = type
         self.data = data
         self.metadata = metadata
         self.shape = shape
         self.error_kind = error_kind
+        self.beside = beside
         self.size = len(data) + len(metadata)
 
     @property

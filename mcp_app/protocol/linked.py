@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -77,12 +77,16 @@ class Split(NamedTuple):
     kept: dict[int, Kept]
     shape: Shape
 
-    def linked(self, keep: Keep) -> bytes:
-        """The blocks as an event has them: with links."""
+    def replaced(self, keep: Keep) -> list[dict[str, Any]]:
+        """The blocks with links."""
         blocks = list(self.blocks)
         for index, value in self.kept.items():
             blocks[index] = {**keep(value), **blocks[index]}
-        return encode(blocks)
+        return blocks
+
+    def linked(self, keep: Keep) -> bytes:
+        """The same, as an event has them."""
+        return encode(self.replaced(keep))
 
 
 def split(data: bytes, shape: Shape, room: int) -> Split | None:
@@ -95,11 +99,9 @@ def split(data: bytes, shape: Shape, room: int) -> Split | None:
         return None
     if shape is Shape.CONTENT:
         blocks: list[dict[str, Any]] = decode(data)
-        chosen = _largest(blocks, len(data) - room)
+        chosen = largest(blocks, len(data) - room)
         if chosen:
-            kept = {index: _of_block(blocks[index]) for index in chosen}
-            left = [_annotations(block) if index in kept else block for index, block in enumerate(blocks)]
-            return Split(left, kept, Shape.LINKED)
+            return replaced(blocks, chosen)
     value = Kept(decode(data).encode(), _TEXT, True) if data.startswith(b'"') else Kept(data, _JSON, True)
     _check(len(value.data))
     return Split([{}], {0: value}, Shape.LINK)
@@ -115,7 +117,14 @@ def _check(size: int) -> None:
         raise too_large("A result", size, MAX_RESULT_BYTES)
 
 
-def _largest(blocks: list[dict[str, Any]], excess: int) -> list[int]:
+def replaced(blocks: Sequence[dict[str, Any]], chosen: Sequence[int]) -> Split:
+    """The blocks, of which those `chosen`, by index, are to be kept. Raises EventTooLarge for one that is too large."""
+    kept = {index: _of_block(blocks[index]) for index in chosen}
+    left = [_annotations(block) if index in kept else block for index, block in enumerate(blocks)]
+    return Split(left, kept, Shape.LINKED)
+
+
+def largest(blocks: Sequence[dict[str, Any]], excess: int) -> list[int]:
     """The blocks to replace so that the list is `excess` bytes shorter, in their order; none if that is impossible."""
     # By characters: as JSON each is a byte or more.
     sizes = {index: len(_payload(block)) for index, block in enumerate(blocks)}

@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from .beside import NAME as BESIDE
 from .errors import InvalidRequest, McpAppError
 from .event import LINKS, Entry, Event, EventType, Shape, decode, encode, normalised
 from .event_id import EventId
@@ -204,16 +205,27 @@ _VALUE = Shape.VALUE  # looked up once: an enum's attribute access is slow
 
 def addressed(event: Event, url: Callable[[], str]) -> Event:
     """The event with the `url` of each result that it links to; `url()`, that of its run, ends with the run's id."""
-    if event.shape is _VALUE or event.shape not in LINKS:
+    links = event.shape is not _VALUE and event.shape in LINKS
+    if not links and not event.beside:
         return event
-    run_url = url()
-    blocks: list[dict[str, Any]] = decode(event.data)
+    data, metadata, run_url = event.data, event.metadata, url()
+    if links:
+        data = encode(_addressed(decode(data), run_url))
+    if event.beside:
+        said = decode(metadata)
+        if "content" in said[BESIDE]:
+            said[BESIDE]["content"] = _addressed(said[BESIDE]["content"], run_url)
+            metadata = encode(said)
+    return Event(event.type, data, metadata, event.shape, beside=event.beside)
+
+
+def _addressed(blocks: list[dict[str, Any]], run_url: str) -> list[dict[str, Any]]:
     own = f"run://{run_url.rpartition('/')[2]}/"
     for block in blocks:
         uri = block.get("uri", "")
         if block["type"] == "resource_link" and uri.startswith(own):
             block["url"] = f"{run_url}/{uri.removeprefix(own)}"
-    return Event(event.type, encode(blocks), event.metadata, event.shape)
+    return blocks
 
 
 def event_json(event: Event) -> bytes:

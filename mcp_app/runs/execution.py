@@ -13,8 +13,9 @@ from types import AsyncGeneratorType, CoroutineType, GeneratorType
 from typing import Any, NamedTuple
 
 from ..authoring.context import Caller, Context, Send, Wait
-from ..authoring.kind import Encoded, FailedArguments, Kind, Result
+from ..authoring.kind import Encoded, FailedArguments, Kind
 from ..authoring.lazy import ATOMS, lazy, read
+from ..authoring.result import Result
 from ..protocol.errors import ToolFailed
 from ..protocol.event import Event, EventType, NotJson, Shape, encode
 from .callee import Callee, called
@@ -31,12 +32,12 @@ _MISUSED = (AttributeError, TypeError)
 class Outcome(NamedTuple):
     """What a function ended with: its result, and for a generator without `Result` how many items it yielded.
 
-    `linked` is the shape of a result that links to what is kept; None for one that is whole.
+    `linked` is the shape of data that links to what is kept; None for data that is whole.
     """
 
     result: Encoded
-    items: int | None = None
     linked: Shape | None = None
+    items: int | None = None
 
 
 def work(
@@ -81,7 +82,7 @@ async def _coroutine(callee: Callee, arguments: dict[str, Any], caller: Caller, 
     if sends is not None:
         await sends.check(callee, _context(callee, arguments))
     _check_eager(callee, value)
-    return _outcome(callee, value)
+    return Outcome(callee.encode_result(value))
 
 
 async def _async_generator(callee: Callee, arguments: dict[str, Any], caller: Caller, emit: Emit) -> Outcome:
@@ -107,7 +108,7 @@ async def _iterate_async(
 
 def _check_eager(callee: Callee, value: Any) -> None:
     """On the loop. Raises ToolFailed for what would work there while it is encoded."""
-    kind = lazy(value.value if isinstance(value, Result) else value)
+    kind = lazy(value.parts if isinstance(value, Result) else value)
     if kind is not None:
         raise ToolFailed(
             f"The {called(callee)} is async and gave a {kind.__name__}, which would work on the event loop while "
@@ -174,14 +175,15 @@ def _call(callee: Callee, arguments: dict[str, Any], channel: Channel[Item]) -> 
         raise ToolFailed(
             f"The {called(callee)} returned what has to be awaited: declare it, and what decorates it, with async def."
         )
-    return _outcome(callee, _read(callee, value, channel))
+    return Outcome(callee.encode_result(_read(callee, value, channel)))
 
 
 def _read(callee: Callee, value: Any, channel: Channel[Item]) -> Any:
     """In a thread: the value with what is lazy in it read. Raises ToolFailed, EventTooLarge, and CancelledError."""
     try:
         if isinstance(value, Result):
-            return Result(read(value.value, channel.is_stopped))
+            data, content, meta = read(value.parts, channel.is_stopped)
+            return Result(data, text=value.text, content=content, meta=meta)
         return read(value, channel.is_stopped)
     except NotJson as error:
         raise ToolFailed(f"The {called(callee)} gave what cannot be sent as JSON: {error}.") from error
@@ -199,7 +201,8 @@ def _iterate(callee: Callee, generator: Generator[Any, None, Any], channel: Chan
                 value = next(generator)
             except StopIteration as stop:
                 if stop.value is not None:
-                    items.take(_read(callee, Result(stop.value), channel))
+                    result = stop.value if isinstance(stop.value, Result) else Result(stop.value)
+                    items.take(_read(callee, result, channel))
                 return items.outcome()
             # Looked at here, not in a call: 0.3 of 5.4 µs for each number that is yielded.
             event = items.take(value if type(value) in ATOMS else _read(callee, value, channel))
@@ -230,22 +233,18 @@ class _Items:
             self._result = value
             return None
         self._count += 1
-        data, content = self._encode(value)
+        data, content, _ = self._encode(value)
         return Event(EventType.PARTIAL, data, _CONTENT, Shape.CONTENT) if content else Event(EventType.PARTIAL, data)
 
     def outcome(self) -> Outcome:
         if self._result is not None:
-            return _outcome(self._callee, self._result.value)
+            return Outcome(self._callee.encode_result(self._result))
         try:
             return Outcome(self._callee.encode_result(None), items=self._count)
         except ToolFailed as error:
             raise ToolFailed(
                 f"The {called(self._callee)} ended without the Result that it declares: yield it last."
             ) from error
-
-
-def _outcome(callee: Callee, value: Any) -> Outcome:
-    return Outcome(callee.encode_result(value.value if isinstance(value, Result) else value))
 
 
 def _with_context(

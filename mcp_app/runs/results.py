@@ -1,6 +1,6 @@
 """What of one run is too large for an event: kept with it, numbered from 1, until it is forgotten.
 
-What is too large, and what stands in its place, is decided in protocol/linked.py. Nothing is served here.
+What is too large, and what stands in its place, is decided in protocol (linked.py, beside.py). Nothing is served here.
 """
 
 from __future__ import annotations
@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple, Protocol
 
 from ..aio.in_thread import in_thread
+from ..protocol.beside import divide
 from ..protocol.errors import Purged, UnknownRun
 from ..protocol.event import MAX_EVENT_BYTES, Event, EventType, Shape, decode, encode
-from ..protocol.linked import MAX_RESULT_BYTES, Kept, link, split, too_large
+from ..protocol.linked import MAX_RESULT_BYTES, Kept, link, too_large
 from .memory import Share
 
 RESULTS_BYTES = 4 * MAX_RESULT_BYTES
@@ -65,22 +66,24 @@ class Results:
         return kept
 
     async def fit(self, event: Event) -> Event:
-        """The part of a result with links in it. Raises as `fit_data`, and EventTooLarge for what is no part."""
+        """The part of a result with links in it. Raises as `fit_result`, and EventTooLarge for what is no part."""
         if event.type is not EventType.PARTIAL:
             raise too_large("An event", event.size, self._bounds.max_event_bytes)
-        data, shape = await self.fit_data(event.data, event.shape)
+        data, shape, _ = await self.fit_result(event.data, event.shape)
         metadata = decode(event.metadata) if event.metadata else {}
         return Event(event.type, data, encode({**metadata, **_LINKED}), shape)
 
-    async def fit_data(self, data: bytes, shape: Shape) -> tuple[bytes, Shape]:
-        """A result, or a part of one, as it fits into an event, with links in it if necessary. Raises EventTooLarge,
-        and NoMemory where memory is too short to keep it."""
+    async def fit_result(self, data: bytes, shape: Shape, beside: bytes = b"") -> tuple[bytes, Shape, bytes]:
+        """A result, or a part of one, and what it has beside it, as they fit into an event, with links if necessary.
+
+        Raises EventTooLarge, and NoMemory where memory is too short to keep it.
+        """
         room = self._bounds.max_event_bytes - METADATA_BYTES
-        if len(data) > THREAD_BYTES:
-            found = await in_thread(lambda: split(data, shape, room))
+        if len(data) + len(beside) > THREAD_BYTES:
+            found = await in_thread(lambda: divide(data, shape, beside, room))
         else:
-            found = split(data, shape, room)
-        return (data, shape) if found is None else (found.linked(self._keep), found.shape)
+            found = divide(data, shape, beside, room)
+        return (data, shape, beside) if found is None else found.linked(self._keep, data, shape)
 
     def _keep(self, kept: Kept) -> dict[str, Any]:
         size, most = len(kept.data), self._bounds.max_event_bytes

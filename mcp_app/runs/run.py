@@ -18,10 +18,9 @@ from typing import Any, NamedTuple
 from ..aio.deadlines import Deadlines
 from ..asking import Asker, InputRequired
 from ..authoring.context import Caller
-from ..authoring.kind import Encoded
 from ..eventlog import EventLog
 from ..protocol.errors import Left, McpAppError, TimeCap
-from ..protocol.event import Entry, Event, EventType, Shape, encode
+from ..protocol.event import Entry, Event, EventType, encode
 from ..protocol.http.trace import UNTRACED
 from ..protocol.policy import OnLeave, Policy
 from .callee import Callee
@@ -327,8 +326,9 @@ class Run:
             until = None if ticket is None else ticket.until
             working = work(self.callee, arguments, self._caller, emit, threads, self.label, until)
             outcome = await (working if ticket is None else in_turn(ticket, working, emit))
-            large = self._writer.must_link(outcome.result.data)
-            end: Outcome | McpAppError = await self._linked(outcome.result) if large else outcome
+            if self._writer.must_link(outcome.result.size):
+                outcome = Outcome(*await self._writer.link_result(outcome.result))
+            end: Outcome | McpAppError = outcome
         except BaseException as error:
             if self.ended:  # by stop: what the function raises on its way out is for the log alone
                 if not isinstance(error, asyncio.CancelledError | GeneratorExit):
@@ -341,10 +341,6 @@ class Run:
             self._writer.release()
             self._task = None  # which a run that is kept for minutes need not keep
             self.release_request()
-
-    async def _linked(self, result: Encoded) -> Outcome:
-        data, shape = await self._writer.link_result(result.data, Shape.CONTENT if result.content else Shape.VALUE)
-        return Outcome(Encoded(data, content=True), linked=shape)
 
     def release_request(self) -> None:
         """The function works no more: what it was called with is not kept. Idempotent."""

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from ..aio.event import LazyEvent
 from ..aio.mutex import Mutex
+from ..authoring.kind import Encoded
 from ..eventlog import EventLog
 from ..protocol.event import Event, Shape
 from ..protocol.linked import too_large
@@ -183,21 +184,25 @@ class Writer:
         self._window.acknowledged_bytes -= WINDOW_BYTES
         await self.emit(events[index + 1 :])
 
-    def must_link(self, result: bytes) -> bool:
-        """Whether the result is too large for the last event. Raises NoMemory when there is no memory for that."""
-        size = len(result)
+    def must_link(self, size: int) -> bool:
+        """Whether a result of so many bytes is too large for the last event. Raises NoMemory when there is no memory
+        for it."""
         if size > self._max_event_bytes - METADATA_BYTES:
             return True
         if size > COUNTED_BYTES:
             self._share.check(size)
         return False
 
-    async def link_result(self, data: bytes, shape: Shape) -> tuple[bytes, Shape]:
-        """A result that must be linked with links in it. Raises EventTooLarge, NoMemory."""
+    async def link_result(self, result: Encoded) -> tuple[Encoded, Shape | None]:
+        """A result that must be linked, with links in it, and its shape; None if its data is whole. Raises
+        EventTooLarge, NoMemory."""
         results = self._results()
         if results is None:
-            raise too_large("A result", len(data), self._max_event_bytes - METADATA_BYTES)
-        return await results.fit_data(data, shape)
+            raise too_large("A result", result.size, self._max_event_bytes - METADATA_BYTES)
+        whole = Shape.CONTENT if result.content else Shape.VALUE
+        data, shape, beside = await results.fit_result(result.data, whole, result.beside)
+        linked = shape is not whole
+        return Encoded(data, result.content or linked, beside), shape if linked else None
 
     def _results(self) -> Results | None:
         if self.results is None and self._linkable:

@@ -132,11 +132,7 @@ async def test_what_a_generator_returns_is_its_result(worked: Worked) -> None:
     async def result_of_a_coroutine() -> int:
         return Result(5)  # type: ignore[return-value]
 
-    async def result_of_a_result() -> Any:
-        return Result(Result(5))
-
     assert await worked.on(result_of_a_coroutine) == Outcome(Encoded(b"5"))
-    assert await worked.on(result_of_a_result) == Outcome(Encoded(b'{"value":5}'))
     assert await worked.on(returns) == Outcome(Encoded(b"5"))
     assert await worked.on(returns_result) == Outcome(Encoded(b"[5]"))
     assert await worked.on(result_of_none) == Outcome(Encoded(b"null"))

@@ -116,6 +116,7 @@ def test_a_plain_wrapper_is_a_plain_function_whatever_it_wraps() -> None:
         (None, {"type": "null"}),
         (list[int] | None, {"anyOf": [{"type": "array", "items": {"type": "integer"}}, {"type": "null"}]}),
         (Result[int], {"type": "integer"}),
+        (Annotated[Result[int], "documented"], {"type": "integer"}),
         (Result[int] | None, {"anyOf": [{"type": "integer"}, {"type": "null"}]}),
         (Annotated[int, Field(gt=0)], {"type": "integer", "exclusiveMinimum": 0}),
         (Any, None),
@@ -169,6 +170,12 @@ def test_what_a_generator_declares(annotation: Any, item: Any, result: Any) -> N
             assert adapter.json_schema() == reference.json_schema()
 
 
+@pytest.mark.parametrize("annotation", [list[Result[int]], dict[str, Result], Result[Result[int]]])
+def test_a_result_is_no_part_of_another_value(annotation: Any) -> None:
+    with pytest.raises(ToolDefinitionError, match="function: .*Result is what a tool returns or yields last, never a"):
+        typed(annotation)
+
+
 @pytest.mark.parametrize("annotation", [object(), Tool, Callable[[], int]])
 def test_what_cannot_be_returned_is_refused_at_registration(annotation: Any) -> None:
     with pytest.raises(ToolDefinitionError, match="function"):
@@ -186,7 +193,7 @@ def test_what_cannot_be_returned_is_refused_at_registration(annotation: Any) -> 
         (Any, Answer(theNumber=5), b'{"theNumber":5}'),
         (list[Answer], [{"theNumber": 5}], b'[{"theNumber":5}]'),
         (Any, Point(5), b'{"x":5}'),
-        (Any, Result(5), b'{"value":5}'),
+        (Any, Result(5), b"5"),
         (Any, float("nan"), b"null"),
         (Any, {"a": {1}}, b'{"a":[1]}'),
         (datetime.date, datetime.date(2026, 1, 2), b'"2026-01-02"'),

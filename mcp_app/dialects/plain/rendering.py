@@ -38,7 +38,12 @@ class PlainRendering:
     def entries(self, entries: Sequence[Entry]) -> list[bytes]:
         self._last = entries[-1].number
         run = self._run
-        frames = [plain.frame(run, entry) if entry.event.shape is _VALUE else self._frame(entry) for entry in entries]
+        frames = [
+            self._frame(entry)
+            if (event := entry.event).shape is not _VALUE or event.beside
+            else plain.frame(run, entry)
+            for entry in entries
+        ]
         if self._retry_ms is not None and frames[0]:
             frames[0] = plain.frame(run, self._addressed(entries[0]), self._retry_ms)
             self._retry_ms = None

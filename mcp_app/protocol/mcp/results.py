@@ -11,6 +11,7 @@ from itertools import chain
 from typing import Any
 
 from ..asking import MissingCapability
+from ..beside import Beside
 from ..error_kind import ErrorKind
 from ..event import BLOCKS, Event, EventType, Shape, decode, encode
 from ..excerpt import Excerpt
@@ -101,7 +102,9 @@ def scalar(info: RequestInfo, event: Event, parts: Parts | None) -> bytes | None
     the encoded value is copied into the result. None for all other runs; `result` gives the same bytes for any.
     """
     value = event.data
-    if value.startswith((b"{", b"[")) or parts is not None or event.shape is not _VALUE or info.raw is not None:
+    if value.startswith((b"{", b"[")) or parts is not None or event.shape is not _VALUE or event.beside:
+        return None
+    if info.raw is not None:
         return None
     type_ = b'"resultType":"complete",' if info.wire.result_type else b""
     text = value if value.startswith(b'"') else b'"%b"' % value
@@ -116,9 +119,10 @@ def scalar(info: RequestInfo, event: Event, parts: Parts | None) -> bytes | None
 def _shortened(info: RequestInfo, event: Event, parts: Parts | None) -> bytes:
     found = result(info, event, parts, repeat=False)
     message = jsonrpc.result(info.id, encode(found))
-    if info.structure is Structure.ABSENT or event.shape in BLOCKS:
+    if info.structure is Structure.ABSENT or event.shape in BLOCKS or Beside.of(event).text is not None:
         return message
-    found["content"] = [_text(_CUT + _beginning(_blocks(event)[0]["text"], MAX_MESSAGE_BYTES - len(message)))]
+    beginning = _beginning(_own_blocks(event)[0]["text"], MAX_MESSAGE_BYTES - len(message))
+    found["content"] = [_text(_CUT + beginning), *found["content"][1:]]
     return jsonrpc.result(info.id, encode(found))
 
 
@@ -138,29 +142,48 @@ def result(info: RequestInfo, event: Event, parts: Parts | None, *, repeat: bool
     found: dict[str, Any]
     meta: dict[str, Any] = {}
     truncated = parts is not None and parts.truncated
-    if event.shape is Shape.PARTS and info.structure is Structure.ABSENT:
-        found = {"content": list(chain.from_iterable(map(_blocks, streamed)))}
-    elif event.shape is Shape.LINK and info.structure is not Structure.ABSENT:
-        found = _not_here(_blocks(event)[0])
+    beside = Beside.of(event)
+    structure = _structure(info, event, beside)
+    if event.shape is Shape.PARTS and structure is Structure.ABSENT:
+        found = {"content": list(chain.from_iterable(map(_own_blocks, streamed)))}
+    elif event.shape is Shape.LINK and structure is not Structure.ABSENT:
+        found = _not_here(_own_blocks(event)[0], beside)
     else:
-        structured = info.structure is not Structure.ABSENT
-        found = {"content": _blocks(event) if repeat or not structured else [_text(_CUT)]}
+        structured = structure is not Structure.ABSENT
+        found = {"content": _blocks(event, beside, repeat=repeat or not structured)}
         # Of any shape: a tool that declares any value may return content, and a generator whose result may be null
         # may end without one.
         if structured:
             value = decode(event.data)
-            found["structuredContent"] = value if info.structure is Structure.BARE else {"result": value}
+            found["structuredContent"] = value if structure is Structure.BARE else {"result": value}
         if streamed and repeat:
             meta[f"{info.namespace}partial"] = [decode(each.data) for each in streamed]
         truncated = truncated or (bool(streamed) and not repeat)
     if parts is not None and truncated:
         meta[f"{info.namespace}truncated"] = {"truncated": True, "items": parts.total}
-    if meta:
-        found["_meta"] = meta
+    if meta or beside.meta:
+        found["_meta"] = {**beside.meta, **info.meta, **meta}
     return info.typed(content.downgrade(found, info.wire.unsupported_content))
 
 
-def _blocks(event: Event) -> list[dict[str, Any]]:
+def _structure(info: RequestInfo, event: Event, beside: Beside) -> Structure:
+    """The structure of a tool without one, whose result has a text in the place of its JSON: the data would be nowhere
+    in the message. Else the tool's own."""
+    if info.structure is _ABSENT and beside.text is not None and event.shape is _VALUE:
+        return info.wire.structure(_WRAPPED)
+    return info.structure
+
+
+def _blocks(event: Event, beside: Beside, *, repeat: bool) -> list[dict[str, Any]]:
+    """The text, or the data in its place; data that is blocks; the content beside it."""
+    if beside.text is None:
+        own = _own_blocks(event) if repeat else [_CUT_BLOCK]
+    else:
+        own = [_text(beside.text), *(_own_blocks(event) if repeat and event.shape in BLOCKS else ())]
+    return [*own, *beside.content]
+
+
+def _own_blocks(event: Event) -> list[dict[str, Any]]:
     data = event.data
     if event.shape in BLOCKS:
         blocks: list[dict[str, Any]] = decode(data)
@@ -168,13 +191,17 @@ def _blocks(event: Event) -> list[dict[str, Any]]:
     return [_text(decode(data) if data.startswith(b'"') else data.decode())]
 
 
-def _not_here(link: Mapping[str, Any]) -> dict[str, Any]:
+def _not_here(link: Mapping[str, Any], beside: Beside) -> dict[str, Any]:
     """A linked result where the tool has an output schema: "Servers MUST provide structured results that conform to
     this schema" (2025-06-18, Tools, Output Schema), and official clients raise where there is none. Only an error needs
     none."""
     text = f"The result is not in this message: it has {link['description']} Read it at {link['uri']}."
-    return {"content": [_text(text), dict(link)], "isError": True}
+    said = [] if beside.text is None else [_text(beside.text)]
+    return {"content": [_text(text), dict(link), *said, *beside.content], "isError": True}
 
 
 def _text(text: str) -> dict[str, Any]:
     return {"type": "text", "text": text}
+
+
+_CUT_BLOCK = _text(_CUT)
