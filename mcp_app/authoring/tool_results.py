@@ -86,4 +86,4 @@ def _meta(name: str, meta: Any) -> Mapping[str, Any]:
                 f"The tool {name} gave a Result with the key {key!r} in meta, which is none of _meta: "
                 f"expected {problem}."
             )
-    return meta
+    return dict(meta)

@@ -126,12 +126,13 @@ class Bar:
         summary += "" if duration is None else f" in {duration / 1000:.1f} s"
         summary += "" if events is None else f", {events:.0f} events"
         self._console.print(Text(summary, style="bold green"))
-        if message.data is None:
+        if message.data is None and not message.beside:
             return
         if self._full:
             self._saved.save(message)
-            # soft_wrap: the terminal wraps long lines, so text copied from it is still JSON.
-            self._console.print(JSONHighlighter()(Text(many_lines(message.data))), soft_wrap=True)
+            for value in (message.data, message.beside) if message.beside else (message.data,):
+                # soft_wrap: the terminal wraps long lines, so text copied from it is still JSON.
+                self._console.print(JSONHighlighter()(Text(many_lines(value))), soft_wrap=True)
             return
         for part in self._report.result(message):
             self._console.print(part)

@@ -39,6 +39,17 @@ class ServerMessage:
         return _mapping(self.content.get("metadata"))
 
     @property
+    def beside(self) -> Mapping[str, Any]:
+        """What a result has beside its data: `text`, `content`, `meta`."""
+        return _mapping(self.metadata.get("beside"))
+
+    @property
+    def text(self) -> str | None:
+        """The short text that stands for the data of a result; None if it has none."""
+        text = self.beside.get("text")
+        return text if isinstance(text, str) else None
+
+    @property
     def error(self) -> Error:
         return error_of(self.content) or Error("unknown", "the server gave no reason", "", ())
 

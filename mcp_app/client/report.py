@@ -1,4 +1,5 @@
-"""A result as a person reads it: the grade, findings and lists as tables, text as text, pictures and files by name.
+"""A result as a person reads it: its short text or else its data (the grade, findings and lists as tables), then
+pictures and files by name.
 
 What is left out is what --full prints. Text from the server becomes `Text` made of `harmless` text, never rich's
 markup. Nothing is printed here.
@@ -15,7 +16,7 @@ from rich.text import Text
 
 from mcp_app.client.message import ServerMessage
 from mcp_app.client.printable import harmless, harmless_lines, one_line
-from mcp_app.client.saving import Saved, blocks_of
+from mcp_app.client.saving import Saved, blocks_beside, blocks_of
 
 # Rows and columns of a table, and characters of one cell: what a screen or two has room for; more is for --full.
 _ROWS = 20
@@ -56,18 +57,26 @@ class Report:
         """What to print of the result of a `complete` event, in order."""
         self._left_out = False
         blocks = blocks_of(message)
+        if message.text is not None:
+            yield Text(harmless_lines(message.text))
+            self._left_out = blocks is None and message.data is not None
         if blocks is not None:
             yield from self.content(blocks)
-        elif isinstance(message.data, dict):
-            yield from self._object(message.data)
-        elif isinstance(message.data, list):
-            yield from self._list(message.data)
-        elif isinstance(message.data, str):
-            yield Text(harmless_lines(message.data))
-        else:
-            yield Text(one_line(message.data))
+        elif message.text is None:
+            yield from self._data(message.data)
+        yield from self.content(blocks_beside(message))
         if self._left_out:
             yield Text("This is not all of it: --full shows the rest, --json is for programs.", style="dim")
+
+    def _data(self, data: Any) -> Iterator[RenderableType]:
+        if isinstance(data, dict):
+            yield from self._object(data)
+        elif isinstance(data, list):
+            yield from self._list(data)
+        elif isinstance(data, str):
+            yield Text(harmless_lines(data))
+        elif data is not None:
+            yield Text(one_line(data))
 
     def content(self, blocks: Sequence[Mapping[str, Any]]) -> Iterator[Text]:
         """Content blocks: text as it stands, anything with bytes as one line that says what it is and where it went."""

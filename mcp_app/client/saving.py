@@ -23,8 +23,16 @@ def blocks_of(message: ServerMessage) -> Blocks | None:
     """The content blocks of an event that says it has some; None for plain values."""
     if message.metadata.get("content") is not True:
         return None
-    data = message.data if isinstance(message.data, list) else [message.data]
-    return data if all(isinstance(block, dict) for block in data) else None
+    return _blocks(message.data if isinstance(message.data, list) else [message.data])
+
+
+def blocks_beside(message: ServerMessage) -> Blocks:
+    """The content blocks that a result has beside its data."""
+    return _blocks(message.beside.get("content")) or ()
+
+
+def _blocks(blocks: object) -> Blocks | None:
+    return blocks if isinstance(blocks, list) and all(isinstance(block, dict) for block in blocks) else None
 
 
 class Saved:
@@ -45,7 +53,7 @@ class Saved:
 
     def save(self, message: ServerMessage) -> None:
         """Write every file of an event."""
-        for block in blocks_of(message) or ():
+        for block in (*(blocks_of(message) or ()), *blocks_beside(message)):
             self.described(block)
 
     def described(self, block: Mapping[str, Any]) -> str | None:

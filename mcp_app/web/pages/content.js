@@ -23,6 +23,13 @@ export function contents(blocks) {
   return box;
 }
 
+/** What a result has beside its data, as blocks: its short text first. */
+export function blocksBeside(metadata) {
+  const { text, content } = metadata?.beside ?? {};
+  const short = typeof text === "string" ? [{ type: "text", text }] : [];
+  return [...short, ...(Array.isArray(content) ? content : [])];
+}
+
 /** Let go of the bytes of all blocks that were drawn. */
 export function release() {
   for (const url of urls) URL.revokeObjectURL(url);

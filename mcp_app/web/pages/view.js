@@ -1,7 +1,7 @@
 /** The run as it is seen: gauges, outcome, steps, log, raw stream. It is told what happened and draws it. */
 
 import { BoundedList } from "./bounded.js";
-import { contents, release } from "./content.js";
+import { blocksBeside, contents, release } from "./content.js";
 import { cut, el } from "./element.js";
 import { stringify } from "./exact.js";
 import { Gauges } from "./gauges.js";
@@ -120,7 +120,12 @@ export class RunView {
     const isContent = content === true && Array.isArray(event.data);
     const grade = isContent ? null : gradeOf(event.data);
     this.finish("done", "Result", event.data, grade);
-    $("outcome-body").replaceChildren(isContent ? contents(event.data) : drawResult(event.data, this.schema, this.streamed));
+    const beside = blocksBeside(event.metadata);
+    const parts = beside.length > 0 ? [contents(beside)] : [];
+    if (event.data !== null || parts.length === 0) {
+      parts.push(isContent ? contents(event.data) : drawResult(event.data, this.schema, this.streamed));
+    }
+    $("outcome-body").replaceChildren(...parts);
     this.gauges.end(true, took);
     if (typeof took === "number") $("outcome-heading").append(el("span", "tag", seconds(took / 1000)));
     if (truncated) $("outcome-heading").append(el("span", "tag", "truncated"));
