@@ -12,7 +12,7 @@ SOURCE = """\
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, assert_type
 
-from mcp_app import Context, Registry, Tool, tool
+from mcp_app import Context, Image, Registry, Result, Tool, tool
 
 
 @tool
@@ -30,7 +30,18 @@ async def count(to: int) -> AsyncIterator[int]:
     yield to
 
 
+@tool
+def rows() -> Result[list[int]]:
+    return Result([1], text="one row", content=[Image(b""), "a"], meta={"com.example/a": 1})
+
+
+def maybe(found: Result[bool]) -> Result[int | None]:
+    return found
+
+
 assert_type(double(2), int)
+assert_type(rows().data, list[int])
+assert_type(rows().text, str | None)
 assert_type(double.function(number=2), int)
 
 
@@ -51,6 +62,10 @@ WRONG = {
     "double(2) + 'a'": "operator",
     "_ = ask(1, ['a'])": "arg-type",
     "count('3')": "arg-type",
+    "Result(1, text=2)": "arg-type",
+    "Result(1, content=[2])": "list-item",
+    "Result(1, 'text')": "call-arg",
+    "wrong: Result[str] = rows()": "assignment",
 }
 
 

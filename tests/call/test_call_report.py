@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -67,6 +68,34 @@ async def test_rows_are_a_table_with_an_end(server: LiveServer) -> None:
 async def test_a_text_is_a_text(server: LiveServer) -> None:
     seen = await shown_lines(server.url + PATH, "oneobject")
     assert seen[-1] == "2"
+
+
+async def test_the_short_text_stands_for_the_data_and_pictures_are_named(server: LiveServer) -> None:
+    assert (await shown_lines(server.url + PATH, "rich"))[-3:] == [
+        r"2 rows\x1b[2J",
+        "[image/png, 2 kB; --save DIR writes it]",
+        "This is not all of it: --full shows the rest, --json is for programs.",
+    ]
+    assert (await shown_lines(server.url + PATH, "odd_beside"))[-1] == "1"
+
+
+async def test_full_shows_the_data_and_all_that_is_beside_it(server: LiveServer) -> None:
+    async with terminal(server.url + PATH, "rich", "--full") as shown:
+        assert await shown.end() == 0
+    text = re.sub(r"\s", "", shown.plain)
+    assert '{"rows":[{"id":1},{"id":2}]}' in text
+    assert r'"text":"2rows\u001b[2J"' in text
+    assert '"com.example/took":3' in text
+
+
+@pytest.mark.parametrize("how", [(), ("--json",)], ids=["piped", "json"])
+async def test_a_program_gets_the_data_and_pictures_beside_it_are_written(
+    server: LiveServer, how: tuple[str, ...], tmp_path: Path
+) -> None:
+    outcome = await call(server.url + PATH, "rich", "--save", tmp_path, *how)
+    assert outcome.status == 0
+    assert '{"rows":[{"id":1},{"id":2}]}' in outcome.out
+    assert set(os.listdir(tmp_path)) == {"rich-1.png"}
 
 
 async def test_a_picture_is_named_and_written_where_it_is_asked_for(server: LiveServer, tmp_path: Path) -> None:

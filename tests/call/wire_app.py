@@ -35,6 +35,8 @@ RESULT = {"domain": "example.com", "grade": "A", "note": "\x1b[31mred\x9b \u202e
 
 PICTURE = {"type": "image", "data": base64.b64encode(b"\x89PNG" * 500).decode(), "mimeType": "image/png"}
 PLOT = {"data": [{"type": "text", "text": "A plot:\n\x1b[2J"}, PICTURE], "metadata": {"content": True}}
+BESIDE = {"text": "2 rows\x1b[2J", "content": [PICTURE], "meta": {"com.example/took": 3}}
+RICH = {"data": {"rows": [{"id": 1}, {"id": 2}]}, "metadata": {"beside": BESIDE}}
 AUDIT = {
     "domain": "example.com",
     "grade": "E",
@@ -102,6 +104,11 @@ STREAMS: dict[str, list[bytes]] = {
         started(),
         message("progress", data=[PICTURE], metadata={"content": True}),
         message("complete", **PLOT),
+    ],
+    "rich": [started(), message("complete", **RICH)],
+    "odd_beside": [
+        started(),
+        message("complete", data=1, metadata={"beside": {"text": 5, "content": [7], "meta": []}}),
     ],
     "rows": [started(), message("complete", data=[{"name": f"n{i}", "size": i, "ok": None} for i in range(30)])],
     "odd": [
@@ -220,6 +227,8 @@ class Wire:
             case "plot":
                 part = {"type": "progress", "data": [PICTURE], "metadata": {"content": True}}
                 await _json(send, 200, {"type": "complete", "tool": tool, "progress": [part], **PLOT})
+            case "rich":
+                await _json(send, 200, {"type": "complete", "tool": tool, "progress": [], **RICH})
             case "fails":
                 await _json(send, 500, {"type": "error", "tool": tool, "error": error("tool_failed"), "progress": []})
             case "capped":

@@ -89,6 +89,24 @@ def rpc(url: str, method: str, params: dict[str, Any], name: str | None = None, 
     return answer["result"]
 
 
+def test_moons(tmp_path: Path) -> None:
+    with process(str(ROOT / "examples/moons.py"), cwd=tmp_path) as server:
+        [_, end] = events(server.url, "moons", at_least=10)
+        nothing = events(server.url, "moons", at_least=1000)[-1]
+        result = rpc(server.url, "tools/call", {"name": "moons", "arguments": {"at_least": 10}}, "moons")
+        [listed] = rpc(server.url, "tools/list", {})["tools"]
+    assert [each["name"] for each in end["data"]] == ["Jupiter", "Saturn", "Uranus", "Neptune"]
+    beside = end["metadata"]["beside"]
+    assert beside["text"] == f"4 planets have {sum(each['moons'] for each in end['data'])} moons."
+    assert beside["meta"] == {"com.example/source": "planets.csv"}
+    assert (nothing["data"], nothing["metadata"]["beside"]["text"]) == ([], "0 planets have 0 moons.")
+    assert result["content"] == [{"type": "text", "text": beside["text"]}, *beside["content"]]
+    assert [each["mimeType"] for each in beside["content"]] == ["image/png"]
+    assert result["structuredContent"] == end["data"]
+    assert result["_meta"].items() >= beside["meta"].items()
+    assert listed["outputSchema"]["items"]["required"] == ["name", "moons"]
+
+
 def test_interview(tmp_path: Path) -> None:
     with process(str(ROOT / "examples/interview.py"), cwd=tmp_path) as server:
         call = {"name": "order", "arguments": {}}

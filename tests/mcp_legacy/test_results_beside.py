@@ -1,4 +1,4 @@
-"""What a `Result` has beside its data, in every revision, transport and dialect, in tasks, and where it is too large."""
+"""What a `Result` has beside its data, in every revision and dialect, in tasks, and where it is too large."""
 
 from __future__ import annotations
 

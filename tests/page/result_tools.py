@@ -176,4 +176,10 @@ def result_tools() -> list[Tool]:
         del password
         return {"name": customer.name, "city": customer.address.city, "gift": gift and gift.model_dump()}
 
-    return [report, orders, notes, media, big, greet]
+    @tool(read_only=True)
+    async def summary(shops: int = 3) -> Result[dict[str, int] | None]:
+        """Say in short what was found, show a plot, and have the data."""
+        text = f"**{shops} shops** sell <b>it</b>."
+        return Result({"shops": shops} if shops else None, text=text, content=[Image(picture()), "A plot."])
+
+    return [report, orders, notes, media, big, greet, summary]

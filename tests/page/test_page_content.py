@@ -156,6 +156,28 @@ async def test_pictures_sound_and_files_are_shown_played_and_handed_over(site: S
     assert visitor.complaints == []  # nothing against the policy
 
 
+async def test_a_short_text_and_pictures_stand_above_the_data(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    await run(page, "summary")
+    await phase(page, "done")
+    body = page.locator("#outcome-body")
+    await expect(body.locator("strong")).to_have_text("3 shops")
+    await expect(body).to_contain_text("sell <b>it</b>.")
+    assert await body.locator("img").evaluate("image => image.naturalWidth") == 160
+    await expect(body).to_contain_text("A plot.")
+    await expect(body.locator(".report")).to_contain_text("3")
+    before = "([text, data]) => Boolean(text.compareDocumentPosition(data) & Node.DOCUMENT_POSITION_FOLLOWING)"
+    handles = [await body.locator(each).element_handle() for each in (".contents", ".report")]
+    assert await page.evaluate(before, handles)
+
+
+async def test_without_data_nothing_stands_below_the_text(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    await run(page, "summary", shops="0")
+    await phase(page, "done")
+    await expect(page.locator("#outcome-body > *")).to_have_count(1)
+
+
 async def test_a_file_is_downloaded_as_it_was_sent(site: Site, visitor: Visitor, tmp_path: Path) -> None:
     page = await visitor.open(site.server.tls_url)
     await run(page, "media")

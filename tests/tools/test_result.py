@@ -9,8 +9,19 @@ from typing import Any
 
 import pytest
 
-from mcp_app import Annotations, Image, Prompts, ResourceLink, Result, Text, ToolDefinitionError, errors, prompt
-from mcp_app import resource, tool
+from mcp_app import (
+    Annotations,
+    Image,
+    Prompts,
+    ResourceLink,
+    Result,
+    Text,
+    ToolDefinitionError,
+    errors,
+    prompt,
+    resource,
+    tool,
+)
 from mcp_app.authoring.context import Caller
 from mcp_app.protocol.event import Event
 from mcp_app.runs.execution import Outcome, work
@@ -139,7 +150,7 @@ WRONG: list[tuple[Callable[[], Any], str]] = [
     (lambda: Result(1, meta={1: 2}), "gave a Result with a meta that is no dict with str as keys"),  # type: ignore[dict-item]
     (
         lambda: Result(1, meta={"io.modelcontextprotocol/x": 1}),
-        "gave a Result with the key 'io.modelcontextprotocol/x' in meta, which is none of _meta: expected another prefix",
+        "gave a Result with the key 'io.modelcontextprotocol/x' in meta, which is none of _meta: expected another",
     ),
     (lambda: Result(1, meta={"mcp.mcp/x": 1}), ".*expected another prefix"),
     (lambda: Result(1, meta={"-x-": 1}), ".*expected a name that begins and ends with a letter or digit"),
@@ -210,7 +221,7 @@ def test_a_prompt_or_a_resource_that_declares_one_is_refused(annotation: Any) ->
 
     gives.__annotations__ = {"return": annotation}
     for decorate in (prompt, resource("test://x")):
-        with pytest.raises(ToolDefinitionError, match="gives: only a tool gives a Result. Return, and declare, what"):
+        with pytest.raises(ToolDefinitionError, match=r"gives: only a tool gives a Result\. Return, and declare, what"):
             decorate(gives)  # type: ignore[operator]
 
 

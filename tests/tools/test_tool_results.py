@@ -172,7 +172,7 @@ def test_what_a_generator_declares(annotation: Any, item: Any, result: Any) -> N
 
 @pytest.mark.parametrize("annotation", [list[Result[int]], dict[str, Result], Result[Result[int]]])
 def test_a_result_is_no_part_of_another_value(annotation: Any) -> None:
-    with pytest.raises(ToolDefinitionError, match="function: .*Result is what a tool returns or yields last, never a"):
+    with pytest.raises(ToolDefinitionError, match=r"function: .*Result is what a tool returns or yields last, never a"):
         typed(annotation)
 
 
