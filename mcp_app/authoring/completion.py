@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from ..protocol.errors import ToolDefinitionError
+from .callables import check_completion, place, shown
 
 Values = Iterable[str]
 Function = Callable[[str, Mapping[str, str]], Values | Awaitable[Values]]
@@ -30,13 +31,15 @@ def complete(function: Function) -> Complete:
 
     Raises ToolDefinitionError if the function does not accept these two arguments.
     """
+    check_completion(function)
+    called = f"{shown(function)}{place(function)}"
     try:
         inspect.signature(function).bind("", {})
     except (TypeError, ValueError) as error:
         raise ToolDefinitionError(
-            f"{function!r} cannot complete an argument: it is called with what was typed so far and a mapping of the "
-            "other arguments."
+            f"{called} cannot complete an argument: it is called with what was typed so far and a mapping of the other "
+            "arguments."
         ) from error
     if inspect.isasyncgenfunction(function):
-        raise ToolDefinitionError(f"{function!r} cannot complete an argument: return a list instead of yielding.")
+        raise ToolDefinitionError(f"{called} cannot complete an argument: return a list instead of yielding.")
     return Complete(function)

@@ -5,6 +5,7 @@ A `__signature__` counts, and what `__wrapped__` leads to. No type is looked int
 
 from __future__ import annotations
 
+import functools
 import inspect
 import types
 import typing
@@ -12,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..protocol.errors import ToolDefinitionError
-from .source import wrapped
+from .source import implementation, wrapped
 
 
 class Hints(typing.NamedTuple):
@@ -25,19 +26,28 @@ class Hints(typing.NamedTuple):
 
 def hints(function: Callable[..., Any], name: str, scope: Mapping[str, Any]) -> Hints:
     """Raises ToolDefinitionError for a parameter that callers cannot fill by name, and for an annotation that cannot be
-    resolved. `scope`: the names around the decorator."""
+    resolved. Parameters that a partial fills by name are left out. `scope`: the names around the decorator."""
+    bound = function.keywords if isinstance(function, functools.partial) else {}
     try:
         signature = inspect.signature(function)
     except ValueError as error:
-        raise ToolDefinitionError(f"{name}: its parameters are not known. Write a function that calls it.") from error
+        reason = "its parameters are not known"
+        if isinstance(function, functools.partial) and _has_signature(function.func):
+            reason = "it fills parameters that there are not"
+        raise ToolDefinitionError(f"{name}: {reason}. Write a function that calls it.") from error
     except Exception as error:  # Python 3.14 evaluates annotations here
         raise _unresolved(name, "one of its annotations", error) from error
-    parameters = list(signature.parameters.values())
+    parameters = [each for each in signature.parameters.values() if each.name not in bound]
     for parameter in parameters:
         if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
             bare = parameter.replace(annotation=parameter.empty, default=parameter.empty)
+            remedy = "write it out"
+            if not hasattr(inspect.unwrap(implementation(function)), "__code__"):
+                remedy = "write a function that calls it"
+            elif parameter.kind is not parameter.POSITIONAL_ONLY:
+                remedy += ", or, if what decorates the function takes it, say so there with functools.wraps"
             raise ToolDefinitionError(
-                f"{name}: the parameter {bare} cannot be filled by name, which is how callers give it: write it out."
+                f"{name}: the parameter {bare} cannot be filled by name, which is how callers give it: {remedy}."
             )
     module = getattr(inspect.unwrap(wrapped(function)), "__globals__", {})
     annotations = {
@@ -48,6 +58,14 @@ def hints(function: Callable[..., Any], name: str, scope: Mapping[str, Any]) -> 
     returns = signature.return_annotation
     returned = Any if returns is signature.empty else _resolved(returns, module, scope, name, "that of its result")
     return Hints(parameters, annotations, returned)
+
+
+def _has_signature(function: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(function)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _resolved(annotation: Any, module: dict[str, Any], scope: Mapping[str, Any], name: str, which: str) -> Any:

@@ -50,11 +50,6 @@ class Encoded(NamedTuple):
     content: bool = False
     beside: bytes = b""
 
-    @property
-    def size(self) -> int:
-        """In bytes."""
-        return len(self.data) + len(self.beside)
-
 
 class FailedArguments(dict[str, Any]):
     """Stands for the arguments where an author's validator raised what is no refusal of a value.

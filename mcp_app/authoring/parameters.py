@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import re
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, PydanticUserError, create_model
@@ -18,7 +18,9 @@ from pydantic_core import SchemaError, SchemaValidator
 
 from ..protocol.errors import ToolDefinitionError
 from ..protocol.metaschema import NotASchema
+from .callables import Noun, method_problem, place
 from .context import Context
+from .hints import Hints
 from .listed_schema import listed_schema
 from .proof import Refused, proved
 from .pydantic_schema import for_json, without_extras
@@ -65,13 +67,30 @@ def is_context(annotation: Any, parameter: str, name: str) -> bool:
     return bool(found)
 
 
-def unannotated(name: str, parameter: str, *, is_first: bool) -> ToolDefinitionError:
-    """What to tell the author of a parameter without an annotation."""
-    if is_first and parameter in {"self", "cls"}:
-        return ToolDefinitionError(
-            f"{name}: a method's {parameter} is nobody's to send. Write a function, or take the method of an instance: "
-            f"`tool(thing.{name.rpartition('.')[2]})`."
+def check_first(function: Callable[..., Any], name: str, found: Hints, noun: Noun) -> None:
+    """Raises ToolDefinitionError for a method that is not an object's, which it would take as its first parameter."""
+    first = next((each.name for each in found.parameters), None)
+    outside = name.rpartition(".")[0]
+    in_a_class = inspect.isfunction(function) and outside != "" and not outside.endswith("<locals>")
+    if first is None or (first in found.annotations and not (in_a_class and first in _SELF)):
+        return
+    called = f"{name}{place(function)}"
+    if first in _SELF:
+        raise ToolDefinitionError(
+            f"{called}: no caller can send {first}, the object whose method it is. {method_problem(name, noun)}"
         )
+    if in_a_class:
+        raise ToolDefinitionError(
+            f"{called}: the parameter {first} has no annotation. Write its type. If it is the object whose method this "
+            f"is, no caller can send it: {method_problem(name, noun)}"
+        )
+
+
+_SELF = frozenset({"self", "cls"})
+
+
+def unannotated(name: str, parameter: str) -> ToolDefinitionError:
+    """What to tell the author of a parameter without an annotation."""
     return ToolDefinitionError(
         f"{name}: the parameter {parameter} has no annotation. "
         f"Write its type, as in `{parameter}: str`: callers see it as JSON Schema."

@@ -16,6 +16,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from ..protocol.errors import RequestError, ToolDefinitionError, ToolFailed
 from ..protocol.event import encode
+from .callables import Decorated
 from .catalogue import Catalogue
 from .content import Content, Role, Text, present
 from .kind import Encoded, Kind
@@ -72,7 +73,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Prompt:
+class Prompt(Decorated):
     """A function that creates messages from its arguments. Calling the prompt calls the function itself."""
 
     name: str
@@ -194,13 +195,12 @@ def prompt(
     """
 
     def make(decorated: Callable[..., Any], depth: int) -> Prompt:
-        typed = typed_function(decorated, "@prompt", depth=depth)
-        chosen = name if name is not None else typed.name
-        if not _NAME.fullmatch(chosen):
-            raise ToolDefinitionError(f"{typed.where}: {chosen!r} is no name for a prompt: 1 to 128 characters.")
+        typed = typed_function(decorated, "prompt", name, depth=depth)
+        if not _NAME.fullmatch(typed.name):
+            raise ToolDefinitionError(f"{typed.where}: {typed.name!r} is no name for a prompt: 1 to 128 characters.")
         made = Prompt(
-            name=chosen,
-            title=title or title_of(chosen),
+            name=typed.name,
+            title=title or title_of(typed.name),
             description=description if description is not None else typed.description,
             metadata=Metadata.of(typed.where, icons, meta, tags),
             typed=typed,

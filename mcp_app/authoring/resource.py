@@ -14,6 +14,7 @@ from ..protocol.error_kind import ErrorKind
 from ..protocol.errors import RequestError, ToolDefinitionError, ToolFailed
 from ..protocol.event import encode
 from ..protocol.http.uri_template import TemplateError, UriTemplate, normal
+from .callables import Decorated
 from .catalogue import Catalogue, Watchers
 from .content import Annotations, present
 from .content_data import checked_type
@@ -48,7 +49,7 @@ class UnknownResource(RequestError):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Resource:
+class Resource(Decorated):
     """A function whose result can be read at `uri`, a URI or a URI template. Calling the resource calls the function.
 
     `cache_seconds` and `cache_scope` are the cache hints for clients (MCP, Caching).
@@ -190,7 +191,7 @@ def resource(
         raise ToolDefinitionError(f'{uri!r} is no URI: write @resource("scheme://path") over the function.')
 
     def decorate(function: Callable[..., Any]) -> Resource:
-        typed = typed_function(function, "@resource", depth=1)
+        typed = typed_function(function, "resource", name or None, depth=1)
         template = _template(uri, typed)
         try:
             checked_type(mime_type)
@@ -204,8 +205,8 @@ def resource(
             )
         made = Resource(
             uri=uri,
-            name=name or typed.name,
-            title=title or title_of(name or typed.name),
+            name=typed.name,
+            title=title or title_of(typed.name),
             description=description if description is not None else typed.description,
             mime_type=mime_type,
             size=size,
@@ -230,15 +231,12 @@ def _template(uri: str, typed: TypedFunction) -> UriTemplate:
     variables = {variable.name for variable in template.variables}
     parameters = set(typed.parameters)
     if variables != parameters:
+        named, wanted = (", ".join(sorted(each)) or "none" for each in (variables, parameters))
         raise ToolDefinitionError(
-            f"{typed.where}: the variables of {uri!r} are {_names(variables)}, the function's parameters are "
-            f"{_names(parameters)}. Each variable is a parameter, and each parameter a variable."
+            f"{typed.where}: the variables of {uri!r} are {named}, the function's parameters are {wanted}. "
+            "Each variable is a parameter, and each parameter a variable."
         )
     return template
-
-
-def _names(names: set[str]) -> str:
-    return ", ".join(sorted(names)) or "none"
 
 
 class Resources(Catalogue[Resource]):

@@ -6,12 +6,16 @@ Types are only taken apart here: no validation, no schemas.
 from __future__ import annotations
 
 import collections.abc
+import inspect
 import types
 import typing
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from typing_extensions import TypeAliasType
 
+from ..protocol.errors import ToolDefinitionError
+from .kind import Kind
 from .result import Result
 
 _STREAMS = frozenset(
@@ -43,18 +47,40 @@ def outputs(annotation: Any, *, generates: bool) -> tuple[Any, Any]:
     return _union([member for member in items if not _is_result(member)]), _union(results)
 
 
-def declares_stream(annotation: Any) -> bool:
+def declares_stream(function: Callable[..., Any], kind: Kind, returns: Any, name: str) -> bool:
+    """Whether the annotation is that of items: of a function that yields, or returns the generator that it wraps.
+
+    Raises ToolDefinitionError where it is not that of what the function is.
+    """
+    if kind.yields:
+        if not _declares_items(returns):
+            shown = getattr(returns, "__name__", returns)
+            raise ToolDefinitionError(
+                f"{name}: it yields, and is annotated `-> {shown}`. Write what it yields, as in `-> Iterator[str]` "
+                "(AsyncIterator with async def), or leave the annotation out."
+            )
+        return True
+    wraps_generator = Kind.of(inspect.unwrap(function)).yields
+    if _is_stream(returns) and _is_async(returns) is not (kind is Kind.COROUTINE):
+        raise ToolDefinitionError(
+            f"{name}: it is {'async' if kind is Kind.COROUTINE else 'plain'}, and what it returns to be iterated is "
+            "not. Declare it, and what decorates it, as the generator is: both with async def, or both with def."
+        )
+    return _is_stream(returns) or (wraps_generator and _declares_items(returns))
+
+
+def _is_stream(annotation: Any) -> bool:
     """Whether it is an iterator or a generator: of a function that yields, or returns what yields."""
     return _generic(annotation) in _STREAMS
 
 
-def is_async(annotation: Any) -> bool:
+def _is_async(annotation: Any) -> bool:
     """Whether what is declared is iterated with `async for`."""
     generic = _generic(annotation)
     return generic is not None and issubclass(generic, collections.abc.AsyncIterable)
 
 
-def declares_items(annotation: Any) -> bool:
+def _declares_items(annotation: Any) -> bool:
     """Whether a generator function can be annotated with it: an iterable, a generator, or what says nothing."""
     return _bare(annotation) is Any or _generic(annotation) in _GENERATORS
 

@@ -5,7 +5,6 @@ No function is called here, and nothing is registered.
 
 from __future__ import annotations
 
-import inspect
 import logging
 import types
 from collections.abc import Callable, Iterable, Mapping
@@ -22,13 +21,14 @@ from ..protocol.json_schema import MAX_INLINED_BYTES
 from ..protocol.metaschema import NotASchema, check
 from ..protocol.problems import refusal
 from ..protocol.repair import repair, with_integers
+from .callables import Noun, shown
 from .content_blocks import beside_content, declares_content
 from .declared_type import DeclaredType
 from .hints import hints
 from .kind import FailedArguments, Kind
-from .parameters import compiled, field_of, is_context, only_parameter, reason, unannotated
+from .parameters import check_first, compiled, field_of, is_context, only_parameter, reason, unannotated
 from .refusal import within
-from .return_annotation import declares_items, declares_result, declares_stream, is_async, outputs
+from .return_annotation import declares_result, declares_stream, outputs
 from .source import documented_parameters
 
 logger = logging.getLogger("mcp_app.authoring")
@@ -172,21 +172,22 @@ def read(
     kind: Kind,
     parameters_model: type[BaseModel] | None = None,
     custom_schema: Mapping[str, Any] | None = None,
-    has_result: bool = True,
+    noun: Noun = "tool",
 ) -> Signature:
-    """The signature of `function`, which is of `kind`, and gives a `Result` only if it `has_result`.
+    """The signature of `function`, which is of `kind` and becomes a `noun`.
 
     `parameters_model` is the annotation of its only parameter: a model whose fields are the callers' parameters.
     `custom_schema` is a JSON Schema that replaces the one derived from the types. Raises ToolDefinitionError.
     """
-    name = getattr(function, "__qualname__", getattr(function, "__name__", repr(function)))
+    name = shown(function)
     found = hints(function, name, scope)
+    check_first(function, name, found, noun)
     context: str | None = None
     fields: dict[str, Any] = {}
     attributes: dict[str, str] = {}
     for parameter in found.parameters:
         if parameter.name not in found.annotations:
-            raise unannotated(name, parameter.name, is_first=parameter is found.parameters[0])
+            raise unannotated(name, parameter.name)
         annotation = found.annotations[parameter.name]
         if is_context(annotation, parameter.name, name):
             if context is not None:
@@ -204,9 +205,9 @@ def read(
         model_parameter = only_parameter(name, attributes, found.annotations, parameters_model)
     parameters = compiled(name, fields, parameters_model)
     input_schema = parameters.schema if custom_schema is None else _verbatim(name, custom_schema)
-    if not has_result and declares_result(found.returns):
+    if noun != "tool" and declares_result(found.returns):
         raise ToolDefinitionError(f"{name}: only a tool gives a Result. Return, and declare, what is in it.")
-    streams = _streams(function, kind, found.returns, name)
+    streams = declares_stream(function, kind, found.returns, name)
     item, result = outputs(found.returns, generates=streams)
     content = declares_content(result)
     item_type, result_type = _declared(name, "yields", item), _declared(name, "returns", result)
@@ -240,25 +241,6 @@ def read(
         | {context or ""},
         model_parameter=model_parameter,
     )
-
-
-def _streams(function: Callable[..., Any], kind: Kind, returns: Any, name: str) -> bool:
-    """Whether the annotation is that of items: of a function that yields, or returns the generator that it wraps."""
-    if kind.yields:
-        if not declares_items(returns):
-            shown = getattr(returns, "__name__", returns)
-            raise ToolDefinitionError(
-                f"{name}: it yields, and is annotated `-> {shown}`. Write what it yields, as in `-> Iterator[str]` "
-                "(AsyncIterator with async def), or leave the annotation out."
-            )
-        return True
-    wraps_generator = Kind.of(inspect.unwrap(function)).yields
-    if declares_stream(returns) and is_async(returns) is not (kind is Kind.COROUTINE):
-        raise ToolDefinitionError(
-            f"{name}: it is {'async' if kind is Kind.COROUTINE else 'plain'}, and what it returns to be iterated is "
-            "not. Declare it, and what decorates it, as the generator is: both with async def, or both with def."
-        )
-    return declares_stream(returns) or (wraps_generator and declares_items(returns))
 
 
 def _declared(name: str, does: str, annotation: Any) -> DeclaredType | None:

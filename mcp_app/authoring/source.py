@@ -5,7 +5,6 @@ Used for tools, resources and prompts. No annotation is read here and no functio
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
 import json
@@ -53,27 +52,10 @@ def title_of(name: str) -> str:
 
 def where(function: Callable[..., Any], name: str) -> str:
     """Module, qualified name and line, for messages to the author; `name` is used if it has no qualified name."""
-    original = typing.cast(Any, inspect.unwrap(function))
+    original = typing.cast(Any, inspect.unwrap(wrapped(function)))
     code = getattr(original, "__code__", None)
     line = f" (line {code.co_firstlineno})" if code is not None else ""
     return f"{getattr(original, '__module__', '?')}.{getattr(original, '__qualname__', name)}{line}"
-
-
-def check_callable(name: str, function: Callable[..., Any]) -> None:
-    """Raises ToolDefinitionError for what can be called, and never by a caller of a tool: each call would fail."""
-    code = getattr(function, "__code__", None)
-    if code is not None and (code.co_name, code.co_filename) == (
-        "helper",
-        contextlib.contextmanager.__code__.co_filename,
-    ):
-        raise ToolDefinitionError(
-            f"{name}: a context manager is entered, not returned. Write a function that enters it and returns a result."
-        )
-    if hasattr(function, "dispatch") and hasattr(function, "registry"):
-        raise ToolDefinitionError(
-            f"{name}: singledispatch chooses by the first positional argument, and callers give theirs by name. "
-            "Write a function of a union of the types, which calls it."
-        )
 
 
 def check_sendable(name: str, listed: Mapping[str, Any]) -> None:

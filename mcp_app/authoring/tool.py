@@ -20,6 +20,7 @@ from ..protocol.mcp.revisions import Structure
 from ..protocol.problems import failed_names
 from ..protocol.repair import repair
 from .at_once import AtOnce
+from .callables import Decorated
 from .catalogue import Catalogue
 from .kind import Encoded, Kind
 from .metadata import Metadata
@@ -38,7 +39,7 @@ _QUOTED_CHARS = 128  # characters of an unknown name that are repeated in a mess
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tool(Generic[P, R]):
+class Tool(Decorated, Generic[P, R]):
     """A function that clients can call. Calling the tool in Python calls the function itself, with its types."""
 
     name: str

@@ -15,11 +15,12 @@ from pydantic import BaseModel
 
 from ..protocol.errors import ToolDefinitionError
 from .at_once import at_once_of
+from .callables import checked_name
 from .docstrings import Docstring
 from .kind import Kind
 from .metadata import Icon, Metadata
 from .signature import read
-from .source import Scope, check_callable, check_sendable, docstring, title_of
+from .source import Scope, check_sendable, docstring, title_of
 from .tool import P, R, Tool
 from .tool_options import TaskUse, check_content, check_options, check_query, mirrors, structure
 
@@ -110,10 +111,7 @@ def _make(
     parameters: type[BaseModel] | None = None,
     input_schema: Mapping[str, Any] | None = None,
 ) -> Tool:
-    if isinstance(function, Tool) or inspect.isclass(function) or not callable(function):
-        raise ToolDefinitionError(f"{function!r} is not a function: @tool goes on a function, once.")
-    name = str(name or getattr(function, "__name__", ""))
-    check_callable(name, function)
+    name = checked_name(function, "tool", name or None)
     check_options(name, time_limit, task)
     documented = Docstring(docstring(function))
     kind = Kind.of(function)

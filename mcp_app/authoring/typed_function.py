@@ -6,7 +6,6 @@ function is in runs/execution.py; encoding its result is in resource.py and prom
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,10 +16,11 @@ from pydantic import ValidationError
 from ..protocol.errors import InvalidParams, ToolDefinitionError
 from ..protocol.http import query_text
 from ..protocol.problems import failed_names, problems
+from .callables import Noun, checked_name
 from .docstrings import Docstring
 from .kind import Kind
 from .signature import Signature, read
-from .source import Scope, check_callable, docstring, where
+from .source import Scope, docstring, where
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,21 +79,16 @@ class TypedFunction:
         return items if isinstance(items, list) else self.signature.decoded(name, [text])
 
 
-def typed_function(function: Any, decorator: str, *, depth: int) -> TypedFunction:
-    """Inspect the function decorated with `decorator`. `depth`: stack frames from the caller to the decorator's use.
+def typed_function(function: Any, noun: Noun, name: str | None, *, depth: int) -> TypedFunction:
+    """Inspect the function decorated with the decorator named `noun`; `name` is that of its option. `depth`: stack
+    frames from the caller to the decorator's use.
 
     Raises ToolDefinitionError naming the function and what to do.
     """
-    name = getattr(function, "__name__", "")
-    if inspect.isclass(function) or not callable(function) or not name:
-        raise ToolDefinitionError(
-            f"{function!r} is not a function: {decorator} goes on a function, once. "
-            "Of another callable, write a function that calls it."
-        )
-    check_callable(name, function)
+    name = checked_name(function, noun, name)
     kind = Kind.of(function)
     if kind.yields:
-        raise ToolDefinitionError(f"{name}: {decorator} goes on a function that returns; this one yields.")
+        raise ToolDefinitionError(f"{name}: @{noun} goes on a function that returns; this one yields.")
     frame = sys._getframe(depth + 1)
     documented = Docstring(docstring(function))
     signature = read(
@@ -101,6 +96,6 @@ def typed_function(function: Any, decorator: str, *, depth: int) -> TypedFunctio
         Scope(frame.f_locals, frame.f_globals).of(function),
         documented.parameters,
         kind=kind,
-        has_result=False,
+        noun=noun,
     )
     return TypedFunction(function, kind, signature, name, documented.description(signature.documented))

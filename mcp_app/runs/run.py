@@ -326,7 +326,7 @@ class Run:
             until = None if ticket is None else ticket.until
             working = work(self.callee, arguments, self._caller, emit, threads, self.label, until)
             outcome = await (working if ticket is None else in_turn(ticket, working, emit))
-            if self._writer.must_link(outcome.result.size):
+            if self._writer.must_link(outcome.result):
                 outcome = Outcome(*await self._writer.link_result(outcome.result))
             end: Outcome | McpAppError = outcome
         except BaseException as error:

@@ -184,9 +184,9 @@ class Writer:
         self._window.acknowledged_bytes -= WINDOW_BYTES
         await self.emit(events[index + 1 :])
 
-    def must_link(self, size: int) -> bool:
-        """Whether a result of so many bytes is too large for the last event. Raises NoMemory when there is no memory
-        for it."""
+    def must_link(self, result: Encoded) -> bool:
+        """Whether the result is too large for the last event. Raises NoMemory when there is no memory for it."""
+        size = len(result.data) + len(result.beside)
         if size > self._max_event_bytes - METADATA_BYTES:
             return True
         if size > COUNTED_BYTES:
@@ -198,7 +198,8 @@ class Writer:
         EventTooLarge, NoMemory."""
         results = self._results()
         if results is None:
-            raise too_large("A result", result.size, self._max_event_bytes - METADATA_BYTES)
+            size = len(result.data) + len(result.beside)
+            raise too_large("A result", size, self._max_event_bytes - METADATA_BYTES)
         whole = Shape.CONTENT if result.content else Shape.VALUE
         data, shape, beside = await results.fit_result(result.data, whole, result.beside)
         linked = shape is not whole

@@ -300,7 +300,7 @@ def yields() -> Any:
         ("a", {}, nothing, "no scheme"),
         ("x:a", {}, yields, "yields: @resource goes on a function that returns"),
         ("x:a", {}, RequestInfo, "is not a function"),
-        ("x:a", {}, 17, "17 is not a function"),
+        ("x:a", {}, 17, "17: this is not a function"),
         ("x:a", {"mime_type": "text"}, nothing, "'text' is no media type"),
         ("x:a", {"size": -1}, nothing, "size is of one resource"),
         ("x:{a}", {"size": 1}, one, "size is of one resource"),

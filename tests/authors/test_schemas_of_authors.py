@@ -182,7 +182,7 @@ def test_a_method_is_told_how_it_becomes_a_tool() -> None:
         def up(self, by: int) -> int:
             return by + 1
 
-    with pytest.raises(ToolDefinitionError, match=r"a method's self is nobody's to send.*`tool\(thing\.up\)`"):
+    with pytest.raises(ToolDefinitionError, match=r"no caller can send self, the object.*`tool\(object\.up\)`"):
         tool(Counter.up)
     assert tool(Counter().up).arguments({"by": 1}) == {"by": 1}
 

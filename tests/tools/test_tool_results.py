@@ -98,14 +98,6 @@ def test_a_kind_is_seen_through_whatever_is_around(plain: Callable[..., Any], ma
         assert tool(name="t")(each).kind is kind, each
 
 
-def test_a_plain_wrapper_is_a_plain_function_whatever_it_wraps() -> None:
-    @functools.wraps(coroutine)
-    def wrapper() -> Any:
-        return 5
-
-    assert tool(wrapper).kind is Kind.FUNCTION
-
-
 # --- what is declared ------------------------------------------------------------------------------------------------
 
 
