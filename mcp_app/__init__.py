@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .authoring.completion import complete
     from .authoring.content import Annotations, Audio, EmbeddedResource, File, Image, ResourceLink, Text
     from .authoring.context import Context
+    from .authoring.dependencies import Depends, Shared, override
     from .authoring.metadata import Icon
     from .authoring.prompt import Message, Prompt, Prompts, prompt
     from .authoring.resource import Resource, Resources, UnknownResource, resource
@@ -30,6 +31,7 @@ __all__ = [
     "Audio",
     "Context",
     "Declined",
+    "Depends",
     "EmbeddedResource",
     "File",
     "FromEnvironment",
@@ -48,6 +50,7 @@ __all__ = [
     "Root",
     "Sample",
     "Settings",
+    "Shared",
     "Text",
     "Titled",
     "Tool",
@@ -59,6 +62,7 @@ __all__ = [
     "complete",
     "create_app",
     "errors",
+    "override",
     "prompt",
     "resource",
     "tool",
@@ -70,6 +74,7 @@ _MODULES = {
     "authoring.completion": ("complete",),
     "authoring.content": ("Annotations", "Audio", "EmbeddedResource", "File", "Image", "ResourceLink", "Text"),
     "authoring.context": ("Context",),
+    "authoring.dependencies": ("Depends", "Shared", "override"),
     "config.environment": ("FromEnvironment",),
     "authoring.prompt": ("Message", "Prompt", "Prompts", "prompt"),
     "protocol": ("errors",),

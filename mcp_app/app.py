@@ -6,12 +6,14 @@ import asyncio
 import logging
 import os
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from quart import Quart
 
+from .authoring.completion import plans
+from .authoring.dependencies import Plan
 from .authoring.lengths import cut_short
 from .authoring.prompt import Prompt, Prompts
 from .authoring.resource import Resource, Resources
@@ -25,10 +27,11 @@ from .eventlog.memory import MemoryLog
 from .manifest import Manifest, load_manifest
 from .protocol.errors import InternalError, McpAppError
 from .routes import table
-from .runs import Runs
+from .runs import MakerFailed, Runs
 from .web.messages import Answer, Request, Respond, error_answer
 from .web.quart.application import Application
 from .web.quart.lane import LaneApplication
+from .web.quart.lifespan import NotStarted
 
 logger = logging.getLogger("mcp_app")
 
@@ -55,6 +58,11 @@ class Server:
         for noun, items in (("tool", self.registry), ("resource", self.resources), ("prompt", self.prompts)):
             texts |= {f"{noun} {item.name}": item.description for item in items}
         return cut_short(texts)
+
+    def plans(self) -> Iterator[Plan]:
+        """What is made for the functions that are offered."""
+        for item in (*self.registry, *self.resources, *self.prompts):
+            yield from plans(item.signature)
 
 
 def create_app(
@@ -99,6 +107,7 @@ def create_app(
     lifespan = _Lifespan(app, server)
     app.before_serving(lifespan.start)
     app.after_serving(lifespan.stop)
+    app.at_the_end = lifespan.close
     return app
 
 
@@ -110,6 +119,7 @@ class _Lifespan:
         self._server = server
         self._draining: asyncio.Task[None] | None = None
         self._drain_deadline = 0.0
+        self._runs: Runs | None = None
         self._unsubscribe: Callable[[], None] = lambda: None
 
     async def start(self) -> None:
@@ -117,7 +127,11 @@ class _Lifespan:
         for each in (*retired(os.environ), *unknown(os.environ), *server.cut_by_clients()):
             logger.warning("%s", each)
         log = MemoryLog()
-        runs = Runs(server.settings, log)
+        runs = self._runs = Runs(server.settings, log)
+        try:
+            await runs.dependencies.shared.start(server.plans())
+        except MakerFailed as error:
+            raise NotStarted(str(error)) from error
         server.endpoint = Endpoint(
             server.settings,
             server.registry,
@@ -147,7 +161,13 @@ class _Lifespan:
             runs = self._server.endpoint.runs
             if names := runs.threads.names:
                 logger.warning("plain functions that end with the process: %s", ", ".join(names))
+            await self.close()
             runs.close()
+
+    async def close(self) -> None:
+        """Close what tools share. Idempotent."""
+        if self._runs is not None:
+            await self._runs.dependencies.stop()
 
     def _drain(self) -> asyncio.Task[None] | None:
         """Called as soon as the server is to stop. Until the task is done requests are still answered: /readyz with

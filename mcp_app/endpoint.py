@@ -79,7 +79,7 @@ class Endpoint:
         documents = Documents(
             settings, links, manifest, registry, resources, prompts, instructions, runs, self._metrics
         )
-        completions = Completions(settings.cap_seconds)
+        completions = Completions(settings.cap_seconds, runs.dependencies)
         offer = Offer(manifest, registry, completions, resources, prompts, instructions, self._metrics.repairs)
         clock = asyncio.get_running_loop().time
         self.sessions = Sessions(settings, log, clock, self._metrics.sessions)

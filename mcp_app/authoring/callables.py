@@ -132,12 +132,33 @@ def _by_position(function: Any) -> str | None:
     return None
 
 
+def is_context_manager(function: Any) -> bool:
+    """Whether it is a generator function with `@contextmanager` or `@asynccontextmanager` on it."""
+    code = getattr(function, "__code__", None)
+    return code is not None and (code.co_name, code.co_filename) == _MANAGER
+
+
+def check_maker(function: Any, called: str) -> None:
+    """Raises ToolDefinitionError for what makes no value for a parameter; `called` is how messages call it."""
+    problem = _no_maker(function) or _by_position(function) or _without_value(function)
+    if problem is not None:
+        raise ToolDefinitionError(f"{called}: {problem}")
+
+
+def _no_maker(function: Any) -> str | None:
+    if isinstance(function, Decorated):
+        return f"this is a {type(function).__name__.lower()}, which callers call. Write a function that both use."
+    if isinstance(function, (staticmethod, *_IN_A_CLASS)):
+        return f"a {type(function).__name__} is not a function before it is taken from its class: write Class.method."
+    return None
+
+
 def _without_value(function: Any) -> str | None:
     """Why no call gives a value that could be sent; None if one may."""
     layers = list(_layers(implementation(function)))
     outer, inner = layers[0], layers[-1]
     code = getattr(outer, "__code__", None)
-    if code is not None and (code.co_name, code.co_filename) == _MANAGER:
+    if is_context_manager(outer):
         return "a context manager is entered, not returned. Write a function that enters it and returns a result."
     if _is_async(outer):
         return None

@@ -36,10 +36,10 @@ class Caller:
     """The caller of a run, and the run's deadline; one for the whole run.
 
     `deadline` is a time.monotonic() value, in seconds. `reason` is set when the run is ended. `asker` sends questions
-    to the caller; None if that is impossible.
+    to the caller; None if that is impossible. `questions` numbers those of every `Context` of the run.
     """
 
-    __slots__ = ("asker", "clock", "deadline", "headers", "principal", "reason", "trace")
+    __slots__ = ("asker", "clock", "deadline", "headers", "principal", "questions", "reason", "trace")
 
     def __init__(
         self,
@@ -58,6 +58,7 @@ class Caller:
         self.clock = clock
         self.trace = trace
         self.reason: str | None = None
+        self.questions: Questions | None = None  # created by the first question: few calls ask one
 
 
 _PROGRESS, _PARTIAL = EventType.PROGRESS, EventType.PARTIAL  # looked up once: the enum's metaclass is slow
@@ -73,13 +74,12 @@ Asked = tuple[str, "CoroutineType[Any, Any, Any]"]
 class Context:
     """Passed to a tool's parameter that is annotated `Context`, whatever its name."""
 
-    __slots__ = ("_caller", "_questions", "_send", "_unanswered", "_wait")
+    __slots__ = ("_caller", "_send", "_unanswered", "_wait")
 
     def __init__(self, send: Send, caller: Caller, wait: Wait | None = None) -> None:
         self._send = send
         self._caller = caller
         self._wait = wait
-        self._questions: Questions | None = None  # created by the first question: few calls ask one
         self._unanswered: Sequence[Asked] = ()
 
     def progress(self, done: float, total: float | None = None, message: str | None = None) -> Awaitable[None]:
@@ -223,11 +223,12 @@ class Context:
         return coroutine
 
     def _get_questions(self) -> Questions:
-        if self._questions is None:
+        caller = self._caller
+        if caller.questions is None:
             with _QUESTIONS_LOCK:
-                if self._questions is None:
-                    self._questions = Questions(self._caller.asker or NullAsker())
-        return self._questions
+                if caller.questions is None:
+                    caller.questions = Questions(caller.asker or NullAsker())
+        return caller.questions
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """In a plain function: wait for `ask`, `sample`, `roots` or `once`, as in `ctx.wait(ctx.roots())`.

@@ -51,12 +51,12 @@ def hints(function: Callable[..., Any], name: str, scope: Mapping[str, Any]) -> 
             )
     module = getattr(inspect.unwrap(wrapped(function)), "__globals__", {})
     annotations = {
-        each.name: _resolved(each.annotation, module, scope, name, f"that of the parameter {each.name}")
+        each.name: resolved(each.annotation, module, scope, name, f"that of the parameter {each.name}")
         for each in parameters
         if each.annotation is not each.empty
     }
     returns = signature.return_annotation
-    returned = Any if returns is signature.empty else _resolved(returns, module, scope, name, "that of its result")
+    returned = Any if returns is signature.empty else resolved(returns, module, scope, name, "that of its result")
     return Hints(parameters, annotations, returned)
 
 
@@ -68,7 +68,8 @@ def _has_signature(function: Callable[..., Any]) -> bool:
     return True
 
 
-def _resolved(annotation: Any, module: dict[str, Any], scope: Mapping[str, Any], name: str, which: str) -> Any:
+def resolved(annotation: Any, module: dict[str, Any], scope: Mapping[str, Any], name: str, which: str) -> Any:
+    """An annotation, which may be a string with names of the module or the scope. Raises ToolDefinitionError."""
     holder = types.SimpleNamespace(__annotations__={"it": annotation})
     try:
         return typing.get_type_hints(holder, globalns=module, localns=dict(scope), include_extras=True)["it"]
@@ -80,4 +81,5 @@ def _unresolved(name: str, which: str, error: Exception) -> ToolDefinitionError:
     remedy = " A name that is only imported under TYPE_CHECKING has to be imported for real." * isinstance(
         error, NameError
     )
-    return ToolDefinitionError(f"{name}: an annotation cannot be resolved: {error}. It is {which}.{remedy}")
+    why = str(error).rstrip(".")
+    return ToolDefinitionError(f"{name}: an annotation cannot be resolved: {why}. It is {which}.{remedy}")

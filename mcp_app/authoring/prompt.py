@@ -19,6 +19,7 @@ from ..protocol.event import encode
 from .callables import Decorated
 from .catalogue import Catalogue
 from .content import Content, Role, Text, present
+from .dependencies import Plan
 from .kind import Encoded, Kind
 from .metadata import Icon, Metadata
 from .result import Result
@@ -114,6 +115,10 @@ class Prompt(Decorated):
     @property
     def context(self) -> str | None:
         return self.signature.context
+
+    @property
+    def plan(self) -> Plan | None:
+        return self.signature.plan
 
     def wire(self) -> dict[str, Any]:
         """As in `prompts/list`."""

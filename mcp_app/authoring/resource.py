@@ -18,6 +18,7 @@ from .callables import Decorated
 from .catalogue import Catalogue, Watchers
 from .content import Annotations, present
 from .content_data import checked_type
+from .dependencies import Plan
 from .kind import Encoded, Kind
 from .metadata import Icon, Metadata
 from .resource_contents import contents
@@ -140,6 +141,10 @@ class Reading:
     def context(self) -> str | None:
         return self.resource.signature.context
 
+    @property
+    def plan(self) -> Plan | None:
+        return self.resource.signature.plan
+
     def encode_result(self, value: Any) -> Encoded:
         """The return value as `{"contents": […]}`.
 
@@ -228,8 +233,7 @@ def _template(uri: str, typed: TypedFunction) -> UriTemplate:
         template = UriTemplate.parse(uri)
     except TemplateError as error:
         raise ToolDefinitionError(f"{typed.where}: {error}") from error
-    variables = {variable.name for variable in template.variables}
-    parameters = set(typed.parameters)
+    variables, parameters = {variable.name for variable in template.variables}, set(typed.parameters)
     if variables != parameters:
         named, wanted = (", ".join(sorted(each)) or "none" for each in (variables, parameters))
         raise ToolDefinitionError(
@@ -261,8 +265,7 @@ class Resources(Catalogue[Resource]):
 
         Raises UnknownResource if no resource or template matches `uri`.
         """
-        normalised = normal(uri)
-        if normalised is None or all(each.template.match(uri) is None for each in self):
+        if (normalised := normal(uri)) is None or all(each.template.match(uri) is None for each in self):
             raise UnknownResource(uri)
         self._updates.notify(normalised)
 

@@ -24,8 +24,11 @@ from ..protocol.repair import repair, with_integers
 from .callables import Noun, shown
 from .content_blocks import beside_content, declares_content
 from .declared_type import DeclaredType
+from .dependencies import Marker, Plan
 from .hints import hints
 from .kind import FailedArguments, Kind
+from .makers import plan_of
+from .markers import check_default, marker_of
 from .parameters import check_first, compiled, field_of, is_context, only_parameter, reason, unannotated
 from .refusal import within
 from .return_annotation import declares_result, declares_stream, outputs
@@ -76,6 +79,8 @@ class Signature:
     """The names that need no description in the function's own: those of parameters that are described where they are
     listed, and those that callers do not see."""
     model_parameter: str | None = None
+    plan: Plan | None = None
+    """What is made for its other parameters, `Shared` and `Depends`; None if nothing is."""
 
     @property
     def by_name(self) -> dict[str, tuple[str, str | None]]:
@@ -185,10 +190,15 @@ def read(
     context: str | None = None
     fields: dict[str, Any] = {}
     attributes: dict[str, str] = {}
+    markers: dict[str, Marker] = {}
     for parameter in found.parameters:
+        check_default(parameter, name)
         if parameter.name not in found.annotations:
             raise unannotated(name, parameter.name)
         annotation = found.annotations[parameter.name]
+        if (marker := marker_of(annotation, parameter.name, name)) is not None:
+            markers[parameter.name] = marker
+            continue
         if is_context(annotation, parameter.name, name):
             if context is not None:
                 raise ToolDefinitionError(f"{name}: {context} and {parameter.name} are both a Context. One is enough.")
@@ -238,8 +248,9 @@ def read(
         keywords=tuple((attribute.removeprefix("p_"), attribute) for attribute in attributes.values()),
         documented=_documented(input_schema, () if parameters_model or custom_schema else attributes.items())
         | documented_parameters(function) - {parameter.name for parameter in found.parameters}
-        | {context or ""},
+        | {context or "", *markers},
         model_parameter=model_parameter,
+        plan=plan_of(function, name, markers, found.annotations, scope),
     )
 
 

@@ -22,6 +22,7 @@ from ..protocol.repair import repair
 from .at_once import AtOnce
 from .callables import Decorated
 from .catalogue import Catalogue
+from .dependencies import Plan
 from .kind import Encoded, Kind
 from .metadata import Metadata
 from .refusal import invalid_params
@@ -65,6 +66,8 @@ class Tool(Decorated, Generic[P, R]):
     task: TaskUse | None
     mirrors: tuple[Mirror, ...] = field(repr=False)
     """The parameters that MCP clients repeat in header fields: `x-mcp-header` in the input schema."""
+    context: str | None = field(repr=False)
+    plan: Plan | None = field(repr=False)
     linkable: ClassVar[bool] = True
     noun: ClassVar[Literal["tool"]] = "tool"
 
@@ -113,11 +116,6 @@ class Tool(Decorated, Generic[P, R]):
         """The texts of a query as the JSON values that they would be repaired to in a body, to compare calls by."""
         values = {name: self.signature.decoded(name, items) for name, items in texts.items()}
         return dict(repair(self.input_schema, values).value)
-
-    @property
-    def context(self) -> str | None:
-        """The name of the parameter that takes the `Context`, or None."""
-        return self.signature.context
 
     @property
     def encode_item(self) -> Callable[[Any], Encoded] | None:

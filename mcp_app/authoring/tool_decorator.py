@@ -156,6 +156,8 @@ def _make(
         strict=strict,
         task=task,
         mirrors=mirrors(name, signature.input_schema),
+        context=signature.context,
+        plan=signature.plan,
     )
 
 

@@ -3,11 +3,12 @@
 HTTP is not mentioned from here down, and no dialect is known: `callee.py` is what can be run, `execution.py` how each
 kind of function is worked on (`threads.py`, `from_thread.py`), `run.py` one run with its readers and its end,
 `writer.py` its writing end, `failure.py` what is told of one that failed, `register.py` all of them, with their limits
-and keys, and when they are forgotten.
+and keys, and when they are forgotten. `dependencies.py` leads to what functions need besides their arguments.
 """
 
 from .callee import Callee
+from .made import MakerFailed
 from .register import Runs
 from .run import Reader, Run
 
-__all__ = ["Callee", "Reader", "Run", "Runs"]
+__all__ = ["Callee", "MakerFailed", "Reader", "Run", "Runs"]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
 from ..authoring.at_once import AtOnce
+from ..authoring.dependencies import Plan
 from ..authoring.kind import Encoded, Kind
 
 
@@ -32,6 +33,10 @@ class Callee(Protocol):
     @property
     def context(self) -> str | None:
         """The parameter that is given the run's `Context`; None where the function wants none."""
+
+    @property
+    def plan(self) -> Plan | None:
+        """What is made for the function besides its arguments; None where it needs nothing."""
 
     @property
     def time_limit(self) -> float | None:

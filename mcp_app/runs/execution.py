@@ -20,6 +20,7 @@ from ..protocol.errors import ToolFailed
 from ..protocol.event import Event, EventType, NotJson, Shape, encode
 from .callee import Callee, called
 from .from_thread import Item, Waits
+from .kept_thread import KeptThread
 from .sends import Emit, Sends, check_waited
 from .threads import QUEUE_SECONDS, Channel, Threads
 
@@ -40,12 +41,16 @@ class Outcome(NamedTuple):
     items: int | None = None
 
 
+Work = Callable[[Callee, dict[str, Any], Caller, Emit, Threads, str, "Until | None"], Coroutine[Any, Any, "Outcome"]]
+"""Runs a function to its end, as `work` does."""
+
+
 def work(
     callee: Callee,
     arguments: dict[str, Any],
     caller: Caller,
     emit: Emit,
-    threads: Threads,
+    threads: Threads | KeptThread,
     run: str = "",
     until: Until | None = None,
 ) -> Coroutine[Any, Any, Outcome]:
@@ -122,17 +127,14 @@ async def _in_thread(
     arguments: dict[str, Any],
     caller: Caller,
     emit: Emit,
-    threads: Threads,
+    threads: Threads | KeptThread,
     run: str,
     until: Until | None,
 ) -> Outcome:
     channel: Channel[Item] = Channel(asyncio.get_running_loop(), lambda item: item.size)
     waits = Waits(channel)
     arguments = _with_context(callee, arguments, caller, channel.send, waits.wait)
-    # Half of its time at most: what ended by its deadline would not say that it never began.
-    patience = min(QUEUE_SECONDS, (caller.deadline - caller.clock()) / 2)
-    if threads.full:
-        await emit((_queued(patience),))
+    patience = await queue(threads, caller, emit)
     async with (
         threads.run(
             _work_there, callee, arguments, channel, name=f"run {run}: {callee.name}", patience=patience
@@ -141,15 +143,25 @@ async def _in_thread(
     ):
         if until is not None:
             until(outcome)
-        while items := await channel.take():
-            for events in waits.begin(items):
-                await emit(events)
+        await relay(channel, waits, emit)
         return await outcome
 
 
-def _queued(patience: float) -> Event:
-    line = {"level": "notice", "message": f"queued: no thread is free; waiting for one, {patience:.2g} s at most"}
-    return Event(EventType.LOG, encode(line))
+async def queue(threads: Threads | KeptThread, caller: Caller, emit: Emit) -> float:
+    """How many seconds the call waits for a thread. If it has to, its caller is told."""
+    # Half of its time at most: what ended by its deadline would not say that it never began.
+    patience = min(QUEUE_SECONDS, (caller.deadline - caller.clock()) / 2)
+    if threads.full:
+        line = {"level": "notice", "message": f"queued: no thread is free; waiting for one, {patience:.2g} s at most"}
+        await emit((Event(EventType.LOG, encode(line)),))
+    return patience
+
+
+async def relay(channel: Channel[Item], waits: Waits, emit: Emit) -> None:
+    """Emit what the thread sends, and begin what it waits for, until it is done."""
+    while items := await channel.take():
+        for events in waits.begin(items):
+            await emit(events)
 
 
 def _work_there(callee: Callee, arguments: dict[str, Any], channel: Channel[Item]) -> Outcome:

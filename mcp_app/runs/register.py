@@ -22,6 +22,7 @@ from ..protocol.event import number
 from ..protocol.http.trace import Trace, extract_trace
 from ..protocol.policy import OnLeave, Policy
 from .callee import Callee
+from .dependencies import Dependencies
 from .keys import RunKeys, call_digest
 from .loop_watch import LoopWatch
 from .memory import RUN_BYTES, Memory, request_bytes
@@ -33,7 +34,6 @@ from .threads import Threads
 RETRY_AFTER = {"Retry-After": "5"}
 """Seconds that a refused caller should wait: by then a deploy's new process is up, and a full server may have room."""
 
-
 _ENOUGH_RUNS = "As many runs as this server takes are being worked on."
 _ENOUGH_BYTES = "The runs that are being worked on hold as much memory as they may."
 
@@ -42,13 +42,14 @@ class Runs:
     """Starts, finds, drains and forgets runs.
 
     `ended` counts runs by how they ended: "complete" or an error code. `started` counts all. `watch` names what
-    holds the loop, once it is started.
+    holds the loop, once it is started. `dependencies` is what functions need; its `stop` ends the whole.
     """
 
     def __init__(self, settings: Settings, log: EventLog) -> None:
         self.threads = Threads(settings.threads)
         self.queues = Queues()
         self.watch = LoopWatch(self.threads)
+        self.dependencies = Dependencies(settings.cap_seconds)
         self.draining = False
         self.started = 0
         self.ended: Counter[str] = Counter()
@@ -72,6 +73,7 @@ class Runs:
         self._host = Host(
             log,
             self.threads,
+            self.dependencies,
             self.memory,
             Bounds(settings.max_event_bytes, settings.keep_seconds),
             expiries(),
@@ -208,8 +210,8 @@ class Runs:
     async def drain(self) -> None:
         """Refuse new runs and end all with `shutdown`.
 
-        Returns when their last events are in the log and their functions have cleaned up or were abandoned. The caller
-        bounds the wait.
+        Returns when their last events are in the log, their functions have cleaned up or were abandoned, and what they
+        took is closed. The caller bounds the wait.
         """
         self.draining = True
         working = list(self._working)
@@ -218,6 +220,7 @@ class Runs:
         await asyncio.gather(*(run.stopped() for run in working))
         if self._closing:
             await asyncio.wait(self._closing)
+        await self.dependencies.closings.ended()
         await self.threads.ended()
 
     def close(self) -> None:

@@ -24,8 +24,9 @@ from ..protocol.event import Entry, Event, EventType, encode
 from ..protocol.http.trace import UNTRACED
 from ..protocol.policy import OnLeave, Policy
 from .callee import Callee
+from .dependencies import Dependencies
 from .end_line import ID_CHARACTERS, ORIGIN, log_end
-from .execution import Outcome, work
+from .execution import Outcome, Work, work
 from .failure import run_error
 from .holder import WORKING
 from .last_event import last_event
@@ -49,6 +50,7 @@ class Host(NamedTuple):
 
     log: EventLog
     threads: Threads
+    dependencies: Dependencies
     memory: Memory
     bounds: Bounds
     expiries: Deadlines[Run]
@@ -125,8 +127,7 @@ class Run:
         self.id = os.urandom(16).hex()
         short, trace = self.id[:ID_CHARACTERS], caller.trace.trace_id
         self.label = short if trace is None else f"{short} [trace_id {trace}]"
-        self.callee = callee
-        self.policy = policy
+        self.callee, self.policy = callee, policy
         self.cap = cap
         self.log = host.log
         self.created = time.time()
@@ -136,8 +137,7 @@ class Run:
         self.closing: asyncio.Task[None] | None = None
         self.beside: Weighed | None = None
         self._caller, self._host = caller, host
-        self._origin = ORIGIN.get()
-        self._share = Share(host.memory, size)
+        self._origin, self._share = ORIGIN.get(), Share(host.memory, size)
         self._writer = Writer(
             host.log, self.id, waits=policy.waits, linkable=callee.linkable, bounds=host.bounds, share=self._share
         )
@@ -158,7 +158,10 @@ class Run:
             return
         if self.asker is not None:
             self.asker.attach(self._writer.emit, self._weak_stop())
-        self._task = asyncio.create_task(self._work(arguments), name=f"run {self.id[:ID_CHARACTERS]}")
+        if (plan := self.callee.plan) is None:
+            self._task = asyncio.create_task(self._work(arguments), name=f"run {self.id[:ID_CHARACTERS]}")
+        else:
+            self._task = self._host.dependencies.begin(plan, arguments, self._work, lambda: self.code == "complete")
         self._expire_at_cap()  # also while its reader is stuck in a write
 
     @property
@@ -316,10 +319,9 @@ class Run:
 
         return stop
 
-    async def _work(self, arguments: dict[str, Any]) -> None:
+    async def _work(self, arguments: dict[str, Any], work: Work = work) -> None:
         if self.ended:  # before it began
             return
-        name = self.callee.name
         WORKING.set((self.callee, self.id))
         try:
             ticket, emit, threads = self._ticket, self._writer.emit, self._host.threads
@@ -332,7 +334,9 @@ class Run:
         except BaseException as error:
             if self.ended:  # by stop: what the function raises on its way out is for the log alone
                 if not isinstance(error, asyncio.CancelledError | GeneratorExit):
-                    logger.warning("run %s: %s raised while being stopped", self.label, name, exc_info=error)
+                    logger.warning(
+                        "run %s: %s raised while being stopped", self.label, self.callee.name, exc_info=error
+                    )
                 return
             end = run_error(error, self.callee, self.label, self._host.bounds.max_event_bytes // 2)
         if not self.ended:
@@ -346,7 +350,7 @@ class Run:
         """The function works no more: what it was called with is not kept. Idempotent."""
         self._share.release_request()
         # Up to 64 KiB of fields, and of the baggage that askers have, too.
-        self._caller.headers, self._caller.trace = {}, UNTRACED
+        self._caller.headers, self._caller.trace, self._caller.questions = {}, UNTRACED, None
         if not self.policy.keeps_result:
             self._caller.asker = None
 
@@ -373,8 +377,7 @@ class Run:
     async def _finish(self, end: Outcome | InputRequired | McpAppError) -> None:
         """Append the last event, and report it."""
         seconds = self._caller.clock() - self._began
-        milliseconds = round(seconds * 1000)
-        await self._writer.finish(lambda number: last_event(end, number, milliseconds))
+        await self._writer.finish(lambda number: last_event(end, number, round(seconds * 1000)))
         self.over = True
         error_id, trace_id = getattr(end, "error_id", None), self._caller.trace.trace_id
         log_end(self.callee.name, self.code or "-", seconds, self.events, self.id, self._origin, error_id, trace_id)

@@ -35,8 +35,9 @@ class Sends:
         self._open.append((event, coroutine))
         return coroutine
 
-    async def check(self, callee: Callee, context: Context) -> None:
-        """At the end of the function. Raises ToolFailed if it did not await what it sent or asked."""
+    async def check(self, callee: Callee, context: Context, maker: str = "") -> None:
+        """At the end of the function, or of a maker of that name. Raises ToolFailed if it did not await what it sent or
+        asked."""
         if not self._forgotten(context):
             return
         await asyncio.sleep(0)  # a task that was made of it may begin now
@@ -45,7 +46,7 @@ class Sends:
             return
         method, times = _closed(forgotten)
         raise ToolFailed(
-            f"The {called(callee)} called {method} without await, {times}, so that nothing came of it. "
+            f"The {_by(callee, maker)} called {method} without await, {times}, so that nothing came of it. "
             f"Write `await {method}`; in a thread, `asyncio.run_coroutine_threadsafe({method}, loop).result()`."
         )
 
@@ -58,12 +59,16 @@ class Sends:
         return _not_begun([*sent, *asked])
 
 
-def check_waited(callee: Callee, context: Context) -> None:
-    """At the end of a plain function. Raises ToolFailed if it did not wait for what it asked."""
+def _by(callee: Callee, maker: str) -> str:
+    return f"{called(callee)}, by what it depends on, {maker}," if maker else called(callee)
+
+
+def check_waited(callee: Callee, context: Context, maker: str = "") -> None:
+    """The same of what is plain. Raises ToolFailed if it did not wait for what it asked."""
     if forgotten := _not_begun(unanswered(context)):
         method, times = _closed(forgotten)
         raise ToolFailed(
-            f"The {called(callee)} called {method} without ctx.wait, {times}, so that nothing came of it. "
+            f"The {_by(callee, maker)} called {method} without ctx.wait, {times}, so that nothing came of it. "
             f"Write `ctx.wait({method})`."
         )
 

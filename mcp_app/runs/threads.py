@@ -192,7 +192,7 @@ class Threads:
         try:
             yield outcome
         except BaseException as error:
-            outcome.add_done_callback(functools.partial(_log_late, name, error))  # nobody takes it any more
+            outcome.add_done_callback(functools.partial(log_late, name, error))  # nobody takes it any more
             raise
         finally:
             channel.stop()
@@ -256,7 +256,7 @@ class _Place:
         logger.warning("%s does not stop: its thread keeps its place until it ends", self.name)
 
 
-def _log_late(name: str, seen: BaseException, outcome: asyncio.Future[Any]) -> None:
+def log_late(name: str, seen: BaseException, outcome: asyncio.Future[Any]) -> None:
     """What a function raises on its way out is for the log alone; `seen` is what whoever ran it got."""
     error = None if outcome.cancelled() else outcome.exception()
     if error is not None and error is not seen and not isinstance(error, GeneratorExit):

@@ -24,7 +24,7 @@ from hypercorn.utils import LifespanFailureError, LifespanTimeoutError, wrap_app
 from mcp_app.server import binding, forced_exit, hangup, main_task, stop_signals
 from mcp_app.server.addresses import urls
 from mcp_app.server.engine import worker
-from mcp_app.server.errors import StartError
+from mcp_app.server.errors import StartError, lifespan_line
 from mcp_app.server.logs.access import choose
 from mcp_app.server.logs.loggers import take_over
 from mcp_app.server.logs.output import flush_all
@@ -80,7 +80,7 @@ async def serve_async(
     try:
         await worker.serve(wrap_app(app, config.wsgi_max_body_size, "asgi"), config, sockets, shutdown, ready, tls)
     except (LifespanFailureError, LifespanTimeoutError) as error:
-        raise StartError(f"the application did not start: {error}") from error
+        raise StartError(lifespan_line(error)) from error
 
 
 async def _serve_until_signal(app: ASGIFramework, config: Config, sockets: Sockets, on_ready: OnReady | None) -> None:

@@ -91,6 +91,12 @@ class Metrics:
             "Threads that were told to stop and have not.",
             runs.threads.abandoned,
         )
+        yield from _metric(
+            "mcp_app_closings_abandoned",
+            "counter",
+            "Values that were not closed in time, and given up.",
+            runs.dependencies.closings.abandoned,
+        )
         holds, held = runs.watch.holds, round(runs.watch.seconds, 3)
         yield from _metric("mcp_app_loop_holds_total", "counter", "Times the event loop was held for 0.1 s.", holds)
         yield from _metric("mcp_app_loop_held_seconds_total", "counter", "Seconds of these, together.", held)

@@ -18,6 +18,7 @@ from mcp_app.authoring.prompt import prompt
 from mcp_app.authoring.resource import resource
 from mcp_app.dialects.mcp.completion import MAX_COUNTED, THREADS, Completions, completion
 from mcp_app.protocol.errors import InvalidParams, Overloaded, TimeCap, ToolError, ToolFailed, UnknownTool
+from mcp_app.runs.dependencies import Dependencies
 from mcp_app.runs.threads import NoThread, Threads
 
 
@@ -38,7 +39,7 @@ async def values(subject: Any, argument: str, prefix: str = "", **chosen: str) -
 
 async def whole(subject: Any, argument: str, prefix: str = "", **chosen: str) -> dict[str, Any]:
     async with asyncio.timeout(10):
-        found = await completion(subject.signature, argument, prefix, chosen, Threads(2))
+        found = await completion(subject.signature, argument, prefix, chosen, Threads(2), Dependencies(10))
     valid("completion/complete", {"completion": found})
     return found
 
@@ -98,7 +99,7 @@ async def test_one_by_the_type_in_full() -> None:
 @pytest.mark.parametrize("argument", ["ctx", "nothing", "", "p_language", "x" * 10_000])
 async def test_no_such_argument(argument: str) -> None:
     with pytest.raises(InvalidParams, match="There is no argument named") as refused:
-        await Completions(10).complete(typed.signature, argument, "", {})
+        await Completions(10, Dependencies(10)).complete(typed.signature, argument, "", {})
     assert "The arguments are: language, colour" in refused.value.message
     assert len(refused.value.message) < 300
 
@@ -258,7 +259,7 @@ async def test_whatever_a_function_raises_is_masked_and_in_the_log(
         raise raised
 
     with pytest.raises(ToolFailed) as failed:
-        await completed(function if plain else coroutine, Completions(10))
+        await completed(function if plain else coroutine, Completions(10, Dependencies(10)))
     error = failed.value.object()
     assert "secret" not in str(error)
     assert error["error_id"] in caplog.text
@@ -269,9 +270,9 @@ async def test_the_authors_word_reaches_the_caller_and_so_does_what_was_returned
         raise ToolError("Not for you.")
 
     with pytest.raises(ToolError, match="Not for you"):
-        await completed(denied, Completions(10))
+        await completed(denied, Completions(10, Dependencies(10)))
     with pytest.raises(ToolFailed, match="returned int") as failed:
-        await completed(lambda prefix, chosen: 5, Completions(10))
+        await completed(lambda prefix, chosen: 5, Completions(10, Dependencies(10)))
     assert failed.value.object()["error_id"]
 
 
@@ -282,7 +283,7 @@ async def test_what_no_json_can_carry_is_named(values: Any) -> None:
 
     for function in (coroutine, lambda prefix, chosen: values):
         with pytest.raises(ToolFailed, match="half of a surrogate pair"):
-            await completed(function, Completions(10))
+            await completed(function, Completions(10, Dependencies(10)))
 
 
 async def test_the_authors_word_is_made_sendable_as_that_of_a_tool_is() -> None:
@@ -296,7 +297,7 @@ async def test_the_authors_word_is_made_sendable_as_that_of_a_tool_is() -> None:
 
     for function in (denied, in_a_group):
         with pytest.raises(ToolError) as raised:
-            await completed(function, Completions(10))
+            await completed(function, Completions(10, Dependencies(10)))
         assert (raised.value.message, raised.value.hint) == ("mine \ufffd", "\ufffd")
 
 
@@ -315,7 +316,7 @@ async def test_what_is_lazy_is_not_read_on_the_loop(values: Any) -> None:
         return values
 
     with pytest.raises(ToolFailed, match=r"async returned a \w+, which would work on the event loop: return a list"):
-        await completed(coroutine, Completions(10))
+        await completed(coroutine, Completions(10, Dependencies(10)))
 
 
 async def test_one_that_swallows_its_cancellation_is_answered_at_the_cap() -> None:
@@ -329,7 +330,7 @@ async def test_one_that_swallows_its_cancellation_is_answered_at_the_cap() -> No
                 swallowed.set()
         return []
 
-    asked = asyncio.create_task(completed(stubborn, Completions(0.01)))
+    asked = asyncio.create_task(completed(stubborn, Completions(0.01, Dependencies(10))))
     await asyncio.wait({asked}, timeout=5)
     answered = asked.done()
     go_on.set()
@@ -355,7 +356,7 @@ async def child_exit(prefix: str, chosen: Mapping[str, str]) -> list[str]:
 async def test_a_generator_exit_does_not_close_who_asks_for_it(function: Any) -> None:
     async def answering() -> str:
         try:
-            await completed(function, Completions(10))
+            await completed(function, Completions(10, Dependencies(10)))
         except ToolFailed:
             return "answered"
         return "not"
@@ -374,7 +375,7 @@ async def test_one_that_is_cancelled_is_cancelled() -> None:
         await asyncio.Event().wait()
         return []
 
-    task = asyncio.create_task(completed(hangs, Completions(10)))
+    task = asyncio.create_task(completed(hangs, Completions(10, Dependencies(10))))
     await begun.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -392,7 +393,7 @@ async def test_each_is_ended_at_the_cap_and_hanging_ones_leave_tools_their_threa
         go_on.wait(10)
         return []
 
-    completions = Completions(0.05)
+    completions = Completions(0.05, Dependencies(10))
     try:
         for function_ in (coroutine, *[function] * THREADS):
             with pytest.raises(TimeCap, match=r"the cap of 0\.05 seconds"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +41,37 @@ def test_what_is_shared_is_open_for_every_call_and_closed_in_the_end(tmp_path: P
     [block] = [
         each for each in blocks(ROOT / "docs" / "how-to-write-tools.md", "python") if each.file_name == "shared.py"
     ]
-    text = block.text.replace("        yield\n", '        yield\n    print("closed", flush=True)\n')
+    text = block.text.replace("        yield client\n", '        yield client\n    print("closed", flush=True)\n')
     (tmp_path / "shared.py").write_text(text)
-    with process("shared.py:app", cwd=tmp_path) as server:
+    with process("shared.py", cwd=tmp_path) as server:
         for _ in range(2):
             assert events(server.url, "status_of", address=f"{server.url}/healthz")[-1]["data"] == 200
         assert "closed" not in server.output
     assert "closed" in server.output
+
+
+def test_orders(tmp_path: Path) -> None:
+    path = ROOT / "examples/orders.py"
+    [block] = [
+        each for each in blocks(ROOT / "docs" / "how-to-share-resources.md", "python") if each.file_name == "orders.py"
+    ]
+    assert block.text.removeprefix("# orders.py\n").strip() in path.read_text(encoding="utf-8")
+    with process(str(path), cwd=tmp_path) as server:
+        ordered = [
+            events(server.url, "order", item=item, pieces=pieces)[-1]
+            for item, pieces in [("apple", 3), ("pear", 1), ("apple", 2), ("apple", -9)]
+        ]
+        # More at once than there are connections.
+        with ThreadPoolExecutor(10) as pool:
+            sums = list(pool.map(lambda _: events(server.url, "ordered")[-1]["data"], range(30)))
+        up = [
+            events(server.url, "is_up", address=address)[-1]["data"]
+            for address in (f"{server.url}/healthz", "http://127.0.0.1:1/")
+        ]
+    assert [event.get("data") for event in ordered] == [3, 1, 5, None]
+    assert ordered[-1]["error"]["message"] == "nobody can order less than one piece"
+    assert sums == [{"apple": 5, "pear": 1}] * 30
+    assert up == [True, False]
 
 
 def test_read_csv(tmp_path: Path) -> None:

@@ -75,6 +75,7 @@ class Stage:
 
     async def __aexit__(self, *_: object) -> None:
         await asyncio.wait_for(self.runs.drain(), SECONDS)
+        await asyncio.wait_for(self.runs.dependencies.stop(), SECONDS)
         self.runs.close()
         assert self.runs.working == 0
 

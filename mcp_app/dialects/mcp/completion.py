@@ -7,20 +7,24 @@ Completion). The caller looks up the prompt or template.
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import typing
-from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from itertools import islice
 from typing import Any
 
-from ...authoring.completion import Complete, Function, Values
+from ...authoring.completion import Complete, Values, completion_of
+from ...authoring.dependencies import Plan
 from ...authoring.lazy import lazy
 from ...authoring.signature import Signature
 from ...protocol.errors import InvalidParams, McpAppError, TimeCap, ToolFailed
 from ...protocol.event import MAX_EVENT_BYTES, encode, sendable_text
 from ...protocol.json_schema import allowed, alternatives
+from ...runs.dependencies import Dependencies
 from ...runs.failure import public_error
+from ...runs.kept_thread import KeptThread
 from ...runs.threads import Channel, Threads
 
 MAX_VALUES = 100
@@ -36,10 +40,11 @@ in few windows at once."""
 
 
 class Completions:
-    """Completes arguments, within `seconds` each."""
+    """Completes arguments, within `seconds` each, by functions that may have `dependencies`."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, dependencies: Dependencies) -> None:
         self._seconds = seconds
+        self._dependencies = dependencies
         self._threads = Threads(THREADS)
 
     async def complete(
@@ -69,7 +74,7 @@ class Completions:
         self, signature: Signature, argument: str, prefix: str, context: Mapping[str, str]
     ) -> dict[str, Any] | McpAppError:
         try:
-            return await completion(signature, argument, prefix, context, self._threads)
+            return await completion(signature, argument, prefix, context, self._threads, self._dependencies)
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError) and _is_being_cancelled():
                 raise
@@ -83,7 +88,12 @@ def _is_being_cancelled() -> bool:
 
 
 async def completion(
-    signature: Signature, argument: str, prefix: str, context: Mapping[str, str], threads: Threads
+    signature: Signature,
+    argument: str,
+    prefix: str,
+    context: Mapping[str, str],
+    threads: Threads,
+    dependencies: Dependencies,
 ) -> dict[str, Any]:
     """MCP's `completion` object: at most `MAX_VALUES` values, `total` if it is known, and `hasMore`.
 
@@ -91,11 +101,13 @@ async def completion(
 
     Raises ToolFailed if the argument's function returns anything but strings, and whatever else the function raises.
     """
-    complete = _complete_annotation(signature, argument)
+    complete = completion_of(signature, argument)
     if complete is None:
         values: list[str] = [each for each in _values_of_type(signature, argument) if _has_prefix(each, prefix)]
+    elif complete.plan is None:
+        values = await _call(complete, prefix, context, threads)
     else:
-        values = await _call(complete.function, prefix, context, threads)
+        values = await _call_supplied(complete, complete.plan, prefix, context, threads, dependencies)
     return _completion_object(values)
 
 
@@ -140,21 +152,37 @@ def _enumerated(parameter: Mapping[str, Any], root: Mapping[str, Any]) -> Iterat
 # --- by the author's function ----------------------------------------------------------------------------------------
 
 
-def _complete_annotation(signature: Signature, argument: str) -> Complete | None:
-    info = signature.parameters.model_fields[signature.attributes[argument]]
-    return next((each for each in [*info.metadata, *_metadata(info.annotation)] if isinstance(each, Complete)), None)
+async def _call_supplied(
+    complete: Complete,
+    plan: Plan,
+    prefix: str,
+    chosen: Mapping[str, str],
+    threads: Threads,
+    dependencies: Dependencies,
+) -> list[str]:
+    supply = dependencies.supply(plan)
+    try:
+        made = await supply.take(_name(complete), threads, plain=not _is_async(complete))
+        return await _call(complete, prefix, chosen, supply.thread(threads), made)
+    except BaseException as error:
+        supply.failed(error)
+        raise
+    finally:
+        supply.close(succeeded=True)
 
 
-def _metadata(annotation: Any) -> Iterator[Any]:
-    """The metadata of `Annotated` at any depth, as in `Annotated[str, …] | None`."""
-    yield from getattr(annotation, "__metadata__", ())
-    for argument in typing.get_args(annotation):
-        yield from _metadata(argument)
+_NOTHING: Mapping[str, Any] = {}
 
 
-async def _call(function: Function, prefix: str, context: Mapping[str, str], threads: Threads) -> list[str]:
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004
-        values = await typing.cast(Awaitable[Values], function(prefix, context))
+async def _call(
+    complete: Complete,
+    prefix: str,
+    chosen: Mapping[str, str],
+    threads: Threads | KeptThread,
+    made: Mapping[str, Any] = _NOTHING,
+) -> list[str]:
+    if _is_async(complete):
+        values = await typing.cast(Awaitable[Values], complete.function(prefix, chosen, **made))
         kind = lazy(values)
         if kind is not None:
             raise ToolFailed(
@@ -163,13 +191,22 @@ async def _call(function: Function, prefix: str, context: Mapping[str, str], thr
             )
         return _checked(values)
     unused: Channel[None] = Channel(asyncio.get_running_loop(), lambda _: 0)
-    name = f"the completion by {getattr(function, '__qualname__', function)}"
-    async with threads.run(lambda _: _call_in_thread(function, prefix, context), unused, name=name) as outcome:
+    call = functools.partial(complete.function, prefix, chosen, **made)
+    async with threads.run(lambda _: _call_in_thread(call), unused, name=_name(complete)) as outcome:
         return await outcome
 
 
-def _call_in_thread(function: Function, prefix: str, context: Mapping[str, str]) -> list[str]:
-    values = function(prefix, context)
+def _is_async(complete: Complete) -> bool:
+    function = complete.function
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004
+
+
+def _name(complete: Complete) -> str:
+    return f"the completion by {getattr(complete.function, '__qualname__', complete.function)}"
+
+
+def _call_in_thread(call: Callable[[], Any]) -> list[str]:
+    values = call()
     if inspect.isawaitable(values):
         if inspect.iscoroutine(values):
             values.close()

@@ -15,6 +15,7 @@ import asyncio
 import logging
 import signal
 import ssl
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from importlib.metadata import version
 from multiprocessing import parent_process
@@ -24,10 +25,10 @@ from typing import Any
 from hypercorn.asyncio.lifespan import Lifespan
 from hypercorn.config import Config, Sockets
 from hypercorn.typing import AppWrapper
-from hypercorn.utils import repr_socket_addr
+from hypercorn.utils import LifespanFailureError, LifespanTimeoutError, repr_socket_addr
 
 from .. import binding, children, hangup, main_task
-from ..errors import StartError
+from ..errors import StartError, lifespan_line
 from ..logs.access import choose
 from ..logs.loggers import take_over
 from . import draining, malformed
@@ -59,8 +60,9 @@ async def serve(
     """Serve `app` on `sockets` until `shutdown()` returns, then shut down in the order above.
 
     `tls` is in the place of what `config` says, for who changes it meanwhile. `ready()` is awaited once, when every
-    socket accepts connections. Raises Hypercorn's LifespanFailureError and LifespanTimeoutError if the application's
-    startup or shutdown fails, and StartError for an HTTP/3 socket.
+    socket accepts connections; not if `shutdown()` returns before the application has started. Raises Hypercorn's
+    LifespanFailureError and LifespanTimeoutError if the application's startup or shutdown fails, and StartError for an
+    HTTP/3 socket.
     """
     if version("hypercorn") not in TESTED:
         log.warning("hypercorn %s has not been tested with this mcp_app, %s has", version("hypercorn"), TESTED[-1])
@@ -83,18 +85,23 @@ async def serve(
         children.keep_connection(writer)
         await Connection(app, loop, config, context, state, reader, writer).run()
 
+    ordered = asyncio.ensure_future(shutdown())
     try:
-        await lifespan.wait_for_startup()
+        await _wait_for_first(lifespan.wait_for_startup(), asyncio.shield(ordered))
         if application.done():
             application.result()
+        if ordered.done():  # while the application was starting, which may take minutes
+            ordered.result()
+            return
         servers = await _listen(config, tls or config.create_ssl_context(), sockets, serve_connection)
         try:
             await ready()
-            await _wait_for_first(shutdown(), context.terminate.wait())
+            await _wait_for_first(ordered, context.terminate.wait())
         finally:
             await _shut_down(config, context, servers, tasks)
             await lifespan.wait_for_shutdown()
     finally:
+        ordered.cancel()
         application.cancel()
         await asyncio.wait({application})
     if not application.cancelled():
@@ -142,8 +149,14 @@ def run_worker(
     shutdown_trigger: Callable[..., Awaitable[object]] | None = None,
     loop_factory: main_task.LoopFactory | None = None,
 ) -> None:
-    """Replaces Hypercorn's `_run` after `install()`: as released, a SystemExit in any task ends the server."""
-    main_task.run(main(shutdown_trigger=shutdown_trigger), debug=debug, loop_factory=loop_factory)
+    """Replaces Hypercorn's `_run` after `install()`: as released, a SystemExit in any task ends the server.
+
+    An application that does not start is one line and status 1, not a traceback through the server.
+    """
+    try:
+        main_task.run(main(shutdown_trigger=shutdown_trigger), debug=debug, loop_factory=loop_factory)
+    except (LifespanFailureError, LifespanTimeoutError) as error:
+        sys.exit(f"mcp-app: {lifespan_line(error)}")
 
 
 def _signal_trigger(config: Config, tls: ssl.SSLContext | None, *numbers: int) -> Callable[[], Awaitable[object]]:

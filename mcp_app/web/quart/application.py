@@ -6,7 +6,8 @@ No request is answered here, and no policy may be in here. The variant that uses
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, WebsocketScope
 from quart import Quart
@@ -20,7 +21,11 @@ from ..asgi.websocket import refuse_handshake
 from ..messages import Respond
 from .blueprint import NAME, RoutePaths, blueprint, make_view
 from .connection import QuartConnection
-from .lifespan import Lifespan, OnDraining
+from .lifespan import Lifespan, NotStarted, OnDraining
+
+
+async def _nothing() -> None:
+    """There is nothing to end."""
 
 
 class AnyPath(BaseConverter):
@@ -61,10 +66,14 @@ class Application(Quart):
     """The number of requests that the server refused without asking the application."""
     """The server's subscribe function, set when its lifespan begins; None if the server has none."""
 
+    at_the_end: Callable[[], Awaitable[None]]
+    """Awaited last, also when the owner's functions for start and stop raise, behind which Quart calls no other."""
+
     def __init__(self, paths: Iterable[str], respond: Callable[[], Respond]) -> None:
         """`respond` returns the running server's function, and raises if no server is running."""
         super().__init__("mcp_app", static_folder=None)
         self.malformed_requests = lambda: 0
+        self.at_the_end = _nothing
         paths = list(paths)
         self.paths = RoutePaths(paths)
         self.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
@@ -77,6 +86,23 @@ class Application(Quart):
         self.url_map.merge_slashes = False
         self.url_map.add(self.url_rule_class("/<anything:path>", endpoint=f"{NAME}.anything", methods=None))
         self.view_functions[f"{NAME}.anything"] = view
+
+    async def startup(self) -> None:
+        try:
+            await super().startup()
+        except BaseException:
+            await self.at_the_end()
+            raise
+
+    async def shutdown(self) -> None:
+        try:
+            await super().shutdown()
+        finally:
+            await self.at_the_end()
+
+    def log_exception(self, exception_info: Any) -> None:
+        if not isinstance(exception_info[1], NotStarted):
+            super().log_exception(exception_info)
 
     def create_url_adapter(self, request: BaseRequestWebsocket | None) -> MapAdapter | None:
         if request is None:

@@ -25,6 +25,10 @@ OnDraining = Callable[[Callable[[], Awaitable[object] | None]], Callable[[], Non
 """Subscribes a callback to the beginning of the server's shutdown; returns a function that unsubscribes it."""
 
 
+class NotStarted(Exception):
+    """The application cannot start. The message is one line, which the server prints: no traceback says more."""
+
+
 class Served(Protocol):
     """An application that uses what its server provides."""
 

@@ -1,0 +1,87 @@
+"""Finds `Shared` and `Depends` in an annotation, and tells who wrote them where they make nothing.
+
+No maker is looked into.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from typing import Annotated, Any
+
+from ..protocol.errors import ToolDefinitionError
+from .dependencies import Depends, Marker, Shared
+from .return_annotation import unaliased
+
+_NAMES = frozenset({"Shared", "Depends"})
+
+
+def marker_of(annotation: Any, parameter: str, name: str) -> Marker | None:
+    """What makes the value of the parameter; None if callers send it.
+
+    Raises ToolDefinitionError for a marker that would not count, and for that of another package.
+    """
+    metadata = _metadata(annotation)
+    for each in metadata:
+        if (found := _misspelt(each)) is not None:
+            raise ToolDefinitionError(f"{name}: the parameter {parameter} {found}")
+    markers = [each for each in metadata if isinstance(each, Shared | Depends)]
+    if len(markers) > 1:
+        raise ToolDefinitionError(f"{name}: the parameter {parameter} is made by {len(markers)} makers. Write one.")
+    if not markers and (inner := _inside(annotation)) is not None:
+        raise ToolDefinitionError(
+            f"{name}: the parameter {parameter} has its {type(inner).__name__} inside of its type, where it makes "
+            f"nothing. Write Annotated[the whole type, {type(inner).__name__}(make)]."
+        )
+    return markers[0] if markers else None
+
+
+def check_default(parameter: inspect.Parameter, name: str) -> None:
+    """Raises ToolDefinitionError for a marker in the place of a default, as other packages have it."""
+    default = parameter.default
+    known = isinstance(default, Shared | Depends) or default in (Shared, Depends)
+    if not known and not (type(default).__name__ in _NAMES and not type(default).__module__.startswith("mcp_app")):
+        return
+    spelt = type(default).__name__ if not isinstance(default, type) else default.__name__
+    raise ToolDefinitionError(
+        f"{name}: the parameter {parameter.name} has {spelt} as its default, which a call in Python would get as its "
+        f"value. Write `{parameter.name}: Annotated[the type, {spelt}(make)]`, with {spelt} from mcp_app."
+    )
+
+
+def _misspelt(each: Any) -> str | None:
+    if each in (Shared, Depends) if isinstance(each, type) else False:
+        return f"is annotated {each.__name__} without a maker. Write {each.__name__}(make)."
+    other = type(each)
+    if other.__name__ in _NAMES and other not in (Shared, Depends):
+        module = other.__module__.partition(".")[0]
+        return f"has the {other.__name__} of {module}. Write `from mcp_app import {other.__name__}`."
+    return None
+
+
+def _metadata(annotation: Any) -> tuple[Any, ...]:
+    """That of `Annotated`, whatever names stand between."""
+    found: tuple[Any, ...] = ()
+    annotation = unaliased(annotation)
+    while typing.get_origin(annotation) is Annotated:
+        found = (*annotation.__metadata__, *found)
+        annotation = unaliased(typing.get_args(annotation)[0])
+    return found
+
+
+def bare(annotation: Any) -> Any:
+    """A type without `Annotated` and aliases."""
+    annotation = unaliased(annotation)
+    while typing.get_origin(annotation) is Annotated:
+        annotation = unaliased(typing.get_args(annotation)[0])
+    return annotation
+
+
+def _inside(annotation: Any) -> Marker | None:
+    for each in typing.get_args(bare(annotation)):
+        markers = [found for found in _metadata(each) if isinstance(found, Shared | Depends)]
+        if markers:
+            return markers[0]
+        if (inner := _inside(each)) is not None:
+            return inner
+    return None

@@ -1,0 +1,110 @@
+"""Closes what makers made, within bounds: who does not end is cancelled, counted, and named in the log.
+
+When something is to be closed, and in what order, is not known here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from .made import Made
+
+logger = logging.getLogger("mcp_app.runs")
+
+CLOSE_SECONDS = 5.0
+"""Seconds that the closing of one value of a call may take, as long as a cancelled function has for its cleanup: a
+rollback over a slow network has answered by then."""
+
+LAST_SECONDS = 0.1
+"""The same once the server has waited for all closings together: what only has to give back a lock still does."""
+
+STOP_SECONDS = 0.5
+"""Seconds for all of these."""
+
+CANCEL_TRIES = 5
+"""Times that what goes on is cancelled again, a second apart: `asyncio.wait_for` of Python 3.11 can swallow one."""
+
+
+class Closings:
+    """The closings of one process; `abandoned` of them were cancelled, or go on in a thread that nobody waits for."""
+
+    def __init__(self) -> None:
+        self.abandoned = 0
+        self._seconds = CLOSE_SECONDS
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def begin(self, task: asyncio.Task[None]) -> None:
+        """The task will close what it takes."""
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def ended(self) -> None:
+        """Wait until all of these have."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def stop(self) -> None:
+        """Cancel those that are left: the process is exiting."""
+        self._seconds = LAST_SECONDS
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
+
+    async def close(self, made: Made, error: BaseException | None, owner: str, seconds: float | None = None) -> None:
+        """Close it, and return when it is closed or given up: in `seconds`, by default CLOSE_SECONDS.
+
+        `owner` is whose it was, for the log. Raises nothing: the call has ended, and its result was sent.
+        """
+        bound = _Bound(self, made, owner, self._seconds if seconds is None else seconds)
+        try:
+            await made.close(error)
+        except BaseException as raised:
+            if not bound.expire_if_cancelled():
+                logger.warning("%s: %s raised while it was closed", owner, made.maker.where, exc_info=raised)
+        finally:
+            bound.end()
+
+
+class _Bound:
+    """Cancels this task when the time is over, until it goes on."""
+
+    def __init__(self, closings: Closings, made: Made, owner: str, seconds: float) -> None:
+        self._closings = closings
+        self._made = made
+        self._owner = owner
+        self._seconds = seconds
+        self._tries = 0
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine is run by a task
+        self._task = task
+        self._before = task.cancelling()
+        self._loop = asyncio.get_running_loop()
+        self._began = self._loop.time()
+        self._timer = self._loop.call_later(seconds, self._expire)
+
+    def expire_if_cancelled(self) -> bool:
+        """Whether it was given up: its time is over, or the whole process is ending."""
+        cancelled = self._task.cancelling() > self._before
+        if cancelled and not self._tries:
+            self._report()
+        return cancelled
+
+    def end(self) -> None:
+        self._timer.cancel()
+        while self._task.cancelling() > self._before:
+            self._task.uncancel()
+
+    def _expire(self) -> None:
+        if not self._tries:
+            self._report()
+        self._tries += 1
+        self._task.cancel()
+        if self._tries <= CANCEL_TRIES:
+            self._timer = self._loop.call_later(1.0, self._expire)
+
+    def _report(self) -> None:
+        self._closings.abandoned += 1
+        seconds = self._loop.time() - self._began
+        logger.error("%s: %s is not closed after %.1f s, and is given up", self._owner, self._made.maker.where, seconds)
