@@ -17,8 +17,6 @@ from .authoring.prompt import Prompts
 from .authoring.resource import Resources
 from .authoring.tool import Registry
 from .config.settings import Settings
-from .dialects.mcp.answering import Answering
-from .dialects.mcp.changes import Changes
 from .dialects.mcp.completion import Completions
 from .dialects.mcp.dispatch import Dispatch, parse_rpc
 from .dialects.mcp.offer import Offer
@@ -26,19 +24,14 @@ from .dialects.mcp.sessions.batches import Batching
 from .dialects.mcp.sessions.http_sse import HttpSse
 from .dialects.mcp.sessions.listening import Listening
 from .dialects.mcp.sessions.register import Sessions
-from .dialects.mcp.sessions.requests import SessionMethods
 from .dialects.mcp.sessions.streamable import SESSION_HEADER, Streamable
-from .dialects.mcp.stateless.request_state import States
-from .dialects.mcp.stateless.requests import StatelessMethods
-from .dialects.mcp.stateless.subscriptions import Subscriptions
-from .dialects.mcp.stateless.tasks import Tasks
+from .dialects.mcp.speaker import McpSpeaker
 from .dialects.plain.calls import Calls
 from .dialects.plain.runs import RunRoutes
 from .documents import Documents
 from .eventlog import EventLog
 from .manifest import CORS, DOCUMENT_PATHS, Manifest
 from .protocol.errors import InternalError, McpAppError, MethodNotAllowed, UnknownRoute
-from .protocol.mcp.revisions import REVISIONS
 from .routes import HEALTH_PATHS, RESULT, RUN, table
 from .runs import Runs
 from .runs.end_line import ORIGIN
@@ -82,23 +75,17 @@ class Endpoint:
         completions = Completions(settings.cap_seconds, runs.dependencies)
         offer = Offer(manifest, registry, completions, resources, prompts, instructions, self._metrics.repairs)
         clock = asyncio.get_running_loop().time
-        self.sessions = Sessions(settings, log, clock, self._metrics.sessions)
-        answering = Answering(settings, self._metrics, clock)
-        self._subscriptions = Subscriptions(settings, self._metrics, clock)
-        self._changes = Changes(offer, self._subscriptions, self.sessions)
-        self._tasks = Tasks(settings, runs, self._metrics, self._subscriptions.task_changed)
-        stateless = StatelessMethods(
-            offer, runs, answering, States(settings, log), REVISIONS, self._subscriptions, self._tasks
-        )
+        self.speaker = McpSpeaker(settings, offer, runs, log, self._metrics)
+        answering = self.speaker.answering
         session_args = (
-            self.sessions,
-            SessionMethods(offer, runs),
+            self.speaker.sessions,
+            self.speaker.methods,
             answering,
             Listening(settings, self._metrics, clock),
         )
         http_sse = HttpSse(links, *session_args) if settings.legacy_sse else None
         streamable = Streamable(*session_args, Batching(answering, clock))
-        mcp = Dispatch(self._guard, stateless, streamable, http_sse)
+        mcp = Dispatch(self._guard, self.speaker.stateless, streamable, http_sse)
         self._plain, self._mcp = calls, mcp
         parts = {"endpoint": self, "calls": calls, "mcp": mcp, "runs": run_routes, "documents": documents}
         self._runs_path = manifest.runs_path
@@ -140,16 +127,12 @@ class Endpoint:
 
     async def drain(self) -> None:
         """Shut down: end every stream with its last event and accept nothing new."""
-        self._changes.close()
-        self._subscriptions.refuse()
-        self.sessions.refuse()
-        await asyncio.gather(self.runs.drain(), self._end_subscriptions())
-        await self.sessions.drain()
+        await self.speaker.drain()
 
-    async def _end_subscriptions(self) -> None:
-        """Subscribers of a task get its final state before their stream ends."""
-        await self._tasks.settled()
-        self._subscriptions.end()
+    @property
+    def sessions(self) -> Sessions:
+        """The open sessions of MCP."""
+        return self.speaker.sessions
 
     async def post(self, request: Request) -> Answer:
         """A call at the SSE route: the body's shape chooses the dialect."""

@@ -6,6 +6,7 @@ row; an `if` on a version anywhere else is a mistake. There is no behaviour here
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 
@@ -68,6 +69,13 @@ class Policy:
     that the tool never sees a deadline that promotion would move."""
     margin: float = 0.0
     """Seconds before the cap at which streams end, at most a tenth of the cap."""
+    stream_capped: bool = True
+    """Whether a stream ends at the cap. Where it does not, only the run's own deadline ends it."""
+
+    @property
+    def long_lived(self) -> bool:
+        """Whether a run lasts as long as a detached one: the cap of a stream does not end it."""
+        return self.on_leave is OnLeave.GO_ON or not self.stream_capped
 
     @property
     def waits(self) -> bool:
@@ -76,6 +84,8 @@ class Policy:
 
     def stream_seconds(self, cap: float) -> float:
         """The maximum age of a stream, in seconds, for a cap of `cap` seconds."""
+        if not self.stream_capped:
+            return math.inf
         return cap - min(self.margin, cap / 10)
 
 
@@ -132,6 +142,17 @@ MCP_2026_07_28_FOLLOWED = Policy(
     margin=5.0,
 )
 
+# One channel for all requests of one client: no proxy ends it, and no request has a stream that could be closed.
+# "notifications/cancelled" and the end of standard input are how a caller leaves (2026-07-28, stdio, Cancellation).
+MCP_STDIO = Policy(
+    "MCP over stdio, every revision",
+    OnLeave.CANCEL,
+    OnCap.END_RUN,
+    resumable=False,
+    keep=_WINDOW,
+    stream_capped=False,
+)
+
 ROWS = (
     PLAIN_POST,
     PLAIN_EVENTSOURCE,
@@ -143,4 +164,5 @@ ROWS = (
     MCP_2024_11_05,
     MCP_2026_07_28_FOLLOWED,
     MCP_TASK,
+    MCP_STDIO,
 )

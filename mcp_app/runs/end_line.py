@@ -15,7 +15,8 @@ logger = logging.getLogger("mcp_app.runs")
 
 
 Origin = tuple[str, str]
-"""Where the request came from that started a run: its peer's address, and its version of HTTP."""
+"""Where the request came from that started a run: its peer's address, and its version of HTTP, empty if it did not come
+over HTTP."""
 
 ORIGIN: ContextVar[Origin] = ContextVar("mcp_app.origin", default=("-", "-"))
 """Of the request that the current task answers. For the log alone: no decision may depend on it."""
@@ -36,7 +37,8 @@ def log_end(
         return
     peer, http_version = origin
     run = run[:ID_CHARACTERS]
-    line = f"{tool} {outcome} {seconds:.3f} s {events} events run={run} HTTP/{http_version} {peer}"
+    way = f"HTTP/{http_version} {peer}" if http_version else peer
+    line = f"{tool} {outcome} {seconds:.3f} s {events} events run={run} {way}"
     if error_id is not None:
         line = f"{line} error_id={error_id}"
     if trace_id is not None:
@@ -47,7 +49,7 @@ def log_end(
         "seconds": seconds,
         "events": events,
         "run": run,
-        "http": http_version,
+        "http": http_version or None,
         "peer": peer,
         "error_id": error_id,
         "trace_id": trace_id,

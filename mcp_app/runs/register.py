@@ -20,7 +20,7 @@ from ..eventlog import EventLog
 from ..protocol.errors import Draining, Left, Overloaded, Shutdown, UnknownRun
 from ..protocol.event import number
 from ..protocol.http.trace import Trace, extract_trace
-from ..protocol.policy import OnLeave, Policy
+from ..protocol.policy import Policy
 from .callee import Callee
 from .dependencies import Dependencies
 from .keys import RunKeys, call_digest
@@ -229,8 +229,7 @@ class Runs:
         self.watch.stop()
 
     def _cap(self, callee: Callee, policy: Policy, asked: float | None) -> float:
-        goes_on = policy.on_leave is OnLeave.GO_ON
-        cap = self._settings.run_life_seconds if goes_on else self._settings.cap_seconds
+        cap = self._settings.run_life_seconds if policy.long_lived else self._settings.cap_seconds
         for limit in (callee.time_limit, asked):
             if limit is not None and limit < cap:
                 cap = limit

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -182,7 +183,7 @@ async def test_ids_cannot_be_guessed(ask: Ask) -> None:
 @pytest.mark.parametrize("method", METHODS)
 async def test_a_task_is_its_callers_alone(ask: Ask, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     task = await created(ask)
-    monkeypatch.setattr(tasks, "PRINCIPAL", "somebody else")
+    monkeypatch.setitem(globals(), "Request", partial(Request, principal="somebody else"))
     said = await ask(method, {"taskId": task, "inputResponses": {}})
     assert said["error"]["code"] == -32602
     assert said == await ask(method, {"taskId": "0" * 32, "inputResponses": {}})  # nor is it told that it exists

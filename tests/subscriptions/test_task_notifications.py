@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+from functools import partial
 from typing import Any
 
+import listening_client
 import pytest
 from listening_client import SECONDS, SUBSCRIPTION_ID, VERSION, Listened, Stage, request, stage
 from pydantic import BaseModel
 
 from mcp_app import Context, tool
-from mcp_app.dialects.mcp.stateless import subscriptions, tasks
+from mcp_app.dialects.mcp.stateless import subscriptions
+from mcp_app.web.messages import Request
 
 EXTENSION = "io.modelcontextprotocol/tasks"
 CAN: dict[str, Any] = {"elicitation": {}, "extensions": {EXTENSION: {}}}
@@ -118,7 +121,7 @@ async def test_tasks_that_are_not_known_are_left_out(monkeypatch: pytest.MonkeyP
         [task] = await begun(here, "forever")
         assert await honoured(await listening(here, task, "unknown", 12, task)) == {"taskIds": [task]}
         assert await honoured(await listening(here, "unknown")) == {}
-        monkeypatch.setattr(tasks, "PRINCIPAL", "somebody else")
+        monkeypatch.setattr(listening_client, "Request", partial(Request, principal="somebody else"))
         assert await honoured(await listening(here, task)) == {}
 
 
@@ -149,7 +152,7 @@ async def test_ids_count_in_the_memory_for_all_subscriptions(monkeypatch: pytest
         assert refused.status == 503
         stream.frames.close()
         assert await honoured(await listening(here, task)) == {"taskIds": [task]}
-        assert len(here.endpoint._subscriptions._of_task) == 1
+        assert len(here.endpoint.speaker._subscriptions._of_task) == 1
 
 
 async def test_a_stop_tells_how_the_tasks_ended_before_the_stream_ends() -> None:
@@ -162,9 +165,9 @@ async def test_a_stop_tells_how_the_tasks_ended_before_the_stream_ends() -> None
         assert await told(stream) == (task, "failed")
         [result] = await stream.rest()
         assert result["result"]["_meta"][SUBSCRIPTION_ID] == 7
-        assert here.endpoint._subscriptions._of_task == {task: {*here.endpoint._subscriptions._open}}
+        assert here.endpoint.speaker._subscriptions._of_task == {task: {*here.endpoint.speaker._subscriptions._open}}
         stream.frames.close()
-        assert here.endpoint._subscriptions._of_task == {}
+        assert here.endpoint.speaker._subscriptions._of_task == {}
 
 
 async def test_large_results_are_sent_in_writes_of_their_own() -> None:
@@ -176,7 +179,7 @@ async def test_large_results_are_sent_in_writes_of_their_own() -> None:
 
         here.tools.add(large)
         ids = [(await said(here, "tools/call", name="large", arguments={}))["taskId"] for _ in range(3)]
-        await here.endpoint._tasks.settled()
+        await here.endpoint.speaker._tasks.settled()
         assert [(await said(here, "tasks/get", taskId=each))["status"] for each in ids] == ["completed"] * 3
         stream = await listening(here, *ids)
         writes = [await stream.read() for _ in range(3)]

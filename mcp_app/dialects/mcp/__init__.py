@@ -3,6 +3,7 @@
 `dispatch.py` selects the protocol of a message: `stateless/` is the revision without sessions, `sessions/` are the
 revisions with sessions. Shared by both:
 
+    speaker.py     what all transports share, made once
     offer.py       the tools, resources and prompts, and who the server is
     lists.py       their lists
     answering.py   a run as the answer to a request: JSON or a stream

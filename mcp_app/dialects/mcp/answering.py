@@ -18,10 +18,10 @@ from ...middleware import Batches
 from ...middleware.heartbeat import Heartbeat
 from ...middleware.time_cap import CappedBatches
 from ...protocol.errors import McpAppError, NotAcceptable
-from ...protocol.event import Entry
+from ...protocol.event import Entry, EventType
 from ...protocol.http import sse
 from ...protocol.http.accept import Representation, quality
-from ...protocol.mcp.results import status
+from ...protocol.mcp.results import MAX_MESSAGE_BYTES, status
 from ...protocol.mcp.rpc_error import rpc_error
 from ...protocol.mcp.transcript import Transcript
 from ...protocol.policy import OnCap
@@ -32,6 +32,8 @@ from ...web.messages import STREAM_HEADERS, WAITING_JSON_HEADERS, Answer, Reques
 from ...web.metrics import Metrics
 from .filtering import Filtered, Promote, Promotion
 from .rendering import JsonRendering, Resumable, RpcRendering
+
+_PROGRESS, _PARTIAL = EventType.PROGRESS, EventType.PARTIAL
 
 GRACE_SECONDS = 0.1
 """How long a response may take and still be sent as JSON, if no other message precedes it: long enough for a database
@@ -89,19 +91,45 @@ class Answering:
         filtered = self._filtered(run.follow(after), run, transcript, stream, run.policy.on_cap, resumed_at=run.events)
         return self._streamed(filtered, run, stream, after, sse.OPEN_AGAIN)
 
-    async def relay(self, run: Run, transcript: Transcript, send: Callable[[bytes], Awaitable[None]]) -> None:
-        """Send every message of the request, the response last, on a stream that is not its own."""
+    async def relay(
+        self,
+        run: Run,
+        transcript: Transcript,
+        send: Callable[[bytes], Awaitable[None]],
+        *,
+        bound: int = MAX_MESSAGE_BYTES,
+    ) -> bytes:
+        """Send the messages before the response on a channel that is not the request's own, and return the response.
+
+        A response of more than `bound` bytes is sent without what stands twice in it. While the tool is silent, a
+        client that asked for progress gets some, as with the heartbeats of a stream. A caller that is cancelled leaves:
+        what that means is the policy of the run.
+        """
         reader = run.attach()
-        filtered = self._filtered(reader, run, transcript, self._stream(run), OnCap.END_RUN)
+        stream = self._stream(run)
+        filtered = self._filtered(reader, run, transcript, stream, OnCap.END_RUN)
+        began, interval = self._clock(), self._settings.heartbeat_seconds
+        progress_at = began
         try:
-            while (batch := await filtered.next(math.inf)) is not None:
+            while (batch := await filtered.next(progress_at + interval)) is not None:
                 for item in batch:
-                    if isinstance(item, Entry):
-                        await send(filtered.message(item))
+                    if not isinstance(item, Entry):
+                        continue
+                    if item.event.last:
+                        return filtered.message(item, bound)
+                    if item.event.type is _PROGRESS or item.event.type is _PARTIAL:
+                        progress_at = self._clock()
+                    await send(filtered.message(item))
+                now = self._clock()
+                if now - progress_at >= interval:
+                    progress_at = now
+                    if (progress := transcript.keepalive(now - began, stream.cap_at - began)) is not None:
+                        await send(progress)
         except McpAppError as error:  # the reader fell behind the log
-            await send(rpc_error(error, transcript.info.id).encode())
+            return rpc_error(error, transcript.info.id).encode()
         finally:
             reader.close()
+        raise AssertionError("a run that is relayed ends with its last event")
 
     def _stream(self, run: Run) -> Stream:
         return Stream(

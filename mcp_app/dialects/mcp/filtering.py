@@ -99,10 +99,10 @@ class Filtered:
                 return None
         return None
 
-    def message(self, entry: Entry) -> bytes:
-        """The entry's message, for a stream. It can be taken once."""
+    def message(self, entry: Entry, bound: int = MAX_MESSAGE_BYTES) -> bytes:
+        """The entry's message; a response of more than `bound` bytes is shortened. It can be taken once."""
         message = self.rendered.pop(entry.number)
-        if len(message) > MAX_MESSAGE_BYTES and entry.event.last:
+        if len(message) > bound and entry.event.last:
             return self.transcript.short_response(entry.event)
         return message
 

@@ -86,10 +86,9 @@ class HttpSse:
     async def _answer(self, session: Session, message: jsonrpc.RpcRequest, request: Request) -> None:
         try:
             started = await self._methods.begin(session, message, request)
-            if isinstance(started, bytes):
-                await session.outbox.deliver(started)
-            else:
-                await self._answering.relay(started.run, started.transcript, session.outbox.deliver)
+            if not isinstance(started, bytes):
+                started = await self._answering.relay(started.run, started.transcript, session.outbox.deliver)
+            await session.outbox.deliver(started)
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # of an author's code: who waits on the stream would wait for ever

@@ -1,13 +1,12 @@
 """The methods of the revision without sessions: MCP 2026-07-28.
 
-A request is validated in this order: version, header fields, `_meta`, method, parameters. A run is answered in
-answering.py; the lists are in lists.py.
+A request is validated in this order: version, envelope, `_meta`, method, parameters. What a transport settles of that
+is in binding.py; a run is answered in answering.py; the lists are in lists.py.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -15,7 +14,6 @@ from ....asking import Asker, LazyAsker, RetryAsker
 from ....authoring.tool import Tool
 from ....protocol.errors import InvalidParams
 from ....protocol.event import encode
-from ....protocol.http.trace import Trace, extract_trace
 from ....protocol.mcp import headers as mcp_headers
 from ....protocol.mcp import jsonrpc
 from ....protocol.mcp.jsonrpc import Code, RpcError
@@ -25,48 +23,23 @@ from ....protocol.mcp.results import failed
 from ....protocol.mcp.revisions import STATELESS, STATELESS_WIRE, Structure
 from ....protocol.mcp.tasks import EXTENSION, EXTENSION_METHODS, extension_required, supports_tasks
 from ....protocol.mcp.transcript import Transcript
-from ....protocol.policy import MCP_2026_07_28, MCP_2026_07_28_FOLLOWED, Policy
+from ....protocol.policy import Policy
 from ....runs import Callee, Run, Runs
-from ....web.messages import PRINCIPAL, Answer, Request, json_answer
+from ....web.messages import Answer, Request, json_answer
 from ..answering import Answering
 from ..kept import read_kept
 from ..lists import LISTS
 from ..offer import LIST_TTL_MS, Offer
 from ..validation import validate
+from .binding import HTTP, Binding
+from .request import Started, StatelessRequest, StatelessRun
 from .request_state import BoundStates, LazyBoundStates, States
-from .subscriptions import Subscriptions
+from .subscriptions import Subscription, Subscriptions
 from .task import Task
 from .tasks import Tasks
 
 _CACHEABLE = {"ttlMs": LIST_TTL_MS, "cacheScope": "public"}
 """Lists are public: there is no authentication, so they are the same for every client."""
-
-
-@dataclass(slots=True)
-class StatelessRequest:
-    """One request, its parameters validated."""
-
-    http: Request
-    message: jsonrpc.RpcRequest
-
-    @property
-    def params(self) -> dict[str, Any]:
-        return self.message.params
-
-    @property
-    def meta(self) -> Mapping[str, Any]:
-        meta: Mapping[str, Any] = self.message.params.get("_meta", {})
-        return meta
-
-    @property
-    def trace(self) -> Trace:
-        return extract_trace(self.http.headers, self.meta)
-
-    @property
-    def capabilities(self) -> Mapping[str, Any]:
-        """The client's capabilities, as declared in this request."""
-        capabilities: Mapping[str, Any] = self.meta[CLIENT_CAPABILITIES_KEY]
-        return capabilities
 
 
 class StatelessMethods:
@@ -90,7 +63,7 @@ class StatelessMethods:
         self._subscriptions = subscriptions
         self._tasks = tasks
         self._meta = {SERVER_INFO_KEY: offer.identity}
-        self._methods: dict[str, Callable[[StatelessRequest], Awaitable[Answer]]] = {
+        self._methods: dict[str, Callable[[StatelessRequest], Awaitable[Started]]] = {
             "server/discover": self._discover,
             **dict.fromkeys(LISTS, self._list),
             "tools/call": self._call_tool,
@@ -104,9 +77,21 @@ class StatelessMethods:
         }
 
     async def answer(self, request: Request, message: jsonrpc.RpcRequest) -> Answer:
-        """Raises RpcError and the errors of `Runs.start`; the caller adds the request's id to them."""
-        self._check_version(request, message)
-        mcp_headers.check_request(request.headers, message)
+        """The answer over HTTP. Raises RpcError and the errors of `Runs.start`; the caller adds the request's id to
+        them."""
+        started = await self.begin(request, message, HTTP)
+        if isinstance(started, Answer):
+            return started
+        if isinstance(started, Subscription):
+            return self._subscriptions.answer(started)
+        return await self._answering.answer(request, *started)
+
+    async def begin(self, request: Request, message: jsonrpc.RpcRequest, binding: Binding) -> Started:
+        """Start a request that came by the transport of `binding`. Raises as `answer` does."""
+        version = _version(message)
+        binding.check_request(request.headers, message)
+        if version != STATELESS:
+            raise not_spoken(version, self.supported)
         meta = message.params.get("_meta")
         if not isinstance(meta, dict) or not isinstance(meta.get(CLIENT_CAPABILITIES_KEY), dict):
             raise RpcError(
@@ -118,18 +103,7 @@ class StatelessMethods:
             raise RpcError(Code.METHOD_NOT_FOUND, f"There is no method {message.method[:100]!r}.", status=404)
         if message.method not in EXTENSION_METHODS:  # which the revision's schema does not contain
             _validate(message)
-        return await method(StatelessRequest(request, message))
-
-    def _check_version(self, request: Request, message: jsonrpc.RpcRequest) -> None:
-        meta = message.params.get("_meta")
-        version = meta.get(mcp_headers.VERSION_KEY) if isinstance(meta, dict) else None
-        header = request.headers.get("mcp-protocol-version")
-        if not isinstance(version, str):
-            raise RpcError(
-                Code.INVALID_PARAMS, f"params._meta has no string {mcp_headers.VERSION_KEY}, which every request says."
-            )
-        if version == header and version != STATELESS:
-            raise not_spoken(version, self.supported)
+        return await method(StatelessRequest(request, message, binding))
 
     # --- lists -------------------------------------------------------------------------------------------------------
 
@@ -148,36 +122,38 @@ class StatelessMethods:
     async def _complete(self, request: StatelessRequest) -> Answer:
         return self._result(request, await self._offer.complete(request.params))
 
-    async def _listen(self, request: StatelessRequest) -> Answer:
+    async def _listen(self, request: StatelessRequest) -> Subscription:
         task_ids = request.params["notifications"].get("taskIds")
         if task_ids is not None and not supports_tasks(request.capabilities):
             raise extension_required()
         if not isinstance(task_ids or [], list):
             raise RpcError(Code.INVALID_PARAMS, '"taskIds": a list of strings is needed.')
-        known = self._tasks.known(task_ids or ())
-        return self._subscriptions.listen(request.http, request.message, self._meta, known, self._tasks.state)
+        principal = request.http.principal
+        known = self._tasks.known(task_ids or (), principal)
+        state = partial(self._tasks.state, principal)
+        return self._subscriptions.open(request.http, request.message, self._meta, known, state)
 
     # --- requests that start a run -----------------------------------------------------------------------------------
 
-    async def _call_tool(self, request: StatelessRequest) -> Answer:
+    async def _call_tool(self, request: StatelessRequest) -> Started:
         tool = self._offer.tools.get(request.params["name"])
         structure = STATELESS_WIRE.structure(tool.structure)
         given = request.params.get("arguments")
         try:
             arguments = self._offer.arguments(tool, request.params)
         except InvalidParams as error:  # for the model to correct (SEP-1303)
-            mcp_headers.check_arguments(request.http.headers, request.message, tool.mirrors)
+            request.binding.check_arguments(request.http.headers, request.message, tool.mirrors)
             return self._result(request, failed(self._info(request, tool, structure), error.object()))
         # After the arguments: a header field repeats what they are, however a model wrote them.
-        mcp_headers.check_arguments(request.http.headers, request.message, tool.mirrors)
+        request.binding.check_arguments(request.http.headers, request.message, tool.mirrors)
         if Tasks.starts(tool, request.capabilities):
             task = await self._new_task(request, tool, structure)
             return await self._tasks.call(request.http, tool, arguments, task, request.trace)
-        if Tasks.promotes(tool, request.capabilities):
+        followed = request.binding.followed
+        if followed is not None and Tasks.promotes(tool, request.capabilities):
             task = await self._new_task(request, tool, structure)
-            run = await self._start(request, tool, arguments, MCP_2026_07_28_FOLLOWED, task)
-            promote = partial(self._tasks.promote, run, task)
-            return await self._answering.answer(request.http, run, task.transcript, promote)
+            run = await self._start(request, tool, arguments, followed, task)
+            return StatelessRun(run, task.transcript, partial(self._tasks.promote, run, task))
         repaired = request.params.get("arguments") is not given
         return await self._run(request, tool, arguments, structure, once=tool.once, repaired=repaired)
 
@@ -186,22 +162,22 @@ class StatelessMethods:
         return self._tasks.new(self._info(request, tool, structure, seal=states.seal), asker, request.http.body)
 
     def _task(
-        self, method: Callable[[Mapping[str, Any]], dict[str, Any]]
+        self, method: Callable[[Mapping[str, Any], str], dict[str, Any]]
     ) -> Callable[[StatelessRequest], Awaitable[Answer]]:
         async def answer(request: StatelessRequest) -> Answer:
             if not supports_tasks(request.capabilities):
                 raise extension_required()
-            return self._result(request, method(request.params))
+            return self._result(request, method(request.params, request.http.principal))
 
         return answer
 
-    async def _get_prompt(self, request: StatelessRequest) -> Answer:
+    async def _get_prompt(self, request: StatelessRequest) -> StatelessRun:
         prompt = self._offer.prompts.get(request.params["name"])
         arguments = self._offer.prompt_arguments(prompt, request.params)
         return await self._run(request, prompt, arguments, raw={})
 
-    async def _read_resource(self, request: StatelessRequest) -> Answer:
-        if (kept := read_kept(self._runs, request.params["uri"], PRINCIPAL)) is not None:
+    async def _read_resource(self, request: StatelessRequest) -> Started:
+        if (kept := read_kept(self._runs, request.params["uri"], request.http.principal)) is not None:
             return self._result(request, {**kept, "ttlMs": 0, "cacheScope": "private"})
         reading, arguments = self._offer.resources.match(request.params["uri"])
         return await self._run(request, reading, arguments, raw=reading.resource.cache_hints())
@@ -216,18 +192,18 @@ class StatelessMethods:
         *,
         once: bool = False,
         repaired: bool = False,
-    ) -> Answer:
+    ) -> StatelessRun:
         """`once`: a `requestState` can be used only once. `repaired`: the arguments are not those of the body."""
         asker: Asker | None = None
         states: BoundStates | LazyBoundStates | None = None
         if repaired or request.params.get("requestState") is not None:
             states, asker = await self._retry_asker(request, once=once)
         elif callee.context is not None:
-            states = LazyBoundStates(self._states, PRINCIPAL, request.http.body)
+            states = LazyBoundStates(self._states, request.http.principal, request.http.body)
             asker = LazyAsker(request.capabilities, states.asker)
         info = self._info(request, callee, structure, raw, None if states is None else states.seal)
-        run = await self._start(request, callee, arguments, MCP_2026_07_28, asker)
-        return await self._answering.answer(request.http, run, Transcript(info))
+        run = await self._start(request, callee, arguments, request.binding.policy, asker)
+        return StatelessRun(run, Transcript(info))
 
     async def _start(
         self, request: StatelessRequest, callee: Callee, arguments: dict[str, Any], policy: Policy, asker: Asker | None
@@ -236,7 +212,7 @@ class StatelessMethods:
             callee,
             arguments,
             policy,
-            principal=PRINCIPAL,
+            principal=request.http.principal,
             headers=request.http.headers,
             body=request.http.body,
             asker=asker,
@@ -246,7 +222,7 @@ class StatelessMethods:
     async def _retry_asker(self, request: StatelessRequest, *, once: bool) -> tuple[BoundStates, RetryAsker]:
         """The call's asker, which continues from the request's state. Raises StateRefused."""
         self._runs.check()  # first: a single-use state would be lost if it were opened for a call that cannot start
-        states = BoundStates(self._states, PRINCIPAL, request.message.method, request.params)
+        states = BoundStates(self._states, request.http.principal, request.message.method, request.params)
         state = await states.open(once=once)
         return states, states.asker(state)
 
@@ -275,6 +251,17 @@ class StatelessMethods:
         meta = {**self._meta, **result.get("_meta", {})}
         typed = {"resultType": "complete", **result, "_meta": meta}
         return json_answer(200, jsonrpc.result(request.message.id, encode(typed)))
+
+
+def _version(message: jsonrpc.RpcRequest) -> str:
+    """The revision that the request declares. Raises RpcError if it declares none."""
+    meta = message.params.get("_meta")
+    version = meta.get(mcp_headers.VERSION_KEY) if isinstance(meta, dict) else None
+    if not isinstance(version, str):
+        raise RpcError(
+            Code.INVALID_PARAMS, f"params._meta has no string {mcp_headers.VERSION_KEY}, which every request says."
+        )
+    return version
 
 
 def not_spoken(version: str, supported: tuple[str, ...]) -> RpcError:

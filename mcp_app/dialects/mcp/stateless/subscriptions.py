@@ -93,10 +93,18 @@ class Subscription:
     creation and the subscription, or between two subscriptions.
     """
 
-    def __init__(self, id: Id, honoured: Filter, meta: Mapping[str, Any], state: TaskState) -> None:  # noqa: A002 - the wire's
+    def __init__(
+        self,
+        id: Id,  # noqa: A002 - the wire's name
+        honoured: Filter,
+        meta: Mapping[str, Any],
+        state: TaskState,
+        on_close: Callable[[Subscription], None],
+    ) -> None:
+        self.id = id
         self.honoured = honoured
         self._state = state
-        self._id = id
+        self._on_close = on_close
         self._meta = {**meta, SUBSCRIPTION_ID: id}
         self._pending: dict[str, Callable[[], bytes | None]] = {}
         self._waiter: asyncio.Future[None] | None = None
@@ -137,7 +145,7 @@ class Subscription:
             self._wake()
 
     def _notification(self, method: str, params: Mapping[str, Any]) -> bytes:
-        return jsonrpc.notification(method, encode({"_meta": {SUBSCRIPTION_ID: self._id}, **params}))
+        return jsonrpc.notification(method, encode({"_meta": {SUBSCRIPTION_ID: self.id}, **params}))
 
     def _task(self, task: str) -> bytes | None:
         state = self._state(task)
@@ -158,7 +166,7 @@ class Subscription:
         if self._ending and not self._pending and not self._ended:
             self._ended = True
             result = {"resultType": "complete", "_meta": self._meta}
-            batch.append(self._entry(EventType.COMPLETE, jsonrpc.result(self._id, encode(result))))
+            batch.append(self._entry(EventType.COMPLETE, jsonrpc.result(self.id, encode(result))))
         return batch
 
     def _dequeue(self) -> Iterator[bytes]:
@@ -171,10 +179,11 @@ class Subscription:
                 yield message
 
     def close(self) -> None:
-        """Called when the client has disconnected or the stream has ended."""
+        """Called when the client has left or the stream has ended. Idempotent."""
         self._ended = True
         self._pending.clear()
         self._wake()
+        self._on_close(self)
 
     def _entry(self, kind: EventType, message: bytes) -> Entry:
         self._number += 1
@@ -208,16 +217,16 @@ class Subscriptions:
     def __len__(self) -> int:
         return len(self._open)
 
-    def listen(
+    def open(
         self,
         request: Request,
         message: RpcRequest,
         meta: Mapping[str, Any],
         tasks: Sequence[str] = (),
         state: TaskState = lambda _: None,
-    ) -> Answer:
-        """The stream that answers the request. `meta` are members of the result's `_meta`, `tasks` the requested tasks
-        that are visible to the client.
+    ) -> Subscription:
+        """Open the subscription that a request asks for; whoever sends its messages must close it. `meta` are members
+        of the result's `_meta`, `tasks` the requested tasks that are visible to the client.
 
         Raises NotAcceptable if the client does not accept event streams, Overloaded, and Draining.
         """
@@ -228,29 +237,32 @@ class Subscriptions:
         honoured = Filter.honoured(message.params["notifications"], tasks)
         if len(self._open) >= MAX_SUBSCRIPTIONS or self._uri_bytes + honoured.size > MAX_URI_BYTES:
             raise Overloaded("As many subscriptions as this server takes are open.", headers=RETRY_AFTER)
-        subscription = Subscription(message.id, honoured, meta, state)
+        subscription = Subscription(message.id, honoured, meta, state, self._closed)
         self._open.add(subscription)
         self._uri_bytes += honoured.size
         for each in honoured.tasks:
             self._of_task.setdefault(each, set()).add(subscription)
         self._metrics.streams.add()
+        return subscription
 
-        def closed() -> None:
-            self._open.discard(subscription)
-            for each in honoured.tasks:
-                self._of_task[each].discard(subscription)
-                if not self._of_task[each]:
-                    del self._of_task[each]
-            self._uri_bytes -= honoured.size
-            self._metrics.streams.ended.add()
+    def _closed(self, subscription: Subscription) -> None:
+        if subscription not in self._open:
+            return
+        self._open.discard(subscription)
+        for each in subscription.honoured.tasks:
+            self._of_task[each].discard(subscription)
+            if not self._of_task[each]:
+                del self._of_task[each]
+        self._uri_bytes -= subscription.honoured.size
+        self._metrics.streams.ended.add()
 
+    def answer(self, subscription: Subscription) -> Answer:
+        """The stream of the subscription, as the body of an answer over HTTP."""
         stream = Stream(self._clock(), heartbeat=self._settings.heartbeat_seconds, cap=self._settings.cap_seconds)
         capped = CappedBatches(subscription, stream, self._clock, MCP_2026_07_28_LISTEN.on_cap, subscription.end)
         batches = Heartbeat(capped, stream, self._clock, self._metrics.heartbeats.add)
-        name = f"subscription {message.id}"
-        frames = Frames(
-            batches, stream, self._clock, run=name, rendering=MessageRendering(id=message.id), on_close=closed
-        )
+        name = f"subscription {subscription.id}"
+        frames = Frames(batches, stream, self._clock, run=name, rendering=MessageRendering(id=subscription.id))
         return Answer(200, STREAM_HEADERS, frames)
 
     def list_changed(self, kind: str) -> None:

@@ -26,7 +26,7 @@ from ....protocol.mcp.tasks import TaskSnapshot, extension_required, supports_ta
 from ....protocol.policy import MCP_TASK
 from ....runs import Reader, Run, Runs
 from ....runs.memory import request_bytes
-from ....web.messages import PRINCIPAL, Answer, Request, json_answer
+from ....web.messages import Answer, Request, json_answer
 from ....web.metrics import Metrics
 from ..answering import acceptable
 from .task import Task
@@ -82,7 +82,7 @@ class Tasks:
             tool,
             arguments,
             MCP_TASK,
-            principal=PRINCIPAL,
+            principal=http.principal,
             headers=http.headers,
             body=http.body,
             asker=task,
@@ -153,27 +153,27 @@ class Tasks:
 
     # --- the methods -------------------------------------------------------------------------------------------------
 
-    def get(self, params: Mapping[str, Any]) -> dict[str, Any]:
+    def get(self, params: Mapping[str, Any], principal: str) -> dict[str, Any]:
         """tasks/get: the task's state. Raises RpcError for an unknown task."""
-        run, task = self._find(params)
+        run, task = self._find(params, principal)
         status, more = task.outcome(run)
         return {**self._snapshot(run, task, status).wire(), **more}
 
-    def known(self, ids: Iterable[Any]) -> list[str]:
-        """The ids that are tasks of this caller, without duplicates."""
+    def known(self, ids: Iterable[Any], principal: str) -> list[str]:
+        """The ids that are tasks of this principal, without duplicates."""
         found = []
         for each in dict.fromkeys(each for each in ids if isinstance(each, str)):
             try:
-                self._find({"taskId": each})
+                self._find({"taskId": each}, principal)
             except RpcError:
                 continue
             found.append(each)
         return found
 
-    def state(self, id_: str) -> dict[str, Any] | None:
+    def state(self, principal: str, id_: str) -> dict[str, Any] | None:
         """The result of `get`; None for an unknown task."""
         try:
-            return self.get({"taskId": id_})
+            return self.get({"taskId": id_}, principal)
         except RpcError:
             return None
 
@@ -182,27 +182,27 @@ class Tasks:
         if self._following:
             await asyncio.wait(self._following, timeout=SETTLE_SECONDS)
 
-    def update(self, params: Mapping[str, Any]) -> dict[str, Any]:
+    def update(self, params: Mapping[str, Any], principal: str) -> dict[str, Any]:
         """tasks/update: answers to outstanding questions. Raises RpcError."""
-        _, task = self._find(params)
+        _, task = self._find(params, principal)
         responses = params.get("inputResponses")
         if not isinstance(responses, Mapping):
             raise RpcError(Code.INVALID_PARAMS, '"inputResponses": an object of answers by key is needed.')
         task.answer(responses)
         return {}
 
-    def cancel(self, params: Mapping[str, Any]) -> dict[str, Any]:
+    def cancel(self, params: Mapping[str, Any], principal: str) -> dict[str, Any]:
         """tasks/cancel: an ended task is not changed. Raises RpcError."""
-        run, _ = self._find(params)
+        run, _ = self._find(params, principal)
         run.stop(Cancelled("The task was cancelled by its client."))
         return {}
 
-    def _find(self, params: Mapping[str, Any]) -> tuple[Run, Task]:
+    def _find(self, params: Mapping[str, Any], principal: str) -> tuple[Run, Task]:
         id_ = params.get("taskId")
         if not isinstance(id_, str):
             raise RpcError(Code.INVALID_PARAMS, '"taskId": a string is needed.')
         try:
-            run = self._runs.find(id_, PRINCIPAL)
+            run = self._runs.find(id_, principal)
         except UnknownRun:
             raise _unknown() from None
         if not isinstance(run.asker, Task) or not run.asker.deferred:
