@@ -52,6 +52,12 @@ class Server:
     instructions: str | None = None
     endpoint: Endpoint | None = None
 
+    @property
+    def started(self) -> Endpoint:
+        """The endpoint, of an application that has been started."""
+        assert self.endpoint is not None  # noqa: S101 - set by the startup
+        return self.endpoint
+
     def cut_by_clients(self) -> list[str]:
         """A line that names the texts for models that some clients cut; none if there are no such texts."""
         texts = {"instructions": self.instructions or ""}

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,6 +61,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add("--with-builtin", action="store_true", help="serve the built-in tools as well")
     add("--traceback", action="store_true", help="show the whole traceback of an exception in the tools' files")
     add("--allow-anonymous", action="store_true", help="allow addresses that other machines can reach")
+    add("--stdio", action="store_true", help="speak MCP over standard input and output, to the client that starts this")
     parser.set_defaults(run=run)
 
 
@@ -82,13 +83,19 @@ def run(arguments: argparse.Namespace) -> int:
         raise StartError(
             "Windows has no fcntl and no signals for an event loop, which the server needs: serve from WSL"
         )
+    if arguments.stdio:
+        return _errors_shown(arguments, _serve_stdio)
     if arguments.reload:
         from mcp_app.server.reload import supervise
 
         words = [word for word in arguments.argv if word != "--reload"]
         return supervise([sys.executable, "-m", "mcp_app", *words], _watched(arguments))
+    return _errors_shown(arguments, _serve)
+
+
+def _errors_shown(arguments: argparse.Namespace, serve: Callable[[argparse.Namespace], int]) -> int:
     try:
-        return _serve(arguments)
+        return serve(arguments)
     except StartError as error:
         if arguments.traceback and error.__cause__ is not None:
             traceback.print_exception(error.__cause__)
@@ -139,6 +146,43 @@ def _serve(arguments: argparse.Namespace) -> int:
     # All objects that exist now live until the end. To traverse them takes 30 ms, during which every stream would wait.
     gc.freeze()
     return serve(app, config, on_ready)
+
+
+def _serve_stdio(arguments: argparse.Namespace) -> int:
+    """The same over standard input and output. Nothing of ours is printed there."""
+    from mcp_app.stdio.descriptors import put_aside
+
+    if wrong := [option for option, value in _of_addresses(arguments).items() if value]:
+        raise StartError(f"{wrong[0]} is about addresses, and --stdio has none: leave one of them out")
+    if arguments.reload:
+        raise StartError("--reload would end the client's session: with --stdio the client starts the server again")
+    descriptors = put_aside()
+    with _gc_paused():
+        import mcp_app.app  # noqa: F401 - as in _serve
+        from mcp_app.config.invalid import invalid_for_tools
+        from mcp_app.server import configuration
+        from mcp_app.stdio.serving import serve
+
+    config, _ = configuration.load(arguments.config, tls=False)
+    config.loglevel = arguments.log_level or config.loglevel
+    config.access_log_format = arguments.log_format or config.access_log_format
+    app, served = application(arguments)
+    if (wrong_setting := invalid_for_tools()) is not None:
+        raise StartError(wrong_setting)
+    if os.isatty(descriptors.incoming):
+        _note("an MCP client starts this command and writes JSON-RPC messages to it, one a line; Ctrl-D ends it")
+    gc.freeze()
+    return serve(app, lambda: served.started.speaker, config, descriptors)
+
+
+def _of_addresses(arguments: argparse.Namespace) -> dict[str, object]:
+    return {
+        "--bind": arguments.bind,
+        "--insecure-bind": arguments.insecure_bind,
+        "--port": arguments.port is not None,
+        "--no-tls": arguments.no_tls,
+        "--allow-anonymous": arguments.allow_anonymous,
+    }
 
 
 def _print(text: str) -> None:

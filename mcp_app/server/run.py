@@ -8,10 +8,7 @@ to the process group cuts every stream. Run one process per unit or container in
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
-import os
-import signal
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -21,19 +18,15 @@ from hypercorn.config import Config, Sockets
 from hypercorn.typing import ASGIFramework
 from hypercorn.utils import LifespanFailureError, LifespanTimeoutError, wrap_app
 
-from mcp_app.server import binding, forced_exit, hangup, main_task, stop_signals
+from mcp_app.server import binding, forced_exit, main_task, stopping
 from mcp_app.server.addresses import urls
 from mcp_app.server.engine import worker
 from mcp_app.server.errors import StartError, lifespan_line
 from mcp_app.server.logs.access import choose
 from mcp_app.server.logs.loggers import take_over
-from mcp_app.server.logs.output import flush_all
 
 OnReady = Callable[[list[str]], None]
 """Called once, on the loop, when every address accepts connections, with the URLs and their actual ports."""
-
-EXIT_INTERRUPTED = 130
-"""The exit status a shell expects of a process that Ctrl-C ended (128 + SIGINT)."""
 
 log = logging.getLogger("mcp_app.server")
 
@@ -46,11 +39,12 @@ def serve(app: ASGIFramework, config: Config, on_ready: OnReady | None = None) -
     """
     sockets = binding.bind(config)
     try:
-        with _log_errors_named():
+        with log_errors_named():
             take_over(config)
-        loop_factory = _loop_factory(config)
         main_task.run(
-            _serve_until_signal(app, config, sockets, on_ready), debug=config.debug, loop_factory=loop_factory
+            _serve_until_signal(app, config, sockets, on_ready),
+            debug=config.debug,
+            loop_factory=loop_factory(config),
         )
     finally:
         binding.close(sockets)
@@ -70,7 +64,7 @@ async def serve_async(
     meanwhile. Raises `StartError` if the application's startup fails.
     """
     choose(config)
-    with _log_errors_named():
+    with log_errors_named():
         config.log  # noqa: B018 - opens the log files, which Hypercorn otherwise does with its first line
 
     async def ready() -> None:
@@ -85,26 +79,15 @@ async def serve_async(
 
 async def _serve_until_signal(app: ASGIFramework, config: Config, sockets: Sockets, on_ready: OnReady | None) -> None:
     requested = asyncio.Event()
-    orders = itertools.count()
-
-    def order() -> None:
-        if next(orders):
-            flush_all(forced_exit.FLUSH_SECONDS)
-            os._exit(EXIT_INTERRUPTED)  # second signal: do not wait for the last events
-        seconds = forced_exit.shutdown_seconds(config)
-        forced_exit.exit_after(seconds)
-        forced_exit.exit_without_python(seconds + 2 * forced_exit.FLUSH_SECONDS)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        stop_signals.listen(number, order, requested.set)
     tls = config.create_ssl_context()
-    hangup.listen(config, tls, order, requested.set)
+    stopping.listen(config, tls, forced_exit.shutdown_seconds(config), requested.set)
     await serve_async(app, config, sockets, shutdown=requested.wait, on_ready=on_ready, tls=tls)
     # Everything that can end gracefully has ended; what still runs is a tool that ignores its cancellation.
     forced_exit.exit_after(forced_exit.LEFTOVER_SECONDS)
 
 
-def _loop_factory(config: Config) -> main_task.LoopFactory | None:
+def loop_factory(config: Config) -> main_task.LoopFactory | None:
+    """What makes the event loop that `config` names; None for asyncio's own. Raises `StartError`."""
     if config.worker_class == "asyncio":
         return None
     if config.worker_class == "uvloop":
@@ -117,7 +100,8 @@ def _loop_factory(config: Config) -> main_task.LoopFactory | None:
 
 
 @contextmanager
-def _log_errors_named() -> Iterator[None]:
+def log_errors_named() -> Iterator[None]:
+    """Raise `StartError` where the log cannot be opened."""
     try:
         yield
     except (OSError, ValueError) as error:

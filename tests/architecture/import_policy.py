@@ -37,11 +37,13 @@ MAY_IMPORT: dict[str, str] = {
     "documents": "protocol config authoring runs manifest web web.pages",
     "endpoint": "protocol config authoring runs eventlog manifest web dialects.plain dialects.mcp routes documents",
     "app": "protocol config authoring runs eventlog manifest web web.quart routes endpoint builtin",
+    # The same offer without HTTP: one client, over standard input and output.
+    "stdio": "protocol aio runs web dialects.mcp server",
     # Doors: what a person or a server starts.
     "public": "protocol config asking authoring app",
     "asgi": "config app server",
     "client": "protocol",
-    "cli": "public protocol config authoring runs manifest documents app server client",
+    "cli": "public protocol config authoring runs manifest documents app server stdio client",
     "__main__": "cli",
     # The shipped tools, written only with the public names.
     "builtin": "public",
@@ -63,7 +65,7 @@ FOREIGN: dict[str, str] = {
     "typing_extensions": "*",
     "quart": "web.quart app",
     "werkzeug": "web.quart",
-    "hypercorn": "server web.asgi web.quart cli",
+    "hypercorn": "server web.asgi web.quart stdio cli",
     "h11": "server client",
     "h2": "server client",
     "hyperframe": "server",

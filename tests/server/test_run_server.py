@@ -19,7 +19,7 @@ from mcp_app.server import binding
 from mcp_app.server.addresses import urls
 from mcp_app.server.errors import StartError
 from mcp_app.server.forced_exit import shutdown_seconds
-from mcp_app.server.run import _loop_factory, serve_async
+from mcp_app.server.run import loop_factory, serve_async
 
 
 async def refuses(scope: Any, receive: Any, send: Any) -> None:
@@ -156,7 +156,7 @@ def test_all_addresses_are_named_by_the_loopback_that_they_have(v6_only: int, ex
 
 def test_an_unknown_loop_is_refused() -> None:
     with pytest.raises(StartError, match="worker_class 'trio' is not served"):
-        _loop_factory(Config.from_mapping(worker_class="trio"))
+        loop_factory(Config.from_mapping(worker_class="trio"))
 
 
 def test_the_last_resort_comes_after_every_orderly_step() -> None:

@@ -91,14 +91,14 @@ RpcBody = RpcMessage | list[RpcMessage | RpcError]
 """The content of a body: one message, or a batch (6) with an error in the place of each invalid message."""
 
 
-def parse(body: bytes) -> RpcBody:
-    """Parse a body: one message, or a batch.
+def parse(body: bytes, what: str = "The body") -> RpcBody:
+    """Parse a body: one message, or a batch. `what` is its name in error messages.
 
     Raises RpcError with PARSE_ERROR for invalid JSON, INVALID_REQUEST for JSON that is no message. The error has the
     request's id if that can be read.
     """
     try:
-        value = strict_json.loads(body)
+        value = strict_json.loads(body, what)
     except errors.InvalidRequest as problem:
         raise _refused_json(body, problem) from None
     return read(value)
