@@ -268,12 +268,13 @@ class Context:
 
     @property
     def principal(self) -> str:
-        """The caller's identity; `anonymous` while the server does not authenticate."""
+        """The caller's identity; `anonymous` while the server does not authenticate, `local` over stdio."""
         return self._caller.principal
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """The request's header fields, names in lower case; the values of a repeated field are joined by a comma."""
+        """The request's header fields, names in lower case; the values of a repeated field are joined by a comma. None
+        over stdio."""
         return self._caller.headers
 
     @property
