@@ -41,11 +41,10 @@ SIDES = {
     "intermediary": "a proxy or gateway in between",
     "authorization server": "whoever gives out tokens",
     "resource server": "a server with the optional authorization, which this one does not offer",
-    "stdio": "the other transport",
     "author": "who writes a server's tools, and alone can keep it",
     "specification": "who writes specifications and extensions",
 }
-"""Whom a requirement may bind instead of a server over HTTP."""
+"""Whom a requirement may bind instead of this server."""
 
 ANSWERS = ("tests", "on", "untestable")
 WHY = 20

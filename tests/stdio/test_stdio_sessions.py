@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
-from stdio_stage import call, cancelled, initialize, modern, notification, request, stage
+from stdio_stage import META, MODERN, call, cancelled, initialize, modern, notification, request, stage
 from stdio_tools import TOOLS, Told, add, plan, today
 
 from mcp_app import Context, tool
@@ -27,6 +28,29 @@ async def test_a_session_of_every_revision(version: str) -> None:
         assert said["result"]["contents"][0]["text"] == "buy milk"
         said = await here.ask(request("prompts/get", {"name": "plan", "arguments": {"day": "monday"}}))
         assert said["result"]["messages"][0]["content"]["text"] == "Plan my monday."
+
+
+@pytest.mark.parametrize("version", [*EVERY, MODERN])
+async def test_a_message_is_one_line_whatever_is_in_it(version: str) -> None:
+    said = "one\ntwo\r\nthree\u2028four\x85\0"
+
+    @tool
+    async def says(ctx: Context) -> Any:
+        await ctx.progress(1, message=said)
+        await ctx.log("error", said, data={said: said})
+        return {said: said}
+
+    async with stage(says) as here:
+        if version == MODERN:
+            params = {"name": "says", "arguments": {}}
+            await here.say(modern("tools/call", params, progressToken=said, **{f"{META}logLevel": "info"}))
+        else:
+            await here.session(version)
+            await here.say(call("says", token=said))
+        seen = await here.until(lambda each: "id" in each)
+        assert [each["method"] for each in seen[:-1]] == ["notifications/progress", "notifications/message"]
+        assert json.loads(seen[-1]["result"]["content"][0]["text"]) == {said: said}
+        assert not any(b"\n" in each or b"\r" in each for each in here.sent)
 
 
 async def test_an_unknown_revision_is_answered_with_the_newest() -> None:
