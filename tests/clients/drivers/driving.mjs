@@ -13,6 +13,13 @@ export async function drive(connect) {
   process.exit(0); // some transports keep a timer
 }
 
+/** With BRIDGE, a command as a JSON list: what starts that command, which is given the URL; null without. */
+export function bridge(url) {
+  if (!process.env.BRIDGE) return null;
+  const [command, ...args] = JSON.parse(process.env.BRIDGE);
+  return { command, args: [...args, url], env: process.env };
+}
+
 /** The numbers of the parts that were sent as messages; the server's own signs of life are none of them. */
 const parts = (messages) => messages.filter((message) => message?.startsWith("{")).map((message) => JSON.parse(message).step);
 

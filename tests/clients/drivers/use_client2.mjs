@@ -1,6 +1,8 @@
-// The official TypeScript client, 2.x: `use_client2.mjs URL STEP…`, with MODE=auto or MODE=legacy (its own default).
+// The official TypeScript client, 2.x: `use_client2.mjs URL STEP…`, with MODE=auto or MODE=legacy (its own default), and
+// with BRIDGE over standard streams.
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
-import { drive, steps } from "./driving.mjs";
+import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
+import { bridge, drive, steps } from "./driving.mjs";
 
 await drive(async (url) => {
   const client = new Client(
@@ -19,8 +21,9 @@ await drive(async (url) => {
     model: "none",
     content: { type: "text", text: `echo: ${[params.messages[0].content].flat()[0].text}` },
   }));
-  await client.connect(new StreamableHTTPClientTransport(new URL(url)));
+  const started = bridge(url);
+  await client.connect(started ? new StdioClientTransport(started) : new StreamableHTTPClientTransport(new URL(url)));
   const call = (name, args = {}, options = undefined) =>
     client.callTool({ name, arguments: args }, options);
-  return { ...steps(client, call), close: () => client.close() };
+  return { ...steps(client, call), negotiated: async () => client.getNegotiatedProtocolVersion(), close: () => client.close() };
 });

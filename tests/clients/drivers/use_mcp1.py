@@ -31,8 +31,9 @@ async def sample(context, params):
 
 
 class Steps:
-    def __init__(self, session):
+    def __init__(self, session, revision):
         self.session = session
+        self.revision = revision
 
     async def list(self):
         return sorted(tool.name for tool in (await self.session.list_tools()).tools)
@@ -49,6 +50,9 @@ class Steps:
 
     async def text(self, name, arguments=None):
         return (await self.session.call_tool(name, arguments or {})).content[0].text
+
+    async def negotiated(self):
+        return self.revision
 
     async def spoken(self):
         return await self.text("spoken")
@@ -148,8 +152,8 @@ async def connect(url, run):
         streams(url) as (read, write),
         ClientSession(read, write, elicitation_callback=answer, sampling_callback=sample) as session,
     ):
-        await session.initialize()
-        await run(Steps(session))
+        initialized = await session.initialize()
+        await run(Steps(session, initialized.protocolVersion))
 
 
 main(connect)

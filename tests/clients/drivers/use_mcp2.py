@@ -1,11 +1,15 @@
-"""The official Python SDK, 2.x: `use_mcp2.py URL STEP…`, with MODE=auto (the default) or MODE=legacy."""
+"""The official Python SDK, 2.x: `use_mcp2.py URL STEP…`, with MODE=auto (the default) or MODE=legacy.
+
+With BRIDGE, a command as a JSON list, over the standard streams of that command, which is given the URL.
+"""
 
 import asyncio
+import json
 import os
 import uuid
 
 from driving import WORK, kept, main, parts
-from mcp import Client, types
+from mcp import Client, StdioServerParameters, types
 
 
 async def answer(context, params):
@@ -39,6 +43,9 @@ class Steps:
 
     async def text(self, name, arguments=None):
         return (await self.client.call_tool(name, arguments or {})).content[0].text
+
+    async def negotiated(self):
+        return self.client.protocol_version
 
     async def spoken(self):
         return await self.text("spoken")
@@ -109,7 +116,11 @@ class Steps:
 
 async def connect(url, run):
     mode = os.environ.get("MODE", "auto")
-    async with Client(url, mode=mode, elicitation_callback=answer, sampling_callback=sample) as client:
+    server = url
+    if bridge := os.environ.get("BRIDGE"):
+        command, *arguments = json.loads(bridge)
+        server = StdioServerParameters(command=command, args=[*arguments, url], env=dict(os.environ))
+    async with Client(server, mode=mode, elicitation_callback=answer, sampling_callback=sample) as client:
         await run(Steps(client))
 
 

@@ -1,11 +1,12 @@
-// The official TypeScript SDK, 1.x: `use_sdk1.mjs URL STEP…`.
+// The official TypeScript SDK, 1.x: `use_sdk1.mjs URL STEP…`, or with BRIDGE over standard streams.
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
+import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import {
   CreateMessageRequestSchema,
   ElicitRequestSchema,
 } from "@modelcontextprotocol/sdk/types.js";
-import { drive, steps } from "./driving.mjs";
+import { bridge, drive, steps } from "./driving.mjs";
 
 await drive(async (url) => {
   const client = new Client(
@@ -21,8 +22,12 @@ await drive(async (url) => {
     model: "none",
     content: { type: "text", text: `echo: ${[params.messages[0].content].flat()[0].text}` },
   }));
-  await client.connect(new StreamableHTTPClientTransport(new URL(url)));
+  const started = bridge(url);
+  const transport = started ? new StdioClientTransport(started) : new StreamableHTTPClientTransport(new URL(url));
+  let revision; // which the library tells its transport alone
+  if (started) transport.setProtocolVersion = (version) => (revision = version);
+  await client.connect(transport);
   const call = (name, args = {}, options = undefined) =>
     client.callTool({ name, arguments: args }, undefined, options);
-  return { ...steps(client, call), close: () => client.close() };
+  return { ...steps(client, call), negotiated: async () => revision, close: () => client.close() };
 });
