@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -44,14 +45,23 @@ def test_program(block: Block, hello: LiveServer, tmp_path: Path) -> None:
     [environment] = block.words
     if not build.is_built(environment):
         pytest.skip(f"needs the clients' environment {environment} (make clients)")
-    assert URL in block.text
+    assert URL in block.text or "--stdio" in block.text
     program = tmp_path / ("program.mjs" if environment == "npm" else "program.py")
     if environment == "npm":  # beside node_modules: that is where JavaScript looks for what it imports
         program = build.BUILT / "npm" / "drivers" / f"line-{block.line}.mjs"
         program.parent.mkdir(exist_ok=True)
     program.write_text(block.text.replace(URL, f"{hello.url}/mcp"), encoding="utf-8")
     interpreter = build.node() if environment == "npm" else build.python_of(environment)
-    ended = subprocess.run([interpreter, program], capture_output=True, text=True, timeout=BOUND, check=False)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    ended = subprocess.run(
+        [interpreter, program],
+        cwd=ROOT,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=BOUND,
+        check=False,
+    )
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert ended.stdout.splitlines()[-1] == "Hello, Ada!"
 
