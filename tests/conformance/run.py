@@ -1,6 +1,7 @@
 """`make conformance`: the official MCP suite against fixture.py, and whether everything passed.
 
     run.py [--verbose] [--url URL]      --url: a server that runs already
+    run.py [--verbose] --stdio          over standard input and output, by bridge.py
 
 Exit status 0: no check of any scenario failed, warned or was skipped, but for those that not_passing.toml lists. That
 list is for work in progress: whatever is on it is printed as not passing, and without it empty nobody may say that this
@@ -41,15 +42,18 @@ class Known:
     reasons: dict[tuple[str, str, str], str]
     """(revision, scenario, check id) -> why it does not pass yet"""
     never: dict[tuple[str, str, str], str]
-    """The same for what no server can pass, because the suite skips it by itself."""
+    """The same for what no server can pass: what the suite skips by itself, and over standard input what is about HTTP."""
 
     @classmethod
-    def read(cls, file: Path) -> Known:
+    def read(cls, file: Path, *, stdio: bool = False) -> Known:
         data = tomllib.loads(file.read_text())
+        never = _by_check(data.get("skipped_by_the_suite", []))
+        if stdio:
+            never |= _by_check(data.get("about_http", []))
         return cls(
             {revision: (each["required"], each["not_scored"]) for revision, each in data["scenarios"].items()},
             _by_check(data.get("not_passing", [])),
-            _by_check(data.get("skipped_by_the_suite", [])),
+            never,
         )
 
 
@@ -62,11 +66,13 @@ def _by_check(entries: list[dict[str, str | list[str]]]) -> dict[tuple[str, str,
 
 
 @contextmanager
-def serving() -> Iterator[str]:
-    """The fixture, served as its author would; the URL of its MCP endpoint over http."""
+def serving(*, stdio: bool = False) -> Iterator[str]:
+    """The fixture, served as its author would; the URL of its MCP endpoint over http. `stdio`: that of a bridge."""
     with tempfile.TemporaryDirectory(prefix="mcp-app-conformance-") as home:
         command = [sys.executable, "-m", "mcp_app", "serve"]
         command += ["--bind", "127.0.0.1:0", "--insecure-bind", "127.0.0.1:0", str(HERE / "fixture.py")]
+        if stdio:
+            command = [sys.executable, str(HERE / "bridge.py")]
         environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "XDG_STATE_HOME": home}
         child = subprocess.Popen(
             command, cwd=home, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
@@ -102,12 +108,12 @@ def _listen(child: subprocess.Popen[str], said: list[str], started: threading.Ev
     started.set()
 
 
-def run(url: str | None, revisions: Sequence[str]) -> list[Scenario]:
+def run(url: str | None, revisions: Sequence[str], *, stdio: bool = False) -> list[Scenario]:
     """Raises SuiteError when it cannot be run."""
     suite = install(INSTALLED)
     if url is not None:
         return [each for revision in revisions for each in suite.run(url, revision, INSTALLED / revision)]
-    with serving() as served:
+    with serving(stdio=stdio) as served:
         return [each for revision in revisions for each in suite.run(served, revision, INSTALLED / revision)]
 
 
@@ -146,7 +152,7 @@ class Report:
             print(
                 f"{revision}: {sum(each.scored for each in good)}/{counts[0]} required, "
                 f"{sum(not each.scored for each in good)}/{counts[1]} not scored"
-                + (f" and {len(skipped)} that the suite skips by itself" if skipped else "")
+                + (f" and {len(skipped)} of which no server passes all" if skipped else "")
             )
             if found != counts:
                 self.regressions.append(f"{revision}: {found} scenarios ran (required, not scored), not {counts}")
@@ -167,11 +173,12 @@ class Report:
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", help="a server that runs already")
+    parser.add_argument("--stdio", action="store_true", help="over standard input and output, by a bridge")
     parser.add_argument("--verbose", action="store_true", help="explain what is on the list, too")
     options = parser.parse_args(arguments)
-    known = Known.read(HERE / "not_passing.toml")
+    known = Known.read(HERE / "not_passing.toml", stdio=options.stdio)
     try:
-        scenarios = run(options.url, list(known.counts))
+        scenarios = run(options.url, list(known.counts), stdio=options.stdio)
     except SuiteError as error:
         print(error, file=sys.stderr)
         return 2

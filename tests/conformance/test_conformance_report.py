@@ -55,6 +55,13 @@ def test_what_is_listed_for_one_check_excuses_no_other(tmp_path: Path) -> None:
     assert len(report(known(tmp_path, listed("not_passing", "b")), GOOD, WARNED, SKIPPED).regressions) == 1
 
 
+def test_what_is_about_http_is_excused_over_standard_input_alone(tmp_path: Path) -> None:
+    file = tmp_path / "list.toml"
+    known(tmp_path, listed("about_http", "b"))
+    assert len(report(run.Known.read(file), GOOD, WARNED).regressions) == 1
+    assert report(run.Known.read(file, stdio=True), GOOD, WARNED).regressions == []
+
+
 def test_what_the_suite_skips_by_itself_counts_as_passed(tmp_path: Path) -> None:
     made = report(known(tmp_path, listed("skipped_by_the_suite", "c")), GOOD, SKIPPED)
     assert (made.regressions, made.pending) == ([], [])
