@@ -42,7 +42,7 @@ class Known:
     reasons: dict[tuple[str, str, str], str]
     """(revision, scenario, check id) -> why it does not pass yet"""
     never: dict[tuple[str, str, str], str]
-    """The same for what no server can pass: what the suite skips by itself, and over standard input what is about HTTP."""
+    """The same for what no server can pass: what the suite skips by itself, and over stdio what is about HTTP."""
 
     @classmethod
     def read(cls, file: Path, *, stdio: bool = False) -> Known:
