@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from .authoring.dependencies import Depends, Shared, override
     from .authoring.metadata import Icon
     from .authoring.prompt import Message, Prompt, Prompts, prompt
-    from .authoring.resource import Resource, Resources, UnknownResource, resource
+    from .authoring.resource import Resource, Resources, UnknownResource
+    from .authoring.resource_decorator import resource
     from .authoring.result import Result
     from .authoring.tool import Registry, Tool
     from .authoring.tool_decorator import tool
@@ -79,7 +80,8 @@ _MODULES = {
     "authoring.prompt": ("Message", "Prompt", "Prompts", "prompt"),
     "protocol": ("errors",),
     "protocol.errors": ("ToolDefinitionError", "ToolError"),
-    "authoring.resource": ("Resource", "Resources", "UnknownResource", "resource"),
+    "authoring.resource": ("Resource", "Resources", "UnknownResource"),
+    "authoring.resource_decorator": ("resource",),
     "config.settings": ("Settings",),
     "authoring.result": ("Result",),
     "authoring.metadata": ("Icon",),

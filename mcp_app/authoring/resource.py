@@ -11,20 +11,18 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from ..protocol.error_kind import ErrorKind
-from ..protocol.errors import RequestError, ToolDefinitionError, ToolFailed
+from ..protocol.errors import RequestError, ToolFailed
 from ..protocol.event import encode
-from ..protocol.http.uri_template import TemplateError, UriTemplate, normal
+from ..protocol.http.uri_template import UriTemplate, normal
 from .callables import Decorated
 from .catalogue import Catalogue, Watchers
 from .content import Annotations, present
-from .content_data import checked_type
 from .dependencies import Plan
 from .kind import Encoded, Kind
-from .metadata import Icon, Metadata
+from .metadata import Metadata
 from .resource_contents import contents
 from .signature import Signature
-from .source import check_sendable, title_of
-from .typed_function import TypedFunction, typed_function
+from .typed_function import TypedFunction
 
 _QUOTED_CHARS = 200  # characters of an unknown URI that are repeated in a message
 
@@ -157,90 +155,6 @@ class Reading:
             return Encoded(encode({"contents": contents(value, self.uri, self.resource.mime_type)}))
         except ValueError as error:
             raise ToolFailed(f"The resource {self.name} returned what cannot be read: {error}.") from error
-
-
-def resource(
-    uri: str,
-    /,
-    *,
-    name: str | None = None,
-    title: str | None = None,
-    description: str | None = None,
-    mime_type: str | None = None,
-    size: int | None = None,
-    annotations: Annotations | None = None,
-    icons: Iterable[Icon] = (),
-    meta: Mapping[str, Any] | None = None,
-    tags: Iterable[str] = (),
-    cache_seconds: float = 0,
-    cache_scope: Literal["public", "private"] = "private",
-) -> Callable[[Callable[..., Any]], Resource]:
-    """Make a resource of a typed function: its return value is read at `uri`.
-
-    A str is sent as text, bytes as a blob, anything else as JSON; `EmbeddedResource` and `File` are contents with a URI
-    of their own, and a list of them is several contents. None means that there is no resource at this URI.
-
-    uri: a URI, or a template with variables (RFC 6570): `{id}`, or as the last one `{+path}`, which may contain
-        slashes. Each variable is a parameter of the function and has its type. No value starts with a slash or has
-        `..` between slashes.
-    name: for programs; the function's name by default. title: for people; derived from the name by default.
-    description: the docstring by default.
-    mime_type: of the contents; derived from the return value by default. size: in bytes, if known.
-    icons, meta, tags: for clients: pictures, further members of `_meta`, and words to sort resources by.
-    cache_seconds: how long clients may cache the contents, in seconds.
-    cache_scope: "public" if the contents are the same for every caller.
-
-    Raises ToolDefinitionError naming the function and what to do.
-    """
-    if not isinstance(uri, str):
-        raise ToolDefinitionError(f'{uri!r} is no URI: write @resource("scheme://path") over the function.')
-
-    def decorate(function: Callable[..., Any]) -> Resource:
-        typed = typed_function(function, "resource", name or None, depth=1)
-        template = _template(uri, typed)
-        try:
-            checked_type(mime_type)
-        except ValueError as error:
-            raise ToolDefinitionError(f"{typed.where}: {error}.") from error
-        if size is not None and (size < 0 or template.variables):
-            raise ToolDefinitionError(f"{typed.where}: size is of one resource and in bytes, not {size} for {uri}.")
-        if not 0 <= cache_seconds < float("inf") or cache_scope not in {"public", "private"}:
-            raise ToolDefinitionError(
-                f"{typed.where}: cache_seconds is a number from 0 on, cache_scope is public or private."
-            )
-        made = Resource(
-            uri=uri,
-            name=typed.name,
-            title=title or title_of(typed.name),
-            description=description if description is not None else typed.description,
-            mime_type=mime_type,
-            size=size,
-            annotations=annotations,
-            metadata=Metadata.of(typed.where, icons, meta, tags),
-            cache_seconds=cache_seconds,
-            cache_scope=cache_scope,
-            template=template,
-            typed=typed,
-        )
-        check_sendable(typed.where, made.wire())
-        return made
-
-    return decorate
-
-
-def _template(uri: str, typed: TypedFunction) -> UriTemplate:
-    try:
-        template = UriTemplate.parse(uri)
-    except TemplateError as error:
-        raise ToolDefinitionError(f"{typed.where}: {error}") from error
-    variables, parameters = {variable.name for variable in template.variables}, set(typed.parameters)
-    if variables != parameters:
-        named, wanted = (", ".join(sorted(each)) or "none" for each in (variables, parameters))
-        raise ToolDefinitionError(
-            f"{typed.where}: the variables of {uri!r} are {named}, the function's parameters are {wanted}. "
-            "Each variable is a parameter, and each parameter a variable."
-        )
-    return template
 
 
 class Resources(Catalogue[Resource]):

@@ -190,6 +190,7 @@ def test_the_public_names_but_create_app_import_no_server() -> None:
     assert not loaded & LIBRARIES
 
 
+@pytest.mark.time_bound(180)
 def test_every_module_can_be_the_first_that_is_imported() -> None:
     """The package imports nothing by itself that could hide a circle."""
     program = """

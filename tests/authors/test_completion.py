@@ -15,7 +15,7 @@ from author_calls import valid
 from mcp_app import Context, ToolDefinitionError
 from mcp_app.authoring.completion import complete
 from mcp_app.authoring.prompt import prompt
-from mcp_app.authoring.resource import resource
+from mcp_app.authoring.resource_decorator import resource
 from mcp_app.dialects.mcp.completion import MAX_COUNTED, THREADS, Completions, completion
 from mcp_app.protocol.errors import InvalidParams, Overloaded, TimeCap, ToolError, ToolFailed, UnknownTool
 from mcp_app.runs.dependencies import Dependencies

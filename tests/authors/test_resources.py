@@ -15,7 +15,8 @@ from author_calls import PNG, called, valid
 
 from mcp_app import Context, ToolDefinitionError
 from mcp_app.authoring.content import Annotations, Audio, EmbeddedResource, File, Image, ResourceLink, Text
-from mcp_app.authoring.resource import Resource, Resources, UnknownResource, resource
+from mcp_app.authoring.resource import Resource, Resources, UnknownResource
+from mcp_app.authoring.resource_decorator import resource
 from mcp_app.protocol.errors import InvalidParams, ToolFailed
 
 PNG64 = base64.b64encode(PNG).decode()
