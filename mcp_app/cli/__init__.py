@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from mcp_app.cli import certs, serve
+from mcp_app.loading.toolfile import ToolFileError
 from mcp_app.server.errors import StartError
 
 FAILED = 1
@@ -27,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments.argv = words
     try:
         return int(arguments.run(arguments))
-    except StartError as error:
+    except (StartError, ToolFileError) as error:
         sys.stderr.write(f"mcp-app: {error}\n")
         return FAILED
     except KeyboardInterrupt:

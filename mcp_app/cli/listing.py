@@ -29,7 +29,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the tools and return the exit status. Raises StartError for files that cannot be served."""
+    """Print the tools and return the exit status. Raises StartError or ToolFileError for what cannot be served."""
     from mcp_app.client.listing import list_server, print_tools
 
     if len(arguments.where) == 1 and "://" in arguments.where[0]:

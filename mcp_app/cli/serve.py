@@ -13,13 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mcp_app.loading.toolfile import ToolFileError
 from mcp_app.server.errors import StartError
 from mcp_app.server.logs.lines import FORMATS, LEVELS
 
 if TYPE_CHECKING:
     from hypercorn.typing import ASGIFramework
 
-    from mcp_app.app import Server
+    from mcp_app.life import Server
 
 _EPILOG = """\
 Without FILE.py the built-in tools are served. Addresses, certificate and limits are those of hypercorn.toml (of the
@@ -78,7 +79,8 @@ def _port(text: str) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until SIGTERM or Ctrl-C and return the exit status. Raises StartError if the server cannot start."""
+    """Serve until SIGTERM or Ctrl-C and return the exit status. Raises StartError if the server cannot start, and
+    ToolFileError if it has no tools."""
     if sys.platform == "win32":
         raise StartError(
             "Windows has no fcntl and no signals for an event loop, which the server needs: serve from WSL"
@@ -96,7 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _errors_shown(arguments: argparse.Namespace, serve: Callable[[argparse.Namespace], int]) -> int:
     try:
         return serve(arguments)
-    except StartError as error:
+    except (StartError, ToolFileError) as error:
         if arguments.traceback and error.__cause__ is not None:
             traceback.print_exception(error.__cause__)
         raise
@@ -219,13 +221,14 @@ def _gc_paused() -> Iterator[None]:
 
 
 def application(arguments: argparse.Namespace) -> tuple[ASGIFramework, Server]:
-    """The application, and its parts. Raises StartError for an error of the author or the operator."""
+    """The application, and its parts. Raises StartError or ToolFileError for an error of the author or the
+    operator."""
     from pydantic import ValidationError
 
     from mcp_app import Settings
     from mcp_app.app import builtin_tools, create_app
-    from mcp_app.cli import definitions
     from mcp_app.config.invalid import problem
+    from mcp_app.loading import definitions
     from mcp_app.manifest import ManifestError, load_manifest
     from mcp_app.protocol.errors import ToolDefinitionError
 
@@ -265,7 +268,7 @@ def application(arguments: argparse.Namespace) -> tuple[ASGIFramework, Server]:
 
 def _watched(arguments: argparse.Namespace) -> list[Path]:
     """The paths that --reload watches: the tools, this package, and the configuration files."""
-    from mcp_app.cli.toolfile import source_of, split
+    from mcp_app.loading.toolfile import source_of, split
     from mcp_app.server.configuration import FILE_NAME
 
     own = [source_of(split(name)[0]) for name in arguments.tools]

@@ -448,12 +448,11 @@ def test_what_cannot_complete_is_refused(function: Any, said: str) -> None:
 
 
 def test_the_command_line_says_where_it_stands(tmp_path: Path) -> None:
-    from mcp_app.cli.toolfile import import_named
-    from mcp_app.server.errors import StartError
+    from mcp_app.loading.toolfile import ToolFileError, import_named
 
     file = tmp_path / "shop.py"
     file.write_text("from mcp_app import tool\n\nclass Shop:\n    @tool\n    def buy(self, count: int) -> int: ...\n")
     with pytest.raises(
-        StartError, match=r"shop.py:4: ToolDefinitionError: Shop.buy \(.*shop.py:4\): no caller can send"
+        ToolFileError, match=r"shop.py:4: ToolDefinitionError: Shop.buy \(.*shop.py:4\): no caller can send"
     ):
         import_named(str(file))

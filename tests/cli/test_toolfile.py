@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from mcp_app.cli import toolfile
-from mcp_app.cli.definitions import application, instructions, load
-from mcp_app.cli.toolfile import source_of
+from mcp_app.loading import toolfile
+from mcp_app.loading.definitions import application, instructions, load
+from mcp_app.loading.toolfile import ToolFileError, source_of
 from mcp_app.protocol.errors import ToolDefinitionError
-from mcp_app.server.errors import StartError
 
 TOOLS = '''
 from mcp_app import tool
@@ -48,7 +47,7 @@ def written(folder: Path, text: str, name: str = "my_tools.py") -> str:
 
 
 def refusal(name: str) -> str:
-    with pytest.raises(StartError) as caught:
+    with pytest.raises(ToolFileError) as caught:
         load(name)
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -122,7 +121,7 @@ def test_what_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert source_of("here/tools.py") == Path("here/tools.py")
     assert source_of("watched_package") == tmp_path / "watched_package"
     assert source_of("watched_module") == tmp_path / "watched_module.py"
-    with pytest.raises(StartError, match="no such file or module"):
+    with pytest.raises(ToolFileError, match="no such file or module"):
         source_of("gone_module")
 
 
@@ -185,7 +184,7 @@ def test_of_several_files_one_may_have_a_registry_which_takes_the_others_tools(t
     assert tools is sys.modules["own"].TOOLS
     assert [tool.name for tool in tools] == ["zebra", "aardvark"]
     other = written(tmp_path, "from mcp_app import Registry\nTOOLS = Registry()\n", "other.py")
-    with pytest.raises(StartError, match=r"own\.py and .*other\.py each have a Registry of their own"):
+    with pytest.raises(ToolFileError, match=r"own\.py and .*other\.py each have a Registry of their own"):
         load(own, other)
 
 
@@ -238,7 +237,7 @@ def test_the_application_that_create_app_made_is_found_by_its_name(tmp_path: Pat
     assert application(f"{name}:app") is sys.modules["my_tools"].app
     assert application(f"{name}:zebra") is None
     foreign = written(tmp_path, FOREIGN_APP, "foreign.py")
-    with pytest.raises(StartError, match="create_app did not make: serve it with hypercorn"):
+    with pytest.raises(ToolFileError, match="create_app did not make: serve it with hypercorn"):
         application(f"{foreign}:app")
 
 

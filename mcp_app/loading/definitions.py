@@ -1,4 +1,4 @@
-"""The tools, resources and prompts of the files and modules named on the command line, or the application of one.
+"""The tools, resources and prompts of files, modules and objects that are named, or the application of one.
 
 How a file is imported is in `toolfile`; nothing is served here. Errors are one line.
 """
@@ -9,12 +9,11 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from mcp_app.authoring.catalogue import Catalogue
-from mcp_app.authoring.prompt import Prompt, Prompts
-from mcp_app.authoring.resource import Resource, Resources
-from mcp_app.authoring.tool import Registry, Tool
-from mcp_app.cli.toolfile import import_named, split
-from mcp_app.server.errors import StartError
+from ..authoring.catalogue import Catalogue
+from ..authoring.prompt import Prompt, Prompts
+from ..authoring.resource import Resource, Resources
+from ..authoring.tool import Registry, Tool
+from .toolfile import ToolFileError, import_named, split
 
 C = TypeVar("C", bound=Catalogue[Any])
 
@@ -33,26 +32,29 @@ def empty() -> Definitions:
     return Definitions(Registry(), Resources(), Prompts())
 
 
-def load(*names: str) -> Definitions:
+def load(*names: Any) -> Definitions:
     """Import each of `names` and collect every Tool, Resource and Prompt among its globals, in the order of definition.
+    What is no name is one of these, or a Registry, Resources or Prompts, itself.
 
     A name is a path that ends in .py or a module's dotted name; with `:NAME` behind it, only that object counts: a
     Registry, Resources or Prompts, a tool, or a list of these. If there is a Registry, Resources or Prompts, it is used
     instead of a collected one: its module can then add and remove while the server runs.
 
-    Raises `StartError`, with file and line if a module raises, and ToolDefinitionError for two of the same name.
+    Raises `ToolFileError`, with file and line if a module raises, and ToolDefinitionError for two of the same name.
     """
     tools: list[_Part[Registry]] = []
     resources: list[_Part[Resources]] = []
     prompts: list[_Part[Prompts]] = []
-    for name in names:
-        values = list({id(value): value for value in _values(name)}.values())
+    for given in names:
+        name = given if isinstance(given, str) else _described(given)
+        values = list({id(value): value for value in (_values(given) if given is name else [given])}.values())
         if not any(isinstance(value, _OFFERED) for value in values):
-            raise StartError(_nothing(name))
+            raise ToolFileError(_nothing(name))
         tools.append(_part(name, values, Registry, Tool, Registry))
         resources.append(_part(name, values, Resources, Resource, Resources))
         prompts.append(_part(name, values, Prompts, Prompt, Prompts))
-    notes = [note for name in names if not split(name)[1] for note in _ignored(name)]
+    modules = [name for name in names if isinstance(name, str) and not split(name)[1]]
+    notes = [note for name in modules for note in _ignored(name)]
     return Definitions(_together(tools), _together(resources), _together(prompts), tuple(notes))
 
 
@@ -79,11 +81,24 @@ def application(name: str) -> Any:
     if _is_ours(found):
         return found
     if _is_application(attribute, found):
-        raise StartError(f"{name}: an application that create_app did not make: serve it with hypercorn")
+        raise ToolFileError(f"{name}: an application that create_app did not make: serve it with hypercorn")
     return None
 
 
 _OFFERED = (Tool, Resource, Prompt, Registry, Resources, Prompts)
+
+
+def _described(given: object) -> str:
+    """An object that is given instead of a name, in a message. Raises ToolFileError for one that offers nothing."""
+    if isinstance(given, Tool | Resource | Prompt):
+        return f"the {type(given).__name__.lower()} {given.name}"
+    if isinstance(given, _OFFERED):
+        return f"the given {type(given).__name__}"
+    if isinstance(given, list | tuple):
+        raise ToolFileError(f"a {type(given).__name__} of tools is given: give each, *tools")
+    if inspect.isroutine(given):
+        raise ToolFileError(f"{given.__qualname__} is no tool: decorate it with @tool (from mcp_app import tool)")
+    raise ToolFileError(f"neither a name of tools nor a tool: {type(given).__name__}")
 
 
 def _values(name: str) -> Iterator[object]:
@@ -101,7 +116,7 @@ def _attribute(name: str) -> object:
         try:
             found = getattr(found, part)
         except AttributeError:
-            raise StartError(f"{module}: there is no {attribute} in it") from None
+            raise ToolFileError(f"{module}: there is no {attribute} in it") from None
     return found
 
 
@@ -110,7 +125,7 @@ def _part(
 ) -> _Part[C]:
     own = [value for value in values if isinstance(value, catalogue)]
     if len(own) > 1:
-        raise StartError(
+        raise ToolFileError(
             f"{name}: more than one {catalogue.__name__}, and one can be served: name it, as in {name}:NAME"
         )
     return _Part(name, own[0] if own else make(value for value in values if isinstance(value, item)), bool(own))
@@ -120,7 +135,7 @@ def _together(parts: Sequence[_Part[C]]) -> C:
     """All of them in one: the one that a file has of its own, if any has."""
     own = list({id(part.items): part for part in parts if part.own}.values())
     if len(own) > 1:
-        raise StartError(
+        raise ToolFileError(
             f"{own[0].name} and {own[1].name} each have a {type(own[0].items).__name__} of their own, and one can be "
             "served"
         )

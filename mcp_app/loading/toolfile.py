@@ -1,4 +1,4 @@
-"""Imports a file or module that is named on the command line, like any module, with its side effects.
+"""Imports a file or module that is named by an operator or an application, like any module, with its side effects.
 
 What is in it is not looked at here. Errors are one line.
 """
@@ -12,13 +12,17 @@ import traceback
 from pathlib import Path
 from types import ModuleType
 
-from mcp_app.protocol.errors import ToolDefinitionError
-from mcp_app.server.errors import StartError
+from ..protocol.errors import ToolDefinitionError
+
+
+class ToolFileError(Exception):
+    """What was named cannot be imported, or has no tools. The message is one line: what is wrong, where, and the
+    remedy."""
 
 
 def import_named(name: str) -> ModuleType:
-    """Import a file by its path, or a module by its dotted name; only once. Raises `StartError`, with file and line if
-    it raises."""
+    """Import a file by its path, or a module by its dotted name; only once. Raises `ToolFileError`, with file and line
+    if it raises."""
     if name not in _imported:
         _imported[name] = _import_file(Path(name)) if is_file(name) else _import_module(name)
     return _imported[name]
@@ -41,7 +45,7 @@ def is_file(name: str) -> bool:
 
 
 def source_of(name: str) -> Path:
-    """The file of `name`, or its folder if it is a package: the path to watch for changes. Raises StartError."""
+    """The file of `name`, or its folder if it is a package: the path to watch for changes. Raises ToolFileError."""
     if is_file(name):
         return Path(name)
     _working_directory_first()
@@ -50,27 +54,31 @@ def source_of(name: str) -> Path:
     except (ImportError, ValueError):
         spec = None
     if spec is None or spec.origin is None:
-        raise StartError(f"{name}: no such file or module")
+        raise ToolFileError(f"{name}: no such file or module")
     return Path(spec.origin).parent if spec.submodule_search_locations else Path(spec.origin)
 
 
 def _import_file(path: Path) -> ModuleType:
     if path.is_dir():
-        raise StartError(f"{path}: a directory: name a file of tools in it, such as {path / 'tools.py'}")
+        raise ToolFileError(f"{path}: a directory: name a file of tools in it, such as {path / 'tools.py'}")
     if not path.is_file():
-        raise StartError(f"{path}: no such file")
-    # The file's stem, so that modules beside it can import it, unless a module of that name is already imported.
-    name = path.stem if path.stem not in sys.modules else f"mcp_app_tools_{path.stem}"
+        raise ToolFileError(f"{path}: no such file")
+    # The file's stem, so that modules beside it can import it, unless another module of that name is already imported.
+    name = path.stem
+    if name in sys.modules:
+        if _is_of(sys.modules[name], path):
+            return sys.modules[name]  # imported by the application that is to have these tools
+        name = f"mcp_app_tools_{name}"
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     if spec is None or spec.loader is None:
-        raise StartError(f"{path}: not a Python file")
+        raise ToolFileError(f"{path}: not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # where pydantic and pickle look up the names of a module
-    sys.path.insert(0, str(path.resolve().parent))
+    _first_in_path(path.resolve().parent)
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        raise StartError(_explained(str(path), path.resolve(), error)) from error
+        raise ToolFileError(_explained(str(path), path.resolve(), error)) from error
     return module
 
 
@@ -81,14 +89,24 @@ def _import_module(name: str) -> ModuleType:
     except (Exception, SystemExit) as error:
         missing = error.name if isinstance(error, ModuleNotFoundError) else None
         if missing is not None and f"{name}.".startswith(f"{missing}."):
-            raise StartError(f"{name}: no such file or module") from error
-        raise StartError(_explained(name, None, error)) from error
+            raise ToolFileError(f"{name}: no such file or module") from error
+        raise ToolFileError(_explained(name, None, error)) from error
 
 
 def _working_directory_first() -> None:
     """Put the working directory first in sys.path, as `python -m` does; installed commands have their folder there."""
-    if sys.path[:1] != [str(Path.cwd())]:
-        sys.path.insert(0, str(Path.cwd()))
+    _first_in_path(Path.cwd())
+
+
+def _first_in_path(folder: Path) -> None:
+    """An order in which the folder already is stays: an application's own modules are found as before."""
+    if not any(Path(each).resolve() == folder for each in sys.path):
+        sys.path.insert(0, str(folder))
+
+
+def _is_of(module: ModuleType, path: Path) -> bool:
+    own = getattr(module, "__file__", None)
+    return own is not None and Path(own).resolve() == path.resolve()
 
 
 def _explained(name: str, path: Path | None, error: BaseException) -> str:
