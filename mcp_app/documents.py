@@ -18,7 +18,7 @@ from .protocol.mcp.revisions import REVISIONS
 from .runs import Runs
 from .web import metrics, pages
 from .web.links import Links
-from .web.messages import Answer, Request, json_answer
+from .web.messages import ANONYMOUS, Answer, Request, json_answer
 
 _MAX_BASES = 16  # base URLs, one for each local address of the server, for which documents are cached
 
@@ -47,12 +47,14 @@ class Documents:
         self._instructions = instructions
         self._runs = runs
         self._metrics = numbers
-        self._cached: dict[str, dict[str, discovery.Document]] = {}
+        self._cached: dict[tuple[str, bool], dict[str, discovery.Document]] = {}
         self._documented: tuple[int, ...] = ()
 
     async def document(self, request: Request) -> Answer:
         """A discovery document: the manifest at one of its paths."""
-        document = self._documents_for(self._links.base(request))[request.path]
+        # What is shown to who has signed in is not for a cache that others share (RFC 9111, 3.5).
+        shared = self._settings.public_url is not None and request.principal == ANONYMOUS
+        document = self._documents_for(self._links.base(request), shared)[request.path]
         return Answer(*document.answer(request.headers.get("if-none-match")))
 
     async def page(self, request: Request) -> Answer:
@@ -82,12 +84,12 @@ class Documents:
         headers = (("Content-Type", metrics.CONTENT_TYPE), ("Cache-Control", "no-store"))
         return Answer(200, headers, self._metrics.text(self._runs))
 
-    def _documents_for(self, base: str) -> dict[str, discovery.Document]:
+    def _documents_for(self, base: str, shared: bool) -> dict[str, discovery.Document]:
         documented = (self._tools.version, self._resources.version, self._prompts.version)
         if documented != self._documented:  # what is offered may be added and removed
             self._cached.clear()
             self._documented = documented
-        if base not in self._cached:
+        if (base, shared) not in self._cached:
             if len(self._cached) >= _MAX_BASES:
                 self._cached.clear()
             live = discovery.LiveServer(
@@ -100,10 +102,9 @@ class Documents:
                 prompts=list(self._prompts),
                 instructions=self._instructions,
             )
-            public = self._settings.public_url is not None
-            documents = discovery.documents_of(self._manifest, live, base_url=base, cacheable=public)
-            self._cached[base] = {document.path: document for document in documents}
-        return self._cached[base]
+            documents = discovery.documents_of(self._manifest, live, base_url=base, cacheable=shared)
+            self._cached[base, shared] = {document.path: document for document in documents}
+        return self._cached[base, shared]
 
 
 def tool_list(registry: Registry) -> dict[str, Any]:

@@ -43,6 +43,8 @@ from .web.metrics import Metrics
 logger = logging.getLogger("mcp_app.endpoint")
 
 Handler = Callable[..., Awaitable[Answer]]
+Identify = Callable[[], Awaitable[str]]
+"""Returns the principal of a request's caller. Raises Unauthorized for a caller who is nobody."""
 Methods = Mapping[str, Handler]
 
 
@@ -94,19 +96,21 @@ class Endpoint:
             for path, methods in table(manifest).items()
         }
 
-    async def answer(self, request: Request, body_error: McpAppError | None = None) -> Answer:
+    async def answer(
+        self, request: Request, body_error: McpAppError | None = None, identify: Identify | None = None
+    ) -> Answer:
         """Answer a request. Raises nothing but CancelledError: unexpected exceptions are masked and logged, even a
         SystemExit of an author's code, which is not the server's.
 
         `body_error` is the reason why the body could not be read; it becomes the answer unless the guard rejects the
-        request first.
+        request first. `identify` is asked who calls; without it everybody is anonymous.
         """
         # A trailing slash is ignored: a redirect would lose a POST's body.
         if request.path.endswith("/"):
             request = replace(request, path=request.path.rstrip("/") or "/")
         ORIGIN.set((request.peer, request.http_version))
         try:
-            answer = await self._dispatch(request, body_error)
+            answer = await self._dispatch(request, body_error, identify)
         except McpAppError as error:
             answer = self._error_answer(error)
         except asyncio.CancelledError:
@@ -152,14 +156,17 @@ class Endpoint:
             return True
         return not request.query and self._mcp.opens(request)
 
-    async def _dispatch(self, request: Request, body_error: McpAppError | None) -> Answer:
-        self._guard.check_address(request)
+    async def _dispatch(self, request: Request, body_error: McpAppError | None, identify: Identify | None) -> Answer:
+        if identify is None:
+            self._guard.check_address(request)
         if request.path not in HEALTH_PATHS:
             self._guard.check_host(request)
         if not _is_public(request):
             self._guard.check_origin(request)
         if body_error is not None:
             raise body_error
+        if identify is not None and not _asks_nothing(request):
+            request = replace(request, principal=await identify())
         methods, arguments = self._route(request.path)
         if request.method == "OPTIONS":
             fields = (*(CORS if _is_public(request) else ()), *self._guard.preflight(request.headers))
@@ -196,6 +203,11 @@ def _handler(parts: Mapping[str, object], name: str) -> Handler:
     part, _, method = name.partition(".")
     handler: Handler = getattr(parts[part], method)
     return handler
+
+
+def _asks_nothing(request: Request) -> bool:
+    """Whether it is answered whoever asks: balancers have no credentials, and browsers send none with a preflight."""
+    return request.path in HEALTH_PATHS or request.method == "OPTIONS"
 
 
 def _is_public(request: Request) -> bool:

@@ -3,8 +3,9 @@
     McpAppError
     ├── RequestError            refused before a run starts: always JSON with a 4xx (503 while draining)
     │   └── InvalidRequest, InvalidParams, UnknownTool, UnknownRun, UnknownRoute, RunConflict, MethodNotAllowed,
-    │       NotAcceptable, BodyTimeout, BodyTooLarge, UnsupportedMediaType, HostNotAllowed, OriginNotAllowed,
-    │       AnonymousNotAllowed, CrossSiteNotAllowed, NotReadOnly, QueueFull, Overloaded, Draining
+    │       NotAcceptable, BodyTimeout, BodyTooLarge, UnsupportedMediaType, Unauthorized, HostNotAllowed,
+    │       OriginNotAllowed, AnonymousNotAllowed, CrossSiteNotAllowed, NotReadOnly, QueueFull, Overloaded, Draining,
+    │       NotReady
     ├── RunError                a run ended without a result: the last event of its stream, or a 5xx as JSON
     │   └── ToolFailed, TimeCap, Shutdown, Cancelled, Left, EventTooLarge
     ├── InternalError           a defect of the server, masked
@@ -61,7 +62,7 @@ class UnknownRoute(RequestError):
 
     code = "not_found"
     status = 404
-    hint = "The manifest at /mcp.json names every route."
+    hint = "The manifest, mcp.json at the root of these routes, names every one."
 
 
 class RunConflict(RequestError):
@@ -120,6 +121,14 @@ class UnsupportedMediaType(RequestError):
     hint = "Send JSON with the header Content-Type: application/json."
 
 
+class Unauthorized(RequestError):
+    """The application in which we are mounted says that nobody is signed in (RFC 9110, 15.5.2)."""
+
+    code = "unauthorized"
+    status = 401
+    hint = "Sign in to the application that serves this, and send the same credentials here."
+
+
 class HostNotAllowed(RequestError):
     """The Host is not one of this server's: DNS rebinding, or a missing MCP_APP_PUBLIC_URL (RFC 9110, 15.5.20)."""
 
@@ -174,6 +183,14 @@ class Draining(RequestError):
     code = "draining"
     status = 503
     hint = "Try again after the seconds in Retry-After: another process takes over."
+
+
+class NotReady(RequestError):
+    """What the tools need has not been made, or could not be. The log has the reason under `error_id`."""
+
+    code = "not_ready"
+    status = 503
+    hint = "Try again after the seconds in Retry-After."
 
 
 class RunError(McpAppError):

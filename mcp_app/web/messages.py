@@ -40,8 +40,8 @@ WAITING_JSON_HEADERS = (
 )
 """Those of a JSON body that is sent as a stream, whose first bytes come before its value is there."""
 
-PRINCIPAL = "anonymous"
-"""The principal of every caller over HTTP, as long as there is no authentication."""
+ANONYMOUS = "anonymous"
+"""The principal of every caller over HTTP, where nothing says who calls."""
 
 
 @dataclass(slots=True)
@@ -50,7 +50,8 @@ class Request:
 
     `headers` has names in lower case, and the values of a repeated field joined by ", " (RFC 9110, 5.3). `server` is
     the local address of the connection, which the peer cannot choose; its port is 0 if there is none. `root_path` is
-    what stood before `path` in the target (ASGI), decoded. `principal` is who calls.
+    what stood before `path` in the target (ASGI), decoded. `principal` is who calls: runs, sessions, tasks and states
+    are found again by it.
     """
 
     method: str
@@ -63,7 +64,7 @@ class Request:
     server: tuple[str, int] = ("127.0.0.1", 80)
     http_version: str = "1.1"
     root_path: str = ""
-    principal: str = PRINCIPAL
+    principal: str = ANONYMOUS
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from mcp_app import Context, Settings, prompt, tool
 from mcp_app.dialects.mcp.stateless.request_state import STATE_SECONDS, BoundStates, States
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.protocol.http.seal import MAX_PAYLOAD_BYTES, Reason, StateRefused, digest
-from mcp_app.web.messages import PRINCIPAL
+from mcp_app.web.messages import ANONYMOUS
 
 Make = Callable[..., Server]
 
@@ -228,7 +228,7 @@ async def test_what_a_request_cannot_bring_about_by_itself_is_refused_through_th
     server = serve(greet)
     sealing = States(Settings(secret=SecretStr(SECRET)), MemoryLog(), clock=lambda: time.time() - ago)
     params = {"name": "greet", "arguments": {}}
-    state = BoundStates(sealing, principal or PRINCIPAL, "tools/call", params).seal(EMPTY)
+    state = BoundStates(sealing, principal or ANONYMOUS, "tools/call", params).seal(EMPTY)
     assert refused(await server.call("greet", ANN, state)) == reason
 
 

@@ -25,7 +25,7 @@ from ...runs import Reader, Run, Runs
 from ...web.frames import Frames
 from ...web.guard import Guard
 from ...web.links import Links
-from ...web.messages import NO_CONTENT, PRINCIPAL, STREAM_HEADERS, Answer, Request, check_content_type, json_answer
+from ...web.messages import NO_CONTENT, STREAM_HEADERS, Answer, Request, check_content_type, json_answer
 from ...web.metrics import Metrics
 from .call import PlainCall, check_stream, lower_limit, parse_follow, parse_get, parse_last_event, parse_post
 from .rendering import PlainRendering
@@ -127,7 +127,7 @@ class Calls:
     def _follow(self, run: str, request: Request, answer: Callable[[Run, PlainCall], Answer]) -> Answer:
         call = parse_follow(request, self._settings)
         if call.last_event is None:
-            return answer(self._runs.find(run, PRINCIPAL), call)
+            return answer(self._runs.find(run, request.principal), call)
         if call.last_event.run != run:
             raise InvalidRequest("Last-Event-ID is of another run.", hint=event_id.HINT)
         found = self._come_back(call)
@@ -156,7 +156,7 @@ class Calls:
         """
         assert call.last_event is not None  # noqa: S101 - it has none to come back to
         try:
-            run = resumed(self._runs, call.last_event, call.tool if call.key is None else None)
+            run = resumed(self._runs, call.last_event, call.request.principal, call.tool if call.key is None else None)
             if run is not None and call.key is not None and self._find_by_key(call) is not run:
                 raise lost()
         except UnknownRun as error:
@@ -173,7 +173,7 @@ class Calls:
     def _find_by_key(self, call: PlainCall) -> Run | None:
         if call.key is None:
             return None
-        return self._runs.find_by_key(call.key, PRINCIPAL, call.tool, call.identity or {})
+        return self._runs.find_by_key(call.key, call.request.principal, call.tool, call.identity or {})
 
     async def _start(self, call: PlainCall, policy: Policy) -> Run:
         assert call.tool is not None  # noqa: S101 - a call without a tool never starts a run
@@ -182,7 +182,7 @@ class Calls:
             call.tool,
             call.arguments,
             policy,
-            principal=PRINCIPAL,
+            principal=call.request.principal,
             headers=call.request.headers,
             body=call.request.body or call.request.query,
             cap_seconds=call.cap,

@@ -11,18 +11,18 @@ from ...protocol.errors import InvalidRequest, McpAppError, RunConflict, Unknown
 from ...protocol.event_id import HINT, NOWHERE, EventId
 from ...protocol.http import sse
 from ...runs import Run, Runs
-from ...web.messages import PRINCIPAL, STREAM_HEADERS, Answer
+from ...web.messages import STREAM_HEADERS, Answer
 
 
-def resumed(runs: Runs, event: EventId, tool: Tool | None = None) -> Run | None:
-    """The run to go on with after `event`; None when nothing is left of it.
+def resumed(runs: Runs, event: EventId, principal: str, tool: Tool | None = None) -> Run | None:
+    """The principal's run to go on with after `event`; None when nothing is left of it.
 
     Raises UnknownRun, RunConflict for a run of another tool, InvalidRequest for a number that does not exist yet.
     """
     if event.last:
         return None
     try:
-        run = runs.find(event.run, PRINCIPAL)
+        run = runs.find(event.run, principal)
     except UnknownRun:
         raise lost() from None
     if tool is not None and run.callee is not tool:

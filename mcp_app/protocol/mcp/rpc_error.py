@@ -98,6 +98,7 @@ RPC_CODES: Mapping[type[errors.McpAppError], tuple[Code, int]] = MappingProxyTyp
         errors.BodyTimeout: (Code.INVALID_REQUEST, 408),
         errors.BodyTooLarge: (Code.INVALID_REQUEST, 413),
         errors.UnsupportedMediaType: (Code.INVALID_REQUEST, 415),
+        errors.Unauthorized: (Code.INVALID_REQUEST, 401),
         errors.HostNotAllowed: (Code.INVALID_REQUEST, 421),
         errors.OriginNotAllowed: (Code.INVALID_REQUEST, 403),
         errors.AnonymousNotAllowed: (Code.INVALID_REQUEST, 403),
@@ -105,6 +106,7 @@ RPC_CODES: Mapping[type[errors.McpAppError], tuple[Code, int]] = MappingProxyTyp
         errors.QueueFull: (Code.INTERNAL_ERROR, 429),
         errors.Overloaded: (Code.INTERNAL_ERROR, 503),
         errors.Draining: (Code.INTERNAL_ERROR, 503),
+        errors.NotReady: (Code.INTERNAL_ERROR, 503),
         errors.Purged: (Code.INVALID_REQUEST, 410),
         # How a run ended.
         errors.ToolFailed: (Code.INTERNAL_ERROR, OK),

@@ -19,7 +19,7 @@ from ....protocol.mcp.jsonrpc import Code, RpcBody, RpcError
 from ....protocol.mcp.revisions import SESSION_REVISIONS
 from ....protocol.policy import MCP_2024_11_05
 from ....web.frames import Frames
-from ....web.messages import NO_CONTENT, PRINCIPAL, STREAM_HEADERS, Answer, Request, json_answer
+from ....web.messages import NO_CONTENT, STREAM_HEADERS, Answer, Request, json_answer
 from ..answering import Answering, acceptable
 from ..failures import as_rpc_error
 from .batches import ACCEPTED, Batching
@@ -55,7 +55,7 @@ class Streamable:
     async def initialize(self, request: Request, message: jsonrpc.RpcRequest) -> Answer:
         """Start a session. Its id is in the answer's header; if `initialize` fails, no session is created."""
         acceptable(request.headers.get("accept"))
-        session = await self._sessions.begin(PRINCIPAL)
+        session = await self._sessions.begin(request.principal)
         try:
             response = await self._methods.begin(session, message, request)
         except Exception as error:
@@ -121,7 +121,7 @@ class Streamable:
         session_id = request.headers.get(SESSION_HEADER)
         if session_id is None:
             raise RpcError(Code.INVALID_REQUEST, "Mcp-Session-Id is missing: initialize opens a session and names it.")
-        session = self._sessions.find(session_id, PRINCIPAL)
+        session = self._sessions.find(session_id, request.principal)
         if session is None or session.policy is MCP_2024_11_05:  # it belongs to the other transport
             raise RpcError(Code.INVALID_REQUEST, "There is no such session, or it has ended.", status=404)
         version = request.headers.get("mcp-protocol-version")

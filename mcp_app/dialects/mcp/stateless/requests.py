@@ -25,7 +25,7 @@ from ....protocol.mcp.tasks import EXTENSION, EXTENSION_METHODS, extension_requi
 from ....protocol.mcp.transcript import Transcript
 from ....protocol.policy import Policy
 from ....runs import Callee, Run, Runs
-from ....web.messages import Answer, Request, json_answer
+from ....web.messages import ANONYMOUS, Answer, Request, json_answer
 from ..answering import Answering
 from ..kept import read_kept
 from ..lists import LISTS
@@ -38,8 +38,10 @@ from .subscriptions import Subscription, Subscriptions
 from .task import Task
 from .tasks import Tasks
 
-_CACHEABLE = {"ttlMs": LIST_TTL_MS, "cacheScope": "public"}
-"""Lists are public: there is no authentication, so they are the same for every client."""
+
+def _cacheable(request: StatelessRequest) -> dict[str, Any]:
+    """Lists are the same for every client; but those who have not signed in are not shown them."""
+    return {"ttlMs": LIST_TTL_MS, "cacheScope": "public" if request.http.principal == ANONYMOUS else "private"}
 
 
 class StatelessMethods:
@@ -112,12 +114,12 @@ class StatelessMethods:
         introduction = self._offer.introduction(STATELESS_WIRE)
         meta = {SERVER_INFO_KEY: introduction.pop("serverInfo")}
         supported = list(self.supported)
-        result = {"supportedVersions": supported, "capabilities": capabilities, **introduction, **_CACHEABLE}
+        result = {"supportedVersions": supported, "capabilities": capabilities, **introduction, **_cacheable(request)}
         return self._result(request, {**result, "_meta": meta})
 
     async def _list(self, request: StatelessRequest) -> Answer:
         page = self._offer.lists.page(request.message.method, request.params.get("cursor"), STATELESS_WIRE)
-        return self._result(request, {**page, **_CACHEABLE})
+        return self._result(request, {**page, **_cacheable(request)})
 
     async def _complete(self, request: StatelessRequest) -> Answer:
         return self._result(request, await self._offer.complete(request.params))

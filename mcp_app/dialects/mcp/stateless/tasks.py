@@ -154,7 +154,7 @@ class Tasks:
     # --- the methods -------------------------------------------------------------------------------------------------
 
     def get(self, params: Mapping[str, Any], principal: str) -> dict[str, Any]:
-        """tasks/get: the task's state. Raises RpcError for an unknown task."""
+        """tasks/get: the state of the principal's task. Raises RpcError for an unknown task."""
         run, task = self._find(params, principal)
         status, more = task.outcome(run)
         return {**self._snapshot(run, task, status).wire(), **more}
