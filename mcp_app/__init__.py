@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .authoring.tool_decorator import tool
     from .config.environment import FromEnvironment
     from .config.settings import Settings
+    from .mounting import asgi_app, blueprint
     from .protocol import errors
     from .protocol.errors import ToolDefinitionError, ToolError
 
@@ -60,6 +61,8 @@ __all__ = [
     "UnknownResource",
     "Visit",
     "Visits",
+    "asgi_app",
+    "blueprint",
     "complete",
     "create_app",
     "errors",
@@ -88,6 +91,7 @@ _MODULES = {
     "authoring.tool": ("Registry", "Tool"),
     "authoring.tool_decorator": ("tool",),
     "app": ("create_app",),
+    "mounting": ("asgi_app", "blueprint"),
 }
 """Module -> its public names; the same as the imports above, which are for type checkers."""
 

@@ -108,3 +108,10 @@ class _Bound:
         self._closings.abandoned += 1
         seconds = self._loop.time() - self._began
         logger.error("%s: %s is not closed after %.1f s, and is given up", self._owner, self._made.maker.where, seconds)
+
+
+def forget_cancellation() -> None:
+    """This task goes on, to close what it has taken."""
+    task = asyncio.current_task()
+    while task is not None and task.uncancel():
+        pass

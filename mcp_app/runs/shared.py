@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 from ..authoring.dependencies import Maker, Plan, overridden, overrides_below
-from .closings import LAST_SECONDS, Closings
+from .closings import LAST_SECONDS, Closings, forget_cancellation
 from .kept_thread import KeptThread
 from .made import Made, MakerFailed
 from .threads import Threads
@@ -23,6 +23,9 @@ CLOSE_SECONDS = 3.0
 """Seconds that closing all of it may take. With the 4 s for the calls before it is less than hypercorn.toml's
 shutdown_timeout; each value has an equal share of what is left, so that one that hangs leaves time for the others."""
 
+TURN_SECONDS = 5.0
+"""Seconds that a value waits for its turn when its event loop ends: longer than calls have for their cleanup before.
+Where nobody closes them in their order, each is closed then."""
 
 _MAX_THREADS = 1_000
 """One is kept for each plain generator, beside those of calls: no application shares as many values."""
@@ -138,7 +141,7 @@ class SharedValues:
             # Behind those that were made before, whoever was asked for first: they are closed in the reverse order.
             self._holders[key] = self._holders.pop(key)
             if made.open:
-                await holder.over
+                await _turn(holder)
                 await self._closings.close(made, None, "the application", holder.seconds)
             del self._holders[key]
         finally:
@@ -154,6 +157,17 @@ class SharedValues:
             if not timeout.expired():
                 raise
             raise MakerFailed(f"{made.maker.where} had no value after {self._cap_seconds:g} s, the cap") from error
+
+
+async def _turn(holder: _Holder) -> None:
+    """Wait until it is this one's turn to be closed. The end of an event loop cancels it together with the calls that
+    use it and with those that were made of it, and whoever closes all of them in their order goes on."""
+    waiting = {holder.over}
+    try:
+        await asyncio.wait(waiting)
+    except asyncio.CancelledError:
+        forget_cancellation()
+        await asyncio.wait(waiting, timeout=TURN_SECONDS)
 
 
 def _line(maker: Maker, error: BaseException) -> str:

@@ -20,7 +20,8 @@ STOP_TRIES = 5
 async def stop(task: asyncio.Task[Any], writer: Writer) -> bool:
     """Cancel the task until it is done, and let it write nothing more. Whether it is done in the end."""
     for seconds in (STOP_GRACE, *[1.0] * STOP_TRIES):
-        task.cancel()
+        if seconds != STOP_GRACE or not task.cancelling():  # else its loop ends: one cleanup, and time for it
+            task.cancel()
         writer.refuse()
         done, _ = await asyncio.wait({task}, timeout=seconds)
         writer.release()

@@ -17,7 +17,7 @@ from ..authoring.context import Caller, Context
 from ..authoring.dependencies import Maker, Plan
 from ..authoring.kind import FailedArguments, Kind
 from .callee import Callee
-from .closings import CANCEL_TRIES, CLOSE_SECONDS, Closings
+from .closings import CANCEL_TRIES, CLOSE_SECONDS, Closings, forget_cancellation
 from .execution import Outcome, Until, queue, relay, work
 from .from_thread import Item, Waits
 from .kept_thread import KeptThread
@@ -169,7 +169,7 @@ class Supply:
         if self._insisting is not None:
             self._insisting.cancel()
         del values, arguments, taken
-        _forget_cancellation()
+        forget_cancellation()
         await self._close()
 
     async def _take(self, maker: Maker, values: Mapping[Maker, Any], arguments: Mapping[str, Any]) -> Any:
@@ -208,18 +208,11 @@ class Supply:
                 await self._thread.leave()
         except asyncio.CancelledError as cancelled:  # with all tasks of the process
             error = cancelled
-            _forget_cancellation()
+            forget_cancellation()
         for made in reversed(self._made):
             await self._closings.close(made, error, self._owner)
         if self._thread is not None:
             self._thread.end()
-
-
-def _forget_cancellation() -> None:
-    """This task goes on, to close what it has taken."""
-    task = asyncio.current_task()
-    while task is not None and task.uncancel():
-        pass
 
 
 async def _take_on_loop(made: Made, given: dict[str, Any], told: Told) -> Any:

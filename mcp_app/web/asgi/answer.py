@@ -58,9 +58,10 @@ async def send_answer(
 def _response_start(answer: Answer, method: str) -> ASGISendEvent:
     fields = answer.headers
     short = sum(len(value) for _, value in fields) <= _CACHED_HEAD_CHARS
-    head = _encode_headers_cached(fields) if short else encode_headers(fields)
+    # A list, and one of its own: middleware adds to it (Starlette's does).
+    head = [*(_encode_headers_cached(fields) if short else encode_headers(fields))]
     if has_content_length(answer, method):
-        head = (*head, (b"content-length", b"%d" % len(cast(bytes, answer.body))))
+        head.append((b"content-length", b"%d" % len(cast(bytes, answer.body))))
     start: dict[str, Any] = {"type": "http.response.start", "status": answer.status, "headers": head, "trailers": False}
     start[BODY_FOLLOWS] = True
     return cast(ASGISendEvent, start)

@@ -54,6 +54,8 @@ class Lane:
         """Answer the request of an HTTP scope; `path` is the `request_path` of it."""
         limits = self._limits
         queue: Queue | None = scope.get("extensions", {}).get(QUEUE_KEY)
+        if queue is not None and getattr(receive, "__self__", None) is not queue:
+            queue = None  # middleware stands before it, and may have read the body, or changed it
         headers = request_headers(scope)
         body, unread = await read_body(headers, receive, queue, limits.body_bytes, limits.body_seconds)
         if body is None:

@@ -22,12 +22,12 @@ BODY_SECONDS = 10
 holds a stream forever."""
 
 
-def too_large() -> BodyTooLarge:
-    return BodyTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes.")
+def too_large(max_bytes: float | None = MAX_BODY_BYTES) -> BodyTooLarge:
+    return BodyTooLarge(f"The body is larger than {max_bytes} bytes.")
 
 
-def too_late() -> BodyTimeout:
-    return BodyTimeout(f"The body did not arrive within {BODY_SECONDS} seconds.")
+def too_late(seconds: float | None = BODY_SECONDS) -> BodyTimeout:
+    return BodyTimeout(f"The body did not arrive within {seconds:g} seconds.")
 
 
 class IncomingBody:
@@ -52,13 +52,13 @@ class IncomingBody:
             return  # none, or not a number: the received bytes are counted
         # As a float, so that no number of digits is too many.
         if float(length) > self._max_bytes and "chunked" not in headers.get("transfer-encoding", "").lower():
-            raise too_large()
+            raise too_large(self._max_bytes)
 
     def add(self, part: bytes) -> None:
         self.parts.append(part)
         self._size += len(part)
         if self._size > self._max_bytes:
-            raise too_large()
+            raise too_large(self._max_bytes)
 
     def feed(self, message: ASGIReceiveEvent) -> None:
         if message["type"] != "http.request":
@@ -87,7 +87,7 @@ async def read_body(
                 while not body.complete:
                     body.feed(await receive())
     except TimeoutError:
-        return b"", too_late()
+        return b"", too_late(seconds)
     except McpAppError as error:
         return b"", error
     return None if body.disconnected else b"".join(body.parts), None

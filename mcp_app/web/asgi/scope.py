@@ -26,9 +26,17 @@ def request_path(scope: Mapping[str, Any]) -> str:
     path = target_path(scope["path"])
     root: str = scope.get("root_path", "")
     if root and (root := root.rstrip("/")):
-        below = path.removeprefix(root)
-        return below if below != path and below.startswith("/") else NO_PATH
+        below = _below(path, root)
+        # Starlette: what stood before its outermost mount, which a proxy may have taken off the path (FastAPI's own
+        # `root_path`).
+        return below or _below(path, root.removeprefix(scope.get("app_root_path", "").rstrip("/"))) or NO_PATH
     return path
+
+
+def _below(path: str, root: str) -> str:
+    """What of the path stands below the root; empty if it is not below it."""
+    below = path.removeprefix(root)
+    return below if below != path and below.startswith("/") else ""
 
 
 def target_path(target: str) -> str:

@@ -16,12 +16,14 @@ from quart.wrappers.base import BaseRequestWebsocket
 from werkzeug.routing import BaseConverter, MapAdapter
 
 from ..asgi.body import BODY_SECONDS, MAX_BODY_BYTES
+from ..asgi.lifespan import NotStarted
 from ..asgi.scope import request_path
+from ..asgi.server_state import OnDraining
 from ..asgi.websocket import refuse_handshake
 from ..messages import Respond
 from .blueprint import NAME, RoutePaths, blueprint, make_view
 from .connection import QuartConnection
-from .lifespan import Lifespan, NotStarted, OnDraining
+from .lifespan import Lifespan
 
 
 async def _nothing() -> None:

@@ -16,11 +16,11 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from ...protocol.errors import BodyTooLarge, McpAppError
 from ..asgi import answer as response_limits
+from ..asgi.application import Limits
 from ..asgi.body import IncomingBody, too_large, too_late
 from ..asgi.scope import build_request, has_content_length, request_headers, request_path
 from ..frames import Frames
 from ..messages import Answer, Respond
-from .connection import FRAMES
 
 NAME = "mcp_app"
 """The blueprint's name, and with a dot the prefix of its endpoints."""
@@ -28,6 +28,9 @@ NAME = "mcp_app"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 View = Callable[..., Awaitable[Response]]
+
+RespondTo = Callable[[Mapping[str, Any]], Respond]
+"""The running server's function for an ASGI scope."""
 
 
 class RoutePaths:
@@ -44,59 +47,121 @@ class RoutePaths:
 
 
 def blueprint(paths: Iterable[str], view: View) -> Blueprint:
-    """A blueprint of all routes, each with `view`."""
+    """A blueprint of all routes, each with `view`: those of an application that is ours."""
     routes = Blueprint(NAME, __name__)
     for number, path in enumerate(paths):
-        routes.add_url_rule(
-            path,
-            endpoint=f"route_{number}",
-            view_func=view,
-            methods=METHODS,
-            provide_automatic_options=False,
-            strict_slashes=False,
-        )
+        _add(routes, number, path, view)
     return routes
 
 
+def hosted_blueprint(
+    paths: Iterable[str],
+    respond: RespondTo,
+    startup: Callable[[], Awaitable[None]],
+    shutdown: Callable[[], Awaitable[None]],
+) -> Blueprint:
+    """A blueprint of all routes for somebody else's application, below any prefix. It starts and stops with that."""
+    routes = Blueprint(NAME, __name__)
+    for number, path in enumerate(paths):
+        _add(routes, number, path, _hosted_view(respond, path))
+    routes.before_app_serving(startup)
+    routes.after_app_serving(shutdown)
+    return routes
+
+
+def _add(routes: Blueprint, number: int, path: str, view: View) -> None:
+    routes.add_url_rule(
+        path,
+        endpoint=f"route_{number}",
+        view_func=view,
+        methods=METHODS,
+        provide_automatic_options=False,
+        # The page's own links are relative: without the slash they would lead out of the prefix.
+        strict_slashes=path == "/",
+    )
+
+
 def make_view(respond: Callable[[], Respond]) -> View:
-    """The view; `respond` returns the running server's function, and raises if no server is running."""
+    """The view of an application that is ours, whose configuration has the limits; `respond` returns the running
+    server's function."""
 
     async def view(**_: Any) -> Response:
-        scope = cast(dict[str, Any], request.scope)
-        headers = request_headers(scope)
+        scope = _scope()
         answering = respond()
-        body, unread = await _read_body(headers)
+        headers = request_headers(scope)
+        body, unread = await _read_body(headers, Limits(request.max_content_length, request.body_timeout))
         answer = await answering(build_request(scope, request_path(scope), headers, body), unread)
-        return _response(answer, scope)
+        return _response(answer, scope["method"])
 
     return view
 
 
-async def _read_body(headers: Mapping[str, str]) -> tuple[bytes, McpAppError | None]:
+def _hosted_view(respond: RespondTo, rule: str) -> View:
+    """The view of one route in an application with limits of its own, of which the narrower ones hold."""
+
+    async def view(**_: Any) -> Response:
+        scope = _scope()
+        headers = request_headers(scope)
+        ours = Limits()
+        limits = Limits(
+            _narrower(ours.body_bytes, request.max_content_length), _narrower(ours.body_seconds, request.body_timeout)
+        )
+        body, unread = await _read_body(headers, limits)
+        prefix, path = split_prefix(request.path, rule)
+        ours_request = build_request(scope, path, headers, body)
+        ours_request.root_path = request.root_path.rstrip("/") + prefix
+        answer = await respond(scope)(ours_request, unread)
+        response = _response(answer, scope["method"])
+        if not isinstance(answer.body, Frames):
+            response.timeout = ours.answer_seconds
+        return response
+
+    return view
+
+
+def split_prefix(path: str, rule: str) -> tuple[str, str]:
+    """What a host's own rule has put before ours, and the path that ours has matched: as many segments as it has."""
+    segments = path.rstrip("/").split("/")
+    ours = rule.strip("/").count("/") + 1 if rule != "/" else 0
+    cut = len(segments) - ours
+    return "/".join(segments[:cut]), "/" + "/".join(segments[cut:])
+
+
+def _narrower(one: float | None, other: float | None) -> Any:
+    return min((each for each in (one, other) if each is not None), default=None)
+
+
+def _scope() -> dict[str, Any]:
+    return cast(dict[str, Any], request.scope)
+
+
+async def _read_body(headers: Mapping[str, str], limits: Limits) -> tuple[bytes, McpAppError | None]:
     """The body, and the error if it could not be read. Not by `get_data`: without a Content-Length, Quart 0.23 checks
     the size only once the whole body has been received."""
-    body = IncomingBody(request.max_content_length)
+    body = IncomingBody(limits.body_bytes)
     try:
         body.check_content_length(headers)
-        async with asyncio.timeout(request.body_timeout):
+        async with asyncio.timeout(limits.body_seconds):
             async for part in request.body:
                 body.add(part)
     except (BodyTooLarge, RequestEntityTooLarge):
-        return b"", too_large()
+        return b"", too_large(limits.body_bytes)
     except TimeoutError:
-        return b"", too_late()
+        return b"", too_late(limits.body_seconds)
     return b"".join(body.parts), None
 
 
-def _response(answer: Answer, scope: dict[str, Any]) -> Response:
+def _response(answer: Answer, method: str) -> Response:
     response = Response(answer.body, status=answer.status)
     if isinstance(answer.body, Frames):
-        # Quart may never iterate the body, if its client is gone; the connection closes the frames then.
-        scope[FRAMES] = answer.body
+        # Quart may never iterate the body, if its client is gone: they are closed with the task that answers.
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine is run by a task
+        task.add_done_callback(lambda _, frames=answer.body: frames.close())  # type: ignore[misc]
         response.timeout = answer.body.seconds_left + response_limits.BACKSTOP_SECONDS
     response.headers.clear()
     for name, value in answer.headers:
         response.headers.add(name, value)
-    if has_content_length(answer, scope["method"]):
+    if has_content_length(answer, method):
         response.headers["Content-Length"] = str(len(cast(bytes, answer.body)))
     return response

@@ -1,4 +1,4 @@
-"""Quart's ASGI connection: gives a request target without a path one, ends its tasks, and closes the body's frames.
+"""Quart's ASGI connection: gives a request target without a path one, and ends its tasks.
 
 No routing and no policy may be in here.
 """
@@ -14,11 +14,6 @@ from quart.asgi import ASGIHTTPConnection
 
 from ...aio.cancelling import end
 from ..asgi.scope import target_authority, target_path
-from ..frames import Frames
-
-FRAMES = "mcp_app.frames"
-"""The key of the ASGI scope in which the view stores a body of frames, so that it is closed even if it is never
-iterated."""
 
 QUART = tuple(int(part) for part in version("quart").split(".")[:2])
 
@@ -73,9 +68,4 @@ class QuartConnection(_CancellingConnection):
             fields = [(name, value) for name, value in self.scope["headers"] if name != b"host"]
             self.scope["headers"] = [(b"host", authority.encode()), *fields]
         self.scope["path"] = target_path(target)  # Quart requires a path
-        try:
-            await super().__call__(receive, send)
-        finally:
-            frames = self.scope.get(FRAMES)
-            if isinstance(frames, Frames):
-                frames.close()
+        await super().__call__(receive, send)

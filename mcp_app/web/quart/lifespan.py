@@ -3,37 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, LifespanScope
 from quart import Quart
 from quart.asgi import ASGILifespan
 
+from ..asgi.server_state import DRAINING_KEY, MALFORMED_KEY, Served
+
 logger = logging.getLogger("mcp_app")
-
-DRAINING_KEY = "mcp_app.draining"
-"""The key of the lifespan state under which a server provides a function to subscribe to its shutdown. Ours does:
-server/engine/draining.py."""
-
-
-MALFORMED_KEY = "mcp_app.malformed"
-"""The key under which a server provides the number of requests that it refused as malformed. Ours does:
-server/engine/malformed.py."""
-
-OnDraining = Callable[[Callable[[], Awaitable[object] | None]], Callable[[], None]]
-"""Subscribes a callback to the beginning of the server's shutdown; returns a function that unsubscribes it."""
-
-
-class NotStarted(Exception):
-    """The application cannot start. The message is one line, which the server prints: no traceback says more."""
-
-
-class Served(Protocol):
-    """An application that uses what its server provides."""
-
-    on_draining: OnDraining | None
-    malformed_requests: Callable[[], int]
 
 
 class Lifespan(ASGILifespan):

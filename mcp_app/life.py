@@ -1,0 +1,144 @@
+"""`Server`: the parts of one server. `Life`: its start and its stop on one event loop.
+
+No request is answered here, and no framework is known: what has a lifespan, and what has none, both start a Life.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from .authoring.completion import plans
+from .authoring.dependencies import Plan
+from .authoring.lengths import cut_short
+from .authoring.prompt import Prompts
+from .authoring.resource import Resources
+from .authoring.tool import Registry
+from .config.retired import retired
+from .config.settings import Settings
+from .config.unknown import unknown
+from .endpoint import Endpoint
+from .eventlog.memory import MemoryLog
+from .manifest import Manifest
+from .runs import MakerFailed, Runs
+from .web.asgi.lifespan import NotStarted
+from .web.asgi.server_state import Served
+
+logger = logging.getLogger("mcp_app")
+
+DRAIN_SECONDS = 4.0
+"""How long tools may take for cleanup when the server stops, while it still answers: less than hypercorn.toml's
+shutdown_timeout, more than a last commit. Our own server waits as long for them (server/engine/draining.py)."""
+
+
+@dataclass(slots=True)
+class Server:
+    """The parts of an application; `app.extensions["mcp_app"]`. `endpoint` is None unless the app is being served."""
+
+    settings: Settings
+    registry: Registry
+    manifest: Manifest
+    resources: Resources
+    prompts: Prompts
+    instructions: str | None = None
+    endpoint: Endpoint | None = None
+
+    @property
+    def started(self) -> Endpoint:
+        """The endpoint, of an application that has been started."""
+        assert self.endpoint is not None  # noqa: S101 - set by the startup
+        return self.endpoint
+
+    def cut_by_clients(self) -> list[str]:
+        """A line that names the texts for models that some clients cut; none if there are no such texts."""
+        texts = {"instructions": self.instructions or ""}
+        for noun, items in (("tool", self.registry), ("resource", self.resources), ("prompt", self.prompts)):
+            texts |= {f"{noun} {item.name}": item.description for item in items}
+        return cut_short(texts)
+
+    def plans(self) -> Iterator[Plan]:
+        """What is made for the functions that are offered."""
+        for item in (*self.registry, *self.resources, *self.prompts):
+            yield from plans(item.signature)
+
+
+class Life:
+    """Startup and shutdown of a server: creates what needs the event loop, and sets the server's `endpoint`."""
+
+    def __init__(self, server: Server, served: Served) -> None:
+        """`served` has what the HTTP server provides."""
+        self._server = server
+        self._served = served
+        self._draining: asyncio.Task[None] | None = None
+        self._drain_deadline = 0.0
+        self._runs: Runs | None = None
+        self._unsubscribe: Callable[[], None] | None = None
+
+    async def start(self) -> None:
+        """Raises NotStarted if what the tools share cannot be made. What fails here leaves nothing behind."""
+        server = self._server
+        for each in (*retired(os.environ), *unknown(os.environ), *server.cut_by_clients()):
+            logger.warning("%s", each)
+        log = MemoryLog()
+        runs = self._runs = Runs(server.settings, log)
+        try:
+            runs.watch.start()
+            await runs.dependencies.shared.start(server.plans())
+        except BaseException as error:
+            await self.close()
+            runs.close()
+            if isinstance(error, MakerFailed):
+                raise NotStarted(str(error)) from error
+            raise
+        server.endpoint = Endpoint(
+            server.settings,
+            server.registry,
+            server.manifest,
+            runs,
+            log,
+            resources=server.resources,
+            prompts=server.prompts,
+            instructions=server.instructions,
+            malformed=lambda: self._served.malformed_requests(),
+        )
+        self._draining = None
+        self.subscribe()
+
+    def subscribe(self) -> None:
+        """To the beginning of the HTTP server's shutdown, if it tells when that is; once."""
+        if self._unsubscribe is None and self._served.on_draining is not None:
+            self._unsubscribe = self._served.on_draining(self._drain)
+
+    async def stop(self) -> None:
+        self._drain()
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
+        assert self._draining is not None  # noqa: S101 - set by _drain
+        remaining = self._drain_deadline - asyncio.get_running_loop().time()
+        _, pending = await asyncio.wait({self._draining}, timeout=max(0.0, remaining))
+        if pending:
+            self._draining.cancel()
+            logger.warning("some tools did not clean up within %g seconds", DRAIN_SECONDS)
+        if self._server.endpoint is not None:
+            runs = self._server.endpoint.runs
+            if names := runs.threads.names:
+                logger.warning("plain functions that end with the process: %s", ", ".join(names))
+            await self.close()
+            runs.close()
+
+    async def close(self) -> None:
+        """Close what tools share. Idempotent."""
+        if self._runs is not None:
+            await self._runs.dependencies.stop()
+
+    def _drain(self) -> asyncio.Task[None] | None:
+        """Called as soon as the server is to stop. Until the task is done requests are still answered: /readyz with
+        "draining", new calls with 503."""
+        if self._draining is None and self._server.endpoint is not None:
+            self._drain_deadline = asyncio.get_running_loop().time() + DRAIN_SECONDS
+            self._draining = asyncio.create_task(self._server.endpoint.drain(), name="drain")
+        return self._draining

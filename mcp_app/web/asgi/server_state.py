@@ -1,0 +1,25 @@
+"""What our own server has for the application it serves, in the `state` of ASGI's lifespan and of each request.
+
+Other servers have nothing of it, and none of it is needed. Nothing is called here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+DRAINING_KEY = "mcp_app.draining"
+"""The key of a function that subscribes to the beginning of the server's shutdown: server/engine/draining.py."""
+
+MALFORMED_KEY = "mcp_app.malformed"
+"""The key of the number of requests that the server refused as malformed: server/engine/malformed.py."""
+
+OnDraining = Callable[[Callable[[], Awaitable[object] | None]], Callable[[], None]]
+"""Subscribes a callback to the beginning of the server's shutdown; returns a function that unsubscribes it."""
+
+
+class Served(Protocol):
+    """An application that uses what its server provides: None, and a constant 0, if the server provides nothing."""
+
+    on_draining: OnDraining | None
+    malformed_requests: Callable[[], int]
