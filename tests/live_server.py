@@ -178,12 +178,15 @@ def process(
     command: Sequence[str] | None = None,
     session: bool = False,
     descriptors: int | None = None,
+    schemes: int = 2,
+    status: int = 0,
 ) -> Iterator[LiveServer]:
     """Run `python -m mcp_app serve --bind 127.0.0.1:0 --insecure-bind 127.0.0.1:0 ARGUMENTS` in `cwd`.
 
     Yields when it has printed both URLs. At the end it is sent SIGTERM and must exit with status 0, unless the test has
     ended it itself. Certificates: those of `cwd` or the user's state directory, which is set to `cwd`. In a `session`
-    of its own it has no terminal. `descriptors` is how many it may have open.
+    of its own it has no terminal. `descriptors` is how many it may have open. Another server than ours may print fewer
+    URLs (`schemes`) and end with another `status`.
     """
     ports = ["--bind", "127.0.0.1:0", "--insecure-bind", "127.0.0.1:0"]
     full = [*(command or [sys.executable, "-m", "mcp_app", "serve", *ports]), *arguments]
@@ -202,11 +205,11 @@ def process(
         resource.prlimit(child.pid, resource.RLIMIT_NOFILE, (descriptors, descriptors))
     server = LiveServer(port=0, tls_port=0, process=child)
     started = threading.Event()
-    reader = threading.Thread(target=_read, args=(server, started), daemon=True)
+    reader = threading.Thread(target=_read, args=(server, started, schemes), daemon=True)
     reader.start()
     try:
         started.wait(START_SECONDS)
-        assert server.tls_port != 0, "the server did not start; it said:\n" + "\n".join(server.output)
+        assert server.port != 0, "the server did not start; it said:\n" + "\n".join(server.output)
         yield server
     finally:
         if child.poll() is None:
@@ -216,10 +219,10 @@ def process(
         assert child.stdout is not None
         child.stdout.close()
     assert not late, "the server did not stop; it said:\n" + "\n".join(server.output)
-    assert child.returncode == 0, f"exit status {child.returncode}:\n" + "\n".join(server.output)
+    assert child.returncode == status, f"exit status {child.returncode}:\n" + "\n".join(server.output)
 
 
-def _read(server: LiveServer, started: threading.Event) -> None:
+def _read(server: LiveServer, started: threading.Event, schemes: int) -> None:
     """Read the child's lines until its end (a full pipe would stop it); the ports are in the first of them."""
     assert server.process is not None
     assert server.process.stdout is not None
@@ -228,8 +231,8 @@ def _read(server: LiveServer, started: threading.Event) -> None:
         server.output.append(line.rstrip("\n"))
         for scheme, port in () if started.is_set() else re.findall(r"(https?)://[^\s/]+:(\d+)", line):
             ports.setdefault(scheme, int(port))
-        if len(ports) == 2 and not started.is_set():
-            server.port, server.tls_port = ports["http"], ports["https"]
+        if len(ports) == schemes and not started.is_set():
+            server.port, server.tls_port = ports["http"], ports.get("https", 0)
             started.set()
     started.set()
 

@@ -18,6 +18,8 @@ MAY_IMPORT: dict[str, str] = {
     # Somebody writes: a typed function as a tool, what it is handed, and how it asks its caller back.
     "asking": "protocol",
     "authoring": "protocol aio asking",
+    # What names tools (a file, a module) to the tools.
+    "loading": "protocol authoring",
     # It runs: calls being worked on, and what they wrote.
     "eventlog": "protocol config aio",
     "runs": "protocol config aio asking authoring eventlog",
@@ -36,14 +38,19 @@ MAY_IMPORT: dict[str, str] = {
     "routes": "manifest web.pages",
     "documents": "protocol config authoring runs manifest web web.pages",
     "endpoint": "protocol config authoring runs eventlog manifest web dialects.plain dialects.mcp routes documents",
-    "app": "protocol config authoring runs eventlog manifest web web.quart routes endpoint builtin",
+    # It starts and stops, with a lifespan or without.
+    "life": "config authoring runs eventlog manifest web.asgi endpoint",
+    "starting": "protocol web web.asgi endpoint life",
+    "app": "config authoring manifest web web.quart routes life starting builtin",
     # The same offer without HTTP: one client, over standard input and output.
     "stdio": "protocol aio runs web dialects.mcp server",
+    # The same offer in an application of somebody else's.
+    "mounting": "protocol config authoring loading manifest web web.asgi web.quart routes life starting",
     # Doors: what a person or a server starts.
-    "public": "protocol config asking authoring app",
+    "public": "protocol config asking authoring app mounting",
     "asgi": "config app server",
     "client": "protocol",
-    "cli": "public protocol config authoring runs manifest documents app server stdio client",
+    "cli": "public protocol config authoring loading runs manifest documents life app server stdio client",
     "__main__": "cli",
     # The shipped tools, written only with the public names.
     "builtin": "public",
@@ -63,9 +70,9 @@ FOREIGN: dict[str, str] = {
     "pydantic": "*",
     "pydantic_core": "*",
     "typing_extensions": "*",
-    "quart": "web.quart app",
+    "quart": "web.quart app mounting",
     "werkzeug": "web.quart",
-    "hypercorn": "server web.asgi web.quart stdio cli",
+    "hypercorn": "server web.asgi web.quart mounting stdio cli",
     "h11": "server client",
     "h2": "server client",
     "hyperframe": "server",

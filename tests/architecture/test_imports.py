@@ -184,10 +184,16 @@ def test_importing_the_package_or_the_command_line_imports_no_library() -> None:
     assert not loaded & {*LIBRARIES, "pydantic"}
 
 
-def test_the_public_names_but_create_app_import_no_server() -> None:
-    loaded = loaded_by("import mcp_app; [getattr(mcp_app, name) for name in mcp_app.__all__ if name != 'create_app']")
+def test_the_public_names_but_those_of_applications_import_no_server() -> None:
+    applications = {"create_app", "asgi_app", "blueprint"}
+    loaded = loaded_by(f"import mcp_app; [getattr(mcp_app, name) for name in {{*mcp_app.__all__}} - {applications}]")
     assert {PACKAGE, "pydantic"} <= loaded
     assert not loaded & LIBRARIES
+
+
+def test_what_is_mounted_elsewhere_imports_no_framework() -> None:
+    loaded = loaded_by("import mcp_app; mcp_app.asgi_app")
+    assert not loaded & {"quart", "werkzeug", "flask", "jinja2"}
 
 
 @pytest.mark.time_bound(180)

@@ -17,8 +17,8 @@ from live_server import loopback_config, released_run, released_worker, serving
 from raw_h2 import raw_h2
 
 import mcp_app
-from mcp_app.app import DRAIN_SECONDS
 from mcp_app.config import retired
+from mcp_app.life import DRAIN_SECONDS
 from mcp_app.server import binding, engine
 from mcp_app.server.engine import draining, worker
 from mcp_app.server.errors import StartError

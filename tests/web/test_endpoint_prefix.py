@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import logging
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import pytest
-from web_asgi import Client, Exchange, running
+from web_asgi import Client, running
 from web_direct import EVENTS, RUNS
 from web_play import Play
 
@@ -107,20 +106,3 @@ async def test_a_mount_with_a_parameter_lets_no_caller_choose_another_host_or_fi
         address = await messages_address(client, f"{root}/mcp")
         assert urlsplit(urljoin("https://localhost/", address)).netloc == "localhost"
         assert "evil.example" not in {urlsplit(each).hostname for each in _urls(await documents(client, root))}
-
-
-async def test_mounted_without_its_lifespan_it_says_what_to_do(
-    play: Play, lane: bool, caplog: pytest.LogCaptureFixture
-) -> None:
-    app = create_app(Settings(), play.tools(), lane=lane)
-    with caplog.at_level(logging.ERROR, "mcp_app"):
-        scope = Client.scope("GET", "/ai/healthz") | {"root_path": "/ai"}
-        exchange = await Exchange(app, scope).answered()
-    error = json.loads(exchange.body)["error"]
-    assert (exchange.status, exchange.field("content-type")) == (500, "application/json")
-    assert (error["code"], error["message"]) == (
-        "internal_error", "The application is mounted, and has not been started.",
-    )  # fmt: skip
-    [record] = [record for record in caplog.records if record.name == "mcp_app"]
-    assert "async with app.test_app()" in record.getMessage()
-    assert error["error_id"] in record.getMessage()

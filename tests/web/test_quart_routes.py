@@ -281,10 +281,3 @@ async def test_the_end_of_serving_gives_each_stream_its_last_event(play: Play, l
         ready = await client.open("GET", "/readyz").rest()
         assert ready.status == 503
         await eventually(lambda: play.ended.is_set())
-
-
-async def test_an_app_that_is_not_served_says_so(play: Play, lane: bool, caplog: pytest.LogCaptureFixture) -> None:
-    app = create_app(Settings(), play.tools(), lane=lane)
-    exchange = await Client(app).open("GET", "/healthz").rest()
-    assert exchange.status == 500
-    assert "lifespan" in caplog.text
