@@ -7,7 +7,8 @@ What a page shows is what a reader would type and see, with four conventions:
     ^C                         Ctrl-C is pressed once the lines above it have been seen
     8000, 8443                 the ports of the page; the server under test has others
 
-A command that starts a server (`make serve`, `mcp-app serve …`, `hypercorn …`) replaces the page's server before it.
+A command that starts a server (`make serve`, `mcp-app serve …`, `hypercorn …`, `uvicorn …`, `python serve.py`)
+replaces the page's server before it.
 A Python block that begins with the comment `# hello.py` is the file hello.py in the reader's directory. The word after
 a block's language says where it is seen: `text server` in the server's terminal, `js page` and `text page` in the
 console of a browser that shows the server's page.
@@ -39,7 +40,7 @@ COMMAND_SECONDS = 40.0
 SEEN_SECONDS = 20.0
 """For lines to appear that the page says are there."""
 
-_SERVER = re.compile(r"((?:\w+=\S+ +)*)(make serve|mcp-app serve|hypercorn)\b(.*)", re.DOTALL)
+_SERVER = re.compile(r"((?:\w+=\S+ +)*)(make serve|mcp-app serve|hypercorn|uvicorn|python serve\.py)\b(.*)", re.DOTALL)
 _CHECKOUT = ("mcp.json", "hypercorn.toml", "pyproject.toml", "examples")
 """What a reader has in the directory that `make serve` runs in."""
 
@@ -120,7 +121,8 @@ class Session:
             case ["text", "page"]:
                 self._browser_says(tuple(block.text.splitlines()), block.place)
             case _ if block.file_name is not None:
-                (self.directory / block.file_name).write_text(block.text, encoding="utf-8")
+                text = re.sub(r"\bport=8000\b", "port=0", block.text)
+                (self.directory / block.file_name).write_text(text, encoding="utf-8")
 
     def _step(self, step: Step, place: str) -> None:
         match = _SERVER.fullmatch(step.command)
@@ -148,7 +150,14 @@ class Session:
         env = {**_surroundings(self.directory), **dict(each.split("=", 1) for each in shlex.split(assignments))}
         words = shlex.split(rest)
         if command == "hypercorn":
-            started = process(cwd=self.directory, env=env, command=[sys.executable, "-m", "hypercorn", *words])
+            plain = [each.replace(":8000", ":0") for each in words]
+            schemes = 1 if plain != words else 2  # a --bind of the page's, or those of hypercorn.toml
+            run = [sys.executable, "-m", "hypercorn", *plain]
+            started = process(cwd=self.directory, env=env, command=run, schemes=schemes)
+        elif command in ("uvicorn", "python serve.py"):
+            run = [sys.executable, *(["serve.py"] if words == [] else ["-m", "uvicorn", "--port", "0", *words])]
+            # It ends itself by the signal that it was sent.
+            started = process(cwd=self.directory, env=env, command=run, schemes=1, status=-signal.SIGTERM)
         else:
             binds = ("--bind", "localhost:0", "--insecure-bind", "localhost:0")  # as shipped
             started = process(
@@ -178,12 +187,14 @@ class Session:
     def _as_typed(self, text: str) -> str:
         if self.server is None:
             return text
-        return re.sub(r"\b8443\b", str(self.server.tls_port), re.sub(r"\b8000\b", str(self.server.port), text))
+        text = re.sub(r"\b8000\b", str(self.server.port), text)
+        return re.sub(r"\b8443\b", str(self.server.tls_port), text) if self.server.tls_port else text
 
     def _as_shown(self, text: str) -> str:
         if self.server is None:
             return text
-        return re.sub(rf"\b{self.server.tls_port}\b", "8443", re.sub(rf"\b{self.server.port}\b", "8000", text))
+        text = re.sub(rf"\b{self.server.port}\b", "8000", text)
+        return re.sub(rf"\b{self.server.tls_port}\b", "8443", text) if self.server.tls_port else text
 
     # --- commands ----------------------------------------------------------------------------------------------------
 

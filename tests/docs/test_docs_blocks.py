@@ -5,13 +5,16 @@ from __future__ import annotations
 import configparser
 import json
 import re
+import sys
 import tomllib
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 from doc_page import PAGES, Block, blocks
 from hypercorn.config import Config
 
+from mcp_app.loading import toolfile
 from mcp_app.server import forced_exit, vocabulary
 
 
@@ -24,9 +27,19 @@ PYTHON = [block for block in of("python") if block.page.name not in {"how-to-cal
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=lambda block: block.place)
-def test_python_runs(block: Block, monkeypatch: pytest.MonkeyPatch) -> None:
-    module = ModuleType("__main__")
-    monkeypatch.setitem(__import__("sys").modules, "__main__", module)
+def test_python_runs(block: Block, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In a directory with the files that the page has shown before."""
+    for each in blocks(block.page):
+        if each.file_name is not None and each.line < block.line:
+            (tmp_path / each.file_name).write_text(each.text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("main", "tools"):  # those of another page
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    toolfile._imported.clear()
+    serves = '__name__ == "__main__"' in block.text  # until it is stopped: the commands of the page start it
+    module = ModuleType("serves" if serves else "__main__")
+    monkeypatch.setitem(sys.modules, module.__name__, module)
     exec(compile(block.text, block.place, "exec"), module.__dict__)
 
 

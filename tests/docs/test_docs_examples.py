@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -85,6 +87,27 @@ def test_read_csv(tmp_path: Path) -> None:
         "message": "There is no table '../planets'.",
         "hint": "Tables: planets.",
     }
+
+
+def test_fastapi_app(tmp_path: Path) -> None:
+    example = ROOT / "examples/fastapi_app.py"
+    run = [sys.executable, "-m", "uvicorn", "--port", "0", "--app-dir", str(example.parent), f"{example.stem}:app"]
+    with process(cwd=tmp_path, command=run, schemes=1, status=-signal.SIGTERM) as server:
+        nobody = httpx.Client(base_url=server.url)
+        assert nobody.post(f"/tools{SSE}", json={"tool": "order", "params": {"drink": "tea"}}).status_code == 401
+        assert nobody.get("/orders").status_code == 401
+        for name, drinks in (("ada", ["tea", "water"]), ("bob", ["espresso"])):
+            with httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer token-of-{name}"}) as client:
+                for number, drink in enumerate(drinks, 1):
+                    call = {"tool": "order", "params": {"drink": drink}}
+                    answer = client.post(f"/tools{SSE}", json=call, headers={"Accept": "application/json"})
+                    assert answer.json()["data"] == number
+                assert client.get("/orders").json() == drinks
+                listed = client.get("/tools/api/v1/mcp/tools").json()["tools"]
+                assert [tool["name"] for tool in listed] == ["hello", "countdown", "order"]
+                greeted = client.post(f"/tools{SSE}", json={"tool": "hello", "params": {"name": name}})
+                assert f"Hello, {name}!" in greeted.text
+        nobody.close()
 
 
 def test_long_job(tmp_path: Path) -> None:
