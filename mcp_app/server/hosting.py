@@ -15,7 +15,7 @@ from hypercorn.typing import ASGIFramework
 from hypercorn.utils import LifespanFailureError, LifespanTimeoutError, wrap_app
 
 from .engine import draining
-from .errors import StartError
+from .errors import StartError, lifespan_line
 
 Drain = Callable[[], Awaitable[None]]
 """Tells the application that its end begins, and waits for it as long as a server does."""
@@ -41,7 +41,7 @@ async def hosted(app: ASGIFramework, config: Config) -> AsyncIterator[Drain]:
         finally:
             await lifespan.wait_for_shutdown()
     except (LifespanFailureError, LifespanTimeoutError) as error:
-        raise StartError(f"the application did not start: {error}") from error
+        raise StartError(lifespan_line(error)) from error
     finally:
         application.cancel()
         await asyncio.wait({application})

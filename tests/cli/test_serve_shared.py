@@ -113,6 +113,7 @@ def ended(folder: Path, *command: str, **env: str) -> subprocess.CompletedProces
         capture_output=True,
         timeout=START_SECONDS,
         check=False,
+        stdin=subprocess.DEVNULL,
     )
 
 
@@ -138,6 +139,17 @@ def test_so_it_is_under_hypercorns_own_command(tmp_path: Path) -> None:
     assert len(lines) == 1
     assert lines[0].endswith("/rows.py:9) raised ConnectionRefusedError: nobody listens at port 5432")
     assert "Traceback" not in found.stderr
+
+
+def test_so_it_is_over_standard_input_and_output(tmp_path: Path) -> None:
+    (tmp_path / "rows.py").write_text(FAILING)
+    found = ended(tmp_path, "mcp_app", "serve", "--stdio", "rows.py")
+    assert (found.returncode, found.stdout) == (1, "")
+    assert re.fullmatch(
+        r"settings closed\nmcp-app: the application did not start: make_pool \(\S+/rows.py:9\) raised "
+        r"ConnectionRefusedError: nobody listens at port 5432\n",
+        found.stderr,
+    )
 
 
 def test_only_what_is_offered_is_made(tmp_path: Path) -> None:
