@@ -104,7 +104,7 @@ class StdioConnection:
         if isinstance(message, list):
             await self._receive_batch(message, line)
         elif isinstance(message, jsonrpc.RpcRequest):
-            task = await self._start(message, line, self._send)
+            task = await self._start(message, line, self._send, len(line))
             if message.method == "initialize" and task is not None:
                 await asyncio.wait({task})  # what follows belongs to the session
         else:
@@ -151,7 +151,7 @@ class StdioConnection:
                 if message.method == "initialize" or is_stateless(_request(b""), message):
                     problem = f"{message.method[:100]} stands in no batch."
                     responses.append(RpcError(Code.INVALID_REQUEST, problem, id=message.id).encode())
-                elif (task := await self._start(message, line, collect)) is not None:
+                elif (task := await self._start(message, line, collect, len(line) // len(messages))) is not None:
                     tasks.append(task)
             else:
                 self._receive_unanswered(message)
@@ -167,27 +167,29 @@ class StdioConnection:
 
     # --- requests ----------------------------------------------------------------------------------------------------
 
-    async def _start(self, message: jsonrpc.RpcRequest, line: bytes, deliver: Send) -> asyncio.Task[None] | None:
-        """Start a request, whose last message is delivered. None if it is refused."""
+    async def _start(
+        self, message: jsonrpc.RpcRequest, line: bytes, deliver: Send, size: int
+    ) -> asyncio.Task[None] | None:
+        """Start a request of `size` bytes, whose last message is delivered. None if it is refused."""
         try:
-            self._check(message, line)
+            self._check(message, size)
         except (InvalidRequest, Overloaded) as error:
             await deliver(as_rpc_error(error, message.id).encode())
             return None
-        unanswered = self._unanswered[message.id] = Unanswered(len(line))
+        unanswered = self._unanswered[message.id] = Unanswered(size)
         self._size += unanswered.size
         answer = self._answer(unanswered, message, line, deliver)
         unanswered.task = asyncio.create_task(answer, name=f"request {message.id}")
         unanswered.task.add_done_callback(lambda _: self._forget(message.id))  # also of one that never began
         return unanswered.task
 
-    def _check(self, message: jsonrpc.RpcRequest, line: bytes) -> None:
+    def _check(self, message: jsonrpc.RpcRequest, size: int) -> None:
         if message.id in self._unanswered:
             raise InvalidRequest(
                 "A request of this id is still being worked on.",
                 hint="Give each request an id of its own; notifications/cancelled ends the one before.",
             )
-        if len(self._unanswered) >= MAX_UNANSWERED or self._size + len(line) > MAX_UNANSWERED_BYTES:
+        if len(self._unanswered) >= MAX_UNANSWERED or self._size + size > MAX_UNANSWERED_BYTES:
             raise Overloaded(f"{len(self._unanswered)} requests have no answer yet.")
 
     def _forget(self, request: Id) -> None:

@@ -70,15 +70,19 @@ async def _serve(app: ASGIFramework, speaker: Speaker, config: Config, descripto
     seconds = LAST_ANSWERS_SECONDS + DRAIN_SECONDS + 3 * FLUSH_SECONDS + config.shutdown_timeout
     seconds += forced_exit.MARGIN_SECONDS
     stopping.listen(config, None, seconds, lambda: _settle(end, "told to stop"))
+
+    def force() -> None:
+        forced_exit.exit_after(seconds)
+
     async with hosted(app, config) as drain:
         output = OutputThread(descriptors.outgoing, fail)
         connection = await StdioConnection.open(speaker(), output.send)
-        reading = asyncio.create_task(_read(connection, InputThread(descriptors.incoming), output))
+        reading = asyncio.create_task(_read(connection, InputThread(descriptors.incoming, force), output))
         reading.add_done_callback(lambda _: _settle(end, "end of input"))
         watching = asyncio.create_task(_watch_parent(descriptors.parent, end))
         try:
             reason = await end
-            forced_exit.exit_after(seconds)
+            force()
             if reading.done():
                 await connection.settle(LAST_ANSWERS_SECONDS)
             log.info("ending, %s", reason)

@@ -25,10 +25,12 @@ _LOOK_SECONDS = 0.1
 
 
 class InputThread:
-    """Reads a descriptor to its end, one piece ahead of whoever takes the pieces."""
+    """Reads a descriptor to its end, one piece ahead of whoever takes the pieces. `at_end` is called by the thread: the
+    loop may be held by a tool, and never hear of the end."""
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, at_end: Callable[[], object]) -> None:
         self._descriptor = descriptor
+        self._at_end = at_end
         self._loop = asyncio.get_running_loop()
         self._pieces: asyncio.Queue[bytes] = asyncio.Queue()
         self._wanted = threading.Semaphore(1)
@@ -49,6 +51,7 @@ class InputThread:
                 self._loop.call_soon_threadsafe(self._pieces.put_nowait, piece)
             except RuntimeError:
                 return  # the loop is closed: the process is exiting
+        self._at_end()
 
 
 class OutputThread:

@@ -75,6 +75,13 @@ async def stubborn() -> None:
 
 
 @tool
+async def holds() -> None:
+    """Hold the event loop for ever."""
+    while True:
+        pass
+
+
+@tool
 async def floods(path: str, ctx: Context) -> None:
     """Say more than anybody reads, and how much of it so far."""
     sent = 0

@@ -189,6 +189,18 @@ def test_a_tool_that_does_not_stop_does_not_keep_the_process(tmp_path: Path) -> 
     assert "ended by force" in here.log.read_text()
 
 
+@pytest.mark.time_bound(120)
+def test_a_tool_that_holds_the_loop_does_not_keep_the_process_of_a_client_that_has_left(tmp_path: Path) -> None:
+    """Nobody sends a signal to it then."""
+    (tmp_path / "hypercorn.toml").write_text("shutdown_timeout = 1\n")
+    with stdio_process(tmp_path, SERVED) as here:
+        here.session()
+        here.say(call("holds", id=1))
+        here.close()
+        assert here.ended() == 1
+    assert "ended by force" in here.log.read_text()
+
+
 def test_a_client_that_was_killed_is_noticed(tmp_path: Path) -> None:
     """Its pipes are closed with it."""
     path = tmp_path / "stopped"
