@@ -85,7 +85,7 @@ class Made:
         if generator is None:
             return
         assert isinstance(generator, AsyncGenerator)  # noqa: S101 - of a maker without a thread
-        self._generator = None
+        self._generator, before = None, None if error is None else error.__traceback__
         try:
             await (anext(generator) if error is None else generator.athrow(error))
         except StopAsyncIteration:
@@ -93,6 +93,7 @@ class Made:
         except BaseException as raised:
             if not _is_same(raised, error):
                 raise
+            raised.__traceback__ = before  # which would lead here, where the error itself is: a circle
         else:
             raise self._second_yield()
         finally:
@@ -110,7 +111,7 @@ class Made:
         if generator is None:
             return
         assert isinstance(generator, Generator)  # noqa: S101 - of a plain maker
-        self._generator = None
+        self._generator, before = None, None if error is None else error.__traceback__
         try:
             if error is None:
                 next(generator)
@@ -121,6 +122,7 @@ class Made:
         except BaseException as raised:
             if not _is_same(raised, error):
                 raise
+            raised.__traceback__ = before  # which would lead here, where the error itself is: a circle
         else:
             raise self._second_yield()
         finally:

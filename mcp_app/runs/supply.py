@@ -209,6 +209,7 @@ class Supply:
         except asyncio.CancelledError as cancelled:  # with all tasks of the process
             error = cancelled
             forget_cancellation()
+        self._over = None  # which keeps the error, whose traceback leads back to it
         for made in reversed(self._made):
             await self._closings.close(made, error, self._owner)
         if self._thread is not None:

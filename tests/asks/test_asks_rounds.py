@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Literal
 
 import pytest
 from asks_stage import ALL, Server, accepted, retry, sampled
 from pydantic import BaseModel, Field
 
-from mcp_app import Context, prompt, resource, tool
+from mcp_app import Context, Depends, prompt, resource, tool
 from mcp_app.asking import CallState, Declined, NoAnswer, PollingAsker, RetryAsker
 from mcp_app.asking.asker import TRIES, form
 
@@ -437,3 +437,24 @@ async def test_a_task_goes_on_counting_the_answers_of_earlier_rounds() -> None:
     asker.answer({"k": wrong})
     with pytest.raises(NoAnswer, match="not what was asked for"):
         await asyncio.wait_for(asking, 10)
+
+
+async def whose(ctx: Context) -> AsyncIterator[str]:
+    yield (await ctx.ask(Name, "Who are you?")).name
+
+
+def plain_whose(ctx: Context) -> str:
+    found: Name = ctx.wait(ctx.ask(Name, "And in a thread?"))
+    return found.name
+
+
+async def test_questions_of_what_a_tool_depends_on_count_with_its_own(serve: Make) -> None:
+    async def two(who: Annotated[str, Depends(whose)], also: Annotated[str, Depends(plain_whose)], ctx: Context) -> str:
+        return f"{who}, {also}: {(await ctx.ask(Name, 'Second?')).name}"
+
+    server = serve(two)
+    asked = await server.call("two")
+    for number, name in enumerate("ABC", 1):
+        assert list(asked.requests) == [f"ask-{number}"]
+        asked = await server.call("two", {f"ask-{number}": accepted(name=name)}, asked.state)
+    assert asked.text == "A, B: C"

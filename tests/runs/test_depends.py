@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
@@ -702,3 +703,34 @@ async def test_a_shared_value_of_a_call_that_also_takes_one() -> None:
         await settle()
         assert book.lines == ["take pool"]
     assert book.lines == ["take pool", "close pool"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_what_a_call_took_is_free_when_it_is_over(fails: bool, caplog: pytest.LogCaptureFixture) -> None:
+    async def take() -> AsyncIterator[int]:
+        yield 1
+
+    def connect() -> Iterator[int]:
+        yield 1
+
+    @tool
+    async def query(value: Annotated[int, Depends(take)], plain: Annotated[int, Depends(connect)]) -> int:
+        if fails:
+            raise ValueError("no such row")
+        return value
+
+    async def once() -> None:
+        await end_of(stage, query)
+        await asyncio.wait_for(stage.runs.threads.ended(), 20)
+        caplog.clear()
+
+    async with Stage() as stage:
+        await once()  # what is made once and kept
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(10):
+                await once()
+            assert gc.collect() == 0
+        finally:
+            gc.enable()
