@@ -171,6 +171,13 @@ def _classes(schema: Schema) -> frozenset[type]:
     return frozenset(own).union(*map(_classes, children(schema)))
 
 
+_TEXTS_AND_NUMBERS = ["str", "bytes", "url", "multi-host-url", "int", "float", "bool", "decimal", "complex"]
+_TIMES = ["date", "time", "datetime", "timedelta"]
+_CONVERTED = frozenset([*_TEXTS_AND_NUMBERS, *_TIMES, "uuid", "enum", "lax-or-strict"])
+"""Schemas that take a value of another type for theirs. What is in an instance is sent as it is: a number in the place
+of a date is a number."""
+
+
 def _array(value: Any) -> Any:
     """Pydantic takes what can be iterated for an array: an instance of a model, too, which is sent as an object."""
     if not isinstance(value, list | tuple | set | frozenset | deque):
@@ -187,6 +194,8 @@ def _of_instance(schema: Schema) -> Schema:
             return {**schema, "revalidate_instances": "always"}
         case "dataclass-args":
             return {**schema, "fields": [field for field in schema["fields"] if not field.get("init_only")]}
+        case kind if kind in _CONVERTED:
+            return {**schema, "strict": True}
         case "list" | "tuple" | "set" | "frozenset":
             own = cast(CoreSchema, {key: value for key, value in schema.items() if key != "ref"})
             return instead(schema, cast(Schema, core_schema.no_info_before_validator_function(_array, own)))

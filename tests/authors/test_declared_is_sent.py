@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import json
 import math
 from collections.abc import Iterator
@@ -39,6 +40,10 @@ class Mode(Enum):
 
 class Level(IntEnum):
     LOW = 1
+
+
+class Dated(BaseModel):
+    at: datetime.date | Annotated[float, Field(gt=0)]
 
 
 class Flags(IntFlag):
@@ -169,11 +174,12 @@ def test_what_is_sent_fits_what_is_listed(annotation: Any, value: Any, sent: Any
     ("annotation", "value", "said"),
     [
         (Row, Row(None), "n: Input should be a valid integer"),  # type: ignore[arg-type]
+        (Dated, Dated.model_construct(at=0.0), "at.date: Input should be a valid date"),
         (list[Any] | Dog, Dog.model_construct(name=None), "list[any]: Input should be a valid array"),
         (list[Row], [Row(1), Row("x")], "1.n: Input should be a valid integer"),  # type: ignore[arg-type]
         (Table, Table(Row(None), []), "first.n: "),  # type: ignore[arg-type]
         (Found, changed(Found(), n="zz"), "n: Input should be a valid integer"),
-        (Found, changed(Found(), n="5"), "n: int is declared, this is of type str"),
+        (Found, changed(Found(), n="5"), "n: Input should be a valid integer"),
         (Found, changed(Found(), ratio=math.nan), "ratio: Input should be a finite number"),
         (Found, Found.model_construct(n=[]), "n: Input should be a valid integer"),
         (Found, Found().model_copy(update={"n": None}), "n: Input should be a valid integer"),
