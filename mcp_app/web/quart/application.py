@@ -102,9 +102,9 @@ class Application(Quart):
         finally:
             await self.at_the_end()
 
-    def log_exception(self, exception_info: Any) -> None:
-        if not isinstance(exception_info[1], NotStarted):
-            super().log_exception(exception_info)
+    def log_exception(self, *arguments: Any) -> None:  # Quart 0.23 has the request's context before the error
+        if not isinstance(arguments[-1][1], NotStarted):
+            super().log_exception(*arguments)
 
     def create_url_adapter(self, request: BaseRequestWebsocket | None) -> MapAdapter | None:
         if request is None:
