@@ -6,6 +6,7 @@ import asyncio
 import json
 import secrets
 import signal
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -227,6 +228,9 @@ async def test_uvicorn_without_a_lifespan_stops_too(tmp_path: Path) -> None:
     assert seen == "cut", running.output
 
 
+@pytest.mark.skipif(
+    sys.version_info >= (3, 12), reason="it waits for the stream's end there: docs/hypercorn-defects.md"
+)
 @pytest.mark.parametrize("application", ["hosts:living", "hosts:shop"])
 async def test_hypercorn_as_released_cuts_streams_and_the_tools_clean_up(application: str, tmp_path: Path) -> None:
     running, seen = await stopped_during_a_stream(Host((*HYPERCORN, application)), tmp_path)
