@@ -83,7 +83,7 @@ class Life:
         for each in (*retired(os.environ), *unknown(os.environ), *server.cut_by_clients()):
             logger.warning("%s", each)
         log = MemoryLog()
-        runs = self._runs = Runs(server.settings, log)
+        runs = self._runs = Runs(server.settings, log, server.registry)
         try:
             runs.watch.start()
             await runs.dependencies.shared.start(server.plans())

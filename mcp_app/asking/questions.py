@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel
 
@@ -31,15 +31,31 @@ _CAPABILITIES: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+class UsedKeys(NamedTuple):
+    """Of one run: the keys of its questions, and those of `once`, each with the steps that lead to who uses it."""
+
+    asked: set[str]
+    made: dict[str, str]
+
+
 class Questions:
-    """Asks the questions of one run through its `asker`."""
+    """Asks the questions of one function through its run's `asker`.
 
-    __slots__ = ("_asker", "_keys", "_unnamed")
+    `under` are the steps that lead from the run to a function that another one called; the keys of its questions begin
+    with them. `used` are the keys of all functions of the run.
+    """
 
-    def __init__(self, asker: Asker) -> None:
+    __slots__ = ("_asker", "_under", "_unnamed", "_used")
+
+    def __init__(self, asker: Asker, under: str = "", used: UsedKeys | None = None) -> None:
         self._asker = asker
-        self._keys: set[str] = set()
+        self._under = under
         self._unnamed = 0
+        self._used = UsedKeys(set(), {}) if used is None else used
+
+    def of_step(self, step: str) -> Questions:
+        """Those of the function that this one calls as its step of that name, which no other of its steps has."""
+        return Questions(self._asker, f"{self._under}{step}/", self._used)
 
     def can(self, capability: str) -> bool:
         """Whether the caller declared the capability. Raises ValueError for an unknown name."""
@@ -66,7 +82,10 @@ class Questions:
         return self._answer(asks.roots(), self._key(key))
 
     async def once(self, key: str, make: Callable[[], Any]) -> Any:
-        return await self._asker.once.value(key, make)
+        whole = f"{self._under}{key}"
+        if self._used.made.setdefault(whole, self._under) != self._under:
+            raise ValueError(f"the key {whole!r} of ctx.once was used by another tool of this call: choose another")
+        return await self._asker.once.value(whole, make)
 
     async def _visit(self, page: str, message: str, key: str, visits: Visits, principal: str) -> None:
         self._check(asks.url(page, message))
@@ -83,10 +102,11 @@ class Questions:
             key = f"ask-{self._unnamed}"
         if not 0 < len(key) <= MAX_KEY_CHARS:
             raise ValueError(f"a key has 1 to {MAX_KEY_CHARS} characters, not {len(key)}")
-        if key in self._keys:
-            raise ValueError(f"the key {key!r} was used before: each question has its own")
-        self._keys.add(key)
-        return key
+        whole = f"{self._under}{key}"
+        if whole in self._used.asked:
+            raise ValueError(f"the key {whole!r} was used before: each question has its own")
+        self._used.asked.add(whole)
+        return whole
 
     async def _answer(self, ask: Ask[T], key: str) -> T:
         self._check(ask)

@@ -8,22 +8,26 @@ fields are here, as a mapping.
 from __future__ import annotations
 
 import inspect
-import threading
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from types import CoroutineType
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from pydantic import BaseModel
 
 from ..aio.done import DONE
 from ..aio.in_thread import in_thread
-from ..asking import Asker, NullAsker, Root, Sample, Visits
-from ..asking.questions import Questions
+from ..asking import Root, Sample, Visits
 from ..protocol.event import LEVELS, Event, EventType, Level, Shape, encode, encode_message
-from ..protocol.http.trace import UNTRACED, Trace
+from ..protocol.http.trace import Trace
+from .caller import Asked as Asked
+from .caller import Caller as Caller
 from .content_blocks import content_blocks
 from .lazy import eager, read
+from .parts import Part
 from .progress_numbers import numbers_of
+
+if TYPE_CHECKING:
+    from .tool import Tool
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
@@ -31,56 +35,23 @@ T = TypeVar("T")
 Send = Callable[[Event], Awaitable[None]]
 Wait = Callable[[Coroutine[Any, Any, Any]], Any]
 
-
-class Caller:
-    """The caller of a run, and the run's deadline; one for the whole run.
-
-    `deadline` is a time.monotonic() value, in seconds. `reason` is set when the run is ended. `asker` sends questions
-    to the caller; None if that is impossible. `questions` numbers those of every `Context` of the run.
-    """
-
-    __slots__ = ("asker", "clock", "deadline", "headers", "principal", "questions", "reason", "trace")
-
-    def __init__(
-        self,
-        *,
-        principal: str,
-        headers: Mapping[str, str],
-        deadline: float,
-        clock: Callable[[], float],
-        asker: Asker | None = None,
-        trace: Trace = UNTRACED,
-    ) -> None:
-        self.asker = asker
-        self.principal = principal
-        self.headers = headers
-        self.deadline = deadline
-        self.clock = clock
-        self.trace = trace
-        self.reason: str | None = None
-        self.questions: Questions | None = None  # created by the first question: few calls ask one
-
-
 _PROGRESS, _PARTIAL = EventType.PROGRESS, EventType.PARTIAL  # looked up once: the enum's metaclass is slow
 _NO_MESSAGE = encode({})
-
-_QUESTIONS_LOCK = threading.Lock()
-"""Guards the creation of `Questions`: several threads of one tool may ask concurrently, and must share its keys."""
-
-Asked = tuple[str, "CoroutineType[Any, Any, Any]"]
-"""A method of `Context` that asks, and the coroutine that it returned: one that is not awaited is not asked."""
 
 
 class Context:
     """Passed to a tool's parameter that is annotated `Context`, whatever its name."""
 
-    __slots__ = ("_caller", "_send", "_unanswered", "_wait")
+    __slots__ = ("_caller", "_part", "_send", "_wait", "_whole")
 
-    def __init__(self, send: Send, caller: Caller, wait: Wait | None = None) -> None:
+    def __init__(self, send: Send, caller: Caller, wait: Wait | None = None, part: Part | None = None) -> None:
         self._send = send
         self._caller = caller
         self._wait = wait
-        self._unanswered: Sequence[Asked] = ()
+        self._part = part
+        if part is not None:
+            self._whole = send
+            self._send = lambda event: send(part.event(event))
 
     def progress(self, done: float, total: float | None = None, message: str | None = None) -> Awaitable[None]:
         """Report progress: `done` of `total`, in any unit.
@@ -129,7 +100,7 @@ class Context:
 
     def can(self, capability: str) -> bool:
         """Whether the caller can be asked: "elicitation", "elicitation.url", "sampling", "sampling.tools", "roots"."""
-        return self._get_questions().can(capability)
+        return self._caller.questions.can(capability)
 
     def ask(self, model: type[M], message: str, *, key: str | None = None) -> Coroutine[Any, Any, M]:
         """Ask the user to fill in a form with the model's fields; the answer is a validated instance.
@@ -149,7 +120,7 @@ class Context:
         NoAnswer if its client fails; when called, before the await, ToolDefinitionError for a model that no form can
         show, and ValueError for a key that was used before.
         """
-        return self._asked("ask", self._get_questions().form(model, message, key))
+        return self._asked("ask", self._caller.questions.form(model, message, key))
 
     def ask_url(
         self, url: str, message: str, *, until: Visits | None = None, key: str | None = None
@@ -160,7 +131,7 @@ class Context:
         the id is the URL's query parameter elicitationId. Put no secret into the URL, and let the page authenticate
         its visitor. Runs again, and raises, like `ask`.
         """
-        return self._asked("ask_url", self._get_questions().url(url, message, key, until, self._caller.principal))
+        return self._asked("ask_url", self._caller.questions.url(url, message, key, until, self._caller.principal))
 
     def sample(
         self,
@@ -190,11 +161,11 @@ class Context:
             "toolChoice": tool_choice,
         }
         eager([messages, options])
-        return self._asked("sample", self._get_questions().sample(messages, options, key))
+        return self._asked("sample", self._caller.questions.sample(messages, options, key))
 
     def roots(self, *, key: str | None = None) -> Coroutine[Any, Any, list[Root]]:
         """Ask for the directories and files that the client considers relevant. Runs again, and raises, like `ask`."""
-        return self._asked("roots", self._get_questions().roots(key))
+        return self._asked("roots", self._caller.questions.roots(key))
 
     def once(self, key: str, make: Callable[[], Any]) -> Coroutine[Any, Any, Any]:
         """The return value of `make()`, or of its coroutine, which runs once per call even if the tool runs again.
@@ -211,27 +182,19 @@ class Context:
             value = make() if here else await in_thread(lambda: self._settled(make()))
             return eager(await value if inspect.isawaitable(value) else value)
 
-        return self._asked("once", self._get_questions().once(key, made))
+        return self._asked("once", self._caller.questions.once(key, made))
 
     def _settled(self, data: Any) -> Any:
         """The data without what is lazy: refused on the event loop, read in a thread."""
         return eager(data) if self._wait is None else read(data, lambda: self.cancelled)
 
     def _asked(self, method: str, coroutine: Coroutine[Any, Any, T]) -> Coroutine[Any, Any, T]:
-        started = cast("CoroutineType[Any, Any, T]", coroutine)
-        self._unanswered = [*(each for each in self._unanswered if each[1].cr_frame is not None), (method, started)]
+        started, caller = cast("CoroutineType[Any, Any, T]", coroutine), self._caller
+        caller.asked = [*(each for each in caller.asked if each[1].cr_frame is not None), (method, started)]
         return coroutine
 
-    def _get_questions(self) -> Questions:
-        caller = self._caller
-        if caller.questions is None:
-            with _QUESTIONS_LOCK:
-                if caller.questions is None:
-                    caller.questions = Questions(caller.asker or NullAsker())
-        return caller.questions
-
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """In a plain function: wait for `ask`, `sample`, `roots` or `once`, as in `ctx.wait(ctx.roots())`.
+        """In a plain function: wait for `ask`, `sample`, `roots`, `once` or `call`, as in `ctx.wait(ctx.roots())`.
 
         Raises RuntimeError in a coroutine, which must await them.
         """
@@ -240,6 +203,45 @@ class Context:
             raise RuntimeError("ctx.wait is for plain functions: write `await` in a coroutine")
         result: T = self._wait(coroutine)
         return result
+
+    # --- other tools -------------------------------------------------------------------------------------------------
+
+    @overload
+    def call(self, other: Tool[..., Coroutine[Any, Any, T]], /, **params: Any) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def call(self, other: Tool[..., Any] | str, /, **params: Any) -> Coroutine[Any, Any, Any]: ...
+    def call(self, other: Tool[..., Any] | str, /, **params: Any) -> Coroutine[Any, Any, Any]:
+        """Call another tool as a step of this one; returns its result as Python's value, validated by its annotation.
+
+        other: the tool, or the name of one that the server has. What yields and has no `Result` returns a list of its
+            items. params: validated as a client's are, and may be models, dates and the like.
+
+        What the other tool sends is sent as this one's, with `path`, the names of the steps, in its metadata. Its
+        questions go to the same caller. It shares this run's deadline, unless its own `time_limit` is earlier, and is
+        cancelled with what awaits it; it never outlives the function that called it. Several at once:
+        `await asyncio.gather(ctx.call(…), ctx.call(…))`. In a plain function: `ctx.wait(ctx.call(…))`.
+
+        Raises the other's ToolError as it is; `errors.ToolFailed` if it failed otherwise, with its `error_id`, and
+        beyond 8 calls one in the other or 1,000 in one run; `errors.TimeCap` at its time limit; InvalidParams and
+        UnknownTool for what could not be called.
+        """
+        calls = self._caller.calls
+        if calls is None:
+            raise RuntimeError("no tool can be called here: this Context is of no run")
+        return self._asked("call", calls.call(self._caller, other, self._settled(params), self._part))
+
+    def part(self, start: float, end: float, name: str | None = None) -> Context:
+        """A context for a part of the work: its progress, `done` of `total`, counts from `start` to `end` percent.
+
+        Pass it to functions that report their own progress, or call a tool in it: `await ctx.part(0, 50).call(…)`. What
+        this function reports itself should then be of 100. `name` makes the part a step, whose events have it in their
+        `path`; a call in it is named so, instead of by its tool.
+
+        Raises ValueError unless 0 <= start <= end <= 100.
+        """
+        if self._part is None:
+            return Context(self._send, self._caller, self._wait, Part(self._caller.gauge).part(start, end, name))
+        return Context(self._whole, self._caller, self._wait, self._part.part(start, end, name))
 
     # --- of the caller -----------------------------------------------------------------------------------------------
 
@@ -285,4 +287,4 @@ class Context:
 
 def unanswered(context: Context) -> Sequence[Asked]:
     """The questions that have no answer yet, also those that were never awaited. For what runs the function."""
-    return context._unanswered
+    return context._caller.asked

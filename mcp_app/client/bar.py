@@ -74,7 +74,7 @@ class Bar:
             case "error":
                 self.stop()
             case "log":
-                self._log(message.data)
+                self._log(message)
             case _:
                 self._step(message)
 
@@ -100,7 +100,7 @@ class Bar:
         if done is not None:
             self._update(completed=done, total=total, steps=steps(message))
         elapsed = 0.0 if self._task is None else self._progress.tasks[0].elapsed or 0.0
-        clock = Text(f"{elapsed:6.1f} s ", style="dim")
+        clock = Text.assemble((f"{elapsed:6.1f} s ", "dim"), _step_name(message))
         if self._full:
             self._saved.save(message)
             self._console.print(clock, Text(_step_text(message.data)), sep="")
@@ -112,12 +112,14 @@ class Bar:
     def _step_line(self, data: Any) -> Text:
         return self._report.step(data) or Text(_step_text(data))
 
-    def _log(self, data: Any) -> None:
+    def _log(self, message: ServerMessage) -> None:
+        data = message.data
         level = data.get("level") if isinstance(data, dict) else None
         style = {"error": "bold red", "warning": "yellow"}.get(level, "dim") if isinstance(level, str) else "dim"
         value = data.get("message") if isinstance(data, dict) else data
         text = value if isinstance(value, str) else one_line(value)
-        self._console.print(Text(harmless(f"{level or 'log'}: {text}"), style=style))
+        line = Text(harmless(f"{level or 'log'}: {text}"), style=style)
+        self._console.print(Text.assemble(_step_name(message), line))
 
     def _complete(self, message: ServerMessage) -> None:
         self.stop()
@@ -136,6 +138,11 @@ class Bar:
             return
         for part in self._report.result(message):
             self._console.print(part)
+
+
+def _step_name(message: ServerMessage) -> Text:
+    """The step that it comes from, in front of the line; empty for the tool itself."""
+    return Text(f"{harmless(message.path)}  " if message.path else "", style="cyan")
 
 
 def _step_text(data: Any) -> str:

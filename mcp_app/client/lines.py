@@ -9,6 +9,7 @@ One event, one line; three fields, separated by single spaces, the first two wit
     complete  the duration: 1.834s, or -        the result
     error     the error's code                  the error object
 
+The note of what comes from a step, a tool that this one called, ends with `@` and the step's name: `25/100@fetch`.
 Heartbeats are not printed. An unknown type is printed with the note `-` and its data. The JSON is on one line, UTF-8,
 with control characters escaped, so it can neither break a line nor control a terminal.
 """
@@ -26,7 +27,8 @@ from mcp_app.client.saving import Saved
 def line_of(message: ServerMessage) -> str:
     """The line of one event, without the line break."""
     note, value = _fields(message)
-    return f"{_word(message.type)} {_word(note)} {one_line(value)}"
+    step = f"@{_word(message.path)}" if message.path else ""
+    return f"{_word(message.type)} {_word(note)}{step} {one_line(value)}"
 
 
 def _fields(message: ServerMessage) -> tuple[str, Any]:

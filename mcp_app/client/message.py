@@ -50,6 +50,12 @@ class ServerMessage:
         return text if isinstance(text, str) else None
 
     @property
+    def path(self) -> str:
+        """The steps of the call that it comes from, joined by slashes; empty for the tool itself."""
+        path = self.metadata.get("path")
+        return "/".join(map(str, path)) if isinstance(path, list) else ""
+
+    @property
     def error(self) -> Error:
         return error_of(self.content) or Error("unknown", "the server gave no reason", "", ())
 

@@ -189,7 +189,9 @@ def _first_problem(details: Sequence[dict[str, str]]) -> str:
 # --- the wire --------------------------------------------------------------------------------------------------------
 
 _VALUE_NAME = {EventType.STARTED: b"tool", EventType.ERROR: b"error"}
-WORDS = {kind: (EventType.PROGRESS if kind is EventType.PARTIAL else kind).value for kind in EventType}
+WORDS = {
+    kind: (EventType.PROGRESS if kind in (EventType.PARTIAL, EventType.STEP) else kind).value for kind in EventType
+}
 """The `type` of each kind of event: to a person who watches, a part is progress."""
 
 _PREFIX = {

@@ -31,14 +31,17 @@ def log_end(
     origin: Origin,
     error_id: str | None,
     trace_id: str | None,
+    step: str | None = None,
 ) -> None:
-    """Log the end of a run."""
+    """Log the end of a run, or of a step of one: a tool that another one called."""
     if not logger.isEnabledFor(logging.INFO):
         return
     peer, http_version = origin
     run = run[:ID_CHARACTERS]
     way = f"HTTP/{http_version} {peer}" if http_version else peer
     line = f"{tool} {outcome} {seconds:.3f} s {events} events run={run} {way}"
+    if step is not None:
+        line = f"{line} step={step}"
     if error_id is not None:
         line = f"{line} error_id={error_id}"
     if trace_id is not None:
@@ -54,4 +57,6 @@ def log_end(
         "error_id": error_id,
         "trace_id": trace_id,
     }
+    if step is not None:
+        fields["step"] = step
     logger.info(line, extra={"fields": fields})

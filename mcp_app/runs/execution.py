@@ -61,7 +61,7 @@ def work(
     is free for it.
     """
     if type(arguments) is FailedArguments:
-        raise arguments.error
+        return _fail(arguments.error)
     match callee.kind:
         case Kind.COROUTINE:
             return _coroutine(callee, arguments, caller, emit)
@@ -69,6 +69,10 @@ def work(
             return _async_generator(callee, arguments, caller, emit)
         case Kind.FUNCTION | Kind.GENERATOR:
             return _in_thread(callee, arguments, caller, emit, threads, run, until)
+
+
+async def _fail(error: Exception) -> Outcome:
+    raise error
 
 
 async def _coroutine(callee: Callee, arguments: dict[str, Any], caller: Caller, emit: Emit) -> Outcome:
@@ -150,7 +154,9 @@ async def _in_thread(
 async def queue(threads: Threads | KeptThread, caller: Caller, emit: Emit) -> float:
     """How many seconds the call waits for a thread. If it has to, its caller is told."""
     # Half of its time at most: what ended by its deadline would not say that it never began.
-    patience = min(QUEUE_SECONDS, (caller.deadline - caller.clock()) / 2)
+    patience = (caller.deadline - caller.clock()) / 2
+    if not caller.is_step:
+        patience = min(QUEUE_SECONDS, patience)
     if threads.full:
         line = {"level": "notice", "message": f"queued: no thread is free; waiting for one, {patience:.2g} s at most"}
         await emit((Event(EventType.LOG, encode(line)),))

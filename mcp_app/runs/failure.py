@@ -11,7 +11,7 @@ import secrets
 
 from ..authoring.content_data import ContentTooLarge
 from ..authoring.resource import Reading, UnknownResource
-from ..protocol.errors import EventTooLarge, McpAppError, ToolError, ToolFailed
+from ..protocol.errors import EventTooLarge, McpAppError, QueueFull, TimeCap, ToolError, ToolFailed
 from ..protocol.event import NotJson, encode, sendable_text
 from ..protocol.linked import MAX_RESULT_BYTES, too_large
 from .callee import Callee, called
@@ -22,6 +22,30 @@ logger = logging.getLogger("mcp_app.runs")
 
 _CODE = re.compile(r"[a-z0-9_]{1,64}", re.ASCII)
 _NO_ERROR = "complete"  # it would make a success of a failure
+
+
+class StepFailed(ToolFailed):
+    """A tool that this one called has failed, and is in the log under the `error_id`. A class of its own, as are all
+    that are told as they are: a ToolFailed that a function raises is a failure of that function."""
+
+
+class StepTimeCap(TimeCap):
+    """A tool that this one called has reached its own time limit."""
+
+    hint = "Ask for less."
+
+
+class StepQueueFull(QueueFull):
+    """As many calls wait for a tool that this one called as may."""
+
+
+_TOLD = (EventTooLarge, NoThread, NoMemory, StepFailed, StepTimeCap, StepQueueFull)
+
+
+def step_error(error: BaseException, callee: Callee, run: str, most: int) -> McpAppError:
+    """The error of a tool that another one called, for that one to catch, or to end with."""
+    told = run_error(error, callee, run, most)
+    return StepFailed(told.message, error_id=told.error_id) if type(told) is ToolFailed else told
 
 
 def run_error(error: BaseException, callee: Callee, run: str, most: int) -> McpAppError:
@@ -41,7 +65,7 @@ def public_error(
     cause = _only_cause(error)
     if isinstance(cause, ContentTooLarge):
         cause = too_large("Content", cause.size, MAX_RESULT_BYTES)
-    if isinstance(cause, EventTooLarge | NoThread | NoMemory) or (isinstance(cause, UnknownResource) and is_resource):
+    if isinstance(cause, _TOLD) or (isinstance(cause, UnknownResource) and is_resource):
         return cause
     if isinstance(cause, ToolError):
         try:
@@ -70,7 +94,7 @@ def _sendable(error: ToolError, most: int) -> McpAppError:
 def _only_cause(error: BaseException) -> BaseException:
     """The error in a task group's exception group: the only one, or the first of several that are meant for callers."""
     while isinstance(error, BaseExceptionGroup):
-        meant, rest = error.split((ToolError, EventTooLarge, ToolFailed, UnknownResource, NotJson, ContentTooLarge))
+        meant, rest = error.split((ToolError, ToolFailed, UnknownResource, NotJson, ContentTooLarge, *_TOLD))
         if meant is None or rest is not None:
             return error
         error = meant.exceptions[0]

@@ -14,6 +14,7 @@ from typing import Any
 from ..aio.deadlines import Deadlines
 from ..asking import Asker
 from ..authoring.context import Caller
+from ..authoring.tool import Registry
 from ..config.memory import memory_limit
 from ..config.settings import Settings
 from ..eventlog import EventLog
@@ -23,12 +24,13 @@ from ..protocol.http.trace import Trace, extract_trace
 from ..protocol.policy import Policy
 from .callee import Callee
 from .dependencies import Dependencies
+from .host import Host
 from .keys import RunKeys, call_digest
 from .loop_watch import LoopWatch
 from .memory import RUN_BYTES, Memory, request_bytes
 from .queues import Queues
 from .results import Bounds
-from .run import Host, Run, expiries
+from .run import Run, expiries
 from .threads import Threads
 
 RETRY_AFTER = {"Retry-After": "5"}
@@ -39,13 +41,14 @@ _ENOUGH_BYTES = "The runs that are being worked on hold as much memory as they m
 
 
 class Runs:
-    """Starts, finds, drains and forgets runs.
+    """Starts, finds, drains and forgets runs. `tools` are those that tools call by their names.
 
-    `ended` counts runs by how they ended: "complete" or an error code. `started` counts all. `watch` names what
-    holds the loop, once it is started. `dependencies` is what functions need; its `stop` ends the whole.
+    `ended` counts runs by how they ended: "complete" or an error code. `started` counts all. `steps` counts the tools
+    that tools called, by tool and by how they ended. `watch` names what holds the loop, once it is started.
+    `dependencies` is what functions need; its `stop` ends the whole.
     """
 
-    def __init__(self, settings: Settings, log: EventLog) -> None:
+    def __init__(self, settings: Settings, log: EventLog, tools: Registry | None = None) -> None:
         self.threads = Threads(settings.threads)
         self.queues = Queues()
         self.watch = LoopWatch(self.threads)
@@ -53,6 +56,7 @@ class Runs:
         self.draining = False
         self.started = 0
         self.ended: Counter[str] = Counter()
+        self.steps: Counter[tuple[str, str]] = Counter()
         self._settings = settings
         self._max_runs = settings.max_runs  # a model's attributes are slow
         self._log = log
@@ -72,10 +76,13 @@ class Runs:
         self._keys = RunKeys()
         self._host = Host(
             log,
+            Registry() if tools is None else tools,
             self.threads,
+            self.queues,
             self.dependencies,
             self.memory,
             Bounds(settings.max_event_bytes, settings.keep_seconds),
+            self.steps,
             expiries(),
             self._lingering,
             settings.linger_seconds,
@@ -142,14 +149,7 @@ class Runs:
         )
         unless_promoted = math.inf if policy.promoted_to is None else self._settings.cap_seconds
         run = Run(
-            callee,
-            policy,
-            caller,
-            self._host,
-            cap=cap,
-            unless_promoted=unless_promoted,
-            size=size,
-            ticket=ticket,
+            callee, policy, caller, self._host, cap=cap, unless_promoted=unless_promoted, size=size, ticket=ticket
         )
         self.started += 1
         self._runs[run.id] = run

@@ -34,6 +34,11 @@ class Bounds(NamedTuple):
     max_event_bytes: int = MAX_EVENT_BYTES
     keep_seconds: float = 600.0
 
+    @property
+    def error_bytes(self) -> int:
+        """What an error may have: it stands in the last event beside other things."""
+        return self.max_event_bytes // 2
+
 
 class Weighed(Protocol):
     """What is kept beside a run's log, for as long as the run is."""
@@ -67,7 +72,7 @@ class Results:
 
     async def fit(self, event: Event) -> Event:
         """The part of a result with links in it. Raises as `fit_result`, and EventTooLarge for what is no part."""
-        if event.type is not EventType.PARTIAL:
+        if event.type is not EventType.PARTIAL and event.type is not EventType.STEP:
             raise too_large("An event", event.size, self._bounds.max_event_bytes)
         data, shape, _ = await self.fit_result(event.data, event.shape)
         metadata = decode(event.metadata) if event.metadata else {}

@@ -13,51 +13,29 @@ import os
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..aio.deadlines import Deadlines
 from ..asking import Asker, InputRequired
 from ..authoring.context import Caller
-from ..eventlog import EventLog
 from ..protocol.errors import Left, McpAppError, TimeCap
 from ..protocol.event import Entry, Event, EventType, encode
-from ..protocol.http.trace import UNTRACED
 from ..protocol.policy import OnLeave, Policy
 from .callee import Callee
-from .dependencies import Dependencies
+from .children import Children
 from .end_line import ID_CHARACTERS, ORIGIN, log_end
 from .execution import Outcome, Work, work
 from .failure import run_error
 from .holder import WORKING
+from .host import Host
 from .last_event import last_event
-from .memory import RUN_BYTES, Memory, Share
+from .memory import RUN_BYTES, Share
 from .queues import Ticket, in_turn
-from .results import Bounds, Results, Weighed
+from .results import Results, Weighed
 from .stopping import stop
-from .threads import Threads
 from .writer import Writer
 
 logger = logging.getLogger("mcp_app.runs")
-
-
-class Host(NamedTuple):
-    """What all runs of one register share.
-
-    `expiries` are the moments at which runs end by themselves. `lingering` are those that wait for their reader to come
-    back, whose reader left first before the others. `on_end` is called with a run whose last event is in the log,
-    `on_idle` with one that has ended and that nobody reads any more.
-    """
-
-    log: EventLog
-    threads: Threads
-    dependencies: Dependencies
-    memory: Memory
-    bounds: Bounds
-    expiries: Deadlines[Run]
-    lingering: dict[Run, None]
-    linger_seconds: float
-    on_end: Callable[[Run], None]
-    on_idle: Callable[[Run], None]
 
 
 def expiries() -> Deadlines[Run]:
@@ -141,6 +119,9 @@ class Run:
         self._writer = Writer(
             host.log, self.id, waits=policy.waits, linkable=callee.linkable, bounds=host.bounds, share=self._share
         )
+        if callee.context is not None:
+            tickets = () if ticket is None else (ticket,)
+            caller.calls = Children(host, self._writer.emit, self.id, self.label, (callee.name,), tickets)
         self._readers: list[Reader] = []
         self._followers: dict[Reader, None] = {}  # an empty set is three times as large
         self._task: asyncio.Task[None] | None = None
@@ -324,10 +305,12 @@ class Run:
             return
         WORKING.set((self.callee, self.id))
         try:
-            ticket, emit, threads = self._ticket, self._writer.emit, self._host.threads
+            ticket, emit, calls = self._ticket, self._writer.emit, self._caller.calls
             until = None if ticket is None else ticket.until
-            working = work(self.callee, arguments, self._caller, emit, threads, self.label, until)
-            outcome = await (working if ticket is None else in_turn(ticket, working, emit))
+            working = work(self.callee, arguments, self._caller, emit, self._host.threads, self.label, until)
+            if ticket is not None:
+                working = in_turn(ticket, working, emit)
+            outcome = await (working if calls is None else calls.until(working))
             if self._writer.must_link(outcome.result):
                 outcome = Outcome(*await self._writer.link_result(outcome.result))
             end: Outcome | McpAppError = outcome
@@ -338,7 +321,7 @@ class Run:
                         "run %s: %s raised while being stopped", self.label, self.callee.name, exc_info=error
                     )
                 return
-            end = run_error(error, self.callee, self.label, self._host.bounds.max_event_bytes // 2)
+            end = run_error(error, self.callee, self.label, self._host.bounds.error_bytes)
         if not self.ended:
             self._end("complete" if isinstance(end, Outcome) else end.code)
             await self._finish(end)
@@ -349,10 +332,7 @@ class Run:
     def release_request(self) -> None:
         """The function works no more: what it was called with is not kept. Idempotent."""
         self._share.release_request()
-        # Up to 64 KiB of fields, and of the baggage that askers have, too.
-        self._caller.headers, self._caller.trace, self._caller.questions = {}, UNTRACED, None
-        if not self.policy.keeps_result:
-            self._caller.asker = None
+        self._caller.release(keep_asker=self.policy.keeps_result)
 
     def release_log(self) -> None:
         """What is kept of it is counted elsewhere from now on, or nothing is. Idempotent."""

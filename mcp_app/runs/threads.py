@@ -38,7 +38,7 @@ only count it. A urllib request with a timeout of its own has usually failed by 
 
 QUEUE_SECONDS = 10.0
 """Seconds that a call waits for a thread: longer than a burst of short calls takes, and soon enough for its caller to
-go elsewhere."""
+go elsewhere. A step of a run has nowhere to go, and waits longer."""
 
 logger = logging.getLogger("mcp_app.runs")
 
@@ -139,8 +139,8 @@ class Threads:
 
     @property
     def full(self) -> bool:
-        """Whether the next one has to wait."""
-        return self._free.locked()
+        """Whether the next one has to wait, if this task starts it."""
+        return self._places_for(LENDER.get()).locked()
 
     @property
     def names(self) -> list[str]:
@@ -166,13 +166,15 @@ class Threads:
         """
         channel: Channel[Any] = args[-1]
         loop = asyncio.get_running_loop()
-        if self.full:
-            await self._wait_for_place(name, patience)
+        lender = LENDER.get()
+        places = self._places_for(lender)
+        if places.locked():
+            await self._wait_for_place(places, name, patience)
         else:
-            await self._free.acquire()
+            await places.acquire()
         outcome: asyncio.Future[R] = loop.create_future()
         context = contextvars.copy_context()
-        place = _Place(self, loop, name)
+        place = _Place(self, loop, name, None if places is self._free else lender)
 
         def body() -> None:
             try:
@@ -189,16 +191,23 @@ class Threads:
         except RuntimeError:  # the system has no more threads
             place.leave()
             raise
+        LENDER.set(place)
         try:
             yield outcome
         except BaseException as error:
             outcome.add_done_callback(functools.partial(log_late, name, error))  # nobody takes it any more
             raise
         finally:
+            LENDER.set(lender)
             channel.stop()
             place.expect()
 
-    async def _wait_for_place(self, name: str, patience: float) -> None:
+    def _places_for(self, lender: _Place | None) -> asyncio.Semaphore:
+        if lender is not None and not lender.over and (self._free.locked() or not lender.lent.locked()):
+            return lender.lent
+        return self._free
+
+    async def _wait_for_place(self, places: asyncio.Semaphore, name: str, patience: float) -> None:
         if not self._short:  # one line until a thread is free again, not one for each call
             self._short = True
             logger.warning(
@@ -209,7 +218,7 @@ class Threads:
             )
         try:
             async with asyncio.timeout(patience):
-                await self._free.acquire()
+                await places.acquire()
         except TimeoutError:
             raise NoThread(
                 f"No thread was free for {patience:.3g} seconds: as many plain functions as this server takes are "
@@ -217,14 +226,24 @@ class Threads:
             ) from None
 
 
-class _Place:
-    """One of the places of `Threads`: free when its thread has really ended, and counted as abandoned until then."""
+LENDER: contextvars.ContextVar[_Place | None] = contextvars.ContextVar("mcp_app.lender", default=None)
+"""The place of the thread that this task works for."""
 
-    def __init__(self, threads: Threads, loop: asyncio.AbstractEventLoop, name: str) -> None:
+
+class _Place:
+    """One of the places of `Threads`: free when its thread has really ended, and counted as abandoned until then.
+
+    While its thread waits for the loop, it is lent to a thread that works there for it: `lent` is one place. Else all
+    places could be of functions that wait for one. The place is free when the borrower's thread has ended as well.
+    """
+
+    def __init__(self, threads: Threads, loop: asyncio.AbstractEventLoop, name: str, lender: _Place | None) -> None:
         self.name = name
+        self.lent = asyncio.Semaphore(1)
+        self._lender = lender
         self._threads = threads
         self._loop = loop
-        self._over = False
+        self.over = False
         self._abandoned = False
         self._timer: asyncio.TimerHandle | None = None
 
@@ -235,18 +254,31 @@ class _Place:
             pass  # the loop is closed: there is no count any more
 
     def leave(self) -> None:
-        self._over = True
+        self.over = True
         if self._timer is not None:
             self._timer.cancel()
         threads = self._threads
         del threads._places[self]
         threads.abandoned -= self._abandoned
-        threads._free.release()
+        if not self.lent.locked():
+            self._free()
         threads._short = threads._short and threads._free.locked()
         threads._changed.set()
 
+    def _free(self) -> None:
+        if self._lender is None:
+            self._threads._free.release()
+        else:
+            self._lender._take_back()
+
+    def _take_back(self) -> None:
+        if self.over:
+            self._free()
+        else:
+            self.lent.release()
+
     def expect(self) -> None:
-        if not self._over:
+        if not self.over:
             self._timer = self._loop.call_later(ABANDON_AFTER, self._abandon)
 
     def _abandon(self) -> None:

@@ -74,6 +74,7 @@ class Metrics:
         yield from _metric("mcp_app_tasks_promoted_total", "counter", "Of those, at the cap.", self.promoted.value)
         yield from _metric("mcp_app_runs_started_total", "counter", "Runs started.", runs.started)
         yield from _labelled("mcp_app_runs_ended_total", "Runs ended, by how.", "code", runs.ended)
+        yield from _steps("mcp_app_steps_ended_total", runs.steps)
         yield from _metric("mcp_app_runs_working", "gauge", "Runs being worked on now.", runs.working)
         queued = runs.queues.waiting
         yield from _metric("mcp_app_runs_queued", "gauge", "Runs waiting for others of their tool.", queued)
@@ -105,6 +106,13 @@ class Metrics:
 
 def _metric(name: str, kind: str, meaning: str, value: float) -> Iterator[str]:
     yield f"# HELP {name} {meaning}\n# TYPE {name} {kind}\n{name} {value}\n"
+
+
+def _steps(name: str, ended: dict[tuple[str, str], int]) -> Iterator[str]:
+    """A tool's name needs no escape in a label."""
+    yield f"# HELP {name} Tools called by tools and ended, by tool and how.\n# TYPE {name} counter\n"
+    for (tool, code), count in sorted(ended.items()):
+        yield f'{name}{{tool="{tool}",code="{code}"}} {count}\n'
 
 
 def _labelled(name: str, meaning: str, label: str, values: dict[str, int]) -> Iterator[str]:

@@ -81,10 +81,10 @@ class Server:
     ) -> None:
         settings = Settings(secret=None if secret is None else SecretStr(secret))
         log = MemoryLog()
-        self.runs = Runs(settings, log)
-        made = [each if isinstance(each, Tool) else tool(each) for each in tools]
+        registry = Registry([each if isinstance(each, Tool) else tool(each) for each in tools])
+        self.runs = Runs(settings, log, registry)
         self.endpoint = Endpoint(
-            settings, Registry(made), load_manifest(None), self.runs, log, Resources(resources), Prompts(prompts)
+            settings, registry, load_manifest(None), self.runs, log, Resources(resources), Prompts(prompts)
         )
 
     async def request(

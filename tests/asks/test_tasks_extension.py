@@ -176,6 +176,25 @@ async def test_an_answer_that_does_not_fit_is_asked_for_again_under_another_key(
     assert (await peer.until(task))["result"]["content"][0]["text"] == "Ann and Bob"
 
 
+async def test_a_step_of_a_task_asks_by_a_key_of_its_own(client: Callable[..., Client]) -> None:
+    async def ask(ctx: Context) -> str:
+        return (await ctx.ask(Name, "Your name?")).name
+
+    asking = tool(ask)
+
+    @tool(task="must")
+    async def outer(ctx: Context) -> str:
+        own = await ctx.ask(Name, "And you?")
+        return f"{own.name} and {await ctx.call(asking)}"
+
+    peer = client(outer)
+    task = (await peer.call("outer"))["taskId"]
+    for key, name in (("ask-1", "Ann"), ("ask/ask-1", "Bob")):
+        assert list((await peer.until(task, "input_required"))["inputRequests"]) == [key]
+        await peer.ask("update", task, inputResponses={key: accepted(name=name)})
+    assert (await peer.until(task))["result"]["content"][0]["text"] == "Ann and Bob"
+
+
 async def test_failures(client: Callable[..., Client]) -> None:
     peer = client(failing, overdue)
     told = await peer.until((await peer.call("failing"))["taskId"])

@@ -15,7 +15,7 @@ from asks_stage import SECONDS, Server
 from mcp_app import Context, ToolError
 from mcp_app.asking import Asker
 from mcp_app.asking.questions import Questions
-from mcp_app.authoring import context
+from mcp_app.authoring import caller
 
 Make = Callable[..., Server]
 
@@ -93,7 +93,7 @@ async def test_threads_that_are_first_together_make_once_what_is_made_once(
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda n: ctx.wait(ctx.once("k", lambda: made.append(n))), range(2)))
 
-    monkeypatch.setattr(context, "Questions", Slow)
+    monkeypatch.setattr(caller, "Questions", Slow)
     assert (await serve(many).plain("many")).status == 200
     assert len(made) == 1
 

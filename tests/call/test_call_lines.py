@@ -33,6 +33,16 @@ CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\
         ('{"type":"progress","data":"ü"}', 'progress - "ü"'),
         ('{"type":"log","data":{"level":"warning","message":"slow"}}', 'log warning "slow"'),
         ('{"type":"complete","data":{"a":1},"metadata":{"duration_ms":1834,"events":9}}', 'complete 1.834s {"a":1}'),
+        (
+            '{"type":"progress","data":{"message":"m"},"metadata":{"progress":25,"total":100,"path":["fetch","parse"]}}',
+            'progress 25/100@fetch/parse {"message":"m"}',
+        ),
+        ('{"type":"progress","data":1,"metadata":{"path":["fetch"]}}', "progress -@fetch 1"),
+        (
+            '{"type":"log","data":{"level":"info","message":"m"},"metadata":{"path":["a b\\u001b"]}}',
+            r'log info@a_b\x1b "m"',
+        ),
+        ('{"type":"progress","data":1,"metadata":{"path":"fetch"}}', "progress - 1"),
         ('{"type":"complete"}', "complete - null"),
         (
             '{"type":"error","error":{"code":"time_cap","message":"Too long.","hint":"h"}}',

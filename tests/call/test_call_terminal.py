@@ -29,6 +29,18 @@ async def test_steps_are_lines_above_a_bar_and_the_result_stands_below(server: L
     assert shown.text.rindex("\x1b[?25h") > shown.text.rindex("\x1b[?25l")  # and gave it back
 
 
+async def test_what_comes_from_a_step_stands_behind_its_name(server: LiveServer) -> None:
+    async with terminal(server.url + PATH, "workflow") as shown:
+        assert await shown.end() == 0
+
+    lines = [line.rstrip() for line in shown.plain.replace("\r", "\n").split("\n") if line.strip()]
+    assert [line.split(" s ", 1)[1] for line in lines if re.match(r" +\d+\.\d s ", line)] == [
+        "fetch  page 1",
+        r"scan/look\x1b[31m  ✓ dns",
+    ]
+    assert "fetch  info: slow" in lines
+
+
 @pytest.mark.parametrize("how", ["--full", "--http1"])
 async def test_nothing_a_tool_says_reaches_the_terminal_as_a_command(server: LiveServer, how: str) -> None:
     async with terminal(server.url + PATH, "scan", how) as shown:

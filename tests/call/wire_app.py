@@ -119,6 +119,13 @@ STREAMS: dict[str, list[bytes]] = {
             data={"grade": "Z", "score": 10**400, "steps": [{"step": {}}], "list": [1, {"a": []}], "deep": {"b": {}}},
         ),
     ],
+    "workflow": [
+        started(),
+        message("progress", data={"message": "page 1"}, metadata={"progress": 25, "total": 100, "path": ["fetch"]}),
+        message("progress", data={"step": "dns", "status": "ok"}, metadata={"path": ["scan", "look\x1b[31m"]}),
+        message("log", data={"level": "info", "message": "slow"}, metadata={"path": ["fetch"]}),
+        message("complete", data="done"),
+    ],
     "fails": [started(), message("error", error=error("tool_failed"))],
     "capped": [started(), message("progress", data=1), message("error", error=error("time_cap"))],
     "stopped": [started(), message("error", error=error("shutdown"))],

@@ -110,6 +110,19 @@ def test_fastapi_app(tmp_path: Path) -> None:
         nobody.close()
 
 
+def test_workflow(tmp_path: Path) -> None:
+    with process(str(ROOT / "examples/workflow.py"), cwd=tmp_path) as server:
+        seen = events(server.url, "survey", kinds=["rock", "gas", "ice"])
+        alone = events(server.url, "describe", counts=[{"kind": "rock", "planets": 4, "moons": 3}])
+    steps = [(event["metadata"]["path"], event["metadata"]["progress"]) for event in seen[1:-1]]
+    numbers = [number for _, number in steps]
+    assert [path for path, _ in steps] == [["planets"], ["rock"], ["gas"], ["ice"], ["describe"]]
+    assert numbers == sorted(numbers)
+    assert (numbers[0], numbers[-1]) == (40, 100)
+    assert seen[-1]["data"] == ("rock: 4 planets, 3 moons; gas: 2 planets, 375 moons; ice: 2 planets, 45 moons")
+    assert alone[-1]["data"] == "rock: 4 planets, 3 moons"
+
+
 def test_long_job(tmp_path: Path) -> None:
     with process(str(ROOT / "examples/long_job.py"), cwd=tmp_path) as server:
         call = {"tool": "estimate_pi", "params": {"samples": 200_000, "seed": 7}}

@@ -102,4 +102,13 @@ def tools(stage: Stage) -> list[Tool]:
         given = {"text": text, "whole": whole, "real": real, "yes": yes, "mode": mode, "maybe": maybe}
         return given | {"names": names, "numbers": numbers, "extra": extra and extra.model_dump(), "either": either}
 
-    return [walk, change, hostile, fails, flood, shapes]
+    @tool(read_only=True)
+    async def travel(ctx: Context) -> str:
+        """Walk twice."""
+        for start, name in ((0, "there"), (50, "back")):
+            part = ctx.part(start, start + 50, name)
+            await part.call(walk, count=1)
+            await part.partial({"step": "arrived", "status": "ok"})
+        return "home"
+
+    return [walk, change, hostile, fails, flood, shapes, travel]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from typing import Any
 
@@ -48,6 +49,21 @@ async def test_steps_bar_and_result_appear_as_they_happen(site: Site, visitor: V
     protocols = await page.evaluate("performance.getEntriesByType('resource').map((entry) => entry.nextHopProtocol)")
     assert set(protocols) == {"h2"}
     await expect(page.locator("#protocol")).to_have_text("HTTP/2")
+
+
+async def test_what_a_called_tool_sends_is_shown_with_its_name(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    site.stage.release(2)
+    await run(page, "travel")
+    await expect(page.locator("#progress")).to_have_attribute("value", "0.5")
+    await expect(page.locator("#log > li")).to_contain_text(["there"])
+    await expect(page.locator("#messages > li .tag")).to_have_text(["there"])
+    await expect(page.locator("#steps > li h4 .tag")).to_have_text(["there"])
+    await expect(page.locator("#newest")).to_have_text("there · arrived")
+    site.stage.release(2)
+    await phase(page, "done")
+    await expect(page.locator("#progress-text")).to_have_text("100 %")
+    await expect(page.locator("#messages > li")).to_have_text([re.compile("there.*step 1"), re.compile("back.*step 1")])
 
 
 async def test_a_second_run_starts_clean(site: Site, visitor: Visitor) -> None:

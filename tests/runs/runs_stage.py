@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mcp_app.authoring.tool import Tool
+from mcp_app.authoring.tool import Registry, Tool
 from mcp_app.authoring.tool_decorator import tool
 from mcp_app.config.settings import Settings
 from mcp_app.eventlog.memory import MemoryLog
@@ -42,12 +42,12 @@ class SlowLog(MemoryLog):
 
 
 class Stage:
-    """Runs of this test. `log` is the one they write."""
+    """Runs of this test. `log` is the one they write, `tools` those that are called by name."""
 
-    def __init__(self, log: MemoryLog | None = None, **settings: Any) -> None:
+    def __init__(self, log: MemoryLog | None = None, tools: Sequence[Tool] = (), **settings: Any) -> None:
         self.log = MemoryLog() if log is None else log
         self.settings = Settings(**settings)
-        self.runs = Runs(self.settings, self.log)
+        self.runs = Runs(self.settings, self.log, Registry(tools))
 
     async def start(
         self,

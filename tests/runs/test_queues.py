@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from loop_clock import on_loop_clock
+from pydantic import AfterValidator
 from runs_stage import Stage, read_to_end, settle, shown, take
 
 from mcp_app import Context, tool
 from mcp_app.authoring.at_once import AtOnce
 from mcp_app.authoring.tool import Tool
 from mcp_app.protocol.errors import Cancelled, QueueFull, ToolFailed
-from mcp_app.protocol.policy import PLAIN_DETACHED
+from mcp_app.protocol.policy import PLAIN_DETACHED, PLAIN_POST
 from mcp_app.runs.queues import Queues, Ticket
 
 TWO = AtOnce(2, waiting=2)
@@ -264,6 +265,25 @@ async def test_whoever_ends_in_any_way_makes_room() -> None:
 
 
 @on_loop_clock
+async def test_a_call_whose_validator_fails_makes_room() -> None:
+    def broken(value: int) -> int:
+        raise LookupError("a defect of the author's")
+
+    @tool(at_once=1)
+    async def alone(n: Annotated[int, AfterValidator(broken)]) -> int:
+        return n
+
+    @tool
+    async def calls(ctx: Context) -> int:
+        return await ctx.call(alone, n=1)
+
+    async with Stage() as stage:
+        for made, arguments in ((alone, alone.arguments({"n": 1})), (calls, {})):
+            run = await stage.runs.start(made, arguments, PLAIN_POST, principal="anonymous", headers={})
+            assert shown((await read_to_end(run.attach()))[-1])["data"]["message"] == "The tool alone failed."
+        assert stage.runs.queues._queues == {}
+
+
 async def test_who_cannot_wait_is_refused_before_it_starts() -> None:
     async with Stage() as stage:
         work = Work(at_once=1, waiting=0, per="domain")

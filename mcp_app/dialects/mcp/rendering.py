@@ -16,7 +16,7 @@ from ...protocol.mcp.rpc_error import rpc_error
 from ...web.frames import Rendering
 from .filtering import Filtered
 
-_PROGRESS, _PARTIAL = EventType.PROGRESS, EventType.PARTIAL
+_PROGRESS, _PARTIAL, _STEP = EventType.PROGRESS, EventType.PARTIAL, EventType.STEP
 _FRAME = sse.frame(b"%b")  # a message has one line
 _WHITESPACE = b"\n"
 _ID = b"id: %b/%d\n%b"  # stream, number, frame
@@ -52,7 +52,7 @@ class RpcRendering:
         for entry in entries:
             frame = _FRAME % message(entry)
             kind = entry.event.type
-            if kind is _PROGRESS or kind is _PARTIAL:
+            if kind is _PROGRESS or kind is _PARTIAL or kind is _STEP:
                 self._progress_at = now
             elif now - self._progress_at >= self._interval and not entry.event.last:
                 frame += self._keepalive()

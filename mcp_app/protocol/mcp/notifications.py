@@ -40,6 +40,10 @@ class Notifications:
             return progress.partial(event, _line(event))
         if kind is EventType.LOG:
             return self._log(event)
+        if kind is EventType.STEP:
+            if self.info.progress_token is None:
+                return None
+            return (self._progress or self._new_progress()).step(event, _line(event))
         if kind is EventType.ASK:  # a request to the client, sent on the same stream
             message = decode(event.data)
             if "id" not in message:  # the notification that an elicitation is complete
@@ -66,7 +70,10 @@ class Notifications:
         if minimum is None or _SEVERITY[line["level"]] < _SEVERITY[minimum]:
             return None
         data = line["message"] if "data" not in line else {"message": line["message"], "data": line["data"]}
-        return jsonrpc.notification("notifications/message", encode({"level": line["level"], "data": data}))
+        params = {"level": line["level"], "data": data}
+        if event.metadata:  # of a step, which is the logger
+            params["logger"] = "/".join(decode(event.metadata)["path"])
+        return jsonrpc.notification("notifications/message", encode(params))
 
 
 def _line(event: Event) -> str:

@@ -37,11 +37,12 @@ class Progress:
     `counts`: the tool cannot report numbers, so that notifications are counted.
     """
 
-    __slots__ = ("_counts", "_head", "_meta", "_reported", "_total", "_value")
+    __slots__ = ("_counts", "_head", "_meta", "_reported", "_step_meta", "_total", "_value")
 
     def __init__(self, token: str | int, namespace: str, *, counts: bool = False) -> None:
         self._head = jsonrpc.notification(_METHOD, encode({"progressToken": token}))[: -len("}}")]
         self._meta = b'"_meta":{%b:' % encode(f"{namespace}partial")
+        self._step_meta = b'"_meta":{%b:' % encode(f"{namespace}step")
         self._counts = counts
         self._value: float | None = None
         self._total: float | None = None
@@ -50,24 +51,38 @@ class Progress:
     def reported(self, event: Event) -> bytes:
         """The progress of `ctx.progress`: its numbers, and its message if there is one."""
         message = event.data[_BEFORE_MESSAGE:-1]
+        metadata: dict[str, Any] = decode(event.metadata) if event.metadata else {}
         if message in _NO_MESSAGES:
-            return b"%b,%b}}" % (self._head, self._numbers(event))
+            return b"%b,%b}}" % (self._head, self._numbers(event, metadata))
         if not message.startswith(b'"'):  # the author passed another type than str: a message must be a string
             message = encode(message.decode())
-        return b'%b,%b,"message":%b}}' % (self._head, self._numbers(event), message)
+        if (path := metadata.get("path")) is not None:
+            message = encode(_of_step(path, decode(message)))
+        return b'%b,%b,"message":%b}}' % (self._head, self._numbers(event, metadata), message)
 
     def partial(self, event: Event, line: str) -> bytes:
         """A part of the result: `line` as the message, and the complete data in `_meta`."""
+        metadata: dict[str, Any] = decode(event.metadata) if event.metadata else {}
+        return self._with_data(event, metadata, line, self._meta, event.data)
+
+    def step(self, event: Event, line: str) -> bytes:
+        """What a tool that this one called sent as a part of its own result, which is none of this one's."""
+        metadata: dict[str, Any] = decode(event.metadata)
+        path = metadata["path"]
+        data = b'{"path":%b,"data":%b}' % (encode(path), event.data)
+        return self._with_data(event, metadata, _of_step(path, line), self._step_meta, data)
+
+    def _with_data(self, event: Event, metadata: dict[str, Any], line: str, meta: bytes, data: bytes) -> bytes:
         message = b',"message":%b' % encode(line) if line else b""
-        return b"%b,%b%b,%b%b}}}" % (self._head, self._numbers(event), message, self._meta, event.data)
+        return b"%b,%b%b,%b%b}}}" % (self._head, self._numbers(event, metadata), message, meta, data)
 
     def keepalive(self, message: str) -> bytes:
         """Progress for a tool that reports none now."""
         return b'%b,%b,"message":%b}}' % (self._head, self._increased(), encode(message))
 
-    def _numbers(self, event: Event) -> bytes:
-        """`progress` and `total` as members of an object: the tool's own number if it is larger than the last one."""
-        numbers: dict[str, Any] = decode(event.metadata) if event.metadata else {}
+    def _numbers(self, event: Event, numbers: dict[str, Any]) -> bytes:
+        """`progress` and `total` as members of an object: the tool's own number if it is larger than the last one.
+        `numbers` is the event's metadata."""
         if (progress := numbers.get("progress")) is None:
             return self._increased(numbers.get("total"))
         self._total = total = numbers.get("total")
@@ -75,8 +90,9 @@ class Progress:
             return self._increased(total)
         self._value = progress
         self._reported = True
-        # An event without a shape of its own has no other members.
-        return event.metadata[1:-1] if event.shape is Shape.VALUE else _members(progress, total)
+        # An event without a shape of its own, and of no step, has no other members.
+        only = event.shape is Shape.VALUE and "path" not in numbers
+        return event.metadata[1:-1] if only else _members(progress, total)
 
     def _increased(self, total: float | None = None) -> bytes:
         """The next number without one of the tool's; the total is the tool's last one, unless that is reached."""
@@ -90,6 +106,12 @@ class Progress:
         if total is None and self._total is not None and self._value <= self._total:
             total = self._total
         return _members(self._value, total)
+
+
+def _of_step(path: list[str], line: str) -> str:
+    """A line for people, of the step at that path."""
+    steps = "/".join(path)
+    return f"{steps}: {line}" if line else steps
 
 
 def _members(progress: float, total: float | None) -> bytes:

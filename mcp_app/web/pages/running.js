@@ -93,7 +93,7 @@ export class Running {
     if (message === null) return;
     if (message.type === "started") view.started(message.metadata ?? {});
     else if (message.type === "progress") view.progress(message);
-    else if (message.type === "log") view.logLine(message.data);
+    else if (message.type === "log") view.logLine(message);
     else if (message.type === "heartbeat") view.gauges.heartbeat();
     else if (message.type === "complete") view.complete(message);
     else if (message.type === "error") this.end(message.error ?? { code: "error", message: "The server gave no reason." });

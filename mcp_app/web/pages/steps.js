@@ -8,6 +8,7 @@ import { leadOf, table } from "./value.js";
 import { seconds } from "./words.js";
 
 const MAX_TEXT = 2000; // characters of one line of words
+const MAX_PATH = 200; // of it, of all its names
 const RAW_TEXT = 2000; // characters of one raw event that are shown
 
 /** A step's heading, what it says of itself in a word and in words, and the rest of it. */
@@ -23,17 +24,23 @@ export function stepOf({ data, metadata = {} }, n) {
   return { title: key === undefined ? `Step ${n}` : cut(data[key], 300), words: data[words], state: data[state], rest };
 }
 
+/** The names of the tools that this one called, down to the one that sent the event; empty for the tool itself. */
+export function pathOf({ metadata }) {
+  return Array.isArray(metadata?.path) ? cut(metadata.path.map(String).join(" › "), MAX_PATH) : "";
+}
+
 /** Whether a step is a sentence and nothing else: a list of cards of those is noise. */
 export function isMessage({ words, state, rest, blocks }) {
   return words === undefined && state === undefined && blocks === undefined && rest.length === 0;
 }
 
-export function stepCard({ title, words, state, rest, blocks, at }) {
+export function stepCard({ title, words, state, rest, blocks, path, at }) {
   const card = el("li", "step");
   const head = el("div", "row");
   const heading = el("h4", "", title);
   const status = state === undefined ? null : statusOf(state);
   if (status !== null) card.dataset.tone = status.tone;
+  if (path !== "") heading.prepend(from(path), " ");
   if (state !== undefined) heading.append(" ", status === null ? el("span", "tag", state) : badge(status, state));
   head.append(heading, clock(at));
   card.append(head);
@@ -43,16 +50,17 @@ export function stepCard({ title, words, state, rest, blocks, at }) {
   return card;
 }
 
-export function messageRow({ title, at }) {
+export function messageRow({ title, path, at }) {
   const row = el("li");
-  row.append(clock(at), el("span", "text", title));
+  row.append(clock(at), ...(path === "" ? [] : [from(path)]), el("span", "text", title));
   return row;
 }
 
-export function logRow({ level, text, at }) {
+export function logRow({ level, text, path, at }) {
   const row = el("li");
   row.dataset.level = level;
-  row.append(clock(at), el("span", "level", cut(level, 20)), el("span", "text", cut(text, MAX_TEXT)));
+  const named = path === "" ? [] : [from(path)];
+  row.append(clock(at), el("span", "level", cut(level, 20)), ...named, el("span", "text", cut(text, MAX_TEXT)));
   return row;
 }
 
@@ -78,6 +86,11 @@ export function errorBody(error) {
 
 export function textOf(value) {
   return typeof value === "string" ? value : stringify(value ?? null);
+}
+
+/** The tool that this one called, and that sent what stands beside it. */
+function from(path) {
+  return el("span", "tag", path);
 }
 
 /** When it came, in the run's time; nothing where that is not known, as of a run that was come back to. */

@@ -6,7 +6,7 @@ import { cut, el } from "./element.js";
 import { stringify } from "./exact.js";
 import { Gauges } from "./gauges.js";
 import { drawResult, gradeOf } from "./report.js";
-import { errorBody, isMessage, logRow, messageRow, rawRow, stepCard, stepOf, textOf } from "./steps.js";
+import { errorBody, isMessage, logRow, messageRow, pathOf, rawRow, stepCard, stepOf, textOf } from "./steps.js";
 import { number, plural, seconds, share } from "./words.js";
 
 const DRAW_MS = 60; // one drawing for all that arrived meanwhile: a flood must not cost a layout per event
@@ -91,20 +91,24 @@ export class RunView {
     const { progress, total } = event.metadata ?? {};
     const [done, all] = [progress, total].map((one) => (one === undefined || one === null ? NaN : Number(one)));
     if (!Number.isNaN(done)) this.gauges.bar(done, all);
-    const step = { ...stepOf(event, this.stepCount), at: this.now() };
+    const path = pathOf(event);
+    const step = { ...stepOf(event, this.stepCount), path, at: this.now() };
     if (this.streamed.size < KEPT.steps && !isMessage(step)) this.streamed.add(stringify(event.data));
     const isEmpty = event.data !== null && typeof event.data === "object" && Object.keys(event.data).length === 0;
-    if (isEmpty && !Number.isNaN(done)) return; // only the bar has moved
-    this.gauges.newest(step.words === undefined ? step.title : `${step.title}: ${step.words}`);
+    if (isEmpty && (path !== "" || !Number.isNaN(done))) return; // only the bar has moved
+    const title = path === "" ? step.title : `${path} · ${step.title}`;
+    this.gauges.newest(step.words === undefined ? title : `${title}: ${step.words}`);
     this.enqueue(isMessage(step) ? "messages" : "steps", step);
     const now = performance.now();
     if (now - this.saidAt < SAY_MS) return;
     this.saidAt = now;
-    this.say(Number.isNaN(all) ? step.title : `${step.title}, ${share(done, all)}`);
+    this.say(Number.isNaN(all) ? title : `${title}, ${share(done, all)}`);
   }
 
-  logLine(data) {
-    this.enqueue("log", { level: String(data?.level ?? "info"), text: textOf(data?.message), at: this.now() });
+  logLine(event) {
+    const { data } = event;
+    const line = { level: String(data?.level ?? "info"), text: textOf(data?.message) };
+    this.enqueue("log", { ...line, path: pathOf(event), at: this.now() });
   }
 
   rawEvent(id, data) {

@@ -1,0 +1,42 @@
+"""`Host`: what all runs of one register share, and the tools that they call. Nothing is done here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..aio.deadlines import Deadlines
+from ..authoring.tool import Registry
+from ..eventlog import EventLog
+from .dependencies import Dependencies
+from .memory import Memory
+from .queues import Queues
+from .results import Bounds
+from .threads import Threads
+
+if TYPE_CHECKING:
+    from .run import Run
+
+
+class Host(NamedTuple):
+    """`tools` are those that tools call by name; `steps` counts those calls, by tool and by how they ended.
+
+    `expiries` are the moments at which runs end by themselves. `lingering` are those that wait for their reader to come
+    back, whose reader left first before the others. `on_end` is called with a run whose last event is in the log,
+    `on_idle` with one that has ended and that nobody reads any more.
+    """
+
+    log: EventLog
+    tools: Registry
+    threads: Threads
+    queues: Queues
+    dependencies: Dependencies
+    memory: Memory
+    bounds: Bounds
+    steps: Counter[tuple[str, str]]
+    expiries: Deadlines[Run]
+    lingering: dict[Run, None]
+    linger_seconds: float
+    on_end: Callable[[Run], None]
+    on_idle: Callable[[Run], None]

@@ -1,0 +1,84 @@
+"""One call of a tool by another: its caller, its deadline, its events as those of the function that made the call.
+
+What is called, and what comes of it, is in children.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+
+from ..asking.questions import Questions
+from ..authoring.caller import Caller
+from ..authoring.parts import Part
+from ..authoring.tool import Tool
+from ..protocol.event import Event
+from .sends import Emit
+
+
+class StepCaller(Caller):
+    """The caller of a tool that another one called: the run's own, by way of that one."""
+
+    __slots__ = ("_own_reason", "_step", "parent")
+
+    is_step = True
+
+    def __init__(self, parent: Caller, step: str, deadline: float) -> None:
+        self.parent = parent
+        self._step = step
+        super().__init__(
+            principal=parent.principal,
+            headers=parent.headers,
+            deadline=deadline,
+            clock=parent.clock,
+            asker=parent.asker,
+            trace=parent.trace,
+        )
+
+    @property
+    def reason(self) -> str | None:
+        """Why it was ended, or what it works for."""
+        return self._own_reason or self.parent.reason
+
+    @reason.setter
+    def reason(self, reason: str | None) -> None:
+        self._own_reason = reason
+
+    def _new_questions(self) -> Questions:
+        return self.parent.questions.of_step(self._step)
+
+
+class Step:
+    """One call that is being worked on. `path` are the names of the steps from the run down to it; `events` counts what
+    it sends."""
+
+    __slots__ = ("_emit", "began", "caller", "events", "part", "path", "tool")
+
+    def __init__(self, tool: Tool, part: Part, above: tuple[str, ...], caller: Caller, emit: Emit) -> None:
+        self._emit = emit
+        self.tool = tool
+        self.part = part
+        self.path = (*above, *part.path)
+        self.events = 0
+        self.began = caller.clock()
+        limit = math.inf if tool.time_limit is None else self.began + tool.time_limit
+        self.caller = StepCaller(caller, part.path[-1], min(caller.deadline, limit))
+
+    async def emit(self, events: Sequence[Event]) -> None:
+        """Send the events as those of the function that made the call."""
+        self.events += len(events)
+        await self._emit([self.part.event(event) for event in events])
+
+    def timer(self) -> asyncio.Timeout:
+        """Ends the step at its own time limit, if that comes before the run's end."""
+        own = self.caller.deadline < self.caller.parent.deadline
+        return asyncio.timeout(self.caller.deadline - self.began if own else None)
+
+    def is_cancelled(self, error: BaseException) -> bool:
+        """Whether this is the end of a step that somebody has cancelled, or whose run is over. A CancelledError that
+        the tool raises by itself is a failure."""
+        if not isinstance(error, asyncio.CancelledError):
+            return isinstance(error, GeneratorExit)
+        task = asyncio.current_task()
+        return self.caller.reason is not None or (task is not None and task.cancelling() > 0)
