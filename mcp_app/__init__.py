@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .app import create_app
     from .asking import Declined, MissingCapability, NoAnswer, Root, Sample, Titled, Visit, Visits
+    from .authoring.around import Around, Call, Proceed, around
     from .authoring.completion import complete
     from .authoring.content import Annotations, Audio, EmbeddedResource, File, Image, ResourceLink, Text
     from .authoring.context import Context
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Annotations",
+    "Around",
     "Audio",
+    "Call",
     "Context",
     "Declined",
     "Depends",
@@ -42,6 +45,7 @@ __all__ = [
     "Message",
     "MissingCapability",
     "NoAnswer",
+    "Proceed",
     "Prompt",
     "Prompts",
     "Registry",
@@ -61,6 +65,7 @@ __all__ = [
     "UnknownResource",
     "Visit",
     "Visits",
+    "around",
     "asgi_app",
     "blueprint",
     "complete",
@@ -75,6 +80,7 @@ __all__ = [
 
 _MODULES = {
     "asking": ("Declined", "MissingCapability", "NoAnswer", "Root", "Sample", "Titled", "Visit", "Visits"),
+    "authoring.around": ("Around", "Call", "Proceed", "around"),
     "authoring.completion": ("complete",),
     "authoring.content": ("Annotations", "Audio", "EmbeddedResource", "File", "Image", "ResourceLink", "Text"),
     "authoring.context": ("Context",),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from quart import Quart
 
+from .authoring.around import Around, in_order
 from .authoring.prompt import Prompt, Prompts
 from .authoring.resource import Resource, Resources
 from .authoring.source import check_sendable
@@ -29,6 +30,7 @@ def create_app(
     prompts: Iterable[Prompt] = (),
     manifest: Manifest | Path | None = None,
     instructions: str | None = None,
+    around: Iterable[Around] = (),
     lane: bool = True,
 ) -> Quart:
     """Create the application, to be served by Hypercorn.
@@ -39,6 +41,7 @@ def create_app(
         A Registry, Resources or Prompts is not copied: later additions and removals take effect.
     manifest: mcp.json or its path; by default that in the working directory, else the one that comes with the package.
     instructions: what the models that use the server are told of it as a whole; by default those in mcp.json.
+    around: functions around every call of a tool, made by `@around`; the first is outermost.
     lane: whether requests for our paths bypass Quart, for about half of the cost. An application with the lane refuses
         what Quart would run for these requests (functions before and after a request, error handlers, signal receivers,
         sessions, ...): RuntimeError, when it is added or at the start. Without the lane all of Quart's hooks run.
@@ -57,6 +60,7 @@ def create_app(
         resources if isinstance(resources, Resources) else Resources(resources),
         prompts if isinstance(prompts, Prompts) else Prompts(prompts),
         manifest.card.instructions if instructions is None else instructions or None,
+        in_order(around),
     )
     app = (LaneApplication if lane else Application)(table(server.manifest), _respond(server))
     app.extensions["mcp_app"] = server

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from .authoring.around import Around
 from .authoring.completion import plans
 from .authoring.dependencies import Plan
 from .authoring.lengths import cut_short
@@ -44,6 +45,7 @@ class Server:
     resources: Resources
     prompts: Prompts
     instructions: str | None = None
+    arounds: tuple[Around, ...] = ()
     endpoint: Endpoint | None = None
 
     @property
@@ -83,7 +85,7 @@ class Life:
         for each in (*retired(os.environ), *unknown(os.environ), *server.cut_by_clients()):
             logger.warning("%s", each)
         log = MemoryLog()
-        runs = self._runs = Runs(server.settings, log, server.registry)
+        runs = self._runs = Runs(server.settings, log, server.registry, server.arounds)
         try:
             runs.watch.start()
             await runs.dependencies.shared.start(server.plans())

@@ -12,6 +12,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from .authoring.around import Around
 from .authoring.prompt import Prompt, Prompts
 from .authoring.resource import Resource, Resources
 from .authoring.tool import Registry, Tool
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 Message = MutableMapping[str, Any]
 """A scope, or a message, as Starlette and FastAPI type it."""
 
-Offered = str | PathLike[str] | Tool | Resource | Prompt | Registry | Resources | Prompts
+Offered = str | PathLike[str] | Tool | Resource | Prompt | Around | Registry | Resources | Prompts
 """What names tools: `FILE.py`, `module` or either with `:NAME`, as `mcp-app serve` takes them; or the things
 themselves."""
 
@@ -128,7 +129,7 @@ def _server(offered: tuple[Offered, ...], settings: Settings | None) -> Server:
     if not offered:
         raise TypeError('what is to be offered? Name a file of tools, "tools.py", or give tools')
     named = [_named(each) if isinstance(each, str | PathLike) else each for each in offered]
-    tools, resources, prompts, _ = definitions.load(*named)
+    tools, resources, prompts, arounds, _ = definitions.load(*named)
     manifest = load_manifest()
     own = definitions.instructions(*(each for each in named if isinstance(each, str)))
     return Server(
@@ -138,6 +139,7 @@ def _server(offered: tuple[Offered, ...], settings: Settings | None) -> Server:
         resources,
         prompts,
         manifest.card.instructions or own,
+        arounds,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ..asking import Asker, NullAsker
 from ..asking.questions import Questions
@@ -46,16 +46,17 @@ class Caller:
 
     `deadline` is a time.monotonic() value, in seconds. `reason` is set when the run is ended. `asker` sends questions
     to the caller, `calls` calls other tools; each is None if that is impossible. `asked` are the questions and calls
-    that have no answer yet, also those that were never awaited.
+    that have no answer yet, also those that were never awaited. `dialect` is how the run was called.
     """
 
     __slots__ = (
-        *("_gauge", "_questions", "asked", "asker", "calls", "clock", "deadline", "headers"),
+        *("_gauge", "_questions", "asked", "asker", "calls", "clock", "deadline", "dialect"),
+        "headers",
         *("principal", "reason", "trace"),
     )
 
-    is_step: ClassVar[bool] = False
-    """Whether the function was called by another, and not by a client."""
+    path: tuple[str, ...] = ()
+    """The names of the steps that lead to the function; none where a client called it."""
 
     def __init__(
         self,
@@ -66,8 +67,10 @@ class Caller:
         clock: Callable[[], float],
         asker: Asker | None = None,
         trace: Trace = UNTRACED,
+        dialect: str = "plain",
     ) -> None:
         self.asker = asker
+        self.dialect = dialect
         self.calls: Callables | None = None
         self.principal = principal
         self.headers = headers

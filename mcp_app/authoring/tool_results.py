@@ -40,6 +40,14 @@ def encode_value(name: str, did: str, declared: DeclaredType | None, value: Any,
         raise ToolFailed(f"The tool {name} {did} what cannot be sent as JSON: {error}.") from error
 
 
+def declared_value(name: str, did: str, declared: DeclaredType | None, value: Any) -> Any:
+    """The same as Python's value, for code that called the tool. Raises ToolFailed for what is of another type."""
+    try:
+        return value if declared is None else declared.validated(value)
+    except NotDeclared as error:
+        raise ToolFailed(f"The tool {name} {did} what it does not declare: {error}.") from error
+
+
 def encode_beside(name: str, result: Result[Any]) -> bytes:
     """What the result of the tool `name` has beside its data; empty if there is nothing. Raises ToolFailed."""
     if isinstance(result.data, Result):

@@ -241,7 +241,7 @@ def application(arguments: argparse.Namespace) -> tuple[ASGIFramework, Server]:
                     "create_app(Settings(allow_anonymous=True), tools=[…])"
                 )
             return own, own.extensions["mcp_app"]
-        tools, resources, prompts, notes = (
+        tools, resources, prompts, arounds, notes = (
             definitions.load(*arguments.tools) if arguments.tools else definitions.empty()
         )
         if not arguments.tools or arguments.with_builtin:
@@ -258,6 +258,7 @@ def application(arguments: argparse.Namespace) -> tuple[ASGIFramework, Server]:
             prompts=prompts,
             manifest=manifest,
             instructions=manifest.card.instructions or definitions.instructions(*arguments.tools),
+            around=arounds,
         )
     except (ManifestError, ToolDefinitionError) as error:
         raise StartError(" ".join(str(error).split())) from error

@@ -1,4 +1,4 @@
-"""The tools, resources and prompts of files, modules and objects that are named, or the application of one.
+"""The tools, resources, prompts and arounds of files, modules and objects that are named, or the application of one.
 
 How a file is imported is in `toolfile`; nothing is served here. Errors are one line.
 """
@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from ..authoring.around import Around
 from ..authoring.catalogue import Catalogue
 from ..authoring.prompt import Prompt, Prompts
 from ..authoring.resource import Resource, Resources
@@ -24,6 +25,7 @@ class Definitions(NamedTuple):
     tools: Registry
     resources: Resources
     prompts: Prompts
+    arounds: tuple[Around, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -38,30 +40,44 @@ def load(*names: Any) -> Definitions:
 
     A name is a path that ends in .py or a module's dotted name; with `:NAME` behind it, only that object counts: a
     Registry, Resources or Prompts, a tool, or a list of these. If there is a Registry, Resources or Prompts, it is used
-    instead of a collected one: its module can then add and remove while the server runs.
+    instead of a collected one: its module can then add and remove while the server runs. Each Around of a module is for
+    all that is served, whatever is named of the module.
 
     Raises `ToolFileError`, with file and line if a module raises, and ToolDefinitionError for two of the same name.
     """
     tools: list[_Part[Registry]] = []
     resources: list[_Part[Resources]] = []
     prompts: list[_Part[Prompts]] = []
+    arounds: dict[Around, None] = {}
+    offers = False
     for given in names:
         name = given if isinstance(given, str) else _described(given)
+        own = _arounds(given)
         values = list({id(value): value for value in (_values(given) if given is name else [given])}.values())
-        if not any(isinstance(value, _OFFERED) for value in values):
+        offered = any(isinstance(value, _OFFERED) for value in values)
+        if not offered and (not own or (given is name and split(name)[1])):
             raise ToolFileError(_nothing(name))
+        offers |= offered
+        arounds |= dict.fromkeys(own)
         tools.append(_part(name, values, Registry, Tool, Registry))
         resources.append(_part(name, values, Resources, Resource, Resources))
         prompts.append(_part(name, values, Prompts, Prompt, Prompts))
     modules = [name for name in names if isinstance(name, str) and not split(name)[1]]
+    if names and not offers:
+        raise ToolFileError(_nothing(modules[0]) if modules else "functions around tools are given, and no tools")
     notes = [note for name in modules for note in _ignored(name)]
-    return Definitions(_together(tools), _together(resources), _together(prompts), tuple(notes))
+    return Definitions(_together(tools), _together(resources), _together(prompts), tuple(arounds), tuple(notes))
 
 
 def instructions(*names: str) -> str | None:
     """The docstrings of the files and modules, in their order: what the models that use the server are told."""
     modules = [import_named(module) for module in dict.fromkeys(split(name)[0] for name in names)]
     return "\n\n".join(text for each in modules if (text := inspect.cleandoc(each.__doc__ or "").strip())) or None
+
+
+def _arounds(given: Any) -> list[Around]:
+    values = vars(import_named(split(given)[0])).values() if isinstance(given, str) else [given]
+    return [value for value in values if isinstance(value, Around)]
 
 
 class _Part(NamedTuple, Generic[C]):
@@ -90,7 +106,7 @@ _OFFERED = (Tool, Resource, Prompt, Registry, Resources, Prompts)
 
 def _described(given: object) -> str:
     """An object that is given instead of a name, in a message. Raises ToolFileError for one that offers nothing."""
-    if isinstance(given, Tool | Resource | Prompt):
+    if isinstance(given, Tool | Resource | Prompt | Around):
         return f"the {type(given).__name__.lower()} {given.name}"
     if isinstance(given, _OFFERED):
         return f"the given {type(given).__name__}"

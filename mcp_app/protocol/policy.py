@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
+from typing import Literal
 
 from .event import MAX_EVENT_BYTES
 
@@ -71,6 +72,8 @@ class Policy:
     """Seconds before the cap at which streams end, at most a tenth of the cap."""
     stream_capped: bool = True
     """Whether a stream ends at the cap. Where it does not, only the run's own deadline ends it."""
+    dialect: Literal["plain", "mcp"] = "mcp"
+    """For the functions around a tool; nothing is decided by it."""
 
     @property
     def long_lived(self) -> bool:
@@ -99,12 +102,24 @@ _REPLAY = Retention(entries=1024, bytes=4 * 1024 * 1024)
 _RETRY_MS = 1000
 """Browsers default to 3 to 5 s; one second is short for a person and long enough for a server to restart."""
 
-PLAIN_POST = Policy("plain, POST", OnLeave.CANCEL, OnCap.END_RUN, resumable=False, keep=_WINDOW)
+PLAIN_POST = Policy("plain, POST", OnLeave.CANCEL, OnCap.END_RUN, resumable=False, keep=_WINDOW, dialect="plain")
 PLAIN_EVENTSOURCE = Policy(
-    "plain, EventSource GET", OnLeave.LINGER, OnCap.END_RUN, resumable=True, keep=_REPLAY, retry_ms=_RETRY_MS
+    "plain, EventSource GET",
+    OnLeave.LINGER,
+    OnCap.END_RUN,
+    resumable=True,
+    keep=_REPLAY,
+    retry_ms=_RETRY_MS,
+    dialect="plain",
 )
 PLAIN_DETACHED = Policy(
-    "plain, detached run, followed", OnLeave.GO_ON, OnCap.END_STREAM, resumable=True, keep=_REPLAY, retry_ms=_RETRY_MS
+    "plain, detached run, followed",
+    OnLeave.GO_ON,
+    OnCap.END_STREAM,
+    resumable=True,
+    keep=_REPLAY,
+    retry_ms=_RETRY_MS,
+    dialect="plain",
 )
 
 MCP_2026_07_28 = Policy("MCP 2026-07-28 request", OnLeave.CANCEL, OnCap.END_RUN, resumable=False, keep=_WINDOW)

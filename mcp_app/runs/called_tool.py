@@ -13,27 +13,25 @@ from ..authoring.dependencies import Plan
 from ..authoring.kind import Encoded, Kind
 from ..authoring.result import Result
 from ..authoring.tool import Tool
+from ..authoring.tool_results import declared_value
 from ..protocol.linked import MAX_RESULT_BYTES, too_large
 
 _NOTHING = Encoded(b"null")
 
 
 class CalledTool:
-    """`value` is the result once the tool has ended; `items` are what it yielded.
+    """`value` is the result once the tool has ended; `items` are what it yielded, to 16 MiB of JSON: the bound of a
+    lazy value that is read."""
 
-    With `keep_items` these are kept, to 16 MiB of JSON: the bound of a lazy value that is read.
-    """
-
-    __slots__ = ("_bytes", "_keep_items", "items", "tool", "value")
+    __slots__ = ("_bytes", "items", "tool", "value")
 
     linkable = False
     """Nothing of its own is sent: there is nothing to link to."""
 
-    def __init__(self, tool: Tool, *, keep_items: bool) -> None:
+    def __init__(self, tool: Tool) -> None:
         self.tool = tool
         self.value: Any = None
         self.items: list[Any] = []
-        self._keep_items = keep_items
         self._bytes = 0
 
     @property
@@ -71,16 +69,15 @@ class CalledTool:
     @property
     def encode_item(self) -> Callable[[Any], Encoded] | None:
         encode_item = self.tool.encode_item
-        if encode_item is None or not self._keep_items:
-            return encode_item
+        if encode_item is None:
+            return None
 
         def encode(value: Any) -> Encoded:
             encoded = encode_item(value)
             self._bytes += len(encoded.data)
             if self._bytes > MAX_RESULT_BYTES:
                 raise too_large(f"What the tool {self.name} yields for another", self._bytes, MAX_RESULT_BYTES)
-            declared = self.tool.signature.item
-            self.items.append(value if encoded.content or declared is None else declared.validated(value))
+            self.items.append(declared_value(self.name, "yielded", self.tool.signature.item, value))
             return encoded
 
         return encode
@@ -88,9 +85,36 @@ class CalledTool:
     def encode_result(self, value: Any) -> Encoded:
         """Keep the value, or the data of a `Result`, as it is declared. Raises ToolFailed for what could not be sent to
         a client either."""
-        content = self.tool.encode_result(value).content
-        if isinstance(value, Result):
-            value = value.data
-        declared = self.tool.signature.result
-        self.value = value if content or declared is None else declared.validated(value)
+        self.tool.encode_result(value)
+        data = value.data if isinstance(value, Result) else value
+        self.value = declared_value(self.name, "returned", self.tool.signature.result, data)
         return _NOTHING
+
+
+class WrappedTool(CalledTool):
+    """The same for the functions around a tool: `value` may be a `Result`, as they return what becomes of it. `items`
+    are sent, and kept by whoever called."""
+
+    __slots__ = ("_encode_item",)
+
+    def __init__(self, tool: Tool, encode_item: Callable[[Any], Encoded] | None) -> None:
+        super().__init__(tool)
+        self._encode_item = encode_item
+
+    @property
+    def encode_item(self) -> Callable[[Any], Encoded] | None:
+        return self._encode_item
+
+    def encode_result(self, value: Any) -> Encoded:
+        """Keep the value as it is declared; it is encoded when it has come out of them."""
+        self.value = self.declared(value)
+        return _NOTHING
+
+    def declared(self, value: Any) -> Any:
+        """The value as it is declared; in a `Result` if there is anything beside it. Raises ToolFailed."""
+        if isinstance(value, Result):
+            data = self.declared(value.data)
+            if value.text is None and not value.content and value.meta is None:
+                return data
+            return Result(data, text=value.text, content=value.content, meta=value.meta)
+        return declared_value(self.name, "returned", self.tool.signature.result, value)

@@ -25,6 +25,7 @@ from .host import Host
 from .queues import Ticket, in_turn
 from .sends import Emit
 from .step import Step
+from .wrapping import wrapped
 
 T = TypeVar("T")
 
@@ -157,12 +158,14 @@ class Children:
         children = Children(host, step.emit, self._run, self._label, callers, tickets, step.path, self._tree)
         if tool.context is not None:
             own.calls = children
-        called = CalledTool(tool, keep_items=True)
+        called = CalledTool(tool)
         until = None if ticket is None else ticket.until
         end: Outcome | BaseException | None = None
 
         async def working(arguments: dict[str, Any], work: Work = work) -> None:
             nonlocal end
+            if host.arounds:
+                work = wrapped(host.arounds, work)
             try:
                 begun = work(called, arguments, own, step.emit, host.threads, self._named(step), until)
                 if ticket is not None:

@@ -90,7 +90,7 @@ async def _coroutine(callee: Callee, arguments: dict[str, Any], caller: Caller, 
         return await _iterate_async(callee, arguments, value, emit, sends)
     if sends is not None:
         await sends.check(callee, _context(callee, arguments))
-    _check_eager(callee, value)
+    check_eager(callee, value)
     return Outcome(callee.encode_result(value))
 
 
@@ -106,7 +106,7 @@ async def _iterate_async(
     items = _Items(callee)
     async with aclosing(generator):
         async for value in generator:
-            _check_eager(callee, value)
+            check_eager(callee, value)
             event = items.take(value)
             if event is not None:
                 await emit((event,))
@@ -115,7 +115,7 @@ async def _iterate_async(
     return items.outcome()
 
 
-def _check_eager(callee: Callee, value: Any) -> None:
+def check_eager(callee: Callee, value: Any) -> None:
     """On the loop. Raises ToolFailed for what would work there while it is encoded."""
     kind = lazy(value.parts if isinstance(value, Result) else value)
     if kind is not None:
@@ -155,7 +155,7 @@ async def queue(threads: Threads | KeptThread, caller: Caller, emit: Emit) -> fl
     """How many seconds the call waits for a thread. If it has to, its caller is told."""
     # Half of its time at most: what ended by its deadline would not say that it never began.
     patience = (caller.deadline - caller.clock()) / 2
-    if not caller.is_step:
+    if not caller.path:
         patience = min(QUEUE_SECONDS, patience)
     if threads.full:
         line = {"level": "notice", "message": f"queued: no thread is free; waiting for one, {patience:.2g} s at most"}

@@ -82,8 +82,20 @@ def public_error(
     return ToolFailed(f"{subject} failed.", error_id=error_id)
 
 
+def error_code(error: BaseException) -> str:
+    """The code that callers will see of what a function raised."""
+    cause = _only_cause(error)
+    if isinstance(cause, _TOLD) or (isinstance(cause, ToolError) and _is_code(cause.code)):
+        return cause.code
+    return ToolFailed.code
+
+
+def _is_code(code: str) -> bool:
+    return _CODE.fullmatch(code) is not None and code != _NO_ERROR
+
+
 def _sendable(error: ToolError, most: int) -> McpAppError:
-    if not _CODE.fullmatch(error.code) or error.code == _NO_ERROR:
+    if not _is_code(error.code):
         raise ValueError(f"{error.code!r} is no code for an error")
     error.message, error.hint = sendable_text(error.message), sendable_text(error.hint)
     error.details = tuple({name: sendable_text(text) for name, text in each.items()} for each in error.details)

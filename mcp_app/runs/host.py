@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..aio.deadlines import Deadlines
+from ..authoring.around import Around
 from ..authoring.tool import Registry
 from ..eventlog import EventLog
 from .dependencies import Dependencies
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 
 class Host(NamedTuple):
-    """`tools` are those that tools call by name; `steps` counts those calls, by tool and by how they ended.
+    """`tools` are those that tools call by name; `steps` counts those calls, by tool and by how they ended. `arounds`
+    are around each call of a tool.
 
     `expiries` are the moments at which runs end by themselves. `lingering` are those that wait for their reader to come
     back, whose reader left first before the others. `on_end` is called with a run whose last event is in the log,
@@ -29,6 +31,7 @@ class Host(NamedTuple):
 
     log: EventLog
     tools: Registry
+    arounds: tuple[Around, ...]
     threads: Threads
     queues: Queues
     dependencies: Dependencies

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..aio.deadlines import Deadlines
 from ..asking import Asker
+from ..authoring.around import Arounds
 from ..authoring.context import Caller
 from ..authoring.tool import Registry
 from ..config.memory import memory_limit
@@ -41,14 +42,14 @@ _ENOUGH_BYTES = "The runs that are being worked on hold as much memory as they m
 
 
 class Runs:
-    """Starts, finds, drains and forgets runs. `tools` are those that tools call by their names.
+    """Starts, finds, drains and forgets runs. `tools` call each other by name; `arounds` are around their calls.
 
     `ended` counts runs by how they ended: "complete" or an error code. `started` counts all. `steps` counts the tools
     that tools called, by tool and by how they ended. `watch` names what holds the loop, once it is started.
     `dependencies` is what functions need; its `stop` ends the whole.
     """
 
-    def __init__(self, settings: Settings, log: EventLog, tools: Registry | None = None) -> None:
+    def __init__(self, settings: Settings, log: EventLog, tools: Registry | None = None, arounds: Arounds = ()) -> None:
         self.threads = Threads(settings.threads)
         self.queues = Queues()
         self.watch = LoopWatch(self.threads)
@@ -69,14 +70,14 @@ class Runs:
         self._finished_bytes = 0
         self._overdue: set[str] = set()
         self._lingering: dict[Run, None] = {}
-        quarter = memory_limit() // 4
-        self.memory = Memory(quarter if settings.working_bytes is None else settings.working_bytes)
-        chosen = "keep_bytes" in settings.model_fields_set
-        self._keep_bytes = settings.keep_bytes if chosen else min(settings.keep_bytes, quarter)
+        working, kept, quarter = settings.working_bytes, settings.keep_bytes, memory_limit() // 4
+        self.memory = Memory(quarter if working is None else working)
+        self._keep_bytes = kept if "keep_bytes" in settings.model_fields_set else min(kept, quarter)
         self._keys = RunKeys()
         self._host = Host(
             log,
             Registry() if tools is None else tools,
+            tuple(arounds),
             self.threads,
             self.queues,
             self.dependencies,
@@ -146,11 +147,10 @@ class Runs:
             clock=self._clock,
             asker=asker,
             trace=extract_trace(headers) if trace is None else trace,
+            dialect=policy.dialect,
         )
-        unless_promoted = math.inf if policy.promoted_to is None else self._settings.cap_seconds
-        run = Run(
-            callee, policy, caller, self._host, cap=cap, unless_promoted=unless_promoted, size=size, ticket=ticket
-        )
+        unless = math.inf if policy.promoted_to is None else self._settings.cap_seconds
+        run = Run(callee, policy, caller, self._host, cap=cap, unless_promoted=unless, size=size, ticket=ticket)
         self.started += 1
         self._runs[run.id] = run
         self._working.add(run)

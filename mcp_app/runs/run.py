@@ -33,6 +33,7 @@ from .memory import RUN_BYTES, Share
 from .queues import Ticket, in_turn
 from .results import Results, Weighed
 from .stopping import stop
+from .wrapping import wrapped
 from .writer import Writer
 
 logger = logging.getLogger("mcp_app.runs")
@@ -305,6 +306,8 @@ class Run:
             return
         WORKING.set((self.callee, self.id))
         try:
+            if self._host.arounds:
+                work = wrapped(self._host.arounds, work)
             ticket, emit, calls = self._ticket, self._writer.emit, self._caller.calls
             until = None if ticket is None else ticket.until
             working = work(self.callee, arguments, self._caller, emit, self._host.threads, self.label, until)

@@ -20,12 +20,11 @@ from .sends import Emit
 class StepCaller(Caller):
     """The caller of a tool that another one called: the run's own, by way of that one."""
 
-    __slots__ = ("_own_reason", "_step", "parent")
+    __slots__ = ("_own_reason", "_step", "parent", "path")
 
-    is_step = True
-
-    def __init__(self, parent: Caller, step: str, deadline: float) -> None:
+    def __init__(self, parent: Caller, path: tuple[str, ...], step: str, deadline: float) -> None:
         self.parent = parent
+        self.path = path
         self._step = step
         super().__init__(
             principal=parent.principal,
@@ -34,6 +33,7 @@ class StepCaller(Caller):
             clock=parent.clock,
             asker=parent.asker,
             trace=parent.trace,
+            dialect=parent.dialect,
         )
 
     @property
@@ -63,7 +63,7 @@ class Step:
         self.events = 0
         self.began = caller.clock()
         limit = math.inf if tool.time_limit is None else self.began + tool.time_limit
-        self.caller = StepCaller(caller, part.path[-1], min(caller.deadline, limit))
+        self.caller = StepCaller(caller, self.path, part.path[-1], min(caller.deadline, limit))
 
     async def emit(self, events: Sequence[Event]) -> None:
         """Send the events as those of the function that made the call."""

@@ -141,7 +141,7 @@ def greet(name: str) -> str:
 
 
 def test_resources_and_prompts_are_offered_too(tmp_path: Path) -> None:
-    tools, resources, prompts, _ = load(written(tmp_path, MORE))
+    tools, resources, prompts, *_ = load(written(tmp_path, MORE))
     assert (len(tools), [each.uri for each in resources], [each.name for each in prompts]) == (
         0,
         ["test://about"],
@@ -149,10 +149,45 @@ def test_resources_and_prompts_are_offered_too(tmp_path: Path) -> None:
     )
 
 
+AROUNDS = """
+from mcp_app import around
+
+@around
+async def second(call, proceed):
+    return await proceed()
+
+@around
+async def first(call, proceed):
+    return await proceed()
+
+again = second
+"""
+
+
+def test_what_is_around_tools_is_found_in_every_file_in_order_each_once(tmp_path: Path) -> None:
+    audit = written(tmp_path, AROUNDS, "audit.py")
+    own = written(tmp_path, f"{TOOLS}{AROUNDS.replace('second', 'third')}\nfrom audit import second\n")
+    assert [each.name for each in load(audit, own).arounds] == ["second", "first", "third", "first"]
+    assert [each.name for each in load(own).arounds] == ["third", "first", "second"]
+    assert load(written(tmp_path, TOOLS, "without.py")).arounds == ()
+
+
+def test_what_is_around_tools_is_not_left_out_where_one_object_is_named(tmp_path: Path) -> None:
+    named = load(f"{written(tmp_path, TOOLS + AROUNDS)}:zebra")
+    assert ([each.name for each in named.tools], [each.name for each in named.arounds]) == (
+        ["zebra"],
+        ["second", "first"],
+    )
+
+
+def test_what_is_around_tools_alone_is_nothing_to_serve(tmp_path: Path) -> None:
+    assert "no tools: decorate a function with @tool" in refusal(written(tmp_path, AROUNDS))
+
+
 def test_a_registry_of_the_module_is_what_is_served(tmp_path: Path) -> None:
     text = MORE + "@tool\ndef later() -> int:\n    return 1\n\nTOOLS = Registry()\nPROMPTS = Prompts([greet])\n"
     name = written(tmp_path, text)
-    tools, resources, prompts, _ = load(name)
+    tools, resources, prompts, *_ = load(name)
     module = sys.modules[Path(name).stem]
     assert tools is module.TOOLS
     assert prompts is module.PROMPTS
@@ -172,7 +207,7 @@ def test_several_files_are_served_together_each_tool_once(tmp_path: Path) -> Non
     second = written(
         tmp_path, "from first import zebra\n" + MORE + "@tool\ndef third() -> int:\n    return 3\n", "b.py"
     )
-    tools, resources, prompts, notes = load(first, second)
+    tools, resources, prompts, _, notes = load(first, second)
     assert [tool.name for tool in tools] == ["zebra", "aardvark", "third"]
     assert (len(resources), len(prompts), notes) == (1, 1, ())
 
@@ -291,7 +326,7 @@ def test_without_docstrings_there_are_no_instructions(tmp_path: Path) -> None:
 def test_a_module_with_a_catalogue_that_is_still_empty_is_served(tmp_path: Path) -> None:
     for kind in ("Registry", "Resources", "Prompts"):
         name = written(tmp_path, f"from mcp_app import {kind}\nOWN = {kind}()\n", f"empty_{kind.lower()}.py")
-        tools, resources, prompts, _ = load(name)
+        tools, resources, prompts, *_ = load(name)
         own = sys.modules[Path(name).stem].OWN
         assert [each is own for each in (tools, resources, prompts)].count(True) == 1
 

@@ -123,6 +123,24 @@ def test_workflow(tmp_path: Path) -> None:
     assert alone[-1]["data"] == "rock: 4 planets, 3 moons"
 
 
+def test_audit(tmp_path: Path) -> None:
+    files = (str(ROOT / "examples/audit.py"), str(ROOT / "examples/workflow.py"), "broken.py")
+    (tmp_path / "broken.py").write_text(
+        "from mcp_app import tool\n\n@tool(read_only=True)\ndef broken() -> int:\n    raise LookupError('why')\n\n"
+        "@tool\ndef change() -> int:\n    return 1\n"
+    )
+    with process(*files, cwd=tmp_path) as server:
+        assert events(server.url, "survey", kinds=["ice"])[-1]["type"] == "complete"
+        assert events(server.url, "broken")[-1]["error"]["message"] == "The tool broken failed."
+        assert events(server.url, "change")[-1]["error"]["message"] == "Change changes something: sign in first."
+    output = "".join(server.output)
+    assert "audit INFO planets planets {} by anonymous: complete" in output
+    assert "audit INFO plain survey {'kinds': ['ice']} by anonymous: complete" in output
+    assert "audit ERROR broken is broken: LookupError('why')" in output
+    assert "audit INFO plain broken {} by anonymous: tool_failed" in output
+    assert "audit INFO plain change {} by anonymous: refused 0.0 s" in output
+
+
 def test_long_job(tmp_path: Path) -> None:
     with process(str(ROOT / "examples/long_job.py"), cwd=tmp_path) as server:
         call = {"tool": "estimate_pi", "params": {"samples": 200_000, "seed": 7}}

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from mcp_app.authoring.around import Around
 from mcp_app.authoring.tool import Registry, Tool
 from mcp_app.authoring.tool_decorator import tool
 from mcp_app.config.settings import Settings
@@ -42,12 +43,14 @@ class SlowLog(MemoryLog):
 
 
 class Stage:
-    """Runs of this test. `log` is the one they write, `tools` those that are called by name."""
+    """Runs of this test. `log` is the one they write, `tools` those that are called by name, with `arounds` around."""
 
-    def __init__(self, log: MemoryLog | None = None, tools: Sequence[Tool] = (), **settings: Any) -> None:
+    def __init__(
+        self, log: MemoryLog | None = None, tools: Sequence[Tool] = (), arounds: Sequence[Around] = (), **settings: Any
+    ) -> None:
         self.log = MemoryLog() if log is None else log
         self.settings = Settings(**settings)
-        self.runs = Runs(self.settings, self.log, Registry(tools))
+        self.runs = Runs(self.settings, self.log, Registry(tools), arounds)
 
     async def start(
         self,
