@@ -156,8 +156,7 @@ class Children:
         tickets = self._tickets if ticket is None else (*self._tickets, ticket)
         callers = (*self._callers, tool.name)
         children = Children(host, step.emit, self._run, self._label, callers, tickets, step.path, self._tree)
-        if tool.context is not None:
-            own.calls = children
+        own.calls = children
         called = CalledTool(tool)
         until = None if ticket is None else ticket.until
         end: Outcome | BaseException | None = None

@@ -120,7 +120,7 @@ class Run:
         self._writer = Writer(
             host.log, self.id, waits=policy.waits, linkable=callee.linkable, bounds=host.bounds, share=self._share
         )
-        if callee.context is not None:
+        if callee.context is not None or callee.plan is not None:  # whose makers may have a Context
             tickets = () if ticket is None else (ticket,)
             caller.calls = Children(host, self._writer.emit, self.id, self.label, (callee.name,), tickets)
         self._readers: list[Reader] = []

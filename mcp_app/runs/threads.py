@@ -203,9 +203,9 @@ class Threads:
             place.expect()
 
     def _places_for(self, lender: _Place | None) -> asyncio.Semaphore:
-        if lender is not None and not lender.over and (self._free.locked() or not lender.lent.locked()):
-            return lender.lent
-        return self._free
+        if lender is None or lender.over or not lender.is_of(self):
+            return self._free
+        return lender.lent if self._free.locked() or not lender.lent.locked() else self._free
 
     async def _wait_for_place(self, places: asyncio.Semaphore, name: str, patience: float) -> None:
         if not self._short:  # one line until a thread is free again, not one for each call
@@ -264,6 +264,9 @@ class _Place:
             self._free()
         threads._short = threads._short and threads._free.locked()
         threads._changed.set()
+
+    def is_of(self, threads: Threads) -> bool:
+        return self._threads is threads
 
     def _free(self) -> None:
         if self._lender is None:

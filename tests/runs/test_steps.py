@@ -440,6 +440,20 @@ async def test_a_forgotten_await_of_a_call_is_found() -> None:
         assert "called ctx.call(…) without ctx.wait, once" in error_of(await stage.told(calls_there))["message"]
 
 
+async def test_a_forgotten_await_in_a_part_is_found() -> None:
+    @tool
+    async def calls(ctx: Context) -> None:
+        ctx.part(0, 50).progress(1, 2)
+
+    @tool
+    async def once(ctx: Context) -> None:
+        ctx.part(0, 50, "a").once("key", lambda: 1)
+
+    async with Stage() as stage:
+        assert "called ctx.progress(…) without await" in error_of(await stage.told(calls))["message"]
+        assert "called ctx.once(…) without await" in error_of(await stage.told(once))["message"]
+
+
 # --- bounds ----------------------------------------------------------------------------------------------------------
 
 
@@ -723,6 +737,46 @@ async def test_plain_functions_that_wait_for_others_lend_them_their_place(thread
         await stage.runs.threads.ended()
         assert not stage.runs.threads.full
         assert (stage.runs.threads.working, stage.runs.threads._free._value) == (0, threads)
+
+
+async def test_a_thread_that_is_kept_for_what_a_function_depends_on_is_lent_too() -> None:
+    def take() -> Iterator[int]:
+        yield threading.get_ident()
+
+    @tool
+    def needs(ctx: Context, thread: Annotated[int, Depends(take)]) -> bool:
+        assert ctx.wait(ctx.call(leaf, n=1)) == 1
+        return thread == threading.get_ident()
+
+    @tool
+    def calls(ctx: Context) -> bool:
+        return bool(ctx.wait(ctx.call(needs)))
+
+    async with Stage(threads=1) as stage:
+        async with asyncio.timeout(20):
+            assert (await stage.told(needs))[-1]["data"] is True
+            assert (await stage.told(calls))[-1]["data"] is True
+            await stage.runs.dependencies.closings.ended()
+        await stage.runs.threads.ended()
+        assert (stage.runs.threads.working, stage.runs.threads._free._value) == (0, 1)
+
+
+async def test_a_maker_calls_tools() -> None:
+    async def take(ctx: Context) -> int:
+        return await ctx.call(double, n=2)
+
+    @tool
+    async def needs(four: Annotated[int, Depends(take)]) -> int:
+        return four
+
+    @tool
+    async def calls(ctx: Context) -> int:
+        return await ctx.call(needs)
+
+    async with Stage() as stage:
+        assert (await stage.told(needs))[-1]["data"] == 4
+        entries = await stage.told(calls)
+    assert (entries[-1]["data"], seen(entries)[0][2]) == (4, ["needs", "double"])
 
 
 async def test_a_place_that_is_lent_is_free_when_its_borrower_has_ended() -> None:

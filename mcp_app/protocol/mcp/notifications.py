@@ -71,8 +71,8 @@ class Notifications:
             return None
         data = line["message"] if "data" not in line else {"message": line["message"], "data": line["data"]}
         params = {"level": line["level"], "data": data}
-        if event.metadata:  # of a step, which is the logger
-            params["logger"] = "/".join(decode(event.metadata)["path"])
+        if event.metadata and (path := decode(event.metadata).get("path")):
+            params["logger"] = "/".join(path)
         return jsonrpc.notification("notifications/message", encode(params))
 
 
