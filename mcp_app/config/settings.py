@@ -78,7 +78,8 @@ class Settings(FromEnvironment):
     """Seconds for which a finished run can still be read: a laptop that slept for some minutes finds its result."""
 
     run_life_seconds: float = Field(default=3600.0, gt=0, le=604800)
-    """Seconds after which a detached run is ended: it has no reader whose leaving could end it."""
+    """Seconds after which a detached run is ended: it has no reader whose leaving could end it. So is a call over
+    standard input and output, where no stream has a cap."""
 
     max_runs: int = Field(default=10_000, ge=1)
     """Maximum concurrent runs; further calls get 503: each run costs some KiB before its tool does anything."""

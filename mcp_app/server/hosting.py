@@ -40,6 +40,8 @@ async def hosted(app: ASGIFramework, config: Config) -> AsyncIterator[Drain]:
             yield callbacks.begin
         finally:
             await lifespan.wait_for_shutdown()
+            if application.done():
+                application.result()
     except (LifespanFailureError, LifespanTimeoutError) as error:
         raise StartError(lifespan_line(error)) from error
     finally:

@@ -109,6 +109,16 @@ def test_what_cannot_start_is_said_on_standard_error(source: str, said: str, tmp
     assert said in ended.stderr.decode()
 
 
+def test_an_end_that_fails_is_said_and_is_no_success(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(APP.replace('Path("ended").touch()', "raise RuntimeError('still open')"))
+    ended = subprocess.run(
+        command("app.py:app"), cwd=tmp_path, input=b"", capture_output=True, env=environment(), timeout=BOUND
+    )
+    assert ended.returncode == 1
+    assert b"mcp-app: the application did not end in order: " in ended.stderr
+    assert b"still open" in ended.stderr
+
+
 def test_the_log_is_as_it_is_asked_for(tmp_path: Path) -> None:
     with stdio_process(tmp_path, "--log-level", "debug", "--log-format", "json", SERVED) as here:
         here.ask(modern("tools/call", {"name": "add", "arguments": {"a": 1, "b": 2}}))
