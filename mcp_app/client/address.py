@@ -47,12 +47,25 @@ class Address:
             return False
 
     @property
+    def target(self) -> str:
+        """Path and query."""
+        return f"{self.path}?{self.query}" if self.query else self.path
+
+    @property
     def url(self) -> str:
-        return f"{self.scheme}://{self.netloc}{self.path}" + (f"?{self.query}" if self.query else "")
+        return self.at(self.target)
+
+    def at(self, target: str) -> str:
+        """The URL of another path and query at the same host."""
+        return f"{self.scheme}://{self.netloc}{target}"
 
     @property
     def root(self) -> str:
-        return f"{self.scheme}://{self.netloc}/"
+        return self.at("/")
+
+    def of_host(self) -> Address:
+        """The root of the host."""
+        return replace(self, path="/", query="")
 
     def manifest(self) -> Address:
         return replace(self, path=f"{self.path}mcp.json", query="")

@@ -95,7 +95,7 @@ async def _call(
     base: dict[str, Any],
     saved: Saved,
 ) -> int:
-    from mcp_app.client.client import ToolCall
+    from mcp_app.client.wire.plain import ToolCall
 
     route, cap = await work.find_route(address)
     schema = await work.read_schema(route, arguments.tool) if words else None

@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import httpx
 
 from mcp_app.client import message as wire
 from mcp_app.client.address import Address, event_route
-from mcp_app.client.client import CONNECT_SECONDS, ToolCall, content_type, read_body
+from mcp_app.client.client import CONNECT_SECONDS, incoming, read_body
 from mcp_app.client.deadline import Deadline
 from mcp_app.client.display import Display
 from mcp_app.client.failures import lost, not_json, not_ours, refused, silent, unreachable
 from mcp_app.client.outcome import CallFailed, Status, status_of_last_event
-from mcp_app.protocol.http.sse import Decoder, OversizedEventError
+from mcp_app.client.wire import plain
+from mcp_app.client.wire.incoming import Incoming
+from mcp_app.client.wire.outgoing import EVENT_STREAM, JSON, Outgoing
+from mcp_app.client.wire.plain import ToolCall
+from mcp_app.protocol.http.sse import OversizedEventError
 
 # Seconds until a response begins, and for a whole one that is no stream: the server answers immediately, but a proxy
 # may have to start it first.
@@ -69,8 +74,7 @@ class CallExchange:
         """The event route, and the server's cap in seconds if its manifest was read and contains it."""
         if not address.is_root:
             return address, None
-        url = address.manifest().url
-        response, body = await self._get(url)
+        response, body = await self._get(address.manifest())
         if response.status_code != 200:
             raise refused(response, body)
         manifest = wire.parse_answer(body)
@@ -80,17 +84,17 @@ class CallExchange:
 
     async def read_cap(self, address: Address) -> float | None:
         """The cap in the manifest of the host; None if there is none."""
-        response, body = await self._get(f"{address.root}mcp.json")
+        response, body = await self._get(address.of_host().manifest())
         return wire.max_stream_seconds(wire.parse_answer(body) or {}) if response.status_code == 200 else None
 
     async def read_schema(self, route: Address, tool: str) -> Mapping[str, Any] | None:
         """The tool's input schema; None if the server has no tools route or no such tool, which its answer will say."""
-        response, body = await self._get(route.tools().url)
+        response, body = await self._get(route.tools())
         return wire.input_schema(wire.parse_answer(body), tool) if response.status_code == 200 else None
 
     async def read_tools(self, route: Address) -> Mapping[str, Any]:
         """The answer of the tools route, whose `tools` is a list. Raises CallFailed for any other."""
-        response, body = await self._get(route.tools().url)
+        response, body = await self._get(route.tools())
         if response.status_code != 200:
             raise refused(response, body)
         answer = wire.parse_answer(body)
@@ -98,13 +102,22 @@ class CallExchange:
             raise not_ours(response)
         return answer
 
-    async def _get(self, url: str) -> tuple[httpx.Response, bytes]:
+    async def _get(self, address: Address) -> tuple[httpx.Response, bytes]:
         self.deadline.extend(CONNECT_SECONDS + _ANSWER_SECONDS)
+        return await self._whole(address, plain.document_request(address))
+
+    async def _whole(self, address: Address, request: Outgoing) -> tuple[httpx.Response, bytes]:
+        """A response that is no stream, with its body."""
         try:
-            async with self._client.stream("GET", url, headers={"Accept": "application/json"}) as response:
+            async with self._send(address, request) as response:
                 return response, await read_body(response)
         except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise unreachable(url, error) from error
+            raise unreachable(address.at(request.path), error) from error
+
+    def _send(self, address: Address, request: Outgoing) -> AbstractAsyncContextManager[httpx.Response]:
+        """Send the request to the host of `address`, and no other."""
+        url, headers = address.at(request.path), dict(request.headers)
+        return self._client.stream(request.method, url, content=request.body or None, headers=headers)
 
     # --- the call ----------------------------------------------------------------------------------------------------
 
@@ -113,10 +126,9 @@ class CallExchange:
         cap = call.cap_seconds or cap_seconds or _UNPROMISED_SECONDS
         self._limit = CONNECT_SECONDS + cap + _MARGIN_SECONDS
         self.deadline.extend(self._limit)
-        headers = {"Accept": "application/json", "Content-Type": "application/json"}
         try:
-            async with self._client.stream("POST", route.url, content=call.body(), headers=headers) as response:
-                if response.status_code == 200 and content_type(response) == "text/event-stream":
+            async with self._send(route, plain.call_request(route, call, JSON)) as response:
+                if incoming(response).is_stream:
                     raise not_json(route.url)
                 body = await read_body(response)
         except (httpx.TransportError, httpx.InvalidURL) as error:
@@ -132,9 +144,8 @@ class CallExchange:
         """Call for a stream and show its events. Raises CallFailed for every end but `complete`."""
         self._route = route
         self.deadline.extend(CONNECT_SECONDS + _ANSWER_SECONDS)
-        headers = {"Accept": "text/event-stream", "Content-Type": "application/json"}
         try:
-            async with self._client.stream("POST", route.url, content=call.body(), headers=headers) as response:
+            async with self._send(route, plain.call_request(route, call)) as response:
                 await self._read(response)
             if self._last is None:
                 raise lost(self._run_id) if self._started else not_ours(response)
@@ -148,14 +159,8 @@ class CallExchange:
 
     async def detach(self, route: Address, call: ToolCall) -> Mapping[str, Any]:
         """Start a detached run and return its state, which has its `id`. Raises CallFailed."""
-        url = route.runs().url
         self.deadline.extend(CONNECT_SECONDS + _ANSWER_SECONDS)
-        headers = {"Accept": "application/json", "Content-Type": "application/json"}
-        try:
-            async with self._client.stream("POST", url, content=call.body(), headers=headers) as response:
-                body = await read_body(response)
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise unreachable(url, error) from error
+        response, body = await self._whole(route, plain.detach_request(route, call))
         if response.status_code not in (200, 202):
             raise refused(response, body)
         state = wire.parse_answer(body) or {}
@@ -166,14 +171,13 @@ class CallExchange:
     async def follow_run(self, route: Address, run_id: str) -> Status:
         """Show the events of a detached run from its start. A stream that ends before the run, at its cap or because it
         was cut, is asked for again after the last event. Raises CallFailed for every end but `complete`."""
-        url = route.events(run_id).url
         in_vain = 0
         while self._last is None:
             after = self._last_id
             self.deadline.extend(CONNECT_SECONDS + _ANSWER_SECONDS)
-            headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": after} if after else {})
+            request = plain.follow_request(route, run_id, after)
             try:
-                async with self._client.stream("GET", url, headers=headers) as response:
+                async with self._send(route, request) as response:
                     if response.status_code == 204 and after:
                         raise lost(run_id)
                     await self._read(response)
@@ -181,7 +185,7 @@ class CallExchange:
                     raise not_ours(response)
             except (httpx.TransportError, httpx.InvalidURL) as error:
                 if not self._started:
-                    raise unreachable(url, error) from error
+                    raise unreachable(route.at(request.path), error) from error
             if self._last is None:
                 in_vain = in_vain + 1 if self._last_id == after else 0
                 if in_vain == _ATTEMPTS:
@@ -192,25 +196,25 @@ class CallExchange:
     async def _read(self, response: httpx.Response) -> None:
         if response.status_code != 200:
             raise refused(response, await read_body(response))
-        if content_type(response) == "application/json":
+        stream = incoming(response)
+        if stream.media_type == JSON:
             self._take_answer(response, await read_body(response))
-        elif content_type(response) == "text/event-stream":
-            await self._read_stream(response)
+        elif stream.media_type == EVENT_STREAM:
+            await self._read_stream(response, stream)
         else:
             raise not_ours(response)
 
-    async def _read_stream(self, response: httpx.Response) -> None:
-        decoder = Decoder()
+    async def _read_stream(self, response: httpx.Response, stream: Incoming) -> None:
         async for chunk in response.aiter_bytes():
-            before = decoder.comments
+            before = stream.comments
             try:
-                events = decoder.feed(chunk)
+                events = stream.feed(chunk)
             except OversizedEventError as error:
                 raise CallFailed(Status.LOST, f"the stream is broken: {error}") from error
             for event in events:
                 self._take(response, event.data)
                 self._last_id = event.id
-            if not events and decoder.comments > before:
+            if not events and stream.comments > before:
                 self._shown().heartbeat()
             self._shown().flush()
             # After the output, not before it: time spent writing to a slow pipe is not silence of the server.
@@ -218,16 +222,12 @@ class CallExchange:
 
     def _take_answer(self, response: httpx.Response, body: bytes) -> None:
         """Show the run from one JSON object, which a server sent instead of a stream."""
-        answer = wire.parse_answer(body) or {}
-        last = wire.message_of(answer)
-        if last is None or not last.is_last:
+        messages = plain.answered(wire.parse_answer(body) or {})
+        if not messages:
             raise not_ours(response)
-        progress = answer.get("progress")
-        for content in progress if isinstance(progress, list) else []:
-            if (message := wire.message_of(content)) is not None:
-                self._shown().show(message)
-        self._last = last
-        self._shown().show(last)
+        self._last = messages[-1]
+        for message in messages:
+            self._shown().show(message)
         self._shown().flush()
 
     def _take(self, response: httpx.Response, data: str) -> None:
@@ -275,7 +275,8 @@ class CallExchange:
             return
         self.deadline.leave(_CANCEL_SECONDS)
         self._shown().cancelling()
-        self._cancelling = asyncio.get_running_loop().create_task(self._delete(self._route.run(self._run_id).url))
+        request = plain.cancel_request(self._route, self._run_id)
+        self._cancelling = asyncio.get_running_loop().create_task(self._delete(self._route.at(request.path)))
 
     async def _delete(self, url: str) -> None:
         try:

@@ -11,11 +11,12 @@ from wire_app import PATH, RUN
 
 from mcp_app.client import exchange
 from mcp_app.client.address import parse_address
-from mcp_app.client.client import ConnectionOptions, ToolCall, open_client
+from mcp_app.client.client import ConnectionOptions, open_client
 from mcp_app.client.deadline import Deadline
 from mcp_app.client.exchange import CallExchange
 from mcp_app.client.message import ServerMessage
 from mcp_app.client.outcome import CallFailed
+from mcp_app.client.wire.plain import ToolCall
 
 
 class Seen:

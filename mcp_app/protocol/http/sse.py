@@ -119,6 +119,8 @@ class Decoder:
         """Milliseconds to wait before reconnecting; None until the stream has set it."""
         self.comments = 0
         """Comment lines seen so far: heartbeats, mostly."""
+        self.heartbeats = 0
+        """Those of them that are empty, as HEARTBEAT is."""
         self._max_event_bytes = max_event_bytes
         self._line = bytearray()  # the incomplete line
         self._first_line = True
@@ -172,6 +174,7 @@ class Decoder:
             self._dispatch(events)
         elif line.startswith(b":"):
             self.comments += 1
+            self.heartbeats += line == b":"
         else:
             # "If value starts with a U+0020 SPACE character, remove it"; a line without a colon is a name alone.
             name, _, value = line.partition(b":")

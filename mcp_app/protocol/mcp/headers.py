@@ -12,15 +12,14 @@ the body is left to the validation of the method.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..errors import ToolDefinitionError
+from .header_value import FIELD_VALUE, decode_value, encode_value
 from .jsonrpc import Code, RpcError, RpcRequest
 from .tasks import EXTENSION_METHODS
 
@@ -48,9 +47,7 @@ MAX_SAFE_INT = 2**53 - 1
 larger one as a different number."""
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
-_FIELD_VALUE = re.compile(r"[\t\x20-\x7e]*")  # "Value Encoding": visible ASCII, space and tab
 _PLAIN = re.compile(r"[A-Za-z0-9_./-]+")  # values that neither trimming nor decoding changes
-_SENTINEL = re.compile(r"=\?base64\?(.*)\?=", re.DOTALL)
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,39})(?:\.[0-9]{1,40})?", re.ASCII)  # 2**53 has 16 digits
 
 
@@ -234,7 +231,7 @@ def _value_at(arguments: object, path: _Path) -> object:
 def _decoded(raw: str, header: str, where: str, request: RpcRequest, *, encoded: bool) -> str:
     """The field's value: white space stripped (RFC 9110, 5.5), and decoded where the field may be encoded."""
     value = raw.strip(" \t")
-    if not _FIELD_VALUE.fullmatch(value):
+    if not FIELD_VALUE.fullmatch(value):
         problem = f"{header} header has characters other than visible ASCII, space and tab"
         raise _mismatch(request, header, where, problem, _ENCODING_HINT)
     if not encoded:
@@ -245,25 +242,17 @@ def _decoded(raw: str, header: str, where: str, request: RpcRequest, *, encoded:
         raise _mismatch(request, header, where, f"{header} header {error}", _ENCODING_HINT) from None
 
 
-def decode_value(value: str) -> str:
-    """Decode the value of Mcp-Name or Mcp-Param-… ("Value Encoding").
-
-    Raises ValueError, whose message gives the reason, for `=?base64?…?=` around anything but padded base64 of UTF-8
-    (RFC 4648, 4). Only the canonical encoding of a value is accepted.
-    """
-    match = _SENTINEL.fullmatch(value)
-    if match is None:
-        return value
-    try:
-        decoded = binascii.a2b_base64(match[1], strict_mode=True)
-        text = decoded.decode("utf-8")
-    except UnicodeDecodeError:
-        raise ValueError("carries base64 of what is not UTF-8") from None
-    except ValueError:  # binascii.Error, or not ASCII
-        raise ValueError("carries what is not base64 with its padding") from None
-    if base64.b64encode(decoded).decode() != match[1]:
-        raise ValueError("carries base64 whose unused bits are not zero")
-    return text
+def mirrored_values(mirrored: Iterable[Mirror], arguments: object) -> dict[str, str]:
+    """The Mcp-Param header fields of a tools/call with these arguments: none for one that is absent, null, or a list or
+    an object, which no field can repeat ("Value Encoding", type conversion)."""
+    fields = {}
+    for mirror in mirrored:
+        value = _value_at(arguments, mirror.path)
+        if isinstance(value, bool):
+            fields[mirror.header] = "true" if value else "false"
+        elif isinstance(value, str | int | float):
+            fields[mirror.header] = encode_value(str(value))
+    return fields
 
 
 # --- refusals --------------------------------------------------------------------------------------------------------

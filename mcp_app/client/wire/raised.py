@@ -1,0 +1,86 @@
+"""An error of the wire -> the exception that its server raised: of `mcp_app.errors`, or a ToolError of an author's own.
+
+Nothing is raised here. What no class has is a ToolError, with the code of the wire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from mcp_app.protocol import asking, errors
+from mcp_app.protocol.errors import McpAppError, ToolError, ToolFailed
+from mcp_app.protocol.mcp.jsonrpc import RpcError
+
+_ERROR_ID = "error_id: "
+"""How the last line of an error that a model reads begins, where something was masked (protocol/mcp/results.py)."""
+
+
+def from_object(content: Mapping[str, Any]) -> McpAppError:
+    """The exception of an error object (docs/reference.md, Errors)."""
+    code, error_id = str(content.get("code", "")), content.get("error_id")
+    details = [each for each in content.get("details") or () if isinstance(each, Mapping)]
+    error = _bare(code, masked=error_id is not None)
+    McpAppError.__init__(
+        error,
+        str(content.get("message", "")),
+        hint=str(content.get("hint", "")),
+        details=details,
+        error_id=error_id if isinstance(error_id, str) else None,
+    )
+    if isinstance(error, asking.MissingCapability):
+        error.required = content.get("requiredCapabilities") or {}
+    elif isinstance(error, asking.UrlRequired):
+        error.elicitations = content.get("elicitations") or ()
+    elif isinstance(error, asking.Declined):
+        error.action = "decline"  # the wire does not say which
+    return error
+
+
+def from_response(error: Mapping[str, Any]) -> Exception:
+    """The exception of a JSON-RPC error: that of the error object in its data, else an RpcError."""
+    data = error.get("data")
+    if isinstance(data, Mapping) and isinstance(data.get("code"), str) and isinstance(data.get("message"), str):
+        return from_object(data)
+    return RpcError(int(error["code"]), str(error["message"]), data=data)
+
+
+def from_text(text: str) -> McpAppError:
+    """The exception of a result with `isError`, which has a text for the model and no code."""
+    message, _, last = text.rpartition("\n")
+    if last.startswith(_ERROR_ID):
+        return from_object({"code": ToolFailed.code, "message": message, "error_id": last.removeprefix(_ERROR_ID)})
+    return from_object({"code": ToolError.code, "message": text})
+
+
+def _bare(code: str, *, masked: bool) -> McpAppError:
+    """An exception of the class that has the code, not initialised: an author's may take any arguments."""
+    if code == ToolFailed.code:
+        kind: type[McpAppError] = ToolFailed if masked else ToolError
+    else:
+        kind = _ours().get(code) or _authors(code) or _named(code)
+    return kind.__new__(kind)
+
+
+@cache
+def _ours() -> Mapping[str, type[McpAppError]]:
+    modules = {errors.__name__, asking.__name__}
+    return {kind.code: kind for kind in _below(McpAppError) if kind.__module__ in modules and "code" in vars(kind)}
+
+
+def _authors(code: str) -> type[McpAppError] | None:
+    """The class of an author's in this process that has the code; None if several have."""
+    found = {kind for kind in _below(ToolError) if vars(kind).get("code") == code}
+    return found.pop() if len(found) == 1 else None
+
+
+@cache
+def _named(code: str) -> type[McpAppError]:
+    return type("ToolError", (ToolError,), {"code": code, "__module__": __name__})
+
+
+def _below(kind: type[McpAppError]) -> Iterator[type[McpAppError]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from _below(each)
