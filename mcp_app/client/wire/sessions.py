@@ -29,7 +29,7 @@ from mcp_app.protocol.mcp.revisions import SESSION_REVISIONS
 class McpSession:
     """A session. `path` is that of MCP; `capabilities` are what the client can be asked."""
 
-    def __init__(self, path: str, version: str, capabilities: Mapping[str, Any], accept: str = BOTH) -> None:
+    def __init__(self, path: str, version: str, capabilities: Mapping[str, Any]) -> None:
         self.version = version
         """The revision: first the one that is asked for, then the one that was agreed on."""
         self.id = ""
@@ -37,7 +37,6 @@ class McpSession:
         """The result of `initialize`."""
         self._path = path
         self._capabilities = capabilities
-        self._accept = accept
         self._ids = itertools.count(1)
 
     def initialize(self) -> Outgoing:
@@ -62,9 +61,9 @@ class McpSession:
     def next_id(self) -> int:
         return next(self._ids)
 
-    def post(self, message: bytes) -> Outgoing:
+    def post(self, message: bytes, accept: str = BOTH) -> Outgoing:
         """A message in the session."""
-        made = outgoing.post_json(self._path, message, self._accept)
+        made = outgoing.post_json(self._path, message, accept)
         return Outgoing(made.method, made.path, {**made.headers, **self._headers()}, message)
 
     def rest(self, last_event_id: str) -> Outgoing:
@@ -91,6 +90,7 @@ class SessionConversation:
         *,
         progress: bool = True,
         structured: Structured | None = None,
+        accept: str = BOTH,
     ) -> None:
         self.over = False
         self.last_event_id = ""
@@ -100,9 +100,10 @@ class SessionConversation:
         token = {"_meta": {**params.get("_meta", {}), "progressToken": self._id}} if progress else {}
         self._params = {**params, **token}
         self._structured = structured or Structured()
+        self._accept = accept
 
     def begin(self) -> Outgoing:
-        return self._session.post(jsonrpc.request(self._id, self._method, encode(self._params)))
+        return self._session.post(jsonrpc.request(self._id, self._method, encode(self._params)), self._accept)
 
     def event(self, event: ServerSentEvent) -> list[RunEvent]:
         self.last_event_id = event.id

@@ -1,0 +1,121 @@
+"""One application in memory, and all that is open to it. Shared by the clients that `with_options` makes.
+
+Dialects are spoken by calling.py and driver.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, cast
+
+from quart import Quart
+
+from mcp_app.authoring.tool import Tool
+from mcp_app.client.address import Address
+from mcp_app.client.wire.conversation import NotSpoken
+from mcp_app.client.wire.outgoing import Outgoing
+from mcp_app.client.wire.sessions import McpSession
+from mcp_app.protocol.event import encode
+from mcp_app.protocol.mcp import jsonrpc
+from mcp_app.testing.clock import MovableClock, settle
+from mcp_app.testing.in_memory import HOST, InMemoryResponse
+from mcp_app.testing.log import CapturedLog
+from mcp_app.testing.options import CallOptions
+
+
+class ServerConnection:
+    """Enter it to start the application. When it is left, every response that is open is, and the application stops."""
+
+    def __init__(self, app: Quart) -> None:
+        self.app = app
+        self.log = CapturedLog()
+        self._leaving: dict[asyncio.Task[None], Callable[[], Awaitable[None]]] = {}
+        self._sessions: dict[bytes, McpSession] = {}
+        self._opening = asyncio.Lock()
+
+    @property
+    def clock(self) -> MovableClock:
+        return MovableClock.of_running_loop()
+
+    @property
+    def route(self) -> Address:
+        """The event route."""
+        return Address("http", HOST, HOST, self._server.manifest.events_path)
+
+    @property
+    def mcp_path(self) -> str:
+        path: str = self._server.manifest.mcp_path
+        return path
+
+    @property
+    def working(self) -> int:
+        """Runs that are being worked on."""
+        endpoint = self._server.endpoint
+        return 0 if endpoint is None else endpoint.runs.working
+
+    def tool(self, name: str) -> Tool | None:
+        return cast("Tool | None", self._server.registry.find(name))
+
+    @property
+    def _server(self) -> Any:
+        return self.app.extensions["mcp_app"]
+
+    async def __aenter__(self) -> ServerConnection:
+        _ = self.clock  # before anything of the application holds the loop's own
+        self.log.__enter__()
+        try:
+            await self.app.startup()
+        except BaseException:
+            self.log.__exit__()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.clock.start()  # the end has time-outs, too
+        try:
+            await asyncio.gather(*(leave() for leave in self._leaving.values()))
+            await self.app.shutdown()
+            await settle()
+        finally:
+            self.log.__exit__()
+
+    def send(
+        self, request: Outgoing, options: CallOptions, call: object = None, *, on_demand: bool = False
+    ) -> InMemoryResponse:
+        """Send a request. `call` is whose it is, for the log."""
+        return InMemoryResponse(self.app, request, options.headers, call, on_demand=on_demand)
+
+    def leave_at_end(self, task: asyncio.Task[None], leave: Callable[[], Awaitable[None]]) -> None:
+        """Call `leave` when the connection is closed, unless the task of the call is done by then."""
+        self._leaving[task] = leave
+        task.add_done_callback(self._leaving.pop)
+
+    async def ask(self, request: Outgoing, options: CallOptions, call: object = None) -> tuple[InMemoryResponse, bytes]:
+        """Send a request and read all of its answer. Raises NotSpoken for one that is refused."""
+        response = self.send(request, options, call)
+        status = await response.head()
+        body = await response.body()
+        await response.over()
+        if status is None or status >= 400:
+            raise NotSpoken(f"{request.method} {request.path} was answered with {status}", body)
+        return response, body
+
+    async def session(self, options: CallOptions) -> McpSession:
+        """The session of these options, opened at its first use."""
+        key = encode([options.era, options.declared, options.log_level, dict(options.headers)])
+        async with self._opening:
+            if key not in self._sessions:
+                self._sessions[key] = await self._opened(options)
+            return self._sessions[key]
+
+    async def _opened(self, options: CallOptions) -> McpSession:
+        session = McpSession(self.mcp_path, options.era, options.declared)
+        response, body = await self.ask(session.initialize(), options)
+        await self.ask(session.opened(response.headers.get("mcp-session-id", ""), body), options)
+        if options.log_level is not None:
+            params: Mapping[str, Any] = {"level": options.log_level}
+            await self.ask(
+                session.post(jsonrpc.request(session.next_id(), "logging/setLevel", encode(params))), options
+            )
+        return session
