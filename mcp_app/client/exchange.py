@@ -103,11 +103,11 @@ class CallExchange:
         return answer
 
     async def _get(self, address: Address) -> tuple[httpx.Response, bytes]:
-        self.deadline.extend(CONNECT_SECONDS + _ANSWER_SECONDS)
         return await self._whole(address, plain.document_request(address))
 
     async def _whole(self, address: Address, request: Outgoing) -> tuple[httpx.Response, bytes]:
         """A response that is no stream, with its body."""
+        self.deadline.extend(CONNECT_SECONDS + _ANSWER_SECONDS)
         try:
             async with self._send(address, request) as response:
                 return response, await read_body(response)
@@ -159,7 +159,6 @@ class CallExchange:
 
     async def detach(self, route: Address, call: ToolCall) -> Mapping[str, Any]:
         """Start a detached run and return its state, which has its `id`. Raises CallFailed."""
-        self.deadline.extend(CONNECT_SECONDS + _ANSWER_SECONDS)
         response, body = await self._whole(route, plain.detach_request(route, call))
         if response.status_code not in (200, 202):
             raise refused(response, body)

@@ -19,6 +19,7 @@ class ToolFileError(Exception):
     """What was named cannot be imported, or has no tools. The message is one line: what is wrong, where, and the
     remedy."""
 
+
 def import_named(name: str) -> ModuleType:
     """Import a file by its path, or a module by its dotted name; only once. Raises `ToolFileError`, with file and line
     if it raises."""

@@ -16,6 +16,8 @@
     fixtures.py     the fixtures of `pytest_plugins = "mcp_app.testing"`, which alone import pytest
 
 The server imports nothing from here. The requests and events are those of the client's pure half, client/wire.
+
+PYTEST_DONT_REWRITE: pytest would warn of a plugin that the test file has imported before, and there are no assertions.
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ import asyncio
 import math
 from typing import Any, cast
 
+from mcp_app.aio.deadlines import RESOLUTION
+
 _QUIET_TURNS = 3
 """Turns of the loop with nothing to do that make it quiet: in one, what a thread or a socket had for it may come."""
 
@@ -58,23 +60,24 @@ class MovableClock:
         """Move the time, from timer to timer, as if it went by: each does what it does at its own time, with what
         follows from it, before the next is due. Returns when all that can go on has gone on.
 
-        What a thread works on goes by real time, and is not waited for. Raises NoClock where the loop has a clock of
-        its own.
+        Meanwhile the time stands still but for these steps, so that a tool that sleeps ten times for half a second is
+        done after five seconds, however slow the machine is. What a thread works on goes by real time, and is not
+        waited for. Raises NoClock where the loop has a clock of its own.
         """
         self._check()
-        await settle()  # what happens now has its time from now
-        until = self.time() + seconds
-        while (due := _next_timer()) <= until:
-            self._move(max(due, self.time()))
+        goes_on = self._stopped_at is None
+        self._stopped_at = self.time()
+        try:
             await settle()
-        self._move(max(until, self.time()))
-        await settle()
-
-    def _move(self, to: float) -> None:
-        if self._stopped_at is None:
-            self._ahead = to - self._real()
-        else:
-            self._stopped_at = to
+            until = self._stopped_at + seconds
+            while (due := _next_timer()) <= until + RESOLUTION:
+                self._stopped_at = max(due, self._stopped_at)
+                await settle()
+            self._stopped_at = max(until, self._stopped_at)
+            await settle()
+        finally:
+            if goes_on:
+                self.start()
 
     def _check(self) -> None:
         if not self._movable:

@@ -50,6 +50,7 @@ MAY_IMPORT: dict[str, str] = {
     "public": "protocol config asking authoring app mounting",
     "asgi": "config app server",
     "client": "protocol",
+    "testing": "public protocol aio config authoring loading web.asgi app client",
     "cli": "public protocol config authoring loading runs manifest documents life app server stdio client",
     "__main__": "cli",
     # The shipped tools, written only with the public names.
@@ -70,7 +71,7 @@ FOREIGN: dict[str, str] = {
     "pydantic": "*",
     "pydantic_core": "*",
     "typing_extensions": "*",
-    "quart": "web.quart app mounting",
+    "quart": "web.quart app mounting testing",
     "werkzeug": "web.quart",
     "hypercorn": "server web.asgi web.quart mounting stdio cli",
     "h11": "server client",
@@ -88,6 +89,7 @@ FOREIGN: dict[str, str] = {
     "httpcore": "builtin client",
     "anyio": "builtin client",
     "rich": "client cli",
+    "pytest": "testing",
     "redis": "eventlog",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -215,3 +216,12 @@ def test_interview(tmp_path: Path) -> None:
     assert listed["icons"][0]["sizes"] == ["any"]
     assert listed["_meta"] == {"com.example.mcp-app/tags": ["café"]}
     assert listed["annotations"]["openWorldHint"] is False
+
+
+@pytest.mark.parametrize("mode", ["auto", "strict"])
+def test_the_tests_of_an_author(mode: str) -> None:
+    path = "examples/test_tools.py"
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", f"asyncio_mode={mode}", path]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)
+    assert done.returncode == 0, done.stdout
+    assert "7 passed" in done.stdout
