@@ -91,6 +91,10 @@ class Client:
             none_works(), self.options.patience, lambda: f"{self._connection.working} runs work on; {self.log}"
         )
 
+    async def stop(self) -> None:
+        """Stop the application now, as a server does that is told to: calls end with `Shutdown`, and none begins."""
+        await self._connection.stop()
+
     # --- calls -------------------------------------------------------------------------------------------------------
 
     def run(self, tool: str | Tool, /, **params: Any) -> ClientRun:
@@ -117,14 +121,20 @@ class Client:
     async def _mcp(self, method: str, params: Mapping[str, Any], name: str | None = None) -> Conversation:
         options, connection = self.options, self._connection
         tool = None if name is None else connection.tool(name)
-        accept, progress = JSON if options.json else BOTH, not options.json
+        accept, progress = JSON if options.json else BOTH, options.progress and not options.json
+        structured = None if name is None else Structured(wrapped=self._wraps(tool))
         if options.has_session:
-            structured = Structured(wrapped=tool is not None and tool.structure is Structure.WRAPPED)
             session = await connection.session(options)
             return SessionConversation(session, method, params, progress=progress, structured=structured, accept=accept)
         requests = McpRequests(connection.mcp_path, options.declared, options.log_level, options.tasks, accept)
         mirrors = () if tool is None else tool.mirrors
-        return StatelessConversation(requests, method, params, progress=progress, mirrors=mirrors)
+        return StatelessConversation(
+            requests, method, params, progress=progress, structured=structured, mirrors=mirrors
+        )
+
+    def _wraps(self, tool: Tool | None) -> bool:
+        """Whether the result of the tool has its value in an object that it did not return."""
+        return self.options.has_session and tool is not None and tool.structure is Structure.WRAPPED
 
     def _check_mcp(self, what: str) -> None:
         if self.options.era == "plain":

@@ -33,6 +33,7 @@ class ServerConnection:
         self._leaving: dict[asyncio.Task[None], Callable[[], Awaitable[None]]] = {}
         self._sessions: dict[bytes, McpSession] = {}
         self._opening = asyncio.Lock()
+        self._stopped = False
 
     @property
     def clock(self) -> MovableClock:
@@ -75,10 +76,16 @@ class ServerConnection:
         self.clock.start()  # the end has time-outs, too
         try:
             await asyncio.gather(*(leave() for leave in self._leaving.values()))
-            await self.app.shutdown()
+            await self.stop()
             await settle()
         finally:
             self.log.__exit__()
+
+    async def stop(self) -> None:
+        """Stop the application, once: every stream gets its last event."""
+        if not self._stopped:
+            self._stopped = True
+            await self.app.shutdown()
 
     def send(
         self, request: Outgoing, options: CallOptions, call: object = None, *, on_demand: bool = False

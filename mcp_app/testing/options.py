@@ -41,6 +41,7 @@ class Options(TypedDict, total=False):
     json: bool
     reads: Reads
     tasks: bool
+    progress: bool
     cap_seconds: float | None
     heartbeat_seconds: float | None
     log_level: Level | None
@@ -68,6 +69,8 @@ class CallOptions:
     """"on_demand": read only when an event is asked for, so that the tool runs into its window."""
     tasks: bool = False
     """MCP 2026-07-28: the client can follow tasks."""
+    progress: bool = True
+    """MCP: ask for progress. Without it a result may come as JSON, however late."""
     cap_seconds: float | None = None
     """Plain dialect: the cap that the call asks for."""
     heartbeat_seconds: float | None = None

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
-from asks_stage import Server
+from asks_schema import ended
 
-from mcp_app import Context, Image, Result, Text
+from mcp_app import Context, Image, Result, Text, tool
+from mcp_app.testing import ClientRun, ProgressEvent, client
 
-Make = Callable[..., Server]
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 8
-PARTIAL_LIMIT = 200
+
+
+async def called(function: Callable[..., Any]) -> ClientRun:
+    """A call of the function, which has ended."""
+    async with client(tool(function), era="2026-07-28") as c:
+        run = c.run(function.__name__)
+        await ended(run)
+    return run
 
 
 async def picture() -> Image:
@@ -31,42 +38,37 @@ async def plain() -> dict[str, int]:
     return {"a": 1}
 
 
-async def test_content_is_content(serve: Make) -> None:
-    server = serve(picture, mixed, generated)
-    [block] = (await server.call("picture")).result["content"]
+async def test_content_is_content() -> None:
+    [block] = (await called(picture)).content
     assert (block["type"], block["mimeType"]) == ("image", "image/png")
-    blocks = (await server.call("mixed")).result["content"]
-    assert [each["type"] for each in blocks] == ["text", "image"]
-    blocks = (await server.call("generated")).result["content"]
-    assert [each["type"] for each in blocks] == ["image"]
+    assert [each["type"] for each in (await called(mixed)).content] == ["text", "image"]
+    assert [each["type"] for each in (await called(generated)).content] == ["image"]
 
 
-async def test_a_value_is_text_and_structure(serve: Make) -> None:
-    said = (await serve(plain).call("plain")).result
-    assert said["content"] == [{"type": "text", "text": '{"a":1}'}]
-    assert said["structuredContent"] == {"a": 1}
+async def test_a_value_is_text_and_structure() -> None:
+    run = await called(plain)
+    assert run.text == '{"a":1}'
+    assert run.result == {"a": 1}
 
 
-async def test_a_part_may_be_content(serve: Make) -> None:
+async def test_a_part_may_be_content() -> None:
     async def parts(ctx: Context) -> str:
         await ctx.partial(Text("half"))
         await ctx.partial({"b": 2}, progress=2, total=3)
         return "whole"
 
-    said = await serve(parts).call("parts", meta={"progressToken": "t"})
-    metas = [each["params"]["_meta"] for each in said.before]
-    [name] = metas[0]
-    assert metas[0][name] == [{"type": "text", "text": "half"}]
-    assert metas[1][name] == {"b": 2}
-    numbers = [each["params"]["progress"] for each in said.before]
+    run = await called(parts)
+    given = [event for event in run.events if isinstance(event, ProgressEvent)]
+    assert [event.data for event in given] == [[{"type": "text", "text": "half"}], {"b": 2}]
+    numbers = [event.progress for event in given]
     assert numbers == sorted(set(numbers))
-    assert said.result["_meta"][name] == [[{"type": "text", "text": "half"}], {"b": 2}]
+    [name] = given[0].raw["params"]["_meta"]
+    assert run.metadata[name] == [event.data for event in given]
 
 
-async def test_items_without_a_result_are_the_result(serve: Make) -> None:
+async def test_items_without_a_result_are_the_result() -> None:
     async def items() -> AsyncIterator[int]:
         for each in range(3):
             yield each
 
-    said = await serve(items).call("items")
-    assert [each["text"] for each in said.result["content"]] == ["0", "1", "2"]
+    assert [each["text"] for each in (await called(items)).content] == ["0", "1", "2"]

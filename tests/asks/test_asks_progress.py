@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
-from asks_stage import Server
-from loop_clock import on_loop_clock
+from asks_schema import ended
 
-from mcp_app import Context
+from mcp_app import Context, tool
+from mcp_app.testing import LogEvent, ProgressEvent, RunEvent, client
+from mcp_app.testing.options import Options
 
 OFTEN = 20.0  # seconds within which there must be progress
 
@@ -31,36 +34,34 @@ async def says(ctx: Context) -> str:
     return "done"
 
 
-async def messages(function: object, **meta: object) -> list[str]:
-    """The methods of what comes before the result."""
-    server = Server(function)  # type: ignore[arg-type]
-    said = await server.call(function.__name__, meta=meta, patience=200.0)  # type: ignore[attr-defined]
-    await server.close()
-    assert said.text == "done"
-    numbers = [each["params"]["progress"] for each in said.before if "progress" in each["params"]]
+async def before_the_result(function: Callable[..., Any], **options: Any) -> list[RunEvent]:
+    """What comes of 70 seconds of the function, before its result."""
+    how: Options = {"era": "2026-07-28", "log_level": None, **options}  # type: ignore[typeddict-item]
+    async with client(tool(function), **how) as c:
+        run = c.run(function.__name__)
+        await c.clock.advance(70)
+        await ended(run)
+    assert run.result == "done"
+    numbers = [event.progress for event in run.events if isinstance(event, ProgressEvent)]
     assert numbers == sorted(set(numbers))
-    return [each["method"] for each in said.before]
+    return list(run.events[:-1])
 
 
-@on_loop_clock
 async def test_a_silent_tool_is_said_to_live() -> None:
-    assert await messages(silent, progressToken="t") == ["notifications/progress"] * 4
+    assert [event.type for event in await before_the_result(silent)] == ["progress"] * 4
 
 
-@on_loop_clock
 async def test_logs_are_no_sign_of_life() -> None:
-    said = await messages(logs, progressToken="t", **{"io.modelcontextprotocol/logLevel": "info"})
-    assert said.count("notifications/message") == 70
-    at = [index for index, method in enumerate(said) if method == "notifications/progress"]
+    said = await before_the_result(logs, log_level="info")
+    assert len([event for event in said if isinstance(event, LogEvent)]) == 70
+    at = [index for index, event in enumerate(said) if isinstance(event, ProgressEvent)]
     assert len(at) == 4
     assert all(after - before <= OFTEN for before, after in zip([0, *at], at, strict=False))
 
 
-@on_loop_clock
 async def test_a_tool_that_says_how_far_it_is_needs_none() -> None:
-    assert await messages(says, progressToken="t") == ["notifications/progress"] * 7
+    assert [event.type for event in await before_the_result(says)] == ["progress"] * 7
 
 
-@on_loop_clock
 async def test_who_gave_no_token_gets_none() -> None:
-    assert await messages(silent) == []
+    assert await before_the_result(silent, progress=False) == []

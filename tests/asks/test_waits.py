@@ -8,19 +8,26 @@ import contextlib
 import functools
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from asks_stage import SECONDS, Server
 
-from mcp_app import Context, ToolError
+from mcp_app import Context, ToolError, errors, tool
 from mcp_app.asking import Asker
 from mcp_app.asking.questions import Questions
 from mcp_app.authoring import caller
+from mcp_app.testing import LogEvent, client
 
-Make = Callable[..., Server]
+SECONDS = 20.0
 
 
-async def test_what_was_said_before_stands_before(serve: Make) -> None:
+async def called(function: Callable[..., Any]) -> Any:
+    """What a call of the function comes to."""
+    async with client(tool(function)) as c:
+        return await c.run(function.__name__)
+
+
+async def test_what_was_said_before_stands_before() -> None:
     seen: list[str] = []
 
     def says(ctx: Context) -> None:
@@ -29,12 +36,15 @@ async def test_what_was_said_before_stands_before(serve: Make) -> None:
             ctx.wait(ctx.once(f"k{each}", functools.partial(seen.append, f"once {each}")))
             ctx.log("info", f"after {each}")
 
-    said = await serve(says).plain("says")
-    assert said.status == 200
+    async with client(tool(says)) as c:
+        run = c.run("says")
+        await run
     assert seen == ["once 0", "once 1", "once 2"]
+    lines = [event.message for event in run.events if isinstance(event, LogEvent)]
+    assert lines == [f"{when} {each}" for each in range(3) for when in ("before", "after")]
 
 
-async def test_what_the_coroutine_raises_is_raised_in_the_thread(serve: Make) -> None:
+async def test_what_the_coroutine_raises_is_raised_in_the_thread() -> None:
     def fails(ctx: Context) -> str:
         def make() -> None:
             raise ToolError("no luck")
@@ -45,18 +55,18 @@ async def test_what_the_coroutine_raises_is_raised_in_the_thread(serve: Make) ->
             return error.message
         return "made"
 
-    assert (await serve(fails).plain("fails")).message["data"] == "no luck"
+    assert await called(fails) == "no luck"
 
 
-async def test_threads_of_the_tool_may_wait_too(serve: Make) -> None:
+async def test_threads_of_the_tool_may_wait_too() -> None:
     def many(ctx: Context) -> list[int]:
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
             return list(pool.map(lambda n: ctx.wait(ctx.once(str(n), lambda: n)), range(8)))
 
-    assert (await serve(many).plain("many")).message["data"] == list(range(8))
+    assert await called(many) == list(range(8))
 
 
-async def test_what_is_made_once_for_a_plain_function_may_block_and_the_loop_goes_on(serve: Make) -> None:
+async def test_what_is_made_once_for_a_plain_function_may_block_and_the_loop_goes_on() -> None:
     loop_went_on = threading.Event()
     loop = asyncio.get_running_loop()
     daemons: list[bool] = []
@@ -73,12 +83,12 @@ async def test_what_is_made_once_for_a_plain_function_may_block_and_the_loop_goe
     def waits(ctx: Context) -> list[str]:
         return [ctx.wait(ctx.once("a", make)), ctx.wait(ctx.once("b", make_on_the_loop))]
 
-    assert (await serve(waits).plain("waits")).message["data"] == ["made", "awaited"]
+    assert await called(waits) == ["made", "awaited"]
     assert daemons == [True], "it delays no exit"
 
 
 async def test_threads_that_are_first_together_make_once_what_is_made_once(
-    serve: Make, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     both = threading.Barrier(2)
     made: list[int] = []
@@ -94,20 +104,20 @@ async def test_threads_that_are_first_together_make_once_what_is_made_once(
             list(pool.map(lambda n: ctx.wait(ctx.once("k", lambda: made.append(n))), range(2)))
 
     monkeypatch.setattr(caller, "Questions", Slow)
-    assert (await serve(many).plain("many")).status == 200
+    await called(many)
     assert len(made) == 1
 
 
-async def test_a_coroutine_awaits_and_does_not_wait(serve: Make) -> None:
+async def test_a_coroutine_awaits_and_does_not_wait() -> None:
     async def wrong(ctx: Context) -> str:
         with pytest.raises(RuntimeError, match="await"):
             ctx.wait(ctx.once("k", lambda: 1))
         return "told"
 
-    assert (await serve(wrong).plain("wrong")).message["data"] == "told"
+    assert await called(wrong) == "told"
 
 
-async def test_a_run_that_is_ended_lets_its_thread_go(serve: Make) -> None:
+async def test_a_run_that_is_ended_lets_its_thread_go() -> None:
     begun, ended = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
     raised: list[type[BaseException]] = []
@@ -127,10 +137,11 @@ async def test_a_run_that_is_ended_lets_its_thread_go(serve: Make) -> None:
         finally:
             loop.call_soon_threadsafe(ended.set)
 
-    server = serve(waits)
-    call = asyncio.create_task(server.plain("waits"))
-    await asyncio.wait_for(begun.wait(), SECONDS)
-    await server.runs.drain()
-    await asyncio.wait_for(ended.wait(), SECONDS)
-    assert raised == [asyncio.CancelledError]
-    assert (await call).error["code"] == "shutdown"
+    async with client(tool(waits)) as c:
+        run = c.run("waits")
+        await asyncio.wait_for(begun.wait(), SECONDS)
+        await c.stop()
+        await asyncio.wait_for(ended.wait(), SECONDS)
+        assert raised == [asyncio.CancelledError]
+        with pytest.raises(errors.Shutdown):
+            await run

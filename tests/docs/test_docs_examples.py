@@ -1,4 +1,4 @@
-"""The examples do what they say: each is served, and called as its callers would."""
+"""The examples do what they say: each is called as its callers would, by a server of its own or in memory."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ import httpx
 import pytest
 from doc_page import ROOT, blocks
 from live_server import process
+
+from mcp_app.testing import Question, client
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 SSE = "/api/v1/mcp/sse"
@@ -155,62 +157,44 @@ def test_long_job(tmp_path: Path) -> None:
     assert state["data"]["pi"] == pytest.approx(3.14159, abs=0.05)
 
 
-def rpc(url: str, method: str, params: dict[str, Any], name: str | None = None, **capabilities: Any) -> Any:
-    """The result of one request of MCP 2026-07-28."""
-    version = "2026-07-28"
-    namespace = "io.modelcontextprotocol"
-    meta = {f"{namespace}/protocolVersion": version, f"{namespace}/clientCapabilities": capabilities}
-    headers = {"MCP-Protocol-Version": version, "Mcp-Method": method, "Accept": "application/json"}
-    if name is not None:
-        headers["Mcp-Name"] = name
-    message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}}
-    answer = httpx.post(f"{url}/mcp", json=message, headers=headers, timeout=30).json()
-    assert "result" in answer, answer
-    return answer["result"]
-
-
-def test_moons(tmp_path: Path) -> None:
-    with process(str(ROOT / "examples/moons.py"), cwd=tmp_path) as server:
-        [_, end] = events(server.url, "moons", at_least=10)
-        nothing = events(server.url, "moons", at_least=1000)[-1]
-        result = rpc(server.url, "tools/call", {"name": "moons", "arguments": {"at_least": 10}}, "moons")
-        [listed] = rpc(server.url, "tools/list", {})["tools"]
-    assert [each["name"] for each in end["data"]] == ["Jupiter", "Saturn", "Uranus", "Neptune"]
-    beside = end["metadata"]["beside"]
-    assert beside["text"] == f"4 planets have {sum(each['moons'] for each in end['data'])} moons."
+async def test_moons() -> None:
+    async with client(ROOT / "examples/moons.py") as c:
+        run, none = c.run("moons", at_least=10), c.run("moons", at_least=1000)
+        found, nothing = await run, await none
+        by_mcp = c.with_options(era="2026-07-28").run("moons", at_least=10)
+        assert await by_mcp == found
+        [listed] = await c.with_options(era="2026-07-28").tools()
+    assert [each["name"] for each in found] == ["Jupiter", "Saturn", "Uranus", "Neptune"]
+    beside = run.metadata["beside"]
+    assert beside["text"] == f"4 planets have {sum(each['moons'] for each in found)} moons."
     assert beside["meta"] == {"com.example/source": "planets.csv"}
-    assert (nothing["data"], nothing["metadata"]["beside"]["text"]) == ([], "0 planets have 0 moons.")
-    assert result["content"] == [{"type": "text", "text": beside["text"]}, *beside["content"]]
+    assert (nothing, none.text) == ([], "0 planets have 0 moons.")
+    assert run.content == by_mcp.content == [{"type": "text", "text": beside["text"]}, *beside["content"]]
     assert [each["mimeType"] for each in beside["content"]] == ["image/png"]
-    assert result["structuredContent"] == end["data"]
-    assert result["_meta"].items() >= beside["meta"].items()
+    assert by_mcp.metadata.items() >= beside["meta"].items()
     assert listed["outputSchema"]["items"]["required"] == ["name", "moons"]
 
 
-def test_interview(tmp_path: Path) -> None:
-    with process(str(ROOT / "examples/interview.py"), cwd=tmp_path) as server:
-        call = {"name": "order", "arguments": {}}
-        asked = rpc(server.url, "tools/call", call, "order", elicitation={})
-        [(key, question)] = asked["inputRequests"].items()
-        answers = {key: {"action": "accept", "content": {"drink": "tea", "cups": 2}}}
-        again = {**call, "inputResponses": answers, "requestState": asked["requestState"]}
-        billed = rpc(server.url, "tools/call", again, "order", elicitation={})
-        read = rpc(server.url, "resources/read", {"uri": "menu://espresso"}, "menu://espresso")
-        asked_for = {"name": "recommend", "arguments": {"weather": "raining"}}
-        recommended = rpc(server.url, "prompts/get", asked_for, "recommend")
-        reference = {
-            "ref": {"type": "ref/resource", "uri": "menu://{drink}"},
-            "argument": {"name": "drink", "value": "t"},
-        }
-        completed = rpc(server.url, "completion/complete", reference)
-        discovered = rpc(server.url, "server/discover", {})
-        [listed] = rpc(server.url, "tools/list", {})["tools"]
-    assert question["params"]["message"] == "What would you like to drink?"
-    assert question["params"]["requestedSchema"]["properties"]["drink"]["enum"] == ["espresso", "tea", "water"]
-    assert billed["structuredContent"] == {"drink": "tea", "cups": 2, "euros": 3.6}
-    assert json.loads(read["contents"][0]["text"]) == {"drink": "espresso", "euros": 2.2}
-    assert "raining" in recommended["messages"][0]["content"]["text"]
-    assert completed["completion"]["values"] == ["tea"]
+async def test_interview() -> None:
+    asked: list[Question] = []
+
+    def answer(question: Question) -> dict[str, Any]:
+        asked.append(question)
+        return {"drink": "tea", "cups": 2}
+
+    async with client(ROOT / "examples/interview.py", era="2026-07-28", answer=answer) as c:
+        assert await c.run("order") == {"drink": "tea", "cups": 2, "euros": 3.6}
+        read = await c.read("menu://espresso")
+        recommended = await c.prompt("recommend", weather="raining")
+        completed = await c.complete("menu://{drink}", "drink", "t")
+        discovered = await c.request("server/discover")
+        [listed] = await c.tools()
+    [question] = asked
+    assert question.message == "What would you like to drink?"
+    assert question.schema["properties"]["drink"]["enum"] == ["espresso", "tea", "water"]
+    assert json.loads(read.text) == {"drink": "espresso", "euros": 2.2}
+    assert "raining" in recommended.text
+    assert completed == ["tea"]
     assert discovered["instructions"].endswith("Do not order before the user has agreed to the price.")
     assert "What is ordered is made, and has to be paid." in listed["description"]
     assert listed["icons"][0]["sizes"] == ["any"]

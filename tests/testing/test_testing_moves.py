@@ -203,6 +203,18 @@ async def test_cancelling(era: Era) -> None:
         assert ENDED[0] == ("left" if era == "2026-07-28" else "cancelled")
 
 
+async def test_stopping() -> None:
+    async with client(TOOLS) as c:
+        run = c.run("wait")
+        await run.until("progress")
+        await c.stop()
+        with pytest.raises(errors.Shutdown):
+            await run
+        with pytest.raises(errors.Draining):
+            await c.run("add", a=1, b=2)
+        assert ENDED == ["shutdown"]
+
+
 # --- tasks -----------------------------------------------------------------------------------------------------------
 
 

@@ -6,7 +6,7 @@ How messages are transported, and what a result leads to in one revision, is kno
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mcp_app.client.wire import raised
@@ -32,20 +32,17 @@ _PARTIAL = "/partial"
 
 
 class Structured:
-    """Reads the value of a result. `wrapped`: the tool's value is the member `result` of the structured content, as MCP
+    """Reads the value in the result of a tool. `wrapped`: it is the member `result` of the structured content, as MCP
     up to 2025-11-25 has there an object for each value; only the tool's output schema says so."""
 
     def __init__(self, *, wrapped: bool = False) -> None:
         self._wrapped = wrapped
 
-    def value(self, result: Mapping[str, Any]) -> Any:
+    def value(self, result: Mapping[str, Any], blocks: Sequence[Mapping[str, Any]]) -> Any:
         if "structuredContent" in result:
             value = result["structuredContent"]
             return value["result"] if self._wrapped and isinstance(value, Mapping) and "result" in value else value
-        blocks = result.get("content")
-        if not isinstance(blocks, list):
-            return result  # no result of a tool
-        return blocks[0]["text"] if len(blocks) == 1 and blocks[0].get("type") == "text" else blocks
+        return blocks[0].get("text") if len(blocks) == 1 and blocks[0].get("type") == "text" else blocks
 
 
 def messages_of(data: str | bytes) -> list[RpcMessage]:
@@ -87,25 +84,22 @@ def request_event(message: RpcRequest, id_: str = "") -> RunEvent:
     return QuestionEvent(id=id_, raw=raw, question=Question(message.id, message.method, message.params))
 
 
-def response_event(response: RpcResponse, structured: Structured, id_: str = "") -> RunEvent:
+def response_event(response: RpcResponse, structured: Structured | None, id_: str = "") -> RunEvent:
     """The response as a last event."""
     if response.error is not None:
         return ErrorEvent(id=id_, raw={"error": response.error}, error=raised.from_response(response.error))
     return result_event(response.result or {}, structured, id_)
 
 
-def result_event(result: Mapping[str, Any], structured: Structured, id_: str = "") -> RunEvent:
-    """The result as a last event: an error where it says that it is one."""
+def result_event(result: Mapping[str, Any], structured: Structured | None, id_: str = "") -> RunEvent:
+    """The result as a last event: of a tool an error where it says that it is one; without `structured` it is what was
+    sent."""
     blocks = result.get("content")
     content = [each for each in blocks if isinstance(each, dict)] if isinstance(blocks, list) else []
-    if result.get("isError") is True:
+    if structured is not None and result.get("isError") is True:
         text = "\n".join(str(each["text"]) for each in content if "text" in each)
         return ErrorEvent(id=id_, raw=result, error=raised.from_text(text))
     meta = result.get("_meta")
-    return CompleteEvent(
-        id=id_,
-        raw=result,
-        data=structured.value(result),
-        content=content,
-        metadata=meta if isinstance(meta, dict) else {},
-    )
+    data = result if structured is None else structured.value(result, content)
+    metadata = meta if isinstance(meta, dict) else {}
+    return CompleteEvent(id=id_, raw=result, data=data, content=content, metadata=metadata)

@@ -99,7 +99,7 @@ class SessionConversation:
         self._method = method
         token = {"_meta": {**params.get("_meta", {}), "progressToken": self._id}} if progress else {}
         self._params = {**params, **token}
-        self._structured = structured or Structured()
+        self._structured = structured
         self._accept = accept
 
     def begin(self) -> Outgoing:

@@ -96,7 +96,7 @@ class StatelessConversation:
         self._method = method
         self._params = params
         self._progress = progress
-        self._structured = structured or Structured()
+        self._structured = structured
         self._mirrors = mirrors
         self._id = 0
         self._state: str | None = None
