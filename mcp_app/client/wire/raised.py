@@ -11,7 +11,7 @@ from typing import Any
 
 from mcp_app.protocol import asking, errors
 from mcp_app.protocol.errors import McpAppError, ToolError, ToolFailed
-from mcp_app.protocol.mcp.jsonrpc import RpcError
+from mcp_app.protocol.mcp.jsonrpc import Code, RpcError
 
 _ERROR_ID = "error_id: "
 """How the last line of an error that a model reads begins, where something was masked (protocol/mcp/results.py)."""
@@ -20,7 +20,8 @@ _ERROR_ID = "error_id: "
 def from_object(content: Mapping[str, Any]) -> McpAppError:
     """The exception of an error object (docs/reference.md, Errors)."""
     code, error_id = str(content.get("code", "")), content.get("error_id")
-    details = [each for each in content.get("details") or () if isinstance(each, Mapping)]
+    listed = content.get("details")
+    details = [each for each in (listed if isinstance(listed, list) else ()) if isinstance(each, Mapping)]
     error = _bare(code, masked=error_id is not None)
     McpAppError.__init__(
         error,
@@ -30,9 +31,11 @@ def from_object(content: Mapping[str, Any]) -> McpAppError:
         error_id=error_id if isinstance(error_id, str) else None,
     )
     if isinstance(error, asking.MissingCapability):
-        error.required = content.get("requiredCapabilities") or {}
+        required = content.get("requiredCapabilities")
+        error.required = required if isinstance(required, Mapping) else {}
     elif isinstance(error, asking.UrlRequired):
-        error.elicitations = content.get("elicitations") or ()
+        pages = content.get("elicitations")
+        error.elicitations = pages if isinstance(pages, list) else ()
     elif isinstance(error, asking.Declined):
         error.action = "decline"  # the wire does not say which
     return error
@@ -43,7 +46,8 @@ def from_response(error: Mapping[str, Any]) -> Exception:
     data = error.get("data")
     if isinstance(data, Mapping) and isinstance(data.get("code"), str) and isinstance(data.get("message"), str):
         return from_object(data)
-    return RpcError(int(error["code"]), str(error["message"]), data=data)
+    code = error.get("code")
+    return RpcError(code if isinstance(code, int) else Code.INTERNAL_ERROR, str(error.get("message")), data=data)
 
 
 def from_text(text: str) -> McpAppError:

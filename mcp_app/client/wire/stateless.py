@@ -139,7 +139,7 @@ class StatelessConversation:
             self._asked.clear()
             return self._questions(result, id_)
         if kind == "task":
-            self.task = str(result["taskId"])
+            self.task = str(result.get("taskId"))
             self._asked.clear()
             return [TaskEvent(id=id_, raw=result, task=self.task)]
         if self.task is not None and response.error is None:
@@ -153,8 +153,11 @@ class StatelessConversation:
         found = {key: each for key, each in asked.items() if key not in self._asked} if isinstance(asked, dict) else {}
         self._asked |= found.keys()
         return [
-            QuestionEvent(id=id_, raw=each, question=Question(key, str(each["method"]), each.get("params") or {}))
+            QuestionEvent(
+                id=id_, raw=each, question=Question(key, str(each.get("method")), _mapping(each.get("params")))
+            )
             for key, each in found.items()
+            if isinstance(each, dict)
         ]
 
     def proceed(self) -> Outgoing | None:
@@ -188,7 +191,8 @@ class StatelessConversation:
     def _notified(self, message: RpcNotification, id_: str) -> list[RunEvent]:
         if message.method == "notifications/subscriptions/acknowledged":
             honoured = message.params.get("notifications")
-            if isinstance(honoured, dict) and self.task not in (honoured.get("taskIds") or ()):
+            ids = honoured.get("taskIds") if isinstance(honoured, dict) else None
+            if self.task not in (ids if isinstance(ids, list) else ()):
                 self.over = True
                 lost = {"code": "unknown_run", "message": "The server does not know this task any more."}
                 return [ErrorEvent(id=id_, raw=message.params, error=raised.from_object(lost))]
@@ -209,3 +213,7 @@ class StatelessConversation:
             return self._questions(state, id_)
         self.over = True
         return [last]
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
