@@ -8,6 +8,7 @@
     calling.py, run.py, options.py, reading.py   what an author meets
     driver.py       sends the requests of a call and reads what comes
     connection.py   the application, its sessions, what is open
+    shared_stream.py  the stream of a session over HTTP+SSE
     in_memory.py    one request to ASGI, and its response
     served.py       what `client` is given -> the application
     clock.py        the event loop's time in the hand of a test

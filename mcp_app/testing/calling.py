@@ -20,7 +20,6 @@ from mcp_app.client.wire.conversation import Conversation
 from mcp_app.client.wire.outgoing import BOTH, EVENT_STREAM, JSON
 from mcp_app.client.wire.plain import PlainConversation, ToolCall
 from mcp_app.client.wire.rpc import Structured
-from mcp_app.client.wire.sessions import SessionConversation
 from mcp_app.client.wire.stateless import McpRequests, StatelessConversation
 from mcp_app.protocol.mcp.revisions import Structure
 from mcp_app.testing.clock import MovableClock
@@ -125,7 +124,7 @@ class Client:
         structured = None if name is None else Structured(wrapped=self._wraps(tool))
         if options.has_session:
             session = await connection.session(options)
-            return SessionConversation(session, method, params, progress=progress, structured=structured, accept=accept)
+            return session.conversation(method, params, progress=progress, structured=structured, accept=accept)
         requests = McpRequests(connection.mcp_path, options.declared, options.log_level, options.tasks, accept)
         mirrors = () if tool is None else tool.mirrors
         return StatelessConversation(

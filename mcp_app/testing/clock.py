@@ -10,13 +10,17 @@ import asyncio
 import math
 from typing import Any, cast
 
-from mcp_app.aio.deadlines import RESOLUTION
+from mcp_app.aio.deadlines import TICK
 
 _QUIET_TURNS = 3
 """Turns of the loop with nothing to do that make it quiet: in one, what a thread or a socket had for it may come."""
 
 _MOST_TURNS = 2000
 """Turns after which a loop that is never quiet is left alone: a tool that does not wait would keep it busy for ever."""
+
+
+_SLACK = 2 * TICK
+"""Seconds after the end of a move in which a timer still counts as due: the server's own are that exact."""
 
 
 class NoClock(RuntimeError):
@@ -70,7 +74,7 @@ class MovableClock:
         try:
             await settle()
             until = self._stopped_at + seconds
-            while (due := _next_timer()) <= until + RESOLUTION:
+            while (due := _next_timer()) <= until + _SLACK:
                 self._stopped_at = max(due, self._stopped_at)
                 await settle()
             self._stopped_at = max(until, self._stopped_at)

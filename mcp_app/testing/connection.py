@@ -13,15 +13,17 @@ from quart import Quart
 
 from mcp_app.authoring.tool import Tool
 from mcp_app.client.address import Address
-from mcp_app.client.wire.conversation import NotSpoken
+from mcp_app.client.wire.conversation import Conversation, NotSpoken
+from mcp_app.client.wire.http_sse import HttpSseConversation, HttpSseSession
 from mcp_app.client.wire.outgoing import Outgoing
-from mcp_app.client.wire.sessions import McpSession
+from mcp_app.client.wire.run_events import ErrorEvent
+from mcp_app.client.wire.sessions import McpSession, SessionConversation
 from mcp_app.protocol.event import encode
-from mcp_app.protocol.mcp import jsonrpc
 from mcp_app.testing.clock import MovableClock, settle
 from mcp_app.testing.in_memory import HOST, InMemoryResponse
 from mcp_app.testing.log import CapturedLog
-from mcp_app.testing.options import CallOptions
+from mcp_app.testing.options import HTTP_SSE, CallOptions
+from mcp_app.testing.shared_stream import SharedStream
 
 
 class ServerConnection:
@@ -32,6 +34,7 @@ class ServerConnection:
         self.log = CapturedLog()
         self._leaving: dict[asyncio.Task[None], Callable[[], Awaitable[None]]] = {}
         self._sessions: dict[bytes, McpSession] = {}
+        self._streams: dict[McpSession, SharedStream] = {}
         self._opening = asyncio.Lock()
         self._stopped = False
 
@@ -76,6 +79,7 @@ class ServerConnection:
         self.clock.start()  # the end has time-outs, too
         try:
             await asyncio.gather(*(leave() for leave in self._leaving.values()))
+            await asyncio.gather(*(stream.leave() for stream in self._streams.values()))
             await self.stop()
             await settle()
         finally:
@@ -112,17 +116,34 @@ class ServerConnection:
         """The session of these options, opened at its first use."""
         key = encode([options.era, options.declared, options.log_level, dict(options.headers)])
         async with self._opening:
-            if key not in self._sessions:
-                self._sessions[key] = await self._opened(options)
-            return self._sessions[key]
+            found = self._sessions.get(key)
+            if found is None or ((stream := self._streams.get(found)) is not None and stream.ended):
+                found = self._sessions[key] = await self._opened(options)
+            return found
+
+    def stream_of(self, conversation: Conversation) -> SharedStream | None:
+        """The stream on which everything comes for the call, if it is that of its session."""
+        return self._streams.get(conversation.session) if isinstance(conversation, HttpSseConversation) else None
 
     async def _opened(self, options: CallOptions) -> McpSession:
-        session = McpSession(self.mcp_path, options.era, options.declared)
-        response, body = await self.ask(session.initialize(), options)
-        await self.ask(session.opened(response.headers.get("mcp-session-id", ""), body), options)
+        session = (HttpSseSession if options.era == HTTP_SSE else McpSession)(
+            self.mcp_path, options.era, options.declared
+        )
+        if isinstance(session, HttpSseSession):
+            stream = self._streams[session] = SharedStream(session, self.send(session.stream(), options))
+            await stream.opened()
+        session_id, result = await self._result(session.initialize(), options)
+        await self.ask(session.opened(session_id, result), options)
         if options.log_level is not None:
-            params: Mapping[str, Any] = {"level": options.log_level}
-            await self.ask(
-                session.post(jsonrpc.request(session.next_id(), "logging/setLevel", encode(params))), options
-            )
+            params = {"level": options.log_level}
+            await self._result(session.conversation("logging/setLevel", params, progress=False), options)
         return session
+
+    async def _result(self, conversation: SessionConversation, options: CallOptions) -> tuple[str, Mapping[str, Any]]:
+        """The id of the session in the answer, and the result. Raises what the answer says."""
+        response, body = await self.ask(conversation.begin(), options)
+        stream = self.stream_of(conversation)
+        last = conversation.answer(200, body)[-1] if stream is None else await stream.result(conversation)
+        if isinstance(last, ErrorEvent):
+            raise last.error
+        return response.headers.get("mcp-session-id", ""), {} if last is None else last.raw

@@ -22,6 +22,7 @@ from mcp_app.testing.connection import ServerConnection
 from mcp_app.testing.in_memory import InMemoryResponse
 from mcp_app.testing.options import CallOptions
 from mcp_app.testing.patience import patiently
+from mcp_app.testing.shared_stream import SharedStream
 
 
 class RunCut(ConnectionError):
@@ -54,6 +55,7 @@ class CallDriver:
         self._on_demand = options.reads == "on_demand"
         self._events_wanted = 0 if self._on_demand else math.inf
         self._response: InMemoryResponse | None = None
+        self._stream: SharedStream | None = None
         self._answers: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._wanted = asyncio.Event()
@@ -122,6 +124,8 @@ class CallDriver:
         await self._connection.ask(request, self.options, self._call)
 
     async def _left(self) -> None:
+        if self._stream is not None:
+            await self._patiently(self._stream.leave(), "the server to be done with the session")
         if self._response is not None:
             self._response.leave()
             await self._patiently(self._response.over(), "the server to be done with the request")
@@ -131,7 +135,9 @@ class CallDriver:
     async def _drive(self, make: Callable[[], Awaitable[Conversation]]) -> None:
         try:
             self.conversation = conversation = await make()
-            request: Outgoing | None = conversation.begin()
+            if (stream := self._connection.stream_of(conversation)) is not None:
+                await self._on_stream(conversation, stream)
+            request: Outgoing | None = None if stream is not None else conversation.begin()
             while request is not None:
                 await self._exchange(conversation, request)
                 request = await self._following(conversation)
@@ -146,6 +152,21 @@ class CallDriver:
                 each.cancel()
             if self._response is not None:
                 self._response.leave()
+
+    async def _on_stream(self, conversation: Conversation, stream: SharedStream) -> None:
+        """Send the request of a call for which everything comes on the stream of its session."""
+
+        def take(events: list[RunEvent], heartbeats: int) -> None:
+            self.heartbeats += heartbeats
+            self._take(conversation, events)
+            self._notify()
+
+        self._stream = stream
+        stream.join(conversation, take)
+        await self.send(conversation.begin())
+        await self._until(lambda: conversation.over or stream.ended or self.failure is not None)
+        if self.failure is not None:
+            raise self.failure
 
     async def _exchange(self, conversation: Conversation, request: Outgoing) -> None:
         """Send a request, and read its response to its end or to the call's."""
@@ -201,6 +222,7 @@ class CallDriver:
             self.failure = error
             if self._response is not None:
                 self._response.leave()
+            self._notify()
 
     async def _result(self, question: Question) -> dict[str, Any]:
         """What the author's function answers, as MCP has it. Raises TypeError for what does not fit the question."""

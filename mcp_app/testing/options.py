@@ -13,6 +13,9 @@ from mcp_app.protocol.mcp.revisions import SESSION_REVISIONS, STATELESS
 
 Era = Literal["plain", "2026-07-28", "2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05"]
 
+HTTP_SSE: Era = "2024-11-05"
+"""The revision whose own transport is HTTP+SSE, which is spoken for it: everything comes on one stream."""
+
 ERAS: tuple[Era, ...] = get_args(Era)
 """The plain dialect, and every revision of MCP that is served, newest first: for `pytest.mark.parametrize`."""
 
@@ -96,6 +99,8 @@ class CallOptions:
                 raise ValueError(f"{name}= is of the plain dialect; the client speaks MCP {self.era}")
         if self.by != "post" and self.json:
             raise ValueError(f"json=True cannot be had of a call by {self.by}, which is followed as a stream")
+        if self.era == HTTP_SSE and (self.json or self.reads == "on_demand"):
+            raise ValueError(f"MCP {HTTP_SSE} has one stream for all calls: neither json=True nor reads='on_demand'")
         if self.tasks and self.era != STATELESS:
             raise ValueError(f"tasks=True is of MCP {STATELESS}; the client speaks {self.era}")
 

@@ -15,6 +15,7 @@ from mcp_app import MissingCapability, ToolError, errors
 from mcp_app.client.address import parse_address
 from mcp_app.client.wire import outgoing, raised
 from mcp_app.client.wire.conversation import Conversation, NotSpoken
+from mcp_app.client.wire.http_sse import HttpSseSession
 from mcp_app.client.wire.incoming import MAX_ANSWER_BYTES, AnswerTooLarge, Incoming
 from mcp_app.client.wire.plain import By, PlainConversation, ToolCall
 from mcp_app.client.wire.question import DECLINE, Question, result_of
@@ -28,8 +29,9 @@ from mcp_app.client.wire.run_events import (
     TaskEvent,
     UnknownEvent,
 )
-from mcp_app.client.wire.sessions import McpSession, SessionConversation
+from mcp_app.client.wire.sessions import McpSession
 from mcp_app.client.wire.stateless import McpRequests, StatelessConversation
+from mcp_app.protocol.http.sse import ServerSentEvent
 from mcp_app.protocol.mcp.headers import Mirror
 from mcp_app.protocol.mcp.jsonrpc import RpcError
 
@@ -81,7 +83,7 @@ def test_what_is_not_the_dialect_is_said_to_be_not_and_nothing_else(body: bytes,
         plain(),
         plain("detached"),
         StatelessConversation(requests, "tools/call", {"name": "x"}),
-        SessionConversation(McpSession("/mcp", "2025-11-25", {}), "tools/call", {}),
+        McpSession("/mcp", "2025-11-25", {}).conversation("tools/call", {}),
     ):
         conversation.begin()
         for give in (
@@ -131,9 +133,7 @@ def test_any_message_is_an_event_or_not_spoken(value: Any, kind: Any) -> None:
     requests = McpRequests("/mcp", tasks=True)
     for conversation in (
         StatelessConversation(requests, "tools/call", {"name": "x"}, structured=Structured()),
-        SessionConversation(
-            McpSession("/mcp", "2025-11-25", {}), "tools/call", {}, structured=Structured(wrapped=True)
-        ),
+        McpSession("/mcp", "2025-11-25", {}).conversation("tools/call", {}, structured=Structured(wrapped=True)),
     ):
         conversation.begin()
         for message in (
@@ -404,12 +404,14 @@ def test_a_task_that_is_not_known_any_more() -> None:
 @pytest.mark.parametrize(("version", "says"), [("2025-11-25", True), ("2025-06-18", True), ("2025-03-26", False)])
 def test_a_session(version: str, says: bool) -> None:
     session = McpSession("/mcp", version, {"roots": {}})
-    opening = session.initialize()
+    initialize = session.initialize()
+    opening = initialize.begin()
     assert json.loads(opening.body)["params"]["capabilities"] == {"roots": {}}
     assert "Mcp-Session-Id" not in opening.headers
-    initialized = session.opened("s1", rpc(id=1, result={"protocolVersion": version}))
+    [opened] = initialize.answer(200, rpc(id=1, result={"protocolVersion": version}))
+    initialized = session.opened("s1", opened.raw)
     assert json.loads(initialized.body)["method"] == "notifications/initialized"
-    conversation = SessionConversation(session, "tools/call", {"name": "x"}, structured=Structured(wrapped=True))
+    conversation = session.conversation("tools/call", {"name": "x"}, structured=Structured(wrapped=True))
     request = conversation.begin()
     assert request.headers["Mcp-Session-Id"] == "s1"
     assert ("MCP-Protocol-Version" in request.headers) is says
@@ -433,6 +435,31 @@ def test_a_session(version: str, says: bool) -> None:
     assert session.close().method == "DELETE"
 
 
-def test_a_session_that_is_refused() -> None:
-    with pytest.raises(NotSpoken, match="no session was opened"):
-        McpSession("/mcp", "2025-11-25", {}).opened("", rpc(id=1, error={"code": -32600, "message": "no"}))
+def test_http_sse() -> None:
+    """Everything comes on one stream, and is given to whom it belongs."""
+    session = HttpSseSession("/sse", "2024-11-05", {"roots": {}})
+    assert (session.stream().method, session.stream().path) == ("GET", "/sse")
+    session.receive(ServerSentEvent("/sse/messages?session=s", "endpoint"))
+    first, second = session.conversation("tools/call", {"name": "x"}), session.conversation("tools/call", {"name": "y"})
+    assert {each.begin().path for each in (first, second)} == {"/sse/messages?session=s"}
+
+    def came(**content: Any) -> list[tuple[str, list[str]]]:
+        names = {first: "first", second: "second"}
+        given = session.receive(ServerSentEvent(rpc(**content).decode()))
+        return [(names[each], [event.type for event in events]) for each, events in given]  # type: ignore[index]
+
+    assert first.answer(202, b"") == []
+    assert came(method="notifications/progress", params={"progressToken": 1, "progress": 1}) == [
+        ("first", ["progress"])
+    ]
+    assert came(method="notifications/progress", params={"progressToken": 9, "progress": 1}) == []
+    assert came(method="notifications/message", params={"level": "info", "data": "all"}) == [
+        ("first", ["log"]),
+        ("second", ["log"]),
+    ]
+    assert came(id="q", method="roots/list") == [("second", ["ask"])]
+    assert came(id=2, result={}) == [("second", ["complete"])]
+    assert came(id="r", method="roots/list") == [("first", ["ask"])]
+    assert came(id=2, result={}) == []
+    assert (second.over, first.over) == (True, False)
+    assert first.proceed() is None

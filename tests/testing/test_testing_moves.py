@@ -10,7 +10,7 @@ from tested_tools import COUNTED, ENDED
 
 from mcp_app import Settings, errors
 from mcp_app.protocol.policy import WINDOW_ENTRIES
-from mcp_app.testing import ERAS, Era, RunCut, TaskEvent, client
+from mcp_app.testing import ERAS, Era, NotSpoken, RunCut, TaskEvent, client
 
 TOOLS = "tests/testing/tested_tools.py"
 
@@ -103,17 +103,43 @@ async def test_what_the_author_waits_for_goes_by_the_same_clock() -> None:
 # --- leaving ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("era", ["plain", "2026-07-28"])
+@pytest.mark.parametrize("era", ["plain", "2026-07-28", "2024-11-05"])
 async def test_leaving_cancels(era: Era) -> None:
     async with client(TOOLS, era=era) as c:
         run = c.run("wait")
         await run.until("progress")
         await run.leave()
         await c.idle()
-        assert ENDED == ["left"]
+        reason = "cancelled" if era == "2024-11-05" else "left"  # there the session has ended
+        assert [reason] == ENDED
         with pytest.raises(errors.Left):
             await run
         await run.leave()
+
+
+async def test_over_http_sse_calls_share_a_stream_and_end_with_it() -> None:
+    async with client(TOOLS, era="2024-11-05", answer=lambda _: "Hi") as c:
+        waiting, added = c.run("wait"), c.run("add", a=1, b=2)
+        assert await added == "3"
+        await waiting.until("progress")
+        await c.clock.advance(15)
+        assert waiting.heartbeats == 1
+        other = c.run("wait")
+        await other.until("progress")
+        await waiting.disconnect()
+        for run in (waiting, other):
+            with pytest.raises(RunCut):
+                await run
+        with pytest.raises(RunCut, match="cannot be come back to"):
+            await waiting.reconnect()
+        assert len(ENDED) == 2
+        assert await c.run("add", a=2, b=2) == "4"  # by a new session
+
+
+async def test_where_http_sse_is_off_it_is_said() -> None:
+    async with client(TOOLS, era="2024-11-05", settings=Settings(legacy_sse=False)) as c:
+        with pytest.raises(NotSpoken, match="no stream, but 4"):
+            await c.run("add", a=1, b=2)
 
 
 async def test_leaving_while_the_clock_stands_still() -> None:

@@ -5,6 +5,7 @@
     plain.py         the requests of the plain dialect, and a call in it
     rpc.py           MCP's messages -> events
     sessions.py      MCP 2025-11-25 and older: the session, and a call in it
+    http_sse.py      the same over HTTP+SSE, the transport of MCP 2024-11-05
     stateless.py     MCP 2026-07-28: a call with its rounds, and as a task
     conversation.py  what a call is to whoever sends its requests
     run_events.py    the events

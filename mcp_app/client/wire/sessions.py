@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from mcp_app.client.wire import outgoing
-from mcp_app.client.wire.conversation import NotSpoken
 from mcp_app.client.wire.outgoing import BOTH, EVENT_STREAM, Outgoing
 from mcp_app.client.wire.question import Question
 from mcp_app.client.wire.rpc import (
@@ -22,7 +21,7 @@ from mcp_app.client.wire.run_events import RunEvent
 from mcp_app.protocol.event import encode
 from mcp_app.protocol.http.sse import ServerSentEvent
 from mcp_app.protocol.mcp import jsonrpc
-from mcp_app.protocol.mcp.jsonrpc import RpcNotification, RpcRequest, RpcResponse
+from mcp_app.protocol.mcp.jsonrpc import RpcNotification, RpcRequest
 from mcp_app.protocol.mcp.revisions import SESSION_REVISIONS
 
 
@@ -39,20 +38,29 @@ class McpSession:
         self._capabilities = capabilities
         self._ids = itertools.count(1)
 
-    def initialize(self) -> Outgoing:
-        """The request that opens the session."""
+    def initialize(self) -> SessionConversation:
+        """The request that opens the session; what `opened` is given comes of it."""
         params = {"protocolVersion": self.version, "capabilities": self._capabilities, "clientInfo": CLIENT}
-        return self.post(jsonrpc.request(self.next_id(), "initialize", encode(params)))
+        return self.conversation("initialize", params, progress=False)
 
-    def opened(self, session_id: str, body: bytes) -> Outgoing:
-        """The notification to send next, after the answer to `initialize`. Raises NotSpoken."""
-        [response, *_] = messages_of(body)
-        if not isinstance(response, RpcResponse) or response.result is None:
-            raise NotSpoken("no session was opened", body)
+    def opened(self, session_id: str, result: Mapping[str, Any]) -> Outgoing:
+        """The notification to send next, after the answer to `initialize` with that result."""
         self.id = session_id
-        self.initialized = response.result
-        self.version = str(response.result.get("protocolVersion", self.version))
+        self.initialized = result
+        self.version = str(result.get("protocolVersion", self.version))
         return self.post(jsonrpc.notification("notifications/initialized"))
+
+    def conversation(
+        self,
+        method: str,
+        params: Mapping[str, Any],
+        *,
+        progress: bool = True,
+        structured: Structured | None = None,
+        accept: str = BOTH,
+    ) -> SessionConversation:
+        """A request of the session. With `progress` its progress is asked for."""
+        return SessionConversation(self, method, params, progress, structured, accept)
 
     def close(self) -> Outgoing:
         """The request that ends the session."""
@@ -80,30 +88,30 @@ class McpSession:
 
 
 class SessionConversation:
-    """One request of a session, such as tools/call. With `progress` its token is its id."""
+    """One request of a session, such as tools/call. Made by the session."""
 
     def __init__(
         self,
         session: McpSession,
         method: str,
         params: Mapping[str, Any],
-        *,
-        progress: bool = True,
-        structured: Structured | None = None,
-        accept: str = BOTH,
+        progress: bool,
+        structured: Structured | None,
+        accept: str,
     ) -> None:
         self.over = False
         self.last_event_id = ""
-        self._session = session
-        self._id = session.next_id()
+        self.id = session.next_id()
+        """That of the request, and its progress token."""
+        self.session = session
         self._method = method
-        token = {"_meta": {**params.get("_meta", {}), "progressToken": self._id}} if progress else {}
+        token = {"_meta": {**params.get("_meta", {}), "progressToken": self.id}} if progress else {}
         self._params = {**params, **token}
         self._structured = structured
         self._accept = accept
 
     def begin(self) -> Outgoing:
-        return self._session.post(jsonrpc.request(self._id, self._method, encode(self._params)), self._accept)
+        return self.session.post(jsonrpc.request(self.id, self._method, encode(self._params)), self._accept)
 
     def event(self, event: ServerSentEvent) -> list[RunEvent]:
         self.last_event_id = event.id
@@ -122,17 +130,17 @@ class SessionConversation:
                 events.append(notification_event(message, id_))
             elif isinstance(message, RpcRequest):
                 events.append(request_event(message, id_))
-            elif message.id == self._id or message.id is None:
+            elif message.id == self.id or message.id is None:
                 self.over = True
                 events.append(response_event(message, self._structured, id_))
         return events
 
     def proceed(self) -> Outgoing | None:
-        return None if self.over or not self.last_event_id else self._session.rest(self.last_event_id)
+        return None if self.over or not self.last_event_id else self.session.rest(self.last_event_id)
 
     def reply(self, question: Question, result: Mapping[str, Any]) -> Outgoing | None:
-        return self._session.post(jsonrpc.result(question.key, encode(result)))
+        return self.session.post(jsonrpc.result(question.key, encode(result)))
 
     def cancel(self) -> Outgoing | None:
-        params = encode({"requestId": self._id, "reason": "cancelled by its caller"})
-        return self._session.post(jsonrpc.notification("notifications/cancelled", params))
+        params = encode({"requestId": self.id, "reason": "cancelled by its caller"})
+        return self.session.post(jsonrpc.notification("notifications/cancelled", params))
