@@ -18,33 +18,36 @@
 
 The server imports nothing from here. The requests and events are those of the client's pure half, client/wire.
 
+Each name is imported at its first use (PEP 562): a plugin that is not used costs nothing at the start of pytest.
+
 PYTEST_DONT_REWRITE: pytest would warn of a plugin that the test file has imported before, and there are no assertions.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mcp_app.client.wire.conversation import NotSpoken
-from mcp_app.client.wire.question import CANCEL, DECLINE, Question
-from mcp_app.client.wire.run_events import (
-    CompleteEvent,
-    ErrorEvent,
-    LogEvent,
-    ProgressEvent,
-    QuestionEvent,
-    RunEvent,
-    StartedEvent,
-    TaskEvent,
-    UnknownEvent,
-)
-from mcp_app.testing.calling import Client, client
-from mcp_app.testing.clock import MovableClock, NoClock
-from mcp_app.testing.driver import RunCut
-from mcp_app.testing.options import ERAS, CallOptions, Era
-from mcp_app.testing.patience import NothingCame
-from mcp_app.testing.reading import PromptMessages, ResourceRead
-from mcp_app.testing.run import ClientRun
+if TYPE_CHECKING:
+    from mcp_app.client.wire.conversation import NotSpoken
+    from mcp_app.client.wire.question import CANCEL, DECLINE, Question
+    from mcp_app.client.wire.run_events import (
+        CompleteEvent,
+        ErrorEvent,
+        LogEvent,
+        ProgressEvent,
+        QuestionEvent,
+        RunEvent,
+        StartedEvent,
+        TaskEvent,
+        UnknownEvent,
+    )
+    from mcp_app.testing.calling import Client, client
+    from mcp_app.testing.clock import MovableClock, NoClock
+    from mcp_app.testing.driver import RunCut
+    from mcp_app.testing.options import ERAS, CallOptions, Era
+    from mcp_app.testing.patience import NothingCame
+    from mcp_app.testing.reading import PromptMessages, ResourceRead
+    from mcp_app.testing.run import ClientRun
 
 __all__ = [
     "CANCEL",
@@ -73,6 +76,31 @@ __all__ = [
     "UnknownEvent",
     "client",
 ]
+
+_WIRE = "mcp_app.client.wire"
+
+_MODULES = {
+    f"{_WIRE}.conversation": ("NotSpoken",),
+    f"{_WIRE}.question": ("CANCEL", "DECLINE", "Question"),
+    f"{_WIRE}.run_events": tuple(name for name in __all__ if name.endswith("Event")),
+    f"{__name__}.calling": ("Client", "client"),
+    f"{__name__}.clock": ("MovableClock", "NoClock"),
+    f"{__name__}.driver": ("RunCut",),
+    f"{__name__}.options": ("ERAS", "CallOptions", "Era"),
+    f"{__name__}.patience": ("NothingCame",),
+    f"{__name__}.reading": ("PromptMessages", "ResourceRead"),
+    f"{__name__}.run": ("ClientRun",),
+}
+"""Module -> its names; the same as the imports above, which are for type checkers."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name at its first use, and cache it."""
+    for module, names in _MODULES.items():
+        if name in names:
+            value = globals()[name] = getattr(__import__(module, fromlist=[name]), name)
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def pytest_configure(config: Any) -> None:

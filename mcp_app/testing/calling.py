@@ -133,7 +133,7 @@ class Client:
 
     def _wraps(self, tool: Tool | None) -> bool:
         """Whether the result of the tool has its value in an object that it did not return."""
-        return self.options.has_session and tool is not None and tool.structure is Structure.WRAPPED
+        return self.options.has_session and tool is not None and tool.structure is not Structure.BARE
 
     def _check_mcp(self, what: str) -> None:
         if self.options.era == "plain":

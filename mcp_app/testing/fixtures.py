@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 import pytest
 
-from mcp_app import Settings
 from mcp_app.loading.toolfile import is_file, split
-from mcp_app.testing.calling import Client, client
-from mcp_app.testing.options import Options
-from mcp_app.testing.served import Offered
 
-MakeClient = Callable[..., AbstractAsyncContextManager[Client]]
+if TYPE_CHECKING:
+    from mcp_app import Settings
+    from mcp_app.testing.calling import Client
+    from mcp_app.testing.options import Options
+    from mcp_app.testing.served import Offered
+
+MakeClient = Callable[..., AbstractAsyncContextManager["Client"]]
 """The type of the fixture `mcp_client`: what `client` is."""
 
 
@@ -23,6 +25,8 @@ MakeClient = Callable[..., AbstractAsyncContextManager[Client]]
 def mcp_client(request: pytest.FixtureRequest) -> Iterator[MakeClient]:
     """`client`, with two things more: a file is looked for beside the test first, then in the directories above it up
     to pytest's root; and what was logged is a section of the report of a test that fails."""
+    from mcp_app.testing.calling import client
+
     logs: list[Callable[[], str]] = []
 
     @asynccontextmanager

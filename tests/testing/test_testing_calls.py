@@ -88,6 +88,18 @@ async def test_content_is_among_the_result(era: Era) -> None:
         assert (block["type"], base64.b64decode(block["data"])) == ("image", tested_tools.PNG)
 
 
+@pytest.mark.parametrize("era", STRUCTURED)
+async def test_a_result_with_a_text_of_its_own(era: Era) -> None:
+    async with client(TOOLS, era=era) as c:
+        run = c.run("report")
+        assert await run == {"rows": 1}
+        assert run.text == "One row."
+        assert [each["type"] for each in run.content] == ["text", "image"]
+        meta = run.metadata["beside"]["meta"] if era == "plain" else run.metadata
+        assert meta["com.example/took"] == 3
+        assert await c.run("untyped_report") == [1, 2]
+
+
 @each_era
 async def test_an_error_of_the_author_is_raised_with_his_words(era: Era) -> None:
     async with client(TOOLS, era=era) as c:

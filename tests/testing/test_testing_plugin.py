@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from mcp_app import testing
 
 TOOLS = """
 from mcp_app import tool
@@ -75,3 +78,17 @@ def test_it_imports_neither_pytest_nor_what_the_package_does_not_need() -> None:
     program = "import sys, mcp_app.testing; print(*{name.partition('.')[0] for name in sys.modules})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=True)
     assert not set(done.stdout.split()) & {"pytest", "httpx", "rich", "dns", "cryptography", "anyio"}
+
+
+def test_every_public_name_is_there_says_what_it_is_and_is_in_the_reference() -> None:
+    reference = (Path(__file__).parents[2] / "docs" / "reference.md").read_text(encoding="utf-8")
+    section = reference.partition("### `mcp_app.testing`")[2].partition("\n### ")[0]
+    documented = set(
+        re.findall(r"`(\w+)", "\n".join(line.split("|")[1] for line in section.splitlines() if "| `" in line))
+    )
+    assert documented | {"RunEvent"} == set(testing.__all__)
+    assert "`RunEvent`" in section
+    for name in testing.__all__:
+        assert name == "Era" or getattr(testing, name).__doc__  # a Literal has none
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = testing.nothing

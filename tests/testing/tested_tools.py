@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from mcp_app import Context, Image, Message, ToolError, complete, prompt, resource, tool
+from mcp_app import Context, Image, Message, Result, ToolError, complete, prompt, resource, tool
 from mcp_app.protocol.errors import RequestError
 
 PNG = bytes.fromhex(
@@ -129,6 +129,16 @@ async def long_work(ctx: Context, ask: bool = False) -> str:
 @tool
 async def picture() -> Image:
     return Image(PNG)
+
+
+@tool
+async def report() -> Result[dict[str, int]]:
+    return Result({"rows": 1}, text="One row.", content=Image(PNG), meta={"com.example/took": 3})
+
+
+@tool
+async def untyped_report():  # type: ignore[no-untyped-def]
+    return Result([1, 2], text="Two.")
 
 
 @tool

@@ -106,7 +106,7 @@ def answered(answer: Mapping[str, Any]) -> list[ServerMessage]:
 
 def event_of(message: ServerMessage, id_: str = "") -> RunEvent:
     """The message as a typed event."""
-    content, metadata = message.content, message.metadata
+    content = message.content
     match message.type:
         case "started":
             cap, heartbeat = message.number("cap_seconds"), message.number("heartbeat_seconds")
@@ -128,13 +128,24 @@ def event_of(message: ServerMessage, id_: str = "") -> RunEvent:
                 data=line.get("data"),
             )
         case "complete":
-            blocks = message.data if metadata.get("content") is True and isinstance(message.data, list) else []
-            return CompleteEvent(id=id_, raw=content, data=message.data, content=blocks, metadata=metadata)
+            return CompleteEvent(
+                id=id_, raw=content, data=message.data, content=_content(message), metadata=message.metadata
+            )
         case "error":
             found = content.get("error")
             return ErrorEvent(id=id_, raw=content, error=raised.from_object(found if isinstance(found, dict) else {}))
         case _:
             return UnknownEvent(id=id_, raw=content)
+
+
+def _content(message: ServerMessage) -> list[Mapping[str, Any]]:
+    """The content of a result as MCP has it: the text that stands for the data, data that is content, and what is
+    beside the data."""
+    data, beside = message.data, message.beside.get("content")
+    text = [] if message.text is None else [{"type": "text", "text": message.text}]
+    own = data if message.metadata.get("content") is True and isinstance(data, list) else []
+    blocks = [*text, *own, *(beside if isinstance(beside, list) else [])]
+    return [each for each in blocks if isinstance(each, dict)]
 
 
 class PlainConversation:

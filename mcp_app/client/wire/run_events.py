@@ -81,7 +81,8 @@ class CompleteEvent(RunEvent):
 
     `data` is the tool's value where the dialect has it: in the plain one, and as structured content. Elsewhere it is
     the text of the result, or its content blocks where there is other content than one text. `content` are MCP's
-    content blocks, where there are any, and `metadata` what was sent beside the result.
+    content blocks, where there are any: of a `Result` its text, and the content beside its data. `metadata` is
+    `metadata` of the event, or MCP's `_meta`.
     """
 
     type: ClassVar[str] = "complete"
