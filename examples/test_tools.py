@@ -6,8 +6,7 @@ Run by `pytest examples/test_tools.py`, explained in docs/how-to-test-tools.md.
 import pytest
 
 from mcp_app import ToolError, errors
-from mcp_app.testing import DECLINE, Era, ProgressEvent, Question
-from mcp_app.testing.fixtures import MakeClient
+from mcp_app.testing import DECLINE, Era, MakeClient, ProgressEvent, Question
 
 pytest_plugins = "mcp_app.testing"
 

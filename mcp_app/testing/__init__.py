@@ -41,7 +41,7 @@ if TYPE_CHECKING:
         TaskEvent,
         UnknownEvent,
     )
-    from mcp_app.testing.calling import Client, client
+    from mcp_app.testing.calling import Client, MakeClient, client
     from mcp_app.testing.clock import MovableClock, NoClock
     from mcp_app.testing.driver import RunCut
     from mcp_app.testing.options import ERAS, CallOptions, Era
@@ -60,6 +60,7 @@ __all__ = [
     "Era",
     "ErrorEvent",
     "LogEvent",
+    "MakeClient",
     "MovableClock",
     "NoClock",
     "NotSpoken",
@@ -83,7 +84,7 @@ _MODULES = {
     f"{_WIRE}.conversation": ("NotSpoken",),
     f"{_WIRE}.question": ("CANCEL", "DECLINE", "Question"),
     f"{_WIRE}.run_events": tuple(name for name in __all__ if name.endswith("Event")),
-    f"{__name__}.calling": ("Client", "client"),
+    f"{__name__}.calling": ("Client", "MakeClient", "client"),
     f"{__name__}.clock": ("MovableClock", "NoClock"),
     f"{__name__}.driver": ("RunCut",),
     f"{__name__}.options": ("ERAS", "CallOptions", "Era"),

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, Unpack
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol, TypeVar, Unpack
 
 from quart import Quart
 
@@ -22,13 +22,23 @@ from mcp_app.client.wire.plain import PlainConversation, ToolCall
 from mcp_app.client.wire.rpc import Structured
 from mcp_app.client.wire.stateless import McpRequests, StatelessConversation
 from mcp_app.protocol.mcp.revisions import Structure
-from mcp_app.testing.clock import MovableClock
+from mcp_app.testing.clock import MovableClock, settle
 from mcp_app.testing.connection import ServerConnection
 from mcp_app.testing.options import CallOptions, Options
 from mcp_app.testing.patience import patiently
 from mcp_app.testing.reading import PromptMessages, ResourceRead
 from mcp_app.testing.run import ClientRun
 from mcp_app.testing.served import Offered, application_of
+
+T = TypeVar("T")
+
+
+class MakeClient(Protocol):
+    """The type of the fixture `mcp_client`: it is called as `client` is."""
+
+    def __call__(
+        self, *offered: Offered, settings: Settings | None = None, **options: Unpack[Options]
+    ) -> AbstractAsyncContextManager[Client]: ...
 
 
 @asynccontextmanager
@@ -83,12 +93,13 @@ class Client:
         """Wait until no run is being worked on, and none cleans up. Raises NothingCame."""
 
         async def none_works() -> None:
-            while self._connection.working:  # noqa: ASYNC110 - the server has no event for it
-                await asyncio.sleep(0.001)
+            while self._connection.working:  # the server has no event for it
+                await (settle() if self.clock.stopped else asyncio.sleep(0.001))
 
-        await patiently(
-            none_works(), self.options.patience, lambda: f"{self._connection.working} runs work on; {self.log}"
-        )
+        await self._patiently(none_works(), lambda: f"{self._connection.working} runs work on; {self.log}")
+
+    async def _patiently(self, waiting: Coroutine[Any, Any, T], describe: Callable[[], str]) -> T:
+        return await patiently(waiting, self.options.patience, describe)
 
     async def stop(self) -> None:
         """Stop the application now, as a server does that is told to: calls end with `Shutdown`, and none begins."""
@@ -149,7 +160,7 @@ class Client:
         if self.options.era != "plain":
             return await self._listed("tools/list", "tools")
         request = plain.document_request(self._connection.route.tools())
-        _, body = await self._connection.ask(request, self.options)
+        _, body = await self._patiently(self._connection.ask(request, self.options), lambda: "the list of tools")
         found: Sequence[Mapping[str, Any]] = (parse_answer(body) or {})["tools"]
         return found
 

@@ -49,6 +49,11 @@ class MovableClock:
         """What `loop.time()` returns."""
         return self._real() + self._ahead if self._stopped_at is None else self._stopped_at
 
+    @property
+    def stopped(self) -> bool:
+        """Whether time moves by `advance` alone."""
+        return self._stopped_at is not None
+
     def stop(self) -> None:
         """From now on time moves only by `advance`: for what is just before or just after a moment."""
         self._check()

@@ -218,7 +218,9 @@ class CallDriver:
             request = conversation.reply(event.question, await self._result(event.question))
             if request is not None:
                 await self.send(request)
-        except Exception as error:  # the test's own: `await run` raises it
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # the test's own, as of pytest.fail: `await run` raises it
             self.failure = error
             if self._response is not None:
                 self._response.leave()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -13,12 +13,9 @@ from mcp_app.loading.toolfile import is_file, split
 
 if TYPE_CHECKING:
     from mcp_app import Settings
-    from mcp_app.testing.calling import Client
+    from mcp_app.testing.calling import Client, MakeClient
     from mcp_app.testing.options import Options
     from mcp_app.testing.served import Offered
-
-MakeClient = Callable[..., AbstractAsyncContextManager["Client"]]
-"""The type of the fixture `mcp_client`: what `client` is."""
 
 
 @pytest.fixture

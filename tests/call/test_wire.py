@@ -236,7 +236,13 @@ def test_json_answers() -> None:
     assert isinstance(refused, ErrorEvent)
     assert isinstance(refused.error, errors.InvalidParams)
     assert (refused.error.message, refused.error.hint) == ("No.", "Try.")
-    assert plain("get", "k" * 16).answer(204, b"") == []
+    session = McpSession("/mcp", "2025-11-25", {}).conversation("tools/call", {})
+    message = rpc(method="notifications/progress", params={"progress": 1}).decode()
+    for nothing_left, data in ((plain("get", "k" * 16), '{"type": "progress"}'), (session, message)):
+        nothing_left.event(ServerSentEvent(data, id="e/1"))
+        assert nothing_left.proceed() is not None
+        assert nothing_left.answer(204, b"") == []
+        assert nothing_left.proceed() is None
     with pytest.raises(NotSpoken, match=r"status 502.*Bad Gateway"):
         plain().answer(502, b"<h1>Bad Gateway</h1>")
 

@@ -207,6 +207,8 @@ async def test_answers_of_each_kind(era: Era) -> None:
             TypeError, match=r"None does not answer the form 'Who are you\?' with the fields 'name', 'age'"
         ):
             await c.with_options(answer=lambda _: None).run("greet")
+        with pytest.raises(pytest.fail.Exception, match="of the test"):
+            await c.with_options(answer=lambda _: pytest.fail("of the test")).run("greet")
         with pytest.raises(ZeroDivisionError):
             await c.with_options(answer=lambda _: 1 // 0).run("greet")
 

@@ -148,6 +148,7 @@ async def test_leaving_while_the_clock_stands_still() -> None:
         await run.until("progress")
         c.clock.stop()
         await run.leave()
+        await c.idle()
         assert ENDED == ["left"]
 
 

@@ -158,6 +158,7 @@ class PlainConversation:
         self.run: str | None = None
         """The run's id, once the server has said it."""
         self.last_event_id = ""
+        self._nothing_follows = False
         self._route = route
         self._call = call
         self._by = by
@@ -180,7 +181,8 @@ class PlainConversation:
         return self._given([message], event.id)
 
     def answer(self, status: int, body: bytes) -> list[RunEvent]:
-        if status == 204:  # nothing follows what was seen
+        if status == 204:  # nothing follows what was seen: WHATWG HTML 9.2.3
+            self._nothing_follows = True
             return []
         answer = wire.parse_answer(body) or {}
         if status in (200, 202) and self._by == "detached" and self.run is None and wire.is_run_id(answer.get("id")):
@@ -202,7 +204,7 @@ class PlainConversation:
         return events
 
     def proceed(self) -> Outgoing | None:
-        if self.over:
+        if self.over or self._nothing_follows:
             return None
         if self._by == "get" and self.last_event_id:
             return event_source_request(self._route, self._call, self._key, self.last_event_id)

@@ -119,7 +119,10 @@ class SessionConversation:
         return self._given(event.data, event.id) if event.data else []
 
     def answer(self, status: int, body: bytes) -> list[RunEvent]:
-        return self._given(body) if body else []
+        if not body:  # 204: nothing follows what was seen
+            self.last_event_id = ""
+            return []
+        return self._given(body)
 
     def _given(self, data: str | bytes, id_: str = "") -> list[RunEvent]:
         events = []
