@@ -81,3 +81,21 @@ async def test_a_last_event_id_that_is_none(stage: Stage) -> None:
     assert answer.status == 400
     assert decoded(answer)["error"]["message"] == "Last-Event-ID is none that this server gives out."
     assert "hint" not in decoded(answer)["error"]["data"]
+
+
+async def test_programs_read_the_error_object(client: Client, stage: Stage) -> None:
+    async def meta(name: str, **arguments: Any) -> Any:
+        return decoded(await client.tool(name, **arguments))["result"].get("_meta")
+
+    @tool
+    def wordy() -> str:
+        raise ToolError("x" * 20_000)
+
+    stage.tools.add(wordy)
+    [(name, failed)] = (await meta("fails")).items()
+    assert name.endswith("/error")
+    assert failed == {"code": "tool_failed", "message": "it went wrong", "hint": "try another"}
+    [invalid] = (await meta("add", a="x", b=1)).values()
+    assert invalid["code"] == "invalid_params"
+    assert [each["field"] for each in invalid["details"]] == ["arguments.a"]
+    assert await meta("wordy") is None

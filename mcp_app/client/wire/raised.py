@@ -13,8 +13,8 @@ from mcp_app.protocol import asking, errors
 from mcp_app.protocol.errors import McpAppError, ToolError, ToolFailed
 from mcp_app.protocol.mcp.jsonrpc import Code, RpcError
 
-_ERROR_ID = "error_id: "
-"""How the last line of an error that a model reads begins, where something was masked (protocol/mcp/results.py)."""
+_ERROR = "/error"
+"""How the member of `_meta` ends that has the error object (protocol/mcp/results.py)."""
 
 
 def from_object(content: Mapping[str, Any]) -> McpAppError:
@@ -50,12 +50,11 @@ def from_response(error: Mapping[str, Any]) -> Exception:
     return RpcError(code if isinstance(code, int) else Code.INTERNAL_ERROR, str(error.get("message")), data=data)
 
 
-def from_text(text: str) -> McpAppError:
-    """The exception of a result with `isError`, which has a text for the model and no code."""
-    message, _, last = text.rpartition("\n")
-    if last.startswith(_ERROR_ID):
-        return from_object({"code": ToolFailed.code, "message": message, "error_id": last.removeprefix(_ERROR_ID)})
-    return from_object({"code": ToolError.code, "message": text})
+def from_result(meta: Mapping[str, Any], text: str) -> McpAppError:
+    """The exception of a result with `isError`: that of the error object in its `_meta`, else a ToolError with the text
+    for the model."""
+    objects = [each for name, each in meta.items() if name.endswith(_ERROR) and isinstance(each, Mapping)]
+    return from_object(objects[0] if objects else {"code": ToolError.code, "message": text})
 
 
 def _bare(code: str, *, masked: bool) -> McpAppError:

@@ -96,10 +96,10 @@ def result_event(result: Mapping[str, Any], structured: Structured | None, id_: 
     sent."""
     blocks = result.get("content")
     content = [each for each in blocks if isinstance(each, dict)] if isinstance(blocks, list) else []
+    meta = result.get("_meta")
+    metadata = meta if isinstance(meta, dict) else {}
     if structured is not None and result.get("isError") is True:
         text = "\n".join(str(each["text"]) for each in content if "text" in each)
-        return ErrorEvent(id=id_, raw=result, error=raised.from_text(text))
-    meta = result.get("_meta")
+        return ErrorEvent(id=id_, raw=result, error=raised.from_result(metadata, text))
     data = result if structured is None else structured.value(result, content)
-    metadata = meta if isinstance(meta, dict) else {}
     return CompleteEvent(id=id_, raw=result, data=data, content=content, metadata=metadata)

@@ -32,6 +32,10 @@ MAX_MESSAGE_BYTES = 1024 * 1024 - 256
 event of more than 1 MiB, in which it counts the names of the fields, the event's id and its type; no client is known
 that bounds a JSON body."""
 
+MAX_ERROR_CHARS = 16 * 1024
+"""The longest text of an error whose object is in `_meta` as well: an author's message may be as large as an event, and
+twice that is more than clients take."""
+
 _CUT = "This text is cut: an event of the stream has a bound. All of it is in structuredContent.\n"
 
 
@@ -62,7 +66,10 @@ def status(info: RequestInfo, event: Event) -> int:
 
 
 def failed(info: RequestInfo, problem: Mapping[str, Any]) -> dict[str, Any]:
-    """An error that the model can read and correct, as the result of a call (2025-11-25 and 2026-07-28, Tools)."""
+    """An error that the model can read and correct, as the result of a call (2025-11-25 and 2026-07-28, Tools).
+
+    For programs the error object is in `_meta`, with its code, unless it is so long that once is enough.
+    """
     message: str = problem["message"]
     details = (f"{each['field']}: {each['problem']}" for each in problem.get("details", ()))
     lines = [message, *(each for each in details if each not in message)]
@@ -70,7 +77,9 @@ def failed(info: RequestInfo, problem: Mapping[str, Any]) -> dict[str, Any]:
         lines.append(problem["hint"])
     if problem.get("error_id"):
         lines.append(f"error_id: {problem['error_id']}")
-    return info.typed({"content": [_text("\n".join(lines))], "isError": True})
+    text = "\n".join(lines)
+    meta = {"_meta": {f"{info.namespace}error": dict(problem)}} if len(text) <= MAX_ERROR_CHARS else {}
+    return info.typed({"content": [_text(text)], "isError": True, **meta})
 
 
 def _code(info: RequestInfo, kind: ErrorKind | None) -> Code | None:
