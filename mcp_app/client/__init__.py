@@ -9,6 +9,7 @@
     address.py     the URL argument -> the routes of the server       pure
     outcome.py     how a call can end, and the exit status of each    pure
     message.py     the server's events and JSON answers -> values     pure
+    wire/          requests as values, bytes to events; MCP, too      pure, for `mcp_app.testing` as well
     printable.py   untrusted text -> text that is safe to print       pure
     display.py     the display interface, and the choice of one
     lines.py       events as lines, for pipes and files

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import Annotated, Any
 
@@ -10,11 +9,10 @@ import pytest
 from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
-from mcp_app import Context, ToolError, UnknownResource, create_app, prompt, resource, tool
+from mcp_app import Context, ToolError, UnknownResource, errors, prompt, resource, tool
 from mcp_app.protocol.errors import InvalidParams, Overloaded, UnknownTool
 from mcp_app.protocol.event import NotJson
-
-JSON_OR_STREAM = {"Accept": "application/json, text/event-stream"}
+from mcp_app.testing import client
 
 
 def _own(_: str) -> str:
@@ -122,52 +120,34 @@ TOOLS = {
 }
 
 
-@pytest.fixture
-async def client() -> Any:
-    app = create_app(
-        tools=list(TOOLS), prompts=[ask, lazily, forgets], resources=[read, unawaited, read_lazily, no_json]
-    )
-    async with app.test_app() as running:
-        yield running.test_client()
+ALL = [*TOOLS, ask, lazily, forgets, read, unawaited, read_lazily, no_json]
 
 
+@pytest.mark.parametrize("by", ["post", "get"])
 @pytest.mark.parametrize("called", TOOLS, ids=lambda each: each.name)
-async def test_a_plain_caller(client: Any, called: Any) -> None:
-    body = {"tool": called.name, "params": {"x": "b"}}
-    posted = await client.post("/api/v1/mcp/sse", json=body, headers={"Accept": "application/json"})
-    got = await client.get(f"/api/v1/mcp/sse?tool={called.name}&x=b", headers={"Accept": "application/json"})
-    for answer in (posted, got):
-        assert answer.status_code == 500
-        error = json.loads(await answer.get_data())["error"]
-        assert error["code"] == "tool_failed"
-        assert error["message"].startswith(TOOLS[called])
+async def test_a_plain_caller(called: Any, by: Any) -> None:
+    async with client(ALL, by=by) as c:
+        with pytest.raises((ToolError, errors.ToolFailed)) as raised:
+            await c.run(called, x="b")
+    assert raised.value.code == "tool_failed"
+    assert raised.value.message.startswith(TOOLS[called])
 
 
-async def test_an_mcp_client(client: Any) -> None:
-    info = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "a", "version": "1"}}
-    headers = dict(JSON_OR_STREAM)
-
-    async def send(method: str, params: dict[str, Any]) -> dict[str, Any]:
-        body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        answer = await client.post("/mcp", json=body, headers=headers)
-        assert answer.status_code == 200
-        headers.setdefault("Mcp-Session-Id", answer.headers.get("Mcp-Session-Id", ""))
-        text = (await answer.get_data()).decode()
-        found: dict[str, Any] = json.loads(text if text.startswith("{") else text.partition("data: ")[2])
-        return found
-
-    await send("initialize", info)
-    headers["MCP-Protocol-Version"] = "2025-06-18"
-    for called, said in TOOLS.items():
-        result = (await send("tools/call", {"name": called.name, "arguments": {"x": "b"}}))["result"]
-        assert result["isError"]
-        assert result["content"][0]["text"].startswith(said)
-    for name, said in PROMPTS.items():
-        error = (await send("prompts/get", {"name": name, "arguments": {"x": "b"}}))["error"]
-        assert (error["data"]["code"], error["message"][: len(said)]) == ("tool_failed", said)
-    for uri, said in RESOURCES.items():
-        error = (await send("resources/read", {"uri": uri}))["error"]
-        assert (error["data"]["code"], error["message"][: len(said)]) == ("tool_failed", said)
+async def test_an_mcp_client() -> None:
+    async with client(ALL, era="2025-06-18") as c:
+        for called, said in TOOLS.items():
+            with pytest.raises((ToolError, errors.ToolFailed)) as raised:
+                await c.run(called, x="b")
+            assert raised.value.message.startswith(said)
+        for method, params, said in (
+            *(("prompts/get", {"name": name, "arguments": {"x": "b"}}, said) for name, said in PROMPTS.items()),
+            *(("resources/read", {"uri": uri}, said) for uri, said in RESOURCES.items()),
+        ):
+            run = c.request(method, params)
+            with pytest.raises((ToolError, errors.ToolFailed)) as raised:
+                await run
+            assert raised.value.code == "tool_failed"
+            assert run.events[-1].raw["error"]["message"].startswith(said)
 
 
 def _value_error(_: str) -> str:

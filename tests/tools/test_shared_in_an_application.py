@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import pytest
 from quart.testing.app import LifespanError
 
-from mcp_app import Context, Depends, Registry, Shared, complete, create_app, override, prompt, resource, tool
+from mcp_app import Context, Depends, Registry, Shared, complete, create_app, errors, override, prompt, resource, tool
+from mcp_app.testing import client
 
 BOOK: list[str] = []
-SSE = "/api/v1/mcp/sse"
 
 
 class Pool:
@@ -67,77 +66,36 @@ def empty_book() -> None:
     BOOK.clear()
 
 
-def rpc(method: str, **params: Any) -> dict[str, Any]:
-    meta = {
-        f"io.modelcontextprotocol/{name}": value
-        for name, value in {
-            "protocolVersion": "2026-07-28",
-            "clientCapabilities": {},
-            "clientInfo": {"name": "test", "version": "1"},
-        }.items()
-    }
-    name = params.get("name") or params.get("uri")
-    headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2026-07-28"}
-    return {
-        "json": {"jsonrpc": "2.0", "id": 1, "method": method, "params": {"_meta": meta, **params}},
-        "headers": {**headers, "Mcp-Method": method, **({"Mcp-Name": name} if name else {})},
-    }
-
-
-def message(text: str) -> dict[str, Any]:
-    """A JSON-RPC answer, as JSON or as the only event of a stream."""
-    data = next((line[6:] for line in text.splitlines() if line.startswith("data: ")), text)
-    found: dict[str, Any] = json.loads(data)
-    return found
-
-
 async def test_it_is_there_for_tools_prompts_resources_and_completions(lane: bool) -> None:
-    app = create_app(tools=[query], prompts=[ask], resources=[rows], lane=lane)
-    async with app.test_app():
+    async with client(create_app(tools=[query], prompts=[ask], resources=[rows], lane=lane)) as plain:
         assert BOOK == ["open"]
-        client = app.test_client()
-
-        async def asked(method: str, **params: Any) -> Any:
-            answer = await client.post("/mcp", **rpc(method, **params))
-            return message(await answer.get_data(as_text=True))["result"]
-
-        plain = await client.post(SSE, json={"tool": "query", "params": {"text": "a"}}, headers={"Accept": "*/*"})
-        assert "a by Pool of anonymous" in await plain.get_data(as_text=True)
-        streamed = await client.get(f"{SSE}?tool=query&text=b", headers={"Accept": "text/event-stream"})
-        assert "b by Pool of anonymous" in await streamed.get_data(as_text=True)
-        called = await asked("tools/call", name="query", arguments={"text": "c"})
-        assert called["content"][0]["text"] == "c by Pool of anonymous"
-        got = await asked("prompts/get", name="ask", arguments={"word": "red", "plain": "x"})
-        assert got["messages"][0]["content"]["text"] == "red by Pool of anonymous"
-        read = await asked("resources/read", uri="rows://birds")
-        assert read["contents"][0]["text"] == "birds of Pool"
+        assert await plain.run("query", text="a") == "a by Pool of anonymous"
+        assert await plain.with_options(by="get").run("query", text="b") == "b by Pool of anonymous"
+        mcp = plain.with_options(era="2026-07-28")
+        assert await mcp.run("query", text="c") == "c by Pool of anonymous"
+        assert (await mcp.prompt("ask", word="red", plain="x")).text == "red by Pool of anonymous"
+        assert (await mcp.read("rows://birds")).text == "birds of Pool"
         for argument in ("word", "plain"):
-            reference = {"type": "ref/prompt", "name": "ask"}
-            found = await asked("completion/complete", ref=reference, argument={"name": argument, "value": "r"})
-            assert found["completion"]["values"] == ["red", "rose"]
-        listed = await client.get("/api/v1/mcp/tools")
-        assert "conn" not in await listed.get_data(as_text=True)
+            assert await mcp.complete("ask", argument, "r") == ["red", "rose"]
+        assert "conn" not in str([await each.tools() for each in (plain, mcp)])
         assert BOOK.count("open") == 1
     assert BOOK[-1] == "close"
     assert BOOK.count("take") == BOOK.count("give") == 4
 
 
 async def test_a_parameter_that_is_made_cannot_be_sent() -> None:
-    async with create_app(tools=[query]).test_app() as app:
-        call = {"tool": "query", "params": {"text": "a", "conn": "mine"}}
-        answer = await app.test_client().post(SSE, json=call, headers={"Accept": "application/json"})
-        assert answer.status_code == 422
+    async with client(query) as c:
+        with pytest.raises(errors.InvalidParams):
+            await c.run("query", text="a", conn="mine")
         assert "take" not in BOOK
 
 
 async def test_a_tool_that_is_added_later_has_it_made_then() -> None:
     registry = Registry()
-    async with create_app(tools=registry).test_app() as app:
+    async with client(registry) as c:
         assert BOOK == []
         registry.add(query)
-        call = {"tool": "query", "params": {"text": "a"}}
-        answer = await app.test_client().post(SSE, json=call, headers={"Accept": "application/json"})
-        assert (await answer.get_json())["data"] == "a by Pool of anonymous"
+        assert await c.run("query", text="a") == "a by Pool of anonymous"
         assert BOOK[0] == "open"
     assert BOOK[-1] == "close"
 
@@ -193,10 +151,8 @@ async def test_the_owners_own_is_opened_after_it_and_closed_before_it() -> None:
 
 async def test_an_override_at_the_start_makes_nothing() -> None:
     with override(take, "nobody"):
-        async with create_app(tools=[query]).test_app() as app:
-            call = {"tool": "query", "params": {"text": "a"}}
-            answer = await app.test_client().post(SSE, json=call, headers={"Accept": "application/json"})
-            assert (await answer.get_json())["data"] == "a by nobody"
+        async with client(query) as c:
+            assert await c.run("query", text="a") == "a by nobody"
     assert BOOK == []
 
 
