@@ -10,7 +10,7 @@ from tested_tools import COUNTED, ENDED
 
 from mcp_app import Settings, errors
 from mcp_app.protocol.policy import WINDOW_ENTRIES
-from mcp_app.testing import ERAS, Era, NotSpoken, RunCut, TaskEvent, client
+from mcp_app.testing import ERAS, Era, NoClock, NotSpoken, RunCut, TaskEvent, client
 
 TOOLS = "tests/testing/tested_tools.py"
 
@@ -308,3 +308,23 @@ async def test_a_reader_that_reads_on_demand_sees_all_by_iterating() -> None:
     async with client(tested_tools.count, reads="on_demand") as c:
         run = c.run("count", upto=1000)
         assert [event.data async for event in run if event.type == "progress"] == list(range(1000))  # type: ignore[attr-defined]
+
+
+def test_on_uvloop_all_works_but_the_clock() -> None:
+    uvloop = pytest.importorskip("uvloop")
+
+    async def main() -> None:
+        async with client(TOOLS) as c:
+            assert await c.run("add", a=1, b=2) == 3
+            run = c.run("wait")
+            await run.until("progress")
+            with pytest.raises(NoClock, match="The clock of uvloop cannot be moved"):
+                await c.clock.advance(15)
+            with pytest.raises(NoClock):
+                c.clock.stop()
+            await run.leave()
+            await c.idle()
+            assert ENDED == ["left"]
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
