@@ -115,7 +115,7 @@ def test_an_end_that_fails_is_said_and_is_no_success(tmp_path: Path) -> None:
         command("app.py:app"), cwd=tmp_path, input=b"", capture_output=True, env=environment(), timeout=BOUND
     )
     assert ended.returncode == 1
-    assert b"mcp-app: the application did not end in order: " in ended.stderr
+    assert b"mcp-app: the application did not stop: still open" in ended.stderr
     assert b"still open" in ended.stderr
 
 
