@@ -687,6 +687,27 @@ async def test_a_call_that_fails_validation_takes_nothing() -> None:
 
 
 @on_loop_clock
+async def test_a_call_that_waits_for_its_turn_has_taken_nothing() -> None:
+    book, go_on = Book(), asyncio.Event()
+
+    @tool(at_once=1)
+    async def query(conn: Annotated[str, Depends(book.maker("conn"))]) -> str:
+        await go_on.wait()
+        return conn
+
+    async with Stage() as stage:
+        first, second, third = [await stage.start(query, PLAIN_DETACHED) for _ in range(3)]
+        await asyncio.sleep(5)
+        assert book.lines == ["take conn"]
+        second.stop(Cancelled("no longer wanted"))
+        await second.stopped()
+        go_on.set()
+        assert [(await read(run))[-1]["type"] for run in (first, third)] == ["complete"] * 2
+        await stage.runs.dependencies.closings.ended()
+        assert book.lines.count("take conn") == book.lines.count("close conn") == 2
+
+
+@on_loop_clock
 async def test_a_shared_value_of_a_call_that_also_takes_one() -> None:
     book = Book()
 
