@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from ..aio.deadlines import Deadlines
 from .made import Made
 
 logger = logging.getLogger("mcp_app.runs")
@@ -33,6 +34,7 @@ class Closings:
         self.abandoned = 0
         self._seconds = CLOSE_SECONDS
         self._tasks: set[asyncio.Task[None]] = set()
+        self._bounds: Deadlines[_Bound] = Deadlines(_Bound.expire)
 
     def begin(self, task: asyncio.Task[None]) -> None:
         """The task will close what it takes."""
@@ -57,7 +59,8 @@ class Closings:
 
         `owner` is whose it was, for the log. Raises nothing: the call has ended, and its result was sent.
         """
-        bound = _Bound(self, made, owner, self._seconds if seconds is None else seconds)
+        bound = _Bound(self, self._bounds, made, owner)
+        bound.begin(self._seconds if seconds is None else seconds)
         try:
             await made.close(error)
         except BaseException as raised:
@@ -70,19 +73,22 @@ class Closings:
 class _Bound:
     """Cancels this task when the time is over, until it goes on."""
 
-    def __init__(self, closings: Closings, made: Made, owner: str, seconds: float) -> None:
+    __slots__ = ("_before", "_began", "_bounds", "_closings", "_made", "_owner", "_task", "_tries")
+
+    def __init__(self, closings: Closings, bounds: Deadlines[_Bound], made: Made, owner: str) -> None:
         self._closings = closings
+        self._bounds = bounds
         self._made = made
         self._owner = owner
-        self._seconds = seconds
         self._tries = 0
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - a coroutine is run by a task
         self._task = task
         self._before = task.cancelling()
-        self._loop = asyncio.get_running_loop()
-        self._began = self._loop.time()
-        self._timer = self._loop.call_later(seconds, self._expire)
+        self._began = _now()
+
+    def begin(self, seconds: float) -> None:
+        self._bounds.at(self, self._began + seconds)
 
     def expire_if_cancelled(self) -> bool:
         """Whether it was given up: its time is over, or the whole process is ending."""
@@ -92,22 +98,26 @@ class _Bound:
         return cancelled
 
     def end(self) -> None:
-        self._timer.cancel()
+        self._bounds.cancel(self)
         while self._task.cancelling() > self._before:
             self._task.uncancel()
 
-    def _expire(self) -> None:
+    def expire(self) -> None:
         if not self._tries:
             self._report()
         self._tries += 1
         self._task.cancel()
         if self._tries <= CANCEL_TRIES:
-            self._timer = self._loop.call_later(1.0, self._expire)
+            self._bounds.at(self, _now() + 1.0)
 
     def _report(self) -> None:
         self._closings.abandoned += 1
-        seconds = self._loop.time() - self._began
+        seconds = _now() - self._began
         logger.error("%s: %s is not closed after %.1f s, and is given up", self._owner, self._made.maker.where, seconds)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def forget_cancellation() -> None:
