@@ -82,6 +82,8 @@ class _Attempt:
         if not self._settled.is_set():
             self._keeper.cancel()
         await asyncio.wait({self._keeper})
+        if not self._keeper.cancelled() and (error := self._keeper.exception()) is not None:
+            raise error
 
     def hear(self, state: Mapping[str, Any]) -> None:
         """Take what our own HTTP server has for an application from the state of its scope."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI, HTTPException, Request, Response
+from hypercorn.middleware import DispatcherMiddleware
 from starlette.applications import Starlette
 from starlette.authentication import AuthCredentials, AuthenticationBackend, SimpleUser
 from starlette.middleware import Middleware
@@ -79,6 +80,7 @@ async def addresses(app: Any, prefix: str) -> tuple[str, str, str]:
         (lambda tools: fast(fast(tools, "/b"), "/a"), "/a/b", "/a/b"),
         (lambda tools: plain(tools, "/{tenant}/tools"), "/ann/tools", "/ann/tools"),
         (lambda tools: plain(tools, ""), "", ""),
+        (lambda tools: DispatcherMiddleware({"/tools": tools}), "/tools", "/tools"),
         # uvicorn --root-path /api: the path has it
         (lambda tools: Proxied(fast(tools, "/tools"), "/api"), "/api/tools", "/api/tools"),
         (lambda tools: Proxied(plain(tools, "/tools"), "/api"), "/api/tools", "/api/tools"),
