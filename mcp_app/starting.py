@@ -186,7 +186,7 @@ class Starting:
         else:
             replaced = found is None or (again and found.ended)
         if replaced or found is None:
-            for each in [each for each in self._attempts if each.is_closed()]:  # their hosts ended no task
+            for each in [each for each in list(self._attempts) if each.is_closed()]:  # their hosts ended no task
                 del self._attempts[each]
             found = self._attempts[loop] = _Attempt(self._server, self._forget)
         return found
