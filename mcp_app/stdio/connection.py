@@ -78,6 +78,7 @@ class StdioConnection:
         self._session = session
         self._unanswered: dict[Id, Unanswered] = {}
         self._size = 0
+        self._tasks: set[asyncio.Task[None]] = set()
         self._batches: set[asyncio.Task[None]] = set()
         session.streams += 1  # in use as long as the process is
         self._forwarding = asyncio.create_task(self._forward(), name="notifications of the session")
@@ -116,8 +117,9 @@ class StdioConnection:
         elif message.method == "notifications/cancelled":
             request = jsonrpc.read_id(message.params.get("requestId"))
             unanswered = None if request is None else self._unanswered.get(request)
-            if unanswered is not None:
+            if request is not None and unanswered is not None:
                 unanswered.cancel()
+                self._forget(request, unanswered)
         else:
             self._speaker.methods.receive_notification(self._session, message)
 
@@ -180,7 +182,8 @@ class StdioConnection:
         self._size += unanswered.size
         answer = self._answer(unanswered, message, line, deliver)
         unanswered.task = asyncio.create_task(answer, name=f"request {message.id}")
-        unanswered.task.add_done_callback(lambda _: self._forget(message.id))  # also of one that never began
+        self._tasks.add(unanswered.task)
+        unanswered.task.add_done_callback(self._tasks.discard)
         return unanswered.task
 
     def _check(self, message: jsonrpc.RpcRequest, size: int) -> None:
@@ -192,8 +195,11 @@ class StdioConnection:
         if len(self._unanswered) >= MAX_UNANSWERED or self._size + size > MAX_UNANSWERED_BYTES:
             raise Overloaded(f"{len(self._unanswered)} requests have no answer yet.")
 
-    def _forget(self, request: Id) -> None:
-        self._size -= self._unanswered.pop(request).size
+    def _forget(self, request: Id, unanswered: Unanswered) -> None:
+        """From now on the client may use the id again: with what it has been sent, or has said, it knows that."""
+        if self._unanswered.get(request) is unanswered:
+            del self._unanswered[request]
+            self._size -= unanswered.size
 
     async def _answer(self, unanswered: Unanswered, message: jsonrpc.RpcRequest, line: bytes, deliver: Send) -> None:
         ORIGIN.set(("stdio", ""))
@@ -204,6 +210,7 @@ class StdioConnection:
         except BaseException as error:  # of an author's code: whoever waits for the answer would wait for ever
             last = as_rpc_error(error, message.id).encode()
         await deliver(last)
+        self._forget(message.id, unanswered)
 
     async def _last_message(self, unanswered: Unanswered, message: jsonrpc.RpcRequest, request: Request) -> bytes:
         """The response, once all messages before it have been sent. Raises what becomes an error response."""
@@ -272,8 +279,7 @@ class StdioConnection:
 
     async def close(self, seconds: float) -> None:
         """End what still goes on: the last messages have `seconds`, then whoever still waits is cancelled."""
-        tasks = {each.task for each in self._unanswered.values() if each.task is not None}
-        tasks |= {*self._batches, self._forwarding}
+        tasks = {*self._tasks, *self._batches, self._forwarding}
         self._speaker.sessions.end(self._session)
         _, pending = await asyncio.wait(tasks, timeout=seconds)
         for each in pending:

@@ -106,6 +106,14 @@ class Stage:
         """The next message from the server."""
         return await asyncio.wait_for(self._messages.get(), SECONDS)
 
+    async def at_once(self) -> Any:
+        """The next message, in the very turn of the loop in which it is sent."""
+        for _ in range(1000):
+            if not self._messages.empty():
+                return self._messages.get_nowait()
+            await asyncio.sleep(0)
+        raise AssertionError("nothing is sent")
+
     async def ask(self, message: Mapping[str, Any]) -> Any:
         """The response to a request; nothing may come before it."""
         await self.say(message)

@@ -105,6 +105,18 @@ async def test_a_cancelled_call_stops_and_is_not_answered() -> None:
         assert (await here.ask(call("add", {"a": 1, "b": 1}, id=9)))["result"]  # the id is free again
 
 
+async def test_an_id_can_be_used_again_as_soon_as_its_client_knows_that_it_is_free() -> None:
+    """Not a turn of the loop later: with its response, or with the line that cancels it."""
+    told = Told()
+    async with stage(told.wait, add) as here:
+        await here.session()
+        for _ in range(20):
+            await here.connection.receive(json.dumps(call("add", {"a": 1, "b": 1}, id=1)).encode())
+            assert "result" in await here.at_once()
+        await here.say(call("wait", id=1), cancelled(1), call("add", {"a": 1, "b": 1}, id=1))
+        assert "result" in await here.at_once()
+
+
 async def test_a_call_can_be_cancelled_in_the_line_after_it() -> None:
     told = Told()
     async with stage(told.wait) as here:
