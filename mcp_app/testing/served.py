@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +18,26 @@ these; a Registry, Resources or Prompts; an application of `create_app`."""
 
 
 def application_of(offered: Sequence[Offered], settings: Settings | None) -> Quart:
-    """The application. Raises ToolFileError, ToolDefinitionError, and TypeError for what cannot be offered."""
-    items = [_found(each) for each in offered]
-    if len(items) == 1 and _is_application(items[0]):
-        if settings is not None:
-            raise TypeError("an application has settings of its own: give them to create_app")
-        found: Quart = items[0]
+    """The application. Raises ToolFileError for what is not there or offers nothing, ToolDefinitionError, and TypeError
+    for what does not go with an application."""
+    items = [_found(each) for each in _flat(offered)]
+    apps = [each for each in items if _is_application(each)]
+    if apps and len(items) > 1:
+        raise TypeError("an application is tested by itself: give nothing beside it")
+    if apps and settings is not None:
+        raise TypeError("an application has settings of its own: give them to create_app")
+    if apps:
+        found: Quart = apps[0]
         return found
+    loaded = definitions.load(*items) if items else definitions.empty()
     names = [each for each in items if isinstance(each, str)]
-    loaded = definitions.load(*names) if names else definitions.empty()
-    for each in _flat(each for each in items if not isinstance(each, str)):
-        loaded = _with(loaded, each)
     instructions = definitions.instructions(*names) if names else None
     return create_app(
         settings, loaded.tools, resources=loaded.resources, prompts=loaded.prompts, instructions=instructions
     )
 
 
-def _found(each: Offered) -> Any:
+def _found(each: object) -> Any:
     """A file by its whole path, as one name can be another file elsewhere; an application that is named, itself."""
     if not isinstance(each, str | Path):
         return each
@@ -52,43 +54,9 @@ def _is_application(value: object) -> bool:
     return isinstance(extensions, Mapping) and "mcp_app" in extensions
 
 
-def _flat(items: Iterator[Any]) -> Iterator[Any]:
+def _flat(items: Iterable[object]) -> Iterator[object]:
     for each in items:
         if isinstance(each, list | tuple):
             yield from each
         else:
             yield each
-
-
-def _with(loaded: definitions.Definitions, item: object) -> definitions.Definitions:
-    """A catalogue is served as it is, if nothing else of its kind is, so that a test can change it."""
-    for field, catalogue, kind in _KINDS:
-        there = getattr(loaded, field)
-        if isinstance(item, kind):
-            there.add(item)
-            return loaded
-        if isinstance(item, catalogue):
-            if not len(there):
-                return loaded._replace(**{field: item})
-            for each in item:
-                there.add(each)
-            return loaded
-    raise TypeError(_cannot(item))
-
-
-_KINDS: Sequence[tuple[str, type[Any], type[Any]]] = (
-    ("tools", Registry, Tool),
-    ("resources", Resources, Resource),
-    ("prompts", Prompts, Prompt),
-)
-
-
-def _cannot(item: object) -> str:
-    if _is_application(item):
-        return "an application is tested by itself: give nothing beside it"
-    if isinstance(item, str | Path):
-        return f"{str(item)!r} in a list: give files and modules one by one, as in client('a.py', 'b.py')"
-    if callable(item):
-        name = getattr(item, "__name__", repr(item))
-        return f"{name} is a function, no tool: decorate it with @tool (from mcp_app import tool)"
-    return f"{item!r} is no file, tool, resource or prompt, no list or Registry of these, and no application"

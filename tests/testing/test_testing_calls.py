@@ -11,6 +11,7 @@ import tested_tools
 from tested_tools import OutOfStock
 
 from mcp_app import MissingCapability, Registry, Settings, ToolError, create_app, errors, tool
+from mcp_app.loading.toolfile import ToolFileError
 from mcp_app.testing import (
     CANCEL,
     DECLINE,
@@ -294,18 +295,20 @@ async def test_what_cannot_is_named_with_the_remedy() -> None:
 
     app = create_app(tools=[])
     for offered, message in (
-        ([plain], "plain is a function, no tool: decorate it with @tool"),
-        ([7], "7 is no file, tool, resource or prompt"),
-        ([app, tested_tools.add], "give nothing beside it"),
-        ([["tools.py"]], "give files and modules one by one"),
+        ([plain], r"plain is no tool: decorate it with @tool"),
+        ([7], r"neither a name of tools nor a tool: int"),
+        ([tested_tools.add, [plain]], r"plain is no tool: decorate it with @tool"),
     ):
-        with pytest.raises(TypeError, match=message):
+        with pytest.raises(ToolFileError, match=message):
             async with client(*offered):
                 pass
+    with pytest.raises(TypeError, match="give nothing beside it"):
+        async with client(app, tested_tools.add):
+            pass
     with pytest.raises(TypeError, match="give them to create_app"):
         async with client(app, settings=Settings()):
             pass
-    with pytest.raises(Exception, match=r"no_such_file\.py: no such file"):
+    with pytest.raises(ToolFileError, match=r"no_such_file\.py: no such file"):
         async with client("no_such_file.py"):
             pass
 
