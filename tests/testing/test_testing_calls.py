@@ -89,6 +89,20 @@ async def test_content_is_among_the_result(era: Era) -> None:
         assert (block["type"], base64.b64decode(block["data"])) == ("image", tested_tools.PNG)
 
 
+@each_era
+async def test_what_a_tool_says_that_a_tool_calls_has_its_path(era: Era) -> None:
+    async with client(TOOLS, era=era) as c:
+        run = c.run("calling")
+        assert await run == "said"
+    half, part, line = (each for each in run.events if isinstance(each, ProgressEvent | LogEvent))
+    assert isinstance(half, ProgressEvent)
+    assert (half.path, half.message) == ((("loud",), "half") if era == "plain" else ((), "loud: half"))
+    assert isinstance(part, ProgressEvent)
+    assert (part.path, part.data) == (("loud",), {"of": "loud"})
+    assert isinstance(line, LogEvent)
+    assert (line.path, line.message) == (("loud",), "a line")
+
+
 @pytest.mark.parametrize("era", STRUCTURED)
 async def test_a_result_with_a_text_of_its_own(era: Era) -> None:
     async with client(TOOLS, era=era) as c:

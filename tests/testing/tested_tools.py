@@ -132,6 +132,20 @@ async def picture() -> Image:
 
 
 @tool
+async def loud(ctx: Context) -> str:
+    await ctx.progress(1, 2, "half")
+    await ctx.partial({"of": "loud"})
+    await ctx.log("info", "a line")
+    return "said"
+
+
+@tool
+async def calling(ctx: Context) -> str:
+    """Call another tool."""
+    return str(await ctx.call(loud))
+
+
+@tool
 async def report() -> Result[dict[str, int]]:
     return Result({"rows": 1}, text="One row.", content=Image(PNG), meta={"com.example/took": 3})
 

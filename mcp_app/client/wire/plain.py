@@ -118,6 +118,7 @@ def event_of(message: ServerMessage, id_: str = "") -> RunEvent:
                 data=message.data,
                 progress=message.number("progress"),
                 total=message.number("total"),
+                path=_path(message),
             )
         case "log" if isinstance(line := message.data, Mapping):
             return LogEvent(
@@ -126,6 +127,7 @@ def event_of(message: ServerMessage, id_: str = "") -> RunEvent:
                 level=str(line.get("level")),
                 message=str(line.get("message")),
                 data=line.get("data"),
+                path=_path(message),
             )
         case "complete":
             return CompleteEvent(
@@ -136,6 +138,11 @@ def event_of(message: ServerMessage, id_: str = "") -> RunEvent:
             return ErrorEvent(id=id_, raw=content, error=raised.from_object(found if isinstance(found, dict) else {}))
         case _:
             return UnknownEvent(id=id_, raw=content)
+
+
+def _path(message: ServerMessage) -> tuple[str, ...]:
+    path = message.metadata.get("path")
+    return tuple(map(str, path)) if isinstance(path, list) else ()
 
 
 def _content(message: ServerMessage) -> list[Mapping[str, Any]]:

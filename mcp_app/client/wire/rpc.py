@@ -30,6 +30,11 @@ CLIENT = {"name": "mcp-app", "version": "0"}
 _PARTIAL = "/partial"
 """How the member of `_meta` ends that has a part of the result, in a progress notification."""
 
+_STEP = "/step"
+"""The same for a part of what a tool returns that the tool has called: with the path of that step."""
+
+_NOTHING: Any = object()
+
 
 class Structured:
     """Reads the value in the result of a tool. `wrapped`: it is the member `result` of the structured content, as MCP
@@ -60,22 +65,35 @@ def notification_event(message: RpcNotification, id_: str = "") -> RunEvent:
     params = message.params
     raw = {"method": message.method, "params": params}
     if message.method == "notifications/progress":
-        meta = params.get("_meta")
-        parts = [value for name, value in meta.items() if name.endswith(_PARTIAL)] if isinstance(meta, dict) else []
+        part, path = _part(params.get("_meta"))
         said = {"message": params["message"]} if "message" in params else {}
         return ProgressEvent(
             id=id_,
             raw=raw,
-            data=parts[0] if parts else said,
+            data=said if part is _NOTHING else part,
             progress=params.get("progress"),
             total=params.get("total"),
+            path=path,
         )
     if message.method == "notifications/message":
         data = params.get("data")
         line = data if isinstance(data, dict) and "message" in data else {"message": data}
         text = line["message"] if isinstance(line["message"], str) else json.dumps(line["message"])
-        return LogEvent(id=id_, raw=raw, level=str(params.get("level")), message=text, data=line.get("data"))
+        logger = params.get("logger")
+        path = tuple(logger.split("/")) if isinstance(logger, str) else ()
+        return LogEvent(id=id_, raw=raw, level=str(params.get("level")), message=text, data=line.get("data"), path=path)
     return UnknownEvent(id=id_, raw=raw)
+
+
+def _part(meta: object) -> tuple[Any, tuple[str, ...]]:
+    """A part of a result, and the path of the step that gave it; _NOTHING for a notification without one."""
+    for name, value in meta.items() if isinstance(meta, dict) else ():
+        if name.endswith(_PARTIAL):
+            return value, ()
+        if name.endswith(_STEP) and isinstance(value, dict):
+            path = value.get("path")
+            return value.get("data"), tuple(map(str, path)) if isinstance(path, list) else ()
+    return _NOTHING, ()
 
 
 def request_event(message: RpcRequest, id_: str = "") -> RunEvent:

@@ -41,6 +41,9 @@ class ProgressEvent(RunEvent):
     data: Any
     progress: float | None = None
     total: float | None = None
+    path: tuple[str, ...] = ()
+    """Of the tool that said so, where a tool calls others: the names of the steps from the run down. MCP has them for
+    parts, and in front of the message for the rest."""
 
     @property
     def message(self) -> str | None:
@@ -57,6 +60,8 @@ class LogEvent(RunEvent):
     level: str
     message: str
     data: Any = None
+    path: tuple[str, ...] = ()
+    """As of a ProgressEvent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
