@@ -20,8 +20,6 @@ def last_event(end: Outcome | InputRequired | McpAppError, number: int, millisec
     metadata = b'"duration_ms":%d,"events":%d' % (milliseconds, number)
     if isinstance(end, Outcome):
         data, content, beside = end.result
-        if beside:
-            metadata += _BESIDE + beside
         shape = _VALUE
         if end.linked is not None:
             metadata, shape = metadata + b',"content":true,"linked":true', end.linked
@@ -29,7 +27,9 @@ def last_event(end: Outcome | InputRequired | McpAppError, number: int, millisec
             metadata, shape = b'%b,"items":%d' % (metadata, end.items), Shape.PARTS
         elif content:
             metadata, shape = metadata + b',"content":true', Shape.CONTENT
-        return Event(EventType.COMPLETE, data, b"{%b}" % metadata, shape, beside=bool(beside))
+        if beside:
+            return Event(EventType.COMPLETE, data, b"{%b%b%b}" % (metadata, _BESIDE, beside), shape, beside=True)
+        return Event(EventType.COMPLETE, data, b"{%b}" % metadata, shape)
     if isinstance(end, McpAppError):
         return Event(EventType.ERROR, encode(end.object()), b"{%b}" % metadata, error_kind=end.error_kind)
     required = {"inputRequests": end.requests, "state": end.state}
