@@ -215,6 +215,20 @@ async def test_a_silent_tool_has_progress_for_who_asked_for_it() -> None:
         await here.quiet()  # no token, no progress: there is nothing else that could be sent
 
 
+async def test_a_call_that_finds_the_queue_full_is_an_error_in_both_eras() -> None:
+    @tool(at_once=1, waiting=1)
+    async def one_at_a_time() -> None:
+        await asyncio.Event().wait()
+
+    async with stage(one_at_a_time) as here:
+        await here.session()
+        await here.say(call("one_at_a_time", id="working"), call("one_at_a_time", id="waiting"))
+        await here.quiet()
+        params = {"name": "one_at_a_time", "arguments": {}}
+        for refused in (call("one_at_a_time", id="refused"), modern("tools/call", params, id="refused")):
+            assert (await here.ask(refused))["error"]["data"]["code"] == "queue_full"
+
+
 async def test_the_cap_is_that_of_the_run_not_of_a_stream() -> None:
     @tool
     async def lasts(ctx: Context) -> float:
