@@ -27,6 +27,9 @@ TURN_SECONDS = 5.0
 """Seconds that a value waits for its turn when its event loop ends: longer than calls have for their cleanup before.
 Where nobody closes them in their order, each is closed then."""
 
+_STUBBORN_SECONDS = 1.0
+"""Seconds after the cap that a start waits for a maker which ignores its cancellation."""
+
 _MAX_THREADS = 1_000
 """One is kept for each plain generator, beside those of calls: no application shares as many values."""
 
@@ -78,7 +81,7 @@ class SharedValues:
         """Make what the plans need, one after the other. Raises MakerFailed, after what was made has been closed."""
         for maker in (maker for plan in plans for maker in plan.needed()[0] if maker.shared):
             try:
-                await self.get(maker)
+                await self._made_within(self._cap_seconds + _STUBBORN_SECONDS, maker)
             except asyncio.CancelledError:
                 logger.error("the start was ended while %s was at work", maker.where)  # noqa: TRY400 - it did not fail
                 await self.close()
@@ -148,6 +151,15 @@ class SharedValues:
             if thread is not None:
                 thread.end()
                 await thread.leave()
+
+    async def _made_within(self, seconds: float, maker: Maker) -> None:
+        try:
+            async with asyncio.timeout(seconds) as timeout:
+                await self.get(maker)
+        except TimeoutError as error:
+            if not timeout.expired():
+                raise
+            raise MakerFailed(f"{maker.where} goes on after the cap, and when it is cancelled") from error
 
     async def _capped(self, made: Made, arguments: Mapping[str, Any]) -> Any:
         try:

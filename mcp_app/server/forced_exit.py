@@ -12,8 +12,10 @@ import faulthandler
 import os
 import threading
 import time
+from collections.abc import Coroutine
 from multiprocessing import active_children
 from multiprocessing.process import BaseProcess
+from typing import Any
 
 from hypercorn.config import Config
 
@@ -48,6 +50,15 @@ def exit_after(seconds: float) -> None:
     with contextlib.suppress(RuntimeError), stops_for_main_thread_only():
         # Not by `threading`, whose lock the code that a signal interrupts may hold.
         _thread.start_new_thread(_exit, (seconds,))
+
+
+async def bounded(serving: Coroutine[Any, Any, None]) -> None:
+    """Serve. Everything that can end gracefully has ended then, or did not start; what still runs is a tool that
+    ignores its cancellation, or what an author's function left behind when it failed: it has LEFTOVER_SECONDS."""
+    try:
+        await serving
+    finally:
+        exit_after(LEFTOVER_SECONDS)
 
 
 def exit_without_python(seconds: float) -> None:

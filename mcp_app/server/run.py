@@ -42,7 +42,7 @@ def serve(app: ASGIFramework, config: Config, on_ready: OnReady | None = None) -
         with log_errors_named():
             take_over(config)
         main_task.run(
-            _serve_until_signal(app, config, sockets, on_ready),
+            forced_exit.bounded(_serve_until_signal(app, config, sockets, on_ready)),
             debug=config.debug,
             loop_factory=loop_factory(config),
         )
@@ -82,8 +82,6 @@ async def _serve_until_signal(app: ASGIFramework, config: Config, sockets: Socke
     tls = config.create_ssl_context()
     stopping.listen(config, tls, forced_exit.shutdown_seconds(config), requested.set)
     await serve_async(app, config, sockets, shutdown=requested.wait, on_ready=on_ready, tls=tls)
-    # Everything that can end gracefully has ended; what still runs is a tool that ignores its cancellation.
-    forced_exit.exit_after(forced_exit.LEFTOVER_SECONDS)
 
 
 def loop_factory(config: Config) -> main_task.LoopFactory | None:

@@ -55,7 +55,8 @@ def serve(app: ASGIFramework, speaker: Speaker, config: Config, descriptors: Des
         take_over(config)
         choose(config)
         config.log  # noqa: B018 - opens the log files
-    main_task.run(_serve(app, speaker, config, descriptors), debug=config.debug, loop_factory=loop_factory(config))
+    serving = forced_exit.bounded(_serve(app, speaker, config, descriptors))
+    main_task.run(serving, debug=config.debug, loop_factory=loop_factory(config))
     return 0
 
 
@@ -95,7 +96,6 @@ async def _serve(app: ASGIFramework, speaker: Speaker, config: Config, descripto
         reading.result()
     if failures and failures[0].errno != errno.EPIPE:
         raise StartError(f"standard output cannot be written: {failures[0].strerror}")
-    forced_exit.exit_after(forced_exit.LEFTOVER_SECONDS)
 
 
 async def _read(connection: StdioConnection, incoming: InputThread, output: OutputThread) -> None:

@@ -14,8 +14,9 @@ from live_server import START_SECONDS, eventually, process
 
 ROOT = Path(__file__).parent.parent.parent
 
-POOL = """
+POOL = r"""
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -28,12 +29,12 @@ async def make_pool() -> AsyncIterator[asyncio.Queue]:
     pool = asyncio.Queue()
     for each in connections:
         pool.put_nowait(each)
-    print("made", flush=True)
+    sys.stdout.write("made\n")
     yield pool
-    print("free", pool.qsize(), flush=True)
+    sys.stdout.write(f"free {pool.qsize()}\n")  # in one write, between lines of the log
     for each in connections:
         await each.close()
-    print("closed", flush=True)
+    sys.stdout.write("closed\n")
 
 async def take(pool: Annotated[asyncio.Queue, Shared(make_pool)]) -> AsyncIterator[aiosqlite.Connection]:
     connection = await pool.get()
@@ -181,6 +182,46 @@ def test_a_maker_that_never_returns_is_bounded_by_the_cap(tmp_path: Path) -> Non
         r"mcp-app: the application did not start: make_model \(\S+/models.py:6\) had no value after 0.5 s, the cap\n",
         found.stderr,
     )
+
+
+LEAVING = """
+import asyncio, threading, time
+from typing import Annotated
+from mcp_app import Shared, tool
+
+async def make_pool() -> int:
+    threading.Thread(target=time.sleep, args=(300,), name="left-behind").start()
+    raise ConnectionError("no database")
+
+async def ignores() -> int:
+    while True:
+        try:
+            await asyncio.sleep(300)
+        except asyncio.CancelledError:
+            pass
+
+@tool
+async def leaves(pool: Annotated[int, Shared(make_pool)]) -> int:
+    return pool
+
+@tool
+async def hangs(pool: Annotated[int, Shared(ignores)]) -> int:
+    return pool
+"""
+
+
+@pytest.mark.parametrize("way", [("--port", "0"), ("--stdio",)], ids=["http", "stdio"])
+@pytest.mark.parametrize(("name", "reason"), [("leaves", "left-behind"), ("hangs", "cannot be cancelled")])
+def test_what_a_maker_left_behind_does_not_keep_a_process_that_did_not_start(
+    name: str, reason: str, way: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "rows.py").write_text(LEAVING)
+    found = ended(tmp_path, "mcp_app", "serve", f"rows.py:{name}", *way, MCP_APP_CAP_SECONDS="0.5")
+    assert found.returncode == 1
+    # The second keeps the loop, and with it who would say why there is no start.
+    assert ("the application did not start: make_pool (" in found.stderr) is (name == "leaves")
+    assert reason in found.stderr
+    assert "ended by force" in found.stderr
 
 
 def test_a_start_that_takes_too_long_for_the_server_names_who_was_at_work(tmp_path: Path) -> None:

@@ -248,6 +248,29 @@ async def test_a_maker_that_never_returns_is_ended_at_the_cap() -> None:
 
 
 @on_loop_clock
+async def test_a_maker_that_ignores_the_cap_does_not_hold_the_start(caplog: pytest.LogCaptureFixture) -> None:
+    swallowed: list[float] = []
+
+    async def make_pool() -> str:
+        while len(swallowed) < 2:
+            try:
+                await asyncio.sleep(100_000)
+            except asyncio.CancelledError:
+                swallowed.append(now())
+        return "pool"
+
+    @tool
+    async def query(pool: Annotated[str, Shared(make_pool)]) -> str:
+        return pool
+
+    async with Stage(cap_seconds=30) as stage:
+        began = now()
+        with pytest.raises(MakerFailed, match=r"make_pool \(.*\) goes on after the cap, and when it is cancelled"):
+            await start(stage, query)
+        assert swallowed == [began + 30, began + 31]
+
+
+@on_loop_clock
 async def test_a_timeout_of_the_makers_own_is_told_as_what_it_is() -> None:
     async def make_pool() -> str:
         raise TimeoutError("no answer in 2 s")
