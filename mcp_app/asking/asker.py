@@ -38,14 +38,15 @@ class Ask(Generic[T]):
     """One request to a client: `ElicitRequest`, `CreateMessageRequest` or `ListRootsRequest`.
 
     `needs` are the capabilities that the client must have declared, in the shape of ClientCapabilities. `read` converts
-    the client's result to the answer; it raises ValueError for an invalid result, and `Declined`. `visit` is set for a
-    page whose completion the author reports: the asker waits for it after the answer.
+    the client's result to the answer; it raises ValueError for an invalid result, and `Declined`. It is awaited, as
+    what a tool in another process asked is read there. `visit` is set for a page whose completion the author reports:
+    the asker waits for it after the answer.
     """
 
     method: str
     params: Mapping[str, Any]
     needs: Mapping[str, Any]
-    read: Callable[[Mapping[str, Any]], T] = field(repr=False, compare=False)
+    read: Callable[[Mapping[str, Any]], Awaitable[T]] = field(repr=False, compare=False)
     visit: Visit | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -136,7 +137,7 @@ def form(model: type[M], message: str) -> Ask[M]:
     # No `mode`, which 2025-06-18 does not know: without it, every revision understands a form.
     params = {"message": message, "requestedSchema": requested_schema(model)}
 
-    def read(result: Mapping[str, Any]) -> M:
+    async def read(result: Mapping[str, Any]) -> M:
         content = _accepted(result, message).get("content")
         if not isinstance(content, Mapping):
             raise ValueError("an accepted form has no content")  # noqa: TRY004 - it is the client's mistake
@@ -152,7 +153,7 @@ def url(address: str, message: str, visit: Visit | None = None) -> Ask[None]:
     if parts.scheme not in {"https", "http"} or not parts.hostname:
         raise ValueError(f"{address[:100]!r} is no https URL")
 
-    def read(result: Mapping[str, Any]) -> None:
+    async def read(result: Mapping[str, Any]) -> None:
         _accepted(result, message)
 
     params = {"mode": "url", "message": message, "url": address}
@@ -226,7 +227,7 @@ def _messages(messages: Any) -> list[dict[str, Any]]:
     return found
 
 
-def _sample(result: Mapping[str, Any]) -> Sample:
+async def _sample(result: Mapping[str, Any]) -> Sample:
     answers.sampling_result().validate_python(result)  # raises ValidationError, a ValueError
     content = result["content"]
     blocks = content if isinstance(content, list) else [content]
@@ -249,7 +250,7 @@ def roots() -> Ask[list[Root]]:
     return Ask(ROOTS, {}, {"roots": {}}, _roots)
 
 
-def _roots(result: Mapping[str, Any]) -> list[Root]:
+async def _roots(result: Mapping[str, Any]) -> list[Root]:
     listed = answers.roots_result().validate_python(result)
     return [Root(str(root["uri"]), root.get("name")) for root in listed["roots"]]
 

@@ -67,14 +67,14 @@ class PollingAsker:
         wrong = ""
         for result in self._retry_asker.candidates(ask, key):  # answers that arrived in earlier rounds
             try:
-                return ask.read(result)
+                return await ask.read(result)
             except Declined:
                 raise
             except ValueError as error:
                 wrong = problem(error)
         for _ in range(TRIES - self._retry_asker.misfits(ask, key)):
             try:
-                return ask.read(await self._answer(ask, self._unused(key)))
+                return await ask.read(await self._answer(ask, self._unused(key)))
             except Declined:
                 raise
             except ValueError as error:

@@ -76,6 +76,7 @@ class RetryAsker:
         self._pending: dict[str, tuple[Ask[Any], asyncio.Future[Any]]] = {}
         self.end: End | None = None
         self._ending: asyncio.Task[None] | None = None
+        self._abandoned = False
 
     def attach(self, emit: Emit, end: End) -> None:
         self.end = end
@@ -88,7 +89,7 @@ class RetryAsker:
         wrong = "it is no object"
         for result in self.candidates(ask, key):
             try:
-                answer = ask.read(result)
+                answer = await ask.read(result)
             except Declined:
                 self._state.answers[key] = (ask.digest, result)
                 raise
@@ -99,6 +100,8 @@ class RetryAsker:
             return answer
         if self.misfits(ask, key) >= TRIES:
             raise misfit(wrong)
+        if self._abandoned:  # while an answer of an earlier round was read
+            raise RoundAbandoned
         unanswered: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._pending[key] = ask, unanswered
         if self._ending is None:
@@ -110,6 +113,7 @@ class RetryAsker:
 
     def abandon(self) -> None:
         """Do not end the round with questions: each pending `ask` raises RoundAbandoned, for another asker to go on."""
+        self._abandoned = True
         if self._ending is not None:
             self._ending.cancel()
             self._ending = None

@@ -70,7 +70,7 @@ class SessionAsker:
         for _ in range(TRIES):
             result = await self._result(ask)
             try:
-                answer = ask.read(result)
+                answer = await ask.read(result)
             except Declined:
                 raise
             except ValueError as error:

@@ -95,7 +95,7 @@ def test_defaults_and_what_may_be_left_out(annotation: Any, default: Any, shown:
     assert "required" not in requested_schema(create_model("Form", field=(annotation, default)))
 
 
-def test_names_are_those_of_the_wire() -> None:
+async def test_names_are_those_of_the_wire() -> None:
     class Aliased(BaseModel):
         class_: str = Field(alias="class")
 
@@ -104,7 +104,8 @@ def test_names_are_those_of_the_wire() -> None:
         "properties": {"class": {"type": "string"}},
         "required": ["class"],
     }
-    assert asks.form(Aliased, "m").read({"action": "accept", "content": {"class": "x"}}).class_ == "x"
+    read = await asks.form(Aliased, "m").read({"action": "accept", "content": {"class": "x"}})
+    assert read.class_ == "x"
 
 
 class Inner(BaseModel):
@@ -137,7 +138,7 @@ def test_titles_are_of_the_choices() -> None:
         form(Annotated[Literal["a", "b"], Titled({"a": "A"})])
 
 
-def test_an_answer_is_validated_with_the_whole_model() -> None:
+async def test_an_answer_is_validated_with_the_whole_model() -> None:
     class Form(BaseModel):
         code: Annotated[str, Field(pattern="^[a-z]+$")]
         size: Size = "s"
@@ -146,14 +147,14 @@ def test_an_answer_is_validated_with_the_whole_model() -> None:
 
     ask = asks.form(Form, "m")
 
-    def read(**content: Any) -> Form:
-        return ask.read({"action": "accept", "content": content})
+    async def read(**content: Any) -> Form:
+        return await ask.read({"action": "accept", "content": content})
 
-    assert read(code="abc") == Form(code="abc")
-    assert read(code="abc", size="l", count=2.0, colours=["#f00"]) == Form(
+    assert await read(code="abc") == Form(code="abc")
+    assert await read(code="abc", size="l", count=2.0, colours=["#f00"]) == Form(
         code="abc", size="l", count=2, colours=[Colour.RED]
     )
-    assert read(code="abc", count=None) == Form(code="abc")  # left out in a form
+    assert await read(code="abc", count=None) == Form(code="abc")  # left out in a form
     for wrong in (
         {},
         {"code": "1"},
@@ -162,7 +163,7 @@ def test_an_answer_is_validated_with_the_whole_model() -> None:
         {"code": "a", "count": 1.5},
     ):
         with pytest.raises(ValueError, match=r"Form"):
-            read(**wrong)
+            await read(**wrong)
 
 
 @pytest.mark.parametrize("url", ["", "example.com", "file:///etc/passwd", "javascript:alert(1)", "https://"])
