@@ -14,16 +14,18 @@ from dataclasses import dataclass
 from .authoring.around import Around
 from .authoring.completion import plans
 from .authoring.dependencies import Plan
+from .authoring.findable import check_findable
 from .authoring.lengths import cut_short
 from .authoring.prompt import Prompts
 from .authoring.resource import Resources
-from .authoring.tool import Registry
+from .authoring.tool import Registry, Tool
 from .config.retired import retired
 from .config.settings import Settings
 from .config.unknown import unknown
 from .endpoint import Endpoint
 from .eventlog.memory import MemoryLog
 from .manifest import Manifest
+from .protocol.errors import ToolDefinitionError
 from .runs import MakerFailed, Runs
 from .web.asgi.lifespan import NotStarted
 from .web.asgi.server_state import Served
@@ -62,9 +64,10 @@ class Server:
         return cut_short(texts)
 
     def plans(self) -> Iterator[Plan]:
-        """What is made for the functions that are offered."""
+        """What is made here for the functions that are offered: not what a tool needs in its processes."""
         for item in (*self.registry, *self.resources, *self.prompts):
-            yield from plans(item.signature)
+            elsewhere = item.plan if isinstance(item, Tool) and item.origin is not None else None
+            yield from (plan for plan in plans(item.signature) if plan is not elsewhere)
 
 
 class Life:
@@ -80,19 +83,21 @@ class Life:
         self._unsubscribe: Callable[[], None] | None = None
 
     async def start(self) -> None:
-        """Raises NotStarted if what the tools share cannot be made. What fails here leaves nothing behind."""
+        """Raises NotStarted if what the tools share cannot be made, or a process could not find a tool. What fails here
+        leaves nothing behind."""
         server = self._server
         for each in (*retired(os.environ), *unknown(os.environ), *server.cut_by_clients()):
             logger.warning("%s", each)
         log = MemoryLog()
         runs = self._runs = Runs(server.settings, log, server.registry, server.arounds)
         try:
+            check_findable(server.registry)
             runs.watch.start()
             await runs.dependencies.shared.start(server.plans())
         except BaseException as error:
             await self.close()
             runs.close()
-            if isinstance(error, MakerFailed):
+            if isinstance(error, MakerFailed | ToolDefinitionError):
                 raise NotStarted(str(error)) from error
             raise
         server.endpoint = Endpoint(
@@ -133,9 +138,9 @@ class Life:
             runs.close()
 
     async def close(self) -> None:
-        """Close what tools share. Idempotent."""
+        """Close what tools share, here and in their processes, which end. Idempotent."""
         if self._runs is not None:
-            await self._runs.dependencies.stop()
+            await asyncio.gather(self._runs.dependencies.stop(), self._runs.processes.close())
 
     def _drain(self) -> asyncio.Task[None] | None:
         """Called as soon as the server is to stop. Until the task is done requests are still answered: /readyz with

@@ -25,6 +25,7 @@ from .catalogue import Catalogue
 from .dependencies import Plan
 from .kind import Encoded, Kind
 from .metadata import Metadata
+from .placement import Origin, sent
 from .refusal import invalid_params
 from .result import Result
 from .signature import Signature, Validated
@@ -68,6 +69,8 @@ class Tool(Decorated, Generic[P, R]):
     """The parameters that MCP clients repeat in header fields: `x-mcp-header` in the input schema."""
     context: str | None = field(repr=False)
     plan: Plan | None = field(repr=False)
+    origin: Origin | None = field(default=None, repr=False)
+    """Where a process that works for it finds it; None where it works in the server's own."""
     linkable: ClassVar[bool] = True
     noun: ClassVar[Literal["tool"]] = "tool"
 
@@ -93,9 +96,10 @@ class Tool(Decorated, Generic[P, R]):
         Raises InvalidParams, whose details name each invalid field, its problem and what would be right.
         """
         try:
-            return self.signature.from_json(params, strict=self.strict)
+            validated = self.signature.from_json(params, strict=self.strict)
         except ValidationError as error:
             raise invalid_params(error, self.input_schema, params, called) from None
+        return validated if self.origin is None else sent(validated, params)
 
     def from_query(self, params: Mapping[str, Any], texts: Mapping[str, list[str]]) -> Validated:
         """The same from a query: `texts` are converted to the types of the schema, a repeated name to a list. What is
@@ -104,13 +108,14 @@ class Tool(Decorated, Generic[P, R]):
         Raises InvalidParams.
         """
         try:
-            return self.signature.from_query(params, texts, strict=self.strict)
+            validated = self.signature.from_query(params, texts, strict=self.strict)
         except ValidationError as error:
             failed = {name: texts[name] for name in failed_names(error) & texts.keys()}
             if found := query_text.in_json(failed, self.signature.lists):
                 rest = {name: items for name, items in texts.items() if name not in found}
                 return self.from_query({**params, **found}, rest)
             raise invalid_params(error, self.input_schema, {**params, **texts}, "params") from None
+        return validated if self.origin is None else sent(validated, params, texts)
 
     def query_values(self, texts: Mapping[str, list[str]]) -> dict[str, Any]:
         """The texts of a query as the JSON values that they would be repaired to in a body, to compare calls by."""

@@ -19,6 +19,7 @@ from .callables import checked_name
 from .docstrings import Docstring
 from .kind import Kind
 from .metadata import Icon, Metadata
+from .placement import Placement, origin_of
 from .signature import read
 from .source import Scope, check_sendable, docstring, title_of
 from .tool import P, R, Tool
@@ -47,6 +48,7 @@ def tool(
     once: bool = False,
     strict: bool = False,
     task: TaskUse | None = None,
+    placement: Placement | None = None,
     parameters: type[BaseModel] | None = None,
     input_schema: Mapping[str, Any] | None = None,
 ) -> Callable[[Callable[P, R]], Tool[P, R]]: ...
@@ -70,6 +72,7 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Tool 
     task: whether a call from an MCP client that supports tasks becomes one: "never"; "may", if it does not complete
         immediately; "must", and then other MCP clients of 2026-07-28 cannot call the tool. By default it is streamed
         like any other call, and becomes a task shortly before the cap. All other clients make an ordinary call.
+    placement: "process" for work that computes: it is done in a process of its own, which imports the module again.
     parameters: a pydantic model of all parameters, for validation across them; the function takes one instance of it.
     input_schema: a JSON Schema that is listed verbatim. Calls are still validated by the types: the author must keep
         both consistent.
@@ -108,6 +111,7 @@ def _make(
     once: bool = False,
     strict: bool = False,
     task: TaskUse | None = None,
+    placement: Placement | None = None,
     parameters: type[BaseModel] | None = None,
     input_schema: Mapping[str, Any] | None = None,
 ) -> Tool:
@@ -158,6 +162,7 @@ def _make(
         mirrors=mirrors(name, signature.input_schema),
         context=signature.context,
         plan=signature.plan,
+        origin=origin_of(name, placement, function, scope.module, signature.input_schema, signature.output_schema),
     )
 
 

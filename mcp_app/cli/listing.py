@@ -35,11 +35,18 @@ def run(arguments: argparse.Namespace) -> int:
     if len(arguments.where) == 1 and "://" in arguments.where[0]:
         arguments.where = arguments.where[0]
         return list_server(arguments)
+    from mcp_app.authoring.findable import check_findable
     from mcp_app.cli.serve import application
     from mcp_app.documents import tool_list
+    from mcp_app.protocol.errors import ToolDefinitionError
+    from mcp_app.server.errors import StartError
 
     named = argparse.Namespace(tools=arguments.where, with_builtin=False, allow_anonymous=False)
     _, served = application(named)
+    try:
+        check_findable(served.registry)
+    except ToolDefinitionError as error:
+        raise StartError(str(error)) from error
     for line in served.cut_by_clients():
         sys.stderr.write(f"mcp-app: {line}\n")
     print_tools(tool_list(served.registry), as_json=arguments.json)

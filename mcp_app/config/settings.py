@@ -87,6 +87,10 @@ class Settings(FromEnvironment):
     threads: int = Field(default=32, ge=1, le=1024)
     """Maximum plain functions (not coroutines) running at once, one thread each; further ones wait for a thread."""
 
+    processes: int | None = Field(default=None, ge=1, le=1024)
+    """Maximum processes for tools with placement="process"; further calls wait for one. By default as many as there are
+    processors, as what computes gains nothing from more."""
+
     keep_bytes: int = Field(default=256 * 1024 * 1024, ge=1024 * 1024)
     """Bytes of events and results kept in memory for all finished runs together; the oldest runs are forgotten first.
     The default is a quarter of the memory that the process may use, where that is less."""

@@ -5,6 +5,7 @@ It is run like any callee. Nothing is called or sent here.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -14,6 +15,8 @@ from ..authoring.kind import Encoded, Kind
 from ..authoring.result import Result
 from ..authoring.tool import Tool
 from ..authoring.tool_results import declared_value
+from ..protocol.errors import ToolFailed
+from ..protocol.event import decode
 from ..protocol.linked import MAX_RESULT_BYTES, too_large
 
 _NOTHING = Encoded(b"null")
@@ -21,9 +24,10 @@ _NOTHING = Encoded(b"null")
 
 class CalledTool:
     """`value` is the result once the tool has ended; `items` are what it yielded, to 16 MiB of JSON: the bound of a
-    lazy value that is read."""
+    lazy value that is read. `collects`: somebody wants these. `sent` is the result as another process encoded it, of
+    which `value` is only what JSON says."""
 
-    __slots__ = ("_bytes", "items", "tool", "value")
+    __slots__ = ("_bytes", "collects", "items", "sent", "tool", "value")
 
     linkable = False
     """Nothing of its own is sent: there is nothing to link to."""
@@ -31,6 +35,8 @@ class CalledTool:
     def __init__(self, tool: Tool) -> None:
         self.tool = tool
         self.value: Any = None
+        self.sent: Encoded | None = None
+        self.collects = True
         self.items: list[Any] = []
         self._bytes = 0
 
@@ -90,6 +96,20 @@ class CalledTool:
         self.value = declared_value(self.name, "returned", self.tool.signature.result, data)
         return _NOTHING
 
+    def take(self, sent: Encoded) -> None:
+        """The result that another process has validated, as the declared type makes it of JSON; blocks of content as
+        they are."""
+        self.sent, self.value = sent, decode(sent.data)
+        if not sent.content:
+            with contextlib.suppress(ToolFailed):  # what is not made of its own JSON
+                self.value = declared_value(self.name, "returned", self.tool.signature.result, self.value)
+
+    def take_items(self, items: list[Any]) -> None:
+        """What another process yielded, which has been sent. Raises as `encode_item` does."""
+        if (encode_item := self.encode_item) is not None:
+            for item in items:
+                encode_item(item)
+
 
 class WrappedTool(CalledTool):
     """The same for the functions around a tool: `value` may be a `Result`, as they return what becomes of it. `items`
@@ -97,8 +117,9 @@ class WrappedTool(CalledTool):
 
     __slots__ = ("_encode_item",)
 
-    def __init__(self, tool: Tool, encode_item: Callable[[Any], Encoded] | None) -> None:
+    def __init__(self, tool: Tool, encode_item: Callable[[Any], Encoded] | None, *, collects: bool) -> None:
         super().__init__(tool)
+        self.collects = collects
         self._encode_item = encode_item
 
     @property

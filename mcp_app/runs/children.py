@@ -13,12 +13,13 @@ from typing import Any, TypeVar
 
 from ..authoring.caller import Caller
 from ..authoring.parts import Part, StepNames, Tree
+from ..authoring.placement import SentArguments
 from ..authoring.tool import Tool
 from ..protocol.errors import InvalidParams, McpAppError, QueueFull
 from ..protocol.event import NotJson, decode, encode
 from .called_tool import CalledTool
 from .end_line import ORIGIN, log_end
-from .execution import Outcome, Work, work
+from .execution import Outcome, Work
 from .failure import StepQueueFull, StepTimeCap, step_error
 from .holder import WORKING
 from .host import Host
@@ -161,7 +162,7 @@ class Children:
         until = None if ticket is None else ticket.until
         end: Outcome | BaseException | None = None
 
-        async def working(arguments: dict[str, Any], work: Work = work) -> None:
+        async def working(arguments: dict[str, Any], work: Work = host.work) -> None:
             nonlocal end
             if host.arounds:
                 work = wrapped(host.arounds, work)
@@ -176,7 +177,7 @@ class Children:
                 end = error
 
         try:
-            if tool.plan is None:
+            if tool.plan is None or type(arguments) is SentArguments:  # another process makes what it needs
                 await working(arguments)
             else:
                 await host.dependencies.begin(tool.plan, arguments, working, lambda: isinstance(end, Outcome))

@@ -14,8 +14,10 @@ from ..authoring.resource import Reading, UnknownResource
 from ..protocol.errors import EventTooLarge, McpAppError, QueueFull, TimeCap, ToolError, ToolFailed
 from ..protocol.event import NotJson, encode, sendable_text
 from ..protocol.linked import MAX_RESULT_BYTES, too_large
+from ..protocol.relay import RelayedError
 from .callee import Callee, called
 from .memory import NoMemory
+from .processes import NoProcess
 from .threads import NoThread
 
 logger = logging.getLogger("mcp_app.runs")
@@ -39,7 +41,7 @@ class StepQueueFull(QueueFull):
     """As many calls wait for a tool that this one called as may."""
 
 
-_TOLD = (EventTooLarge, NoThread, NoMemory, StepFailed, StepTimeCap, StepQueueFull)
+_TOLD = (EventTooLarge, NoThread, NoProcess, NoMemory, RelayedError, StepFailed, StepTimeCap, StepQueueFull)
 
 
 def step_error(error: BaseException, callee: Callee, run: str, most: int) -> McpAppError:

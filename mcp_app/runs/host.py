@@ -11,6 +11,7 @@ from ..authoring.around import Around
 from ..authoring.tool import Registry
 from ..eventlog import EventLog
 from .dependencies import Dependencies
+from .execution import Work
 from .memory import Memory
 from .queues import Queues
 from .results import Bounds
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 class Host(NamedTuple):
     """`tools` are those that tools call by name; `steps` counts those calls, by tool and by how they ended. `arounds`
-    are around each call of a tool.
+    are around each call of a tool. `work` runs a function to its end, here or in a process.
 
     `expiries` are the moments at which runs end by themselves. `lingering` are those that wait for their reader to come
     back, whose reader left first before the others. `on_end` is called with a run whose last event is in the log,
@@ -33,6 +34,7 @@ class Host(NamedTuple):
     tools: Registry
     arounds: tuple[Around, ...]
     threads: Threads
+    work: Work
     queues: Queues
     dependencies: Dependencies
     memory: Memory

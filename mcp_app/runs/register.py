@@ -29,6 +29,8 @@ from .host import Host
 from .keys import RunKeys, call_digest
 from .loop_watch import LoopWatch
 from .memory import RUN_BYTES, Memory, request_bytes
+from .places import placing
+from .processes import processes_of
 from .queues import Queues
 from .results import Bounds
 from .run import Run, expiries
@@ -50,12 +52,10 @@ class Runs:
     """
 
     def __init__(self, settings: Settings, log: EventLog, tools: Registry | None = None, arounds: Arounds = ()) -> None:
-        self.threads = Threads(settings.threads)
-        self.queues = Queues()
-        self.watch = LoopWatch(self.threads)
+        self.threads, self.processes = Threads(settings.threads), processes_of(settings)
+        self.queues, self.watch = Queues(), LoopWatch(self.threads)
         self.dependencies = Dependencies(settings.cap_seconds)
-        self.draining = False
-        self.started = 0
+        self.draining, self.started = False, 0
         self.ended: Counter[str] = Counter()
         self.steps: Counter[tuple[str, str]] = Counter()
         self._settings = settings
@@ -79,6 +79,7 @@ class Runs:
             Registry() if tools is None else tools,
             tuple(arounds),
             self.threads,
+            placing(self.processes),
             self.queues,
             self.dependencies,
             self.memory,
@@ -131,8 +132,7 @@ class Runs:
         asker: how the function asks its caller back; None where it cannot.
         trace: the caller's trace context; by default that of the headers.
 
-        Raises Draining, Overloaded and, for a tool that works on so many calls at once, QueueFull; all with
-        Retry-After.
+        Raises Draining, Overloaded and, where a tool works on so many calls at once, QueueFull, with Retry-After.
         """
         size = RUN_BYTES + request_bytes(body, headers)
         self.check(size)
@@ -221,10 +221,11 @@ class Runs:
         if self._closing:
             await asyncio.wait(self._closing)
         await self.dependencies.closings.ended()
-        await self.threads.ended()
+        await asyncio.gather(self.threads.ended(), self.processes.ended())
 
     def close(self) -> None:
-        """Cancel the timer and the watch: the process is exiting."""
+        """Cancel the timer and the watch, and kill the processes that are left: this one is exiting."""
+        self.processes.kill()
         self._forgetting.close()
         self.watch.stop()
 

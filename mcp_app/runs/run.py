@@ -18,13 +18,14 @@ from typing import Any
 from ..aio.deadlines import Deadlines
 from ..asking import Asker, InputRequired
 from ..authoring.context import Caller
+from ..authoring.placement import SentArguments
 from ..protocol.errors import Left, McpAppError, TimeCap
 from ..protocol.event import Entry, Event, EventType, encode
 from ..protocol.policy import OnLeave, Policy
 from .callee import Callee
 from .children import Children
 from .end_line import ID_CHARACTERS, ORIGIN, log_end
-from .execution import Outcome, Work, work
+from .execution import Outcome, Work
 from .failure import run_error
 from .holder import WORKING
 from .host import Host
@@ -140,7 +141,8 @@ class Run:
             return
         if self.asker is not None:
             self.asker.attach(self._writer.emit, self._weak_stop())
-        if (plan := self.callee.plan) is None:
+        plan = self.callee.plan
+        if plan is None or type(arguments) is SentArguments:  # another process makes what it needs
             self._task = asyncio.create_task(self._work(arguments), name=f"run {self.id[:ID_CHARACTERS]}")
         else:
             self._task = self._host.dependencies.begin(plan, arguments, self._work, lambda: self.code == "complete")
@@ -301,11 +303,12 @@ class Run:
 
         return stop
 
-    async def _work(self, arguments: dict[str, Any], work: Work = work) -> None:
+    async def _work(self, arguments: dict[str, Any], work: Work | None = None) -> None:
         if self.ended:  # before it began
             return
         WORKING.set((self.callee, self.id))
         try:
+            work = work or self._host.work
             if self._host.arounds:
                 work = wrapped(self._host.arounds, work)
             ticket, emit, calls = self._ticket, self._writer.emit, self._caller.calls

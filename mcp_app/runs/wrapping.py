@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from ..authoring.around import Arguments, Around, Call
 from ..authoring.caller import Caller
+from ..authoring.kind import Encoded
 from ..authoring.tool import Tool
 from ..protocol.errors import ToolFailed
 from ..protocol.event import Event
@@ -35,7 +36,7 @@ def wrapped(arounds: tuple[Around, ...], work: Work) -> Work:
         tool = callee.tool if isinstance(callee, CalledTool) else callee
         if not isinstance(tool, Tool):
             return work(callee, arguments, caller, emit, *rest)
-        inner = WrappedTool(tool, callee.encode_item)
+        inner = WrappedTool(tool, callee.encode_item, collects=isinstance(callee, CalledTool))
         passage = _Passage(arounds, Call(tool, Arguments(tool, arguments), caller), inner, emit, caller)
         return passage.outcome(callee, lambda: work(inner, arguments, caller, passage.emit, *rest))
 
@@ -60,6 +61,10 @@ class _Passage:
     async def outcome(self, callee: Callee, work: Callable[[], Coroutine[Any, Any, Outcome]]) -> Outcome:
         """What the outermost returns, as the result of the tool."""
         value = await self._through(0, work)
+        if (sent := self._unchanged(value)) is not None:
+            if isinstance(callee, CalledTool):
+                callee.take(sent)
+            return Outcome(sent, items=self._items)
         if value is None and self._items is not None:
             return Outcome(callee.encode_result(None), items=self._items)
         return Outcome(self._checked(self._arounds[0], callee.encode_result, value))
@@ -79,8 +84,8 @@ class _Passage:
 
     async def _further(self, index: int, work: Callable[[], Coroutine[Any, Any, Outcome]]) -> Any:
         value = await self._through(index, work)
-        if value is None and self._items is not None:
-            return None
+        if (value is None and self._items is not None) or self._unchanged(value) is not None:
+            return value
         return self._checked(self._arounds[index], self._inner.declared, value)
 
     async def _work(self, work: Callable[[], Coroutine[Any, Any, Outcome]]) -> Any:
@@ -97,6 +102,10 @@ class _Passage:
             return self._inner.value
         finally:
             call.seconds = caller.clock() - began
+
+    def _unchanged(self, value: Any) -> Encoded | None:
+        """What a process has encoded, if that is the value: it cannot be encoded as well as where it was made."""
+        return self._inner.sent if value is self._inner.value else None
 
     def _checked(self, around: Around, check: Callable[[Any], Any], value: Any) -> Any:
         try:

@@ -98,6 +98,14 @@ class Metrics:
             "Values that were not closed in time, and given up.",
             runs.dependencies.closings.abandoned,
         )
+        processes = runs.processes
+        yield from _labelled(
+            "mcp_app_processes",
+            "Processes of tools, by what they do.",
+            "state",
+            {"working": processes.working, "idle": processes.idle},
+            "gauge",
+        )
         holds, held = runs.watch.holds, round(runs.watch.seconds, 3)
         yield from _metric("mcp_app_loop_holds_total", "counter", "Times the event loop was held for 0.1 s.", holds)
         yield from _metric("mcp_app_loop_held_seconds_total", "counter", "Seconds of these, together.", held)
@@ -115,7 +123,7 @@ def _steps(name: str, ended: dict[tuple[str, str], int]) -> Iterator[str]:
         yield f'{name}{{tool="{tool}",code="{code}"}} {count}\n'
 
 
-def _labelled(name: str, meaning: str, label: str, values: dict[str, int]) -> Iterator[str]:
-    yield f"# HELP {name} {meaning}\n# TYPE {name} counter\n"
+def _labelled(name: str, meaning: str, label: str, values: dict[str, int], kind: str = "counter") -> Iterator[str]:
+    yield f"# HELP {name} {meaning}\n# TYPE {name} {kind}\n"
     for value, count in sorted(values.items()):
         yield f'{name}{{{label}="{value}"}} {count}\n'

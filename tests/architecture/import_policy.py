@@ -23,6 +23,7 @@ MAY_IMPORT: dict[str, str] = {
     # It runs: calls being worked on, and what they wrote.
     "eventlog": "protocol config aio",
     "runs": "protocol config aio asking authoring eventlog",
+    "workers": "protocol asking authoring runs",
     "middleware": "protocol eventlog runs",
     # Over a wire: what a request and an answer are, and the two ways by which they come.
     "manifest": "protocol config authoring",
@@ -39,7 +40,7 @@ MAY_IMPORT: dict[str, str] = {
     "documents": "protocol config authoring runs manifest web web.pages",
     "endpoint": "protocol config authoring runs eventlog manifest web dialects.plain dialects.mcp routes documents",
     # It starts and stops, with a lifespan or without.
-    "life": "config authoring runs eventlog manifest web.asgi endpoint",
+    "life": "protocol config authoring runs eventlog manifest web.asgi endpoint",
     "starting": "protocol web web.asgi endpoint life",
     "app": "config authoring manifest web web.quart routes life starting builtin",
     # The same offer without HTTP: one client, over standard input and output.

@@ -1,0 +1,127 @@
+"""Where a tool works if its author says so: in a process, which imports its module again and finds it there by name.
+
+A process is given no function, only where to find it. So a tool is refused that could not be found: one of `__main__`,
+of a closure; and, in findable.py, one without a name in its module. Nothing is run here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, get_args
+
+from ..protocol.errors import ToolDefinitionError
+from ..protocol.event import decode, encode
+from .kind import FailedArguments
+from .signature import Signature, Validated
+from .source import wrapped
+
+Placement = Literal["process"]
+"""What an author may choose. Else the kind of the function decides: a coroutine works on the event loop, a plain
+function in a thread."""
+
+
+class Origin(NamedTuple):
+    """Where another process finds a tool: the module that made it, and its file.
+
+    `source` and `schema` are digests of the file and of what is listed of the tool: the other process compares its own.
+    """
+
+    module: str
+    file: str
+    source: str
+    schema: str
+
+
+class SentArguments(dict[str, Any]):
+    """Keyword arguments that were validated here, and what the caller sent, of which another process makes its own."""
+
+    __slots__ = ("_changed", "_params", "_texts")
+
+    def __init__(self, arguments: Mapping[str, Any], params: Mapping[str, Any], texts: Mapping[str, list[str]]) -> None:
+        super().__init__(arguments)
+        self._params = params
+        self._texts = texts
+        self._changed: set[str] = set()
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        """By a function around the call: the other process gets the new value."""
+        super().__setitem__(name, value)
+        self._changed.add(name)
+
+    def to_send(self, signature: Signature) -> tuple[dict[str, Any], dict[str, list[str]]]:
+        """What the other process makes the arguments of, as JSON: values, and texts of a query. Raises NotJson."""
+        params, texts = dict(self._params), dict(self._texts)
+        for name in self._changed:
+            if name == signature.model_parameter:
+                return decode(encode(self[name].model_dump(mode="json", by_alias=True))), {}
+            called = next(each for each, attribute in signature.attributes.items() if attribute == f"p_{name}")
+            params[called] = decode(encode(self[name]))
+            texts.pop(called, None)
+        return params, texts
+
+
+def sent(
+    validated: Validated, params: Mapping[str, Any], texts: Mapping[str, list[str]] = MappingProxyType({})
+) -> Validated:
+    """The same, with what the caller sent. What a validator raised needs no process to be raised in."""
+    if type(validated.arguments) is FailedArguments:
+        return validated
+    return validated._replace(arguments=SentArguments(validated.arguments, params, texts))
+
+
+def origin_of(
+    name: str,
+    placement: Placement | None,
+    function: Callable[..., Any],
+    module: Mapping[str, Any],
+    *schemas: Mapping[str, Any] | None,
+) -> Origin | None:
+    """`module` are the globals of the decorator's use. None without a placement.
+
+    Raises ToolDefinitionError for a word that is none, and for a tool that no other process can find.
+    """
+    if placement is None:
+        return None
+    if placement not in get_args(Placement):
+        raise ToolDefinitionError(
+            f'{name}: placement is {placement!r}, and the only word for it is "process". Without it a coroutine works '
+            "on the event loop, a plain function in a thread."
+        )
+    place = _place(function)
+    called, file = str(module.get("__name__", "__main__")), module.get("__file__")
+    if called == "__main__" or file is None:
+        raise ToolDefinitionError(
+            f"{name} ({place}): a process cannot import the module {called} in which it is made. Write it in a file of "
+            "its own that is imported, or served by `mcp-app serve FILE.py`."
+        )
+    if "<locals>" in getattr(function, "__qualname__", ""):
+        raise ToolDefinitionError(
+            f"{name} ({place}): a process cannot find a function that is made within another one. Write it at the "
+            "top of its module."
+        )
+    file = str(Path(file).absolute())
+    return Origin(
+        called, file, source_digest(module, file), _digest(encode([name, *(each and dict(each) for each in schemas)]))
+    )
+
+
+def _place(function: Callable[..., Any]) -> str:
+    code = getattr(inspect.unwrap(wrapped(function)), "__code__", None)
+    return "no Python code" if code is None else f"{code.co_filename}:{code.co_firstlineno}"
+
+
+def source_digest(module: Mapping[str, Any], file: str) -> str:
+    """Of the module's file: in a zip its loader reads it. Empty where nobody can."""
+    get_data = getattr(module.get("__loader__"), "get_data", None)
+    try:
+        return _digest(Path(file).read_bytes() if get_data is None else get_data(file))
+    except OSError:
+        return ""
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:32]
