@@ -38,7 +38,11 @@ def test_python_runs(block: Block, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         monkeypatch.delitem(sys.modules, name, raising=False)
     toolfile._imported.clear()
     serves = '__name__ == "__main__"' in block.text  # until it is stopped: the commands of the page start it
-    module = ModuleType("serves" if serves else "__main__")
+    # A tool for a process has to be in a file.
+    placed = block.file_name if "placement=" in block.text else None
+    module = ModuleType("serves" if serves else "__main__" if placed is None else Path(placed).stem)
+    if placed is not None:
+        module.__file__ = str(tmp_path / placed)
     monkeypatch.setitem(sys.modules, module.__name__, module)
     exec(compile(block.text, block.place, "exec"), module.__dict__)
 

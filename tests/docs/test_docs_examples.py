@@ -79,6 +79,15 @@ def test_orders(tmp_path: Path) -> None:
     assert up == [True, False]
 
 
+def test_primes(tmp_path: Path) -> None:
+    with process(str(ROOT / "examples/primes.py"), cwd=tmp_path) as server, ThreadPoolExecutor(2) as pool:
+        small, large = pool.map(lambda below: events(server.url, "count_primes", below=below), [100, 100_000])
+    assert small[-1]["data"] == {"count": 25, "largest": 97}
+    assert large[-1]["data"] == {"count": 9592, "largest": 99991}
+    done = [event["metadata"]["progress"] for event in large if event["type"] == "progress"]
+    assert done == sorted(done)
+
+
 def test_read_csv(tmp_path: Path) -> None:
     with process(str(ROOT / "examples/read_csv.py"), cwd=tmp_path) as server:
         found = events(server.url, "rows", table="planets", column="kind", equals="ice", order="reverse")
