@@ -8,13 +8,13 @@ from typing import Any
 
 from quart import Quart
 
-from mcp_app import Prompt, Prompts, Registry, Resource, Resources, Settings, Tool, create_app
+from mcp_app import Around, Prompt, Prompts, Registry, Resource, Resources, Settings, Tool, create_app
 from mcp_app.loading import definitions
 from mcp_app.loading.toolfile import is_file, split
 
-Offered = str | Path | Tool | Resource | Prompt | Registry | Resources | Prompts | Quart | Sequence[Any]
-"""A file or a module as `mcp-app serve` takes them, with `:NAME` or without; a tool, a resource, a prompt, or a list of
-these; a Registry, Resources or Prompts; an application of `create_app`."""
+Offered = str | Path | Tool | Resource | Prompt | Around | Registry | Resources | Prompts | Quart | Sequence[Any]
+"""A file or a module as `mcp-app serve` takes them, with `:NAME` or without; a tool, a resource, a prompt, an Around, a
+list of these; a Registry, Resources or Prompts; an application of `create_app`."""
 
 
 def application_of(offered: Sequence[Offered], settings: Settings | None) -> Quart:
@@ -33,7 +33,12 @@ def application_of(offered: Sequence[Offered], settings: Settings | None) -> Qua
     names = [each for each in items if isinstance(each, str)]
     instructions = definitions.instructions(*names) if names else None
     return create_app(
-        settings, loaded.tools, resources=loaded.resources, prompts=loaded.prompts, instructions=instructions
+        settings,
+        loaded.tools,
+        resources=loaded.resources,
+        prompts=loaded.prompts,
+        instructions=instructions,
+        around=loaded.arounds,
     )
 
 

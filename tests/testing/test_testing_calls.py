@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from pathlib import Path
 from typing import Any
 
 import pytest
 import tested_tools
 from tested_tools import OutOfStock
 
-from mcp_app import MissingCapability, Registry, Settings, ToolError, create_app, errors, tool
+from mcp_app import (
+    Call,
+    MissingCapability,
+    Proceed,
+    Registry,
+    Settings,
+    ToolError,
+    around,
+    create_app,
+    errors,
+    tool,
+)
 from mcp_app.loading.toolfile import ToolFileError
 from mcp_app.testing import (
     CANCEL,
@@ -301,6 +313,48 @@ async def test_what_can_be_given_to_client() -> None:
 
         registry.add(two)
         assert await c.run(two) == 2
+
+
+@each_era
+async def test_what_is_around_tools_is_around_those_that_are_tested(era: Era, tmp_path: Path) -> None:
+    seen: list[tuple[str, str, str | None]] = []
+
+    @around
+    async def audit(call: Call, proceed: Proceed) -> Any:
+        result = await proceed()
+        seen.append((call.tool.name, call.dialect, call.code))
+        return result
+
+    async with client(TOOLS, audit, era=era) as c:
+        assert str(await c.run("add", a=1, b=2)) == "3"
+    assert seen == [("add", "plain" if era == "plain" else "mcp", "complete")]
+    file = tmp_path / "refusing.py"
+    file.write_text(
+        "from mcp_app import ToolError, around, tool\n@tool\nasync def one() -> int:\n    return 1\n"
+        "@around\nasync def no(call, proceed):\n    raise ToolError('no')\n"
+    )
+    async with client(file, era=era) as c:
+        with pytest.raises(ToolError, match="no"):
+            await c.run("one")
+
+
+@pytest.mark.parametrize(
+    ("era", "codes"),
+    [("2026-07-28", ["input_required", "input_required", "complete"]), ("2025-11-25", ["complete"])],
+)
+async def test_what_is_around_a_tool_sees_each_round_of_its_questions(era: Era, codes: list[str]) -> None:
+    seen: list[str | None] = []
+
+    @around
+    async def audit(call: Call, proceed: Proceed) -> Any:
+        try:
+            return await proceed()
+        finally:
+            seen.append(call.code)
+
+    async with client(TOOLS, audit, era=era, answer=lambda q: {"name": "Ada"} if q.kind == "form" else "Hello") as c:
+        assert await c.run("greet") == "Hello, Ada"
+    assert seen == codes
 
 
 async def test_what_cannot_is_named_with_the_remedy() -> None:

@@ -11,7 +11,21 @@ from typing import Any
 import pytest
 from web_asgi import Client
 
-from mcp_app import Prompts, Registry, Resources, Tool, asgi_app, blueprint, prompt, resource, tool
+from mcp_app import (
+    Call,
+    Proceed,
+    Prompts,
+    Registry,
+    Resources,
+    Tool,
+    ToolError,
+    around,
+    asgi_app,
+    blueprint,
+    prompt,
+    resource,
+    tool,
+)
 from mcp_app.loading import toolfile
 from mcp_app.loading.toolfile import ToolFileError
 from mcp_app.mounting import MountedApp
@@ -93,6 +107,23 @@ async def test_an_absolute_path_is_found_wherever_the_server_was_started(
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert await offered(asgi_app(tmp_path / "tools.py")) == ["zebra", "aardvark"]
+
+
+@pytest.mark.parametrize("in_file", [True, False])
+async def test_what_is_around_tools_is_around_those_that_are_mounted(in_file: bool, tmp_path: Path) -> None:
+    text = "from mcp_app import ToolError, around\n@around\nasync def no(call, proceed):\n    raise ToolError('no')\n"
+    (tmp_path / "rules.py").write_text(text)
+    app = asgi_app("tools.py", "rules.py" if in_file else refuse)
+    call = b'{"tool": "zebra", "params": {}}'
+    headers = [(b"content-type", b"application/json"), (b"accept", b"application/json")]
+    answer = await Client(app).open("POST", "/api/v1/mcp/sse", headers, body=call).rest()
+    await app.shutdown()
+    assert '"message":"no"' in answer.body.decode()
+
+
+@around
+async def refuse(call: Call, proceed: Proceed) -> Any:
+    raise ToolError("no")
 
 
 async def test_a_registry_may_change_later() -> None:
