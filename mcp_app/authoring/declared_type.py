@@ -16,7 +16,7 @@ from ..protocol.event import NotJson, escape_line_ends, sendable_text
 from ..protocol.problems import problems
 from .listed_schema import listed_schema
 from .proof import proved
-from .pydantic_schema import for_json, for_results, of_serialised
+from .pydantic_schema import for_json, for_results, for_writing, of_serialised
 from .schema_walk import anywhere
 
 _WARNING = re.compile(r"Expected `(\w+)([^`]*)`[^\n]*?(?:field_name='([^']*)'[^\n]*)?input_type=(\w+)")
@@ -44,7 +44,7 @@ class DeclaredType:
         # Compiled anew: pydantic would take the classes' own validators and serializers.
         has_instances = anywhere(core, lambda each: each["type"] in {"model", "dataclass"})
         self._instances = SchemaValidator(of_serialised(core), _use_prebuilt=False) if has_instances else None
-        self._serializer = SchemaSerializer(core, _use_prebuilt=False)
+        self._serializer = SchemaSerializer(for_writing(core), _use_prebuilt=False)
         # Of all else what was validated is what is written; to be told otherwise costs 0.9 µs for each value.
         self._warns = has_instances or anywhere(core, lambda each: "serialization" in each)
 

@@ -18,7 +18,7 @@ from pydantic.types import EncodedBytes, EncodedStr
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticSerializationError, core_schema, to_jsonable_python
 
 from .json_choices import chosen_by_json, name_of_dict
-from .schema_walk import Schema, children, instead, rewrite
+from .schema_walk import Schema, anywhere, children, instead, rewrite
 
 DICTS = frozenset(["dict", "ordered-dict", "frozen-dict", "counter"])
 
@@ -136,6 +136,34 @@ def _class_of_results(schema: Schema) -> Schema | None:
         return value if isinstance(value, cls) else validate(value)
 
     return instead(schema, cast(Schema, core_schema.no_info_wrap_validator_function(unless_instance, own)))
+
+
+def for_writing(schema: CoreSchema) -> CoreSchema:
+    """The core schema to serialise by. Of a union the first choice that a value may be of writes it, and names of
+    a dict that are integers write True as `True`: dicts whose names are booleans go first."""
+    return cast(CoreSchema, rewrite(schema, _booleans_first))
+
+
+def _booleans_first(schema: Schema) -> Schema:
+    if schema["type"] != "union":
+        return schema
+    choices = sorted(schema["choices"], key=lambda each: not anywhere(_choice(each), _has_boolean_names))
+    return {**schema, "choices": choices}
+
+
+def _choice(choice: Any) -> Schema:
+    """Without its label."""
+    schema: Schema = choice[0] if isinstance(choice, tuple) else choice
+    return schema
+
+
+def _has_boolean_names(schema: Schema) -> bool:
+    return schema["type"] in DICTS and anywhere(schema.get("keys_schema", {"type": "any"}), _is_boolean)
+
+
+def _is_boolean(schema: Schema) -> bool:
+    kind: str = schema["type"]
+    return kind == "bool"
 
 
 def of_instances(schema: CoreSchema) -> CoreSchema:

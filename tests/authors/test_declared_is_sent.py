@@ -155,6 +155,8 @@ def changed(model: Any, **values: Any) -> Any:
         (Stored, Stored(at="a/b"), {"at": "a/b"}),
         (Flags, Flags.A | Flags.B, 3),
         (dict[Level, int], {Level.LOW: 1}, {"1": 1}),
+        (list[dict[int, int] | dict[bool, None]], [{True: None}, {1: 5}], [{"true": None}, {"1": 5}]),
+        (list[dict[int, int]] | list[dict[bool, int]], [{True: 5}], [{"true": 5}]),
         (dict[Mode, int], {Mode.FAST: 1}, {"fast": 1}),
         (Literal[Mode.FAST], Mode.FAST, "fast"),
         (Animal, Dog(name="a"), {"name": "a"}),

@@ -33,7 +33,8 @@ def _subclasses(kind: type[errors.McpAppError]) -> set[type[errors.McpAppError]]
     return {kind}.union(*map(_subclasses, kind.__subclasses__()))
 
 
-CODES = {each.code for each in _subclasses(errors.McpAppError) if hasattr(each, "code")} | {"no_customer", "not_found"}
+FIXED = {code for each in _subclasses(errors.McpAppError) if isinstance(code := getattr(each, "code", None), str)}
+CODES = FIXED | {"no_customer", "not_found"}
 
 
 def transcript(wire: Wire = NEW, **more: Any) -> Transcript:
