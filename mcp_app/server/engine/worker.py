@@ -46,6 +46,10 @@ ACCEPTS = 100
 Where no file descriptor is left it fails as often, each second: 34,838 tracebacks in 6 s at 2,048
 (cpython 151615)."""
 
+STARTING_SECONDS = 0.5
+"""How long an application that is starting has when a stop is ordered: one that has nearly started ends in order, any
+other is cancelled."""
+
 Tasks = set[asyncio.Task[Any]]
 
 
@@ -87,10 +91,13 @@ async def serve(
 
     ordered = asyncio.ensure_future(shutdown())
     try:
-        await _wait_for_first(lifespan.wait_for_startup(), asyncio.shield(ordered))
+        if not await _started(lifespan, ordered):
+            ordered.result()
+            return
         if application.done():
             application.result()
-        if ordered.done():  # while the application was starting, which may take minutes
+        if ordered.done():
+            await lifespan.wait_for_shutdown()
             ordered.result()
             return
         servers = await _listen(config, tls or config.create_ssl_context(), sockets, serve_connection)
@@ -106,6 +113,20 @@ async def serve(
         await asyncio.wait({application})
     if not application.cancelled():
         application.result()
+
+
+async def _started(lifespan: Lifespan, ordered: asyncio.Future[object]) -> bool:
+    """Wait until the application has started, which may take minutes; False where a stop is `ordered` meanwhile."""
+    starting = asyncio.ensure_future(lifespan.wait_for_startup())
+    try:
+        either: set[asyncio.Future[Any]] = {starting, ordered}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({starting}, timeout=STARTING_SECONDS)
+        if starting.done():
+            starting.result()
+        return starting.done()
+    finally:
+        starting.cancel()
 
 
 async def worker_serve(
