@@ -97,7 +97,7 @@ class Caller:
         if self._gauge is None:
             with _LOCK:
                 if self._gauge is None:
-                    self._gauge = Gauge()
+                    self._gauge = self._new_gauge()
         return self._gauge
 
     def release(self, *, keep_asker: bool) -> None:
@@ -106,6 +106,9 @@ class Caller:
         self.headers, self.trace, self.asked = {}, UNTRACED, ()
         if not keep_asker:
             self.asker = self._questions = None
+
+    def _new_gauge(self) -> Gauge:
+        return Gauge()
 
     def _new_questions(self) -> Questions:
         return Questions(self.asker or NullAsker())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..protocol.errors import ToolFailed
@@ -29,6 +29,9 @@ WHOLE = 100.0
 """A function's progress is in percent where it has parts."""
 
 _NUMBERS = ("progress", "total")
+
+_UNFINISHED = "unfinished"
+_UNFINISHED_JSON = b'"unfinished":true'  # in a name the quotation marks would be escaped
 
 _DECIMALS = 4
 """Of a percentage: a part of a part of 1,000 steps still moves."""
@@ -62,10 +65,43 @@ class Gauge:
         """The part is done from 0 to 1. Returns how far the function is."""
         with self._lock:
             part.done = max(part.done, done)
-            self._reached = max(self._reached, part.at)
-            pending = sum(max(0.0, min(each.end, self._reached) - each.at) for each in self._working)
-            self._value = max(self._value, self._reached - pending)
-            return number(round(self._value, _DECIMALS))
+            return self._reach(part.at)
+
+    def reach(self, at: float) -> float:
+        """The same of a part that another process knows: it is at `at` percent."""
+        with self._lock:
+            return self._reach(at)
+
+    def numbers(self, part: Part, done: float) -> dict[str, Any]:
+        """`report`, as it stands in the metadata of an event."""
+        return {"progress": self.report(part, done), "total": number(WHOLE)}
+
+    def _reach(self, at: float) -> float:
+        self._reached = max(self._reached, at)
+        pending = sum(max(0.0, min(each.end, self._reached) - each.at) for each in self._working)
+        self._value = max(self._value, self._reached - pending)
+        return number(round(self._value, _DECIMALS))
+
+
+class GaugeElsewhere(Gauge):
+    """The gauge of a function in a process: the server's own knows what else is worked on, and finishes the numbers."""
+
+    __slots__ = ()
+
+    def numbers(self, part: Part, done: float) -> dict[str, Any]:
+        with self._lock:
+            part.done = max(part.done, done)
+            return {"progress": part.at, "total": number(WHOLE), _UNFINISHED: True}
+
+
+def finished_numbers(event: Event, gauge: Callable[[], Gauge]) -> Event:
+    """An event of a process, with the numbers of the server's gauge where it has those of a `GaugeElsewhere`."""
+    if _UNFINISHED_JSON not in event.metadata:
+        return event
+    metadata: dict[str, Any] = decode(event.metadata)
+    del metadata[_UNFINISHED]
+    metadata["progress"] = gauge().reach(metadata["progress"])
+    return Event(event.type, event.data, encode(metadata), event.shape)
 
 
 class Part:
@@ -156,8 +192,8 @@ class Part:
         if self.gauge is None or done is None:
             return {}
         if total is None or total <= 0:
-            return {"progress": self.gauge.report(self, self.done), "total": number(WHOLE)}
-        return {"progress": self.gauge.report(self, min(max(done / total, 0.0), 1.0)), "total": number(WHOLE)}
+            return self.gauge.numbers(self, self.done)
+        return self.gauge.numbers(self, min(max(done / total, 0.0), 1.0))
 
 
 def _is_percentage(value: Any) -> bool:

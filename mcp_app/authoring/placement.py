@@ -104,9 +104,12 @@ def origin_of(
             "top of its module."
         )
     file = str(Path(file).absolute())
-    return Origin(
-        called, file, source_digest(module, file), _digest(encode([name, *(each and dict(each) for each in schemas)]))
-    )
+    return Origin(called, file, source_digest(module, file), schema_digest(name, *schemas))
+
+
+def schema_digest(name: str, *schemas: Mapping[str, Any] | None) -> str:
+    """Of what is listed of a tool, for another process to compare its own with."""
+    return _digest(encode([name, *(each and dict(each) for each in schemas)]))
 
 
 def _place(function: Callable[..., Any]) -> str:

@@ -25,7 +25,7 @@ from .catalogue import Catalogue
 from .dependencies import Plan
 from .kind import Encoded, Kind
 from .metadata import Metadata
-from .placement import Origin, sent
+from .placement import Origin, schema_digest, sent
 from .refusal import invalid_params
 from .result import Result
 from .signature import Signature, Validated
@@ -84,6 +84,11 @@ class Tool(Decorated, Generic[P, R]):
     @property
     def where(self) -> str:
         return where(self.function, self.name)
+
+    @property
+    def digest(self) -> str:
+        """By which another process knows that its tool takes and returns the same."""
+        return schema_digest(self.name, self.input_schema, self.output_schema)
 
     def arguments(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """The function's keyword arguments from JSON values. Raises InvalidParams."""

@@ -129,18 +129,28 @@ class RelayedToolError(RelayedError, ToolError):  # type: ignore[override]
 
 
 def error_packet(error: McpAppError) -> Packet:
-    fields = {"kind": error.error_kind.name, "of_author": isinstance(error, ToolError)}
-    return Packet(PacketKind.ERROR, fields, encode(error.object()))
+    return Packet(PacketKind.ERROR, error_fields(error), encode(error.object()))
 
 
 def error_of(packet: Packet) -> RelayedError:
     """Raises PacketError."""
-    sent = packet.value()
-    kind = next((each for each in ErrorKind if each.name == packet.fields.get("kind")), None)
+    if b"\n" in packet.body:
+        raise PacketError("an error of several lines")
+    return relayed(packet.value(), packet.fields)
+
+
+def error_fields(error: McpAppError) -> dict[str, Any]:
+    """What is said of an error beside its object."""
+    return {"kind": error.error_kind.name, "of_author": isinstance(error, ToolError)}
+
+
+def relayed(sent: Any, fields: Mapping[str, Any]) -> RelayedError:
+    """The error of an object and what was said beside it. Raises PacketError."""
+    kind = next((each for each in ErrorKind if each.name == fields.get("kind")), None)
     texts = (sent.get("code"), sent.get("message")) if isinstance(sent, dict) else (None,)
-    if kind is None or b"\n" in packet.body or not all(isinstance(text, str) for text in texts):
+    if kind is None or not all(isinstance(text, str) for text in texts):
         raise PacketError("an error that is none")
-    return (RelayedToolError if packet.fields.get("of_author") is True else RelayedError)(sent, kind)
+    return (RelayedToolError if fields.get("of_author") is True else RelayedError)(sent, kind)
 
 
 class KeptThere(Exception):

@@ -16,7 +16,7 @@ from ..authoring.result import Result
 from ..authoring.tool import Tool
 from ..authoring.tool_results import declared_value
 from ..protocol.errors import ToolFailed
-from ..protocol.event import decode
+from ..protocol.event import decode, encode
 from ..protocol.linked import MAX_RESULT_BYTES, too_large
 
 _NOTHING = Encoded(b"null")
@@ -24,8 +24,8 @@ _NOTHING = Encoded(b"null")
 
 class CalledTool:
     """`value` is the result once the tool has ended; `items` are what it yielded, to 16 MiB of JSON: the bound of a
-    lazy value that is read. `collects`: somebody wants these. `sent` is the result as another process encoded it, of
-    which `value` is only what JSON says."""
+    lazy value that is read. `collects`: somebody wants these. `sent` is the result as it is sent; of what another
+    process encoded `value` is only what JSON says."""
 
     __slots__ = ("_bytes", "collects", "items", "sent", "tool", "value")
 
@@ -83,15 +83,22 @@ class CalledTool:
             self._bytes += len(encoded.data)
             if self._bytes > MAX_RESULT_BYTES:
                 raise too_large(f"What the tool {self.name} yields for another", self._bytes, MAX_RESULT_BYTES)
-            self.items.append(declared_value(self.name, "yielded", self.tool.signature.item, value))
+            self._keep(value, encoded)
             return encoded
 
         return encode
 
+    def _keep(self, value: Any, encoded: Encoded) -> None:
+        self.items.append(declared_value(self.name, "yielded", self.tool.signature.item, value))
+
+    def returned(self, items: int | None) -> Any:
+        """What whoever called gets, once the tool has ended: its result, or its `items` if it has none."""
+        return self.value if items is None else self.items
+
     def encode_result(self, value: Any) -> Encoded:
         """Keep the value, or the data of a `Result`, as it is declared. Raises ToolFailed for what could not be sent to
         a client either."""
-        self.tool.encode_result(value)
+        self.sent = self.tool.encode_result(value)
         data = value.data if isinstance(value, Result) else value
         self.value = declared_value(self.name, "returned", self.tool.signature.result, data)
         return _NOTHING
@@ -109,6 +116,27 @@ class CalledTool:
         if (encode_item := self.encode_item) is not None:
             for item in items:
                 encode_item(item)
+
+
+class SentTool(CalledTool):
+    """The same for a function in another process: what it gets is kept as JSON."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self, tool: Tool) -> None:
+        super().__init__(tool)
+        self._parts: list[bytes] = []
+
+    def _keep(self, value: Any, encoded: Encoded) -> None:
+        declared_value(self.name, "yielded", self.tool.signature.item, value)
+        self._parts.append(encoded.data)
+
+    def returned(self, items: int | None) -> bytes:
+        """An object: `value`, which is a list of items if `items` is set, and blocks of content if `content` is."""
+        if items is not None:
+            return b'{"content":false,"items":true,"value":[%b]}' % b",".join(self._parts)
+        assert self.sent is not None  # noqa: S101 - the tool has ended
+        return b'{"content":%b,"items":false,"value":%b}' % (encode(self.sent.content), self.sent.data)
 
 
 class WrappedTool(CalledTool):

@@ -1,4 +1,4 @@
-"""Tools that tools call: each works in the task that awaits it, as a step of its run, and ends before its caller does.
+"""Tools that tools call: each works as a step of its run, with a caller, a place in a queue and an end of its own.
 
 How deep and how many is decided in authoring/parts.py, as is what an event of a step becomes in the run. Runs, their
 log and their readers are not known here.
@@ -7,17 +7,17 @@ log and their readers are not known here.
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Coroutine, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 from ..authoring.caller import Caller
-from ..authoring.parts import Part, StepNames, Tree
+from ..authoring.parts import Part, Tree
 from ..authoring.placement import SentArguments
 from ..authoring.tool import Tool
-from ..protocol.errors import InvalidParams, McpAppError, QueueFull
+from ..protocol.errors import InvalidParams, McpAppError, QueueFull, ToolFailed
 from ..protocol.event import NotJson, decode, encode
-from .called_tool import CalledTool
+from .called_tool import CalledTool, SentTool
+from .calling import Calling, not_json
 from .end_line import ORIGIN, log_end
 from .execution import Outcome, Work
 from .failure import StepQueueFull, StepTimeCap, step_error
@@ -28,23 +28,12 @@ from .sends import Emit
 from .step import Step
 from .wrapping import wrapped
 
-T = TypeVar("T")
 
-logger = logging.getLogger("mcp_app.runs")
-
-END_SECONDS = 5.0
-"""How long a function that has ended is waited for what it called and did not await, once that is cancelled: as long as
-a run's own function has for its cleanup."""
-
-
-class Children:
+class Children(Calling):
     """What one function calls. `run` is the id of its run, `label` names it in the log; `callers` are the tools from
     the run's own down to this function's, `path` the steps, and `tickets` the places of those that others wait for."""
 
-    __slots__ = (
-        *("_callers", "_closed", "_emit", "_host", "_label", "_names"),
-        *("_path", "_run", "_tasks", "_tickets", "_tree"),
-    )
+    __slots__ = ("_callers", "_emit", "_host", "_path", "_run", "_tickets", "_tree")
 
     def __init__(
         self,
@@ -57,54 +46,40 @@ class Children:
         path: tuple[str, ...] = (),
         tree: Tree | None = None,
     ) -> None:
+        super().__init__(label, callers[-1])
         self._host = host
         self._emit = emit
         self._run = run
-        self._label = label
         self._callers = callers
         self._tickets = tickets
         self._path = path
         self._tree = tree
-        self._names: StepNames | None = None  # created by the first call: few tools call others
-        self._tasks: set[asyncio.Task[Any]] = set()
-        self._closed = False
 
-    def call(
-        self, caller: Caller, other: Tool[..., Any] | str, params: Mapping[str, Any], part: Part | None
-    ) -> Coroutine[Any, Any, Any]:
-        """The name of its step is given here, not when it is awaited: in the order of the author's lines."""
-        if not isinstance(other, Tool | str):
-            raise TypeError(f"ctx.call takes a tool, or a tool's name, not {other!r}: decorate the function with @tool")
-        if self._names is None:
-            self._names = StepNames()
-        within = Part(None) if part is None else part
-        name = other if isinstance(other, str) else other.name
-        return self._called(caller, other, params, within.call(self._names.next(within.name or name)))
+    async def call_sent(
+        self, caller: Caller, name: str, schema: str | None, params: Mapping[str, Any], part: Part
+    ) -> bytes:
+        """The same for a function in another process, which has named the step: `SentTool.returned` of its result.
 
-    async def until(self, working: Coroutine[Any, Any, T]) -> T:
-        try:
-            return await working
-        finally:
-            self._closed = True
-            if self._tasks:
-                await self._close()
+        `schema` is the digest of the tool that it has by the name. Raises ToolFailed if the server's is another one.
+        """
+        tool = self._host.tools.get(name)
+        if schema is not None and tool.digest != schema:
+            raise ToolFailed(
+                f"The tool {name} was not called: the server offers one of that name that takes or returns something "
+                f"else than the one that {self._callers[-1]} has in its process."
+            )
+        sent: bytes = await self._called(caller, tool, params, part, SentTool)
+        return sent
 
-    async def _close(self) -> None:
-        tasks = self._tasks - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            _, working = await asyncio.wait(tasks, timeout=END_SECONDS)
-            for _ in working:
-                logger.error(
-                    "run %s: what %s called does not stop when it is cancelled", self._label, self._callers[-1]
-                )
-
-    async def _called(self, caller: Caller, other: Tool | str, params: Mapping[str, Any], part: Part) -> Any:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - a coroutine is awaited in a task
-        if self._closed or caller.reason is not None:
-            raise asyncio.CancelledError("the run was ended")
+    async def _called(
+        self,
+        caller: Caller,
+        other: Tool | str,
+        params: Mapping[str, Any],
+        part: Part,
+        made: type[CalledTool] = CalledTool,
+    ) -> Any:
+        task = self._task(caller)
         tool = self._host.tools.get(other) if isinstance(other, str) else other
         arguments = _arguments(tool, params)
         self._tree = self._tree or Tree()
@@ -112,7 +87,7 @@ class Children:
         self._tasks.add(task)
         part.begin()
         try:
-            value = await self._worked(Step(tool, part, self._path, caller, self._emit), arguments)
+            value = await self._worked(Step(tool, part, self._path, caller, self._emit), arguments, made(tool))
             if (rest := part.finished()) is not None:
                 await self._emit((rest,))
             return value
@@ -120,7 +95,7 @@ class Children:
             part.close()
             self._tasks.discard(task)
 
-    async def _worked(self, step: Step, arguments: dict[str, Any]) -> Any:
+    async def _worked(self, step: Step, arguments: dict[str, Any], called: CalledTool) -> Any:
         """The result. Raises ToolError and CancelledError as they are, and what `step_error` makes of others."""
         tool, own, timer = step.tool, step.caller, step.timer()
         before = WORKING.set((tool, self._run))
@@ -128,7 +103,7 @@ class Children:
         code = "complete"
         try:
             async with timer:
-                value = await self._value(step, arguments)
+                value = await self._value(step, arguments, called)
         except BaseException as error:
             if timer.expired():
                 failure = StepTimeCap(f"The tool {tool.name} reached its time limit of {tool.time_limit:g} seconds.")
@@ -150,7 +125,7 @@ class Children:
             own.release(keep_asker=False)
             self._report(step, code, failure)
 
-    async def _value(self, step: Step, arguments: dict[str, Any]) -> Any:
+    async def _value(self, step: Step, arguments: dict[str, Any], called: CalledTool) -> Any:
         """Work on the tool, in its turn."""
         tool, own, host = step.tool, step.caller, self._host
         ticket = self._ticket(tool, arguments)
@@ -158,7 +133,6 @@ class Children:
         callers = (*self._callers, tool.name)
         children = Children(host, step.emit, self._run, self._label, callers, tickets, step.path, self._tree)
         own.calls = children
-        called = CalledTool(tool)
         until = None if ticket is None else ticket.until
         end: Outcome | BaseException | None = None
 
@@ -187,7 +161,7 @@ class Children:
         if isinstance(end, BaseException):
             raise end
         assert end is not None  # noqa: S101 - it was cancelled otherwise
-        return called.value if end.items is None else called.items
+        return called.returned(end.items)
 
     def _ticket(self, tool: Tool, arguments: dict[str, Any]) -> Ticket | None:
         if tool.at_once is None:
@@ -215,6 +189,6 @@ def _arguments(tool: Tool, params: Mapping[str, Any]) -> dict[str, Any]:
     try:
         return tool.validated(decode(encode(params))).arguments
     except NotJson as error:
-        raise InvalidParams(f"The tool {tool.name} was not called: its params are {error}.") from None
+        raise not_json(tool.name, error) from None
     except InvalidParams as error:
         raise InvalidParams(f"The tool {tool.name} was not called: {error.message}", details=error.details) from None

@@ -10,17 +10,23 @@ import functools
 import itertools
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..protocol.event import encode
 from ..protocol.packets import Packet, PacketError
 from ..protocol.relay import KeptThere, PacketKind, check_size, failure, failure_of
 
 Respond = Callable[[Any], Awaitable[Any]]
-"""The response to a request, both JSON values. What it raises is raised where the request was made, if both sides know
-it: `Declined`, `NoAnswer`, ValueError. Anything else is `KeptThere`."""
+"""The response to a request, both JSON values, or `Json`. What it raises is raised where the request was made, if both
+sides know it: `Declined`, `NoAnswer`, ValueError. Anything else is `KeptThere`."""
 
 logger = logging.getLogger("mcp_app.runs")
+
+
+class Json(NamedTuple):
+    """A response that was encoded already."""
+
+    data: bytes
 
 
 class Dialogue:
@@ -32,6 +38,7 @@ class Dialogue:
         self._numbers = itertools.count(1)
         self._open: dict[int, asyncio.Future[Any]] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._closed = False
 
     async def request(self, name: str, value: Any) -> Any:
         """Send a request and return its response.
@@ -59,11 +66,16 @@ class Dialogue:
         try:
             return await waiting
         except asyncio.CancelledError:
-            for number, future in list(self._open.items()):
-                if future is waiting:
-                    del self._open[number]
-                    self._send(Packet(PacketKind.WITHDRAWN, {"id": number}))
+            if (number := self._number(waiting)) is not None:
+                del self._open[number]
+                self._send(Packet(PacketKind.WITHDRAWN, {"id": number}))
             raise
+
+    async def withdraw(self, waiting: asyncio.Future[Any]) -> None:
+        """Withdraw a request, and wait until the other side has ended what it did for it."""
+        if (number := self._number(waiting)) is not None:
+            self._send(Packet(PacketKind.WITHDRAWN, {"id": number}))
+            await asyncio.wait({waiting})
 
     def receive(self, packet: Packet) -> None:
         """A packet of the other side's. Raises PacketError for one that is not of a dialogue."""
@@ -81,14 +93,23 @@ class Dialogue:
                 raise PacketError(f"a packet {packet.kind!r} in the middle of a call")
 
     def close(self) -> None:
-        """Nothing is requested any more: what is being worked on is cancelled, and who waits as well."""
+        """Nothing is requested any more: what is being worked on is cancelled, and who waits as well. Idempotent: a
+        second cancellation would cut what the first has ended."""
+        if self._closed:
+            return
+        self._closed = True
         for task in self._tasks.values():
             task.cancel()
         for future in self._open.values():
             future.cancel()
         self._open.clear()
 
+    def _number(self, waiting: asyncio.Future[Any]) -> int | None:
+        return next((number for number, future in self._open.items() if future is waiting), None)
+
     def _receive_requests(self, requests: Any) -> None:
+        if self._closed:
+            return
         for each in requests if isinstance(requests, list) else [None]:
             match each:
                 case [int(number), str(name), value] if name in self._responses and number not in self._tasks:
@@ -103,17 +124,22 @@ class Dialogue:
 
     async def _respond(self, number: int, name: str, value: Any) -> None:
         try:
-            sent = {"value": await self._responses[name](value)}
-            body = encode(sent)
+            response = await self._responses[name](value)
+            body = b'{"value":%b}' % (response.data if type(response) is Json else encode(response))
             check_size("A response", len(body))
         except asyncio.CancelledError:
+            self._respond_with(number, encode(failure(KeptThere())))
             raise
         except Exception as error:
             ended = failure(error)
             if ended["failed"] == "kept" and not isinstance(error, KeptThere):
                 logger.exception("a request %r of a tool failed", name)
             body = encode(ended)
-        self._send(Packet(PacketKind.RESPONSE, {"id": number}, body))
+        self._respond_with(number, body)
+
+    def _respond_with(self, number: int, body: bytes) -> None:
+        if not self._closed:  # the other side may be in another call
+            self._send(Packet(PacketKind.RESPONSE, {"id": number}, body))
 
     def _settle(self, waiting: asyncio.Future[Any], sent: Any) -> None:
         if isinstance(sent, dict) and "value" in sent:

@@ -11,7 +11,16 @@ import secrets
 
 from ..authoring.content_data import ContentTooLarge
 from ..authoring.resource import Reading, UnknownResource
-from ..protocol.errors import EventTooLarge, McpAppError, QueueFull, TimeCap, ToolError, ToolFailed
+from ..protocol.errors import (
+    EventTooLarge,
+    InvalidParams,
+    McpAppError,
+    QueueFull,
+    TimeCap,
+    ToolError,
+    ToolFailed,
+    UnknownTool,
+)
 from ..protocol.event import NotJson, encode, sendable_text
 from ..protocol.linked import MAX_RESULT_BYTES, too_large
 from ..protocol.relay import RelayedError
@@ -43,11 +52,31 @@ class StepQueueFull(QueueFull):
 
 _TOLD = (EventTooLarge, NoThread, NoProcess, NoMemory, RelayedError, StepFailed, StepTimeCap, StepQueueFull)
 
+_RAISED: dict[str, type[McpAppError]] = {
+    each.code: each
+    for each in (EventTooLarge, NoProcess, StepFailed, StepTimeCap, StepQueueFull, InvalidParams, UnknownTool)
+}
+"""By its code, what a step can raise; NoThread and NoMemory are caught as what NoProcess is, `Overloaded`."""
+
 
 def step_error(error: BaseException, callee: Callee, run: str, most: int) -> McpAppError:
     """The error of a tool that another one called, for that one to catch, or to end with."""
     told = run_error(error, callee, run, most)
-    return StepFailed(told.message, error_id=told.error_id) if type(told) is ToolFailed else told
+    if type(told) is ToolFailed:
+        return StepFailed(told.message, error_id=told.error_id)
+    return raised_here(told) if isinstance(told, RelayedError) else told
+
+
+def raised_here(error: RelayedError) -> McpAppError:
+    """What another process has told of a step, as it is raised where the step works here: to be caught by its class."""
+    known = _RAISED.get(error.code)
+    if known is None or isinstance(error, ToolError):
+        return error
+    if known is StepFailed and error.error_id is None:  # it is in no log yet
+        known = ToolFailed
+    sent = error.object()
+    details = sent.get("details", ())
+    return known(error.message, hint=error.hint, details=details, error_id=error.error_id)
 
 
 def run_error(error: BaseException, callee: Callee, run: str, most: int) -> McpAppError:

@@ -7,20 +7,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol, cast
 
 from ..asking.asker import Ask
 from ..authoring.caller import Caller
 from ..authoring.kind import Encoded
+from ..authoring.parts import Gauge, Part, finished_numbers
 from ..authoring.placement import SentArguments
 from ..authoring.tool import Tool
-from ..protocol.errors import ToolFailed
+from ..protocol.errors import McpAppError, ToolFailed
 from ..protocol.event import Event, decode, encode
 from ..protocol.packets import Packet, PacketError
-from ..protocol.relay import PacketKind, Returned, error_of, event_of, result_of
+from ..protocol.relay import PacketKind, Returned, check_size, error_fields, error_of, event_of, result_of
 from .called_tool import CalledTool
 from .callee import Callee, called
-from .dialogue import Dialogue, Respond
+from .dialogue import Dialogue, Json, Respond
 from .execution import Outcome
 from .process import Process
 from .sends import Emit
@@ -52,6 +53,7 @@ def call_packet(callee: Callee, arguments: SentArguments, caller: Caller, run: s
         "seconds": caller.deadline - caller.clock(),
         "capabilities": None if asker is None else dict(asker.capabilities),
         "polled": asker is not None and asker.polled,
+        "calls": caller.calls is not None,
     }
     return Packet(PacketKind.CALL, {}, encode(call))
 
@@ -92,7 +94,7 @@ class ProcessCall:
             events: list[Event] = []
             for packet in packets:
                 if packet.kind == PacketKind.EVENT:
-                    events.append(event_of(packet))
+                    events.append(finished_numbers(event_of(packet), self._gauge))
                     continue
                 await self._take(events)
                 events = []
@@ -114,6 +116,9 @@ class ProcessCall:
             return Outcome(Encoded(b"null"), items=items)
         self._callee.take(Encoded(data, content, beside))
         return Outcome(Encoded(data, content, beside), items=items)
+
+    def _gauge(self) -> Gauge:
+        return self._caller.gauge
 
     def cancel(self, reason: str) -> None:
         """Tell the process to end the call: what it still says is not taken. `over` is set when it has."""
@@ -169,7 +174,8 @@ class ProcessCall:
 
     def _responses(self) -> Mapping[str, Respond]:
         """What may be requested, by name: a further way to ask is a further row."""
-        return {} if self._asker is None else {"ask": self._ask, "once": self._once}
+        asked: dict[str, Respond] = {} if self._asker is None else {"ask": self._ask, "once": self._once}
+        return asked if self._caller.calls is None else {**asked, "call": self._call}
 
     async def _ask(self, sent: Any) -> None:
         """Ask the caller. The answer is read, and kept, where the tool is: it is an object of its own classes."""
@@ -192,6 +198,34 @@ class ProcessCall:
                 return await self._asker.once.value(key, lambda: self._dialogue.request("make", {"id": number}))
             case _:
                 raise PacketError("a key that is none")
+
+    async def _call(self, sent: Any) -> Json | dict[str, Any]:
+        """Call another tool as a step of the run. What it raises is a response as well: its class is known there."""
+        match sent:
+            case {
+                "tool": str(name),
+                "schema": str() | None as schema,
+                "params": dict(params),
+                "part": [bool(shared), float() | int() as start, float() | int() as end, *above, str(step)],
+            }:
+                part = Part(self._caller.gauge if shared else None, start, end, above, step, is_call=True)
+                try:
+                    calls = cast(CallsForProcess, self._caller.calls)
+                    data = await calls.call_sent(self._caller, name, schema, params, part)
+                    check_size(f"What the tool {name} returned to a process", len(data))
+                    return Json(data)
+                except McpAppError as error:
+                    return {"error": error.object(), "beside": error_fields(error)}
+            case _:
+                raise PacketError("a call that is none")
+
+
+class CallsForProcess(Protocol):
+    """What calls other tools in the server's own process calls them for another one, too."""
+
+    async def call_sent(
+        self, caller: Caller, name: str, schema: str | None, params: Mapping[str, Any], part: Part
+    ) -> bytes: ...
 
 
 def _ignore(_: Any) -> None:

@@ -22,6 +22,7 @@ from .callee import Callee, called
 from .execution import Outcome, Until
 from .process import Process
 from .process_call import ProcessCall, call_packet
+from .process_places import Place, Places
 from .sends import Emit
 from .threads import QUEUE_SECONDS
 
@@ -57,7 +58,7 @@ class Processes:
     the calls of a process share."""
 
     def __init__(self, limit: int, *, most: int, cap_seconds: float) -> None:
-        self._free = asyncio.Semaphore(limit)
+        self._places = Places(limit)
         self._most = most
         self._cap_seconds = cap_seconds
         self._all: set[Process] = set()
@@ -97,18 +98,19 @@ class Processes:
         and what `emit` raises. Whoever is cancelled here is done at once; the process has CLEANUP_SECONDS.
         """
         name = f"run {run}: {callee.name}"
-        await self._wait_for_place(name, caller, emit)
+        place = await self._place(name, caller, emit)
         try:
             packet = call_packet(callee, arguments, caller, run, self._most)
             process = await self._process()
         except BaseException:
-            self._leave()
+            self._leave(place)
             raise
         call = ProcessCall(process, callee, caller, emit)
         if until is not None:
             until(call.ended)
         try:
-            return await call.outcome(packet)
+            with place.being_lent():
+                return await call.outcome(packet)
         except PacketError as error:
             process.kill(f"sent what cannot be read ({error}), and was killed")
             raise ToolFailed(f"The process of the {called(callee)} sent what cannot be read.") from error
@@ -117,14 +119,13 @@ class Processes:
             raise
         finally:
             if call.over.is_set() and process.works:
-                self._give_back(process, call)
+                self._give_back(process, call, place)
             else:
                 seconds = CLOSE_SECONDS if call.has_ended else CLEANUP_SECONDS
                 ending = asyncio.create_task(
-                    self._end(process, call, name, seconds), name=f"end of a call in process {process.pid}"
+                    self._end(process, call, place, name, seconds), name=f"end of a call in process {process.pid}"
                 )
-                self._ending.add(ending)
-                ending.add_done_callback(self._ending.discard)
+                self._watch(ending)
 
     async def ended(self) -> None:
         """Wait until no call is being ended any more."""
@@ -147,8 +148,8 @@ class Processes:
 
     # --- places ------------------------------------------------------------------------------------------------------
 
-    async def _wait_for_place(self, name: str, caller: Caller, emit: Emit) -> None:
-        if self._free.locked():
+    async def _place(self, name: str, caller: Caller, emit: Emit) -> Place:
+        async def wait(place: asyncio.Semaphore) -> None:
             # Half of its time at most: what ended by its deadline would not say that it never began.
             patience = min(QUEUE_SECONDS, (caller.deadline - caller.clock()) / 2)
             await emit((_queued(patience),))
@@ -157,20 +158,21 @@ class Processes:
                 logger.warning("no process is free for %s: %d are working", name, self._working)
             try:
                 async with asyncio.timeout(patience):
-                    await self._free.acquire()
+                    await place.acquire()
             except TimeoutError:
                 raise NoProcess(
                     f"No process was free for {patience:.3g} seconds: as many as this server takes are working. "
                     "The call did not begin."
                 ) from None
-        else:
-            await self._free.acquire()
-        self._working += 1
 
-    def _leave(self) -> None:
+        place = await self._places.take(wait)
+        self._working += 1
+        return place
+
+    def _leave(self, place: Place) -> None:
         self._working -= 1
-        self._free.release()
-        self._short = self._short and self._free.locked()
+        place.leave()
+        self._short = self._short and self._places.full
 
     async def _process(self) -> Process:
         """One that waits, the last that worked first: it has the most in its caches. Or a new one."""
@@ -189,12 +191,14 @@ class Processes:
         process.send(Packet(PacketKind.START, {"level": level}, encode(start)))
         return process
 
-    def _give_back(self, process: Process, call: ProcessCall) -> None:
+    def _give_back(self, process: Process, call: ProcessCall, place: Place) -> None:
         call.close()
-        self._leave()
+        self._leave(place)
         if process.works:
             self._idle.append(process)
             process.on_end = lambda why: self._lose(process, why)
+            while len(self._idle) > self._places.limit + self._working:  # there were more, in places that were lent
+                self._retire(self._idle.pop(0))
         else:
             self._all.discard(process)
 
@@ -204,9 +208,18 @@ class Processes:
             self._idle.remove(process)
             logger.warning("process %d, which waited for a call, %s", process.pid, why)
 
+    def _retire(self, process: Process) -> None:
+        process.works = False
+        process.send(Packet(PacketKind.STOP))
+        self._watch(asyncio.create_task(self._stopped(process), name=f"end of process {process.pid}"))
+
+    def _watch(self, ending: asyncio.Task[None]) -> None:
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+
     # --- ends --------------------------------------------------------------------------------------------------------
 
-    async def _end(self, process: Process, call: ProcessCall, name: str, seconds: float) -> None:
+    async def _end(self, process: Process, call: ProcessCall, place: Place, name: str, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
                 await call.over.wait()
@@ -219,7 +232,7 @@ class Processes:
         finally:
             if not process.works:
                 await process.ended()
-            self._give_back(process, call)
+            self._give_back(process, call, place)
 
     async def _stopped(self, process: Process) -> None:
         try:

@@ -8,16 +8,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from ..asking import Asker
 from ..authoring.caller import Caller
 from ..authoring.kind import Encoded
-from ..authoring.parts import Part
+from ..authoring.parts import Gauge, GaugeElsewhere
 from ..authoring.placement import Origin
 from ..authoring.tool import Tool
-from ..protocol.errors import Cancelled, ToolFailed
+from ..protocol.errors import Cancelled
 from ..protocol.event import Event
 from ..protocol.http.trace import Trace
 from ..protocol.packets import Packet
@@ -29,9 +29,8 @@ from ..runs.execution import Work, work
 from ..runs.failure import public_error
 from ..runs.threads import CHANNEL_BYTES, CHANNEL_ITEMS, Threads
 from .asking import AskerThere
+from .calling import CallsThere
 from .loading import load
-
-T = TypeVar("T")
 
 Send = Callable[..., None]
 """Sends packets, all at once."""
@@ -88,20 +87,6 @@ class Emitter:
             raise asyncio.CancelledError("the run was ended")
 
 
-class _NoCalls:
-    """What a tool in a process has in the place of other tools."""
-
-    def call(
-        self, caller: Caller, other: Any, params: Mapping[str, Any], part: Part | None
-    ) -> Coroutine[Any, Any, Any]:
-        raise ToolFailed(
-            'ctx.call cannot be used with placement="process": call both tools from a third one, without a placement.'
-        )
-
-    async def until(self, working: Coroutine[Any, Any, T]) -> T:
-        return await working
-
-
 class _Collecting(CalledTool):
     """The tool, for another one that called it: what it yields is sent, and is its result as well."""
 
@@ -141,6 +126,8 @@ class Working:
         if self._asker is not None:
             self._asker.dialogue = self.dialogue
         self.caller = _caller(call, self._asker)
+        if call["calls"]:
+            self.caller.calls = CallsThere(self.dialogue, call["run"], call["tool"])
         self._task: asyncio.Task[None] | None = None
         self._cancelled = False
         self._end = _CANCELLED
@@ -189,7 +176,8 @@ class Working:
         run = self._call["run"]
         try:
             callee = _Collecting(self._tool) if self._call["collects"] else self._tool
-            outcome = await work(callee, arguments, self.caller, self.emitter.emit, self._threads, run, None)
+            working = work(callee, arguments, self.caller, self.emitter.emit, self._threads, run, None)
+            outcome = await (working if self.caller.calls is None else self.caller.calls.until(working))
             result = outcome.result
             if isinstance(callee, _Collecting) and outcome.items is not None:
                 result = result._replace(data=b"[%b]" % b",".join(callee.parts))
@@ -208,8 +196,17 @@ class Working:
         return error_packet(public_error(error, f"The tool {name}", f"run {run}: {name}", self._call["most"]))
 
 
+class CallerThere(Caller):
+    """The caller of a function in a worker."""
+
+    __slots__ = ()
+
+    def _new_gauge(self) -> Gauge:
+        return GaugeElsewhere()
+
+
 def _caller(call: dict[str, Any], asker: Asker | None) -> Caller:
-    caller = Caller(
+    return CallerThere(
         principal=call["principal"],
         headers=call["headers"],
         deadline=time.monotonic() + call["seconds"],
@@ -218,5 +215,3 @@ def _caller(call: dict[str, Any], asker: Asker | None) -> Caller:
         trace=Trace(*call["trace"]),
         dialect=call["dialect"],
     )
-    caller.calls = _NoCalls()
-    return caller

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import worker_tools
-from worker_stage import SECONDS, Stage
+from worker_stage import SECONDS
 
 from mcp_app.authoring.around import Around, Call, Proceed, around
 from mcp_app.authoring.tool import Registry, Tool
@@ -54,11 +54,6 @@ async def test_a_tool_calls_those_that_are_in_processes(play: Play) -> None:
     assert last["data"]["many"] == [f"Point(x={each}, on=datetime.date(2026, 1, 1))" for each in range(2)]
     assert last["data"]["told"] == "There is no tea."
     assert "no item" in [each["data"] for each in events]
-
-
-async def test_a_tool_in_a_process_calls_no_other(stage: Stage) -> None:
-    error = await stage.call("calls").error()
-    assert 'ctx.call cannot be used with placement="process"' in str(error)
 
 
 @around

@@ -107,7 +107,7 @@ ALIKE: list[Callable[..., Any]] = [
 ]
 PLACED = {each.__name__: tool(name=f"placed_{each.__name__}", placement="process")(each) for each in ALIKE}
 PLAIN = {each.__name__: tool(each) for each in ALIKE}
-placed_large, plain_coroutine = PLACED["large"], PLAIN["coroutine"]  # a server offers what has a name
+placed_large = PLACED["large"]  # a server offers what has a name
 
 # --- what is seen of the caller, and of the process ------------------------------------------------------------------
 
@@ -181,12 +181,6 @@ def _positive(value: Any) -> Any:
 def validated(text: Annotated[str, BeforeValidator(_positive)], n: int = 1, words: list[str] = []) -> dict[str, Any]:  # noqa: B006
     """Arguments that are validated again."""
     return {"text": text, "n": n, "words": words, "pid": os.getpid()}
-
-
-@tool(placement="process")
-async def calls(ctx: Context) -> Any:
-    """Call another tool, which cannot be done."""
-    return await ctx.call(plain_coroutine, n=1)
 
 
 @dataclass

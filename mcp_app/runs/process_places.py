@@ -1,0 +1,77 @@
+"""Places for processes: so many at once. One whose process waits for a tool that it called is lent to that tool.
+
+Else all places could be of tools that wait for a place. Processes are not known here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+
+class Places:
+    """At most `limit` places that are not lent."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._free = asyncio.Semaphore(limit)
+
+    @property
+    def full(self) -> bool:
+        """Whether no place is free, but for those that are lent."""
+        return self._free.locked()
+
+    async def take(self, wait: Callable[[asyncio.Semaphore], Awaitable[None]]) -> Place:
+        """A free place, else that of the process which waits for this task, else one that `wait` acquires."""
+        lender = _LENDER.get()
+        if lender is not None and (lender.over or lender.places is not self):
+            lender = None
+        if self._free.locked() and lender is not None:
+            semaphore = lender.lent
+        else:
+            semaphore, lender = self._free, None
+        if semaphore.locked():
+            await wait(semaphore)
+        else:
+            await semaphore.acquire()
+        return Place(self, lender)
+
+
+class Place:
+    """One of the places. It is free when both have left it: who took it, and who borrowed it."""
+
+    def __init__(self, places: Places, lender: Place | None) -> None:
+        self.places = places
+        self.lent = asyncio.Semaphore(1)
+        self.over = False
+        self._lender = lender
+
+    @contextmanager
+    def being_lent(self) -> Iterator[None]:
+        """To what this task begins meanwhile."""
+        before = _LENDER.get()
+        _LENDER.set(self)
+        try:
+            yield
+        finally:
+            _LENDER.set(before)
+
+    def leave(self) -> None:
+        """Once."""
+        self.over = True
+        if not self.lent.locked():
+            self._give_back()
+
+    def _give_back(self) -> None:
+        if self._lender is None:
+            self.places._free.release()
+        elif self._lender.over:
+            self._lender._give_back()
+        else:
+            self._lender.lent.release()
+
+
+_LENDER: contextvars.ContextVar[Place | None] = contextvars.ContextVar("mcp_app.process_lender", default=None)
+"""The place of the process that this task works for."""
