@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 
-class Places:
+class ProcessPlaces:
     """At most `limit` places that are not lent."""
 
     def __init__(self, limit: int) -> None:
@@ -23,7 +23,7 @@ class Places:
         """Whether no place is free, but for those that are lent."""
         return self._free.locked()
 
-    async def take(self, wait: Callable[[asyncio.Semaphore], Awaitable[None]]) -> Place:
+    async def take(self, wait: Callable[[asyncio.Semaphore], Awaitable[None]]) -> ProcessPlace:
         """A free place, else that of the process which waits for this task, else one that `wait` acquires."""
         lender = _LENDER.get()
         if lender is not None and (lender.over or lender.places is not self):
@@ -36,13 +36,13 @@ class Places:
             await wait(semaphore)
         else:
             await semaphore.acquire()
-        return Place(self, lender)
+        return ProcessPlace(self, lender)
 
 
-class Place:
+class ProcessPlace:
     """One of the places. It is free when both have left it: who took it, and who borrowed it."""
 
-    def __init__(self, places: Places, lender: Place | None) -> None:
+    def __init__(self, places: ProcessPlaces, lender: ProcessPlace | None) -> None:
         self.places = places
         self.lent = asyncio.Semaphore(1)
         self.over = False
@@ -73,5 +73,5 @@ class Place:
             self._lender.lent.release()
 
 
-_LENDER: contextvars.ContextVar[Place | None] = contextvars.ContextVar("mcp_app.process_lender", default=None)
+_LENDER: contextvars.ContextVar[ProcessPlace | None] = contextvars.ContextVar("mcp_app.process_lender", default=None)
 """The place of the process that this task works for."""

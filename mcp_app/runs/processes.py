@@ -22,7 +22,7 @@ from .callee import Callee, called
 from .execution import Outcome, Until
 from .process import Process
 from .process_call import ProcessCall, call_packet
-from .process_places import Place, Places
+from .process_places import ProcessPlace, ProcessPlaces
 from .sends import Emit
 from .threads import QUEUE_SECONDS
 
@@ -58,7 +58,7 @@ class Processes:
     the calls of a process share."""
 
     def __init__(self, limit: int, *, most: int, cap_seconds: float) -> None:
-        self._places = Places(limit)
+        self._places = ProcessPlaces(limit)
         self._most = most
         self._cap_seconds = cap_seconds
         self._all: set[Process] = set()
@@ -148,7 +148,7 @@ class Processes:
 
     # --- places ------------------------------------------------------------------------------------------------------
 
-    async def _place(self, name: str, caller: Caller, emit: Emit) -> Place:
+    async def _place(self, name: str, caller: Caller, emit: Emit) -> ProcessPlace:
         async def wait(place: asyncio.Semaphore) -> None:
             # Half of its time at most: what ended by its deadline would not say that it never began.
             patience = min(QUEUE_SECONDS, (caller.deadline - caller.clock()) / 2)
@@ -169,7 +169,7 @@ class Processes:
         self._working += 1
         return place
 
-    def _leave(self, place: Place) -> None:
+    def _leave(self, place: ProcessPlace) -> None:
         self._working -= 1
         place.leave()
         self._short = self._short and self._places.full
@@ -191,7 +191,7 @@ class Processes:
         process.send(Packet(PacketKind.START, {"level": level}, encode(start)))
         return process
 
-    def _give_back(self, process: Process, call: ProcessCall, place: Place) -> None:
+    def _give_back(self, process: Process, call: ProcessCall, place: ProcessPlace) -> None:
         call.close()
         self._leave(place)
         if process.works:
@@ -219,7 +219,7 @@ class Processes:
 
     # --- ends --------------------------------------------------------------------------------------------------------
 
-    async def _end(self, process: Process, call: ProcessCall, place: Place, name: str, seconds: float) -> None:
+    async def _end(self, process: Process, call: ProcessCall, place: ProcessPlace, name: str, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
                 await call.over.wait()

@@ -110,6 +110,13 @@ async def simple_page(ctx: Context) -> str:
     return "opened"
 
 
-ALL = [greet, greet_in_a_thread, three, once, declined, incapable, impatient, page, simple_page]
+async def by_steps(ctx: Context) -> str:
+    """Questions of steps, and one of its own."""
+    first = await ctx.part(0, 50, "first").call("greet")
+    name = (await ctx.ask(Name, "And yours?")).name
+    return f"{first} {name}: {await ctx.call('greet')}"
+
+
+ALL = [greet, greet_in_a_thread, three, once, declined, incapable, impatient, page, simple_page, by_steps]
 HERE = {each.__name__: tool(each) for each in ALL}
 THERE = {each.__name__: tool(placement="process")(each) for each in ALL}

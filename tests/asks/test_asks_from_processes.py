@@ -62,6 +62,14 @@ async def test_questions_at_once_are_one_round(server: Server) -> None:
     assert done.text == "Ann red roses ['file:///a']"
 
 
+async def test_what_steps_ask(server: Server) -> None:
+    said = await server.call("by_steps")
+    for key in ("first/ask-1", "ask-1", "greet/ask-1"):
+        assert list(said.requests) == [key]
+        said = await server.call("by_steps", {key: accepted(name=key)}, said.state)
+    assert said.text == "Hello, first/ask-1! ask-1: Hello, greet/ask-1!"
+
+
 async def test_what_is_made_once(server: Server, tmp_path: Path) -> None:
     arguments = {"mark": str(tmp_path / "mark")}
     asked = await server.call("once", arguments=arguments)

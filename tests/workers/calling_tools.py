@@ -85,10 +85,14 @@ def note(mark: str, text: str) -> None:
     Path(mark).write_text(text)
 
 
+def read(mark: str) -> str:
+    return Path(mark).read_text() if os.path.exists(mark) else ""
+
+
 async def noted(mark: str) -> None:
     """Wait until there is something."""
     end = time.monotonic() + SECONDS
-    while not os.path.exists(mark):
+    while not read(mark):
         assert time.monotonic() < end
         await asyncio.sleep(0.01)
 
@@ -275,7 +279,7 @@ async def gives_up(mark: str, ctx: Context) -> str:
     await noted(mark)
     task.cancel()
     await asyncio.wait({task})
-    return await asyncio.to_thread(Path(mark).read_text)
+    return read(mark)
 
 
 async def leaves(mark: str, ctx: Context) -> str:
