@@ -53,6 +53,11 @@ class Questions:
         self._unnamed = 0
         self._used = UsedKeys(set(), {}) if used is None else used
 
+    @property
+    def under(self) -> str:
+        """What stands before the function's own keys: the steps that lead to it."""
+        return self._under
+
     def of_step(self, step: str) -> Questions:
         """Those of the function that this one calls as its step of that name, which no other of its steps has."""
         return Questions(self._asker, f"{self._under}{step}/", self._used)

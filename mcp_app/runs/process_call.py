@@ -53,6 +53,7 @@ def call_packet(callee: Callee, arguments: SentArguments, caller: Caller, run: s
         "seconds": caller.deadline - caller.clock(),
         "capabilities": None if asker is None else dict(asker.capabilities),
         "polled": asker is not None and asker.polled,
+        "under": "" if asker is None else caller.questions.under,
         "calls": caller.calls is not None,
     }
     return Packet(PacketKind.CALL, {}, encode(call))

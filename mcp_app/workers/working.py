@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..asking import Asker
+from ..asking import Asker, NullAsker
+from ..asking.questions import Questions
 from ..authoring.caller import Caller
 from ..authoring.kind import Encoded
 from ..authoring.parts import Gauge, GaugeElsewhere
@@ -125,7 +126,7 @@ class Working:
         self.dialogue = Dialogue(send, {} if self._asker is None else self._asker.responses)
         if self._asker is not None:
             self._asker.dialogue = self.dialogue
-        self.caller = _caller(call, self._asker)
+        self.caller = CallerThere(call, self._asker)
         if call["calls"]:
             self.caller.calls = CallsThere(self.dialogue, call["run"], call["tool"])
         self._task: asyncio.Task[None] | None = None
@@ -197,21 +198,24 @@ class Working:
 
 
 class CallerThere(Caller):
-    """The caller of a function in a worker."""
+    """The caller of a function in a worker; `under` stands before the keys of its questions."""
 
-    __slots__ = ()
+    __slots__ = ("_under",)
+
+    def __init__(self, call: dict[str, Any], asker: Asker | None) -> None:
+        self._under: str = call["under"]
+        super().__init__(
+            principal=call["principal"],
+            headers=call["headers"],
+            deadline=time.monotonic() + call["seconds"],
+            clock=time.monotonic,
+            asker=asker,
+            trace=Trace(*call["trace"]),
+            dialect=call["dialect"],
+        )
 
     def _new_gauge(self) -> Gauge:
         return GaugeElsewhere()
 
-
-def _caller(call: dict[str, Any], asker: Asker | None) -> Caller:
-    return CallerThere(
-        principal=call["principal"],
-        headers=call["headers"],
-        deadline=time.monotonic() + call["seconds"],
-        clock=time.monotonic,
-        asker=asker,
-        trace=Trace(*call["trace"]),
-        dialect=call["dialect"],
-    )
+    def _new_questions(self) -> Questions:
+        return Questions(self.asker or NullAsker(), self._under)
