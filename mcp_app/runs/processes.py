@@ -151,7 +151,9 @@ class Processes:
     async def _place(self, name: str, caller: Caller, emit: Emit) -> ProcessPlace:
         async def wait(place: asyncio.Semaphore) -> None:
             # Half of its time at most: what ended by its deadline would not say that it never began.
-            patience = min(QUEUE_SECONDS, (caller.deadline - caller.clock()) / 2)
+            patience = (caller.deadline - caller.clock()) / 2
+            if not caller.path:  # a step has nowhere to go
+                patience = min(QUEUE_SECONDS, patience)
             await emit((_queued(patience),))
             if not self._short:  # one line until a process is free again, not one for each call
                 self._short = True

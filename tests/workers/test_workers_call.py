@@ -19,7 +19,7 @@ from mcp_app.config.settings import Settings
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.protocol.errors import Cancelled
 from mcp_app.protocol.policy import PLAIN_POST
-from mcp_app.runs import Run, Runs
+from mcp_app.runs import Run, Runs, processes
 
 CALLED = [*calling_tools.HERE.values(), *calling_tools.THERE.values()]
 MORE = [calling_tools.waits, calling_tools.endless, calling_tools.limited, calling_tools.asks, calling_tools.picture]
@@ -169,7 +169,8 @@ async def test_who_waits_lends_its_place(name: str, n: int) -> None:
     await house.close()
 
 
-async def test_one_place_is_lent_to_one_at_a_time() -> None:
+async def test_one_place_is_lent_to_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "QUEUE_SECONDS", 0.0)  # a step waits all the same
     house = House(1)
     found = await house.value(calling_tools.wide, n=3)
     assert len({pid for pids in found for pid in pids}) == 2, "two below the caller, one after the other"
