@@ -70,6 +70,8 @@ def _imports_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     (tmp_path / "tools.py").write_text(TOOLS)
     path, modules = list(sys.path), set(sys.modules)
     toolfile._imported.clear()
+    for name in ("tools", "host"):
+        monkeypatch.delitem(sys.modules, name, raising=False)  # of another test
     yield
     toolfile._imported.clear()
     sys.path[:] = path

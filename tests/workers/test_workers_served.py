@@ -124,7 +124,8 @@ def test_other_callers_do_not_wait_for_what_computes(tmp_path: Path) -> None:
     with served(tmp_path, env={"MCP_APP_PROCESSES": "1"}) as server:
         with stream(server, "waits", mark=str(tmp_path / "mark"), how="in C") as events:
             pid = pid_of(events)
-            assert call(server, "coroutine", n=1)["data"] == 1
+            answer = call(server, "coroutine", n=1)
+            assert answer.get("data") == 1, answer
             metrics = httpx.get(f"{server.url}/metrics", timeout=SECONDS).text
         assert 'mcp_app_processes{state="working"} 1' in metrics
         eventually(lambda: not lives(pid))  # its caller has left: it had a second

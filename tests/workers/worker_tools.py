@@ -107,7 +107,7 @@ ALIKE: list[Callable[..., Any]] = [
 ]
 PLACED = {each.__name__: tool(name=f"placed_{each.__name__}", placement="process")(each) for each in ALIKE}
 PLAIN = {each.__name__: tool(each) for each in ALIKE}
-placed_large = PLACED["large"]  # a server offers what has a name
+placed_large, plain_coroutine = PLACED["large"], PLAIN["coroutine"]  # a server offers what has a name
 
 # --- what is seen of the caller, and of the process ------------------------------------------------------------------
 
@@ -309,6 +309,7 @@ def waits(ctx: Context, mark: str, how: Literal["looks", "says", "never", "in C"
                 case "never":
                     sum(range(1000))
                 case "in C":
+                    time.sleep(0.2)  # what was said goes out: from now on nothing else has the interpreter
                     sum(range(10**12))
                 case "starts a program":
                     subprocess.run(["sleep", mark], check=False)
