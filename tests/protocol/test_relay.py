@@ -62,7 +62,7 @@ def test_a_line_end_in_an_event_would_be_another_event() -> None:
         event_of(event_packet(Event(EventType.LOG, b'{"a":\n1}')))
     with pytest.raises(PacketError, match="one line"):
         result_of(Packet(PacketKind.RESULT, {"data": 2}, b"1\n"))
-    with pytest.raises(PacketError, match="is none"):
+    with pytest.raises(PacketError, match="several lines"):
         error_of(Packet(PacketKind.ERROR, {"kind": "TOOL"}, b'{"code":"x",\n"message":"m"}'))
 
 
