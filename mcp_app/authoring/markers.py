@@ -28,7 +28,7 @@ def marker_of(annotation: Any, parameter: str, name: str) -> Marker | None:
     markers = [each for each in metadata if isinstance(each, Shared | Depends)]
     if len(markers) > 1:
         raise ToolDefinitionError(f"{name}: the parameter {parameter} is made by {len(markers)} makers. Write one.")
-    if not markers and (inner := _inside(annotation)) is not None:
+    if not markers and (inner := _inside(annotation, [])) is not None:
         raise ToolDefinitionError(
             f"{name}: the parameter {parameter} has its {type(inner).__name__} inside of its type, where it makes "
             f"nothing. Write Annotated[the whole type, {type(inner).__name__}(make)]."
@@ -77,11 +77,18 @@ def bare(annotation: Any) -> Any:
     return annotation
 
 
-def _inside(annotation: Any) -> Marker | None:
-    for each in typing.get_args(bare(annotation)):
+def _inside(annotation: Any, aliases: list[Any]) -> Marker | None:
+    """`aliases` were looked into: what one stands for may contain itself."""
+    inner = bare(annotation)
+    if unaliased(annotation) is not annotation:
+        alias = typing.get_origin(annotation) or annotation
+        if any(each is alias for each in aliases):
+            inner = annotation  # only its own arguments may be others
+        aliases.append(alias)
+    for each in typing.get_args(inner):
         markers = [found for found in _metadata(each) if isinstance(found, Shared | Depends)]
         if markers:
             return markers[0]
-        if (inner := _inside(each)) is not None:
-            return inner
+        if (found := _inside(each, aliases)) is not None:
+            return found
     return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import re
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from mcp_app import Context, Depends, Shared, Tool, ToolDefinitionError, complet
 from mcp_app.authoring.completion import plans
 from mcp_app.authoring.dependencies import Maker, Plan
 from mcp_app.authoring.kind import Kind
+from mcp_app.authoring.markers import marker_of
 
 HERE = re.escape(__file__)
 
@@ -264,6 +266,27 @@ def test_prompts_resources_and_completions_have_plans() -> None:
         assert names(callee.plan.makers) == ["take"]
     assert [argument["name"] for argument in summarise.wire()["arguments"]] == ["domain"]
     assert [names(each.shared) for each in plans(summarise.signature)] == [["make_pool"], ["make_pool"]]
+
+
+if sys.version_info >= (3, 12):
+
+    @pytest.mark.parametrize("annotation", ["Json", "Tree[int]", "Grows[int]", "Json | Annotated[Tree[Json], 5]"])
+    def test_a_type_that_contains_itself_holds_no_marker(annotation: str) -> None:
+        module: dict[str, Any] = {}
+        exec(RECURSIVE, module)
+        assert marker_of(eval(annotation, module), "x", "query") is None
+        inside = f"{annotation} | Tree[Annotated[int, Shared(int)]]"
+        with pytest.raises(ToolDefinitionError, match="the parameter x has its Shared inside of its type"):
+            marker_of(eval(inside, module), "x", "query")
+
+
+RECURSIVE = """
+from typing import Annotated
+from mcp_app import Shared
+type Json = dict[str, Json] | list[Json] | int
+type Tree[T] = T | list[Tree[T]]
+type Grows[T] = T | list[Grows[list[T]]]
+"""
 
 
 # --- what is refused -------------------------------------------------------------------------------------------------
