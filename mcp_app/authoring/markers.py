@@ -39,10 +39,9 @@ def marker_of(annotation: Any, parameter: str, name: str) -> Marker | None:
 def check_default(parameter: inspect.Parameter, name: str) -> None:
     """Raises ToolDefinitionError for a marker in the place of a default, as other packages have it."""
     default = parameter.default
-    known = isinstance(default, Shared | Depends) or default in (Shared, Depends)
-    if not known and not (type(default).__name__ in _NAMES and not type(default).__module__.startswith("mcp_app")):
+    spelt = (default if _is_marker(default) else type(default)).__name__
+    if spelt not in _NAMES and not isinstance(default, Shared | Depends):
         return
-    spelt = type(default).__name__ if not isinstance(default, type) else default.__name__
     raise ToolDefinitionError(
         f"{name}: the parameter {parameter.name} has {spelt} as its default, which a call in Python would get as its "
         f"value. Write `{parameter.name}: Annotated[the type, {spelt}(make)]`, with {spelt} from mcp_app."
@@ -50,13 +49,18 @@ def check_default(parameter: inspect.Parameter, name: str) -> None:
 
 
 def _misspelt(each: Any) -> str | None:
-    if each in (Shared, Depends) if isinstance(each, type) else False:
+    if _is_marker(each):
         return f"is annotated {each.__name__} without a maker. Write {each.__name__}(make)."
     other = type(each)
-    if other.__name__ in _NAMES and other not in (Shared, Depends):
+    if other.__name__ in _NAMES and not _is_marker(other):
         module = other.__module__.partition(".")[0]
         return f"has the {other.__name__} of {module}. Write `from mcp_app import {other.__name__}`."
     return None
+
+
+def _is_marker(kind: Any) -> bool:
+    """Whether it is the class of one. By identity: what an author wrote may not be comparable."""
+    return kind is Shared or kind is Depends
 
 
 def _metadata(annotation: Any) -> tuple[Any, ...]:

@@ -414,6 +414,28 @@ def test_a_default_is_no_place_for_a_marker() -> None:
             tool(query)
 
 
+class NoTruth:
+    """Cannot be compared, as an array of numpy cannot."""
+
+    def __eq__(self, other: object) -> Any:
+        return self
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __bool__(self) -> bool:
+        raise ValueError("the truth value is ambiguous")
+
+
+def test_a_default_need_not_be_comparable() -> None:
+    def make(scale: Any = NoTruth()) -> int:  # noqa: B008 - made once, as an array would be
+        return 1
+
+    async def query(value: Annotated[int, Depends(make), NoTruth()]) -> int:
+        return value
+
+    assert names(plan(tool(query)).makers) == ["test_a_default_need_not_be_comparable.<locals>.make"]
+
+
 def test_a_tool_is_no_maker() -> None:
     made = tool(make_int)
 
