@@ -156,8 +156,9 @@ class Override(Generic[T]):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         with _LOCK:
-            left = tuple(each for each in OVERRIDES[self._key] if each is not self)
-            if left:
+            active = OVERRIDES[self._key]
+            innermost = max(at for at, each in enumerate(active) if each is self)  # it may be entered within itself
+            if left := active[:innermost] + active[innermost + 1 :]:
                 OVERRIDES[self._key] = left
             else:
                 del OVERRIDES[self._key]
@@ -177,7 +178,7 @@ def override(make: Callable[..., Any], value: T) -> Override[T]:
     `Depends`, and for what was made already. `make_pool` is not called, nor what only it needs. What needs it is made
     anew. `value` may be anything and is not closed. Overrides may be nested: the inner one counts.
 
-    Raises TypeError if `make` is not the function that a `Shared` or `Depends` has.
+    Raises TypeError for a `make` that cannot be called, and for the `Shared` or `Depends` instead of its function.
     """
     if isinstance(make, Shared | Depends) or not callable(make):
         raise TypeError(f"{make!r} makes nothing: write the function, as in override(make_pool, FakePool())")

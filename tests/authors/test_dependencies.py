@@ -485,3 +485,21 @@ def test_an_override_is_of_a_maker() -> None:
     for wrong in (Shared(make_int), 5):
         with pytest.raises(TypeError, match="write the function, as in override"):
             override(wrong, 1)  # type: ignore[arg-type]
+
+
+def test_an_override_may_be_entered_within_itself() -> None:
+    async def query(value: Annotated[int, Shared(make_int)]) -> int:
+        return value
+
+    def value() -> Any:
+        found, given = plan(tool(query)).needed()
+        return [*names(found), *given.values()]
+
+    fake, other = override(make_int, 6), override(make_int, 7)
+    with fake:
+        with other:
+            with fake:
+                assert value() == [6]
+            assert value() == [7]
+        assert value() == [6]
+    assert value() == ["make_int"]
