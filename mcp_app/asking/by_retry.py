@@ -88,16 +88,16 @@ class RetryAsker:
         """
         wrong = "it is no object"
         for result in self.candidates(ask, key):
+            self._state.answers[key] = (ask.digest, result)  # already: another question may end the round meanwhile
             try:
-                answer = await ask.read(result)
+                return await ask.read(result)
             except Declined:
-                self._state.answers[key] = (ask.digest, result)
                 raise
-            except ValueError as error:  # "validate … the data provided by the client": the question is asked again
+            except Exception as error:  # "validate … the data provided by the client": the question is asked again
+                del self._state.answers[key]
+                if not isinstance(error, ValueError):
+                    raise
                 wrong = problem(error)
-                continue
-            self._state.answers[key] = (ask.digest, result)
-            return answer
         if self.misfits(ask, key) >= TRIES:
             raise misfit(wrong)
         if self._abandoned:  # while an answer of an earlier round was read

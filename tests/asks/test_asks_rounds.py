@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -437,6 +438,48 @@ async def test_a_task_goes_on_counting_the_answers_of_earlier_rounds() -> None:
     asker.answer({"k": wrong})
     with pytest.raises(NoAnswer, match="not what was asked for"):
         await asyncio.wait_for(asking, 10)
+
+
+class Questions:
+    """Two questions of one round, of which the first answer takes a while to be read, as in another process."""
+
+    def __init__(self, asker: RetryAsker) -> None:
+        self.ended: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.reading = asyncio.Event()
+        asker.attach(self._emit, self.ended.set_result)
+        slow = replace(form(Name, "What is your name?"), read=self._read)
+        self.tasks = [
+            asyncio.create_task(asker.ask(slow, "name")),
+            asyncio.create_task(asker.ask(form(Color, "Which color?"), "color")),
+        ]
+
+    async def _emit(self, events: Any) -> None:
+        raise AssertionError("nothing is sent in a round")
+
+    async def _read(self, result: Any) -> Any:
+        self.reading.set()
+        await asyncio.Event().wait()
+
+    async def state(self) -> Any:
+        """The state with which the round ends; all that works is cancelled then, as by a run."""
+        required = await asyncio.wait_for(self.ended, 10)
+        for each in self.tasks:
+            each.cancel()
+        await asyncio.wait(self.tasks)
+        return CallState.from_payload(required.state)
+
+
+async def test_an_answer_that_is_still_being_read_when_the_round_ends_is_kept() -> None:
+    first = Questions(RetryAsker(ALL, None, {}))
+    state = await first.state()
+    assert set(state.asked) == {"name", "color"}
+    second = Questions(RetryAsker(ALL, state, {"name": accepted(name="Ann")}))
+    state = await second.state()
+    assert second.reading.is_set()
+    assert set(state.asked) == {"color"}
+    third = RetryAsker(ALL, state, {"color": accepted(color="red")})
+    answers = [third.ask(form(Name, "What is your name?"), "name"), third.ask(form(Color, "Which color?"), "color")]
+    assert await asyncio.wait_for(asyncio.gather(*answers), 10) == [Name(name="Ann"), Color(color="red")]
 
 
 async def whose(ctx: Context) -> AsyncIterator[str]:
