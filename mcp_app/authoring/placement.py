@@ -13,8 +13,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, get_args
 
+from pydantic import ValidationError
+
 from ..protocol.errors import ToolDefinitionError
-from ..protocol.event import decode, encode
+from ..protocol.event import NotJson, encode
 from .kind import FailedArguments
 from .signature import Signature, Validated
 from .source import wrapped
@@ -53,15 +55,31 @@ class SentArguments(dict[str, Any]):
         self._changed.add(name)
 
     def to_send(self, signature: Signature) -> tuple[dict[str, Any], dict[str, list[str]]]:
-        """What the other process makes the arguments of, as JSON: values, and texts of a query. Raises NotJson."""
+        """What the other process makes the arguments of, as JSON: values, and texts of a query.
+
+        Raises NotJson, also for a value of which the other process would make another one: a secret is written as
+        asterisks, and a validator may change what it has made.
+        """
         params, texts = dict(self._params), dict(self._texts)
         for name in self._changed:
+            written = signature.written(name, self[name])
             if name == signature.model_parameter:
-                return decode(encode(self[name].model_dump(mode="json", by_alias=True))), {}
-            called = next(each for each, attribute in signature.attributes.items() if attribute == f"p_{name}")
-            params[called] = decode(encode(self[name]))
-            texts.pop(called, None)
+                params, texts = written, {}
+            else:
+                params.update(written)
+                texts = {called: items for called, items in texts.items() if called not in written}
+        if self._changed:
+            self._check(signature, params, texts)
         return params, texts
+
+    def _check(self, signature: Signature, params: Mapping[str, Any], texts: Mapping[str, list[str]]) -> None:
+        try:
+            made = signature.from_query(params, texts, strict=False).arguments
+            wrong = [name for name in self._changed if name not in made or made[name] != self[name]]
+        except ValidationError:
+            wrong = sorted(self._changed)
+        if wrong:
+            raise NotJson(f"another process would not get {', '.join(wrong)} as a function around the call has set it")
 
 
 def sent(

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import SchemaValidator, from_json
+from pydantic_core import PydanticSerializationError, SchemaValidator, from_json
 
 from ..protocol.errors import ToolDefinitionError
-from ..protocol.event import encode
+from ..protocol.event import NotJson, encode
 from ..protocol.http import query_text
 from ..protocol.json_schema import MAX_INLINED_BYTES
 from ..protocol.metaschema import NotASchema, check
@@ -89,6 +89,19 @@ class Signature:
             return {called: (attribute.removeprefix("p_"), None) for called, attribute in self.attributes.items()}
         fields = self.parameters.model_fields.items()
         return {field.alias or name: (self.model_parameter, name) for name, field in fields}
+
+    def written(self, parameter: str, value: Any) -> dict[str, Any]:
+        """The JSON values, by the names that callers use, of one parameter of the function. Raises NotJson."""
+        try:
+            if parameter == self.model_parameter:
+                model: dict[str, Any] = value.model_dump(mode="json", by_alias=True, warnings=False)
+                return model
+            called, attribute = next(each for each in self.attributes.items() if each[1] == f"p_{parameter}")
+            filled = self.parameters.model_construct(**{attribute: value})
+            found = filled.model_dump(mode="json", by_alias=True, include={attribute}, warnings=False)
+        except (PydanticSerializationError, UnicodeError, RecursionError) as error:
+            raise NotJson.of(value, error) from error
+        return dict(zip([called], found.values(), strict=False))  # none of a field that is never written
 
     def decoded(self, name: str, texts: list[str]) -> Any:
         """The value of a parameter from its texts, as far as pydantic cannot convert them itself: lists of one item,

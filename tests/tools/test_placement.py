@@ -6,18 +6,22 @@ import functools
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from pydantic import AfterValidator, Base64Bytes, BaseModel, Field, SecretStr
 
 from mcp_app import create_app, tool
+from mcp_app.authoring.around import Arguments
 from mcp_app.authoring.findable import check_findable, found
 from mcp_app.authoring.placement import SentArguments
 from mcp_app.authoring.tool import Registry, Tool
 from mcp_app.loading.toolfile import import_named
 from mcp_app.protocol.errors import ToolDefinitionError
+from mcp_app.protocol.event import NotJson
 from mcp_app.web.asgi.lifespan import NotStarted
 
 
@@ -72,6 +76,71 @@ def test_what_the_caller_sent_is_kept_with_the_arguments() -> None:
     assert (of_a_query, of_a_query.to_send(at_the_top.signature)) == ({"n": 10}, ({}, {"n": ["1_0"]}))
     of_a_query["n"] = 11
     assert of_a_query.to_send(at_the_top.signature) == ({"n": 11}, {})
+
+
+class Named(BaseModel):
+    from_: str = Field(alias="from")
+
+
+class Span(BaseModel):
+    start: int
+    end: int = 9
+
+
+def of_many(
+    text: Annotated[Base64Bytes, Field(alias="bytes")] = b"",
+    named: Named | None = None,
+    wait: timedelta = timedelta(0),
+    key: SecretStr | None = None,
+    grown: Annotated[int, AfterValidator(lambda n: n + 1)] = 0,
+    data: bytes = b"",
+) -> int:
+    return 0
+
+
+def of_a_model(span: Span) -> int:
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sent"),
+    [
+        ("text", "d2VsdA==", {"bytes": "d2VsdA=="}),
+        ("named", Named.model_validate({"from": "x"}), {"named": {"from": "x"}}),
+        ("named", None, {"named": None}),
+        ("wait", timedelta(seconds=5), {"wait": "PT5S"}),
+    ],
+)
+def test_what_is_set_around_the_call_arrives_as_it_is(name: str, value: Any, sent: dict[str, Any]) -> None:
+    made: Tool = tool(of_many)
+    kept = SentArguments(made.arguments({}), {}, {"bytes": ["aGFsbG8="]})
+    Arguments(made, kept)[name] = value
+    params, texts = kept.to_send(made.signature)
+    assert (params, texts) == (sent, {} if "bytes" in sent else {"bytes": ["aGFsbG8="]})
+    assert made.from_query(params, texts).arguments[name] == kept[name]
+
+
+def test_a_model_that_is_set_around_the_call_arrives_whole() -> None:
+    made: Tool = tool(parameters=Span)(of_a_model)
+    kept = SentArguments(made.arguments({"start": 1}), {"end": 2}, {"start": ["1"]})
+    Arguments(made, kept)["span"] = Span(start=3)
+    assert kept.to_send(made.signature) == ({"start": 3, "end": 9}, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("key", SecretStr("hidden"), "another process would not get key as a function around the call has set it"),
+        ("grown", 5, "another process would not get grown as a function around the call has set it"),
+        ("data", b"\xff", "not serialisable as JSON: .* in a value of type bytes"),
+    ],
+)
+def test_what_would_arrive_as_another_value_is_not_sent(name: str, value: Any, problem: str) -> None:
+    made: Tool = tool(of_many)
+    kept = SentArguments(made.arguments({}), {}, {})
+    Arguments(made, kept)[name] = value
+    with pytest.raises(NotJson, match=problem):
+        kept.to_send(made.signature)
 
 
 @pytest.mark.parametrize("word", ["thread", "loop", "worker", "Process", "", 1, True])
