@@ -19,7 +19,7 @@ from .hints import resolved
 from .makers import plan_of
 from .markers import check_default, marker_of
 from .signature import Signature
-from .source import Scope, wrapped
+from .source import Scope, globals_of
 
 Values = Iterable[str]
 Function = Callable[..., Values | Awaitable[Values]]
@@ -63,7 +63,7 @@ def _plan(function: Function, scope: Scope) -> tuple[Plan | None, inspect.Signat
     except (TypeError, ValueError) as error:
         raise _not_called_so(function) from error
     name = f"{shown(function)}{place(function)}"
-    module = getattr(inspect.unwrap(wrapped(function)), "__globals__", {})
+    module = globals_of(function)
     names = scope.of(function)
     markers = {}
     for parameter in list(signature.parameters.values())[2:]:

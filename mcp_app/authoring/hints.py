@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..protocol.errors import ToolDefinitionError
-from .source import implementation, wrapped
+from .source import globals_of, implementation
 
 
 class Hints(typing.NamedTuple):
@@ -49,7 +49,7 @@ def hints(function: Callable[..., Any], name: str, scope: Mapping[str, Any]) -> 
             raise ToolDefinitionError(
                 f"{name}: the parameter {bare} cannot be filled by name, which is how callers give it: {remedy}."
             )
-    module = getattr(inspect.unwrap(wrapped(function)), "__globals__", {})
+    module = globals_of(function)
     annotations = {
         each.name: resolved(each.annotation, module, scope, name, f"that of the parameter {each.name}")
         for each in parameters

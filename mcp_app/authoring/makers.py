@@ -20,7 +20,7 @@ from .hints import resolved
 from .kind import Kind
 from .markers import bare, check_default, marker_of
 from .parameters import is_context
-from .source import implementation, wrapped
+from .source import globals_of, implementation
 
 _UNFILLED = frozenset({inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD})
 
@@ -44,7 +44,7 @@ def plan_of(
     if not markers:
         return None
     parameters = {parameter: each for parameter, each in annotations.items() if parameter not in markers}
-    module = getattr(inspect.unwrap(wrapped(function)), "__globals__", {})
+    module = globals_of(function)
     reader = _Reader(name, parameters, frozenset(markers), scope, module, is_run=is_run)
     arguments = tuple((parameter, reader.maker(marker, parameter)) for parameter, marker in markers.items())
     made = reader.made.values()
@@ -106,7 +106,8 @@ class _Reader:
         context: list[str] = []
         same: list[str] = []
         makers: dict[str, Maker] = {}
-        for parameter in self._signature(function, where):
+        parameters = self._signature(function, where)
+        for parameter in parameters.values():
             if parameter.kind in _UNFILLED:
                 continue
             check_default(parameter, where)
@@ -127,7 +128,7 @@ class _Reader:
             elif parameter.default is parameter.empty:
                 raise self._nothing(where, parameter, annotation, shared=shared)
         for name in (*context, *same, *makers):
-            parameter = inspect.signature(function).parameters[name]
+            parameter = parameters[name]
             if parameter.kind is parameter.POSITIONAL_ONLY:
                 raise self._wrong(where, parameter, "cannot be filled by name. Write it without the `/` behind it.")
         below = frozenset[Hashable]().union(*({each.key, *each.below} for each in makers.values()))
@@ -138,9 +139,9 @@ class _Reader:
             "below": below,
         }
 
-    def _signature(self, function: Callable[..., Any], where: str) -> list[inspect.Parameter]:
+    def _signature(self, function: Callable[..., Any], where: str) -> Mapping[str, inspect.Parameter]:
         try:
-            return list(inspect.signature(function).parameters.values())
+            return inspect.signature(function).parameters
         except ValueError as error:
             raise ToolDefinitionError(
                 f"{self._name}: the parameters of {where} are not known. Write a function that calls it."

@@ -34,6 +34,12 @@ def wrapped(function: Callable[..., Any]) -> Callable[..., Any]:
     return inspect.unwrap(function) if callable(stands_for) else implementation(function)
 
 
+def globals_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """The names of the module that the function was written in; none if it is not Python's."""
+    found: dict[str, Any] = getattr(inspect.unwrap(wrapped(function)), "__globals__", {})
+    return found
+
+
 def docstring(function: Callable[..., Any]) -> str | None:
     """The implementation's docstring, never that of `functools.partial`; the class's only if `__call__` has none."""
     return wrapped(function).__doc__ or (None if isinstance(function, functools.partial) else function.__doc__)
@@ -79,5 +85,4 @@ class Scope(typing.NamedTuple):
 
     def of(self, function: Callable[..., Any]) -> Mapping[str, Any]:
         """The local names; none if the function was defined in another module, where they mean something else."""
-        defined_in = getattr(inspect.unwrap(wrapped(function)), "__globals__", None)
-        return self.names if defined_in is self.module else {}
+        return self.names if globals_of(function) is self.module else {}
