@@ -20,7 +20,7 @@ from .hints import resolved
 from .kind import Kind
 from .markers import bare, check_default, marker_of
 from .parameters import is_context
-from .source import globals_of, implementation
+from .source import globals_of, wrapped
 
 _UNFILLED = frozenset({inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD})
 
@@ -206,7 +206,7 @@ def place(make: Callable[..., Any]) -> str:
     function = undecorated(make)
     while isinstance(function, functools.partial):
         function = function.func
-    found = inspect.unwrap(function if isinstance(function, type) else implementation(function))
+    found = inspect.unwrap(function if isinstance(function, type) else wrapped(function))
     name = getattr(function, "__qualname__", None) or f"{type(function).__qualname__}.__call__"
     code = getattr(vars(found).get("__init__") if isinstance(found, type) else found, "__code__", None)
     if code is None:
@@ -218,11 +218,8 @@ def _globals(make: Callable[..., Any]) -> dict[str, Any]:
     """The names that the annotations of its parameters are looked up in."""
     while isinstance(make, functools.partial):
         make = make.func
-    function = getattr(make, "__init__", None) if isinstance(make, type) else inspect.unwrap(implementation(make))
-    found = getattr(function, "__globals__", None)
-    if found is None:
-        found = vars(sys.modules.get(getattr(make, "__module__", None) or "", types.ModuleType("")))
-    return typing.cast("dict[str, Any]", found)
+    found = globals_of(getattr(make, "__init__", make) if isinstance(make, type) else make)
+    return found or vars(sys.modules.get(getattr(make, "__module__", None) or "", types.ModuleType("")))
 
 
 def _shown(annotation: Any) -> str:

@@ -218,6 +218,32 @@ def test_what_can_be_a_maker(make: Callable[..., Any], kind: Kind | None, name: 
     assert re.fullmatch(rf"{re.escape(name)} \({HERE}:\d+\)", maker.where)
 
 
+def test_a_maker_may_be_decorated_by_a_class_of_another_module() -> None:
+    elsewhere: dict[str, Any] = {"update_wrapper": functools.update_wrapper}
+    exec(COUNTED, elsewhere)
+
+    async def query(domain: str, size: Annotated[int, Depends(elsewhere["Counted"](size_of))]) -> str:
+        return domain
+
+    maker = plan(tool(query)).makers[-1]
+    assert (maker.parameters, [name for name, _ in maker.makers]) == (("domain",), ["pool"])
+    assert maker.where == f"size_of ({__file__}:{size_of.__code__.co_firstlineno})"
+
+
+def size_of(domain: str, pool: PoolHere) -> int:
+    return len(domain)
+
+
+COUNTED = """
+class Counted:
+    def __init__(self, function):
+        self.function = function
+        update_wrapper(self, function)
+    def __call__(self, *args, **options):
+        return self.function(*args, **options)
+"""
+
+
 def test_a_constructor_has_its_own_parameters() -> None:
     async def query(domain: str, service: Annotated[Service, Depends(Service)]) -> str:
         return domain
