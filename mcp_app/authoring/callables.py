@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from ..protocol.errors import ToolDefinitionError
-from .source import implementation
+from .source import implementation, wrapped
 
 Noun = Literal["tool", "prompt", "resource"]
 
@@ -55,7 +55,7 @@ def place(function: Any) -> str:
         function = function.func
     if not callable(function) or isinstance(function, Decorated):
         return ""
-    *_, inner = _layers(implementation(function))
+    *_, inner = _layers(wrapped(function))
     return _at(getattr(inner, "__code__", None))
 
 

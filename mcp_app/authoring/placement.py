@@ -7,7 +7,6 @@ of a closure; and, in findable.py, one without a name in its module. Nothing is 
 from __future__ import annotations
 
 import hashlib
-import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -17,9 +16,9 @@ from pydantic import ValidationError
 
 from ..protocol.errors import ToolDefinitionError
 from ..protocol.event import NotJson, encode
+from .callables import place
 from .kind import FailedArguments
 from .signature import Signature, Validated
-from .source import wrapped
 
 Placement = Literal["process"]
 """What an author may choose. Else the kind of the function decides: a coroutine works on the event loop, a plain
@@ -109,16 +108,16 @@ def origin_of(
             f'{name}: placement is {placement!r}, and the only word for it is "process". Without it a coroutine works '
             "on the event loop, a plain function in a thread."
         )
-    place = _place(function)
+    shown = f"{name}{place(function)}"
     called, file = str(module.get("__name__", "__main__")), module.get("__file__")
     if called == "__main__" or file is None:
         raise ToolDefinitionError(
-            f"{name} ({place}): a process cannot import the module {called} in which it is made. Write it in a file of "
+            f"{shown}: a process cannot import the module {called} in which it is made. Write it in a file of "
             "its own that is imported, or served by `mcp-app serve FILE.py`."
         )
     if "<locals>" in getattr(function, "__qualname__", ""):
         raise ToolDefinitionError(
-            f"{name} ({place}): a process cannot find a function that is made within another one. Write it at the "
+            f"{shown}: a process cannot find a function that is made within another one. Write it at the "
             "top of its module."
         )
     file = str(Path(file).absolute())
@@ -128,11 +127,6 @@ def origin_of(
 def schema_digest(name: str, *schemas: Mapping[str, Any] | None) -> str:
     """Of what is listed of a tool, for another process to compare its own with."""
     return _digest(encode([name, *(each and dict(each) for each in schemas)]))
-
-
-def _place(function: Callable[..., Any]) -> str:
-    code = getattr(inspect.unwrap(wrapped(function)), "__code__", None)
-    return "no Python code" if code is None else f"{code.co_filename}:{code.co_firstlineno}"
 
 
 def source_digest(module: Mapping[str, Any], file: str) -> str:

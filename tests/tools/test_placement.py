@@ -6,6 +6,7 @@ import functools
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
@@ -149,12 +150,24 @@ def test_a_word_that_is_none(word: Any) -> None:
         tool(placement=word)(at_the_top.function)
 
 
-def test_a_closure() -> None:
+class Counted:
+    """A decorator: messages are of what it decorates."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        return self.function(*args, **options)
+
+
+@pytest.mark.parametrize("decorate", [lambda function: function, Counted], ids=["plain", "decorated"])
+def test_a_closure(decorate: Callable[[Any], Any]) -> None:
     def inner(n: int) -> int:
         return n
 
     with pytest.raises(ToolDefinitionError) as caught:
-        tool(placement="process")(inner)
+        tool(placement="process")(decorate(inner))
     line = inner.__code__.co_firstlineno
     assert str(caught.value) == (
         f"inner ({__file__}:{line}): a process cannot find a function that is made within another one. Write it at the "
