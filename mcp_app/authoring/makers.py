@@ -18,8 +18,9 @@ from .callables import check_maker, is_context_manager
 from .dependencies import Depends, Maker, Marker, Plan, Shared, key_of
 from .hints import resolved
 from .kind import Kind
-from .markers import bare, check_default, marker_of
+from .markers import check_default, marker_of
 from .parameters import is_context
+from .return_annotation import bare
 from .source import globals_of, wrapped
 
 _UNFILLED = frozenset({inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD})

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from ..protocol.errors import ToolDefinitionError
 from .dependencies import Depends, Marker, Shared
-from .return_annotation import unaliased
+from .return_annotation import bare, unaliased
 
 _NAMES = frozenset({"Shared", "Depends"})
 
@@ -71,14 +71,6 @@ def _metadata(annotation: Any) -> tuple[Any, ...]:
         found = (*annotation.__metadata__, *found)
         annotation = unaliased(typing.get_args(annotation)[0])
     return found
-
-
-def bare(annotation: Any) -> Any:
-    """A type without `Annotated` and aliases."""
-    annotation = unaliased(annotation)
-    while typing.get_origin(annotation) is Annotated:
-        annotation = unaliased(typing.get_args(annotation)[0])
-    return annotation
 
 
 def _inside(annotation: Any, aliases: list[Any]) -> Marker | None:

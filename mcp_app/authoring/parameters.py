@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import inspect
 import re
-import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, NamedTuple
 
@@ -24,7 +23,7 @@ from .hints import Hints
 from .listed_schema import listed_schema
 from .proof import Refused, proved
 from .pydantic_schema import for_json, without_extras
-from .return_annotation import members, unaliased
+from .return_annotation import bare, members
 
 # What an annotation, or the code of its class, may raise is anything: that it is no type, or not one that can be
 # validated and listed. All of it is caught, and told to the author with its cause.
@@ -53,12 +52,8 @@ class Parameters(NamedTuple):
 
 def is_context(annotation: Any, parameter: str, name: str) -> bool:
     """Raises ToolDefinitionError for a subclass of Context, of which no run would make an instance."""
-    annotation = unaliased(annotation)
-    if typing.get_origin(annotation) is Annotated:
-        annotation = typing.get_args(annotation)[0]
-    found = [
-        each for each in map(unaliased, members(annotation)) if inspect.isclass(each) and issubclass(each, Context)
-    ]
+    kinds = map(bare, members(bare(annotation)))
+    found = [each for each in kinds if inspect.isclass(each) and issubclass(each, Context)]
     if found and found[0] is not Context:
         raise ToolDefinitionError(
             f"{name}: the parameter {parameter} is annotated {found[0].__name__}, a subclass of Context, "

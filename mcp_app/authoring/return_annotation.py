@@ -36,7 +36,7 @@ def outputs(annotation: Any, *, generates: bool) -> tuple[Any, Any]:
     """(item type, result type); Any where nothing is declared."""
     if not generates:
         return Any, _union([_unwrap_result(member) for member in members(annotation)])
-    annotation = _bare(annotation)
+    annotation = _without_none(annotation)
     if typing.get_origin(annotation) not in _GENERATORS:
         return Any, Any
     arguments = typing.get_args(annotation)
@@ -82,7 +82,7 @@ def _is_async(annotation: Any) -> bool:
 
 def _declares_items(annotation: Any) -> bool:
     """Whether a generator function can be annotated with it: an iterable, a generator, or what says nothing."""
-    return _bare(annotation) is Any or _generic(annotation) in _GENERATORS
+    return _without_none(annotation) is Any or _generic(annotation) in _GENERATORS
 
 
 def unaliased(annotation: Any) -> Any:
@@ -97,17 +97,23 @@ def unaliased(annotation: Any) -> Any:
             return annotation
 
 
+def bare(annotation: Any) -> Any:
+    """A type without `Annotated` and aliases."""
+    annotation = unaliased(annotation)
+    while typing.get_origin(annotation) is Annotated:
+        annotation = unaliased(typing.get_args(annotation)[0])
+    return annotation
+
+
 def _generic(annotation: Any) -> type | None:
-    annotation = _bare(annotation)
+    annotation = _without_none(annotation)
     generic = typing.get_origin(annotation) or annotation
     return generic if isinstance(generic, type) else None
 
 
-def _bare(annotation: Any) -> Any:
+def _without_none(annotation: Any) -> Any:
     """Without aliases, `Annotated`, and `| None`: nothing of these says what a generator yields."""
-    annotation = unaliased(annotation)
-    while typing.get_origin(annotation) is Annotated:
-        annotation = unaliased(typing.get_args(annotation)[0])
+    annotation = bare(annotation)
     some = [each for each in members(annotation) if each is not types.NoneType and each is not None]
     return some[0] if len(some) == 1 < len(members(annotation)) else annotation
 
@@ -134,8 +140,7 @@ def members(annotation: Any) -> tuple[Any, ...]:
     if typing.get_origin(seen) in {typing.Union, types.UnionType}:
         inner = [members(each) for each in typing.get_args(seen)]
         return tuple(each for group in inner for each in group)
-    while typing.get_origin(seen) is Annotated:
-        seen = unaliased(typing.get_args(seen)[0])
+    seen = bare(seen)
     return (seen,) if _is_result(seen) else (annotation,)
 
 
