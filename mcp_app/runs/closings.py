@@ -32,6 +32,8 @@ class Closings:
 
     def __init__(self) -> None:
         self.abandoned = 0
+        self.stopping = False
+        """Whether the process is exiting: nobody waits for what goes on."""
         self._seconds = CLOSE_SECONDS
         self._tasks: set[asyncio.Task[None]] = set()
         self._bounds: Deadlines[_Bound] = Deadlines(_Bound.expire)
@@ -48,7 +50,7 @@ class Closings:
 
     async def stop(self) -> None:
         """Cancel those that are left: the process is exiting."""
-        self._seconds = LAST_SECONDS
+        self.stopping, self._seconds = True, LAST_SECONDS
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -64,7 +66,8 @@ class Closings:
         try:
             await made.close(error)
         except BaseException as raised:
-            if not bound.expire_if_cancelled():
+            # A task group whose task fails cancels this one, and of Python 3.11 and 3.12 leaves it marked as cancelled.
+            if not (isinstance(raised, asyncio.CancelledError) and bound.expire_if_cancelled()):
                 logger.warning("%s: %s raised while it was closed", owner, made.maker.where, exc_info=raised)
         finally:
             bound.end()

@@ -21,7 +21,7 @@ from .closings import CANCEL_TRIES, CLOSE_SECONDS, Closings, forget_cancellation
 from .execution import Outcome, Until, queue, relay, work
 from .from_thread import Item, Waits
 from .kept_thread import KeptThread
-from .made import Made
+from .made import Made, MakerFailed
 from .sends import Emit, Sends, check_waited
 from .shared import SharedValues
 from .threads import QUEUE_SECONDS, Channel, Threads
@@ -57,6 +57,10 @@ class Supply:
         self._over: asyncio.Future[BaseException | None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._error: BaseException | None = None
+        self._function: asyncio.Task[Any] | None = None
+        self._is_lost = False
+        self._until: Until | None = None
+        self._in_thread: asyncio.Future[Any] | None = None
 
     async def work(
         self,
@@ -75,10 +79,16 @@ class Supply:
                 told = Told(callee, caller, emit)
                 made = await self.take(owner, threads, plain=plain, arguments=arguments, told=told)
                 arguments = {**arguments, **made}
+            if self._over is not None:  # something is of this call, to be closed when nobody uses it any more
+                self._function, self._until, until = asyncio.current_task(), until, self._begun_in_thread
             return await work(callee, arguments, caller, emit, self.thread(threads), run, until)
         except BaseException as error:
+            if self._is_lost and caller.reason is None and isinstance(error, asyncio.CancelledError):
+                raise self._lost() from error
             self.failed(error)
             raise
+        finally:
+            self._function = None
 
     def thread(self, threads: Threads) -> Threads | KeptThread:
         """Where a plain function works: in the very thread of its plain makers, if there are any."""
@@ -117,6 +127,20 @@ class Supply:
     def failed(self, error: BaseException) -> None:
         """The function, or a maker, raised this: makers that are generators see it."""
         self._error = error
+
+    def _begun_in_thread(self, outcome: asyncio.Future[Any]) -> None:
+        self._in_thread = outcome
+        if self._until is not None:
+            self._until(outcome)
+
+    def _lost(self) -> MakerFailed:
+        """The function was cancelled by `_until_over`, and by nobody else."""
+        forget_cancellation()
+        self._error = MakerFailed(
+            f"{self._owner}: what it depends on was cancelled while it worked, by a task group or a time-out that a "
+            "maker has open. What the maker raises when it is closed is in the log, too."
+        )
+        return self._error
 
     def close(self, *, succeeded: bool) -> None:
         """The call is over; does not wait. Makers see what `failed` was told, or CancelledError unless it succeeded."""
@@ -201,19 +225,44 @@ class Supply:
             await thread.leave()
 
     async def _close(self) -> None:
-        assert self._over is not None  # noqa: S101 - set before
-        try:
-            error = await self._over
-            if self._thread is not None:
-                await self._thread.leave()
-        except asyncio.CancelledError as cancelled:  # with all tasks of the process
-            error = cancelled
-            forget_cancellation()
-        self._over = None  # which keeps the error, whose traceback leads back to it
+        error = await self._until_over()
+        self._in_thread = self._over = None  # which keep the error, whose traceback leads back to it
         for made in reversed(self._made):
             await self._closings.close(made, error, self._owner)
         if self._thread is not None:
             self._thread.end()
+
+    async def _until_over(self) -> BaseException | None:
+        """By which error the call ended.
+
+        What is in use is not closed: where a maker itself cancels this task (the task group in which it yields has
+        failed, its time-out is over), the function is cancelled first, as if it stood within. At the end of the
+        process, and after a second cancellation, it is closed at once.
+        """
+        assert self._over is not None  # noqa: S101 - set before
+        try:
+            return await self._over_and_left()
+        except asyncio.CancelledError as cancelled:
+            forget_cancellation()
+            if self._over.done() or self._closings.stopping:
+                return cancelled
+            if self._function is not None and not self._function.cancelling():
+                self._is_lost = True
+                self._function.cancel()
+            try:
+                await self._over_and_left()
+            except asyncio.CancelledError:
+                forget_cancellation()
+            return cancelled
+
+    async def _over_and_left(self) -> BaseException | None:
+        assert self._over is not None  # noqa: S101 - set before
+        error = await asyncio.shield(self._over)
+        if self._thread is not None:
+            await self._thread.leave()
+        elif self._in_thread is not None:  # which may go on: nothing ends a thread
+            await asyncio.wait({self._in_thread})
+        return error
 
 
 async def _take_on_loop(made: Made, given: dict[str, Any], told: Told) -> Any:

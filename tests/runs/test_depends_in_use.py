@@ -1,0 +1,178 @@
+"""What a call has taken is not closed while its function uses it, whatever a maker's task group or time-out does."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+import pytest
+from loop_clock import on_loop_clock
+from runs_stage import Stage, read_to_end, shown
+
+from mcp_app import Context, Depends, Tool, tool
+from mcp_app.protocol.errors import Cancelled
+from mcp_app.protocol.policy import PLAIN_DETACHED
+
+BOUND = 20.0
+
+
+class Connection:
+    """It knows whether it is open, and who closed it."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    async def make(self) -> AsyncIterator[Connection]:
+        self.lines.append("open")
+        try:
+            yield self
+        finally:
+            self.lines.append("closed")
+
+    @property
+    def is_open(self) -> bool:
+        return self.lines[-1] != "closed"
+
+
+async def fail_later() -> None:
+    await asyncio.sleep(1)
+    raise ValueError("the listener died")
+
+
+async def listening() -> AsyncIterator[int]:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(fail_later())
+        yield 1
+
+
+async def hurried() -> AsyncIterator[int]:
+    async with asyncio.timeout(1):
+        yield 1
+
+
+async def end_of(stage: Stage, made: Tool) -> dict[str, object]:
+    run = await stage.start(made)
+    reader = run.attach()
+    entries = [shown(entry) for entry in await read_to_end(reader)]
+    reader.close()
+    await asyncio.wait_for(stage.runs.dependencies.closings.ended(), BOUND)
+    return entries[-1]
+
+
+@pytest.mark.parametrize(("maker", "raised"), [(listening, "the listener died"), (hurried, "TimeoutError")])
+def test_a_task_group_or_a_timeout_around_a_yield_ends_the_function(
+    maker: object, raised: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    connection = Connection()
+
+    @tool
+    async def query(
+        conn: Annotated[Connection, Depends(connection.make)], other: Annotated[int, Depends(maker)]
+    ) -> str:
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            await asyncio.sleep(1)
+            connection.lines.append("cleaned up" if conn.is_open else "cleaned up too late")
+        return "done"
+
+    @on_loop_clock
+    async def scene() -> None:
+        async with Stage() as stage:
+            error = (await end_of(stage, query))["data"]
+            assert isinstance(error, dict)
+            assert error["code"] == "tool_failed"
+            assert str(error["error_id"]) in caplog.text
+            assert connection.lines == ["open", "cleaned up", "closed"]
+            assert stage.runs.dependencies.closings.abandoned == 0
+        assert "was cancelled while it worked, by a task group or a time-out" in caplog.text
+        assert "raised while it was closed" in caplog.text
+        assert raised in caplog.text
+
+    scene()
+
+
+@on_loop_clock
+async def test_the_tool_that_called_it_is_not_cancelled() -> None:
+    connection = Connection()
+
+    @tool
+    async def query(
+        conn: Annotated[Connection, Depends(connection.make)], other: Annotated[int, Depends(listening)]
+    ) -> str:
+        await asyncio.sleep(1000)
+        return "done"
+
+    @tool
+    async def outer(ctx: Context) -> str:
+        try:
+            return str(await ctx.call(query))
+        except Exception as error:
+            await asyncio.sleep(1)
+            return type(error).__name__
+
+    async with Stage() as stage:
+        assert (await end_of(stage, outer))["data"] == "StepFailed"
+        assert connection.lines == ["open", "closed"]
+
+
+@on_loop_clock
+async def test_a_function_that_is_cancelled_already_is_not_cancelled_again() -> None:
+    connection = Connection()
+
+    @tool
+    async def query(
+        conn: Annotated[Connection, Depends(connection.make)], other: Annotated[int, Depends(listening)]
+    ) -> str:
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            await asyncio.sleep(2)  # the group fails meanwhile
+            connection.lines.append("cleaned up" if conn.is_open else "cleaned up too late")
+        return "done"
+
+    async with Stage() as stage:
+        run = await stage.start(query, PLAIN_DETACHED)
+        await asyncio.sleep(0.5)
+        run.stop(Cancelled("no longer wanted"))
+        await run.stopped()
+        await stage.runs.dependencies.closings.ended()
+        assert connection.lines == ["open", "cleaned up", "closed"]
+
+
+async def test_what_a_thread_goes_on_to_use_is_closed_when_it_ends() -> None:
+    connection = Connection()
+    loop, working, go_on = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+    @tool
+    def query(conn: Annotated[Connection, Depends(connection.make)]) -> str:
+        loop.call_soon_threadsafe(working.set)
+        go_on.wait(BOUND)
+        connection.lines.append("worked" if conn.is_open else "worked too long")
+        return "done"
+
+    async with Stage() as stage:
+        run = await stage.start(query, PLAIN_DETACHED)
+        await asyncio.wait_for(working.wait(), BOUND)
+        run.stop(Cancelled("no longer wanted"))
+        await asyncio.wait_for(run.stopped(), BOUND)
+        assert connection.lines == ["open"]
+        go_on.set()
+        await asyncio.wait_for(stage.runs.dependencies.closings.ended(), BOUND)
+        assert connection.lines == ["open", "worked", "closed"]
+
+
+@on_loop_clock
+async def test_a_task_group_that_fails_in_closing_is_told_as_what_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    @tool
+    async def query(other: Annotated[int, Depends(listening)]) -> str:
+        return "done"
+
+    async with Stage() as stage:
+        assert (await end_of(stage, query))["data"] == "done"
+        assert stage.runs.dependencies.closings.abandoned == 0
+    assert "raised while it was closed" in caplog.text
+    assert "the listener died" in caplog.text
+    assert "given up" not in caplog.text
