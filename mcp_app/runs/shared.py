@@ -144,13 +144,36 @@ class SharedValues:
             # Behind those that were made before, whoever was asked for first: they are closed in the reverse order.
             self._holders[key] = self._holders.pop(key)
             if made.open:
-                await _turn(holder)
+                await self._turn(holder)
                 await self._closings.close(made, None, "the application", holder.seconds)
             del self._holders[key]
         finally:
             if thread is not None:
                 thread.end()
                 await thread.leave()
+
+    async def _turn(self, holder: _Holder) -> None:
+        """Wait until it is this one's turn to be closed. The end of an event loop cancels it together with the calls
+        that use it and with those that were made of it, and whoever closes all of them in their order goes on. Where
+        nobody does, it has cancelled itself: a task group in it has failed."""
+        waiting = {holder.over}
+        try:
+            await asyncio.wait(waiting)
+        except asyncio.CancelledError:
+            forget_cancellation()
+            await asyncio.wait(waiting, timeout=TURN_SECONDS)
+            if not holder.over.done():
+                await self._drop(holder)
+
+    async def _drop(self, holder: _Holder) -> None:
+        """What was made of it is closed first; all of them are made anew when they are needed again."""
+        logger.error("%s was cancelled, is closed, and is made anew for the next call", holder.maker.where)
+        made_of = {key: each for key, each in self._holders.items() if holder.maker.key in each.maker.below}
+        for key, each in self._holders.items():
+            if each is holder or key in made_of:
+                self.values.pop(key, None)
+        for each in reversed(made_of.values()):
+            await each.end(CLOSE_SECONDS)
 
     async def _made_within(self, seconds: float, maker: Maker) -> None:
         try:
@@ -169,17 +192,6 @@ class SharedValues:
             if not timeout.expired():
                 raise
             raise MakerFailed(f"{made.maker.where} had no value after {self._cap_seconds:g} s, the cap") from error
-
-
-async def _turn(holder: _Holder) -> None:
-    """Wait until it is this one's turn to be closed. The end of an event loop cancels it together with the calls that
-    use it and with those that were made of it, and whoever closes all of them in their order goes on."""
-    waiting = {holder.over}
-    try:
-        await asyncio.wait(waiting)
-    except asyncio.CancelledError:
-        forget_cancellation()
-        await asyncio.wait(waiting, timeout=TURN_SECONDS)
 
 
 def _line(maker: Maker, error: BaseException) -> str:

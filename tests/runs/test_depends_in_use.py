@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -11,9 +12,10 @@ import pytest
 from loop_clock import on_loop_clock
 from runs_stage import Stage, read_to_end, shown
 
-from mcp_app import Context, Depends, Tool, tool
+from mcp_app import Context, Depends, Shared, Tool, tool
 from mcp_app.protocol.errors import Cancelled
 from mcp_app.protocol.policy import PLAIN_DETACHED
+from mcp_app.runs.shared import TURN_SECONDS
 
 BOUND = 20.0
 
@@ -176,3 +178,42 @@ async def test_a_task_group_that_fails_in_closing_is_told_as_what_it_is(caplog: 
     assert "raised while it was closed" in caplog.text
     assert "the listener died" in caplog.text
     assert "given up" not in caplog.text
+
+
+@on_loop_clock
+async def test_what_is_shared_and_cancels_itself_is_made_anew_with_what_was_made_of_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    lines: list[str] = []
+    dies = True
+
+    async def listener() -> AsyncIterator[int]:
+        async with asyncio.TaskGroup() as group:
+            if dies:
+                group.create_task(fail_later())
+            lines.append("listener")
+            yield len(lines)
+
+    async def make_pool(number: Annotated[int, Shared(listener)]) -> AsyncIterator[str]:
+        lines.append("pool")
+        yield f"pool of {number}"
+        lines.append("pool closed")
+
+    async def make_other() -> AsyncIterator[str]:
+        yield "other"
+        lines.append("other closed")
+
+    @tool
+    async def query(pool: Annotated[str, Shared(make_pool)], other: Annotated[str, Shared(make_other)]) -> str:
+        return pool
+
+    async with Stage() as stage:
+        assert (await end_of(stage, query))["data"] == "pool of 1"
+        dies = False
+        await asyncio.sleep(1 + TURN_SECONDS + 1)
+        assert lines == ["listener", "pool", "pool closed"]
+        assert "listener" in caplog.text
+        assert "the listener died" in caplog.text
+        assert (await end_of(stage, query))["data"] == "pool of 4"
+    assert sorted(lines[5:]) == ["other closed", "pool closed"]
+    assert [each.message.count("made anew") for each in caplog.records if each.levelno >= logging.ERROR] == [1]
