@@ -6,9 +6,9 @@ kind of function is worked on (`threads.py`, `from_thread.py`), `run.py` one run
 and keys, and when they are forgotten. `dependencies.py` leads to what functions need besides their arguments.
 """
 
-from .callee import Callee
+from .callee import Callee, has_context
 from .made import MakerFailed
 from .register import Runs
 from .run import Reader, Run
 
-__all__ = ["Callee", "MakerFailed", "Reader", "Run", "Runs"]
+__all__ = ["Callee", "MakerFailed", "Reader", "Run", "Runs", "has_context"]

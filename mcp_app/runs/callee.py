@@ -59,6 +59,13 @@ class Callee(Protocol):
         """Of what it returns, or yields as its `Result`. Raises ToolFailed for what it does not declare."""
 
 
+def has_context(callee: Callee) -> bool:
+    """Whether something of a call of it is given the run's `Context`: the function, or a maker of what it needs."""
+    return callee.context is not None or (
+        callee.plan is not None and any(maker.context for maker in callee.plan.makers)
+    )
+
+
 def called(callee: Callee) -> str:
     """As messages call it: `tool NAME`."""
     return f"{callee.noun} {callee.name}"

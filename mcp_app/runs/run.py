@@ -22,7 +22,7 @@ from ..authoring.placement import SentArguments
 from ..protocol.errors import Left, McpAppError, TimeCap
 from ..protocol.event import Entry, Event, EventType, encode
 from ..protocol.policy import OnLeave, Policy
-from .callee import Callee
+from .callee import Callee, has_context
 from .children import Children
 from .end_line import ID_CHARACTERS, ORIGIN, log_end
 from .execution import Outcome, Work
@@ -121,7 +121,7 @@ class Run:
         self._writer = Writer(
             host.log, self.id, waits=policy.waits, linkable=callee.linkable, bounds=host.bounds, share=self._share
         )
-        if callee.context is not None or callee.plan is not None:  # whose makers may have a Context
+        if has_context(callee):
             tickets = () if ticket is None else (ticket,)
             caller.calls = Children(host, self._writer.emit, self.id, self.label, (callee.name,), tickets)
         self._readers: list[Reader] = []

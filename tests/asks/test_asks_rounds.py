@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import pytest
+from asks_session import connect, question, result
 from asks_stage import ALL, Server, accepted, retry, sampled
 from pydantic import BaseModel, Field
 
@@ -501,3 +502,20 @@ async def test_questions_of_what_a_tool_depends_on_count_with_its_own(serve: Mak
         assert list(asked.requests) == [f"ask-{number}"]
         asked = await server.call("two", {f"ask-{number}": accepted(name=name)}, asked.state)
     assert asked.text == "A, B: C"
+
+
+@pytest.mark.parametrize("maker", [whose, plain_whose])
+async def test_what_a_tool_depends_on_asks_although_the_tool_itself_cannot(serve: Make, maker: Any) -> None:
+    @tool
+    async def greeted(who: Annotated[str, Depends(maker)]) -> str:
+        return f"Hello, {who}!"
+
+    server = serve(greeted)
+    asked = await server.call("greeted")
+    assert list(asked.requests) == ["ask-1"]
+    assert (await server.call("greeted", {"ask-1": accepted(name="Ann")}, asked.state)).text == "Hello, Ann!"
+
+    client = await connect(server)
+    async with client.call("greeted") as messages:
+        await client.respond(await question(messages), accepted(name="Bob"))
+        assert (await result(messages))["content"][0]["text"] == "Hello, Bob!"

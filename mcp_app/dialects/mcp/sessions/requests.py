@@ -26,7 +26,7 @@ from ....protocol.mcp.revisions import Structure, negotiated
 from ....protocol.mcp.rpc_error import rpc_error
 from ....protocol.mcp.transcript import Transcript
 from ....protocol.policy import MCP_2024_11_05, OnCap, Policy
-from ....runs import Callee, Runs
+from ....runs import Callee, Runs, has_context
 from ....web.messages import Request
 from ..answering import acceptable
 from ..kept import read_kept
@@ -183,7 +183,7 @@ class SessionMethods:
     ) -> RequestRun:
         session = request.session
         policy = session.policy or session.revision.policy
-        asker = None if callee.context is None else self._asker(request, policy)
+        asker = self._asker(request, policy) if has_context(callee) else None
         run = await self._runs.start(
             callee,
             arguments,
@@ -231,7 +231,7 @@ class SessionMethods:
             self._offer.namespace,
             progress_token=jsonrpc.read_id((request.params.get("_meta") or {}).get("progressToken")),
             level=request.session.level,
-            counted=callee.context is None,
+            counted=not has_context(callee),
             structure=structure,
             raw=raw,
         )

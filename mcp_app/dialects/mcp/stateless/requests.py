@@ -24,7 +24,7 @@ from ....protocol.mcp.revisions import STATELESS, STATELESS_WIRE, Structure
 from ....protocol.mcp.tasks import EXTENSION, EXTENSION_METHODS, extension_required, supports_tasks
 from ....protocol.mcp.transcript import Transcript
 from ....protocol.policy import Policy
-from ....runs import Callee, Run, Runs
+from ....runs import Callee, Run, Runs, has_context
 from ....web.messages import ANONYMOUS, Answer, Request, json_answer
 from ..answering import Answering
 from ..kept import read_kept
@@ -200,7 +200,7 @@ class StatelessMethods:
         states: BoundStates | LazyBoundStates | None = None
         if repaired or request.params.get("requestState") is not None:
             states, asker = await self._retry_asker(request, once=once)
-        elif callee.context is not None:
+        elif has_context(callee):
             states = LazyBoundStates(self._states, request.http.principal, request.http.body)
             asker = LazyAsker(request.capabilities, states.asker)
         info = self._info(request, callee, structure, raw, None if states is None else states.seal)
@@ -242,7 +242,7 @@ class StatelessMethods:
             self._offer.namespace,
             progress_token=jsonrpc.read_id(request.meta.get("progressToken")),
             level=request.meta.get(LOG_LEVEL_KEY),
-            counted=callee.context is None,
+            counted=not has_context(callee),
             structure=structure,
             raw=raw,
             meta=self._meta,
