@@ -244,8 +244,9 @@ class Supply:
             return await self._over_and_left()
         except asyncio.CancelledError as cancelled:
             forget_cancellation()
-            if self._over.done() or self._closings.stopping:
+            if not self._over.cancelled() or self._closings.stopping:
                 return cancelled
+            self._over = asyncio.get_running_loop().create_future()
             if self._function is not None and not self._function.cancelling():
                 self._is_lost = True
                 self._function.cancel()
@@ -257,10 +258,10 @@ class Supply:
 
     async def _over_and_left(self) -> BaseException | None:
         assert self._over is not None  # noqa: S101 - set before
-        error = await asyncio.shield(self._over)
+        error = await self._over
         if self._thread is not None:
             await self._thread.leave()
-        elif self._in_thread is not None:  # which may go on: nothing ends a thread
+        elif self._in_thread is not None and not self._in_thread.done():  # nothing ends a thread
             await asyncio.wait({self._in_thread})
         return error
 
