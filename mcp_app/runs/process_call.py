@@ -93,12 +93,14 @@ class ProcessCall:
             self._arrived.clear()
             packets, self._packets = self._packets, []
             events: list[Event] = []
+            size = 0
             for packet in packets:
                 if packet.kind == PacketKind.EVENT:
                     events.append(finished_numbers(event_of(packet), self._gauge))
+                    size += len(packet.body)
                     continue
-                await self._take(events)
-                events = []
+                await self._take(events, size)
+                events, size = [], 0
                 if packet.kind == PacketKind.RESULT:
                     return self._returned(result_of(packet))
                 if packet.kind == PacketKind.ERROR:
@@ -106,7 +108,7 @@ class ProcessCall:
                 if packet.kind == _GONE:
                     raise ToolFailed(f"The process of the {called(self._callee)} {packet.fields['why']}.")
                 self._dialogue.receive(packet)
-            await self._take(events)
+            await self._take(events, size)
 
     def _returned(self, returned: Returned) -> Outcome:
         data, content, beside, items = returned
@@ -134,12 +136,13 @@ class ProcessCall:
             self.ended.set_result(None)
         self._process.on_packet = self._process.on_end = _ignore
 
-    async def _take(self, events: list[Event]) -> None:
+    async def _take(self, events: list[Event], size: int) -> None:
+        """`size`: bytes of what came. What is made of it may have more or less, by its finished numbers."""
         if not events:
             return
         await self._emit(events)
         self._taken += len(events)
-        self._taken_bytes += sum(event.size for event in events)
+        self._taken_bytes += size
         if self._taken >= CHANNEL_ITEMS // 4 or self._taken_bytes >= CHANNEL_BYTES // 4:
             self._process.send(Packet(PacketKind.TAKEN, {"events": self._taken, "bytes": self._taken_bytes}))
             self._ahead -= self._taken

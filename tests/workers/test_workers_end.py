@@ -194,6 +194,13 @@ async def test_a_process_that_is_ahead_of_its_reader_waits(
     assert len(call.events) == 300
 
 
+async def test_a_process_has_room_again_for_what_was_taken_whatever_the_server_made_of_it(stage: Stage) -> None:
+    """The server finishes numbers, and so changes an event's size: what it took is what was sent."""
+    call = stage.call("floods_by_a_part", n=CHANNEL_BYTES // 8)
+    assert await call.value() == CHANNEL_BYTES // 8
+    assert len(call.events) == CHANNEL_BYTES // 8
+
+
 def _number(mark: Path) -> int:
     return int(mark.read_text() or 0) if mark.exists() else 0
 

@@ -360,6 +360,15 @@ def floods_in_a_thread(ctx: Context, n: int, size: int) -> int:
 
 
 @tool(placement="process")
+def floods_by_a_part(ctx: Context, n: int) -> int:
+    """Progress whose numbers the server finishes."""
+    part = ctx.part(0, 50)
+    for each in range(n):
+        part.progress(each, n)
+    return n
+
+
+@tool(placement="process")
 def says_to_the_server(data: list[int]) -> str:
     """Write to the wire by its number, past all that knows how to."""
     [wire] = [each for each in gc.get_objects() if type(each).__name__ == "WireToServer"]
