@@ -135,7 +135,8 @@ class Working:
 
     async def run(self) -> None:
         """Work, send the result or the error, and wait until all is given back that the function took."""
-        self._begin()
+        if not self._cancelled:  # the end may be behind the call in one read
+            self._begin()
         if self._task is not None:
             await asyncio.wait({self._task})
         self.emitter.refuse()

@@ -9,14 +9,19 @@ import signal
 from pathlib import Path
 
 import pytest
-from worker_stage import Call, Stage, lives, until
+import worker_tools
+from worker_stage import SECONDS, Call, Stage, lives, until
 
+from mcp_app.authoring.caller import Caller
 from mcp_app.protocol.errors import EventTooLarge, ToolFailed
 from mcp_app.protocol.event import Event, EventType
 from mcp_app.protocol.packets import Packet, packed
 from mcp_app.protocol.relay import PacketKind, event_packet
 from mcp_app.runs import processes
-from mcp_app.runs.threads import CHANNEL_BYTES, CHANNEL_ITEMS
+from mcp_app.runs.dependencies import Dependencies
+from mcp_app.runs.process_call import call_packet
+from mcp_app.runs.threads import CHANNEL_BYTES, CHANNEL_ITEMS, Threads
+from mcp_app.workers.working import Working
 
 
 async def pid_of(call: Call) -> int:
@@ -161,6 +166,18 @@ async def test_a_run_that_ends_before_its_process_has_started(stage: Stage) -> N
     await until(lambda: stage.pool.working == 0, "it is free, or gone")
     assert call.events == []
     assert (await stage.call("look", pid=os.getpid()).value())["cancelled"] is False
+
+
+async def test_a_function_does_not_begin_if_its_end_is_heard_of_before(tmp_path: Path) -> None:
+    """As where both packets come in one read: nothing of it works, and the process stays."""
+    mark, sent = tmp_path / "mark", list[Packet]()
+    tool, caller = worker_tools.waits, Caller(principal="ann", headers={}, deadline=60, clock=lambda: 0.0)
+    packet = call_packet(tool, tool.arguments({"mark": str(mark), "how": "looks"}), caller, "0123", 1000)
+    working = Working(packet.value(), lambda *packets: sent.extend(packets), Threads(1), Dependencies(1))
+    working.cancel("left")
+    await asyncio.wait_for(working.run(), SECONDS)
+    assert [each.kind for each in sent] == [PacketKind.ERROR, PacketKind.FREE]
+    assert not mark.exists()
 
 
 async def test_an_event_that_the_server_refuses_ends_the_function(stage: Stage, tmp_path: Path) -> None:
