@@ -95,7 +95,7 @@ class Processes:
         is done when the process is free again, or gone: it may work for longer than its run.
 
         Raises RelayedError for what it raised there, ToolFailed for a process that ended, NoProcess when none was free,
-        and what `emit` raises. Whoever is cancelled here is done at once; the process has CLEANUP_SECONDS.
+        EventTooLarge for arguments that are, and what `emit` raises. Whoever is cancelled here is done at once; the process has CLEANUP_SECONDS.
         """
         name = f"run {run}: {callee.name}"
         place = await self._place(name, caller, emit)
@@ -178,8 +178,10 @@ class Processes:
 
     async def _process(self) -> Process:
         """One that waits, the last that worked first: it has the most in its caches. Or a new one."""
-        if self._idle:
-            return self._idle.pop()
+        for idle in reversed(self._idle):
+            if idle.works:  # else its end is half seen
+                self._idle.remove(idle)
+                return idle
         process = Process()
         self._all.add(process)
         try:

@@ -88,6 +88,22 @@ async def test_an_idle_process_that_ends_is_replaced(stage: Stage, caplog: pytes
     assert await stage.pid() != pid
 
 
+async def test_an_idle_process_whose_end_is_half_seen_is_given_no_call(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has left its group may hold the stream of one that has ended."""
+    pid = await stage.pid()
+    [process] = stage.pool._all
+    with monkeypatch.context() as held:
+        held.setattr(process, "connection_lost", lambda _: None)
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda: not process.works, "one of its ends is seen")
+        assert stage.pool.idle == 1
+        assert await stage.pid() != pid
+    process.connection_lost(None)
+    assert (stage.pool.idle, stage.pool.started) == (1, 1)
+
+
 # --- the run is ended ------------------------------------------------------------------------------------------------
 
 
