@@ -32,7 +32,10 @@ _GONE = "gone"
 
 
 def call_packet(callee: Callee, arguments: SentArguments, caller: Caller, run: str, most: int) -> Packet:
-    """All that a process is told of a call. `run` names it in the log; `most`: bytes that an error may have."""
+    """All that a process is told of a call. `run` names it in the log; `most`: bytes that an error may have.
+
+    Raises EventTooLarge for arguments that no packet can carry, as another tool may give them, and NotJson.
+    """
     asker, trace = caller.asker, caller.trace
     tool = callee.tool if isinstance(callee, CalledTool) else callee
     assert isinstance(tool, Tool)  # noqa: S101 - its arguments were made to be sent
@@ -56,7 +59,9 @@ def call_packet(callee: Callee, arguments: SentArguments, caller: Caller, run: s
         "under": "" if asker is None else caller.questions.under,
         "calls": caller.calls is not None,
     }
-    return Packet(PacketKind.CALL, {}, encode(call))
+    body = encode(call)
+    check_size(f"A call of the {called(callee)}", len(body))
+    return Packet(PacketKind.CALL, {}, body)
 
 
 class ProcessCall:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,10 @@ from worker_stage import Call, Stage
 
 from mcp_app.asking import NullAsker
 from mcp_app.protocol.error_root import McpAppError
+from mcp_app.protocol.errors import EventTooLarge
 from mcp_app.protocol.event import encode
 from mcp_app.protocol.http.trace import Trace
+from mcp_app.protocol.packets import MAX_BODY_BYTES
 from mcp_app.runs.failure import public_error
 
 
@@ -59,16 +62,20 @@ async def test_the_caller_is_known_there(stage: Stage) -> None:
     assert (seen["cancelled"], seen["reason"], seen["can"]) == (False, None, False)
 
 
-async def test_it_has_nothing_of_the_servers_but_standard_error(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_has_nothing_of_the_servers_but_standard_error(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("OF_THE_TEST", "inherited")
-    inherited = os.open(os.devnull, os.O_RDONLY)
+    file = tmp_path / "inherited"
+    inherited = os.open(file, os.O_RDWR | os.O_CREAT)
     try:
         os.set_inheritable(inherited, True)
         seen = await stage.call("look", pid=os.getpid()).value()
     finally:
         os.close(inherited)
     kinds = [each.partition(":")[0] for each in seen["descriptors"]]
-    assert kinds.count("socket") == 4 + 0 * len(kinds), "the wire, the lifeline, and the loop's own pair"
+    assert kinds.count("socket") == 4, "the wire, the lifeline, and the loop's own pair"
+    assert str(file) not in seen["descriptors"]
     assert seen["listening"] == []
     assert seen["inode_of_1"] == seen["inode_of_2"] == os.fstat(2).st_ino
     assert seen["group"] == seen["pid"] != os.getpgrp()
@@ -103,6 +110,15 @@ async def test_arguments_are_validated_again_there(stage: Stage, query: bool) ->
     assert value["text"] == f"validated in {value['pid']}"
     assert value["pid"] != os.getpid()
     assert (value["n"], value["words"]) == (1000, ["a", "b"])
+
+
+async def test_arguments_that_are_too_large_for_the_wire_cost_no_process(stage: Stage) -> None:
+    """As a tool of the server may give them, whom no bound of a request holds."""
+    pid = await stage.pid()
+    error = await stage.call("validated", text="x" * MAX_BODY_BYTES).error()
+    assert isinstance(error, EventTooLarge)
+    assert error.message.startswith("A call of the tool validated of 33554")
+    assert await stage.pid() == pid
 
 
 async def test_arguments_that_only_the_process_refuses(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
