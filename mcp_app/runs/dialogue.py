@@ -49,15 +49,20 @@ class Dialogue:
         return await self.response(waiting)
 
     def begin(self, requests: Sequence[tuple[str, Any]]) -> list[asyncio.Future[Any]]:
-        """Send requests that arrive in the same instant. `response` must be called with each future."""
+        """Send requests that arrive in the same instant. `response` must be called with each future.
+
+        Once it is closed they are not sent: the other side may be in another call. Who waits for them is cancelled.
+        """
         numbered = [(next(self._numbers), name, value) for name, value in requests]
         body = encode(numbered)
         check_size("What is asked", len(body))
         loop = asyncio.get_running_loop()
-        futures = []
-        for number, _, _ in numbered:
-            self._open[number] = future = loop.create_future()
-            futures.append(future)
+        futures: list[asyncio.Future[Any]] = [loop.create_future() for _ in numbered]
+        if self._closed:
+            for future in futures:
+                future.cancel()
+            return futures
+        self._open.update(zip((number for number, _, _ in numbered), futures, strict=True))
         self._send(Packet(PacketKind.REQUESTS, {}, body))
         return futures
 

@@ -153,6 +153,12 @@ async def test_what_changes_the_process_changes_no_other_and_not_the_directory_o
     assert (os.getcwd(), os.environ.get("CHANGED")) == (before, None)
 
 
+async def test_what_a_call_has_left_behind_asks_nothing_in_the_next(stage: Stage) -> None:
+    assert await stage.call("leaves_a_question", {"asker": NullAsker()}).value() == "left"
+    told = stage.call("tells_it_to_ask", {"asker": NullAsker()})
+    assert await told.value() == {"ended": True, "own": "of the second call"}
+
+
 async def test_processes_of_a_process(stage: Stage) -> None:
     assert await stage.call("multiprocesses", n=4).value() == [0, 1, 4, 9]
 

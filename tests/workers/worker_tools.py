@@ -26,6 +26,8 @@ from mcp_app import Context, Depends, Image, Result, Shared, errors, tool
 SECONDS = 50.0  # that nothing here may take: who waits so long was not ended
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
 CALLS: list[int] = []
+LEFT: list[asyncio.Task[Any]] = []
+TOLD: list[asyncio.Event] = []
 
 
 def here(pid: int) -> bool:
@@ -375,6 +377,28 @@ def says_to_the_server(data: list[int]) -> str:
     wire._write(bytes(data))
     time.sleep(SECONDS)
     return "it lives"
+
+
+@tool(placement="process")
+async def leaves_a_question(ctx: Context) -> str:
+    """A task that asks when its call is long over."""
+    LEFT.append(asyncio.create_task(_ask_when_told(ctx, told := asyncio.Event())))
+    TOLD.append(told)
+    return "left"
+
+
+async def _ask_when_told(ctx: Context, told: asyncio.Event) -> Any:
+    await told.wait()
+    return await ctx.once("key", lambda: "of the first call")
+
+
+@tool(placement="process")
+async def tells_it_to_ask(ctx: Context) -> dict[str, Any]:
+    """Of another caller, in the same process."""
+    TOLD.pop().set()
+    left = LEFT.pop()
+    await asyncio.wait({left}, timeout=5)
+    return {"ended": left.cancelled(), "own": await ctx.once("key", lambda: "of the second call")}
 
 
 # --- what it needs ---------------------------------------------------------------------------------------------------
