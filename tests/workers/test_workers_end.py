@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import worker_tools
-from worker_stage import SECONDS, Call, Stage, lives, until
+from worker_stage import SECONDS, Call, Stage, in_group, lives, until
 
 from mcp_app.authoring.caller import Caller
 from mcp_app.protocol.errors import EventTooLarge, ToolFailed
@@ -130,7 +130,13 @@ async def test_a_function_is_told_why_its_run_was_ended_and_its_process_stays(
 
 @pytest.mark.parametrize(
     ("tool", "how"),
-    [("waits", "never"), ("waits", "in C"), ("waits", "starts a program"), ("awaits", "swallows")],
+    [
+        ("waits", "never"),
+        ("waits", "in C"),
+        ("waits", "starts a program"),
+        ("awaits", "swallows"),
+        ("awaits", "goes into C"),
+    ],
 )
 async def test_a_function_that_does_not_end_is_killed_with_all_that_it_started(
     stage: Stage, tool: str, how: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
@@ -145,22 +151,9 @@ async def test_a_function_that_does_not_end_is_killed_with_all_that_it_started(
     await until(lambda: stage.pool.working == 0, "its process is killed")
     assert [each.done() for each in call.freed] == [True]
     assert not lives(pid)
-    await until(lambda: _group(pid) == [], "what it started is gone")
+    await until(lambda: in_group(pid) == [], "what it started is gone")
     assert f"run 0123: {tool} did not end in {processes.CLEANUP_SECONDS:g} s: its process is killed" in caplog.text
     assert await stage.pid() != pid
-
-
-def _group(group: int) -> list[int]:
-    """The processes of a group."""
-    found = []
-    for each in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = each.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[2]) == group and fields[0] != "Z":
-            found.append(int(each.parent.name))
-    return found
 
 
 async def test_what_a_cleanup_raises_is_in_the_log(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:

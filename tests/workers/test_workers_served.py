@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 import worker_tools
-from worker_stage import lives
+from worker_stage import in_group, lives
 
 from tests.live_server import LiveServer, eventually, is_late, process
 
@@ -75,19 +75,7 @@ def test_it_ends_with_a_server_that_is_killed(tmp_path: Path, how: str) -> None:
             server.process.kill()
             server.process.wait(SECONDS)
     eventually(lambda: not lives(pid))
-    eventually(lambda: not _in_group(pid))
-
-
-def _in_group(group: int) -> list[str]:
-    found = []
-    for each in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = each.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[2]) == group and fields[0] != "Z":
-            found.append(each.parent.name)
-    return found
+    eventually(lambda: not in_group(pid))
 
 
 @pytest.mark.parametrize("how", ["looks", "never"])

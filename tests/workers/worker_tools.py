@@ -321,9 +321,13 @@ def waits(ctx: Context, mark: str, how: Literal["looks", "says", "never", "in C"
 
 
 @tool(placement="process")
-async def awaits(ctx: Context, mark: str, how: Literal["cleans up", "swallows", "holds the loop", "fails"]) -> str:
+async def awaits(
+    ctx: Context, mark: str, how: Literal["cleans up", "swallows", "holds the loop", "fails", "goes into C"]
+) -> str:
     """The same in a coroutine."""
     await ctx.log("info", str(os.getpid()))
+    if how == "goes into C":
+        sum(range(10**12))  # what was said is on the wire
     while True:
         try:
             while how == "holds the loop" and not ctx.cancelled:
