@@ -68,6 +68,7 @@ class Process(asyncio.Protocol):
     def _begin(self, loop: asyncio.AbstractEventLoop) -> socket.socket:
         ours, theirs = socket.socketpair()
         self._lifeline, held = socket.socketpair()
+        _keep(ours, self._lifeline)
         with theirs, held, contextlib.ExitStack() as undone:
             undone.callback(ours.close)
             undone.callback(self._lifeline.close)
@@ -80,7 +81,6 @@ class Process(asyncio.Protocol):
                 process_group=0,
             )
             self.pid = self._popen.pid
-            _keep(ours, self._lifeline)
             # The end of a process is no event of every system's loop.
             threading.Thread(target=self._wait, args=(loop,), daemon=True, name=f"process-{self.pid}").start()
             undone.pop_all()
