@@ -124,14 +124,15 @@ class Children(Calling):
                 own.reason = code
             own.release(keep_asker=False)
             self._report(step, code, failure)
+            failure = None  # its traceback leads to this frame: a circle
 
     async def _value(self, step: Step, arguments: dict[str, Any], called: CalledTool) -> Any:
         """Work on the tool, in its turn."""
-        tool, own, host = step.tool, step.caller, self._host
+        tool, own, emit, host = step.tool, step.caller, step.events.emit, self._host
         ticket = self._ticket(tool, arguments)
         tickets = self._tickets if ticket is None else (*self._tickets, ticket)
         callers = (*self._callers, tool.name)
-        children = Children(host, step.emit, self._run, self._label, callers, tickets, step.path, self._tree)
+        children = Children(host, emit, self._run, self._label, callers, tickets, step.path, self._tree)
         own.calls = children
         until = None if ticket is None else ticket.until
         end: Outcome | BaseException | None = None
@@ -141,9 +142,9 @@ class Children(Calling):
             if host.arounds:
                 work = wrapped(host.arounds, work)
             try:
-                begun = work(called, arguments, own, step.emit, host.threads, self._named(step), until)
+                begun = work(called, arguments, own, emit, host.threads, self._named(step), until)
                 if ticket is not None:
-                    begun = in_turn(ticket, begun, step.emit)
+                    begun = in_turn(ticket, begun, emit)
                 end = await children.until(begun)
             except asyncio.CancelledError:
                 raise
@@ -159,7 +160,10 @@ class Children(Calling):
             if ticket is not None:
                 ticket.leave()
         if isinstance(end, BaseException):
-            raise end
+            try:
+                raise end
+            finally:
+                end = None  # its traceback leads to this frame: a circle
         assert end is not None  # noqa: S101 - it was cancelled otherwise
         return called.returned(end.items)
 
@@ -179,7 +183,7 @@ class Children(Calling):
         error_id, trace_id = getattr(failure, "error_id", None), step.caller.trace.trace_id
         seconds = step.caller.clock() - step.began
         log_end(
-            *(step.tool.name, code, seconds, step.events, self._run, ORIGIN.get(), error_id, trace_id),
+            *(step.tool.name, code, seconds, step.events.count, self._run, ORIGIN.get(), error_id, trace_id),
             step="/".join(step.path),
         )
 

@@ -334,6 +334,7 @@ class Run:
             self._writer.release()
             self._task = None  # which a run that is kept for minutes need not keep
             self.release_request()
+        del end  # the traceback of an error leads to this frame: a circle
 
     def release_request(self) -> None:
         """The function works no more: what it was called with is not kept. Idempotent."""

@@ -49,26 +49,36 @@ class StepCaller(Caller):
         return self.parent.questions.of_step(self._step)
 
 
-class Step:
-    """One call that is being worked on. `path` are the names of the steps from the run down to it; `events` counts what
-    it sends."""
+class StepEvents:
+    """Sends the events of a step as those of the function that made the call, and counts them.
 
-    __slots__ = ("_emit", "began", "caller", "events", "part", "path", "tool")
+    It knows no caller: what the caller calls sends by it, and would hold itself in a circle.
+    """
+
+    __slots__ = ("_emit", "_part", "count")
+
+    def __init__(self, part: Part, emit: Emit) -> None:
+        self._part = part
+        self._emit = emit
+        self.count = 0
+
+    async def emit(self, events: Sequence[Event]) -> None:
+        self.count += len(events)
+        await self._emit([self._part.event(event) for event in events])
+
+
+class Step:
+    """One call that is being worked on. `path` are the names of the steps from the run down to it."""
+
+    __slots__ = ("began", "caller", "events", "path", "tool")
 
     def __init__(self, tool: Tool, part: Part, above: tuple[str, ...], caller: Caller, emit: Emit) -> None:
-        self._emit = emit
         self.tool = tool
-        self.part = part
         self.path = (*above, *part.path)
-        self.events = 0
+        self.events = StepEvents(part, emit)
         self.began = caller.clock()
         limit = math.inf if tool.time_limit is None else self.began + tool.time_limit
         self.caller = StepCaller(caller, self.path, part.path[-1], min(caller.deadline, limit))
-
-    async def emit(self, events: Sequence[Event]) -> None:
-        """Send the events as those of the function that made the call."""
-        self.events += len(events)
-        await self._emit([self.part.event(event) for event in events])
 
     def timer(self) -> asyncio.Timeout:
         """Ends the step at its own time limit, if that comes before the run's end."""

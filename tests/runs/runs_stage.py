@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from mcp_app.authoring.around import Around
@@ -81,6 +82,19 @@ class Stage:
         await asyncio.wait_for(self.runs.dependencies.stop(), SECONDS)
         self.runs.close()
         assert self.runs.working == 0
+
+
+async def circles(once: Callable[[], Awaitable[None]]) -> int:
+    """What ten calls of `once` leave that only the cycle collector finds."""
+    await once()  # what is made once and kept
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(10):
+            await once()
+        return gc.collect()
+    finally:
+        gc.enable()
 
 
 def now() -> float:

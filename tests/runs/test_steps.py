@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import pytest
 from loop_clock import on_loop_clock
 from pydantic import BaseModel
-from runs_stage import SECONDS, SlowLog, Stage, error_of, now, read_to_end, settle, shown
+from runs_stage import SECONDS, SlowLog, Stage, circles, error_of, now, read_to_end, settle, shown
 
 from mcp_app import Context, Depends, Image, Result, Shared, ToolError, errors, tool
 from mcp_app.aio.in_thread import in_thread
@@ -702,6 +702,48 @@ async def test_a_step_that_cancels_itself_has_failed() -> None:
 
     async with Stage() as stage:
         assert error_of(await stage.told(calls))["message"] == "The tool odd failed."
+
+
+@pytest.mark.parametrize("caught", [True, False])
+@pytest.mark.parametrize(
+    ("other", "raised"), [("inner", None), ("inner", Gone), ("inner", LookupError), ("inner_there", None)]
+)
+async def test_what_steps_made_is_free_when_they_are_over(
+    other: str, raised: type[Exception] | None, caught: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail_or_not() -> None:
+        if raised is not None:
+            raise raised("no")
+
+    @tool
+    async def inner(ctx: Context) -> None:
+        await ctx.progress(1, 2)
+        fail_or_not()
+
+    @tool
+    def inner_there(ctx: Context) -> None:
+        ctx.progress(1, 2)
+        fail_or_not()
+
+    @tool
+    async def middle(ctx: Context) -> None:
+        await ctx.part(0, 50).call(other)
+
+    @tool
+    async def outer(ctx: Context) -> None:
+        try:
+            await ctx.call(middle)
+        except (Gone, errors.ToolFailed):
+            if not caught:
+                raise
+
+    async def once() -> None:
+        await stage.told(outer)
+        await asyncio.wait_for(stage.runs.threads.ended(), 20)
+        caplog.clear()
+
+    async with Stage(tools=[inner, inner_there]) as stage:
+        assert await circles(once) == 0
 
 
 # --- threads ---------------------------------------------------------------------------------------------------------
