@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -19,23 +20,24 @@ async def in_thread(function: Callable[[], R]) -> R:
     """What `function()` returns or raises. Who is cancelled does not stop the thread; its outcome is dropped then."""
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[R] = loop.create_future()
-    context = contextvars.copy_context()
-
-    def body() -> None:
-        try:
-            value = context.run(function)
-        except BaseException as error:
-            settle(loop, outcome, None, error)
-        else:
-            settle(loop, outcome, value, None)
-
-    threading.Thread(target=body, daemon=True, name=f"call-{id(outcome):x}").start()
+    call = functools.partial(contextvars.copy_context().run, function)
+    threading.Thread(target=settle_by, args=(call, loop, outcome), daemon=True, name=f"call-{id(outcome):x}").start()
     return await outcome
 
 
-def settle(loop: asyncio.AbstractEventLoop, future: asyncio.Future[R], value: Any, error: BaseException | None) -> None:
-    """In a thread: set the future's result, or the exception of the function whose outcome it is."""
+def settle_by(function: Callable[[], R], loop: asyncio.AbstractEventLoop, future: asyncio.Future[R]) -> None:
+    """In a thread: call the function, whose outcome is the future's."""
+    try:
+        value = function()
+    except BaseException as error:
+        _settle(loop, future, None, error)
+    else:
+        _settle(loop, future, value, None)
 
+
+def _settle(
+    loop: asyncio.AbstractEventLoop, future: asyncio.Future[R], value: Any, error: BaseException | None
+) -> None:
     def settle() -> None:
         if future.done():
             return

@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from ..aio.in_thread import settle
+from ..aio.in_thread import settle_by
 from .threads import QUEUE_SECONDS, Channel, Threads, log_late
 
 R = TypeVar("R")
@@ -41,16 +41,7 @@ class KeptThread:
         """Call it there, after all that was submitted before. Who cancels the future only does not see the outcome."""
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[R] = loop.create_future()
-
-        def job() -> None:
-            try:
-                value = function()
-            except BaseException as error:
-                settle(loop, outcome, None, error)
-            else:
-                settle(loop, outcome, value, None)
-
-        self._jobs.put(job)
+        self._jobs.put(functools.partial(settle_by, function, loop, outcome))
         return outcome
 
     @asynccontextmanager

@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 
 from ..aio.done import DONE
 from ..aio.event import LazyEvent
-from ..aio.in_thread import settle
+from ..aio.in_thread import settle_by
 from ..protocol.errors import Overloaded
 
 T = TypeVar("T")
@@ -178,9 +178,7 @@ class Threads:
 
         def body() -> None:
             try:
-                settle(loop, outcome, context.run(function, *args), None)
-            except BaseException as error:
-                settle(loop, outcome, None, error)
+                settle_by(lambda: context.run(function, *args), loop, outcome)
             finally:
                 channel.close()
                 place.leave_from_thread()
