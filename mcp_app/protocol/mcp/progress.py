@@ -12,9 +12,10 @@ events are progress, and which parts are kept for the result, is not known here.
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
-from ..event import Event, Shape, decode, encode
+from ..event import Event, decode, encode
 from . import jsonrpc
 
 _MOST = math.nextafter(math.inf, 0.0)  # the largest float: a tool that reports it cannot increase it further
@@ -29,6 +30,7 @@ without a bound."""
 _METHOD = "notifications/progress"
 _BEFORE_MESSAGE = len(b'{"message":')
 _NO_MESSAGES = (b"", b'""')
+_PATH = b'"path":'  # of a step; within a text the quotation marks would be escaped
 
 
 class Progress:
@@ -37,12 +39,11 @@ class Progress:
     `counts`: the tool cannot report numbers, so that notifications are counted.
     """
 
-    __slots__ = ("_counts", "_head", "_meta", "_reported", "_step_meta", "_total", "_value")
+    __slots__ = ("_counts", "_head", "_namespace", "_reported", "_total", "_value")
 
     def __init__(self, token: str | int, namespace: str, *, counts: bool = False) -> None:
         self._head = jsonrpc.notification(_METHOD, encode({"progressToken": token}))[: -len("}}")]
-        self._meta = b'"_meta":{%b:' % encode(f"{namespace}partial")
-        self._step_meta = b'"_meta":{%b:' % encode(f"{namespace}step")
+        self._namespace = namespace
         self._counts = counts
         self._value: float | None = None
         self._total: float | None = None
@@ -51,38 +52,36 @@ class Progress:
     def reported(self, event: Event) -> bytes:
         """The progress of `ctx.progress`: its numbers, and its message if there is one."""
         message = event.data[_BEFORE_MESSAGE:-1]
-        metadata: dict[str, Any] = decode(event.metadata) if event.metadata else {}
         if message in _NO_MESSAGES:
-            return b"%b,%b}}" % (self._head, self._numbers(event, metadata))
+            return b"%b,%b}}" % (self._head, self._numbers(event))
         if not message.startswith(b'"'):  # the author passed another type than str: a message must be a string
             message = encode(message.decode())
-        if (path := metadata.get("path")) is not None:
-            message = encode(_of_step(path, decode(message)))
-        return b'%b,%b,"message":%b}}' % (self._head, self._numbers(event, metadata), message)
+        if _PATH in event.metadata:
+            message = encode(_of_step(decode(event.metadata)["path"], decode(message)))
+        return b'%b,%b,"message":%b}}' % (self._head, self._numbers(event), message)
 
     def partial(self, event: Event, line: str) -> bytes:
         """A part of the result: `line` as the message, and the complete data in `_meta`."""
-        metadata: dict[str, Any] = decode(event.metadata) if event.metadata else {}
-        return self._with_data(event, metadata, line, self._meta, event.data)
+        return self._with_data(event, line, "partial", event.data)
 
     def step(self, event: Event, line: str) -> bytes:
         """What a tool that this one called sent as a part of its own result, which is none of this one's."""
-        metadata: dict[str, Any] = decode(event.metadata)
-        path = metadata["path"]
+        path = decode(event.metadata)["path"]
         data = b'{"path":%b,"data":%b}' % (encode(path), event.data)
-        return self._with_data(event, metadata, _of_step(path, line), self._step_meta, data)
+        return self._with_data(event, _of_step(path, line), "step", data)
 
-    def _with_data(self, event: Event, metadata: dict[str, Any], line: str, meta: bytes, data: bytes) -> bytes:
+    def _with_data(self, event: Event, line: str, name: str, data: bytes) -> bytes:
         message = b',"message":%b' % encode(line) if line else b""
-        return b"%b,%b%b,%b%b}}}" % (self._head, self._numbers(event, metadata), message, meta, data)
+        meta = _beginning_of_meta(self._namespace + name)
+        return b"%b,%b%b,%b%b}}}" % (self._head, self._numbers(event), message, meta, data)
 
     def keepalive(self, message: str) -> bytes:
         """Progress for a tool that reports none now."""
         return b'%b,%b,"message":%b}}' % (self._head, self._increased(), encode(message))
 
-    def _numbers(self, event: Event, numbers: dict[str, Any]) -> bytes:
-        """`progress` and `total` as members of an object: the tool's own number if it is larger than the last one.
-        `numbers` is the event's metadata."""
+    def _numbers(self, event: Event) -> bytes:
+        """`progress` and `total` as members of an object: the tool's own number if it is larger than the last one."""
+        numbers: dict[str, Any] = decode(event.metadata) if event.metadata else {}
         if (progress := numbers.get("progress")) is None:
             return self._increased(numbers.get("total"))
         self._total = total = numbers.get("total")
@@ -90,8 +89,7 @@ class Progress:
             return self._increased(total)
         self._value = progress
         self._reported = True
-        # An event without a shape of its own, and of no step, has no other members.
-        only = event.shape is Shape.VALUE and "path" not in numbers
+        only = len(numbers) == (1 if total is None else 2)
         return event.metadata[1:-1] if only else _members(progress, total)
 
     def _increased(self, total: float | None = None) -> bytes:
@@ -106,6 +104,12 @@ class Progress:
         if total is None and self._total is not None and self._value <= self._total:
             total = self._total
         return _members(self._value, total)
+
+
+@cache
+def _beginning_of_meta(key: str) -> bytes:
+    """`_meta` with that member, up to its value. Cached, as a server has two such keys."""
+    return b'"_meta":{%b:' % encode(key)
 
 
 def _of_step(path: list[str], line: str) -> str:
