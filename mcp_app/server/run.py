@@ -16,12 +16,13 @@ from typing import Any
 
 from hypercorn.config import Config, Sockets
 from hypercorn.typing import ASGIFramework
-from hypercorn.utils import LifespanFailureError, LifespanTimeoutError, wrap_app
+from hypercorn.utils import wrap_app
 
 from mcp_app.server import binding, forced_exit, main_task, stopping
 from mcp_app.server.addresses import urls
 from mcp_app.server.engine import worker
-from mcp_app.server.errors import StartError, lifespan_line
+from mcp_app.server.errors import StartError
+from mcp_app.server.hosting import lifespan_errors_named
 from mcp_app.server.logs.access import choose
 from mcp_app.server.logs.loggers import take_over
 
@@ -71,10 +72,8 @@ async def serve_async(
         if on_ready is not None:
             on_ready(urls(sockets))
 
-    try:
+    with lifespan_errors_named():
         await worker.serve(wrap_app(app, config.wsgi_max_body_size, "asgi"), config, sockets, shutdown, ready, tls)
-    except (LifespanFailureError, LifespanTimeoutError) as error:
-        raise StartError(lifespan_line(error)) from error
 
 
 async def _serve_until_signal(app: ASGIFramework, config: Config, sockets: Sockets, on_ready: OnReady | None) -> None:

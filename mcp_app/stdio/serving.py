@@ -11,17 +11,19 @@ import asyncio
 import errno
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from hypercorn.config import Config
 from hypercorn.typing import ASGIFramework
+from hypercorn.utils import wrap_app
 
 from ..aio import cancelling
 from ..dialects.mcp.speaker import McpSpeaker
 from ..server import forced_exit, main_task, stopping
+from ..server.engine import draining
 from ..server.engine.draining import DRAIN_SECONDS
 from ..server.errors import StartError
-from ..server.hosting import hosted
+from ..server.hosting import hosted, lifespan_errors_named
 from ..server.logs.access import choose
 from ..server.logs.loggers import take_over
 from ..server.run import log_errors_named, loop_factory
@@ -62,36 +64,51 @@ def serve(app: ASGIFramework, speaker: Speaker, config: Config, descriptors: Des
 
 async def _serve(app: ASGIFramework, speaker: Speaker, config: Config, descriptors: Descriptors) -> None:
     end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    seconds = LAST_ANSWERS_SECONDS + DRAIN_SECONDS + 3 * FLUSH_SECONDS + config.shutdown_timeout
+    seconds += forced_exit.MARGIN_SECONDS
+    stopping.listen(config, None, seconds, lambda: _settle(end, "told to stop"))
+    watching = asyncio.create_task(_watch_parent(descriptors.parent, end))
+    callbacks = draining.DrainCallbacks()
+    state = {draining.STATE_KEY: callbacks.subscribe}
+    wrapped = wrap_app(app, config.wsgi_max_body_size, "asgi")
+    try:
+        with lifespan_errors_named():
+            async with hosted(wrapped, config, state, end) as serving:
+                if serving:
+                    await _talk(speaker(), descriptors, end, lambda: forced_exit.exit_after(seconds), callbacks.begin)
+    finally:
+        await cancelling.end({watching})
+
+
+async def _talk(
+    speaker: McpSpeaker,
+    descriptors: Descriptors,
+    end: asyncio.Future[str],
+    force: Callable[[], None],
+    drain: Callable[[], Awaitable[None]],
+) -> None:
+    """Serve the client of an application that has started. `force` is called at the end, which may fail."""
     failures: list[OSError] = []
 
     def fail(error: OSError) -> None:
         failures.append(error)
         _settle(end, "the client does not read any more")
 
-    seconds = LAST_ANSWERS_SECONDS + DRAIN_SECONDS + 3 * FLUSH_SECONDS + config.shutdown_timeout
-    seconds += forced_exit.MARGIN_SECONDS
-    stopping.listen(config, None, seconds, lambda: _settle(end, "told to stop"))
-
-    def force() -> None:
-        forced_exit.exit_after(seconds)
-
-    async with hosted(app, config) as drain:
-        output = OutputThread(descriptors.outgoing, fail)
-        connection = await StdioConnection.open(speaker(), output.send)
-        reading = asyncio.create_task(_read(connection, InputThread(descriptors.incoming, force), output))
-        reading.add_done_callback(lambda _: _settle(end, "end of input"))
-        watching = asyncio.create_task(_watch_parent(descriptors.parent, end))
-        try:
-            reason = await end
-            force()
-            if reading.done():
-                await connection.settle(LAST_ANSWERS_SECONDS)
-            log.info("ending, %s", reason)
-            await drain()
-        finally:
-            await cancelling.end({watching, reading})
-            await connection.close(FLUSH_SECONDS)
-            await output.flush(FLUSH_SECONDS)
+    output = OutputThread(descriptors.outgoing, fail)
+    connection = await StdioConnection.open(speaker, output.send)
+    reading = asyncio.create_task(_read(connection, InputThread(descriptors.incoming, force), output))
+    reading.add_done_callback(lambda _: _settle(end, "end of input"))
+    try:
+        reason = await end
+        force()
+        if reading.done():
+            await connection.settle(LAST_ANSWERS_SECONDS)
+        log.info("ending, %s", reason)
+        await drain()
+    finally:
+        await cancelling.end({reading})
+        await connection.close(FLUSH_SECONDS)
+        await output.flush(FLUSH_SECONDS)
     if not reading.cancelled():
         reading.result()
     if failures and failures[0].errno != errno.EPIPE:

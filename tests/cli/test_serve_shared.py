@@ -184,6 +184,8 @@ def test_a_maker_that_never_returns_is_bounded_by_the_cap(tmp_path: Path) -> Non
     )
 
 
+BOTH_WAYS = pytest.mark.parametrize("way", [("--port", "0"), ("--stdio",)], ids=["http", "stdio"])
+
 LEAVING = """
 import asyncio, threading, time
 from typing import Annotated
@@ -210,7 +212,7 @@ async def hangs(pool: Annotated[int, Shared(ignores)]) -> int:
 """
 
 
-@pytest.mark.parametrize("way", [("--port", "0"), ("--stdio",)], ids=["http", "stdio"])
+@BOTH_WAYS
 @pytest.mark.parametrize(("name", "reason"), [("leaves", "left-behind"), ("hangs", "cannot be cancelled")])
 def test_what_a_maker_left_behind_does_not_keep_a_process_that_did_not_start(
     name: str, reason: str, way: tuple[str, ...], tmp_path: Path
@@ -234,13 +236,15 @@ def test_a_start_that_takes_too_long_for_the_server_names_who_was_at_work(tmp_pa
     assert "Traceback" not in found.stderr
 
 
-def test_a_stop_is_heard_while_a_maker_is_at_work(tmp_path: Path) -> None:
+@BOTH_WAYS
+def test_a_stop_is_heard_while_a_maker_is_at_work(way: tuple[str, ...], tmp_path: Path) -> None:
     (tmp_path / "models.py").write_text(HANGING)
     child = subprocess.Popen(
-        [sys.executable, "-m", "mcp_app", "serve", "models.py", "--port", "0"],
+        [sys.executable, "-m", "mcp_app", "serve", "models.py", *way],
         cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
         text=True,
+        stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
     try:

@@ -22,13 +22,13 @@ from multiprocessing import parent_process
 from random import randint
 from typing import Any
 
-from hypercorn.asyncio.lifespan import Lifespan
 from hypercorn.config import Config, Sockets
 from hypercorn.typing import AppWrapper
 from hypercorn.utils import LifespanFailureError, LifespanTimeoutError, repr_socket_addr
 
 from .. import binding, children, hangup, main_task
 from ..errors import StartError, lifespan_line
+from ..hosting import hosted
 from ..logs.access import choose
 from ..logs.loggers import take_over
 from . import draining, malformed
@@ -45,10 +45,6 @@ ACCEPTS = 100
 """Connections that asyncio accepts in one turn of the loop, which it takes from what it believes to be the backlog.
 Where no file descriptor is left it fails as often, each second: 34,838 tracebacks in 6 s at 2,048
 (cpython 151615)."""
-
-STARTING_SECONDS = 0.5
-"""How long an application that is starting has when a stop is ordered: one that has nearly started ends in order, any
-other is cancelled."""
 
 Tasks = set[asyncio.Task[Any]]
 
@@ -77,8 +73,6 @@ async def serve(
     context = ServerContext(_max_requests(config))
     state = {draining.STATE_KEY: context.draining.subscribe, malformed.STATE_KEY: lambda: context.malformed.total}
     loop = asyncio.get_running_loop()
-    lifespan = Lifespan(app, config, loop, state)
-    application = loop.create_task(lifespan.handle_lifespan())
     tasks: Tasks = set()
 
     async def serve_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -91,42 +85,18 @@ async def serve(
 
     ordered = asyncio.ensure_future(shutdown())
     try:
-        if not await _started(lifespan, ordered):
-            ordered.result()
-            return
-        if application.done():
-            application.result()
-        if ordered.done():
-            await lifespan.wait_for_shutdown()
-            ordered.result()
-            return
-        servers = await _listen(config, tls or config.create_ssl_context(), sockets, serve_connection)
-        try:
-            await ready()
-            await _wait_for_first(ordered, context.terminate.wait())
-        finally:
-            await _shut_down(config, context, servers, tasks)
-            await lifespan.wait_for_shutdown()
+        async with hosted(app, config, state, ordered) as serving:
+            if not serving:
+                ordered.result()
+                return
+            servers = await _listen(config, tls or config.create_ssl_context(), sockets, serve_connection)
+            try:
+                await ready()
+                await _wait_for_first(ordered, context.terminate.wait())
+            finally:
+                await _shut_down(config, context, servers, tasks)
     finally:
         ordered.cancel()
-        application.cancel()
-        await asyncio.wait({application})
-    if not application.cancelled():
-        application.result()
-
-
-async def _started(lifespan: Lifespan, ordered: asyncio.Future[object]) -> bool:
-    """Wait until the application has started, which may take minutes; False where a stop is `ordered` meanwhile."""
-    starting = asyncio.ensure_future(lifespan.wait_for_startup())
-    try:
-        either: set[asyncio.Future[Any]] = {starting, ordered}
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.wait({starting}, timeout=STARTING_SECONDS)
-        if starting.done():
-            starting.result()
-        return starting.done()
-    finally:
-        starting.cancel()
 
 
 async def worker_serve(
