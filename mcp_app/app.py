@@ -67,7 +67,7 @@ def create_app(
     life = Life(server, app)
     app.before_serving(life.start)
     app.after_serving(life.stop)
-    app.at_the_end = life.close
+    app.at_the_end = life.stop
     return app
 
 

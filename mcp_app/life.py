@@ -95,8 +95,7 @@ class Life:
             runs.watch.start()
             await runs.dependencies.shared.start(server.plans())
         except BaseException as error:
-            await self.close()
-            runs.close()
+            await self._close()
             if isinstance(error, MakerFailed | ToolDefinitionError):
                 raise NotStarted(str(error)) from error
             raise
@@ -120,27 +119,29 @@ class Life:
             self._unsubscribe = self._served.on_draining(self._drain)
 
     async def stop(self) -> None:
-        self._drain()
+        """End what was started. Idempotent, also after one that was cancelled."""
+        if self._runs is None:
+            return
+        draining = self._drain()
         if self._unsubscribe is not None:
             self._unsubscribe()
             self._unsubscribe = None
-        assert self._draining is not None  # noqa: S101 - set by _drain
-        remaining = self._drain_deadline - asyncio.get_running_loop().time()
-        _, pending = await asyncio.wait({self._draining}, timeout=max(0.0, remaining))
-        if pending:
-            self._draining.cancel()
-            logger.warning("some tools did not clean up within %g seconds", DRAIN_SECONDS)
-        if self._server.endpoint is not None:
-            runs = self._server.endpoint.runs
-            if names := runs.threads.names:
-                logger.warning("plain functions that end with the process: %s", ", ".join(names))
-            await self.close()
-            runs.close()
+        if draining is not None:
+            remaining = self._drain_deadline - asyncio.get_running_loop().time()
+            _, pending = await asyncio.wait({draining}, timeout=max(0.0, remaining))
+            if pending:
+                draining.cancel()
+                logger.warning("some tools did not clean up within %g seconds", DRAIN_SECONDS)
+        if names := self._runs.threads.names:
+            logger.warning("plain functions that end with the process: %s", ", ".join(names))
+        await self._close()
 
-    async def close(self) -> None:
+    async def _close(self) -> None:
         """Close what tools share, here and in their processes, which end. Idempotent."""
         if self._runs is not None:
             await asyncio.gather(self._runs.dependencies.stop(), self._runs.processes.close())
+            self._runs.close()
+            self._runs = None
 
     def _drain(self) -> asyncio.Task[None] | None:
         """Called as soon as the server is to stop. Until the task is done requests are still answered: /readyz with

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, cast
 
 import pytest
 from loop_clock import on_loop_clock
 
-from mcp_app import Settings, starting
+from mcp_app import Settings, create_app, starting
 from mcp_app.authoring.prompt import Prompts
 from mcp_app.authoring.resource import Resources
 from mcp_app.authoring.tool import Registry
@@ -20,6 +20,7 @@ from mcp_app.manifest import load_manifest
 from mcp_app.starting import RETRY_SECONDS, WAIT_SECONDS, Starting
 from mcp_app.web.asgi.server_state import DRAINING_KEY, MALFORMED_KEY
 from mcp_app.web.messages import Answer, Request
+from mcp_app.web.quart.application import Application
 
 ASKED = Request("GET", "/healthz", headers={"host": "localhost"})
 
@@ -264,3 +265,34 @@ async def test_a_life_that_cannot_start_leaves_nothing(monkeypatch: pytest.Monke
         await Life(one, starting._FromServer()).start()
     assert one.endpoint is None
     assert len(one.registry._watchers._callbacks) == watchers
+
+
+@pytest.mark.parametrize("lane", [True, False])
+@pytest.mark.parametrize("when", ["start", "stop"])
+async def test_an_owner_whose_start_or_stop_fails_leaves_nothing(when: str, lane: bool) -> None:
+    """Of what has started before it: no thread, no watcher of the tools, no subscription to the server's stop."""
+    app = cast(Application, create_app(tools=[], lane=lane))
+    subscribed: list[object] = []
+
+    def on_draining(callback: object) -> Callable[[], None]:
+        subscribed.append(callback)
+        return lambda: subscribed.remove(callback)
+
+    @app.while_serving
+    async def fails() -> AsyncIterator[None]:  # type: ignore[misc]
+        if when == "start":
+            raise OSError("no disk")
+        yield
+        raise OSError("no disk")
+
+    app.on_draining = on_draining
+    one: Server = app.extensions["mcp_app"]
+    watchers = len(one.registry._watchers._callbacks)
+    with pytest.raises(OSError, match="no disk"):
+        await app.startup()
+        assert subscribed
+        await app.shutdown()
+    assert one.started.runs.draining
+    assert one.started.runs.watch._stop is None
+    assert len(one.registry._watchers._callbacks) == watchers
+    assert subscribed == []
