@@ -62,6 +62,7 @@ class _Attempt:
         self._to_end = asyncio.Event()
         # In a context of its own: it outlives the request that came first, and must not keep what belongs to that.
         self._keeper = self._loop.create_task(self._keep(), name="mcp_app", context=Context())
+        self._keeper.add_done_callback(self._kept)
 
     @property
     def ended(self) -> bool:
@@ -97,9 +98,7 @@ class _Attempt:
     async def _keep(self) -> None:
         try:
             await self._life.start()
-        except asyncio.CancelledError as error:
-            self._fail(error)
-            self._on_end(self)
+        except asyncio.CancelledError:
             raise
         except BaseException as error:  # even SystemExit of an author's maker, which would end the host's loop
             self._fail(error)
@@ -115,9 +114,15 @@ class _Attempt:
             await self._to_end.wait()
         except asyncio.CancelledError:
             await self._life.stop()
-            self._on_end(self)  # whoever goes on with this loop all the same is served anew
             raise
         await self._life.stop()
+
+    def _kept(self, keeper: asyncio.Task[None]) -> None:
+        """Called at the end of the task, also of one that was cancelled before its first turn."""
+        if keeper.cancelled():
+            if not self._settled.is_set():
+                self._fail(asyncio.CancelledError())
+            self._on_end(self)  # whoever goes on with this loop all the same is served anew
 
     def _fail(self, error: BaseException) -> None:
         self.failure, self.failed_at, self.error_id = error, self._loop.time(), secrets.token_hex(8)

@@ -196,6 +196,19 @@ async def test_a_host_that_gives_its_start_up_leaves_nothing(script: Script) -> 
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
 
 
+@on_loop_clock
+async def test_a_start_that_is_ended_before_its_first_turn_keeps_nobody_waiting(script: Script) -> None:
+    here = Starting(server())
+    beginning = asyncio.create_task(here.startup())
+    await asyncio.sleep(0)
+    await here.shutdown()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(beginning, 5)
+    assert script.started == 0
+    assert (await here.answer(ASKED)).status == 200
+    await here.shutdown()
+
+
 def test_it_ends_with_the_loops_tasks_and_starts_anew_on_the_next_loop(script: Script) -> None:
     here = Starting(server())
     for turn in (1, 2):
