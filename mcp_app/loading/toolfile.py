@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import itertools
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -23,12 +25,14 @@ class ToolFileError(Exception):
 def import_named(name: str) -> ModuleType:
     """Import a file by its path, or a module by its dotted name; only once. Raises `ToolFileError`, with file and line
     if it raises."""
-    if name not in _imported:
-        _imported[name] = _import_file(Path(name)) if is_file(name) else _import_module(name)
-    return _imported[name]
+    key = str(Path(name).absolute()) if is_file(name) else name
+    if key not in _imported:
+        _imported[key] = _import_file(Path(name)) if is_file(name) else _import_module(name)
+    return _imported[key]
 
 
 _imported: dict[str, ModuleType] = {}
+"""By path, whatever the working directory was, or by dotted name."""
 
 
 def split(name: str) -> tuple[str, str]:
@@ -63,12 +67,9 @@ def _import_file(path: Path) -> ModuleType:
         raise ToolFileError(f"{path}: a directory: name a file of tools in it, such as {path / 'tools.py'}")
     if not path.is_file():
         raise ToolFileError(f"{path}: no such file")
-    # The file's stem, so that modules beside it can import it, unless another module of that name is already imported.
-    name = path.stem
+    name = next(each for each in _names(path.stem) if each not in sys.modules or _is_of(sys.modules[each], path))
     if name in sys.modules:
-        if _is_of(sys.modules[name], path):
-            return sys.modules[name]  # imported by the application that is to have these tools
-        name = f"mcp_app_tools_{name}"
+        return sys.modules[name]  # imported by the application that is to have these tools
     spec = importlib.util.spec_from_file_location(name, path.resolve())
     if spec is None or spec.loader is None:
         raise ToolFileError(f"{path}: not a Python file")
@@ -77,9 +78,21 @@ def _import_file(path: Path) -> ModuleType:
     _first_in_path(path.resolve().parent)
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        sys.modules.pop(name, None)  # as Python's own import does: what is there counts as imported
+        if not isinstance(error, Exception | SystemExit):
+            raise
         raise ToolFileError(_explained(str(path), path.resolve(), error)) from error
     return module
+
+
+def _names(stem: str) -> Iterator[str]:
+    """The names that a file's module may have: its stem, so that modules beside it can import it, unless other modules
+    have that."""
+    yield stem
+    yield f"mcp_app_tools_{stem}"
+    for number in itertools.count(2):
+        yield f"mcp_app_tools_{stem}_{number}"
 
 
 def _import_module(name: str) -> ModuleType:

@@ -10,7 +10,7 @@ import pytest
 
 from mcp_app.loading import toolfile
 from mcp_app.loading.definitions import application, instructions, load
-from mcp_app.loading.toolfile import ToolFileError, source_of
+from mcp_app.loading.toolfile import ToolFileError, import_named, source_of
 from mcp_app.protocol.errors import ToolDefinitionError
 
 TOOLS = '''
@@ -93,6 +93,36 @@ def test_a_name_that_is_taken_does_not_hide_the_file(tmp_path: Path) -> None:
 )
 def test_what_does_not_import_is_explained_in_one_line(tmp_path: Path, text: str, expected: str) -> None:
     assert expected in refusal(written(tmp_path, text))
+
+
+def test_a_file_that_does_not_import_is_imported_again(tmp_path: Path) -> None:
+    """What it had defined before it failed is nothing to serve."""
+    name = written(tmp_path, f"{TOOLS}\nraise OSError('no disk')\n")
+    for _ in range(2):
+        with pytest.raises(ToolFileError, match="no disk"):
+            load(name)
+    written(tmp_path, TOOLS)
+    assert load(name).tools
+
+
+def test_a_relative_path_is_that_of_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for each in ("one", "two"):
+        (tmp_path / each).mkdir()
+        written(tmp_path / each, f"from mcp_app import tool\n@tool\ndef {each}() -> int:\n    return 1\n")
+    for each in ("one", "two", "one"):
+        monkeypatch.chdir(tmp_path / each)
+        assert [tool.name for tool in load("my_tools.py").tools] == [each]
+
+
+def test_files_of_one_name_are_as_many_modules(tmp_path: Path) -> None:
+    """Where pydantic, pickle and the processes of tools look them up."""
+    for each in ("one", "two", "three", "four"):
+        (tmp_path / each).mkdir()
+        name = written(tmp_path / each, "")
+        assert import_named(name) is import_named(str(tmp_path / "." / each / ".." / each / "my_tools.py"))
+    modules = [import_named(str(tmp_path / each / "my_tools.py")) for each in ("one", "two", "three", "four")]
+    assert [sys.modules[module.__name__] for module in modules] == modules
+    assert len({module.__name__ for module in modules}) == 4
 
 
 def test_an_error_in_a_neighbour_names_the_line_that_imports_it(tmp_path: Path) -> None:
