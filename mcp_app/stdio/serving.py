@@ -95,9 +95,11 @@ async def _talk(
         _settle(end, "the client does not read any more")
 
     output = OutputThread(descriptors.outgoing, fail)
+    incoming = InputThread(descriptors.incoming, force)
     connection = await StdioConnection.open(speaker, output.send)
-    reading = asyncio.create_task(_read(connection, InputThread(descriptors.incoming, force), output))
+    reading = asyncio.create_task(_read(connection, incoming, output))
     reading.add_done_callback(lambda _: _settle(end, "end of input"))
+    watching = asyncio.create_task(_watch_unread(incoming, output, end))
     try:
         reason = await end
         force()
@@ -106,7 +108,7 @@ async def _talk(
         log.info("ending, %s", reason)
         await drain()
     finally:
-        await cancelling.end({reading})
+        await cancelling.end({reading, watching})
         await connection.close(FLUSH_SECONDS)
         await output.flush(FLUSH_SECONDS)
     if not reading.cancelled():
@@ -125,6 +127,13 @@ async def _read(connection: StdioConnection, incoming: InputThread, output: Outp
             await asyncio.sleep(0)  # so that a burst of small requests is answered one by one, not held in memory
     for line in lines.end():
         await connection.receive(line)
+
+
+async def _watch_unread(incoming: InputThread, output: OutputThread, end: asyncio.Future[str]) -> None:
+    """A client that has closed its end and reads nothing either waits for no answer: what it wrote last is not read."""
+    await incoming.ended.wait()
+    await output.stalled(LAST_ANSWERS_SECONDS)
+    _settle(end, "end of input")
 
 
 async def _watch_parent(parent: int, end: asyncio.Future[str]) -> None:

@@ -21,7 +21,13 @@ READ_BYTES = 64 * 1024
 MAX_UNWRITTEN = 256 * 1024
 """Bytes that wait for a client that does not read, before whoever sends waits: four pipes full."""
 
+_WRITE_BYTES = 16 * 1024
+"""At once. A write returns when all of it is taken: by this is seen whether somebody reads."""
+
 _LOOK_SECONDS = 0.1
+
+_END_SECONDS = 1.0
+"""Between two looks whether there is an end behind input that nobody takes."""
 
 
 class InputThread:
@@ -32,6 +38,8 @@ class InputThread:
         self._descriptor = descriptor
         self._at_end = at_end
         self._loop = asyncio.get_running_loop()
+        self.ended = asyncio.Event()
+        """Set when nothing will be written any more, even if there is still something to read."""
         self._pieces: asyncio.Queue[bytes] = asyncio.Queue()
         self._wanted = threading.Semaphore(1)
         _start(self._work, "stdin")
@@ -45,12 +53,13 @@ class InputThread:
     def _work(self) -> None:
         piece = b"?"
         while piece:
-            self._wanted.acquire()
+            while not self._wanted.acquire(timeout=_END_SECONDS):
+                if _is_hung_up(self._descriptor) and not _call(self._loop, self.ended.set):
+                    return
             piece = _read(self._descriptor)
-            try:
-                self._loop.call_soon_threadsafe(self._pieces.put_nowait, piece)
-            except RuntimeError:
-                return  # the loop is closed: the process is exiting
+            if not _call(self._loop, self._pieces.put_nowait, piece):
+                return
+        _call(self._loop, self.ended.set)
         self._at_end()
 
 
@@ -92,6 +101,13 @@ class OutputThread:
             return False
         return not self._failed
 
+    async def stalled(self, seconds: float) -> None:
+        """Wait until there has been no room, and nothing written, for `seconds`."""
+        before = -1
+        while self._failed or self._sent - self._written < MAX_UNWRITTEN or self._written != before:
+            before = self._written
+            await asyncio.sleep(seconds)
+
     async def _wait_until_unwritten(self, fewer: int) -> None:
         """Wait until fewer bytes than that are unwritten."""
         while not self._failed and self._sent - self._written >= fewer:
@@ -109,14 +125,14 @@ class OutputThread:
             try:
                 self._write(b"".join(lines))
             except OSError as error:
-                self._call(self._fail, error)
+                _call(self._loop, self._fail, error)
                 return
 
     def _write(self, data: bytes) -> None:
         rest = memoryview(data)
         while rest:
             try:
-                count = os.write(self._descriptor, rest)
+                count = os.write(self._descriptor, rest[:_WRITE_BYTES])
             except BlockingIOError:  # somebody who shares the descriptor has made it non-blocking
                 select.select([], [self._descriptor], [], _LOOK_SECONDS)
                 continue
@@ -124,13 +140,7 @@ class OutputThread:
             self._written += count
             if self._waiting:
                 self._waiting = False
-                self._call(self._room.set)
-
-    def _call(self, function: Callable[..., object], *arguments: object) -> None:
-        try:
-            self._loop.call_soon_threadsafe(function, *arguments)
-        except RuntimeError:
-            pass  # the loop is closed: the process is exiting
+                _call(self._loop, self._room.set)
 
     def _fail(self, error: OSError) -> None:
         self._failed = True
@@ -142,6 +152,23 @@ def _start(work: Callable[[], None], name: str) -> None:
     # A daemon: a client that neither writes nor reads must not keep the process.
     with stops_for_main_thread_only():
         threading.Thread(target=work, name=name, daemon=True).start()
+
+
+def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *arguments: object) -> bool:
+    """Call it on the loop, soon. False if that is closed: the process is exiting."""
+    try:
+        loop.call_soon_threadsafe(function, *arguments)
+    except RuntimeError:
+        return False
+    return True
+
+
+def _is_hung_up(descriptor: int) -> bool:
+    """Whether all who could write have closed their end: of a pipe or terminal, or, where the system tells, a socket."""
+    closed = select.POLLHUP | getattr(select, "POLLRDHUP", 0)
+    poll = select.poll()
+    poll.register(descriptor, closed)
+    return any(events & closed for _, events in poll.poll(0))
 
 
 def _read(descriptor: int) -> bytes:

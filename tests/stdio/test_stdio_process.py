@@ -288,6 +288,22 @@ def test_a_client_that_does_not_read_costs_a_bounded_memory(tmp_path: Path) -> N
         assert here.ended() == 0
 
 
+@pytest.mark.parametrize("unread", [1, 90_000], ids=["a message", "more than is read ahead"])
+def test_a_client_that_does_not_read_and_ends_its_input_is_noticed(unread: int, tmp_path: Path) -> None:
+    """Though what it wrote last is not read, as nothing is of a client that has too much to read."""
+    path = tmp_path / "sent"
+    with stdio_process(tmp_path, SERVED, read=False) as here:
+        here.say(initialize(), call("floods", {"path": str(path)}, id=1, token="t"))
+        until(path.exists)
+        before = ""
+        while before != (before := path.read_text()):
+            time.sleep(0.5)
+        here.say(*[request("ping", id=2)] * (unread // 50 + 1))
+        here.close()
+        assert here.ended() == 0
+    assert "floods shutdown" in here.log.read_text()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_hundred_megabytes_without_a_line_break_cost_none(tmp_path: Path) -> None:
     def peak() -> int:

@@ -146,6 +146,30 @@ async def test_input_is_read_to_its_end_which_is_heard_by_the_thread_as_well(pip
     assert await in_thread(partial(ended.wait, SECONDS))
 
 
+async def test_the_end_is_heard_behind_input_that_nobody_takes_and_which_is_still_there(pipe: Ends) -> None:
+    incoming = InputThread(pipe.reading, lambda: None)
+    size = READ_BYTES + PIPE // 2
+    assert await in_thread(partial(os.write, pipe.writing, b"x" * size)) == size
+    await asyncio.sleep(0.1)
+    assert not incoming.ended.is_set()
+    pipe.close(pipe.writing)
+    await asyncio.wait_for(incoming.ended.wait(), SECONDS)
+    while piece := await asyncio.wait_for(incoming.read(), SECONDS):
+        size -= len(piece)
+    assert size == 0
+
+
+async def test_who_reads_slowly_is_not_taken_for_one_who_does_not(pipe: Ends) -> None:
+    output = OutputThread(pipe.writing, unexpected)
+    await output.send(b"x" * (2 * MAX_UNWRITTEN))
+    stalled = asyncio.create_task(output.stalled(0.5))
+    for _ in range(10):
+        await in_thread(partial(read_all, pipe.reading, 8 * 1024))
+        await asyncio.sleep(0.1)
+    assert not stalled.done()
+    await asyncio.wait_for(stalled, SECONDS)
+
+
 async def test_input_that_nobody_takes_is_not_read(pipe: Ends) -> None:
     incoming = InputThread(pipe.reading, lambda: None)
     os.set_blocking(pipe.writing, False)
