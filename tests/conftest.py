@@ -14,15 +14,19 @@ import faulthandler
 import gc
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import hypothesis
 import pytest
 from programs import NEEDED, Needed, missing, path_of
+
+from mcp_app.loading import toolfile
 
 # A time is no verdict: an example that takes long on a busy machine is no failure (bench/ measures).
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -195,15 +199,17 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture(autouse=True)
-def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
+def nothing_left(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Set up before a test's own fixtures, and so torn down after them: what lives on then is a leak."""
     if request.node.get_closest_marker("leaves"):
         yield
         return
     if request.node.get_closest_marker("asyncio"):
         request.getfixturevalue("no_task_left")
-    before = set(threading.enumerate())
+    before, modules, folder = set(threading.enumerate()), set(sys.modules), tmp_path_factory.getbasetemp()
     yield
+    if imported := _of_folder(folder, set(sys.modules) - modules):
+        pytest.fail(f"modules left behind: {', '.join(imported)}: use the fixture imports_as_before")
     # Daemon threads are exempt: they are made to be abandoned, by us (sync tools) and by libraries.
     until = time.monotonic() + SETTLE
     while left := [each for each in threading.enumerate() if each not in before and not each.daemon]:
@@ -225,3 +231,29 @@ async def ended_tasks() -> AsyncIterator[None]:
 
 
 no_task_left = pytest.fixture(ended_tasks, name="no_task_left")
+
+
+@pytest.fixture
+def imports_as_before(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """For a test that has files of its own imported: they are forgotten, so that another can have some of these names.
+    Modules of other files stay: to import them twice would make two of each class."""
+    path, before = list(sys.path), set(sys.modules)
+    toolfile._imported.clear()
+    yield
+    toolfile._imported.clear()
+    sys.path[:] = path
+    for name in _of_folder(tmp_path_factory.getbasetemp(), set(sys.modules) - before):
+        del sys.modules[name]
+
+
+def _of_folder(folder: Path, names: set[str]) -> list[str]:
+    """Those of the imported modules whose files are somewhere in the folder."""
+    return sorted(name for name in names if any(Path(each).is_relative_to(folder) for each in _places(name)))
+
+
+def _places(name: str) -> Iterator[str]:
+    """The file of an imported module, or the folders of a package that has none."""
+    module = sys.modules[name]
+    if file := getattr(module, "__file__", None):
+        yield str(file)
+    yield from map(str, getattr(module, "__path__", None) or ())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,15 +29,7 @@ also_zebra = zebra
 '''
 
 
-@pytest.fixture(autouse=True)
-def _imports_as_before() -> Iterator[None]:
-    path, modules = list(sys.path), set(sys.modules)
-    toolfile._imported.clear()
-    yield
-    toolfile._imported.clear()
-    sys.path[:] = path
-    for name in set(sys.modules) - modules:
-        del sys.modules[name]
+pytestmark = pytest.mark.usefixtures("imports_as_before")
 
 
 def written(folder: Path, text: str, name: str = "my_tools.py") -> str:

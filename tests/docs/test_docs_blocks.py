@@ -14,7 +14,6 @@ import pytest
 from doc_page import PAGES, Block, blocks
 from hypercorn.config import Config
 
-from mcp_app.loading import toolfile
 from mcp_app.server import forced_exit, vocabulary
 
 
@@ -26,6 +25,7 @@ PYTHON = [block for block in of("python") if block.page.name not in {"how-to-cal
 """Those are clients, and run against a server by tests of their own: clients.md's by `make clients`."""
 
 
+@pytest.mark.usefixtures("imports_as_before")
 @pytest.mark.parametrize("block", PYTHON, ids=lambda block: block.place)
 def test_python_runs(block: Block, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """In a directory with the files that the page has shown before."""
@@ -34,9 +34,6 @@ def test_python_runs(block: Block, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
             (tmp_path / each.file_name).write_text(each.text, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    for name in ("main", "tools"):  # those of another page
-        monkeypatch.delitem(sys.modules, name, raising=False)
-    toolfile._imported.clear()
     serves = '__name__ == "__main__"' in block.text  # until it is stopped: the commands of the page start it
     # A tool for a process has to be in a file.
     placed = block.file_name if "placement=" in block.text else None

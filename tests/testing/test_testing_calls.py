@@ -315,6 +315,7 @@ async def test_what_can_be_given_to_client() -> None:
         assert await c.run(two) == 2
 
 
+@pytest.mark.usefixtures("imports_as_before")
 @each_era
 async def test_what_is_around_tools_is_around_those_that_are_tested(era: Era, tmp_path: Path) -> None:
     seen: list[tuple[str, str, str | None]] = []

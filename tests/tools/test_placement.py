@@ -231,6 +231,7 @@ def test_two_of_one_name_are_not_the_same(monkeypatch: pytest.MonkeyPatch) -> No
         check_findable([second])
 
 
+@pytest.mark.usefixtures("imports_as_before")
 def test_a_file_that_is_served(tmp_path: Path) -> None:
     file = tmp_path / "served_file.py"
     file.write_text("from mcp_app import tool\n@tool(placement='process')\ndef crunch(n: int) -> int: return n\n")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,6 @@ from mcp_app import (
     resource,
     tool,
 )
-from mcp_app.loading import toolfile
 from mcp_app.loading.toolfile import ToolFileError
 from mcp_app.mounting import MountedApp
 
@@ -65,18 +63,9 @@ def read() -> str:
 
 
 @pytest.fixture(autouse=True)
-def _imports_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def in_a_folder_of_tools(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, imports_as_before: None) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tools.py").write_text(TOOLS)
-    path, modules = list(sys.path), set(sys.modules)
-    toolfile._imported.clear()
-    for name in ("tools", "host"):
-        monkeypatch.delitem(sys.modules, name, raising=False)  # of another test
-    yield
-    toolfile._imported.clear()
-    sys.path[:] = path
-    for name in set(sys.modules) - modules:
-        del sys.modules[name]
 
 
 async def offered(app: MountedApp) -> list[str]:
