@@ -107,14 +107,16 @@ class CallDriver:
         await self._left()
 
     async def disconnect(self) -> None:
-        """Cut the connection, and wait likewise."""
+        """Cut the connection, once there is one, and wait likewise."""
+        await self.until(lambda: self._response is not None or self._stream is not None or self.ended, "a connection")
         self.cut = True
         self._again = asyncio.get_running_loop().create_future()
         await self._left()
 
     def reconnect(self) -> None:
         """Go on after `disconnect`. Raises RunCut where the conversation has no way."""
-        if self._again is None or self.conversation is None or (request := self.conversation.proceed()) is None:
+        request = None if self.ended or self.conversation is None else self.conversation.proceed()
+        if self._again is None or request is None:
             raise RunCut(f"{self._name} cannot be come back to: {_COME_BACK}")
         self.cut = False
         self._again.set_result(request)
@@ -164,6 +166,7 @@ class CallDriver:
         self._stream = stream
         stream.join(conversation, take)
         await self.send(conversation.begin())
+        self._notify()
         await self._until(lambda: conversation.over or stream.ended or self.failure is not None)
         if self.failure is not None:
             raise self.failure
@@ -172,6 +175,7 @@ class CallDriver:
         """Send a request, and read its response to its end or to the call's."""
         connection = self._connection
         self._response = response = connection.send(request, self.options, self._call, on_demand=self._on_demand)
+        self._notify()
         status = await response.head()
         if status is None:
             return  # left before

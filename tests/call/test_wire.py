@@ -215,6 +215,9 @@ def test_a_post_is_lost_when_it_is_cut_and_the_others_go_on() -> None:
         f"/prefix/runs/{RUN}/events?heartbeat_seconds=1",
         None,
     )
+    again = get.proceed()
+    assert again is not None
+    assert (again, "Last-Event-ID" in again.headers) == (get.begin(), False)
     for conversation in (post, get, detached):
         given_to(conversation, started)
     assert post.proceed() is None

@@ -188,6 +188,31 @@ async def test_a_plain_run_is_come_back_to(by: str) -> None:
         assert list(run.events)[: len(seen)] == seen
 
 
+async def test_what_is_cut_at_once_is_cut() -> None:
+    async with client(TOOLS) as c:
+        run = c.run("wait")
+        await run.disconnect()
+        await c.idle()
+        assert (ENDED, list(run.events)) == (["left"], [])
+        again = c.with_options(by="get").run("wait")
+        await again.disconnect()
+        await c.clock.advance(5)
+        assert list(again.events) == []
+        await again.reconnect()
+        await c.clock.advance(40)
+        assert await again == "waited"
+
+
+async def test_who_has_left_does_not_come_back() -> None:
+    async with client(TOOLS, by="get") as c:
+        run = c.run("wait")
+        await run.until("progress")
+        await run.disconnect()
+        await run.leave()
+        with pytest.raises(RunCut):
+            await run.reconnect()
+
+
 async def test_who_lingers_too_long_has_left() -> None:
     async with client(TOOLS, by="get", settings=Settings(linger_seconds=30)) as c:
         run = c.run("wait", seconds=100)

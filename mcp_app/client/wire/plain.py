@@ -213,7 +213,7 @@ class PlainConversation:
     def proceed(self) -> Outgoing | None:
         if self.over or self._nothing_follows:
             return None
-        if self._by == "get" and self.last_event_id:
+        if self._by == "get":  # by its key the run is found, also before its first event
             return event_source_request(self._route, self._call, self._key, self.last_event_id)
         if self._by == "detached" and self.run is not None:
             return follow_request(self._route, self.run, self.last_event_id, self._call.heartbeat_seconds)
