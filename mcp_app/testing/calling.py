@@ -102,7 +102,10 @@ class Client:
         return await patiently(waiting, self.options.patience, describe)
 
     async def stop(self) -> None:
-        """Stop the application now, as a server does that is told to: calls end with `Shutdown`, and none begins."""
+        """Stop the application now, as a server does that is told to: calls end with `Shutdown`, and none begins.
+
+        A clock that stands still goes on: who does not end is waited for in real time.
+        """
         await self._connection.stop()
 
     # --- calls -------------------------------------------------------------------------------------------------------

@@ -76,17 +76,21 @@ class ServerConnection:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self.clock.start()  # the end has time-outs, too
+        self.clock.start()  # leaving has time-outs, too
         try:
             await asyncio.gather(*(leave() for leave in self._leaving.values()))
             await asyncio.gather(*(stream.leave() for stream in self._streams.values()))
-            await self.stop()
-            await settle()
         finally:
-            self.log.__exit__()
+            try:
+                await self.stop()
+                await settle()
+            finally:
+                self.log.__exit__()
 
     async def stop(self) -> None:
-        """Stop the application, once: every stream gets its last event."""
+        """Stop the application, once: every stream gets its last event. Time goes on by itself from now on, as a stop has
+        time-outs."""
+        self.clock.start()
         if not self._stopped:
             self._stopped = True
             await self.app.shutdown()

@@ -27,7 +27,6 @@ class CapturedLog(logging.Handler):
         super().__init__()
         self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
         self._lines: list[_LogLine] = []
-        self._level_before = logging.NOTSET
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -40,13 +39,35 @@ class CapturedLog(logging.Handler):
         return "\n".join(line.text for line in self._lines if call is None or line.call is call)
 
     def __enter__(self) -> CapturedLog:
-        logger = logging.getLogger(_SERVER)
-        self._level_before = logger.level
-        if logger.getEffectiveLevel() > logging.INFO:
-            logger.setLevel(logging.INFO)
+        _LEVEL.lower()
         logging.getLogger().addHandler(self)
         return self
 
     def __exit__(self, *_: object) -> None:
         logging.getLogger().removeHandler(self)
-        logging.getLogger(_SERVER).setLevel(self._level_before)
+        _LEVEL.restore()
+
+
+class _ServerLevel:
+    """The level of the server's logger: INFO, if it is not lower, from the first log that is entered until the last one
+    is left, in any order."""
+
+    def __init__(self) -> None:
+        self._entered = 0
+        self._before = logging.NOTSET
+
+    def lower(self) -> None:
+        logger = logging.getLogger(_SERVER)
+        if not self._entered:
+            self._before = logger.level
+        self._entered += 1
+        if logger.getEffectiveLevel() > logging.INFO:
+            logger.setLevel(logging.INFO)
+
+    def restore(self) -> None:
+        self._entered -= 1
+        if not self._entered:
+            logging.getLogger(_SERVER).setLevel(self._before)
+
+
+_LEVEL = _ServerLevel()

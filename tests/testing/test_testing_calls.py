@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
+import logging
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 import tested_tools
@@ -13,10 +16,12 @@ from tested_tools import OutOfStock
 
 from mcp_app import (
     Call,
+    Context,
     MissingCapability,
     Proceed,
     Registry,
     Settings,
+    Shared,
     ToolError,
     around,
     create_app,
@@ -172,6 +177,45 @@ async def test_what_a_thread_logs_belongs_to_its_call() -> None:
         assert (await one, await other) == ("one", "other")
         assert "WARNING author: in a thread: one" in one.log
         assert "other" not in one.log
+
+
+@pytest.mark.parametrize("first", [0, 1])
+async def test_clients_that_end_in_any_order_leave_the_servers_level_as_it_was(first: int) -> None:
+    logger = logging.getLogger("mcp_app")
+    before = logger.level
+    opened = [contextlib.AsyncExitStack() for _ in range(2)]
+    clients = [await each.enter_async_context(client(TOOLS)) for each in opened]
+    await opened[first].aclose()
+    run = clients[1 - first].run("add", a=1, b=2)
+    assert await run == 3
+    assert "add complete" in run.log
+    await opened[1 - first].aclose()
+    assert logger.level == before
+
+
+async def test_the_application_is_stopped_also_where_leaving_it_fails() -> None:
+    closed: list[str] = []
+
+    async def pool() -> AsyncIterator[str]:
+        yield "pool"
+        closed.append("pool")
+
+    @tool
+    async def waits(ctx: Context, pool: Annotated[str, Shared(pool)]) -> None:
+        await ctx.progress(1)
+        await asyncio.sleep(1000)
+
+    async def never_done(scope: Any, receive: Any, send: Any) -> None:
+        await without(scope, receive, send)
+        await released.wait()
+
+    app, released = create_app(tools=[waits]), asyncio.Event()
+    without, app.asgi_app = app.asgi_app, never_done  # type: ignore[method-assign]
+    with pytest.raises(NothingCame, match="the server to be done with the request"):
+        async with client(app, patience=0.1) as c:
+            await c.run(waits).until("progress")
+    assert closed == ["pool"]
+    released.set()
 
 
 async def test_refusals_are_errors_of_their_own_classes() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import pytest
 import tested_tools
 from tested_tools import COUNTED, ENDED
 
-from mcp_app import Settings, errors
+from mcp_app import Context, Settings, errors, tool
 from mcp_app.protocol.policy import WINDOW_ENTRIES
 from mcp_app.testing import ERAS, Era, NoClock, NotSpoken, RunCut, TaskEvent, client
 
@@ -265,6 +266,31 @@ async def test_stopping() -> None:
         with pytest.raises(errors.Draining):
             await c.run("add", a=1, b=2)
         assert ENDED == ["shutdown"]
+
+
+async def test_stopping_while_the_clock_stands_still() -> None:
+    """What does not end is waited for, so that the time has to go on."""
+    released = asyncio.Event()
+
+    @tool
+    async def holds(ctx: Context) -> None:
+        await ctx.progress(1)
+        while not released.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await released.wait()
+
+    async with client(holds) as c:
+        run = c.run(holds)
+        await run.until("progress")
+        c.clock.stop()
+        stopping = asyncio.create_task(c.stop())
+        await asyncio.sleep(0)
+        assert not c.clock.stopped
+        await c.clock.advance(20)
+        assert stopping.done()
+        released.set()
+        with pytest.raises(errors.Shutdown):
+            await run
 
 
 # --- tasks -----------------------------------------------------------------------------------------------------------
