@@ -294,6 +294,18 @@ def test_the_class_of_an_author_is_no_other_than_his() -> None:
     assert type(raised.from_object({"code": "of_two", "message": "m"})) not in (One, Other)
 
 
+def test_a_class_that_is_defined_again_is_the_newest() -> None:
+    def defined() -> type[ToolError]:
+        class Again(ToolError):
+            code = "defined_again"
+
+        return Again
+
+    first, second = defined(), defined()
+    assert first is not second
+    assert type(raised.from_object({"code": "defined_again", "message": "m"})) is second
+
+
 def test_an_error_of_json_rpc_without_an_error_object_is_one_of_json_rpc() -> None:
     found = raised.from_response({"code": -32601, "message": "There is no such method."})
     assert isinstance(found, RpcError)

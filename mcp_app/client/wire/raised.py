@@ -73,9 +73,10 @@ def _ours() -> Mapping[str, type[McpAppError]]:
 
 
 def _authors(code: str) -> type[McpAppError] | None:
-    """The class of an author's in this process that has the code; None if several have."""
-    found = {kind for kind in _below(ToolError) if vars(kind).get("code") == code}
-    return found.pop() if len(found) == 1 else None
+    """The class of an author's in this process that has the code; None if several have. One that was defined again, as
+    by each run of a test, is the newest of its name: when the others are collected is nobody's to say."""
+    found = {(kind.__module__, kind.__qualname__): kind for kind in _below(ToolError) if vars(kind).get("code") == code}
+    return found.popitem()[1] if len(found) == 1 else None
 
 
 @cache
