@@ -482,5 +482,14 @@ def test_http_sse() -> None:
     assert came(id=2, result={}) == [("second", ["complete"])]
     assert came(id="r", method="roots/list") == [("first", ["ask"])]
     assert came(id=2, result={}) == []
+    batch = [
+        {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 1, "progress": n}}
+        for n in (2, 3)
+    ]
+    given = session.receive(ServerSentEvent(json.dumps(batch)))
+    assert [(each, [e.raw["params"]["progress"] for e in events]) for each, events in given] == [
+        (first, [2]),
+        (first, [3]),
+    ]
     assert (second.over, first.over) == (True, False)
     assert first.proceed() is None

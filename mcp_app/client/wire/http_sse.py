@@ -50,8 +50,11 @@ class HttpSseSession(McpSession):
         if event.event == "endpoint":
             self.address = event.data
             return []
-        found = [each for message in messages_of(event.data) for each in self._concerned(message)]
-        given = [(each, each.event(event)) for each in found]
+        given = [
+            (each, each.receive(message, event.id))
+            for message in messages_of(event.data)
+            for each in self._concerned(message)
+        ]
         self._open = {id_: each for id_, each in self._open.items() if not each.over}
         return given
 

@@ -21,7 +21,7 @@ from mcp_app.client.wire.run_events import RunEvent
 from mcp_app.protocol.event import encode
 from mcp_app.protocol.http.sse import ServerSentEvent
 from mcp_app.protocol.mcp import jsonrpc
-from mcp_app.protocol.mcp.jsonrpc import RpcNotification, RpcRequest
+from mcp_app.protocol.mcp.jsonrpc import RpcMessage, RpcNotification, RpcRequest
 from mcp_app.protocol.mcp.revisions import SESSION_REVISIONS
 
 
@@ -125,18 +125,20 @@ class SessionConversation:
         return self._given(body)
 
     def _given(self, data: str | bytes, id_: str = "") -> list[RunEvent]:
-        events = []
-        for message in messages_of(data):
-            if self.over:
-                break
-            if isinstance(message, RpcNotification):
-                events.append(notification_event(message, id_))
-            elif isinstance(message, RpcRequest):
-                events.append(request_event(message, id_))
-            elif message.id == self.id or message.id is None:
-                self.over = True
-                events.append(response_event(message, self._structured, id_))
-        return events
+        return [each for message in messages_of(data) for each in self.receive(message, id_)]
+
+    def receive(self, message: RpcMessage, id_: str = "") -> list[RunEvent]:
+        """What a message is to this request; `id_` is that of its event."""
+        if self.over:
+            return []
+        if isinstance(message, RpcNotification):
+            return [notification_event(message, id_)]
+        if isinstance(message, RpcRequest):
+            return [request_event(message, id_)]
+        if message.id not in (self.id, None):
+            return []
+        self.over = True
+        return [response_event(message, self._structured, id_)]
 
     def proceed(self) -> Outgoing | None:
         return None if self.over or not self.last_event_id else self.session.rest(self.last_event_id)
