@@ -94,7 +94,7 @@ def application(name: str) -> Any:
     if not attribute:
         return None
     found = _attribute(name)
-    if _is_ours(found):
+    if is_ours(found):
         return found
     if _is_application(attribute, found):
         raise ToolFileError(f"{name}: an application that create_app did not make: serve it with hypercorn")
@@ -204,7 +204,7 @@ def _ignored(name: str) -> list[str]:
 
 
 def _serves(name: str, attribute: str, value: object) -> str:
-    if _is_ours(value):
+    if is_ours(value):
         return f"mcp-app serve {name}:{attribute}"
     return f"hypercorn {name.removesuffix('.py').replace('/', '.')}:{attribute}"
 
@@ -213,14 +213,15 @@ def _applications(name: str) -> list[tuple[str, object]]:
     return [(key, value) for key, value in vars(import_named(name)).items() if _is_application(key, value)]
 
 
-def _is_ours(value: object) -> bool:
+def is_ours(value: object) -> bool:
+    """Whether `create_app` made it."""
     extensions = getattr(value, "extensions", None)
     return isinstance(extensions, Mapping) and "mcp_app" in extensions
 
 
 def _is_application(name: str, value: object) -> bool:
     """Quart's by what create_app leaves in it, another framework's by its name: there is no common class."""
-    if _is_ours(value):
+    if is_ours(value):
         return True
     known = isinstance(value, _OFFERED) or inspect.isclass(value) or inspect.isroutine(value) or inspect.ismodule(value)
     return name in ("app", "application") and callable(value) and not known

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ def application_of(offered: Sequence[Offered], settings: Settings | None) -> Qua
     """The application. Raises ToolFileError for what is not there or offers nothing, ToolDefinitionError, and TypeError
     for what does not go with an application."""
     items = [_found(each) for each in _flat(offered)]
-    apps = [each for each in items if _is_application(each)]
+    apps = [each for each in items if definitions.is_ours(each)]
     if apps and len(items) > 1:
         raise TypeError("an application is tested by itself: give nothing beside it")
     if apps and settings is not None:
@@ -52,11 +52,6 @@ def _found(each: object) -> Any:
     whole = f"{name}:{attribute}" if attribute else name
     found = definitions.application(whole)
     return whole if found is None else found
-
-
-def _is_application(value: object) -> bool:
-    extensions = getattr(value, "extensions", None)
-    return isinstance(extensions, Mapping) and "mcp_app" in extensions
 
 
 def _flat(items: Iterable[object]) -> Iterator[object]:
