@@ -38,6 +38,11 @@ class Closings:
         self._tasks: set[asyncio.Task[None]] = set()
         self._bounds: Deadlines[_Bound] = Deadlines(_Bound.expire)
 
+    @property
+    def begun(self) -> int:
+        """Those that have not ended yet."""
+        return len(self._tasks)
+
     def begin(self, task: asyncio.Task[None]) -> None:
         """The task will close what it takes."""
         self._tasks.add(task)

@@ -98,6 +98,11 @@ class Runs:
         return len(self._working)
 
     @property
+    def cleaning(self) -> int:
+        """What is still done for runs that have ended: functions that clean up, and values that are being closed."""
+        return len(self._closing) + self.dependencies.closings.begun
+
+    @property
     def kept_bytes(self) -> int:
         """What is kept of finished runs, in bytes."""
         return self._finished_bytes

@@ -96,7 +96,7 @@ class Client:
             while self._connection.working:  # the server has no event for it
                 await (settle() if self.clock.stopped else asyncio.sleep(0.001))
 
-        await self._patiently(none_works(), lambda: f"{self._connection.working} runs work on; {self.log}")
+        await self._patiently(none_works(), lambda: f"{self._connection.working} runs work on, or clean up; {self.log}")
 
     async def _patiently(self, waiting: Coroutine[Any, Any, T], describe: Callable[[], str]) -> T:
         return await patiently(waiting, self.options.patience, describe)

@@ -54,9 +54,9 @@ class ServerConnection:
 
     @property
     def working(self) -> int:
-        """Runs that are being worked on."""
+        """Runs that are being worked on, and what those that have ended still clean up."""
         endpoint = self._server.endpoint
-        return 0 if endpoint is None else endpoint.runs.working
+        return 0 if endpoint is None else endpoint.runs.working + endpoint.runs.cleaning
 
     def tool(self, name: str) -> Tool | None:
         return cast("Tool | None", self._server.registry.find(name))
@@ -88,7 +88,7 @@ class ServerConnection:
                 self.log.__exit__()
 
     async def stop(self) -> None:
-        """Stop the application, once: every stream gets its last event. Time goes on by itself from now on, as a stop has
+        """Stop the application, once: every stream gets its last event. Time goes on by itself from now on: a stop has
         time-outs."""
         self.clock.start()
         if not self._stopped:

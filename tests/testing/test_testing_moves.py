@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
+from typing import Annotated
 
 import pytest
 import tested_tools
 from tested_tools import COUNTED, ENDED
 
-from mcp_app import Context, Settings, errors, tool
+from mcp_app import Context, Depends, Settings, errors, tool
 from mcp_app.protocol.policy import WINDOW_ENTRIES
 from mcp_app.testing import ERAS, Era, NoClock, NotSpoken, RunCut, TaskEvent, client
 
@@ -266,6 +268,29 @@ async def test_stopping() -> None:
         with pytest.raises(errors.Draining):
             await c.run("add", a=1, b=2)
         assert ENDED == ["shutdown"]
+
+
+async def test_idle_is_when_what_a_call_took_is_closed_too() -> None:
+    closed: list[int] = []
+    released = asyncio.Event()
+
+    async def take() -> AsyncIterator[int]:
+        yield 1
+        await released.wait()
+        closed.append(1)
+
+    @tool
+    async def takes(value: Annotated[int, Depends(take)]) -> int:
+        return value
+
+    async with client(takes) as c:
+        assert await c.run(takes) == 1
+        idle = asyncio.create_task(c.idle())
+        await c.clock.advance(0)
+        assert not idle.done()
+        released.set()
+        await idle
+        assert closed == [1]
 
 
 async def test_stopping_while_the_clock_stands_still() -> None:
