@@ -18,6 +18,7 @@ from mcp_app.protocol.policy import PLAIN_POST, Policy, Retention
 from mcp_app.runs import Reader, Run, Runs
 
 SECONDS = 3000.0  # of the loop's clock, within which anything must have happened
+CLOSE_SECONDS = 20.0  # of any clock, within which what a call took is closed or given up: each has 5, and a few tries
 
 
 class SlowLog(MemoryLog):
@@ -68,11 +69,9 @@ class Stage:
     async def told(self, function: Tool | Callable[..., Any], policy: Policy = PLAIN_POST) -> list[dict[str, Any]]:
         """All that a run of the function says, to its end."""
         run = await self.start(function, policy)
-        reader = run.attach()
-        entries = await read_to_end(reader)
-        reader.close()
+        entries = await read(run)
         await asyncio.wait_for(run.stopped(), SECONDS)
-        return [shown(entry) for entry in entries]
+        return entries
 
     async def __aenter__(self) -> Stage:
         return self
@@ -120,6 +119,21 @@ async def read_to_end(reader: Reader) -> list[Entry]:
         return entries
 
     return await asyncio.wait_for(all_of_it(), SECONDS)
+
+
+async def read(run: Run) -> list[dict[str, Any]]:
+    """All that the run says, to its end."""
+    reader = run.attach()
+    entries = [shown(entry) for entry in await read_to_end(reader)]
+    reader.close()
+    return entries
+
+
+async def end_of(stage: Stage, made: Tool, **arguments: Any) -> dict[str, Any]:
+    """How a call of the tool ends; all that it took is closed by then."""
+    entries = await read(await stage.start(made, arguments=arguments))
+    await asyncio.wait_for(stage.runs.dependencies.closings.ended(), CLOSE_SECONDS)
+    return entries[-1]
 
 
 def shown(entry: Entry) -> dict[str, Any]:

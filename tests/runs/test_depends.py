@@ -13,9 +13,9 @@ import anyio
 import pytest
 from loop_clock import on_loop_clock
 from pydantic import AfterValidator
-from runs_stage import Stage, circles, error_of, now, read_to_end, settle, shown
+from runs_stage import Stage, circles, end_of, error_of, now, read, settle
 
-from mcp_app import Context, Depends, Result, Shared, Tool, ToolError, tool
+from mcp_app import Context, Depends, Result, Shared, ToolError, tool
 from mcp_app.protocol.errors import Cancelled, Shutdown
 from mcp_app.protocol.policy import PLAIN_DETACHED, PLAIN_POST
 from mcp_app.runs import Run
@@ -41,21 +41,6 @@ class Book:
 
         make.__qualname__ = f"make_{name}"
         return make
-
-
-async def end_of(stage: Stage, made: Tool, **arguments: Any) -> dict[str, Any]:
-    """How a call of the tool ends; all that it took is closed by then."""
-    run = await stage.start(made, arguments=arguments)
-    entries = await read(run)
-    await stage.runs.dependencies.closings.ended()
-    return entries[-1]
-
-
-async def read(run: Run) -> list[dict[str, Any]]:
-    reader = run.attach()
-    entries = [shown(entry) for entry in await read_to_end(reader)]
-    reader.close()
-    return entries
 
 
 # --- a call ----------------------------------------------------------------------------------------------------------

@@ -10,27 +10,13 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Annotated, Any
 
 import pytest
-from runs_stage import Stage, error_of, read_to_end, shown
+from runs_stage import Stage, end_of, error_of, read
 
-from mcp_app import Context, Depends, Result, Tool, tool
+from mcp_app import Context, Depends, Result, tool
 from mcp_app.protocol.errors import Cancelled
 from mcp_app.protocol.policy import PLAIN_DETACHED
-from mcp_app.runs import Run
 
 BOUND = 20.0
-
-
-async def read(run: Run) -> list[dict[str, Any]]:
-    reader = run.attach()
-    entries = [shown(entry) for entry in await read_to_end(reader)]
-    reader.close()
-    return entries
-
-
-async def end_of(stage: Stage, made: Tool, **arguments: Any) -> dict[str, Any]:
-    entries = await read(await stage.start(made, arguments=arguments))
-    await asyncio.wait_for(stage.runs.dependencies.closings.ended(), BOUND)
-    return entries[-1]
 
 
 class Threads:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import pytest
 from loop_clock import on_loop_clock
-from runs_stage import Stage, error_of, now, read_to_end, shown
+from runs_stage import Stage, end_of, error_of, now
 
 from mcp_app import Depends, Shared, Tool, override, tool
 from mcp_app.protocol.errors import Cancelled
@@ -38,14 +38,6 @@ class Book:
 
         make.__qualname__ = f"make_{name}"
         return make
-
-
-async def end_of(stage: Stage, made: Tool, **arguments: Any) -> dict[str, Any]:
-    run = await stage.start(made, arguments=arguments)
-    reader = run.attach()
-    entries = [shown(entry) for entry in await read_to_end(reader)]
-    reader.close()
-    return entries[-1]
 
 
 async def start(stage: Stage, *tools: Tool) -> None:
