@@ -6,6 +6,7 @@ import asyncio
 from typing import Annotated, Any
 
 import pytest
+from loop_clock import on_loop_clock
 from mcp_types.methods import parse_server_notification, validate_server_result
 from pydantic import Field
 from stdio_stage import META, MODERN, TASKS, Stage, cancelled, initialize, modern, notification, request, stage
@@ -129,13 +130,14 @@ async def test_tasks_are_polled() -> None:
         assert (await here.ask(modern("tasks/get", {"taskId": "0" * 32}, can=can)))["error"]["code"] == -32602
 
 
+@on_loop_clock
 async def test_a_call_is_no_task_only_because_its_client_knows_tasks() -> None:
     """Over HTTP it is promoted near the cap of its stream. Here there is none."""
-    async with stage(*TOOLS, cap_seconds=0.05) as here:
+    async with stage(*TOOLS, cap_seconds=1) as here:
 
         @tool
         async def slow() -> str:
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(4)
             return "slow"
 
         here.tools.add(slow)

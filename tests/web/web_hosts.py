@@ -186,7 +186,7 @@ def hosted(host: Host, folder: Path) -> Iterator[Running]:
         text=True,
     )
     running = Running(child)
-    reader = threading.Thread(target=running.read)
+    reader = threading.Thread(target=running.read, daemon=True)
     reader.start()
     try:
         running.wait_ready()
@@ -196,9 +196,10 @@ def hosted(host: Host, folder: Path) -> Iterator[Running]:
             running.stop()
         except subprocess.TimeoutExpired:
             child.kill()
-            child.wait()
+            child.wait(START_SECONDS)
             raise
         finally:
-            reader.join()
+            reader.join(START_SECONDS)
+            assert not reader.is_alive(), "something that the host has started holds its output"
             assert child.stdout is not None
             child.stdout.close()
