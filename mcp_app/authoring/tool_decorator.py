@@ -20,7 +20,7 @@ from .docstrings import Docstring
 from .kind import Kind
 from .metadata import Icon, Metadata
 from .placement import Placement, origin_of
-from .signature import read
+from .signature_of import signature_of
 from .source import Scope, check_sendable, docstring, title_of
 from .tool import P, R, Tool
 from .tool_options import TaskUse, check_content, check_options, check_query, mirrors, structure
@@ -119,7 +119,7 @@ def _make(
     check_options(name, time_limit, task)
     documented = Docstring(docstring(function))
     kind = Kind.of(function)
-    signature = read(
+    signature = signature_of(
         function,
         scope.of(function),
         documented.parameters,

@@ -19,7 +19,8 @@ from ..protocol.problems import failed_names, problems
 from .callables import Noun, checked_name
 from .docstrings import Docstring
 from .kind import Kind
-from .signature import Signature, read
+from .signature import Signature
+from .signature_of import signature_of
 from .source import Scope, docstring, where
 
 
@@ -91,7 +92,7 @@ def typed_function(function: Any, noun: Noun, name: str | None, *, depth: int) -
         raise ToolDefinitionError(f"{name}: @{noun} goes on a function that returns; this one yields.")
     frame = sys._getframe(depth + 1)
     documented = Docstring(docstring(function))
-    signature = read(
+    signature = signature_of(
         function,
         Scope(frame.f_locals, frame.f_globals).of(function),
         documented.parameters,

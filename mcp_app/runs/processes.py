@@ -95,7 +95,8 @@ class Processes:
         is done when the process is free again, or gone: it may work for longer than its run.
 
         Raises RelayedError for what it raised there, ToolFailed for a process that ended, NoProcess when none was free,
-        EventTooLarge for arguments that are, and what `emit` raises. Whoever is cancelled here is done at once; the process has CLEANUP_SECONDS.
+        EventTooLarge for arguments that are, and what `emit` raises. Whoever is cancelled here is done at once; the
+        process has CLEANUP_SECONDS.
         """
         name = f"run {run}: {callee.name}"
         place = await self._place(name, caller, emit)

@@ -1,4 +1,4 @@
-"""All runs of this process: how many at once, the keys that find them again, when they are forgotten.
+"""All runs of this process: how many at once, the keys that find them again.
 
 Time is the event loop's clock. HTTP is not known here.
 """
@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from ..aio.deadlines import Deadlines
 from ..asking import Asker
 from ..authoring.around import Arounds
 from ..authoring.context import Caller
@@ -25,6 +24,7 @@ from ..protocol.http.trace import Trace, extract_trace
 from ..protocol.policy import Policy
 from .callee import Callee
 from .dependencies import Dependencies
+from .finished import FinishedRuns
 from .host import Host
 from .keys import RunKeys, call_digest
 from .loop_watch import LoopWatch
@@ -46,9 +46,9 @@ _ENOUGH_BYTES = "The runs that are being worked on hold as much memory as they m
 class Runs:
     """Starts, finds, drains and forgets runs. `tools` call each other by name; `arounds` are around their calls.
 
-    `ended` counts runs by how they ended: "complete" or an error code. `started` counts all. `steps` counts the tools
-    that tools called, by tool and by how they ended. `watch` names what holds the loop, once it is started.
-    `dependencies` is what functions need; its `stop` ends the whole.
+    `ended` counts runs by how they ended: "complete" or an error code. `started` counts all. `finished` are those that
+    are kept. `steps` counts the tools that tools called, by tool and by how they ended. `watch` names what holds the
+    loop, once it is started. `dependencies` is what functions need; its `stop` ends the whole.
     """
 
     def __init__(self, settings: Settings, log: EventLog, tools: Registry | None = None, arounds: Arounds = ()) -> None:
@@ -65,14 +65,11 @@ class Runs:
         self._runs: dict[str, Run] = {}
         self._working: set[Run] = set()
         self._closing: set[asyncio.Task[None]] = set()
-        self._finished: OrderedDict[str, int] = OrderedDict()  # their bytes, oldest first
-        self._forgetting = Deadlines(self._kept_long_enough)
-        self._finished_bytes = 0
-        self._overdue: set[str] = set()
         self._lingering: dict[Run, None] = {}
         working, kept, quarter = settings.working_bytes, settings.keep_bytes, memory_limit() // 4
         self.memory = Memory(quarter if working is None else working)
-        self._keep_bytes = kept if "keep_bytes" in settings.model_fields_set else min(kept, quarter)
+        keep_bytes = kept if "keep_bytes" in settings.model_fields_set else min(kept, quarter)
+        self.finished = FinishedRuns(keep_bytes, self._drop)
         self._keys = RunKeys()
         self._host = Host(
             log,
@@ -101,11 +98,6 @@ class Runs:
     def cleaning(self) -> int:
         """What is still done for runs that have ended: functions that clean up, and values that are being closed."""
         return len(self._closing) + self.dependencies.closings.begun
-
-    @property
-    def kept_bytes(self) -> int:
-        """What is kept of finished runs, in bytes."""
-        return self._finished_bytes
 
     @property
     def kept(self) -> int:
@@ -205,12 +197,8 @@ class Runs:
     def forget(self, run: Run) -> None:
         """Do not keep the run once it has ended, although its policy says so: no caller can come back to it, unless to
         results that were linked."""
-        if run.results is not None:
-            return
-        if run.id in self._finished and run.idle:
-            self._forget(run)
-        elif run.id in self._runs:
-            self._overdue.add(run.id)
+        if run.results is None and run.id in self._runs:
+            self.finished.kept_long_enough(run)
 
     async def drain(self) -> None:
         """Refuse new runs and end all with `shutdown`.
@@ -231,7 +219,7 @@ class Runs:
     def close(self) -> None:
         """Cancel the timer and the watch, and kill the processes that are left: this one is exiting."""
         self.processes.kill()
-        self._forgetting.close()
+        self.finished.close()
         self.watch.stop()
 
     def _cap(self, callee: Callee, policy: Policy, asked: float | None) -> float:
@@ -249,53 +237,20 @@ class Runs:
         if not run.kept:
             return
         life_left = max(0.0, run.deadline - self._clock()) if run.policy.keeps_result else 0.0
-        self._forgetting.at(run.id, self._clock() + life_left + self._settings.keep_seconds)
-        self._finished[run.id] = 0
-        self._weigh(run)
+        self.finished.add(run, self._clock() + life_left + self._settings.keep_seconds)
         run.release_log()
 
     def _track_closing(self, closing: asyncio.Task[None]) -> None:
         self._closing.add(closing)
         closing.add_done_callback(self._closing.discard)
 
-    def _weigh(self, run: Run) -> None:
-        """Count the bytes of a finished run, or count them again, and forget the oldest runs beyond `keep_bytes`. Who
-        is read stays until that is over, and the newest stays whatever its size."""
-        if run.id not in self._finished:
-            return
-        self._finished_bytes -= self._finished[run.id]
-        self._finished[run.id] = run.held
-        self._finished_bytes += self._finished[run.id]
-        while self._finished_bytes > self._keep_bytes and (oldest := self._oldest_idle()) is not None:
-            self._forget(oldest)
-
-    def _oldest_idle(self) -> Run | None:
-        newest = next(reversed(self._finished))
-        runs = (self._runs[each] for each in self._finished if each != newest)
-        return next((each for each in runs if each.idle), None)
-
     def _on_idle(self, run: Run) -> None:
         """The run has ended and has no reader: forget it now if it cannot be resumed."""
-        if not run.kept:
+        if run.kept:
+            self.finished.idle(run)
+        else:
+            self.finished.discard(run)
             self._drop(run)
-        elif run.id in self._overdue:
-            self._forget(run)
-        else:
-            self._weigh(run)  # whoever read it may have kept something beside it
-
-    def _kept_long_enough(self, run_id: str) -> None:
-        """Its `keep_seconds` are over. A reader that is reading it may read to its end."""
-        run = self._runs[run_id]
-        if run.idle:
-            self._forget(run)
-        else:
-            self._overdue.add(run.id)
-
-    def _forget(self, run: Run) -> None:
-        self._overdue.discard(run.id)
-        self._forgetting.cancel(run.id)
-        self._finished_bytes -= self._finished.pop(run.id)
-        self._drop(run)
 
     def _drop(self, run: Run) -> None:
         self._runs.pop(run.id, None)

@@ -164,7 +164,7 @@ def _call(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *arg
 
 
 def _is_hung_up(descriptor: int) -> bool:
-    """Whether all who could write have closed their end: of a pipe or terminal, or, where the system tells, a socket."""
+    """Whether all who could write to it have closed their end. Of a socket not every system tells."""
     closed = select.POLLHUP | getattr(select, "POLLRDHUP", 0)
     poll = select.poll()
     poll.register(descriptor, closed)

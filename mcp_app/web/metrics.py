@@ -80,7 +80,7 @@ class Metrics:
         yield from _metric("mcp_app_runs_queued", "gauge", "Runs waiting for others of their tool.", queued)
         yield from _metric("mcp_app_runs_kept", "gauge", "Runs that can be read now.", runs.kept)
         yield from _metric("mcp_app_working_bytes", "gauge", "Bytes held by runs being worked on.", runs.memory.held)
-        yield from _metric("mcp_app_kept_bytes", "gauge", "Bytes kept of finished runs.", runs.kept_bytes)
+        yield from _metric("mcp_app_kept_bytes", "gauge", "Bytes kept of finished runs.", runs.finished.bytes)
         yield from _labelled("mcp_app_refusals_total", "Requests refused, by error code.", "code", self.refusals)
         yield from _metric(
             "mcp_app_malformed_requests_total", "counter", "Requests that are not HTTP, refused.", self._malformed()

@@ -455,10 +455,10 @@ async def test_what_is_kept_for_results_counts_in_the_memory_for_finished_runs(s
     for task in tasks[1:]:
         await until(server, task)
     assert "error" in (await ask(server, "get", tasks[0])).message
-    runs = server.runs
-    assert runs._finished_bytes == sum(runs._finished.values())
-    assert min(runs._finished.values()) > 2 * 900_000
+    finished = server.runs.finished
+    assert finished.bytes == sum(finished._runs.values())
+    assert min(finished._runs.values()) > 2 * 900_000
     await close(server)
-    for name in list(runs._finished):
-        runs._forget(runs._runs[name])
-    assert runs._finished_bytes == 0
+    for run in list(finished._runs):
+        finished.remove(run)
+    assert finished.bytes == 0

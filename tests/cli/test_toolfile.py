@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from mcp_app.loading import toolfile
 from mcp_app.loading.definitions import application, instructions, load
 from mcp_app.loading.toolfile import ToolFileError, import_named, source_of
 from mcp_app.protocol.errors import ToolDefinitionError

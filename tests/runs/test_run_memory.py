@@ -225,7 +225,7 @@ async def test_a_run_is_not_forgotten_for_the_bytes_of_others_while_it_is_read()
         assert [entry.number for entry in entries] == list(range(1, 12))
         reader.close()
         assert run.id not in stage.runs._runs
-        assert stage.runs._finished_bytes <= MIB
+        assert stage.runs.finished.bytes <= MIB
 
 
 @tool
@@ -244,13 +244,13 @@ async def test_a_run_with_linked_results_is_kept_and_weighed(policy: Any) -> Non
             await read_to_end(reader)
             reader.close()
         assert [run.id in stage.runs._runs for run in runs] == [False, True, True]
-        assert 6 * MIB < stage.runs._finished_bytes < 7 * MIB
+        assert 6 * MIB < stage.runs.finished.bytes < 7 * MIB
         results = stage.runs.find(runs[2].id, "anonymous").results
         assert results is not None
         assert len(results.get(1).data) == 3 * MIB
         with pytest.raises(UnknownRun):
             results.get(2)
-        stage.runs._kept_long_enough(runs[2].id)
+        stage.runs.finished.kept_long_enough(runs[2])
         with pytest.raises(UnknownRun):
             stage.runs.find(runs[2].id, "anonymous")
         assert stage.runs.memory.held == 0
@@ -345,7 +345,7 @@ async def test_another_quarter_at_most_is_for_runs_that_have_ended(monkeypatch: 
         async with Stage(**settings) as stage:
             for _ in range(8):
                 await (await stage.start(large, PLAIN_DETACHED, {"size": 900_000})).stopped()
-            assert (kept - 1) * MIB < stage.runs.kept_bytes <= kept * MIB
+            assert (kept - 1) * MIB < stage.runs.finished.bytes <= kept * MIB
 
 
 @on_loop_clock

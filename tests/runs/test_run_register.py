@@ -243,7 +243,7 @@ async def test_a_finished_run_is_kept_ten_minutes_and_no_longer(policy: Policy) 
         with pytest.raises(UnknownRun):
             stage.runs.find(run.id, "anonymous")
         assert (stage.runs.kept, len(stage.log), timers()) == (0, 0, 0)
-        assert stage.runs._finished_bytes == 0
+        assert stage.runs.finished.bytes == 0
 
 
 @on_loop_clock
@@ -287,7 +287,7 @@ async def test_the_oldest_are_forgotten_for_their_bytes() -> None:
         assert (stage.runs.kept, len(stage.log)) == (3, 3)
         assert timers() == 1  # for all of them
         await asyncio.sleep(601)
-        assert (stage.runs.kept, stage.runs._finished_bytes, timers()) == (0, 0, 0)
+        assert (stage.runs.kept, stage.runs.finished.bytes, timers()) == (0, 0, 0)
 
 
 @on_loop_clock

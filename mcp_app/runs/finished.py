@@ -1,0 +1,76 @@
+"""The runs that have ended and are kept for who may come back: how many bytes of them, and when they are forgotten.
+
+What is worked on is not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..aio.deadlines import Deadlines
+from .run import Run
+
+
+class FinishedRuns:
+    """Forgets each run at its time, and the oldest ones earlier while all hold more than `keep_bytes`. One that is
+    being read stays until that is over, and the newest stays whatever its size. `forget` is called with each once."""
+
+    def __init__(self, keep_bytes: int, forget: Callable[[Run], object]) -> None:
+        self._keep_bytes = keep_bytes
+        self._forget = forget
+        self._runs: dict[Run, int] = {}  # their bytes, oldest first
+        self._times = Deadlines(self.kept_long_enough)
+        self._overdue: set[Run] = set()
+        self.bytes = 0
+        """What is kept of all, in bytes."""
+
+    def __contains__(self, run: Run) -> bool:
+        return run in self._runs
+
+    def add(self, run: Run, until: float) -> None:
+        """Keep it until that time, of the loop's clock."""
+        self._times.at(run, until)
+        self._runs[run] = 0
+        self.weigh(run)
+
+    def weigh(self, run: Run) -> None:
+        """Count the bytes of a run again: whoever read it may have kept something beside it."""
+        if run not in self._runs:
+            return
+        self.bytes += run.held - self._runs[run]
+        self._runs[run] = run.held
+        while self.bytes > self._keep_bytes and (oldest := self._oldest_idle()) is not None:
+            self.remove(oldest)
+
+    def idle(self, run: Run) -> None:
+        """Nobody reads it any more."""
+        if run in self._overdue:
+            self.remove(run)
+        else:
+            self.weigh(run)
+
+    def kept_long_enough(self, run: Run) -> None:
+        """Forget it; a reader that is reading it may read to its end. One that works may be named before it ends."""
+        if run in self._runs and run.idle:
+            self.remove(run)
+        else:
+            self._overdue.add(run)
+
+    def remove(self, run: Run) -> None:
+        """Forget it now."""
+        self._overdue.discard(run)
+        self._times.cancel(run)
+        self.bytes -= self._runs.pop(run)
+        self._forget(run)
+
+    def discard(self, run: Run) -> None:
+        """It is not kept after all."""
+        self._overdue.discard(run)
+
+    def close(self) -> None:
+        """Cancel the timer."""
+        self._times.close()
+
+    def _oldest_idle(self) -> Run | None:
+        newest = next(reversed(self._runs))
+        return next((run for run in self._runs if run is not newest and run.idle), None)
