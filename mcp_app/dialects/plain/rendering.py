@@ -39,11 +39,10 @@ class PlainRendering:
         self._last = entries[-1].number
         run = self._run
         frames = [
-            self._frame(entry)
-            if (event := entry.event).shape is not _VALUE or event.beside
-            else plain.frame(run, entry)
-            for entry in entries
+            self._frame(entry) if entry.event.shape is not _VALUE else plain.frame(run, entry) for entry in entries
         ]
+        if entries[-1].event.beside:  # only the last event of a run has something
+            frames[-1] = self._frame(entries[-1])
         if self._retry_ms is not None and frames[0]:
             frames[0] = plain.frame(run, self._addressed(entries[0]), self._retry_ms)
             self._retry_ms = None
