@@ -124,17 +124,16 @@ class Dialogue:
                 case _:
                     raise PacketError("a request that is none")
 
-    def _forget(self, number: int, _: asyncio.Task[None]) -> None:
+    def _forget(self, number: int, task: asyncio.Task[None]) -> None:
         del self._tasks[number]
+        if task.cancelled():  # perhaps before it began, if the request was withdrawn in the read that it came with
+            self._respond_with(number, encode(failure(KeptThere())))
 
     async def _respond(self, number: int, name: str, value: Any) -> None:
         try:
             response = await self._responses[name](value)
             body = b'{"value":%b}' % (response.data if type(response) is Json else encode(response))
             check_size("A response", len(body))
-        except asyncio.CancelledError:
-            self._respond_with(number, encode(failure(KeptThere())))
-            raise
         except Exception as error:
             ended = failure(error)
             if ended["failed"] == "kept" and not isinstance(error, KeptThere):
