@@ -281,7 +281,7 @@ async def test_the_result_is_kept_for_what_is_left_of_the_life(
     at = Deadlines.at
 
     def noted(deadlines: Deadlines[Any], key: object, when: float) -> None:
-        delays[key] = when - asyncio.get_running_loop().time()
+        delays[getattr(key, "id", key)] = when - asyncio.get_running_loop().time()
         at(deadlines, key, when)
 
     monkeypatch.setattr(Deadlines, "at", noted)
