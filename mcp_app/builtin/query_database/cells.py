@@ -27,7 +27,7 @@ import datetime
 import functools
 import json
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from decimal import Decimal
 from enum import Enum
 from typing import Any
@@ -36,6 +36,12 @@ from pydantic import JsonValue
 
 CELL_CHARACTERS = 4_000
 """Of one cell. A page of text is shown whole; a book, or a picture, would leave no room for other rows."""
+
+ROW_CHARACTERS = 40_000
+"""Of one row: with hundreds of long cells it would not fit an event."""
+
+SHORT_CHARACTERS = 20
+"""What a cell has of them at least, in a row that is too long."""
 
 MAX_DEPTH = 12
 """Arrays and objects in each other: PostgreSQL's arrays have 6. Clients' JSON parsers are bounded, too."""
@@ -67,6 +73,28 @@ class Room:
         if length <= room:
             return shown(whole)
         return f"{shown(whole[:room])}… ({room} of {length} {unit})"
+
+
+def row(values: Iterable[Any]) -> list[JsonValue]:
+    """The cells of a row, each of at most `CELL_CHARACTERS`, and all together of about `ROW_CHARACTERS`."""
+    left = ROW_CHARACTERS
+    found: list[JsonValue] = []
+    for value in values:
+        if value is None or _short(value):
+            found.append(value)  # most cells: without a Room, and without a look at the table of types
+            left -= 8
+            continue
+        limit = max(min(CELL_CHARACTERS, left), SHORT_CHARACTERS)
+        room = Room(limit)
+        found.append(spelled(value, room))
+        left -= limit - max(room.left, 0)
+    return found
+
+
+def _short(value: Any) -> bool:
+    """Whether it is a number that JSON says as it is."""
+    kind = type(value)
+    return (kind is int and -SAFE_INTEGER <= value <= SAFE_INTEGER) or (kind is float and math.isfinite(value))
 
 
 def cell(value: Any, limit: int = CELL_CHARACTERS) -> JsonValue:

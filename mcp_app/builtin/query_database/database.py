@@ -1,7 +1,6 @@
 """What every engine offers: `Database`, and the plain values that go through it. No engine is known here.
 
-An engine's module has `async def open_database(named: NamedDatabase) -> Database`. It raises ToolError, in one line
-without credentials, for what is wrong with the setting, the file or the role: that ends the start.
+An engine's module has `async def open_database(named: NamedDatabase) -> Database`, which raises CannotOpen.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import ClassVar, Literal, Protocol
 from pydantic import BaseModel, Field, JsonValue
 
 from mcp_app import ToolError
+from mcp_app.builtin.query_database.settings import VARIABLE
 
 Row = list[JsonValue]
 """One cell for each column, spelt as `cells.py` says."""
@@ -99,6 +99,14 @@ class Database(Protocol):
     async def close(self) -> None:
         """Close what is open. Statements that still run are stopped."""
         ...
+
+
+class CannotOpen(Exception):
+    """What is wrong with a setting, the driver, the file or the role of a database: in one line, without credentials.
+    It ends the start, and is for the operator; a caller is never told."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"{VARIABLE}: {name}: {problem}")
 
 
 def unknown_table(name: str, known: Iterable[str]) -> ToolError:
