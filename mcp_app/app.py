@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from quart import Quart
 
@@ -21,13 +22,16 @@ from .web.messages import Respond
 from .web.quart.application import Application
 from .web.quart.lane import LaneApplication
 
+if TYPE_CHECKING:
+    from .builtin import Offer as Offer
+
 
 def create_app(
     settings: Settings | None = None,
     tools: Iterable[Tool] | None = None,
     *,
-    resources: Iterable[Resource] = (),
-    prompts: Iterable[Prompt] = (),
+    resources: Iterable[Resource] | None = None,
+    prompts: Iterable[Prompt] | None = None,
     manifest: Manifest | Path | None = None,
     instructions: str | None = None,
     around: Iterable[Around] = (),
@@ -37,7 +41,7 @@ def create_app(
 
     settings: by default from the environment.
     tools: the tools that are served; by default the built-in ones.
-    resources, prompts: for MCP clients.
+    resources, prompts: for MCP clients; by default none, or with the built-in tools those that belong to them.
         A Registry, Resources or Prompts is not copied: later additions and removals take effect.
     manifest: mcp.json or its path; by default that in the working directory, else the one that comes with the package.
     instructions: what the models that use the server are told of it as a whole; by default those in mcp.json.
@@ -50,15 +54,19 @@ def create_app(
     ValidationError for settings.
     """
     settings = settings or Settings()
-    tools = builtin_tools() if tools is None else tools
+    if tools is None:
+        shipped = builtin()
+        tools = shipped.tools
+        resources = shipped.resources if resources is None else resources
+        prompts = shipped.prompts if prompts is None else prompts
     manifest = manifest if isinstance(manifest, Manifest) else load_manifest(manifest)
     check_sendable("create_app", {"instructions": instructions})
     server = Server(
         settings,
         tools if isinstance(tools, Registry) else Registry(tools),
         manifest,
-        resources if isinstance(resources, Resources) else Resources(resources),
-        prompts if isinstance(prompts, Prompts) else Prompts(prompts),
+        resources if isinstance(resources, Resources) else Resources(resources or ()),
+        prompts if isinstance(prompts, Prompts) else Prompts(prompts or ()),
         manifest.card.instructions if instructions is None else instructions or None,
         in_order(around),
     )
@@ -82,8 +90,8 @@ def _respond(server: Server) -> Callable[[], Respond]:
     return respond
 
 
-def builtin_tools() -> Iterable[Tool]:
-    """The tools that come with the package."""
-    from .builtin import TOOLS
+def builtin() -> Offer:
+    """What comes with the package, and has what it needs."""
+    from .builtin import OFFERED
 
-    return TOOLS
+    return OFFERED

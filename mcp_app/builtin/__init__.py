@@ -1,11 +1,72 @@
-"""The built-in tools, written only with the public names of `mcp_app`.
+"""The tools that come with the package, written only with the public names of `mcp_app`.
 
-Importing this package needs no extra: the tools are listed and described without their libraries. A call of a tool
-whose libraries are missing ends with a `tool_failed` error that names the `pip install` for them. The alternatives, a
-server that does not start or a tool that is silently missing, would be worse.
+Importing this needs no extra. A tool whose extra is not installed is not offered: `missing` names both, for whoever
+starts a server. What a tool does is in its own folder.
 """
 
-from mcp_app.builtin.scan_domain import tool as scan_domain_tool
+from __future__ import annotations
 
-TOOLS = (scan_domain_tool.scan_domain,)
-"""The tools that `mcp_app.app` serves by default."""
+import importlib
+from importlib.util import find_spec
+from typing import NamedTuple
+
+from mcp_app import Prompt, Resource, Tool
+
+
+class Shipped(NamedTuple):
+    """What one module offers, by name: tools, resources and prompts. It needs the packages of an extra, if any."""
+
+    module: str
+    names: tuple[str, ...]
+    extra: str | None = None
+    packages: tuple[str, ...] = ()
+
+
+SHIPPED = (
+    Shipped("scan_domain.tool", ("scan_domain",), "scan", ("dns", "cryptography", "httpcore", "h2", "certifi", "idna")),
+    Shipped("query_database.tool", ("query_database", "list_tables", "describe_table")),
+    Shipped("query_database.reading", ("tables_of_database", "structure_of_table", "ask_database")),
+)
+"""In the order in which they are offered."""
+
+
+class Missing(NamedTuple):
+    """What is not offered, and the extra of this package that it needs."""
+
+    name: str
+    extra: str
+
+
+class Offer(NamedTuple):
+    """What a server without a file of its own offers."""
+
+    tools: tuple[Tool, ...]
+    resources: tuple[Resource, ...]
+    prompts: tuple[Prompt, ...]
+    missing: tuple[Missing, ...]
+
+
+def offer() -> Offer:
+    """All that comes with the package and has what it needs."""
+    found: list[Tool | Resource | Prompt] = []
+    missing: list[Missing] = []
+    for each in SHIPPED:
+        if each.extra is not None and any(find_spec(package) is None for package in each.packages):
+            missing += [Missing(name, each.extra) for name in each.names]
+            continue
+        module = importlib.import_module(f"{__name__}.{each.module}")
+        found += [getattr(module, name) for name in each.names]
+    return Offer(
+        tuple(each for each in found if isinstance(each, Tool)),
+        tuple(each for each in found if isinstance(each, Resource)),
+        tuple(each for each in found if isinstance(each, Prompt)),
+        tuple(missing),
+    )
+
+
+OFFERED = offer()
+"""Once a process: what is installed later needs a new start, as all else that was imported."""
+
+TOOLS = OFFERED.tools
+RESOURCES = OFFERED.resources
+PROMPTS = OFFERED.prompts

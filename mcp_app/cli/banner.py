@@ -31,14 +31,17 @@ def banner(
     resources: int = 0,
     prompts: int = 0,
     reachable: Sequence[str] = (),
+    missing: str | None = None,
 ) -> str:
     """The lines to print. `urls` are the bound addresses, `path` the event route, `tools` those served, in order;
     `name` is the server's, for MCP clients; `resources` and `prompts` are the numbers of these; `reachable` are the
-    addresses that other machines can reach."""
+    addresses that other machines can reach; `missing` says what is not offered for want of an extra."""
     names = f": {', '.join(tool.name for tool in tools)}" if tools else ""
     more = [_counted(count, noun) for count, noun in ((resources, "resource"), (prompts, "prompt")) if count]
     also = f"; {' and '.join(more)} for MCP clients" if more else ""
     lines = [f"Serving {_counted(len(tools), 'tool')}{names}{also}", *(f"  {url}/" for url in urls)]
+    if missing is not None:
+        lines.append(f"  {missing}")
     if isinstance(tls, Development):
         made = "made just now" if tls.made else "development only"
         lines.append(f"  certificate: {tls.files.certificate} ({made}; to trust it: mcp-app certs)")

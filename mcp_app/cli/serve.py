@@ -20,6 +20,7 @@ from mcp_app.server.logs.lines import FORMATS, LEVELS
 if TYPE_CHECKING:
     from hypercorn.typing import ASGIFramework
 
+    from mcp_app.app import Offer
     from mcp_app.life import Server
 
 _EPILOG = """\
@@ -130,6 +131,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     if not served.settings.allow_anonymous:
         configuration.refuse_exposed_binds(config)
     provided = tls.provide(config, source)
+    missing = _missing(arguments)
 
     def on_ready(urls: list[str]) -> None:
         manifest = served.manifest
@@ -142,6 +144,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             resources=len(served.resources),
             prompts=len(served.prompts),
             reachable=exposed_binds([*config.bind, *config.insecure_bind]),
+            missing=missing,
         )
         _print(f"{text}\n")
 
@@ -171,6 +174,8 @@ def _serve_stdio(arguments: argparse.Namespace) -> int:
     app, served = application(arguments)
     if (wrong_setting := invalid_for_tools()) is not None:
         raise StartError(wrong_setting)
+    if (missing := _missing(arguments)) is not None:
+        _note(missing)
     if os.isatty(descriptors.incoming):
         _note("an MCP client starts this command and writes JSON-RPC messages to it, one a line; Ctrl-D ends it")
     gc.freeze()
@@ -226,7 +231,7 @@ def application(arguments: argparse.Namespace) -> tuple[ASGIFramework, Server]:
     from pydantic import ValidationError
 
     from mcp_app import Settings
-    from mcp_app.app import builtin_tools, create_app
+    from mcp_app.app import create_app
     from mcp_app.config.invalid import problem
     from mcp_app.loading import definitions
     from mcp_app.manifest import ManifestError, load_manifest
@@ -244,9 +249,13 @@ def application(arguments: argparse.Namespace) -> tuple[ASGIFramework, Server]:
         tools, resources, prompts, arounds, notes = (
             definitions.load(*arguments.tools) if arguments.tools else definitions.empty()
         )
-        if not arguments.tools or arguments.with_builtin:
-            for each in builtin_tools():
-                tools.add(each)
+        if (shipped := _shipped(arguments)) is not None:
+            for tool in shipped.tools:
+                tools.add(tool)
+            for resource in shipped.resources:
+                resources.add(resource)
+            for prompt in shipped.prompts:
+                prompts.add(prompt)
         for note in notes:
             _note(note)
         settings = Settings(allow_anonymous=True) if arguments.allow_anonymous else Settings()
@@ -265,6 +274,23 @@ def application(arguments: argparse.Namespace) -> tuple[ASGIFramework, Server]:
     except ValidationError as error:
         raise StartError(problem(error)) from error
     return app, app.extensions["mcp_app"]
+
+
+def _shipped(arguments: argparse.Namespace) -> Offer | None:
+    """What comes with the package, if that is served."""
+    from mcp_app.app import builtin
+
+    return builtin() if not arguments.tools or arguments.with_builtin else None
+
+
+def _missing(arguments: argparse.Namespace) -> str | None:
+    """What comes with the package and is not offered, in one line: how to have it."""
+    shipped = _shipped(arguments)
+    if shipped is None or not shipped.missing:
+        return None
+    names = ", ".join(each.name for each in shipped.missing)
+    extras = ",".join(dict.fromkeys(each.extra for each in shipped.missing))
+    return f"not offered: {names} (pip install 'mcp-app[{extras}]')"
 
 
 def _watched(arguments: argparse.Namespace) -> list[Path]:

@@ -102,10 +102,11 @@ async def list_tables(
     database: leave it out for all of them.
     """
     names = list(databases) if database is None else [databases.name(database)]
-    return table_list(await asyncio.gather(*(_tables(name, databases[name]) for name in names)), containing)
+    return table_list(await asyncio.gather(*(tables_of(name, databases[name]) for name in names)), containing)
 
 
-async def _tables(name: str, database: Database) -> DatabaseTables:
+async def tables_of(name: str, database: Database) -> DatabaseTables:
+    """One database in the list, or why its tables are not known."""
     try:
         tables = await database.tables()
     except ToolError as error:  # of one that does not answer now; the others do

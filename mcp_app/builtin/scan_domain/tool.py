@@ -14,9 +14,6 @@ from mcp_app.builtin.scan_domain.domain_name import Domain
 from mcp_app.builtin.scan_domain.report import Report, Step
 from mcp_app.builtin.scan_domain.settings import ScanSettings
 
-EXTRA = frozenset({"dns", "cryptography", "httpcore", "anyio", "certifi", "h2", "idna"})
-"""The packages that the extra `scan` installs, by import name."""
-
 TIME_LIMIT = 60.0
 """Seconds. A scan's own timeouts end it after about 12; this is the fallback, well before a stream's cap."""
 
@@ -45,12 +42,4 @@ async def scan_domain(domain: Domain, ctx: Context) -> Report:
 
 async def _engine() -> Any:
     """The module `scan`, imported in a thread: its libraries take some 200 ms, which would block the event loop."""
-    try:
-        return await asyncio.to_thread(importlib.import_module, "mcp_app.builtin.scan_domain.scan")
-    except ModuleNotFoundError as exc:
-        if (exc.name or "").partition(".")[0] not in EXTRA:
-            raise
-        raise ToolError(
-            "This server lacks the libraries that scan_domain needs.",
-            hint="pip install dnspython cryptography 'httpx[http2]'",
-        ) from exc
+    return await asyncio.to_thread(importlib.import_module, "mcp_app.builtin.scan_domain.scan")
