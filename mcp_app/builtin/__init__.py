@@ -1,7 +1,7 @@
 """The tools that come with the package, written only with the public names of `mcp_app`.
 
-Importing this needs no extra. A tool whose extra is not installed is not offered: `missing` names both, for whoever
-starts a server. What a tool does is in its own folder.
+Importing this needs no extra. A tool whose extra is not installed is not offered: `missing` says so, for whoever starts
+a server. What a tool does is in its own folder.
 """
 
 from __future__ import annotations
@@ -13,17 +13,30 @@ from typing import NamedTuple
 from mcp_app import Prompt, Resource, Tool
 
 
+class Extra(NamedTuple):
+    """What does not come with the package itself: by the names that are imported, and how they are installed."""
+
+    packages: tuple[str, ...]
+    hint: str
+
+
+SCAN = Extra(
+    ("dns", "cryptography", "httpcore", "h2", "certifi", "idna", "anyio"),
+    "pip install dnspython cryptography 'httpx[http2]'",
+)
+"""The extra `scan`."""
+
+
 class Shipped(NamedTuple):
-    """What one module offers, by name: tools, resources and prompts. It needs the packages of an extra, if any."""
+    """What one module offers, by name: tools, resources and prompts; and what it needs, if anything."""
 
     module: str
     names: tuple[str, ...]
-    extra: str | None = None
-    packages: tuple[str, ...] = ()
+    needs: Extra | None = None
 
 
 SHIPPED = (
-    Shipped("scan_domain.tool", ("scan_domain",), "scan", ("dns", "cryptography", "httpcore", "h2", "certifi", "idna")),
+    Shipped("scan_domain.tool", ("scan_domain",), SCAN),
     Shipped("query_database.tool", ("query_database", "list_tables", "describe_table")),
     Shipped("query_database.reading", ("tables_of_database", "structure_of_table", "ask_database")),
 )
@@ -31,10 +44,10 @@ SHIPPED = (
 
 
 class Missing(NamedTuple):
-    """What is not offered, and the extra of this package that it needs."""
+    """What is not offered, and how to have it."""
 
     name: str
-    extra: str
+    hint: str
 
 
 class Offer(NamedTuple):
@@ -51,8 +64,8 @@ def offer() -> Offer:
     found: list[Tool | Resource | Prompt] = []
     missing: list[Missing] = []
     for each in SHIPPED:
-        if each.extra is not None and any(find_spec(package) is None for package in each.packages):
-            missing += [Missing(name, each.extra) for name in each.names]
+        if each.needs is not None and any(find_spec(package) is None for package in each.needs.packages):
+            missing += [Missing(name, each.needs.hint) for name in each.names]
             continue
         module = importlib.import_module(f"{__name__}.{each.module}")
         found += [getattr(module, name) for name in each.names]

@@ -31,7 +31,7 @@ def banner(
     resources: int = 0,
     prompts: int = 0,
     reachable: Sequence[str] = (),
-    missing: str | None = None,
+    missing: Sequence[str] = (),
 ) -> str:
     """The lines to print. `urls` are the bound addresses, `path` the event route, `tools` those served, in order;
     `name` is the server's, for MCP clients; `resources` and `prompts` are the numbers of these; `reachable` are the
@@ -40,8 +40,7 @@ def banner(
     more = [_counted(count, noun) for count, noun in ((resources, "resource"), (prompts, "prompt")) if count]
     also = f"; {' and '.join(more)} for MCP clients" if more else ""
     lines = [f"Serving {_counted(len(tools), 'tool')}{names}{also}", *(f"  {url}/" for url in urls)]
-    if missing is not None:
-        lines.append(f"  {missing}")
+    lines += [f"  {each}" for each in missing]
     if isinstance(tls, Development):
         made = "made just now" if tls.made else "development only"
         lines.append(f"  certificate: {tls.files.certificate} ({made}; to trust it: mcp-app certs)")

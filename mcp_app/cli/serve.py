@@ -20,7 +20,6 @@ from mcp_app.server.logs.lines import FORMATS, LEVELS
 if TYPE_CHECKING:
     from hypercorn.typing import ASGIFramework
 
-    from mcp_app.app import Offer
     from mcp_app.life import Server
 
 _EPILOG = """\
@@ -112,6 +111,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         # Imported here: `mcp-app call` and `mcp-app certs` work without Hypercorn and Quart.
         import mcp_app.app  # noqa: F401 - used below; it is most of the import time
         from mcp_app.cli.banner import banner
+        from mcp_app.cli.shipped import not_offered
         from mcp_app.config.invalid import invalid_for_tools
         from mcp_app.server import configuration, tls
         from mcp_app.server.addresses import exposed_binds
@@ -131,7 +131,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     if not served.settings.allow_anonymous:
         configuration.refuse_exposed_binds(config)
     provided = tls.provide(config, source)
-    missing = _missing(arguments)
+    missing = not_offered() if not arguments.tools or arguments.with_builtin else []
 
     def on_ready(urls: list[str]) -> None:
         manifest = served.manifest
@@ -164,6 +164,7 @@ def _serve_stdio(arguments: argparse.Namespace) -> int:
     descriptors = put_aside()
     with _gc_paused():
         import mcp_app.app  # noqa: F401 - as in _serve
+        from mcp_app.cli.shipped import not_offered
         from mcp_app.config.invalid import invalid_for_tools
         from mcp_app.server import configuration
         from mcp_app.stdio.serving import serve
@@ -174,8 +175,8 @@ def _serve_stdio(arguments: argparse.Namespace) -> int:
     app, served = application(arguments)
     if (wrong_setting := invalid_for_tools()) is not None:
         raise StartError(wrong_setting)
-    if (missing := _missing(arguments)) is not None:
-        _note(missing)
+    for line in not_offered() if not arguments.tools or arguments.with_builtin else []:
+        _note(line)
     if os.isatty(descriptors.incoming):
         _note("an MCP client starts this command and writes JSON-RPC messages to it, one a line; Ctrl-D ends it")
     gc.freeze()
@@ -232,6 +233,7 @@ def application(arguments: argparse.Namespace) -> tuple[ASGIFramework, Server]:
 
     from mcp_app import Settings
     from mcp_app.app import create_app
+    from mcp_app.cli import shipped
     from mcp_app.config.invalid import problem
     from mcp_app.loading import definitions
     from mcp_app.manifest import ManifestError, load_manifest
@@ -249,13 +251,8 @@ def application(arguments: argparse.Namespace) -> tuple[ASGIFramework, Server]:
         tools, resources, prompts, arounds, notes = (
             definitions.load(*arguments.tools) if arguments.tools else definitions.empty()
         )
-        if (shipped := _shipped(arguments)) is not None:
-            for tool in shipped.tools:
-                tools.add(tool)
-            for resource in shipped.resources:
-                resources.add(resource)
-            for prompt in shipped.prompts:
-                prompts.add(prompt)
+        if not arguments.tools or arguments.with_builtin:
+            shipped.add(tools, resources, prompts)
         for note in notes:
             _note(note)
         settings = Settings(allow_anonymous=True) if arguments.allow_anonymous else Settings()
@@ -274,23 +271,6 @@ def application(arguments: argparse.Namespace) -> tuple[ASGIFramework, Server]:
     except ValidationError as error:
         raise StartError(problem(error)) from error
     return app, app.extensions["mcp_app"]
-
-
-def _shipped(arguments: argparse.Namespace) -> Offer | None:
-    """What comes with the package, if that is served."""
-    from mcp_app.app import builtin
-
-    return builtin() if not arguments.tools or arguments.with_builtin else None
-
-
-def _missing(arguments: argparse.Namespace) -> str | None:
-    """What comes with the package and is not offered, in one line: how to have it."""
-    shipped = _shipped(arguments)
-    if shipped is None or not shipped.missing:
-        return None
-    names = ", ".join(each.name for each in shipped.missing)
-    extras = ",".join(dict.fromkeys(each.extra for each in shipped.missing))
-    return f"not offered: {names} (pip install 'mcp-app[{extras}]')"
 
 
 def _watched(arguments: argparse.Namespace) -> list[Path]:

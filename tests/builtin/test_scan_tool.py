@@ -14,10 +14,10 @@ from live_server import serving
 from scan_world import DOMAIN, World
 
 import mcp_app
-from mcp_app.builtin import TOOLS
+from mcp_app.builtin.scan_domain import tool as scan_domain_tool
 from mcp_app.builtin.scan_domain.report import Report
 
-(TOOL,) = TOOLS
+TOOL = scan_domain_tool.scan_domain
 
 
 class Listener:
@@ -63,7 +63,7 @@ def test_a_wrong_domain_is_refused_before_a_run_starts(domain: object) -> None:
 
 
 async def test_events_come_through_the_served_application(environment: World) -> None:
-    app = mcp_app.create_app(tools=TOOLS)
+    app = mcp_app.create_app(tools=[TOOL])
     async with serving(app) as server, httpx.AsyncClient(timeout=30) as client:
         response = await client.post(
             f"{server.url}/api/v1/mcp/sse",
@@ -80,7 +80,7 @@ async def test_events_come_through_the_served_application(environment: World) ->
 
 
 async def test_a_caller_of_json_gets_the_report(environment: World) -> None:
-    app = mcp_app.create_app(tools=TOOLS)
+    app = mcp_app.create_app(tools=[TOOL])
     async with serving(app) as server, httpx.AsyncClient(timeout=30) as client:
         url = f"{server.url}/api/v1/mcp/sse"
         response = await client.post(
@@ -120,26 +120,6 @@ async def test_settings_that_are_wrong_are_named(monkeypatch: pytest.MonkeyPatch
     assert "MCP_APP_SCAN_HTTP_PORT" in hint
 
 
-@pytest.mark.parametrize("missing", ["dns", "httpcore", "cryptography", "certifi"])
-def test_without_the_extra_the_tool_is_listed_and_a_call_names_what_to_install(missing: str) -> None:
-    """In a process of its own, in which the library cannot be imported."""
-    program = f"""
-import asyncio, sys
-sys.modules[{missing!r}] = None
-import mcp_app
-from mcp_app.builtin import TOOLS
-(tool,) = TOOLS
-assert tool.arguments({{"domain": "example.com"}}) == {{"domain": "example.com"}}
-try:
-    asyncio.run(tool(domain="example.com", ctx=None))
-except mcp_app.ToolError as error:
-    print(error.object()["code"], "|", error.object()["hint"])
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
-
-    assert done.stdout == "tool_failed | pip install dnspython cryptography 'httpx[http2]'\n", done.stderr
-
-
 def test_listing_the_tool_imports_none_of_the_extra() -> None:
     program = """
 import sys
@@ -149,22 +129,6 @@ print(sorted({"dns", "httpcore", "httpx", "cryptography", "anyio", "certifi", "i
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
 
     assert done.stdout == "[]\n", done.stderr
-
-
-def test_a_missing_module_of_our_own_is_no_missing_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Otherwise a defect of ours would tell people to install what they have."""
-    program = """
-import asyncio, sys
-sys.modules["mcp_app.builtin.scan_domain.grading"] = None
-from mcp_app.builtin import TOOLS
-try:
-    asyncio.run(TOOLS[0](domain="example.com", ctx=None))
-except ModuleNotFoundError as error:
-    print(error.name)
-"""
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50, check=False)
-
-    assert done.stdout == "mcp_app.builtin.scan_domain.grading\n", done.stderr
 
 
 def test_an_international_name_without_idna_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

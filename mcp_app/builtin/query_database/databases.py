@@ -5,7 +5,6 @@ What an engine does is in a module of its own, which is imported when a database
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 import importlib
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -22,8 +21,11 @@ from mcp_app.builtin.sample.shop import shop
 SAMPLE = "shop"
 """The name of the sample, which is there while no database is named."""
 
-DRIVERS: Mapping[Engine, tuple[str, str]] = {"postgresql": ("asyncpg", "postgres"), "duckdb": ("duckdb", "sql")}
-"""What an engine needs that does not come with Python: a package, and the extra that installs it."""
+DRIVERS: Mapping[Engine, tuple[str, str]] = {
+    "postgresql": ("asyncpg", "pip install asyncpg"),
+    "duckdb": ("duckdb", "pip install duckdb"),
+}
+"""What an engine needs that does not come with Python, and how it is installed. SQLite comes with it."""
 
 
 class Databases(Mapping[str, Database]):
@@ -53,31 +55,34 @@ class Databases(Mapping[str, Database]):
         )
 
 
-async def open_databases() -> AsyncIterator[Databases]:
-    """All that are named, or the sample. Raises CannotOpen for the first that cannot be opened, and ValidationError."""
+def make_sample() -> Iterator[NamedDatabase | None]:
+    """The sample, in a thread, if no database is named. Raises ValidationError for a setting that is wrong."""
+    if DatabaseSettings().databases:
+        yield None
+        return
+    with shop() as path:
+        yield NamedDatabase(SAMPLE, "sqlite", SecretStr(""), path)
+
+
+async def open_databases(sample: Annotated[NamedDatabase | None, Shared(make_sample)]) -> AsyncIterator[Databases]:
+    """All that are named, or the sample. Raises CannotOpen for the first that cannot be opened."""
     async with AsyncExitStack() as stack:
-        named = DatabaseSettings().databases
-        if not named:
-            path = await stack.enter_async_context(shop())
-            named = (NamedDatabase(SAMPLE, "sqlite", SecretStr(""), path),)
         opened: dict[str, Database] = {}
-        for each in named:
-            database = await _open(each)
+        for each in DatabaseSettings().databases if sample is None else [sample]:
+            database = opened[each.name] = await _open(each)
             stack.push_async_callback(database.close)
-            opened[each.name] = database
         yield Databases(opened)
 
 
 async def _open(named: NamedDatabase) -> Database:
     """Raises CannotOpen."""
     try:
-        # In a thread: a driver takes up to a second to import.
-        module = await asyncio.to_thread(importlib.import_module, f"mcp_app.builtin.query_database.{named.engine}")
+        module = importlib.import_module(f"mcp_app.builtin.query_database.{named.engine}")
     except ModuleNotFoundError as error:
-        package, extra = DRIVERS.get(named.engine, ("", ""))
+        package, hint = DRIVERS.get(named.engine, ("", ""))
         if not package or (error.name or "").partition(".")[0] != package:
             raise
-        raise CannotOpen(named.name, f"{package} is missing: pip install 'mcp-app[{extra}]'") from error
+        raise CannotOpen(named.name, f"{package} is missing: {hint}") from error
     database: Database = await module.open_database(named)
     return database
 

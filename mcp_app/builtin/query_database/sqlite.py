@@ -148,7 +148,7 @@ def _worded(error: Exception, *, full: bool) -> ToolError:
 async def open_database(named: NamedDatabase) -> SQLite:
     """The file, once it is known to be a database. Raises CannotOpen."""
     assert named.path is not None  # noqa: S101 - the settings give each file its path
-    if not await asyncio.to_thread(named.path.is_file):
+    if not await DaemonThreads(1, "sqlite").start(named.path.is_file):
         raise CannotOpen(named.name, f"there is no file {named.path}")
     database = SQLite(named.path)
     try:

@@ -5,12 +5,11 @@ It is written once and read by others; which database a caller means is not know
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import sqlite3
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from mcp_app.builtin.sample import DATA
@@ -59,16 +58,13 @@ create view sales_by_month as
 _TABLES = ("customers", "products", "orders")
 
 
-@asynccontextmanager
-async def shop() -> AsyncIterator[Path]:
+@contextmanager
+def shop() -> Iterator[Path]:
     """The database's file."""
-    folder = await asyncio.to_thread(tempfile.TemporaryDirectory, prefix="mcp-app-sample-", ignore_cleanup_errors=True)
-    try:
-        path = Path(folder.name) / "shop.db"
-        await asyncio.to_thread(_write, path)
+    with tempfile.TemporaryDirectory(prefix="mcp-app-sample-", ignore_cleanup_errors=True) as folder:
+        path = Path(folder) / "shop.db"
+        _write(path)
         yield path
-    finally:
-        await asyncio.to_thread(folder.cleanup)
 
 
 def _write(path: Path) -> None:
