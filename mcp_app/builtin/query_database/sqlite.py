@@ -32,7 +32,7 @@ _LOCK_PAUSE = 0.05
 
 _STOP_SECONDS = 1.0
 """Until an interrupted statement is not waited for any longer. SQLite looks between two instructions of its machine;
-one that works on two texts of a megabyte may take 15 s, in its thread, and nobody waits for it."""
+a function on two texts of a megabyte may take half a minute, in its thread, and nobody waits for it."""
 
 
 class SQLite:
