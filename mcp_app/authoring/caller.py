@@ -36,6 +36,15 @@ class Callables(Protocol):
     ) -> Coroutine[Any, Any, Any]:
         """Call `other` as a step of what `caller` works on, in that `part` of it. See `Context.call`."""
 
+    def call_json(
+        self, caller: Caller, other: Tool[..., Any] | str, params: Mapping[str, Any], part: Part | None
+    ) -> Coroutine[Any, Any, Any]:
+        """The same, with the result as JSON. See `Context.call_json`."""
+
+    @property
+    def tools(self) -> Mapping[str, Tool[..., Any]]:
+        """Those that the server offers, by name."""
+
     async def until(self, working: Coroutine[Any, Any, T]) -> T:
         """Work until the function has ended. What it called and did not wait for is cancelled then, and has ended when
         this returns."""

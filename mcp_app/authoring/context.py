@@ -20,6 +20,7 @@ from ..asking import Root, Sample, Visits
 from ..protocol.event import LEVELS, Event, EventType, Level, Shape, encode, encode_message
 from ..protocol.http.trace import Trace
 from .caller import Asked as Asked
+from .caller import Callables
 from .caller import Caller as Caller
 from .content_blocks import content_blocks
 from .lazy import eager, read
@@ -194,7 +195,7 @@ class Context:
         return coroutine
 
     def wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """In a plain function: wait for `ask`, `sample`, `roots`, `once` or `call`, as in `ctx.wait(ctx.roots())`.
+        """In a plain function: wait for what coroutines await (`ask`, `call`, …), as in `ctx.wait(ctx.roots())`.
 
         Raises RuntimeError in a coroutine, which must await them.
         """
@@ -225,10 +226,30 @@ class Context:
         beyond 8 calls one in the other or 1,000 in one run; `errors.TimeCap` at its time limit; InvalidParams and
         UnknownTool for what could not be called.
         """
-        calls = self._caller.calls
-        if calls is None:
+        return self._asked("call", self._calls.call(self._caller, other, self._settled(params), self._part))
+
+    def call_json(self, other: Tool[..., Any] | str, params: Mapping[str, Any], /) -> Coroutine[Any, Any, Any]:
+        """`call`, with the result as the JSON value that a client would be sent; content is its blocks of MCP.
+
+        For a tool that does not know what it calls. Raises as `call` does, and `errors.EventTooLarge` for a result that
+        is larger than one that a client can be given, 16 MiB of JSON.
+        """
+        return self._asked("call_json", self._calls.call_json(self._caller, other, self._settled(params), self._part))
+
+    @property
+    def tools(self) -> Mapping[str, Tool[..., Any]]:
+        """The tools that the server offers now, by name: what each takes and returns (`input_schema`, `output_schema`),
+        and what it says of itself. They are called by `call`, not by themselves.
+
+        Raises `errors.ToolFailed` in a tool with placement="process", which does not know the server's tools.
+        """
+        return self._calls.tools
+
+    @property
+    def _calls(self) -> Callables:
+        if self._caller.calls is None:
             raise RuntimeError("no tool can be called here: this Context is of no run")
-        return self._asked("call", calls.call(self._caller, other, self._settled(params), self._part))
+        return self._caller.calls
 
     def part(self, start: float, end: float, name: str | None = None) -> Context:
         """A context for a part of the work: its progress, `done` of `total`, counts from `start` to `end` percent.

@@ -41,14 +41,22 @@ class Calling(ABC):
     def call(
         self, caller: Caller, other: Tool[..., Any] | str, params: Mapping[str, Any], part: Part | None
     ) -> Coroutine[Any, Any, Any]:
-        """The name of its step is given here, not when it is awaited: in the order of the author's lines."""
+        return self._called(caller, other, params, self._step(other, part))
+
+    def call_json(
+        self, caller: Caller, other: Tool[..., Any] | str, params: Mapping[str, Any], part: Part | None
+    ) -> Coroutine[Any, Any, Any]:
+        return self._called_json(caller, other, params, self._step(other, part))
+
+    def _step(self, other: Tool[..., Any] | str, part: Part | None) -> Part:
+        """Its name is given here, not when it is awaited: in the order of the author's lines."""
         if not isinstance(other, Tool | str):
             raise TypeError(f"ctx.call takes a tool, or a tool's name, not {other!r}: decorate the function with @tool")
         if self._names is None:
             self._names = StepNames()
         within = Part(None) if part is None else part
         name = other if isinstance(other, str) else other.name
-        return self._called(caller, other, params, within.call(self._names.next(within.name or name)))
+        return within.call(self._names.next(within.name or name))
 
     async def until(self, working: Coroutine[Any, Any, T]) -> T:
         try:
@@ -70,6 +78,15 @@ class Calling(ABC):
     @abstractmethod
     async def _called(self, caller: Caller, other: Tool | str, params: Mapping[str, Any], part: Part) -> Any:
         """The call of one tool, a step of that `part`."""
+
+    @abstractmethod
+    async def _called_json(self, caller: Caller, other: Tool | str, params: Mapping[str, Any], part: Part) -> Any:
+        """The same, with the result as JSON."""
+
+    @property
+    @abstractmethod
+    def tools(self) -> Mapping[str, Tool]:
+        """Those that the server offers."""
 
     def _task(self, caller: Caller) -> asyncio.Task[Any]:
         """In which a call is awaited. Raises CancelledError once the function, or what it works for, has ended."""

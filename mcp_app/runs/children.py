@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..authoring.caller import Caller
+from ..authoring.offered import Offered
 from ..authoring.parts import Part, Tree
 from ..authoring.placement import SentArguments
 from ..authoring.tool import Tool
 from ..protocol.errors import InvalidParams, McpAppError, QueueFull, ToolFailed
 from ..protocol.event import NotJson, decode, encode
+from ..protocol.linked import MAX_RESULT_BYTES, too_large
 from .called_tool import CalledTool, SentTool
 from .calling import Calling, not_json
 from .end_line import ORIGIN, log_end
@@ -70,6 +72,17 @@ class Children(Calling):
             )
         sent: bytes = await self._called(caller, tool, params, part, SentTool)
         return sent
+
+    @property
+    def tools(self) -> Mapping[str, Tool]:
+        return Offered(self._host.tools)
+
+    async def _called_json(self, caller: Caller, other: Tool | str, params: Mapping[str, Any], part: Part) -> Any:
+        sent: bytes = await self._called(caller, other, params, part, SentTool)
+        if len(sent) > MAX_RESULT_BYTES:
+            name = other if isinstance(other, str) else other.name
+            raise too_large(f"What the tool {name} returned to another", len(sent), MAX_RESULT_BYTES)
+        return decode(sent)["value"]
 
     async def _called(
         self,

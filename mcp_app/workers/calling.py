@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..authoring.caller import Caller
 from ..authoring.declared_type import DeclaredType
@@ -33,10 +33,23 @@ class CallsThere(Calling):
         self._dialogue = dialogue
 
     async def _called(self, caller: Caller, other: Tool | str, params: Mapping[str, Any], part: Part) -> Any:
+        return _read(other, await self._result(caller, other, params, part))
+
+    async def _called_json(self, caller: Caller, other: Tool | str, params: Mapping[str, Any], part: Part) -> Any:
+        return (await self._result(caller, other, params, part)).value
+
+    @property
+    def tools(self) -> Mapping[str, Tool]:
+        raise ToolFailed(
+            'ctx.tools cannot be used with placement="process": the server alone knows its tools. Write that tool without '
+            "a placement."
+        )
+
+    async def _result(self, caller: Caller, other: Tool | str, params: Mapping[str, Any], part: Part) -> _Sent:
         task = self._task(caller)
         self._tasks.add(task)
         try:
-            return _read(other, await self._answer(caller, other, params, part))
+            return _sent(await self._answer(caller, other, params, part))
         finally:
             self._tasks.discard(task)
 
@@ -58,20 +71,33 @@ class CallsThere(Calling):
             raise
 
 
-def _read(other: Tool | str, answer: Any) -> Any:
-    """Python's value of what the server has sent. Raises what the tool, or its call, has raised there."""
+class _Sent(NamedTuple):
+    """What the server has sent of a result: JSON, whether it is blocks of content, whether it is a list of items."""
+
+    value: Any
+    content: bool
+    items: bool
+
+
+def _sent(answer: Any) -> _Sent:
+    """The answer as what it is. Raises what the tool, or its call, has raised there."""
     match answer:
         case {"error": dict(error), "beside": dict(beside)}:
             raise raised_here(relayed(error, beside))
         case {"value": value, "content": bool(content), "items": bool(items)}:
-            if isinstance(other, str) or content:
-                return value
-            signature = other.signature
-            if not items:
-                return _declared(other.name, "returned", signature.result, value)
-            return [_declared(other.name, "yielded", signature.item, each) for each in value]
+            return _Sent(value, content, items)
         case _:
             raise RuntimeError("an answer of the server that is none")
+
+
+def _read(other: Tool | str, sent: _Sent) -> Any:
+    """Python's value of what the server has sent."""
+    if isinstance(other, str) or sent.content:
+        return sent.value
+    signature = other.signature
+    if not sent.items:
+        return _declared(other.name, "returned", signature.result, sent.value)
+    return [_declared(other.name, "yielded", signature.item, each) for each in sent.value]
 
 
 def _declared(name: str, did: str, declared: DeclaredType | None, value: Any) -> Any:

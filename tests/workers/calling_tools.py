@@ -196,6 +196,17 @@ async def looks_at_a_picture(ctx: Context) -> Any:
     return [await ctx.call(picture), await ctx.call("point", x=1, on=date(2026, 1, 1))]
 
 
+@tool(placement="process")
+async def calls_by_json(ctx: Context) -> list[Any]:
+    """Results as JSON, whatever the annotation says; what is offered is not known."""
+    given = [await ctx.call_json(HERE["point"], {"x": 1, "on": date(2026, 1, 1)}), await ctx.call_json(picture, {})]
+    given += [await ctx.call_json("points", {"n": 1}), await ctx.call_json("ends_with", {"n": 1})]
+    try:
+        return [*given, list(ctx.tools)]
+    except errors.ToolFailed as error:
+        return [*given, error.message]
+
+
 # --- who calls -------------------------------------------------------------------------------------------------------
 
 

@@ -92,6 +92,15 @@ async def test_a_result_by_name_and_content_are_what_their_json_says(house: Hous
     assert point == {"x": 1, "on": "2026-01-01"}
 
 
+async def test_results_as_json_and_what_is_offered_is_not_known(house: House) -> None:
+    point, blocks, points, text, offered = await house.value(calling_tools.calls_by_json)
+    assert point == {"x": 1, "on": "2026-01-01"}
+    assert blocks[0]["type"] == "image"
+    assert points == [{"x": 0, "on": "2026-01-01"}]
+    assert text == "é\u2028"
+    assert offered.startswith('ctx.tools cannot be used with placement="process"')
+
+
 async def test_a_tool_that_the_server_does_not_offer_by_its_name(house: House) -> None:
     other, unheard = (await house.value(calling_tools.calls_another)).splitlines()
     assert other.startswith("The tool point was not called: the server offers one of that name that takes or returns")
