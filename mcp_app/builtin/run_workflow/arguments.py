@@ -1,0 +1,137 @@
+"""The arguments of one step against what its tool takes: literals as a call would take them, references by types.
+
+Nothing is called. What the tool's own validation says of literals is said here as well, repairs included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from mcp_app import Tool, errors
+from mcp_app.builtin.run_workflow import schemas
+from mcp_app.builtin.run_workflow.references import FROM, LITERAL, Problem, Reference, filled
+from mcp_app.builtin.run_workflow.references import Place as Where
+from mcp_app.builtin.run_workflow.steps import Step
+
+
+def wrong_arguments(at: int, step: Step, tool: Tool, references: Sequence[Reference]) -> Iterator[Problem]:
+    """What is wrong with the step's arguments: missing, unknown, or of a wrong type. `references` are those in them."""
+    if {FROM, LITERAL} & step.params.keys():  # which is a problem of its own
+        return
+    where: Where = ("steps", at, "params")
+    taken = schemas.place_of(tool.input_schema)
+    places = {name: schemas.within(taken, [name]) for name in step.params}
+    missing = [name for name in tool.input_schema.get("required", ()) if name not in step.params]
+    for name in missing:
+        expected = schemas.within(taken, [name])
+        what = "" if expected is None else f" ({_words(schemas.types(expected))})"
+        yield Problem((*where, name), f"the tool {tool.name} requires this parameter{what}, which is missing")
+    for name, place in places.items():
+        if place is None:
+            known = _list(tool.input_schema.get("properties", {}))
+            yield Problem((*where, name), f"the tool {tool.name} has no parameter of this name; it has {known}")
+    mixed = {str(each.place[3]) for each in references}
+    literal = {
+        name: filled(value, _none)
+        for name, value in step.params.items()
+        if name not in mixed and places[name] is not None
+    }
+    yield from _refused(where, tool, literal, complete=not missing and len(literal) == len(step.params))
+    for name in step.params:
+        if name in mixed and (inner := places[name]) is not None:
+            yield from _mixed(step.params[name], (*where, name), inner)
+
+
+def wrong_pointer(reference: Reference, source: Tool) -> Iterator[Problem]:
+    """Of a reference that leads to nothing that the result of its step, a call of `source`, can have."""
+    if source.output_schema is None:
+        return
+    place, there = schemas.place_of(source.output_schema), ""
+    for token in reference.way:
+        inner = schemas.within(place, [token])
+        if inner is None:
+            names = schemas.names(place)
+            is_there = f"has {_list(names)}" if names else f"is {_words(schemas.types(place))}"
+            at = f" at {there!r:.100}" if there else ""
+            said = f'{reference.pointer!r:.100} leads to nothing in the result of "{reference.step}"'
+            yield Problem((*reference.place, "pointer"), f"{said}, which{at} {is_there}")
+            return
+        place, there = inner, f"{there}/{token}"
+
+
+def wrong_type(reference: Reference, source: Tool, target: Tool) -> Iterator[Problem]:
+    """Of a reference in an argument whose value, or default, `target` does not take where it stands."""
+    way = [str(each) for each in reference.place[3:]]
+    taken = schemas.within(schemas.place_of(target.input_schema), way)
+    if taken is None:
+        return
+    if reference.default and not (given := schemas.type_of(reference.default[0])) & schemas.types(taken):
+        what = f"the default is {_words(given)}, and the tool {target.name} takes {_words(schemas.types(taken))}"
+        yield Problem((*reference.place, "default"), what)
+    if source.output_schema is None:
+        return
+    place = schemas.within(schemas.place_of(source.output_schema), reference.way)
+    if place is not None and (clash := schemas.clash(place, taken)):
+        what = f'the result of "{reference.step}" has {_words(clash.given)} where the tool {target.name} takes'
+        yield Problem(reference.place, f"{what} {_words(clash.taken)}{_inside(clash.way)}")
+
+
+def _refused(where: Where, tool: Tool, literal: Mapping[str, Any], *, complete: bool) -> Iterator[Problem]:
+    """What the tool would say of these arguments; of all together only if they are `complete`."""
+    try:
+        tool.arguments(literal)
+    except errors.InvalidParams as error:
+        for each in error.details:
+            name = each["field"].partition(".")[2]
+            if any(name == known or name.startswith(f"{known}.") for known in literal):
+                yield Problem((*where, name), each["problem"])
+            elif complete:
+                yield Problem((*where, name) if name else where, each["problem"])
+
+
+def _mixed(value: Any, where: Where, place: schemas.Place, *, literal: bool = False) -> Iterator[Problem]:
+    """The literal parts of a value that has references in it, by their types: a tool cannot be asked of a part."""
+    if isinstance(value, dict) and not literal:
+        if FROM in value:
+            return
+        if LITERAL in value:
+            yield from _mixed(value[LITERAL], where, place, literal=True)
+            return
+    given, taken = schemas.type_of(value), schemas.types(place)
+    if not given & taken:
+        yield Problem(where, f"this is {_words(given)}, and the tool takes {_words(taken)}")
+        return
+    items: Iterable[tuple[str | int, Any]] = ()
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, list):
+        items = enumerate(value)
+    for token, each in items:
+        inner = schemas.within(place, [str(token)])
+        if inner is None:
+            yield Problem(
+                (*where, token), f"nothing of this name can stand here; there are {_list(schemas.names(place))}"
+            )
+        else:
+            yield from _mixed(each, (*where, token), inner, literal=literal)
+
+
+def _none(_: Reference) -> None:
+    """Nothing is filled in: there are no references."""
+
+
+def _inside(way: Sequence[str]) -> str:
+    return f" (at {'/' + '/'.join(way)!r:.100} in it)" if way else ""
+
+
+def _words(types: frozenset[str]) -> str:
+    """Types as people say them. A number may be an integer, which goes without saying."""
+    if types == schemas.TYPES:
+        return "any type"
+    return " or ".join(sorted(types - {"integer"} if "number" in types else types)) or "nothing"
+
+
+def _list(names: Iterable[str]) -> str:
+    listed = list(names)
+    return f"{', '.join(listed[:20])[:300]}{', …' if len(listed) > 20 else ''}" or "none"

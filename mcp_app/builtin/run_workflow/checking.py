@@ -1,0 +1,142 @@
+"""A workflow is checked whole before its first step: everything that is wrong is found, each with its place.
+
+Nothing is called here, and nothing raised: what is found is a list.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from mcp_app import Tool
+from mcp_app.builtin.run_workflow.arguments import wrong_arguments, wrong_pointer, wrong_type
+from mcp_app.builtin.run_workflow.graph import Link, circles, links, references
+from mcp_app.builtin.run_workflow.pointers import tokens
+from mcp_app.builtin.run_workflow.references import Place, Problem, Reference
+from mcp_app.builtin.run_workflow.report import least_characters
+from mcp_app.builtin.run_workflow.retrying import BEFORE_IT_BEGAN
+from mcp_app.builtin.run_workflow.steps import Selection, Step
+
+Tools = Mapping[str, Tool]
+
+
+def check(
+    steps: Sequence[Step],
+    tools: Tools,
+    own: Collection[str] = (),
+    results: Sequence[Selection] | None = None,
+    max_characters: int | None = None,
+) -> list[Problem]:
+    """Everything that is wrong; nothing if the workflow can begin. `own` are the names of what runs workflows."""
+    numbers = _numbers(steps)
+    problems: list[Problem] = []
+    for at, step in enumerate(steps):
+        problems += _of_id(at, step, numbers)
+        problems += _of_tool(at, step, tools, own)
+        problems += _of_links(at, step, numbers)
+        problems += _of_arguments(at, step, steps, numbers, tools)
+        problems += _of_retry(at, step, tools)
+    problems += _of_order(steps, numbers)
+    problems += _of_results(results or (), steps, numbers, tools)
+    if max_characters is not None and (least := least_characters(steps)) > max_characters:
+        what = f"the result of {len(steps)} steps has up to {least} characters without what the tools return"
+        problems.append(Problem(("max_characters",), f"{what}: allow as many"))
+    return problems
+
+
+def _numbers(steps: Sequence[Step]) -> dict[str, int]:
+    """The index of each id; of one that stands twice, the first."""
+    numbers: dict[str, int] = {}
+    for at, step in enumerate(steps):
+        numbers.setdefault(step.id, at)
+    return numbers
+
+
+def _of_id(at: int, step: Step, numbers: Mapping[str, int]) -> Iterator[Problem]:
+    if (first := numbers[step.id]) != at:
+        yield Problem(("steps", at, "id"), f'the id "{step.id}" is that of steps.{first}, too: each step has its own')
+
+
+def _of_tool(at: int, step: Step, tools: Tools, own: Collection[str]) -> Iterator[Problem]:
+    if step.tool in own:
+        yield Problem(("steps", at, "tool"), f"{step.tool} does not call itself: write its steps here")
+    elif step.tool not in tools:
+        yield Problem(("steps", at, "tool"), f'there is no tool named "{step.tool}"{_meant(step.tool, tools)}')
+
+
+def _of_links(at: int, step: Step, numbers: Mapping[str, int]) -> Iterator[Problem]:
+    for each in links(at, step):
+        if isinstance(each, Problem):
+            yield each
+        elif each.step not in numbers:
+            yield Problem(each.place, f'there is no step "{each.step[:64]}"{_meant(each.step, numbers)}')
+
+
+def _of_arguments(
+    at: int, step: Step, steps: Sequence[Step], numbers: Mapping[str, int], tools: Tools
+) -> Iterator[Problem]:
+    tool = tools.get(step.tool)
+    written = [each for each in references(at, step) if isinstance(each, Reference)]
+    for each in written:
+        source = _tool_of(each.step, steps, numbers, tools)
+        if source is None:
+            continue
+        yield from wrong_pointer(each, source)
+        if tool is not None and each.place[2] == "params":
+            yield from wrong_type(each, source, tool)
+    if tool is not None:
+        yield from wrong_arguments(at, step, tool, [each for each in written if each.place[2] == "params"])
+
+
+def _tool_of(name: str, steps: Sequence[Step], numbers: Mapping[str, int], tools: Tools) -> Tool | None:
+    return tools.get(steps[numbers[name]].tool) if name in numbers else None
+
+
+def _of_retry(at: int, step: Step, tools: Tools) -> Iterator[Problem]:
+    tool = tools.get(step.tool)
+    if step.retry is None or tool is None or tool.read_only or tool.idempotent:
+        return
+    if step.retry.on is None or set(step.retry.on) - BEFORE_IT_BEGAN:
+        yield Problem(
+            ("steps", at, "retry"),
+            f"the tool {tool.name} is neither read-only nor idempotent: a call that failed may have had its effect, "
+            f"and is not made again. What it is refused with before it begins may be: on {sorted(BEFORE_IT_BEGAN)}",
+        )
+
+
+def _of_order(steps: Sequence[Step], numbers: Mapping[str, int]) -> Iterator[Problem]:
+    """Each circle: it is named by its steps, and stands where the first of them says what it waits for."""
+    after: list[dict[int, Place]] = []
+    for at, step in enumerate(steps):
+        before = [each for each in links(at, step) if isinstance(each, Link) and each.step in numbers]
+        after.append({numbers[each.step]: each.place for each in reversed(before)})
+    for circle in circles(after):
+        ids = [steps[at].id for at in (*circle, circle[0])]
+        first, second = circle[0], circle[1 % len(circle)]
+        way = " needs ".join(f'"{each}"' for each in ids)
+        yield Problem(after[first][second], f"a cycle, in which no step can be the first: {way}")
+
+
+def _of_results(
+    results: Sequence[Selection], steps: Sequence[Step], numbers: Mapping[str, int], tools: Tools
+) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for at, each in enumerate(results):
+        place: Place = ("results", at)
+        if each.step not in numbers:
+            yield Problem(place, f'there is no step "{each.step[:64]}"{_meant(each.step, numbers)}')
+        if each.step in seen:
+            yield Problem(place, f'"{each.step[:64]}" was selected before: each step has one result')
+        seen.add(each.step)
+        try:
+            way = tokens(each.pointer)
+        except ValueError as error:
+            yield Problem((*place, "pointer"), str(error))
+            continue
+        if (tool := _tool_of(each.step, steps, numbers, tools)) is not None:
+            yield from wrong_pointer(Reference(place, each.step, each.pointer, way), tool)
+
+
+def _meant(name: str, known: Collection[str]) -> str:
+    similar = difflib.get_close_matches(name[:128], list(known), n=3)
+    return f": did you mean {' or '.join(similar)}?" if similar else ""
