@@ -41,8 +41,8 @@ class CallsThere(Calling):
     @property
     def tools(self) -> Mapping[str, Tool]:
         raise ToolFailed(
-            'ctx.tools cannot be used with placement="process": the server alone knows its tools. Write that tool without '
-            "a placement."
+            'ctx.tools cannot be used with placement="process": the server alone knows its tools. Write that tool '
+            "without a placement."
         )
 
     async def _result(self, caller: Caller, other: Tool | str, params: Mapping[str, Any], part: Part) -> _Sent:

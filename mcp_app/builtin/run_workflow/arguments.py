@@ -5,7 +5,7 @@ Nothing is called. What the tool's own validation says of literals is said here 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mcp_app import Tool, errors
@@ -15,8 +15,9 @@ from mcp_app.builtin.run_workflow.references import Place as Where
 from mcp_app.builtin.run_workflow.steps import Step
 
 
-def wrong_arguments(at: int, step: Step, tool: Tool, references: Sequence[Reference]) -> Iterator[Problem]:
-    """What is wrong with the step's arguments: missing, unknown, or of a wrong type. `references` are those in them."""
+def wrong_arguments(at: int, step: Step, tool: Tool, mixed: Collection[str]) -> Iterator[Problem]:
+    """What is wrong with the step's arguments: missing, unknown, or of a wrong type. `mixed` are the names of those
+    that have references in them, or what should be one."""
     if {FROM, LITERAL} & step.params.keys():  # which is a problem of its own
         return
     where: Where = ("steps", at, "params")
@@ -31,7 +32,6 @@ def wrong_arguments(at: int, step: Step, tool: Tool, references: Sequence[Refere
         if place is None:
             known = _list(tool.input_schema.get("properties", {}))
             yield Problem((*where, name), f"the tool {tool.name} has no parameter of this name; it has {known}")
-    mixed = {str(each.place[3]) for each in references}
     literal = {
         name: filled(value, _none)
         for name, value in step.params.items()

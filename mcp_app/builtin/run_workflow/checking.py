@@ -76,8 +76,10 @@ def _of_arguments(
     at: int, step: Step, steps: Sequence[Step], numbers: Mapping[str, int], tools: Tools
 ) -> Iterator[Problem]:
     tool = tools.get(step.tool)
-    written = [each for each in references(at, step) if isinstance(each, Reference)]
+    written = list(references(at, step))
     for each in written:
+        if isinstance(each, Problem):
+            continue
         source = _tool_of(each.step, steps, numbers, tools)
         if source is None:
             continue
@@ -85,7 +87,8 @@ def _of_arguments(
         if tool is not None and each.place[2] == "params":
             yield from wrong_type(each, source, tool)
     if tool is not None:
-        yield from wrong_arguments(at, step, tool, [each for each in written if each.place[2] == "params"])
+        mixed = {str(each.place[3]) for each in written if each.place[2] == "params" and len(each.place) > 3}
+        yield from wrong_arguments(at, step, tool, mixed)
 
 
 def _tool_of(name: str, steps: Sequence[Step], numbers: Mapping[str, int], tools: Tools) -> Tool | None:

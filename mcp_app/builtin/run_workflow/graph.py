@@ -14,25 +14,24 @@ from mcp_app.builtin.run_workflow.steps import Step
 
 
 class Link(NamedTuple):
-    """That one step comes after another, and where that is written. `firm`: it needs it to have succeeded, and `result`
-    that there is something to take; a condition, and a reference with a default, only wait for it."""
+    """That one step comes after another, and where that is written. `takes`: it looks at the other's result. `firm`: it
+    needs the other to have succeeded; a condition, and a reference with a default, only wait for it."""
 
     place: Place
     step: str
+    takes: bool
     firm: bool
-    result: bool
 
 
 def links(at: int, step: Step) -> Iterator[Link | Problem]:
     """Those of the step that stands at that index, and what is not written as it should be."""
     for number, name in enumerate(step.needs):
-        yield Link(("steps", at, "needs", number), name, firm=True, result=False)
+        yield Link(("steps", at, "needs", number), name, takes=False, firm=True)
     for each in references(at, step):
         if isinstance(each, Problem):
             yield each
         else:
-            firm = not each.default and each.place[2] != "if"
-            yield Link(each.place, each.step, firm=firm, result=firm)
+            yield Link(each.place, each.step, takes=True, firm=not each.default and each.place[2] != "if")
 
 
 def references(at: int, step: Step) -> Iterator[Reference | Problem]:

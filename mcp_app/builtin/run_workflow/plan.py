@@ -102,7 +102,9 @@ class Course:
         """Whether a step that has not begun yet takes something of the result."""
         name = self.steps[at].id
         return any(
-            self.ended[other] is None and other not in self.working and any(each.step == name for each in its)
+            self.ended[other] is None
+            and other not in self.working
+            and any(each.step == name and each.takes for each in its)
             for other, its in enumerate(self._links)
         )
 
@@ -150,7 +152,7 @@ class Course:
             if not each.firm or before.status == "ok":
                 continue
             goes_on = before.status == "failed" and self.steps[self._numbers[each.step]].on_error == "continue"
-            if not goes_on or each.result:
+            if not goes_on or each.takes:
                 return f'the step "{each.step}", which it needs, {_became(before)}'
         condition = self.steps[at].if_
         if condition is not None and not self._holds(condition):
