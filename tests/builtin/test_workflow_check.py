@@ -13,9 +13,10 @@ from pydantic import BaseModel, Field, ValidationError
 from workflow_stage import BY_NAME, of, step, steps
 
 from mcp_app import Tool, tool
-from mcp_app.builtin.run_workflow.checking import check
-from mcp_app.builtin.run_workflow.graph import Link, circles, links
-from mcp_app.builtin.run_workflow.references import Problem
+from mcp_app.builtin.run_workflow import schemas
+from mcp_app.builtin.run_workflow.arguments import Listed
+from mcp_app.builtin.run_workflow.checking import MAX_REFERENCES, check
+from mcp_app.builtin.run_workflow.graph import circles
 from mcp_app.builtin.run_workflow.steps import MAX_STEPS, Selection, Step
 
 
@@ -251,12 +252,18 @@ def test_a_chain_as_long_as_a_workflow_and_a_circle_of_it() -> None:
     assert problem.count(" needs ") == MAX_STEPS
 
 
-def test_the_check_is_a_small_thing() -> None:
-    """A hundred steps that each refer to all before them: no place is looked at more than once for each reference."""
-    large = [step(f"s{n}", params={"value": [of(f"s{m}", "/a/b/c") for m in range(n)]}) for n in range(MAX_STEPS)]
-    found: list[Link | Problem] = [each for at, one in enumerate(steps(*large)) for each in links(at, one)]
-    assert len(found) == MAX_STEPS * (MAX_STEPS - 1) // 2
+def test_references_have_a_bound_so_that_the_check_has_one() -> None:
+    large = [step("s0"), *(step(f"s{n}", params={"value": [of("s0", "/a")] * 10}) for n in range(1, MAX_STEPS))]
     assert not mistakes(*large)
+    large.append(step("x", params={"value": [of("s0")] * 11}, needs=["unknown"]))
+    assert mistakes(*large) == {"steps": f"there are {MAX_REFERENCES + 1} references, and may be {MAX_REFERENCES}"}
+
+
+def test_places_are_read_once_however_many_references_lead_there() -> None:
+    source = Listed(BY_NAME["shop"])
+    assert source.gives is not None
+    first = schemas.within(source.gives, ["rows", "3", "name"])
+    assert first is schemas.within(source.gives, ["rows", "77", "name"])
 
 
 def test_tools_of_other_names_are_known_by_what_they_are() -> None:

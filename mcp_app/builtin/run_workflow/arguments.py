@@ -15,44 +15,53 @@ from mcp_app.builtin.run_workflow.references import Place as Where
 from mcp_app.builtin.run_workflow.steps import Step
 
 
-def wrong_arguments(at: int, step: Step, tool: Tool, mixed: Collection[str]) -> Iterator[Problem]:
+class Listed:
+    """A tool, and what its schemas say that it takes and gives; `gives` is None where nothing is declared."""
+
+    def __init__(self, tool: Tool) -> None:
+        self.tool = tool
+        self.name = tool.name
+        self.takes = schemas.place_of(tool.input_schema)
+        self.gives = None if tool.output_schema is None else schemas.place_of(tool.output_schema)
+
+
+def wrong_arguments(at: int, step: Step, tool: Listed, mixed: Collection[str]) -> Iterator[Problem]:
     """What is wrong with the step's arguments: missing, unknown, or of a wrong type. `mixed` are the names of those
     that have references in them, or what should be one."""
     if {FROM, LITERAL} & step.params.keys():  # which is a problem of its own
         return
     where: Where = ("steps", at, "params")
-    taken = schemas.place_of(tool.input_schema)
-    places = {name: schemas.within(taken, [name]) for name in step.params}
-    missing = [name for name in tool.input_schema.get("required", ()) if name not in step.params]
+    places = {name: tool.takes.at(name) for name in step.params}
+    missing = [name for name in tool.tool.input_schema.get("required", ()) if name not in step.params]
     for name in missing:
-        expected = schemas.within(taken, [name])
-        what = "" if expected is None else f" ({_words(schemas.types(expected))})"
+        expected = tool.takes.at(name)
+        what = "" if expected is None else f" ({_words(expected.types)})"
         yield Problem((*where, name), f"the tool {tool.name} requires this parameter{what}, which is missing")
     for name, place in places.items():
         if place is None:
-            known = _list(tool.input_schema.get("properties", {}))
+            known = _list(tool.takes.names)
             yield Problem((*where, name), f"the tool {tool.name} has no parameter of this name; it has {known}")
     literal = {
         name: filled(value, _none)
         for name, value in step.params.items()
         if name not in mixed and places[name] is not None
     }
-    yield from _refused(where, tool, literal, complete=not missing and len(literal) == len(step.params))
+    yield from _refused(where, tool.tool, literal, complete=not missing and len(literal) == len(step.params))
     for name in step.params:
         if name in mixed and (inner := places[name]) is not None:
             yield from _mixed(step.params[name], (*where, name), inner)
 
 
-def wrong_pointer(reference: Reference, source: Tool) -> Iterator[Problem]:
+def wrong_pointer(reference: Reference, source: Listed) -> Iterator[Problem]:
     """Of a reference that leads to nothing that the result of its step, a call of `source`, can have."""
-    if source.output_schema is None:
+    if source.gives is None:
         return
-    place, there = schemas.place_of(source.output_schema), ""
+    place, there = source.gives, ""
     for token in reference.way:
-        inner = schemas.within(place, [token])
+        inner = place.at(token)
         if inner is None:
-            names = schemas.names(place)
-            is_there = f"has {_list(names)}" if names else f"is {_words(schemas.types(place))}"
+            names = place.names
+            is_there = f"has {_list(names)}" if names else f"is {_words(place.types)}"
             at = f" at {there!r:.100}" if there else ""
             said = f'{reference.pointer!r:.100} leads to nothing in the result of "{reference.step}"'
             yield Problem((*reference.place, "pointer"), f"{said}, which{at} {is_there}")
@@ -60,18 +69,15 @@ def wrong_pointer(reference: Reference, source: Tool) -> Iterator[Problem]:
         place, there = inner, f"{there}/{token}"
 
 
-def wrong_type(reference: Reference, source: Tool, target: Tool) -> Iterator[Problem]:
+def wrong_type(reference: Reference, source: Listed, target: Listed) -> Iterator[Problem]:
     """Of a reference in an argument whose value, or default, `target` does not take where it stands."""
-    way = [str(each) for each in reference.place[3:]]
-    taken = schemas.within(schemas.place_of(target.input_schema), way)
+    taken = schemas.within(target.takes, [str(each) for each in reference.place[3:]])
     if taken is None:
         return
-    if reference.default and not (given := schemas.type_of(reference.default[0])) & schemas.types(taken):
-        what = f"the default is {_words(given)}, and the tool {target.name} takes {_words(schemas.types(taken))}"
+    if reference.default and not (given := schemas.type_of(reference.default[0])) & taken.types:
+        what = f"the default is {_words(given)}, and the tool {target.name} takes {_words(taken.types)}"
         yield Problem((*reference.place, "default"), what)
-    if source.output_schema is None:
-        return
-    place = schemas.within(schemas.place_of(source.output_schema), reference.way)
+    place = None if source.gives is None else schemas.within(source.gives, reference.way)
     if place is not None and (clash := schemas.clash(place, taken)):
         what = f'the result of "{reference.step}" has {_words(clash.given)} where the tool {target.name} takes'
         yield Problem(reference.place, f"{what} {_words(clash.taken)}{_inside(clash.way)}")
@@ -98,7 +104,7 @@ def _mixed(value: Any, where: Where, place: schemas.Place, *, literal: bool = Fa
         if LITERAL in value:
             yield from _mixed(value[LITERAL], where, place, literal=True)
             return
-    given, taken = schemas.type_of(value), schemas.types(place)
+    given, taken = schemas.type_of(value), place.types
     if not given & taken:
         yield Problem(where, f"this is {_words(given)}, and the tool takes {_words(taken)}")
         return
@@ -108,11 +114,9 @@ def _mixed(value: Any, where: Where, place: schemas.Place, *, literal: bool = Fa
     elif isinstance(value, list):
         items = enumerate(value)
     for token, each in items:
-        inner = schemas.within(place, [str(token)])
+        inner = place.at(str(token))
         if inner is None:
-            yield Problem(
-                (*where, token), f"nothing of this name can stand here; there are {_list(schemas.names(place))}"
-            )
+            yield Problem((*where, token), f"nothing of this name can stand here; there are {_list(place.names)}")
         else:
             yield from _mixed(each, (*where, token), inner, literal=literal)
 

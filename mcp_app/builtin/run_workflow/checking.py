@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from mcp_app import Tool
-from mcp_app.builtin.run_workflow.arguments import wrong_arguments, wrong_pointer, wrong_type
+from mcp_app.builtin.run_workflow.arguments import Listed, wrong_arguments, wrong_pointer, wrong_type
 from mcp_app.builtin.run_workflow.graph import Link, circles, links, references
 from mcp_app.builtin.run_workflow.pointers import tokens
 from mcp_app.builtin.run_workflow.references import Place, Problem, Reference
@@ -18,6 +18,10 @@ from mcp_app.builtin.run_workflow.retrying import BEFORE_IT_BEGAN
 from mcp_app.builtin.run_workflow.steps import Selection, Step
 
 Tools = Mapping[str, Tool]
+Used = Mapping[str, Listed]
+
+MAX_REFERENCES = 1000
+"""Of one workflow: ten for each step. Each is looked up in two schemas before the first step, while everybody waits."""
 
 
 def check(
@@ -28,16 +32,20 @@ def check(
     max_characters: int | None = None,
 ) -> list[Problem]:
     """Everything that is wrong; nothing if the workflow can begin. `own` are the names of what runs workflows."""
+    written = sum(isinstance(each, Reference) for at, step in enumerate(steps) for each in references(at, step))
+    if written > MAX_REFERENCES:
+        return [Problem(("steps",), f"there are {written} references, and may be {MAX_REFERENCES}")]
     numbers = _numbers(steps)
+    used = {step.tool: Listed(tools[step.tool]) for step in steps if step.tool in tools}
     problems: list[Problem] = []
     for at, step in enumerate(steps):
         problems += _of_id(at, step, numbers)
         problems += _of_tool(at, step, tools, own)
         problems += _of_links(at, step, numbers)
-        problems += _of_arguments(at, step, steps, numbers, tools)
+        problems += _of_arguments(at, step, steps, numbers, used)
         problems += _of_retry(at, step, tools)
     problems += _of_order(steps, numbers)
-    problems += _of_results(results or (), steps, numbers, tools)
+    problems += _of_results(results or (), steps, numbers, used)
     if max_characters is not None and (least := least_characters(steps)) > max_characters:
         what = f"the result of {len(steps)} steps has up to {least} characters without what the tools return"
         problems.append(Problem(("max_characters",), f"{what}: allow as many"))
@@ -73,14 +81,14 @@ def _of_links(at: int, step: Step, numbers: Mapping[str, int]) -> Iterator[Probl
 
 
 def _of_arguments(
-    at: int, step: Step, steps: Sequence[Step], numbers: Mapping[str, int], tools: Tools
+    at: int, step: Step, steps: Sequence[Step], numbers: Mapping[str, int], used: Used
 ) -> Iterator[Problem]:
-    tool = tools.get(step.tool)
+    tool = used.get(step.tool)
     written = list(references(at, step))
     for each in written:
         if isinstance(each, Problem):
             continue
-        source = _tool_of(each.step, steps, numbers, tools)
+        source = _tool_of(each.step, steps, numbers, used)
         if source is None:
             continue
         yield from wrong_pointer(each, source)
@@ -91,8 +99,8 @@ def _of_arguments(
         yield from wrong_arguments(at, step, tool, mixed)
 
 
-def _tool_of(name: str, steps: Sequence[Step], numbers: Mapping[str, int], tools: Tools) -> Tool | None:
-    return tools.get(steps[numbers[name]].tool) if name in numbers else None
+def _tool_of(name: str, steps: Sequence[Step], numbers: Mapping[str, int], used: Used) -> Listed | None:
+    return used.get(steps[numbers[name]].tool) if name in numbers else None
 
 
 def _of_retry(at: int, step: Step, tools: Tools) -> Iterator[Problem]:
@@ -121,7 +129,7 @@ def _of_order(steps: Sequence[Step], numbers: Mapping[str, int]) -> Iterator[Pro
 
 
 def _of_results(
-    results: Sequence[Selection], steps: Sequence[Step], numbers: Mapping[str, int], tools: Tools
+    results: Sequence[Selection], steps: Sequence[Step], numbers: Mapping[str, int], used: Used
 ) -> Iterator[Problem]:
     seen: set[str] = set()
     for at, each in enumerate(results):
@@ -136,7 +144,7 @@ def _of_results(
         except ValueError as error:
             yield Problem((*place, "pointer"), str(error))
             continue
-        if (tool := _tool_of(each.step, steps, numbers, tools)) is not None:
+        if (tool := _tool_of(each.step, steps, numbers, used)) is not None:
             yield from wrong_pointer(Reference(place, each.step, each.pointer, way), tool)
 
 

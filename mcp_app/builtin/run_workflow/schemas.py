@@ -35,11 +35,37 @@ _Parts = tuple[Mapping[str, Any], ...]
 """Schemas that all apply: one way to fit the schema."""
 
 
-class Place(NamedTuple):
-    """A schema, and the document in which its references lead somewhere."""
+class Place:
+    """One place of a value: a schema, and the document in which the schema's references lead somewhere.
 
-    schema: Any
-    root: Mapping[str, Any]
+    `types` are those that the value may have. A number may be an integer: 5.0 is one (JSON Schema Validation, 6.1.1).
+    `names` are those of an object's members that are listed. What is within is read once, however often it is asked.
+    """
+
+    __slots__ = ("_branches", "_inner", "_items", "_root", "names", "types")
+
+    def __init__(self, schema: Any, root: Mapping[str, Any]) -> None:
+        self._root = root
+        self._branches = _branches(schema, root)
+        self.types = frozenset[str]().union(*map(_types, self._branches))
+        listed = (name for parts in self._branches for part in parts for name in part.get("properties", {}))
+        self.names = list(dict.fromkeys(listed))
+        uniform = not any(part.keys() & _BY_INDEX for parts in self._branches for part in parts)
+        self._items = "0" if uniform and "object" not in self.types else None
+        """The index that stands for all of an array's."""
+        self._inner: dict[str, Place | None] = {}
+
+    def at(self, token: str) -> Place | None:
+        """The place of a member or an item; None if there can be none."""
+        if self._items is not None and index(token) is not None:
+            token = self._items
+        if token not in self._inner:
+            inner = [each for each in (_member(parts, token) for parts in self._branches) if each is not None]
+            self._inner[token] = Place({"anyOf": inner}, self._root) if inner else None
+        return self._inner[token]
+
+
+_BY_INDEX = frozenset(["prefixItems", "maxItems"])
 
 
 def place_of(schema: Mapping[str, Any]) -> Place:
@@ -49,23 +75,12 @@ def place_of(schema: Mapping[str, Any]) -> Place:
 
 def within(place: Place, way: Sequence[str]) -> Place | None:
     """The place to which the tokens lead; None if there can be none."""
+    inner: Place | None = place
     for token in way:
-        inner = [each for each in (_member(parts, token) for parts in _branches(place)) if each is not None]
-        if not inner:
-            return None
-        place = Place({"anyOf": inner}, place.root)
-    return place
-
-
-def types(place: Place) -> frozenset[str]:
-    """Those that the value may have. A number may be an integer: 5.0 is one (JSON Schema Validation, 6.1.1)."""
-    return frozenset[str]().union(*(_types(parts) for parts in _branches(place)))
-
-
-def names(place: Place) -> list[str]:
-    """Those of an object's members that are listed."""
-    listed = (name for parts in _branches(place) for part in parts for name in part.get("properties", {}))
-    return list(dict.fromkeys(listed))
+        if inner is None:
+            break
+        inner = inner.at(token)
+    return inner
 
 
 class Clash(NamedTuple):
@@ -78,12 +93,12 @@ class Clash(NamedTuple):
 
 def clash(source: Place, target: Place, way: tuple[str, ...] = ()) -> Clash | None:
     """The first one between what a place gives and another takes; None if all fits, as far as is known."""
-    given, taken = types(source), types(target)
+    given, taken = source.types, target.types
     if not given & taken:
         return Clash(way, given, taken)
     if len(way) < _MAX_DEPTH and given == taken and len(given) == 1:
         for token in _common(source, target, next(iter(given))):
-            inner, wanted = within(source, [token]), within(target, [token])
+            inner, wanted = source.at(token), target.at(token)
             if inner is not None and wanted is not None and (found := clash(inner, wanted, (*way, token))):
                 return found
     return None
@@ -94,13 +109,13 @@ def _common(source: Place, target: Place, kind: str) -> list[str]:
     if kind == "array":
         return ["0"]
     if kind == "object":
-        return [name for name in names(source) if name in names(target)]
+        return [name for name in source.names if name in target.names]
     return []
 
 
-def _branches(place: Place) -> list[_Parts]:
+def _branches(schema: Any, root: Mapping[str, Any]) -> list[_Parts]:
     found: list[_Parts] = []
-    for parts in _split(place.schema, place.root, frozenset()):
+    for parts in _split(schema, root, frozenset()):
         if len(found) == _MAX_BRANCHES:
             return [({},)]
         found.append(parts)
