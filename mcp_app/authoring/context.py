@@ -18,11 +18,11 @@ from ..aio.done import DONE
 from ..aio.in_thread import in_thread
 from ..asking import Root, Sample, Visits
 from ..protocol.event import LEVELS, Event, EventType, Level, Shape, encode, encode_message
-from ..protocol.http.trace import Trace
 from .caller import Asked as Asked
 from .caller import Callables
 from .caller import Caller as Caller
 from .content_blocks import content_blocks
+from .knows_caller import KnowsCaller
 from .lazy import eager, read
 from .parts import Part
 from .progress_numbers import numbers_of
@@ -40,10 +40,10 @@ _PROGRESS, _PARTIAL = EventType.PROGRESS, EventType.PARTIAL  # looked up once: t
 _NO_MESSAGE = encode({})
 
 
-class Context:
+class Context(KnowsCaller):
     """Passed to a tool's parameter that is annotated `Context`, whatever its name."""
 
-    __slots__ = ("_caller", "_part", "_send", "_wait", "_whole")
+    __slots__ = ("_part", "_send", "_wait", "_whole")
 
     def __init__(self, send: Send, caller: Caller, wait: Wait | None = None, part: Part | None = None) -> None:
         self._send = send
@@ -263,47 +263,6 @@ class Context:
         if self._part is None:
             return Context(self._send, self._caller, self._wait, Part(self._caller.gauge).part(start, end, name))
         return Context(self._whole, self._caller, self._wait, self._part.part(start, end, name))
-
-    # --- of the caller -----------------------------------------------------------------------------------------------
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the run was ended and the tool should stop.
-
-        A coroutine gets CancelledError; a plain function that computes for long without sending events checks this.
-        """
-        return self._caller.reason is not None
-
-    @property
-    def cancel_reason(self) -> str | None:
-        """Why the run was ended, as an error code: left, time_cap, shutdown, cancelled, input_required; None before."""
-        return self._caller.reason
-
-    @property
-    def deadline(self) -> float:
-        """The time at which the run will be ended in any case, as a time.monotonic() value in seconds."""
-        return self._caller.deadline
-
-    @property
-    def seconds_left(self) -> float:
-        """Seconds until the deadline; never negative."""
-        return max(0.0, self._caller.deadline - self._caller.clock())
-
-    @property
-    def principal(self) -> str:
-        """The caller's identity; `anonymous` while the server does not authenticate, `local` over stdio."""
-        return self._caller.principal
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The request's header fields, names in lower case; the values of a repeated field are joined by a comma. None
-        over stdio."""
-        return self._caller.headers
-
-    @property
-    def trace(self) -> Trace:
-        """The trace context that the caller sent: `trace_id`, `baggage`, and `headers()` to propagate it."""
-        return self._caller.trace
 
 
 def unanswered(context: Context) -> Sequence[Asked]:
