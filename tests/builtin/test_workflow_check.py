@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import random
+import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, ValidationError
-from workflow_stage import BY_NAME, of, step, steps
+from workflow_stage import BY_NAME, of, step, steps, when
 
 from mcp_app import Tool, tool
 from mcp_app.builtin.run_workflow import schemas
@@ -18,6 +20,7 @@ from mcp_app.builtin.run_workflow.arguments import Listed
 from mcp_app.builtin.run_workflow.checking import MAX_REFERENCES, check
 from mcp_app.builtin.run_workflow.graph import circles
 from mcp_app.builtin.run_workflow.steps import MAX_STEPS, Selection, Step
+from mcp_app.builtin.run_workflow.tool import run_workflow
 
 
 def mistakes(*written: dict[str, Any], **more: Any) -> dict[str, str]:
@@ -33,7 +36,7 @@ def test_what_is_right_has_no_mistakes() -> None:
         step("sum", "total", params={"prices": [of("shop", "/rows/1/price"), 4], "rows": of("shop", "/rows")}),
         step("any", params={"value": {"a": [of("loud"), {"$literal": {"$from": 1}}]}}, needs=["loud", "shop"]),
         step("n", "counts", params={"to": 3}),
-        step("first", params={"value": of("n", "/0")}, **{"if": of("n", "/1", equals=1)}),
+        step("first", params={"value": of("n", "/0")}, **{"if": when("n", "/1", equals=1)}),
     )
 
 
@@ -42,7 +45,7 @@ def test_all_mistakes_are_named_at_once() -> None:
         step("a", "shuot", params={"text": of("b"), "more": of("nobody")}),
         step("a", "shop", needs=["c"]),
         step("c", "shout", params={"text": 7, "size": 1, "times": of("d", "/rows/0/name")}, needs=["c", "x"]),
-        step("d", "shop", params={"rows": of("e", "/~")}, **{"if": of("a", "x", exists=True)}),
+        step("d", "shop", params={"rows": of("e", "/~")}, **{"if": when("a", "x", exists=True)}),
         step("e", "run_workflow", retry={"attempts": 2}),
         step("f", "fails", retry={"attempts": 2}, params={"message": {"$from": "d", "pionter": "/x"}}),
         step("g", "total", params={"prices": ["a", of("d", "/rows")], "rows": [{"name": of("d", "/rows/0/price")}]}),
@@ -139,22 +142,37 @@ def test_a_tool_without_an_output_schema_may_return_anything() -> None:
 def test_conditions_are_checked_as_references_are() -> None:
     found = mistakes(
         step("s", "shop"),
-        step("a", **{"if": of("s", "/row", exists=True)}),
-        step("b", **{"if": of("nobody", exists=True)}),
-        step("c", **{"if": of("s", "/note", equals=of("nothing"))}),
-        step("d", **{"if": of("d", exists=True)}),
-        step("e", **{"if": {"$from": "s", "not": {"$from": 1}}}),
+        step("a", **{"if": when("s", "/row", exists=True)}),
+        step("b", **{"if": when("nobody", exists=True)}),
+        step("c", **{"if": when("s", "/note", equals=of("nothing"))}),
+        step("d", **{"if": when("d", exists=True)}),
+        step("e", **{"if": {"from": "s", "not": {"$from": 1}}}),
     )
     assert list(found) == ["steps.1.if.pointer", "steps.2.if", "steps.3.if.equals", "steps.5.if.not", "steps.4.if"]
 
 
 @pytest.mark.parametrize(
-    "condition", [{"$from": "a"}, of("a", exists=True, equals=1), of("a", equals=None, **{"not": 1})]
+    "condition", [when("a"), when("a", exists=True, equals=1), when("a", equals=None, **{"not": 1})]
 )
 def test_a_condition_has_one_comparison(condition: dict[str, Any]) -> None:
     with pytest.raises(ValidationError, match="exactly one of exists, equals, not"):
         Step.model_validate(step("b", **{"if": condition}))
-    assert Step.model_validate(step("b", **{"if": of("a", equals=None)})).if_ is not None
+    assert Step.model_validate(step("b", **{"if": when("a", equals=None)})).if_ is not None
+
+
+def test_no_name_that_is_listed_keeps_the_tool_from_a_model() -> None:
+    """APIs of models take letters, digits, `_`, `.` and `-`, and refuse all tools of a request for one other name."""
+    ahead: list[Any] = [run_workflow.input_schema, run_workflow.output_schema]
+    names = set()
+    while ahead:
+        each = ahead.pop()
+        if isinstance(each, Mapping):
+            names |= each.get("properties", {}).keys()
+            ahead += each.values()
+        elif isinstance(each, list):
+            ahead += each
+    assert {"from", "not", "if", "left_out"} <= names
+    assert not [name for name in names if not re.fullmatch(r"[a-zA-Z0-9_.-]{1,64}", name)]
 
 
 def test_retries_are_for_what_may_be_called_twice() -> None:
@@ -165,10 +183,10 @@ def test_retries_are_for_what_may_be_called_twice() -> None:
 
 def test_what_is_selected_is_checked() -> None:
     chosen = [
-        Selection(**{"$from": "s", "pointer": "/rows/0/nam"}),
-        Selection(**{"$from": "s"}),
-        Selection(**{"$from": "x"}),
-        Selection(**{"$from": "e", "pointer": "no"}),
+        Selection(**{"from": "s", "pointer": "/rows/0/nam"}),
+        Selection(**{"from": "s"}),
+        Selection(**{"from": "x"}),
+        Selection(**{"from": "e", "pointer": "no"}),
     ]
     found = mistakes(step("s", "shop"), step("e"), results=chosen)
     assert list(found) == ["results.0.pointer", "results.1", "results.2", "results.3.pointer"]
@@ -187,7 +205,7 @@ def test_a_cycle_is_named_by_its_steps_whatever_it_is_made_of() -> None:
     found = mistakes(
         step("a", params={"value": of("c", default=0)}),
         step("b", needs=["a"]),
-        step("c", **{"if": of("b", exists=True)}),
+        step("c", **{"if": when("b", exists=True)}),
         step("alone"),
         step("d", needs=["e"]),
         step("e", needs=["d", "a"]),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from workflow_stage import of, step, steps
+from workflow_stage import of, step, steps, when
 
 from mcp_app import Declined, MissingCapability, NoAnswer, ToolError, errors
 from mcp_app.builtin.run_workflow.outcome import StepError
@@ -77,7 +77,7 @@ def test_what_on_error_means(on_error: str, expected: dict[str, Any]) -> None:
         step("taken", params={"value": of("a")}),
         step("else", params={"value": of("a", default=None)}),
         step("later", needs=["taken"]),
-        step("asked", **{"if": of("a", exists=False)}),
+        step("asked", **{"if": when("a", exists=False)}),
     )
     assert statuses(written, {"a": FAILED}) == expected
 
@@ -87,7 +87,7 @@ def test_why_a_step_is_skipped_is_said() -> None:
         step("a", on_error="continue"),
         step("b", params={"value": of("a")}),
         step("c", needs=["b"]),
-        step("d", **{"if": of("a", exists=True)}),
+        step("d", **{"if": when("a", exists=True)}),
     )
     _, ended = play(written, {"a": FAILED})
     assert {name: each and each.reason for name, each in ended.items()} == {
@@ -102,8 +102,8 @@ def test_a_join_after_two_branches() -> None:
     """Whichever branch was taken, what waits for both goes on, by a default."""
     written = steps(
         step("look"),
-        step("small", **{"if": of("look", "/n", equals=1)}),
-        step("large", **{"if": of("look", "/n", **{"not": 1})}),
+        step("small", **{"if": when("look", "/n", equals=1)}),
+        step("large", **{"if": when("look", "/n", **{"not": 1})}),
         step("end", params={"value": [of("small", default=None), of("large", default=None)]}),
     )
     for n, values in ((1, ["small", None]), (2, [None, "large"])):
@@ -120,21 +120,21 @@ def test_a_join_after_two_branches() -> None:
 @pytest.mark.parametrize(
     ("result", "condition", "holds"),
     [
-        ({"a": None}, of("a", "/a", exists=True), True),
-        ({"a": None}, of("a", "/a", exists=False), False),
-        ({}, of("a", "/a", exists=False), True),
-        ({"a": None}, of("a", "/a", equals=None), True),
-        ({}, of("a", "/a", equals=None), False),
-        ({}, of("a", "/a", **{"not": 1}), True),
-        ([1], of("a", "/0", equals=1.0), True),
-        ([True], of("a", "/0", equals=1), False),
-        ([0], of("a", "/0", **{"not": False}), True),
-        ({"a": [1, {"b": 2}]}, of("a", equals={"a": [1.0, {"b": 2}]}), True),
-        ({"x": {"$from": "b"}}, of("a", "/x", equals={"$literal": {"$from": "b"}}), True),
-        (["same"], of("a", "/0", equals=of("b")), True),
-        (["other"], of("a", "/0", equals=of("b")), False),
-        (["other"], of("a", "/0", **{"not": of("b", "/nothing")}), True),
-        (["other"], of("a", "/0", equals=of("b", "/nothing")), False),
+        ({"a": None}, when("a", "/a", exists=True), True),
+        ({"a": None}, when("a", "/a", exists=False), False),
+        ({}, when("a", "/a", exists=False), True),
+        ({"a": None}, when("a", "/a", equals=None), True),
+        ({}, when("a", "/a", equals=None), False),
+        ({}, when("a", "/a", **{"not": 1}), True),
+        ([1], when("a", "/0", equals=1.0), True),
+        ([True], when("a", "/0", equals=1), False),
+        ([0], when("a", "/0", **{"not": False}), True),
+        ({"a": [1, {"b": 2}]}, when("a", equals={"a": [1.0, {"b": 2}]}), True),
+        ({"x": {"$from": "b"}}, when("a", "/x", equals={"$literal": {"$from": "b"}}), True),
+        (["same"], when("a", "/0", equals=of("b")), True),
+        (["other"], when("a", "/0", equals=of("b")), False),
+        (["other"], when("a", "/0", **{"not": of("b", "/nothing")}), True),
+        (["other"], when("a", "/0", equals=of("b", "/nothing")), False),
     ],
 )
 def test_conditions(result: Any, condition: dict[str, Any], holds: bool) -> None:
@@ -196,7 +196,7 @@ def test_what_is_kept_of_a_step_is_what_became_of_it(ended: Ended) -> None:
 
 def test_results_are_kept_as_long_as_somebody_needs_them() -> None:
     course = Course(
-        steps(step("a"), step("b", params={"value": of("a")}), step("c", **{"if": of("a", exists=True)}, needs=["b"]))
+        steps(step("a"), step("b", params={"value": of("a")}), step("c", **{"if": when("a", exists=True)}, needs=["b"]))
     )
     course.due()
     assert course.is_needed(0)
@@ -226,7 +226,7 @@ def workflows(draw: st.DrawFn) -> tuple[list[Step], dict[str, Ended], list[int]]
             values = draw(st.lists(st.tuples(earlier, st.booleans()), max_size=2))
             more["params"] = {"value": [of(name, **({"default": 0} if soft else {})) for name, soft in values]}
             if draw(st.booleans()):
-                more["if"] = of(
+                more["if"] = when(
                     draw(earlier), **draw(st.sampled_from([{"exists": True}, {"exists": False}, {"equals": 1}]))
                 )
         written.append(step(f"s{n}", **more))

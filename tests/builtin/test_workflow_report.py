@@ -47,7 +47,7 @@ def test_results_that_no_other_step_takes_come_first_then_the_last() -> None:
     assert found.truncated
     assert found.notice == (
         'The result has 5000 characters at most, so that those of "a", "b" are left out. To have one, call again with '
-        'results ["a"], with a part of it, results [{"$from": "a", "pointer": "/…"}], or with larger max_characters: '
+        'results ["a"], with a part of it, results [{"from": "a", "pointer": "/…"}], or with larger max_characters: '
         "the steps are run again."
     )
     assert length(found) <= 5000
@@ -71,7 +71,7 @@ def test_a_hundred_errors_are_cut_and_it_is_said() -> None:
 
 def test_what_is_selected_may_be_nowhere() -> None:
     written = steps(step("a"), step("b"))
-    chosen = [Selection(**{"$from": "a", "pointer": "/x/0"}), Selection(**{"$from": "b", "pointer": "/y"})]
+    chosen = [Selection(**{"from": "a", "pointer": "/x/0"}), Selection(**{"from": "b", "pointer": "/y"})]
     found = reported(written, [{"x": ["here"]}, {}], 5000, chosen)
     assert shown(found) == ["here", None]
     assert found.notice == 'What was selected is not in the results of "b".'
@@ -90,7 +90,7 @@ ENDED = st.one_of(
 def test_it_never_has_more_characters_than_it_may(results: list[Any], more: int, selected: bool) -> None:
     written = steps(*(step(f"{'i' * 60}{n}", "t" * 128) for n in range(len(results))))
     most = least_characters(written) + more
-    chosen = [Selection(**{"$from": each.id}) for each in written[::2]] if selected else None
+    chosen = [Selection(**{"from": each.id}) for each in written[::2]] if selected else None
     found = reported(written, results, most, chosen)
     assert length(found) <= most
     assert len(found.steps) == len(results)

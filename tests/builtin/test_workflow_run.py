@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import random
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel
-from workflow_stage import TOOLS, of, step
+from workflow_stage import TOOLS, of, sly_process, step, when
 
-from mcp_app import Context, Registry, Tool, errors, tool
+from mcp_app import Call, Context, Proceed, Registry, Tool, around, create_app, errors, tool
 from mcp_app.builtin.run_workflow.plan import MAX_AT_ONCE
 from mcp_app.builtin.run_workflow.tool import InvalidWorkflow, StepFailed, run_workflow
 from mcp_app.testing import ERAS, Client, CompleteEvent, Era, LogEvent, ProgressEvent, client
@@ -73,7 +74,7 @@ async def test_progress_is_nested_and_reaches_its_end(c: Client) -> None:
         steps=[
             step("n", "counts", params={"to": 2}),
             step("x", "fails", on_error="continue"),
-            step("no", **{"if": of("n", "/7", exists=True)}),
+            step("no", **{"if": when("n", "/7", exists=True)}),
             step("end", needs=["x"]),
         ],
     )
@@ -85,6 +86,73 @@ async def test_progress_is_nested_and_reaches_its_end(c: Client) -> None:
     assert {event.path[0] for event in events} == {"n", "x", "no", "end"}
     told = [event.data for event in events if isinstance(event.data, dict) and event.data.get("kind") == "step"]
     assert {each["id"]: each["status"] for each in told} == {"n": "ok", "x": "failed", "no": "skipped", "end": "ok"}
+
+
+async def test_a_page_starts_it_detached_and_follows(c: Client) -> None:
+    """By EventSource, as it is no tool for GET."""
+    run = c.with_options(by="detached").run("run_workflow", steps=[step("a", "counts", params={"to": 2})])
+    assert by_id(await run)["a"]["result"] == [0, 1]
+    with pytest.raises(errors.NotReadOnly):
+        await c.with_options(by="get").run("run_workflow", steps=[step("a")])
+
+
+async def test_what_is_around_calls_is_around_those_of_steps() -> None:
+    seen: list[str] = []
+
+    @around
+    async def watch(call: Call, proceed: Proceed) -> Any:
+        seen.append(call.tool.name)
+        return await proceed()
+
+    async with client(create_app(tools=[run_workflow, *TOOLS], around=[watch])) as c:
+        await c.run("run_workflow", steps=[step("a"), step("b", "shop", needs=["a"])])
+    assert seen == ["run_workflow", "echo", "shop"]
+
+
+async def test_drawn_workflows_call_each_step_once_for_each_attempt_and_after_what_it_needs() -> None:
+    began: dict[str, list[float]] = {}
+    ended: dict[str, float] = {}
+
+    @tool(read_only=True)
+    async def work(name: str, seconds: float, failures: int, taken: Any = None) -> str:
+        loop = asyncio.get_running_loop()
+        began.setdefault(name, []).append(loop.time())
+        await asyncio.sleep(seconds)
+        if len(began[name]) <= failures:
+            raise errors.ToolError("not yet")
+        ended[name] = loop.time()
+        return name
+
+    async with client(run_workflow, work) as c:
+        for seed in range(40):
+            drawn = random.Random(seed)
+            began.clear()
+            ended.clear()
+            written, before, attempts = [], {}, {}
+            for n in range(drawn.randint(1, 30)):
+                name = f"s{n}"
+                earlier = [f"s{m}" for m in drawn.sample(range(n), drawn.randint(0, min(n, 3)))]
+                failures, attempts[name] = drawn.choice([(0, 1), (1, 2), (2, 3)])
+                params = {"name": name, "seconds": drawn.random(), "failures": failures}
+                half = len(earlier) // 2
+                before[name] = set(earlier)
+                written.append(
+                    step(
+                        name,
+                        "work",
+                        params={**params, "taken": [of(each) for each in earlier[:half]]},
+                        needs=earlier[half:],
+                        retry={"attempts": 4, "seconds": drawn.random()},
+                    )
+                )
+            drawn.shuffle(written)
+            run = c.run("run_workflow", steps=written)
+            await c.clock.advance(110)
+            result = await run
+            assert {each["status"] for each in result["steps"]} == {"ok"}
+            assert {name: len(calls) for name, calls in began.items()} == attempts
+            assert {each["id"]: each["attempts"] for each in result["steps"]} == attempts
+            assert all(ended[one] <= began[name][0] for name, those in before.items() for one in those)
 
 
 async def test_nothing_runs_when_the_check_fails(c: Client) -> None:
@@ -121,7 +189,7 @@ async def test_an_agent_reads_all_mistakes(era: Era, c: Client) -> None:
         ([step("a", retry={"attempts": 6})], "params.steps.0.retry.attempts"),
         ([step("a", params=[])], "params.steps.0.params"),
         ([step("a", needs="b")], "params.steps.0.needs"),
-        ([step("a", **{"if": {"$from": "b"}})], "params.steps.0.if"),
+        ([step("a", **{"if": {"from": "b"}})], "params.steps.0.if"),
         ("no steps", "params.steps"),
     ],
 )
@@ -409,8 +477,8 @@ async def test_it_does_not_run_itself_by_way_of_another_tool() -> None:
     def sly_thread(ctx: Context) -> Any:
         return ctx.wait(ctx.call("run_workflow", steps=[step("inner")]))
 
-    async with client(run_workflow, sly, sly_thread, *TOOLS) as c:
-        for name in ("sly", "sly_thread"):
+    async with client(run_workflow, sly, sly_thread, sly_process, *TOOLS) as c:
+        for name in ("sly", "sly_thread", "sly_process"):
             run = c.run("run_workflow", steps=[step("a", name, on_error="continue")])
             error = by_id(await run)["a"]["error"]
             assert error["code"] == "invalid_workflow"
@@ -480,7 +548,7 @@ async def test_the_caller_chooses_what_is_in_the_result(c: Client) -> None:
     result = await c.run(
         "run_workflow",
         steps=[step("a", "shop", params={"rows": 100}), step("b", "shout", params={"text": of("a", "/rows/3/name")})],
-        results=["b", {"$from": "a", "pointer": "/rows/99/price"}],
+        results=["b", {"from": "a", "pointer": "/rows/99/price"}],
     )
     assert [each["result"] for each in result["steps"]] == [99.5, "TEA 3"]
     result = await c.run("run_workflow", steps=[step("a"), step("b", "shop")], results=["a"])

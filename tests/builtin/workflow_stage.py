@@ -85,5 +85,16 @@ def of(name: str, pointer: str | None = None, **more: Any) -> dict[str, Any]:
     return {"$from": name, **({} if pointer is None else {"pointer": pointer}), **more}
 
 
+def when(name: str, pointer: str = "", **comparison: Any) -> dict[str, Any]:
+    """A condition on a step."""
+    return {"from": name, "pointer": pointer, **comparison}
+
+
 def steps(*written: dict[str, Any]) -> list[Step]:
     return [Step.model_validate(each) for each in written]
+
+
+@tool(placement="process")
+async def sly_process(ctx: Context) -> Any:
+    """Run a workflow from a process."""
+    return await ctx.call("run_workflow", steps=[{"id": "inner", "tool": "echo"}])

@@ -158,7 +158,7 @@ class Report:
             said.append(
                 f"The result has {self._most} characters at most, so that those of {self._named(left_out)} are left "
                 f'out. To have one, call again with results ["{first}"], with a part of it, results '
-                f'[{{"$from": "{first}", "pointer": "/…"}}], or with larger max_characters: the steps are run again.'
+                f'[{{"from": "{first}", "pointer": "/…"}}], or with larger max_characters: the steps are run again.'
             )
         if shortened:
             said.append("Messages of errors are cut.")

@@ -43,11 +43,12 @@ def _exactly_one(schema: dict[str, Any]) -> None:
 
 
 class Condition(_Written):
-    """A reference, and one comparison of what it leads to."""
+    """What is looked at, and one comparison. Its members are listed, so that none begins with the `$` of a reference:
+    there are models to whom no tool with such a name can be given."""
 
     model_config = ConfigDict(json_schema_extra=_exactly_one)
 
-    step: str = Field(alias="$from", description="The step whose result is looked at; it ends before.")
+    step: str = Field(alias="from", description="The step whose result is looked at; it ends before.")
     pointer: str = Field("", description="JSON Pointer (RFC 6901) into its result; empty for all of it.")
     exists: bool = Field(True, description="Whether there is a value; false also if the step has no result.")
     equals: JsonValue = Field(None, description="The value is there, and equal to this as JSON.")
@@ -102,7 +103,7 @@ class Step(_Written):
         None,
         alias="if",
         description="The step is skipped unless this holds.",
-        examples=[{"$from": "a", "exists": True}],
+        examples=[{"from": "a", "exists": True}],
     )
     retry: Retry | None = Field(None, description="For tools that are read-only or idempotent.")
     time_limit: float | None = Field(None, gt=0, le=86_400, description="Seconds for each call of the tool.")
@@ -118,7 +119,7 @@ class Step(_Written):
 class Selection(_Written):
     """What of one step's result is wanted."""
 
-    step: str = Field(alias="$from", description="The step.")
+    step: str = Field(alias="from", description="The step.")
     pointer: str = Field("", description="JSON Pointer (RFC 6901) into its result; empty for all of it.")
 
 
@@ -129,6 +130,6 @@ def selected(results: Results | None) -> list[Selection] | None:
     """Each as a selection; None where all steps are wanted."""
     if results is None:
         return None
-    named: Any = [Selection(**{"$from": each}) if isinstance(each, str) else each for each in results]
+    named: Any = [Selection(**{"from": each}) if isinstance(each, str) else each for each in results]
     chosen: list[Selection] = named
     return chosen

@@ -57,7 +57,7 @@ async def run_workflow(
         Results | None,
         Field(
             max_length=MAX_STEPS,
-            description='Ids of the steps whose results are wanted, or {"$from": id, "pointer": …}; all if left out.',
+            description='Ids of the steps whose results are wanted, or {"from": id, "pointer": …}; all if left out.',
         ),
     ] = None,
     max_characters: Annotated[
