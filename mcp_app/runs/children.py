@@ -7,6 +7,7 @@ log and their readers are not known here.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Mapping
 from typing import Any
 
@@ -168,7 +169,8 @@ class Children(Calling):
             if tool.plan is None or type(arguments) is SentArguments:  # another process makes what it needs
                 await working(arguments)
             else:
-                await host.dependencies.begin(tool.plan, arguments, working, lambda: isinstance(end, Outcome))
+                context = contextvars.copy_context()
+                await host.dependencies.begin(tool.plan, arguments, working, lambda: isinstance(end, Outcome), context)
         finally:
             if ticket is not None:
                 ticket.leave()

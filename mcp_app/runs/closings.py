@@ -6,6 +6,7 @@ When something is to be closed, and in what order, is not known here.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 
 from ..aio.deadlines import Deadlines
@@ -81,7 +82,7 @@ class Closings:
 class _Bound:
     """Cancels this task when the time is over, until it goes on."""
 
-    __slots__ = ("_before", "_began", "_bounds", "_closings", "_made", "_owner", "_task", "_tries")
+    __slots__ = ("_before", "_began", "_bounds", "_closings", "_context", "_made", "_owner", "_task", "_tries")
 
     def __init__(self, closings: Closings, bounds: Deadlines[_Bound], made: Made, owner: str) -> None:
         self._closings = closings
@@ -94,6 +95,7 @@ class _Bound:
         self._task = task
         self._before = task.cancelling()
         self._began = _now()
+        self._context = contextvars.copy_context()  # that of the call: the timer is shared by all
 
     def begin(self, seconds: float) -> None:
         self._bounds.at(self, self._began + seconds)
@@ -112,7 +114,7 @@ class _Bound:
 
     def expire(self) -> None:
         if not self._tries:
-            self._report()
+            self._context.run(self._report)
         self._tries += 1
         self._task.cancel()
         if self._tries <= CANCEL_TRIES:

@@ -28,13 +28,18 @@ class Dependencies:
         self.shared = SharedValues(cap_seconds, self.closings)
 
     def begin(
-        self, plan: Plan, arguments: dict[str, Any], working: Working, succeeded: Callable[[], bool]
+        self,
+        plan: Plan,
+        arguments: dict[str, Any],
+        working: Working,
+        succeeded: Callable[[], bool],
+        context: contextvars.Context,
     ) -> asyncio.Task[None]:
-        """The task of a run: `working`, with what the plan needs, which is closed when `working` is done."""
+        """The task of a run, in its context: `working`, with what the plan needs, which is closed when `working` is
+        done."""
         supplied = self._at_hand(plan, arguments)
         if supplied is not None:
-            return asyncio.create_task(working(supplied))
-        context = contextvars.copy_context()
+            return asyncio.create_task(working(supplied), context=context)
         supplying = self._supplying(plan, arguments, working, succeeded, context)
         return asyncio.create_task(supplying, context=context)
 

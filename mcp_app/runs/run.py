@@ -7,6 +7,7 @@ a function that is slow to stop, or will not, holds nobody up. No HTTP, no diale
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import math
 import os
@@ -127,6 +128,7 @@ class Run:
         self._readers: list[Reader] = []
         self._followers: dict[Reader, None] = {}  # an empty set is three times as large
         self._task: asyncio.Task[None] | None = None
+        self._context: contextvars.Context | None = None
         self._began = caller.clock()
         self._ticket = ticket
         self._unless_promoted = unless_promoted
@@ -141,11 +143,14 @@ class Run:
             return
         if self.asker is not None:
             self.asker.attach(self._writer.emit, self._weak_stop())
-        plan = self.callee.plan
+        plan, context = self.callee.plan, contextvars.copy_context()
+        self._context = context  # also for who ends it: what is logged then is this call's
         if plan is None or type(arguments) is SentArguments:  # another process makes what it needs
-            self._task = asyncio.create_task(self._work(arguments), name=f"run {self.id[:ID_CHARACTERS]}")
+            name = f"run {self.id[:ID_CHARACTERS]}"
+            self._task = asyncio.create_task(self._work(arguments), name=name, context=context)
         else:
-            self._task = self._host.dependencies.begin(plan, arguments, self._work, lambda: self.code == "complete")
+            begin = self._host.dependencies.begin
+            self._task = begin(plan, arguments, self._work, lambda: self.code == "complete", context)
         self._expire_at_cap()  # also while its reader is stuck in a write
 
     @property
@@ -268,7 +273,7 @@ class Run:
             return
         self.stopped_by = end
         self._end(end.code)
-        self.closing = asyncio.create_task(self._close(end), name=f"end of run {self.id}")
+        self.closing = asyncio.create_task(self._close(end), name=f"end of run {self.id}", context=self._context)
         self.closing.add_done_callback(lambda _: self.release_request())
 
     def end_at_cap(self, seconds: float = math.inf) -> None:
@@ -332,7 +337,7 @@ class Run:
             self._end("complete" if isinstance(end, Outcome) else end.code)
             await self._finish(end)
             self._writer.release()
-            self._task = None  # which a run that is kept for minutes need not keep
+            self._task = self._context = None  # which a run that is kept for minutes need not keep
             self.release_request()
         del end  # the traceback of an error leads to this frame: a circle
 

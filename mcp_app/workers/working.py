@@ -6,6 +6,7 @@ What is sent are packets, and to whom is not known.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -172,7 +173,8 @@ class Working:
         if (plan := tool.plan) is None:
             self._task = asyncio.create_task(self._work(arguments), name=f"call of {tool.name}")
         else:
-            self._task = self._dependencies.begin(plan, arguments, self._work, self._succeeded)
+            context = contextvars.copy_context()
+            self._task = self._dependencies.begin(plan, arguments, self._work, self._succeeded, context)
 
     async def _work(self, arguments: dict[str, Any], work: Work = work) -> None:
         run = self._call["run"]

@@ -17,6 +17,7 @@ from tested_tools import OutOfStock
 from mcp_app import (
     Call,
     Context,
+    Depends,
     MissingCapability,
     Proceed,
     Registry,
@@ -177,6 +178,38 @@ async def test_what_a_thread_logs_belongs_to_its_call() -> None:
         assert (await one, await other) == ("one", "other")
         assert "WARNING author: in a thread: one" in one.log
         assert "other" not in one.log
+
+
+async def never_closed() -> AsyncIterator[int]:
+    yield 1
+    await asyncio.sleep(3600)
+
+
+@tool
+async def rests(seconds: float, _: Annotated[int, Depends(never_closed)]) -> None:
+    """Rest."""
+    await asyncio.sleep(seconds)
+
+
+@pytest.mark.parametrize("era", ["plain", "2026-07-28", "2025-06-18"])
+async def test_what_a_timer_logs_belongs_to_the_call_that_it_ends(era: Era) -> None:
+    async with client(rests, era=era) as c:
+        long = c.run("rests", seconds=1000)
+        await c.clock.advance(0.1)
+        short = c.run("rests", seconds=0.1)
+        await c.clock.advance(200)
+        assert isinstance(long.error, errors.TimeCap)
+        assert "rests time_cap 120" in long.log
+        assert "is not closed after 5.0 s, and is given up" in short.log
+        assert "time_cap" not in short.log
+
+
+async def test_the_end_of_a_call_by_a_stop_is_in_its_log() -> None:
+    async with client(TOOLS) as c:
+        run = c.run("wait")
+        await run.until("progress")
+        await c.stop()
+        assert "wait shutdown" in run.log
 
 
 @pytest.mark.parametrize("first", [0, 1])
