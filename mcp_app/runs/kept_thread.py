@@ -8,8 +8,9 @@ Makers are not known here, nor tools.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -21,7 +22,11 @@ R = TypeVar("R")
 
 
 class KeptThread:
-    """`open` takes a thread of `threads`, which works until `end`. `run` is that of `Threads`, in this one."""
+    """`open` takes a thread of `threads`, which works until `end`. `run` is that of `Threads`, in this one.
+
+    It has one context, so that a function sets back there what another one has set. What is set on the loop between two
+    of them is set there as well.
+    """
 
     full = False
     """Nobody waits for a place: it has one."""
@@ -31,17 +36,20 @@ class KeptThread:
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._place = AsyncExitStack()
         self._last: asyncio.Future[Any] | None = None
+        self._seen = contextvars.Context()  # that of the loop, when something was submitted last
 
     async def open(self, name: str, patience: float = QUEUE_SECONDS) -> None:
         """Raises NoThread when none is free for `patience` seconds."""
         unused: Channel[None] = Channel(asyncio.get_running_loop(), lambda _: 0)
         await self._place.enter_async_context(self._threads.run(self._serve, unused, name=name, patience=patience))
+        self._seen = contextvars.copy_context()
 
     def submit(self, function: Callable[[], R]) -> asyncio.Future[R]:
         """Call it there, after all that was submitted before. Who cancels the future only does not see the outcome."""
         loop = asyncio.get_running_loop()
         outcome: asyncio.Future[R] = loop.create_future()
-        self._jobs.put(functools.partial(settle_by, function, loop, outcome))
+        job = functools.partial(_with_variables, self._changed(), function)
+        self._jobs.put(functools.partial(settle_by, job, loop, outcome))
         return outcome
 
     @asynccontextmanager
@@ -77,7 +85,18 @@ class KeptThread:
         """Nothing more is submitted: the thread ends after what was."""
         self._jobs.put(None)
 
+    def _changed(self) -> list[tuple[contextvars.ContextVar[Any], Any]]:
+        """What the context of the loop has, and had not when something was submitted last."""
+        before, self._seen = self._seen, contextvars.copy_context()
+        return [(name, value) for name, value in self._seen.items() if before.get(name, before) is not value]
+
     def _serve(self, _: Channel[None]) -> None:
         while (job := self._jobs.get()) is not None:
             job()
             del job  # what it made is not kept until the next
+
+
+def _with_variables(changed: Sequence[tuple[contextvars.ContextVar[Any], Any]], function: Callable[[], R]) -> R:
+    for name, value in changed:
+        name.set(value)
+    return function()

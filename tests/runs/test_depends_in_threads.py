@@ -134,6 +134,36 @@ async def test_the_context_of_a_thread_is_one() -> None:
         assert stage.runs.dependencies.closings.abandoned == 0
 
 
+async def test_what_is_set_on_the_loop_is_seen_in_the_thread_that_was_there_before() -> None:
+    who: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")
+    seen: list[str] = []
+
+    def conn() -> Iterator[str]:
+        token = who.set("thread")
+        yield "conn"
+        seen.append(who.get())
+        who.reset(token)
+        seen.append(who.get())
+
+    async def signed_in(name: str, conn: Annotated[str, Depends(conn)]) -> AsyncIterator[str]:
+        token = who.set(name)
+        yield name
+        who.reset(token)
+
+    def table(user: Annotated[str, Depends(signed_in)]) -> str:
+        return f"table of {who.get()}"
+
+    @tool
+    def query(name: str, table: Annotated[str, Depends(table)], conn: Annotated[str, Depends(conn)]) -> list[str]:
+        return [table, who.get(), conn]
+
+    async with Stage() as stage:
+        assert (await end_of(stage, query, name="Ada"))["data"] == ["table of Ada", "Ada", "conn"]
+        await asyncio.wait_for(stage.runs.dependencies.closings.ended(), BOUND)
+        assert stage.runs.dependencies.closings.abandoned == 0
+    assert seen == ["Ada", "nobody"]
+
+
 async def test_a_cancelled_function_is_over_before_its_connection_is_closed() -> None:
     order: list[str] = []
     loop, working, go_on = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
