@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 
 import pytest_asyncio
+from kind_tools import kind_tools
 from live_server import serving
 from page_tools import Stage, tools
 from page_visitor import ARGUMENTS, Site, Visitor
@@ -24,7 +25,9 @@ no_task_left = pytest_asyncio.fixture(ended_tasks, loop_scope="session", name="n
 @pytest_asyncio.fixture(loop_scope="session")
 async def site(lane: bool) -> AsyncIterator[Site]:
     stage = Stage()
-    async with serving(create_app(Settings(), [*tools(stage), *result_tools()], lane=lane)) as server:
+    async with serving(
+        create_app(Settings(), [*tools(stage), *result_tools(), *kind_tools(stage)], lane=lane)
+    ) as server:
         yield Site(server, stage)
 
 

@@ -1,10 +1,10 @@
 /**
  * MCP's content blocks as elements: text, pictures, sound, files, links (2026-07-28, Tools, Tool Result).
  *
- * Bytes become blob URLs, which the page's policy allows for pictures and sound only, and are let go with the next run.
- * A picture cannot run anything; a file is only ever downloaded, as bytes of no type.
+ * A picture cannot run anything; a file is only ever downloaded.
  */
 
+import { blobUrl, download } from "./download.js";
 import { cut, el } from "./element.js";
 import { isMarkdown, link, markdown } from "./markdown.js";
 import { render } from "./value.js";
@@ -12,7 +12,6 @@ import { bytes } from "./words.js";
 
 const MAX_TEXT = 100_000;
 const MAX_BLOCKS = 100;
-const urls = new Set(); // the blob URLs that are on the page
 
 /** Draw blocks. What is not of a known kind is drawn as any other value. */
 export function contents(blocks) {
@@ -28,12 +27,6 @@ export function blocksBeside(metadata) {
   const { text, content } = metadata?.beside ?? {};
   const short = typeof text === "string" ? [{ type: "text", text }] : [];
   return [...short, ...(Array.isArray(content) ? content : [])];
-}
-
-/** Let go of the bytes of all blocks that were drawn. */
-export function release() {
-  for (const url of urls) URL.revokeObjectURL(url);
-  urls.clear();
 }
 
 function drawn(block, n) {
@@ -95,20 +88,6 @@ function linked({ uri, name, title, description, mimeType, size, url }) {
   box.append(el("span", "hint", ` ${cut(facts.join(" · "), 500)}`));
   if (typeof description === "string" && description !== "") box.append(el("span", "hint about", cut(description, 2000)));
   return box;
-}
-
-function download(raw, name) {
-  const made = el("a", "", `Download ${name}`);
-  // Without a type of its own it can not be opened as a page of this origin, whatever is in it.
-  made.href = blobUrl(raw, "application/octet-stream");
-  made.download = name;
-  return made;
-}
-
-function blobUrl(raw, type) {
-  const url = URL.createObjectURL(new Blob([raw], { type }));
-  urls.add(url);
-  return url;
 }
 
 function decoded(base64) {

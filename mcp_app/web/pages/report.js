@@ -22,9 +22,9 @@ export function gradeOf(value) {
   return typeof grade === "string" && grade !== "" && grade.length <= MAX_GRADE ? { text: grade, tone: toneOf(grade) } : null;
 }
 
-/** A whole result. `streamed` are the JSON texts of the steps that stand on the page already. */
-export function drawResult(value, schema, streamed) {
-  const of = { depth: 0, schema: schema ?? {}, root: schema ?? {} };
+/** A whole result. `streamed` are the JSON texts of the steps that stand on the page already, `draw` is value.js's. */
+export function drawResult(value, schema, streamed, draw) {
+  const of = { depth: 0, schema: schema ?? {}, root: schema ?? {}, draw };
   if (isFindings(value)) return findings(value, { ...of, schema: itemsOf(of.schema, of.root) });
   if (value === null || typeof value !== "object" || Array.isArray(value)) return render(value, of);
   const box = el("div", "report");

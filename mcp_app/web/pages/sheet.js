@@ -1,15 +1,13 @@
 /** A list of like objects as a table: a column for each key, numbers to the right, sorted by a press, copied as CSV. */
 
+import { csv } from "./csv.js";
 import { copyButton, el } from "./element.js";
-import { stringify } from "./exact.js";
 import { number, plural, writer } from "./words.js";
 
 const MAX_ROWS = 50; // drawn at once; sorting and copying take all of them
 const MAX_COLUMNS = 10; // with more, nobody can read across
 const MAX_CELL_ITEMS = 5; // of a list in a cell
 const LIKENESS = 0.5; // a key that fewer of the objects have does not make a column worth its place
-// Texts that a spreadsheet would take for a formula. What a tool sends is written by strangers (OWASP, CSV injection).
-const FORMULA = /^[=+\-@\t\r]/;
 
 const isFlat = (value) => value === null || typeof value !== "object";
 
@@ -67,29 +65,19 @@ export function sheet(values, draw, title) {
   scroll.append(grid);
   const foot = el("div", "row under");
   const more = values.length > MAX_ROWS ? ` · and ${number(values.length - MAX_ROWS)} more` : "";
-  foot.append(el("span", "hint quiet", `${plural(values.length, "row")}${more}`), copyButton("Copy CSV", () => csv(values)));
+  foot.append(el("span", "hint quiet", `${plural(values.length, "row")}${more}`), copyButton("Copy CSV", () => csv(lines(values))));
   const box = el("div", "sheet");
   box.append(scroll, foot);
   return box;
 }
 
-/** RFC 4180: a head, CRLF, quotes where they are needed. */
-export function csv(values) {
+function lines(values) {
   const keys = columns(values);
-  const lines = [keys, ...values.map((one) => keys.map((key) => one[key]))];
-  return lines.map((cells) => cells.map(quoted).join(",")).join("\r\n");
+  return [keys, ...values.map((one) => keys.map((key) => one[key]))];
 }
 
 function columns(values) {
   return [...new Set(values.flatMap((one) => Object.keys(one)))];
-}
-
-function quoted(value) {
-  if (value === null || value === undefined) return "";
-  if (typeof value === "number" || typeof value === "bigint") return String(value);
-  const text = typeof value === "string" ? value : Array.isArray(value) ? value.join(", ") : stringify(value);
-  const safe = FORMULA.test(text) ? `'${text}` : text;
-  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
 /** By number where both are, else by text as people order it; what is not there comes last, whichever way. */

@@ -24,9 +24,14 @@ export function stepOf({ data, metadata = {} }, n) {
   return { title: key === undefined ? `Step ${n}` : cut(data[key], 300), words: data[words], state: data[state], rest };
 }
 
-/** The names of the tools that this one called, down to the one that sent the event; empty for the tool itself. */
+/** The names of the steps down to the one that sent the event; none for the tool itself. */
 export function pathOf({ metadata }) {
-  return Array.isArray(metadata?.path) ? cut(metadata.path.map(String).join(" › "), MAX_PATH) : "";
+  return Array.isArray(metadata?.path) ? metadata.path.map(String) : [];
+}
+
+/** The same as words. */
+export function placeOf(path) {
+  return cut(path.join(" › "), MAX_PATH);
 }
 
 /** Whether a step is a sentence and nothing else: a list of cards of those is noise. */

@@ -2,7 +2,8 @@
  * Values as elements. It is bounded, since one value may be a megabyte and the page must stay usable: what is long is
  * folded, and made into elements only when it is opened; what is very long is cut. Nothing here knows any one tool.
  *
- * `of` goes along: {depth, schema, root}, where the value stands and what its JSON Schema says of it.
+ * `of` goes along: {depth, schema, root, draw}, where the value stands, what its JSON Schema says of it, and who draws what
+ * says of itself what it is: draw(value) returns an element, or null.
  */
 
 import { badge, cut, el, folded } from "./element.js";
@@ -26,12 +27,14 @@ const FOLD_BELOW = 400;
 const LEADS = ["message", "summary", "title", "text", "name"];
 const STATUS_KEYS = new Set(["status", "state", "severity", "level", "outcome"]);
 
-const TOP = { depth: 0, schema: {}, root: {} };
+const TOP = { depth: 0, schema: {}, root: {}, draw: () => null };
 
 export const isPlain = (value) => value === null || typeof value !== "object";
 
 export function render(value, of = TOP) {
   if (isPlain(value)) return scalar(value, "", of.depth === 0 ? MAX_DOCUMENT : MAX_TEXT);
+  const drawn = of.draw?.(value) ?? null;
+  if (drawn !== null) return drawn;
   if (of.depth >= MAX_DEPTH) return el("pre", "json", cut(stringify(value, 2), MAX_JSON));
   return Array.isArray(value) ? list(value, of) : table(Object.entries(value), of);
 }
@@ -99,7 +102,7 @@ function term(name, key, content) {
 function member(key, value, of) {
   if (isPlain(value)) return scalar(value, key);
   const draw = () => render(value, { ...of, depth: of.depth + 1, schema: memberOf(of.schema, key, of.root) });
-  const isOpen = of.depth === 0 && isTabular(value); // a table is bounded by its own rows
+  const isOpen = of.depth === 0 && (isTabular(value) || typeof value.kind === "string"); // those have bounds of their own
   if (isOpen || stringify(value).length <= (of.depth === 0 ? FOLD_TOP : FOLD_BELOW)) return draw();
   return folded(plural(Array.isArray(value) ? value.length : Object.keys(value).length, "entry", "entries"), draw);
 }

@@ -1,12 +1,17 @@
 /** The run as it is seen: gauges, outcome, steps, log, raw stream. It is told what happened and draws it. */
 
+import { Arrivals, inPlace } from "./arrivals.js";
 import { BoundedList } from "./bounded.js";
-import { blocksBeside, contents, release } from "./content.js";
+import { blocksBeside, contents } from "./content.js";
+import { release } from "./download.js";
 import { cut, el } from "./element.js";
 import { stringify } from "./exact.js";
 import { Gauges } from "./gauges.js";
+import { drawKind } from "./kinds.js";
 import { drawResult, gradeOf } from "./report.js";
-import { errorBody, isMessage, logRow, messageRow, pathOf, rawRow, stepCard, stepOf, textOf } from "./steps.js";
+import { shapeOf } from "./shapes.js";
+import { errorBody, isMessage, logRow, messageRow, pathOf, placeOf, rawRow, stepCard, stepOf, textOf } from "./steps.js";
+import { TreeView } from "./treeview.js";
 import { number, plural, seconds, share } from "./words.js";
 
 const DRAW_MS = 60; // one drawing for all that arrived meanwhile: a flood must not cost a layout per event
@@ -28,6 +33,8 @@ const $ = (id) => document.getElementById(id);
 export class RunView {
   constructor() {
     this.gauges = new Gauges();
+    this.arrivals = new Arrivals($("arrived"));
+    this.tree = new TreeView();
     this.lists = {
       steps: new BoundedList($("steps"), $("steps-dropped"), KEPT.steps, "steps"),
       messages: new BoundedList($("messages"), $("messages-dropped"), KEPT.messages, "messages"),
@@ -55,14 +62,16 @@ export class RunView {
     this.waiting = { steps: [], messages: [], log: [], raw: [] };
     release();
     for (const list of Object.values(this.lists)) list.clear();
-    for (const id of ["outcome", "steps-section", "messages-section", "log-section", "empty"]) $(id).hidden = true;
+    this.arrivals.clear(tool);
+    this.tree.begin();
+    for (const id of ["outcome", "arrived-section", "steps-section", "messages-section", "log-section", "empty"]) $(id).hidden = true;
     $("messages-section").open = false;
     $("live").hidden = false;
     this.gauges.begin(back?.at ? performance.now() - (Date.now() - back.at) : null);
     this.choose(tool);
     this.phase("starting");
     clearInterval(this.tickTimer);
-    this.tickTimer = setInterval(() => this.gauges.tick(), TICK_MS);
+    this.tickTimer = setInterval(() => this.tick(), TICK_MS);
   }
 
   /** Another tool is chosen in the form: what is shown is then of the one before. */
@@ -88,27 +97,39 @@ export class RunView {
 
   progress(event) {
     this.stepCount += 1;
-    const { progress, total } = event.metadata ?? {};
+    const { progress, total, step: own } = event.metadata ?? {};
     const [done, all] = [progress, total].map((one) => (one === undefined || one === null ? NaN : Number(one)));
     if (!Number.isNaN(done)) this.gauges.bar(done, all);
     const path = pathOf(event);
-    const step = { ...stepOf(event, this.stepCount), path, at: this.now() };
-    if (this.streamed.size < KEPT.steps && !isMessage(step)) this.streamed.add(stringify(event.data));
-    const isEmpty = event.data !== null && typeof event.data === "object" && Object.keys(event.data).length === 0;
-    if (isEmpty && (path !== "" || !Number.isNaN(done))) return; // only the bar has moved
-    const title = path === "" ? step.title : `${path} · ${step.title}`;
-    this.gauges.newest(step.words === undefined ? title : `${title}: ${step.words}`);
-    this.enqueue(isMessage(step) ? "messages" : "steps", step);
+    const arrived = event.metadata?.content === true ? null : this.arrivals.take(event.data, path);
+    const said = arrived === null ? this.step(event, path, done) : { words: arrived };
+    this.soon();
+    if (path.length > 0) this.tree.take(path, said.words, own, this.now(), arrived !== null);
+    if (said.words === undefined) return; // only the bar has moved
+    const words = [placeOf(path), said.words].filter((part) => part !== "").join(" · ");
+    this.gauges.newest(words);
     const now = performance.now();
     if (now - this.saidAt < SAY_MS) return;
     this.saidAt = now;
-    this.say(Number.isNaN(all) ? title : `${title}, ${share(done, all)}`);
+    this.say(Number.isNaN(all) ? words : `${words}, ${share(done, all)}`);
+  }
+
+  /** What is of no kind is a card or a line. Returns what it says in words, if it says anything. */
+  step(event, path, done) {
+    const step = { ...stepOf(event, this.stepCount), path: placeOf(path), at: this.now() };
+    if (this.streamed.size < KEPT.steps && !isMessage(step)) this.streamed.add(stringify(event.data));
+    const isEmpty = event.data !== null && typeof event.data === "object" && Object.keys(event.data).length === 0;
+    if (isEmpty && (path.length > 0 || !Number.isNaN(done))) return {};
+    this.enqueue(isMessage(step) ? "messages" : "steps", step);
+    return { words: step.words === undefined ? step.title : `${step.title}: ${step.words}` };
   }
 
   logLine(event) {
     const { data } = event;
+    const path = pathOf(event);
     const line = { level: String(data?.level ?? "info"), text: textOf(data?.message) };
-    this.enqueue("log", { ...line, path: pathOf(event), at: this.now() });
+    if (path.length > 0) this.tree.take(path, undefined, {}, this.now());
+    this.enqueue("log", { ...line, path: placeOf(path), at: this.now() });
   }
 
   rawEvent(id, data) {
@@ -126,23 +147,41 @@ export class RunView {
     this.finish("done", "Result", event.data, grade);
     const beside = blocksBeside(event.metadata);
     const parts = beside.length > 0 ? [contents(beside)] : [];
-    if (event.data !== null || parts.length === 0) {
-      parts.push(isContent ? contents(event.data) : drawResult(event.data, this.schema, this.streamed));
-    }
-    $("outcome-body").replaceChildren(...parts);
+    inPlace(() => {
+      if (event.data !== null || parts.length === 0) parts.push(isContent ? contents(event.data) : this.result(event.data));
+      $("outcome-body").replaceChildren(...parts);
+    });
+    this.ended("Sent as well");
     this.gauges.end(true, took);
     if (typeof took === "number") $("outcome-heading").append(el("span", "tag", seconds(took / 1000)));
     if (truncated) $("outcome-heading").append(el("span", "tag", "truncated"));
     this.say(`${this.tool} is done.`);
   }
 
+  /** A result by its kind, with what stands on the page of it; else by its members. */
+  result(value) {
+    if (shapeOf(value) === "workflow") this.tree.settle(value.steps, this.now());
+    const draw = (part) => drawKind(part, this.tool, this.arrivals);
+    return draw(value) ?? drawResult(value, this.schema, this.streamed, draw);
+  }
+
   failed(error) {
     const isCancelled = error.code === "cancelled";
     this.finish(isCancelled ? "cancelled" : "failed", isCancelled ? "Cancelled" : "Error", error);
     $("outcome-body").replaceChildren(errorBody(error));
+    this.ended("What had arrived");
     $("gauges").hidden = this.gauges.startedAt === null; // refused: there never was anything to measure
     this.gauges.end(false);
     this.say(`${this.tool}: ${error.message}`);
+  }
+
+  /** Nothing more arrives: what belongs to no result stays below it, and says what it is. */
+  ended(heading) {
+    this.arrivals.end();
+    this.tree.end(this.now());
+    this.tree.draw(this.now());
+    $("arrived-heading").textContent = heading;
+    $("arrived-section").hidden = this.arrivals.isEmpty;
   }
 
   /** There is no run to come back to: the page is as if nothing had been started, and says why. */
@@ -185,7 +224,16 @@ export class RunView {
       this.lists[name].total += waiting.length - KEPT[name];
       waiting.splice(0, waiting.length - KEPT[name]);
     }
+    this.soon();
+  }
+
+  soon() {
     this.drawTimer ??= setTimeout(() => this.draw(), DRAW_MS);
+  }
+
+  tick() {
+    this.gauges.tick();
+    this.tree.tick(this.now());
   }
 
   draw() {
@@ -200,5 +248,9 @@ export class RunView {
     const { total } = this.lists.messages;
     $("messages-count").textContent = plural(total, "message");
     $("steps-count").textContent = number(this.lists.steps.total);
+    this.arrivals.draw();
+    this.tree.draw(this.now());
+    $("arrived-heading").textContent = "So far";
+    $("arrived-section").hidden = this.arrivals.isEmpty;
   }
 }

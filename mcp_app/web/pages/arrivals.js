@@ -1,0 +1,150 @@
+/**
+ * What of a known kind arrives while a run works: tables that fill, findings, charts. It is drawn where it arrives, and
+ * is given to the result that it belongs to, with its order, its place and the focus as they are.
+ */
+
+import { FindingList } from "./findings.js";
+import { cut, el, wrap } from "./element.js";
+import { drawKind } from "./kinds.js";
+import { Room } from "./rows.js";
+import { shapeOf } from "./shapes.js";
+import { close, growing, isOf } from "./tables.js";
+import { number, plural } from "./words.js";
+
+const MAX_ITEMS = 60; // tables, charts and lists of findings on the page
+const MAX_PATH = 200; // characters of all its names
+// The page has what was streamed; what the result left out is missing to whoever has nothing but the result.
+const OF_RESULT = "Of the result as sent: ";
+const NOTHING_COMES = new Set(["workflow"]); // is a result only, and a step that says it is a card like any other
+
+export class Arrivals {
+  constructor(list) {
+    this.list = list;
+    this.clear("");
+  }
+
+  /** Another run begins, of the tool of this name. */
+  clear(tool) {
+    this.tool = tool;
+    this.items = [];
+    this.room = new Room();
+    this.changed = new Set();
+    this.left = 0;
+    this.list.replaceChildren();
+  }
+
+  get isEmpty() {
+    return this.items.length === 0;
+  }
+
+  /** Take what a run sent, `path` being the steps it came by. Returns it in words, or null where it is of no kind. */
+  take(data, path) {
+    const kind = shapeOf(data);
+    if (kind === null || NOTHING_COMES.has(kind)) return null;
+    if (kind === "columns") return this.begin(data.columns, path);
+    if (kind === "rows") return this.rows(data, path);
+    if (kind === "finding") return this.finding(data, path);
+    this.add({ path, element: drawKind(data, this.nameOf(path)) });
+    return kind === "table" ? plural(data.rows.length, "row") : kind;
+  }
+
+  begin(columns, path) {
+    const before = this.tableAt(path);
+    if (before !== undefined) this.close(before);
+    const table = growing(columns, this.nameOf(path), this.room);
+    this.add({ path, table, element: table.element });
+    return plural(columns.length, "column");
+  }
+
+  rows({ first, rows }, path) {
+    if (this.tableAt(path) === undefined) this.begin([], path); // what names its columns did not reach this page
+    const item = this.tableAt(path);
+    item.table.rows.add(first, rows);
+    this.changed.add(item);
+    return plural(item.table.rows.total, "row");
+  }
+
+  finding(finding, path) {
+    let item = this.items.findLast((one) => one.findings !== undefined && isAt(one.path, path));
+    if (item === undefined) {
+      const findings = new FindingList();
+      item = { path, findings, element: findings.element };
+      this.add(item);
+    }
+    item.findings.add(finding);
+    return finding.title;
+  }
+
+  /** The table that is filled by what comes from there. */
+  tableAt(path) {
+    return this.items.findLast(({ table, path: at }) => table !== undefined && !table.isOver && isAt(at, path));
+  }
+
+  add(item) {
+    this.items.push(item);
+    if (this.items.length > MAX_ITEMS) {
+      this.left += 1;
+      item.isUndrawn = true;
+      this.note ??= el("p", "hint quiet");
+      this.note.textContent = `and ${number(this.left)} more`;
+      this.list.append(this.note);
+      return;
+    }
+    item.box = wrap("arrived", ...(item.path.length === 0 ? [] : [el("h4", "kicker", cut(item.path.join(" › "), MAX_PATH))]), item.element);
+    this.list.append(item.box);
+  }
+
+  /** Draw what has arrived since. */
+  draw() {
+    for (const { table, isUndrawn } of this.changed) if (!isUndrawn) table.update();
+    this.changed.clear();
+  }
+
+  /** The run is over. */
+  end() {
+    this.draw();
+    for (const item of this.items) if (item.table !== undefined && !item.table.isOver) this.close(item);
+  }
+
+  close(item) {
+    close(item.table);
+  }
+
+  /** The table that was filled by what came from `path`, or below it, if it is the one that `value` has the begin of. */
+  table(path, value) {
+    const item = this.items.findLast(({ table, path: at }) => table !== undefined && isBelow(at, path) && isOf(table, value));
+    if (item === undefined) return null;
+    const notice = value.notice ? `${OF_RESULT}${value.notice}` : null;
+    close(item.table, { row_count: value.row_count, notice });
+    return this.give(item);
+  }
+
+  findings(path) {
+    const item = this.items.findLast(({ findings, path: at }) => findings !== undefined && isBelow(at, path));
+    if (item === undefined) return null;
+    this.give(item);
+    return item.findings;
+  }
+
+  give(item) {
+    this.items.splice(this.items.indexOf(item), 1);
+    item.box?.remove();
+    return item.element;
+  }
+
+  nameOf(path) {
+    return [this.tool, ...path].join("-");
+  }
+}
+
+/** Do what moves elements, and leave what was scrolled and who had the focus as they were. */
+export function inPlace(act) {
+  const held = document.activeElement;
+  const scrolled = [...document.querySelectorAll(".scroll")].map((box) => [box, box.scrollTop, box.scrollLeft]);
+  act();
+  for (const [box, top, left] of scrolled) [box.scrollTop, box.scrollLeft] = [top, left];
+  if (held !== document.activeElement && held?.isConnected) held.focus({ preventScroll: true });
+}
+
+const isAt = (path, other) => path.length === other.length && isBelow(path, other);
+const isBelow = (path, above) => above.every((name, index) => path[index] === name);

@@ -1,0 +1,23 @@
+/** Rows as CSV. Pure: no DOM. RFC 4180: lines end with CRLF, and a field has quotes where it needs them. */
+
+import { stringify } from "./exact.js";
+
+// Texts that a spreadsheet would take for a formula. What a tool sends is written by strangers (OWASP, CSV injection).
+const FORMULA = /^[=+\-@\t\r]/;
+// A number in words, such as a decimal that no double holds, is no formula.
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+/** `rows` are lists of cells, the head among them. What is not there is nothing; an empty text is two quotes. */
+export function csv(rows) {
+  return rows.map((cells) => cells.map(field).join(",")).join("\r\n");
+}
+
+function field(value) {
+  if (value === null || value === undefined) return "";
+  if (typeof value === "number" || typeof value === "bigint") return String(value);
+  const text = typeof value === "string" ? value : Array.isArray(value) && value.every(isFlat) ? value.join(", ") : stringify(value);
+  const safe = FORMULA.test(text) && !NUMBER.test(text) ? `'${text}` : text;
+  return safe === "" || /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+const isFlat = (value) => value === null || typeof value !== "object";

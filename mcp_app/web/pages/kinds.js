@@ -1,0 +1,55 @@
+/** Values drawn by the `kind` they say they are. What says none, or has other members than it, is not drawn here. */
+
+import { growing, tableOf } from "./tables.js";
+import { analysis, FindingList } from "./findings.js";
+import { histogram } from "./histogram.js";
+import { shapeOf } from "./shapes.js";
+import { render } from "./value.js";
+import { workflow } from "./workflow.js";
+
+// Nothing stands on the page already.
+const NOTHING = { table: () => null, findings: () => null };
+
+/**
+ * The element for a value of a kind; null for any other value.
+ *
+ * @param name  what a file with it is called
+ * @param stood what stands on the page already: {table(path, value), findings(path)}, each gives an element away that
+ *              was drawn while it arrived, or null
+ * @param path  the steps from the run down to where the value is from
+ */
+export function drawKind(value, name, stood = NOTHING, path = []) {
+  switch (shapeOf(value)) {
+    case "table":
+      return stood.table(path, value) ?? tableOf(value, name);
+    case "columns":
+      return tableOf({ ...value, rows: [] }, name);
+    case "rows":
+      return rowsOf(value, name);
+    case "histogram":
+      return histogram(value);
+    case "finding":
+      return analysisOf([value]);
+    case "analysis":
+      return analysis(value, stood.findings(path) ?? undefined);
+    case "workflow":
+      return workflow(value, (step) => drawKind(step.result, step.id, stood, [...path, step.id]) ?? render(step.result, { depth: 1, schema: {}, root: {} }));
+    default:
+      return null;
+  }
+}
+
+/** Rows without columns: those have no names. */
+function rowsOf({ first, rows }, name) {
+  const grown = growing([], name);
+  grown.rows.next = Number(first);
+  grown.rows.add(first, rows);
+  grown.end();
+  return grown.element;
+}
+
+function analysisOf(findings) {
+  const list = new FindingList();
+  for (const finding of findings) list.add(finding);
+  return list.element;
+}

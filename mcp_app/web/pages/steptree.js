@@ -1,0 +1,88 @@
+/**
+ * Which steps a run has, which of them work, and since when: by the path of each event. Pure: no DOM, no clock.
+ *
+ * A step begins with its first event. It has ended when it says that all of its work is done, and works again when more is
+ * heard of it; how it ended, its workflow's result knows, and else the end of the run.
+ */
+
+import { statusOf } from "./status.js";
+
+const MAX_STEPS = 300; // that are kept; a workflow has 100, and a run calls 1,000 tools
+
+export class StepTree {
+  constructor() {
+    this.root = node("", []);
+    this.count = 0;
+    this.left = false; // whether there are more than are kept
+    this.changed = new Set();
+  }
+
+  /**
+   * An event of the step at `path`, `at` seconds after the run's start (null: not known).
+   *
+   * @param said {words, done, total}, what it says of itself: the newest words, and how far it is
+   */
+  take(path, { words, done = NaN, total = NaN }, at) {
+    let step = this.root;
+    for (const name of path) {
+      const below = step.steps.get(name) ?? this.begin(step, name, at);
+      if (below === null) return;
+      step = below;
+      if (step.state !== "running") this.set(step, "running", null);
+    }
+    if (words !== undefined) step.words = words;
+    if (!Number.isNaN(done)) [step.done, step.total] = [done, total];
+    if (!Number.isNaN(done) && isFull(step)) this.set(step, "done", at);
+    this.changed.add(step);
+  }
+
+  begin(above, name, at) {
+    if (this.count >= MAX_STEPS) {
+      this.left = true;
+      return null;
+    }
+    this.count += 1;
+    const made = node(name, [...above.path, name]);
+    made.began = at;
+    above.steps.set(name, made);
+    this.changed.add(made);
+    return made;
+  }
+
+  /** What a workflow's result says of its steps: {id, status, seconds, reason, error}. */
+  settle(steps, at) {
+    for (const { id, status, seconds, reason, error } of steps) {
+      const step = this.root.steps.get(id) ?? this.begin(this.root, id, null);
+      if (step === null) return;
+      this.set(step, statusOf(status) === null ? "over" : status, at);
+      if (typeof seconds === "number" && seconds > 0) step.seconds = seconds; // none: it was skipped
+      step.words = [reason, error?.message, error].find((words) => typeof words === "string" && words !== "") ?? step.words;
+      for (const below of step.steps.values()) this.end(below, at);
+    }
+  }
+
+  /** The run is over. What still worked then has ended, and nobody said how, unless it had done all of its work. */
+  end(step, at) {
+    if (step.state === "running" && step !== this.root) this.set(step, isFull(step) ? "done" : "over", at);
+    for (const below of step.steps.values()) this.end(below, at);
+  }
+
+  set(step, state, at) {
+    step.state = state;
+    step.ended = at;
+    this.changed.add(step);
+  }
+}
+
+/** How long a step has worked, in seconds; null where that is not known. */
+export function workedFor({ began, ended, seconds, state }, now) {
+  if (seconds !== null) return seconds;
+  const until = state === "running" ? now : ended;
+  return began === null || until === null ? null : until - began;
+}
+
+const isFull = ({ done, total }) => total > 0 && done >= total;
+
+function node(name, path) {
+  return { name, path, steps: new Map(), state: "running", began: null, ended: null, seconds: null, words: "", done: NaN, total: NaN };
+}

@@ -1,0 +1,50 @@
+/** Tables of the kinds `table`, and `columns` with `rows`: what is kept of them, and how one opened row is drawn. */
+
+import { cut, el } from "./element.js";
+import { Rows } from "./rows.js";
+import { plainCell, RowTable } from "./rowtable.js";
+import { isPlain, render } from "./value.js";
+
+const MAX_CELL = 100_000; // characters of a cell in the row that is opened
+const MAX_NAME = 300;
+
+/** An empty table that rows are added to. `name` is that of its CSV, `room` what it may keep. */
+export function growing(columns, name, room) {
+  return new RowTable(new Rows(columns, room), fileName(name), rowInFull);
+}
+
+/** A whole table. */
+export function tableOf({ columns, rows, row_count: count, notice }, name) {
+  const grown = growing(columns, name);
+  grown.rows.add(0, rows);
+  close(grown, { row_count: count, notice });
+  return grown.element;
+}
+
+/** No more rows come, and the result says how many there are. */
+export function close(grown, { row_count: count, notice } = {}) {
+  grown.rows.stated = Number(count ?? 0);
+  grown.end({ notice: notice ?? null });
+}
+
+/** Whether what was streamed is the table that a result shows the begin of. */
+export function isOf({ rows }, { columns, rows: begin }) {
+  const isSame = columns.length === rows.columns.length && columns.every(({ name }, index) => name === rows.columns[index].name);
+  return isSame && rows.missing === 0 && rows.received >= begin.length;
+}
+
+/** A row as a list of its columns' names, as they are, with all of each cell. */
+function rowInFull(entries) {
+  const list = el("dl", "table");
+  for (const [name, value] of entries) {
+    const [line, given] = [el("div"), el("dd", "text")];
+    given.append(isPlain(value) ? plainCell(value, MAX_CELL) : render(value, { depth: 1, schema: {}, root: {} }));
+    line.append(el("dt", "", cut(name, MAX_NAME)), given);
+    list.append(line);
+  }
+  return list;
+}
+
+function fileName(name) {
+  return name.replace(/[^\w.-]+/g, "-").slice(0, 100) || "rows";
+}

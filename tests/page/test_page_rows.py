@@ -1,0 +1,356 @@
+"""Rows as a table: it fills while they stream, is sorted, opened, downloaded, bounded, and stays when a run breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+
+import pytest
+from cut_proxy import proxying
+from kind_tools import order
+from page_tools import HOSTILE
+from page_visitor import BY_ONE_DOOR, Site, Visitor, phase, pull, run
+from playwright.async_api import Locator, Page, expect
+
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.asyncio(loop_scope="session"), BY_ONE_DOOR]
+
+RESULT = "#outcome-body .rows"
+SO_FAR = "#arrived .rows"
+
+
+def said(page: Page, where: str = RESULT) -> Locator:
+    """What is said below the table."""
+    return page.locator(f"{where} .under .hint")
+
+
+def head(page: Page, name: str) -> Locator:
+    return page.get_by_role("columnheader", name=name)
+
+
+async def column(page: Page, number: int) -> list[str]:
+    """The cells of one column that are drawn; 1 is the first."""
+    return await page.locator(f".rows tbody tr:not(.room) > td:nth-of-type({number})").all_inner_texts()
+
+
+async def query(page: Page, **params: str) -> None:
+    """Start the query whose batches are let go one by one."""
+    await page.locator("#tool").select_option("query")
+    await page.locator('[data-name="on_demand"] input').check()
+    for name, text in params.items():
+        await page.locator(f'[data-name="{name}"] input').fill(text)
+    await page.locator("#start").click()
+
+
+async def test_the_table_fills_while_rows_stream_and_is_then_the_results(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    await query(page)
+    heads = page.locator(f"{SO_FAR} thead th")
+    await expect(heads).to_have_text(
+        [
+            "Row",
+            "id INTEGER",
+            "customer TEXT",
+            "total DECIMAL(12,2)",
+            "amount NUMERIC",
+            "note TEXT",
+            "ordered_at TIMESTAMP",
+        ]
+    )
+    for batch in (4, 8, 12):
+        site.stage.release()
+        await expect(said(page, SO_FAR)).to_have_text(f"{batch} rows so far")
+        await expect(page.locator(f"{SO_FAR} tbody tr")).to_have_count(batch)
+        await expect(page.locator("#newest")).to_have_text(f"{batch} rows")
+    site.stage.release()
+    await phase(page, "done")
+    await expect(said(page)).to_have_text("12 rows")
+    await expect(page.locator("table:visible")).to_have_count(1)  # the result is not drawn a second time
+    await expect(page.locator("#arrived-section")).to_be_hidden()
+    await expect(page.locator("#steps-section")).to_be_hidden()  # nor is a batch a card
+    assert await column(page, 1) == [str(n + 1) for n in range(12)]
+
+
+async def test_numbers_stand_below_each_other_and_nothing_is_not_an_empty_text(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    await run(page, "query")
+    await phase(page, "done")
+    cells = await page.locator(f"{RESULT} tbody tr").first.locator("td").all()
+    sides = [await cell.evaluate("(td) => getComputedStyle(td).textAlign") for cell in cells]
+    assert sides == ["right", "left", "right", "right", "left", "left"]
+    assert (await column(page, 3))[:3] == ["0.00", "1979.75", "1457.75"]  # with as many decimals each
+    notes = await column(page, 5)
+    assert notes[:3] == ["NULL", "empty", "paid by card"]
+    looks = [
+        await page.locator(f"{RESULT} .{name}").first.evaluate("(one) => getComputedStyle(one).borderStyle")
+        for name in ("null", "absent")
+    ]
+    assert looks == ["solid", "none"]
+
+
+async def test_a_head_sorts_by_number_exactly_with_nothing_last(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    await run(page, "query", count="30", batch="30")
+    await phase(page, "done")
+    rows = [order(n) for n in range(30)]
+    amount = head(page, "amount")
+    await amount.get_by_role("button").press("Enter")
+    await expect(amount).to_have_attribute("aria-sort", "ascending")
+    exact = sorted((row[3] for row in rows), key=lambda text: (float(text) > 1e9, float(text), text))
+    assert await column(page, 4) == exact  # integers of which doubles are equal among them
+    await amount.get_by_role("button").press("Enter")
+    await expect(amount).to_have_attribute("aria-sort", "descending")
+    assert await column(page, 4) == exact[::-1]
+    note = head(page, "note")
+    await note.get_by_role("button").click()
+    await expect(amount).not_to_have_attribute("aria-sort", "descending")
+    assert (await column(page, 5))[-8:] == ["NULL"] * 8
+    assert (await column(page, 5))[:8] == ["empty"] * 8
+    await note.get_by_role("button").click()
+    assert (await column(page, 5))[-8:] == ["NULL"] * 8
+    await note.get_by_role("button").click()
+    await expect(note).not_to_have_attribute("aria-sort", "descending")
+    assert await column(page, 1) == [str(n + 1) for n in range(30)]
+
+
+async def test_an_order_and_the_focus_stay_while_rows_arrive_and_when_the_result_does(
+    site: Site, visitor: Visitor
+) -> None:
+    page = await visitor.open(site.server.tls_url)
+    await query(page)
+    site.stage.release()
+    await expect(said(page, SO_FAR)).to_have_text("4 rows so far")
+    button = head(page, "id").get_by_role("button")
+    await button.click()
+    await button.click()
+    site.stage.release(3)
+    await phase(page, "done")
+    await expect(said(page)).to_have_text("12 rows")
+    await expect(head(page, "id")).to_have_attribute("aria-sort", "descending")
+    assert await column(page, 1) == [str(n) for n in range(12, 0, -1)]
+    await expect(button).to_be_focused()
+
+
+async def test_what_is_there_is_downloaded_as_csv_and_no_cell_is_a_formula(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url, accept_downloads=True)
+    await run(page, "query", count="6")
+    await phase(page, "done")
+    await head(page, "id").get_by_role("button").click()
+    await head(page, "id").get_by_role("button").click()
+    async with page.expect_download() as begun:
+        await page.get_by_role("button", name="Download CSV").click()
+    download = await begun.value
+    assert download.suggested_filename == "query.csv"
+    text = (await asyncio.to_thread((await download.path()).read_bytes)).decode()
+    assert text.endswith("\r\n")
+    names, *rows = csv.reader(io.StringIO(text, newline=""))
+    assert names == ["id", "customer", "total", "amount", "note", "ordered_at"]
+    assert [row[0] for row in rows] == ["6", "5", "4", "3", "2", "1"]  # in the order that is seen
+    assert [row[1] for row in rows] == ["'-2+3", "Ünal Ö.", "Linus, T.", 'Grace "G" Hopper', "'=1+1", "Ada Lovelace"]
+    assert [row[3] for row in rows] == [order(n)[3] for n in range(5, -1, -1)]  # a number in words is no formula
+    assert rows[2][4] == "a gift, to be sent\nafter the 1st of May"
+    lines = text.split("\r\n")
+    assert ',"",' in lines[1]  # an empty text
+    assert lines[6].split(",")[4] == ""  # nothing
+
+
+async def test_a_row_is_opened_by_keyboard_and_shows_all_of_its_cells(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    await run(page, "query", count="200", batch="100")
+    await phase(page, "done")
+    await page.get_by_role("button", name="Row 1", exact=True).focus()
+    for _ in range(3):
+        await page.keyboard.press("ArrowDown")
+    fourth = page.get_by_role("button", name="Row 4", exact=True)
+    await expect(fourth).to_be_focused()
+    await page.keyboard.press("Enter")
+    await expect(fourth).to_have_attribute("aria-expanded", "true")
+    opened = page.get_by_role("region", name="Row 4")
+    assert await opened.locator("dt").all_inner_texts() == ["id", "customer", "total", "amount", "note", "ordered_at"]
+    assert (await opened.locator("dd").all_inner_texts())[4] == "a gift, to be sent\nafter the 1st of May"
+    await page.keyboard.press("End")
+    last = page.get_by_role("button", name="Row 200", exact=True)
+    await expect(last).to_be_focused()
+    await expect(last).to_be_in_viewport()
+    await page.keyboard.press("Home")
+    await expect(page.get_by_role("button", name="Row 1", exact=True)).to_be_focused()
+    await opened.get_by_role("button", name="Close").click()
+    await expect(page.locator(".opened")).to_be_hidden()
+    assert await page.locator(".rows tbody [tabindex='0']").count() == 1  # all rows are one stop of Tab
+
+
+async def test_of_a_million_rows_what_is_drawn_is_bounded_and_said(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    script = """async (count) => {
+      const { growing } = await import("/page/tables.js");
+      const table = growing([{ name: "n", type: "INTEGER" }], "many");
+      document.getElementById("empty").replaceChildren(table.element);
+      for (let first = 0; first < count; first += 1000) {
+        table.rows.add(first, Array.from({ length: 1000 }, (_, n) => [first + n]));
+        if (first % 50000 === 0) table.update();
+      }
+      table.end();
+    }"""
+    await page.evaluate(script, 1_000_000)
+    await expect(page.locator(".rows .under .hint")).to_have_text("10,000 of 1,000,000 rows are shown")
+    await expect(page.get_by_role("table")).to_have_attribute("aria-rowcount", "10001")
+    rows = page.locator(".rows tbody tr:not(.room)")
+    assert 10 < await rows.count() < 120
+    await page.locator(".rows .scroll").evaluate("(box) => { box.scrollTop = box.scrollHeight; }")
+    await expect(rows.last).to_have_attribute("aria-rowindex", "10001")
+    await expect(rows.last.locator("td")).to_have_text("9999")
+    await expect(rows.last).to_be_in_viewport()
+    assert await rows.count() < 120
+    await head(page, "n").get_by_role("button").click()
+    await head(page, "n").get_by_role("button").click()
+    await expect(page.locator(".rows .under .hint")).to_contain_text("the order is that of the rows shown")
+    await expect(rows.first.locator("td")).to_have_text("9999")
+
+
+async def test_how_much_rows_may_weigh_is_bounded_for_all_tables_together(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    script = """async () => {
+      const { Room, Rows } = await import("/page/rows.js");
+      const room = new Room(10_000);
+      const kept = [1, 2].map(() => {
+        const rows = new Rows([{ name: "a" }], room);
+        rows.add(0, Array.from({ length: 100 }, () => ["x".repeat(92)]));
+        return [rows.rows.length, rows.total];
+      });
+      return kept;
+    }"""
+    assert await page.evaluate(script) == [[100, 100], [0, 100]]
+
+
+async def test_an_error_in_the_middle_leaves_what_had_arrived(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    await run(page, "breaks")
+    await phase(page, "failed")
+    await expect(page.locator("#outcome-body")).to_contain_text("The connection was lost.")
+    await expect(page.locator("#arrived-heading")).to_have_text("What had arrived")
+    await expect(said(page, SO_FAR)).to_have_text("7 rows")
+    await expect(page.locator(f"{SO_FAR} tbody tr")).to_have_count(7)
+    await run(page, "fails")
+    await phase(page, "failed")
+    await expect(page.locator("#arrived-section")).to_be_hidden()  # another run begins with nothing
+
+
+async def test_cancelled_or_capped_the_rows_stay(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    await query(page)
+    site.stage.release()
+    await expect(said(page, SO_FAR)).to_have_text("4 rows so far")
+    await page.get_by_role("button", name="Cancel").click()
+    await phase(page, "cancelled")
+    await expect(said(page, SO_FAR)).to_have_text("4 rows")
+    await page.locator("#limits summary").click()
+    await page.locator("#cap-seconds").fill("1")
+    await page.locator("#start").click()
+    site.stage.release()
+    await phase(page, "failed")
+    await expect(page.locator("#outcome-body code")).to_have_text("time_cap")
+    await expect(said(page, SO_FAR)).to_have_text("4 rows")
+
+
+async def test_rows_of_a_step_fill_the_table_of_the_tool(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    await run(page, "query_elsewhere")
+    await phase(page, "done")
+    await expect(said(page)).to_have_text("12 rows")
+    await expect(page.locator("table:visible")).to_have_count(1)
+    await expect(page.locator("#tree-section")).to_be_hidden()  # one step that only sends rows is no tree
+
+
+async def test_after_a_drop_and_a_pull_no_row_is_lost_or_doubled(site: Site, visitor: Visitor) -> None:
+    async with proxying(site.server.tls_port) as proxy:
+        page = await visitor.open(f"https://127.0.0.1:{proxy.port}")
+        await query(page, count="16")
+        site.stage.release()
+        await expect(said(page, SO_FAR)).to_have_text("4 rows so far")
+        proxy.cut()
+        await expect(page.locator("#connection")).to_have_text("reconnecting…")
+        site.stage.release()  # while nobody listens
+        await expect(said(page, SO_FAR)).to_have_text("8 rows so far")
+        await pull(page)
+        site.stage.release(3)
+        await phase(page, "done")
+        await expect(said(page)).to_have_text("16 rows")
+        assert await column(page, 1) == [str(n + 1) for n in range(16)]
+    visitor.forgive("net::ERR_")
+
+
+async def test_a_reload_comes_back_to_the_table(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    await query(page)
+    site.stage.release(2)
+    await expect(said(page, SO_FAR)).to_have_text("8 rows so far")
+    await page.reload()
+    await expect(said(page, SO_FAR)).to_have_text("8 rows so far")
+    site.stage.release(2)
+    await phase(page, "done")
+    await expect(said(page)).to_have_text("12 rows")
+
+
+async def test_rows_of_differing_length_and_rows_that_did_not_come_are_said(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    await run(page, "odd_kinds")
+    await phase(page, "done")
+    await expect(said(page, SO_FAR)).to_have_text(
+        "4 of 9 rows are shown · 5 rows did not reach this page"
+        " · 3 rows with more or fewer cells than there are columns"
+    )
+    rows = page.locator(f"{SO_FAR} tbody tr")
+    shown = [await row.locator("th, td").all_inner_texts() for row in await rows.all()]
+    assert shown == [
+        ["6", "1", "2", ""], ["7", "3", "no cell", ""], ["8", "4", "5", "6"], ["9", "no cell", "no cell", ""],
+    ]  # fmt: skip
+    await expect(page.locator("#arrived thead th").last).to_have_text("column 3")
+
+
+async def test_a_kind_with_other_members_is_drawn_as_any_value(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    await run(page, "odd_kinds")
+    await phase(page, "done")
+    await expect(page.locator("#steps > li")).to_have_count(3)
+    await expect(page.locator("#steps > li").nth(2)).to_contain_text("of no kind")
+    await expect(page.locator("#outcome-body dl")).to_contain_text("its columns are a text")
+
+
+async def test_hostile_cells_and_names_are_text(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    await run(page, "hostile_kinds")
+    await phase(page, "done")
+    cells = await page.locator("#arrived tbody td").all_inner_texts()
+    assert cells[:2] == [HOSTILE, HOSTILE]
+    await expect(page.locator("#arrived thead th").nth(1)).to_contain_text(HOSTILE[:50])
+    await expect(page.locator("#arrived .card svg title").first).to_have_text(f"Histogram of {HOSTILE}")
+    await expect(page.locator(".flow-step h4")).to_have_text(HOSTILE)
+    assert await page.evaluate("document.title") == "Done · hostile_kinds"
+    assert await page.locator("#run img, #run script").count() == 0
+
+
+ORDERED = [
+    ([3, 1, 2], False, [1, 2, 0]),
+    (["10", "9", "x", None], True, [1, 0, 2, 3]),
+    (["10", "9"], False, [1, 0]),  # as people order texts
+    (["9007199254740993", "9007199254740992"], True, [1, 0]),
+    (["0.10000000000000000002", "0.10000000000000000001", "0.1"], True, [2, 1, 0]),
+    (["NaN", "Infinity", "-Infinity", "1e3", "-2.5"], True, [2, 4, 3, 1, 0]),
+    ([True, None, False, ""], False, [2, 0, 3, 1]),
+    ([[2], {"a": 1}, "text", 7], False, [3, 2, 0, 1]),
+]
+NUMERIC = [
+    ("INTEGER", True), ("BIGINT", True), ("DECIMAL(10,2)", True), ("double precision", True), ("int4", True),
+    ("HUGEINT", True), ("UINTEGER", True), ("INTEGER[]", False), ("interval", False), ("point", False), ("TEXT", False),
+]  # fmt: skip
+
+
+async def test_which_columns_hold_numbers_and_which_cell_comes_first(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    script = "async ([name, given]) => (await import('/page/cells.js'))[name](...given)"
+    for cells, is_numeric, expected in ORDERED:
+        assert await page.evaluate(script, ["ordered", [cells, is_numeric, False]]) == expected, cells
+    for type_, expected_numeric in NUMERIC:
+        assert await page.evaluate(script, ["isNumeric", [type_, []]]) is expected_numeric, type_
+    assert await page.evaluate(script, ["isNumeric", ["", [1, None, 2.5]]])
+    assert not await page.evaluate(script, ["isNumeric", ["", [1, "2"]]])
