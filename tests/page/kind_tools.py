@@ -137,26 +137,32 @@ def workflow_tools(stage: Stage, others: dict[str, Tool]) -> list[Tool]:
         return "loaded"
 
     @tool(read_only=True)
-    async def flow(ctx: Context) -> dict[str, Any]:
-        """Work in steps, of which one fails and one is skipped."""
-        await ctx.part(0, 30, "load").call(load)
-        await ctx.part(30, 60, "orders").call(others["query"], count=500, batch=100)
-        await ctx.part(60, 80, "profile").call(others["analyze"])
-        await ctx.part(80, 90, "mail").progress(0, 1, "connecting to the mail server")
+    async def flow(ctx: Context, count: int = 100) -> dict[str, Any]:
+        """Work in steps, of which one is tried again, one fails, and one is skipped; each says how it went."""
+        steps: list[dict[str, Any]] = []
+
+        async def ended(part: Context, name: str, tool: str, status: str, **members: Any) -> None:
+            steps.append({"kind": "step", "id": name, "tool": tool, "status": status} | members)
+            await part.partial(steps[-1], progress=1, total=1)
+
+        part = ctx.part(0, 20, "load")
+        loaded = await part.call(load)
+        await ended(part, "load", "load", "ok", attempts=1, seconds=4.25, result=loaded)
+        part = ctx.part(20, 40, "orders")
+        await part.log("notice", "attempt 1 failed with busy; again in 0.1 s")
+        rows = await ctx.part(20, 40, "orders#2").call(others["query"], count=count, batch=100)
+        await ended(part, "orders", "query", "ok", attempts=2, seconds=1.5, result=rows | {"rows": rows["rows"][:20]})
+        part = ctx.part(40, 60, "profile")
+        found = await part.call(others["analyze"])
+        await ended(part, "profile", "analyze", "ok", attempts=1, seconds=0.75, result=found)
+        part = ctx.part(60, 80, "mail")
+        await part.progress(0, 1, "connecting to the mail server")
         await stage.step()
-        steps = [
-            {"id": "load", "tool": "load", "status": "ok", "attempts": 1, "seconds": 4.25, "result": "loaded"},
-            {"id": "orders", "tool": "query", "status": "ok", "attempts": 2, "seconds": 1.5,
-             "result": table([order(n) for n in range(20)], 500)},
-            {"id": "profile", "tool": "analyze", "status": "ok", "attempts": 1, "seconds": 0.75,
-             "result": {"kind": "analysis", "source": "orders.csv", "row_count": 12_000, "column_count": 6,
-                        "findings": FINDINGS, "truncated": False, "notice": None}},
-            {"id": "mail", "tool": "send_mail", "status": "failed", "attempts": 3, "seconds": 12,
-             "error": {"code": "tool_failed", "message": "The mail server refused the address.",
-                       "hint": "Correct it."}},
-            {"id": "report", "tool": "publish", "status": "skipped", "attempts": 0, "seconds": 0,
-             "reason": "It needs mail, which failed."},
-        ]  # fmt: skip
+        error = {"code": "tool_failed", "message": "The mail server refused the address.", "hint": "Correct it."}
+        await ended(part, "mail", "send_mail", "failed", attempts=3, seconds=12, error=error)
+        part = ctx.part(80, 100, "report")
+        reason = "It needs mail, which failed."
+        await ended(part, "report", "publish", "skipped", attempts=0, seconds=0, reason=reason)
         return {"kind": "workflow", "steps": steps, "truncated": False, "notice": None}
 
     return [load, flow]

@@ -42,9 +42,14 @@ async def test_steps_are_a_tree_while_they_work(site: Site, visitor: Visitor) ->
     site.stage.release()
     await expect(step(page, "mail")).to_contain_text("connecting to the mail server")
     assert await told(page) == [
-        "load done", "> fetch done", "> parse done", "orders done", "profile done", "mail running",
+        "load ok", "> fetch done", "> parse done", "orders ok", "profile ok", "mail running",
     ]  # fmt: skip
-    await expect(page.locator("#arrived .kicker").first).to_have_text("orders")  # its rows, under its name
+    await expect(step(page, "orders")).to_contain_text("attempt 2 · 100 rows")
+    await expect(step(page, "load").locator(".number")).to_have_text("4.3 s")
+    ended = page.locator("#arrived .flow-step")  # each as soon as it has ended, with what it sent
+    await expect(ended.locator("h4").first).to_have_text("load")
+    await expect(ended.nth(1).locator(".rows .under .hint")).to_have_text("100 rows")
+    await expect(ended.nth(2).locator(".card")).to_have_count(9)
     site.stage.release()
     await phase(page, "done")
 
@@ -70,7 +75,7 @@ async def test_the_result_has_how_each_step_went_and_its_own_result(site: Site, 
     ]
     await expect(page.locator("#outcome-body .lead").first).to_have_text("5 steps: 3 ok, 1 failed, 1 skipped")
     await expect(steps.nth(1).locator(".flow-head")).to_contain_text("query · 2 attempts · 1.5 s")
-    await expect(steps.nth(1).locator(".rows .under .hint")).to_have_text("500 rows")  # all that was streamed
+    await expect(steps.nth(1).locator(".rows .under .hint")).to_have_text("100 rows")  # all that was streamed
     await expect(steps.nth(2).locator(".card")).to_have_count(9)
     await expect(steps.nth(3)).to_contain_text("The mail server refused the address.")
     await expect(page.locator("#arrived-section")).to_be_hidden()
@@ -84,7 +89,7 @@ async def test_a_cancelled_workflow_keeps_its_tree_and_what_arrived(site: Site, 
     await page.get_by_role("button", name="Cancel").click()
     await phase(page, "cancelled")
     assert (await told(page))[-1] == "mail over"
-    await expect(page.locator("#arrived .rows .under .hint").first).to_have_text("500 rows")
+    await expect(page.locator("#arrived .flow-step .rows .under .hint").first).to_have_text("100 rows")
     await expect(page.locator("#tree-count")).to_have_text("6 steps")
 
 
@@ -115,9 +120,11 @@ async def test_a_step_works_from_its_first_event_until_all_is_done_or_more_is_he
       look(11);
       tree.take(["c"], {}, null);
       look(12);
-      tree.settle([{ id: "a", status: "ok", seconds: 8 }, { id: "d", status: "skipped", seconds: 0 }], 13);
+      tree.settle([{ id: "a", status: "ok", seconds: 8 }, { id: "d", status: "skipped", seconds: 0 }], [], 13);
       tree.end(tree.root, 14);
       look(20);
+      tree.take(["a#2"], { words: "again" }, 15);
+      states.push([tree.root.steps.get("a").attempt, tree.root.steps.has("a#2")]);
       for (let n = 0; n < 1000; n += 1) tree.take([`n${n}`], {}, 0);
       return [states, tree.count, tree.left];
     }"""
@@ -128,5 +135,6 @@ async def test_a_step_works_from_its_first_event_until_all_is_done_or_more_is_he
         [["a", "running", 10]],
         [["a", "running", 11], ["c", "running", None]],
         [["a", "ok", 8], ["c", "over", None], ["d", "skipped", None]],
+        ["2", False],
     ]
     assert (count, left) == (300, True)

@@ -5,17 +5,19 @@
 
 import { FindingList } from "./findings.js";
 import { cut, el, wrap } from "./element.js";
-import { drawKind } from "./kinds.js";
+import { drawKind, resultOf } from "./kinds.js";
 import { Room } from "./rows.js";
 import { shapeOf } from "./shapes.js";
+import { aboveOf, baseOf } from "./steptree.js";
 import { close, growing, isOf } from "./tables.js";
 import { number, plural } from "./words.js";
+import { Flow } from "./workflow.js";
 
 const MAX_ITEMS = 60; // tables, charts and lists of findings on the page
 const MAX_PATH = 200; // characters of all its names
 // The page has what was streamed; what the result left out is missing to whoever has nothing but the result.
 const OF_RESULT = "Of the result as sent: ";
-const NOTHING_COMES = new Set(["workflow"]); // is a result only, and a step that says it is a card like any other
+const RESULTS_ONLY = new Set(["workflow"]); // what a step says of these is a card like any other
 
 export class Arrivals {
   constructor(list) {
@@ -40,10 +42,11 @@ export class Arrivals {
   /** Take what a run sent, `path` being the steps it came by. Returns it in words, or null where it is of no kind. */
   take(data, path) {
     const kind = shapeOf(data);
-    if (kind === null || NOTHING_COMES.has(kind)) return null;
+    if (kind === null || RESULTS_ONLY.has(kind)) return null;
     if (kind === "columns") return this.begin(data.columns, path);
     if (kind === "rows") return this.rows(data, path);
     if (kind === "finding") return this.finding(data, path);
+    if (kind === "step") return this.step(data, path);
     this.add({ path, element: drawKind(data, this.nameOf(path)) });
     return kind === "table" ? plural(data.rows.length, "row") : kind;
   }
@@ -65,14 +68,27 @@ export class Arrivals {
   }
 
   finding(finding, path) {
-    let item = this.items.findLast((one) => one.findings !== undefined && isAt(one.path, path));
+    this.listAt("findings", path, FindingList).add(finding);
+    return finding.title;
+  }
+
+  /** A step has ended: what it sent belongs to it. It says so itself, or the one that it is a step of. */
+  step(step, path) {
+    const above = aboveOf(path, step.id);
+    const flow = this.listAt("flow", above, Flow);
+    inPlace(() => flow.add(step, resultOf(this, above)));
+    return [step.status, step.reason, step.error?.message].filter((part) => typeof part === "string" && part !== "").join(": ");
+  }
+
+  /** The list of findings, or of steps, that what comes from there is added to. */
+  listAt(name, path, List) {
+    let item = this.items.findLast((one) => one[name] !== undefined && isAt(one.path, path));
     if (item === undefined) {
-      const findings = new FindingList();
-      item = { path, findings, element: findings.element };
+      const list = new List();
+      item = { path, [name]: list, element: list.element };
       this.add(item);
     }
-    item.findings.add(finding);
-    return finding.title;
+    return item[name];
   }
 
   /** The table that is filled by what comes from there. */
@@ -120,10 +136,26 @@ export class Arrivals {
   }
 
   findings(path) {
-    const item = this.items.findLast(({ findings, path: at }) => findings !== undefined && isBelow(at, path));
+    return this.listBelow("findings", path);
+  }
+
+  flow(path) {
+    return this.listBelow("flow", path);
+  }
+
+  listBelow(name, path) {
+    const item = this.items.findLast((one) => one[name] !== undefined && isBelow(one.path, path));
     if (item === undefined) return null;
     this.give(item);
-    return item.findings;
+    return item[name];
+  }
+
+  /** What was sent last from there, whatever it is. */
+  any(path) {
+    const item = this.items.findLast((one) => isBelow(one.path, path));
+    if (item === undefined) return null;
+    if (item.table !== undefined) close(item.table);
+    return this.give(item);
   }
 
   give(item) {
@@ -146,5 +178,7 @@ export function inPlace(act) {
   if (held !== document.activeElement && held?.isConnected) held.focus({ preventScroll: true });
 }
 
-const isAt = (path, other) => path.length === other.length && isBelow(path, other);
-const isBelow = (path, above) => above.every((name, index) => path[index] === name);
+/** Whether two paths lead to the same. */
+const isAt = (path, other) => path.length === other.length && other.every((name, index) => path[index] === name);
+/** Whether a path leads below a step, or below another attempt at it. */
+const isBelow = (path, above) => above.every((name, index) => path[index] === name || baseOf(path[index]) === name);

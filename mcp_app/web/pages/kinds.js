@@ -5,17 +5,17 @@ import { analysis, FindingList } from "./findings.js";
 import { histogram } from "./histogram.js";
 import { shapeOf } from "./shapes.js";
 import { render } from "./value.js";
-import { workflow } from "./workflow.js";
+import { Flow, workflow } from "./workflow.js";
 
 // Nothing stands on the page already.
-const NOTHING = { table: () => null, findings: () => null };
+const NOTHING = { table: () => null, findings: () => null, flow: () => null, any: () => null };
 
 /**
  * The element for a value of a kind; null for any other value.
  *
  * @param name  what a file with it is called
- * @param stood what stands on the page already: {table(path, value), findings(path)}, each gives an element away that
- *              was drawn while it arrived, or null
+ * @param stood what stands on the page already, as it was drawn while it arrived: {table(path, value), findings(path),
+ *              flow(path), any(path)}, each gives it away, or null
  * @param path  the steps from the run down to where the value is from
  */
 export function drawKind(value, name, stood = NOTHING, path = []) {
@@ -32,11 +32,25 @@ export function drawKind(value, name, stood = NOTHING, path = []) {
       return analysisOf([value]);
     case "analysis":
       return analysis(value, stood.findings(path) ?? undefined);
+    case "step": {
+      const flow = new Flow();
+      flow.add(value, resultOf(stood, path));
+      return flow.element;
+    }
     case "workflow":
-      return workflow(value, (step) => drawKind(step.result, step.id, stood, [...path, step.id]) ?? render(step.result, { depth: 1, schema: {}, root: {} }));
+      return workflow(value, resultOf(stood, path), stood.flow(path) ?? undefined);
     default:
       return null;
   }
+}
+
+/** How the result of a step is drawn, which is below the steps of `path`; one that is left out may stand on the page. */
+export function resultOf(stood, path) {
+  return ({ id, result = null }) => {
+    const below = [...path, id];
+    if (result === null) return stood.any(below);
+    return drawKind(result, id, stood, below) ?? render(result, { depth: 1, schema: {}, root: {} });
+  };
 }
 
 /** Rows without columns: those have no names. */

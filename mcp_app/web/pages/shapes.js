@@ -15,8 +15,11 @@ const all = (is) => (values) => Array.isArray(values) && values.every(is);
 const isColumns = all((one) => isObject(one) && isText(one.name) && optional(isText)(one.type));
 const isRows = all(Array.isArray);
 const isKind = (kind) => (value) => shapeOf(value) === kind;
-const isEdges = (values) => all((one) => typeof one === "number")(values) || all(isText)(values);
+const isEdges = (values) => all((one) => typeof one === "number" || typeof one === "bigint")(values) || all(isText)(values);
+const isStep = (value) => isObject(value) && STEP.every(([name, is]) => is(value[name]));
 const isSource = (value) => isText(value) || isObject(value);
+
+const STEP = [["id", isText], ["status", isText], ["attempts", optional(isCount)], ["seconds", optional(isCount)], ["reason", optional(isText)]];
 
 // The members of each kind, as [name, what it must be].
 const MEMBERS = {
@@ -35,7 +38,8 @@ const MEMBERS = {
     ["findings", all(isKind("finding"))], ["source", optional(isSource)],
     ["row_count", optional(isCount)], ["column_count", optional(isCount)], ["notice", optional(isText)],
   ],
-  workflow: [["steps", all((one) => isObject(one) && isText(one.id) && isText(one.status))], ["notice", optional(isText)]],
+  step: STEP,
+  workflow: [["steps", all(isStep)], ["notice", optional(isText)]],
 };
 
 /** The kind of a value that has the members of it, else null. */

@@ -7,6 +7,7 @@
 
 import { statusOf } from "./status.js";
 
+const ATTEMPT = /#\d+$/;
 const MAX_STEPS = 300; // that are kept; a workflow has 100, and a run calls 1,000 tools
 
 export class StepTree {
@@ -25,10 +26,11 @@ export class StepTree {
   take(path, { words, done = NaN, total = NaN }, at) {
     let step = this.root;
     for (const name of path) {
-      const below = step.steps.get(name) ?? this.begin(step, name, at);
+      const below = step.steps.get(name) ?? step.steps.get(baseOf(name)) ?? this.begin(step, name, at);
       if (below === null) return;
+      if (below.name !== name) below.attempt = name.slice(below.name.length + 1);
       step = below;
-      if (step.state !== "running") this.set(step, "running", null);
+      if (step.state === "done") this.set(step, "running", null);
     }
     if (words !== undefined) step.words = words;
     if (!Number.isNaN(done)) [step.done, step.total] = [done, total];
@@ -49,10 +51,12 @@ export class StepTree {
     return made;
   }
 
-  /** What a workflow's result says of its steps: {id, status, seconds, reason, error}. */
-  settle(steps, at) {
+  /** What a workflow says of its steps, which are below `path`: {id, status, seconds, reason, error}. */
+  settle(steps, path, at) {
+    const above = path.reduce((step, name) => step?.steps.get(name) ?? step?.steps.get(baseOf(name)), this.root);
+    if (above === undefined) return;
     for (const { id, status, seconds, reason, error } of steps) {
-      const step = this.root.steps.get(id) ?? this.begin(this.root, id, null);
+      const step = above.steps.get(id) ?? this.begin(above, id, null);
       if (step === null) return;
       this.set(step, statusOf(status) === null ? "over" : status, at);
       if (typeof seconds === "number" && seconds > 0) step.seconds = seconds; // none: it was skipped
@@ -74,6 +78,16 @@ export class StepTree {
   }
 }
 
+/** The step that a name is of: `fetch#2` is the second attempt at `fetch`. */
+export function baseOf(name = "") {
+  return name.replace(ATTEMPT, "");
+}
+
+/** The steps above the one of this id that has ended: the last of `path` may be that one itself. */
+export function aboveOf(path, id) {
+  return baseOf(path.at(-1)) === id ? path.slice(0, -1) : path;
+}
+
 /** How long a step has worked, in seconds; null where that is not known. */
 export function workedFor({ began, ended, seconds, state }, now) {
   if (seconds !== null) return seconds;
@@ -84,5 +98,5 @@ export function workedFor({ began, ended, seconds, state }, now) {
 const isFull = ({ done, total }) => total > 0 && done >= total;
 
 function node(name, path) {
-  return { name, path, steps: new Map(), state: "running", began: null, ended: null, seconds: null, words: "", done: NaN, total: NaN };
+  return { name, path, steps: new Map(), state: "running", began: null, ended: null, seconds: null, attempt: "", words: "", done: NaN, total: NaN };
 }

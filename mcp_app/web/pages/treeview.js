@@ -35,8 +35,10 @@ export class TreeView {
     this.tree.take(path, { words, done, total: all }, at);
   }
 
-  settle(steps, at) {
-    this.tree.settle(steps, at);
+  /** What is known of steps that have ended; they are below `path`. */
+  settle(steps, path, at) {
+    this.isNews = true;
+    this.tree.settle(steps, path, at);
   }
 
   end(at) {
@@ -66,7 +68,7 @@ export class TreeView {
     row.item.dataset.tone = tone;
     row.sign.textContent = sign;
     row.state.textContent = word;
-    row.words.textContent = cut(step.words, MAX_WORDS);
+    row.words.textContent = cut([step.attempt === "" ? "" : `attempt ${step.attempt}`, step.words].filter((part) => part !== "").join(" · "), MAX_WORDS);
     row.clock.textContent = clockOf(step, now);
     const isMeasured = step.state === "running" && step.total > 0;
     row.bar.hidden = !isMeasured;

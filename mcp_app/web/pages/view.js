@@ -11,6 +11,7 @@ import { drawKind } from "./kinds.js";
 import { drawResult, gradeOf } from "./report.js";
 import { shapeOf } from "./shapes.js";
 import { errorBody, isMessage, logRow, messageRow, pathOf, placeOf, rawRow, stepCard, stepOf, textOf } from "./steps.js";
+import { aboveOf } from "./steptree.js";
 import { TreeView } from "./treeview.js";
 import { number, plural, seconds, share } from "./words.js";
 
@@ -97,14 +98,14 @@ export class RunView {
 
   progress(event) {
     this.stepCount += 1;
-    const { progress, total, step: own } = event.metadata ?? {};
+    const { progress, total } = event.metadata ?? {};
     const [done, all] = [progress, total].map((one) => (one === undefined || one === null ? NaN : Number(one)));
     if (!Number.isNaN(done)) this.gauges.bar(done, all);
     const path = pathOf(event);
     const arrived = event.metadata?.content === true ? null : this.arrivals.take(event.data, path);
     const said = arrived === null ? this.step(event, path, done) : { words: arrived };
     this.soon();
-    if (path.length > 0) this.tree.take(path, said.words, own, this.now(), arrived !== null);
+    this.atWork(event, path, said.words, arrived !== null);
     if (said.words === undefined) return; // only the bar has moved
     const words = [placeOf(path), said.words].filter((part) => part !== "").join(" · ");
     this.gauges.newest(words);
@@ -112,6 +113,15 @@ export class RunView {
     if (now - this.saidAt < SAY_MS) return;
     this.saidAt = now;
     this.say(Number.isNaN(all) ? words : `${words}, ${share(done, all)}`);
+  }
+
+  /** Which step of the tree an event is of, or which it says has ended. */
+  atWork({ data, metadata }, path, words, isDrawn) {
+    if (isDrawn && data.kind === "step") {
+      this.tree.settle([data], aboveOf(path, data.id), this.now());
+    } else if (path.length > 0) {
+      this.tree.take(path, words, metadata?.step, this.now(), isDrawn);
+    }
   }
 
   /** What is of no kind is a card or a line. Returns what it says in words, if it says anything. */
@@ -160,7 +170,7 @@ export class RunView {
 
   /** A result by its kind, with what stands on the page of it; else by its members. */
   result(value) {
-    if (shapeOf(value) === "workflow") this.tree.settle(value.steps, this.now());
+    if (shapeOf(value) === "workflow") this.tree.settle(value.steps, [], this.now());
     const draw = (part) => drawKind(part, this.tool, this.arrivals);
     return draw(value) ?? drawResult(value, this.schema, this.streamed, draw);
   }

@@ -12,11 +12,32 @@ const MAX_NAME = 100;
 const OPEN_STEPS = 6; // a workflow of more steps is an overview first
 const SHORT = 200; // characters of JSON that take no more room than the line that they would be behind
 
-/** `drawStep(step)` draws the result of one. */
-export function workflow({ steps, notice }, drawStep) {
-  const list = el("ol", "flow");
-  list.append(...steps.slice(0, MAX_STEPS).map((step) => stepOf(step, steps.length <= OPEN_STEPS, drawStep)));
-  const box = wrap("report", el("p", "lead", tally(steps)), list);
+/** The steps that have ended, each once. */
+export class Flow {
+  constructor() {
+    this.items = new Map(); // the element of each step, by its id
+    this.element = el("ol", "flow");
+  }
+
+  /** Draw a step, unless it stands there already. `drawResult(step)` draws what it returned. */
+  add(step, drawResult) {
+    if (this.items.has(step.id) || this.items.size >= MAX_STEPS) return;
+    const item = stepOf(step, this.items.size < OPEN_STEPS, drawResult);
+    this.items.set(step.id, item);
+    this.element.append(item);
+  }
+
+  /** Let the steps stand in this order. */
+  arrange(steps) {
+    this.element.append(...steps.map(({ id }) => this.items.get(id)).filter((item) => item !== undefined));
+  }
+}
+
+/** The result of a workflow; `flow` are the steps that stand on the page already. */
+export function workflow({ steps, notice }, drawResult, flow = new Flow()) {
+  for (const step of steps) flow.add(step, drawResult);
+  flow.arrange(steps);
+  const box = wrap("report", el("p", "lead", tally(steps)), flow.element);
   if (steps.length > MAX_STEPS) box.append(el("p", "hint quiet", `and ${number(steps.length - MAX_STEPS)} more`));
   if (notice) box.append(el("p", "hint text", cut(notice, MAX_TEXT)));
   return box;
@@ -30,7 +51,7 @@ function tally(steps) {
   return `${plural(steps.length, "step")}: ${parts.slice(0, 6).join(", ")}`;
 }
 
-function stepOf(step, isOpen, drawStep) {
+function stepOf(step, isOpen, drawResult) {
   const { id, tool, status, attempts, seconds: took, error, reason } = step;
   const item = el("li", "flow-step");
   const known = statusOf(status);
@@ -45,11 +66,15 @@ function stepOf(step, isOpen, drawStep) {
   item.append(head);
   if (typeof reason === "string" && reason !== "") item.append(el("p", "hint text", cut(reason, MAX_TEXT)));
   if (error !== undefined && error !== null) item.append(typeof error === "object" ? errorBody(error) : el("p", "problem", cut(String(error), MAX_TEXT)));
-  if (step.result !== undefined && step.result !== null) {
-    const draw = () => drawStep(step);
-    item.append(isOpen || stringify(step.result).length <= SHORT ? draw() : folded(what(step.result), draw));
-  }
+  item.append(...resultOf(step, isOpen, drawResult));
   return item;
+}
+
+function resultOf(step, isOpen, drawResult) {
+  const { result = null, left_out: leftOut } = step;
+  if (result === null && typeof leftOut !== "number") return [];
+  const draw = () => drawResult(step) ?? el("p", "hint", `${plural(leftOut, "character")} of its result are left out.`);
+  return [isOpen || stringify(result).length <= SHORT ? draw() : folded(what(result), draw)];
 }
 
 /** What is behind the line of a step that is folded. */
