@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
+from pathlib import Path
 
 import pytest
 from cut_proxy import proxying
@@ -31,6 +31,10 @@ def head(page: Page, name: str) -> Locator:
 async def column(page: Page, number: int) -> list[str]:
     """The cells of one column that are drawn; 1 is the first."""
     return await page.locator(f".rows tbody tr:not(.room) > td:nth-of-type({number})").all_inner_texts()
+
+
+def read(path: Path) -> str:
+    return path.read_bytes().decode()
 
 
 async def query(page: Page, **params: str) -> None:
@@ -141,7 +145,7 @@ async def test_what_is_there_is_downloaded_as_csv_and_no_cell_is_a_formula(site:
         await page.get_by_role("button", name="Download CSV").click()
     download = await begun.value
     assert download.suggested_filename == "query.csv"
-    text = (await asyncio.to_thread((await download.path()).read_bytes)).decode()
+    text = read(await download.path())
     assert text.endswith("\r\n")
     names, *rows = csv.reader(io.StringIO(text, newline=""))
     assert names == ["id", "customer", "total", "amount", "note", "ordered_at"]
