@@ -5,6 +5,7 @@ Not a test, and no skipping here: conftest.py does that.
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import socket
@@ -42,6 +43,7 @@ NEEDED: Mapping[str, Needed] = {
     "nginx": Needed("apt-get install nginx-light", ("nginx",)),
     "node": Needed("apt-get install nodejs", ("node", "nodejs")),
     "openssl": Needed("apt-get install openssl", ("openssl",)),
+    "postgres": Needed("apt-get install postgresql", ("postgres",)),
     "redis-server": Needed("apt-get install redis-server", ("redis-server",)),
     "valgrind": Needed("apt-get install valgrind", ("valgrind",)),
     "varnishd": Needed("apt-get install varnish", ("varnishd",)),
@@ -51,8 +53,10 @@ NEEDED: Mapping[str, Needed] = {
 
 
 def path_of(name: str) -> str | None:
-    """The path of the first program of NEEDED[name] that is installed. Servers are in sbin, which few have on PATH."""
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
+    """The path of the first program of NEEDED[name] that is installed. Servers are in sbin, which few have on PATH, and
+    those of PostgreSQL in a folder for each version."""
+    versions = sorted(glob.glob("/usr/lib/postgresql/*/bin"), reverse=True)
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin", *versions])
     return next((found for each in NEEDED[name].programs if (found := shutil.which(each, path=path))), None)
 
 

@@ -89,6 +89,7 @@ FOREIGN: dict[str, str] = {
     "httpx": "builtin client",
     "httpcore": "builtin client",
     "anyio": "builtin client",
+    "asyncpg": "builtin",
     "rich": "client cli",
     "pytest": "testing",
     "redis": "eventlog",
