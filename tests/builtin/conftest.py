@@ -1,17 +1,21 @@
-"""What the scan's tests scan: a DNS server, a TLS web server and an authority, all on loopback."""
+"""What the scan's tests scan: a DNS server, a TLS web server and an authority, all on loopback. And a PostgreSQL."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 from authority import Authority, Pair
 from dns_world import DnsWorld
+from postgres_server import PostgresServer
+from postgres_shop import SHOP, opened
 from scan_world import DOMAIN, World, good_site, good_zone
 from web_world import Site, hypercorn, listening
+
+from mcp_app.builtin.query_database.database import Database
 
 
 @pytest.fixture(autouse=True)
@@ -61,3 +65,21 @@ async def world(dns_world: DnsWorld, authority: Authority, pair: Pair) -> AsyncI
         await stack.enter_async_context(hypercorn(made.site, None, http))
         await stack.enter_async_context(hypercorn(made.site, pair, https))
         yield made
+
+
+@pytest.fixture(scope="session")
+def postgres(program: Callable[[str], str]) -> Iterator[PostgresServer]:
+    """A PostgreSQL server with the shop in it; a test that stops it starts it again."""
+    server = PostgresServer(program("postgres"))
+    try:
+        server.sql(SHOP, "postgres")
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+async def shop(postgres: PostgresServer) -> AsyncIterator[Database]:
+    """The shop, opened by a role that may only read."""
+    async with opened(postgres) as database:
+        yield database

@@ -111,7 +111,10 @@ def _same(value: Any) -> Any:
 
 
 PLAIN = Kind("{}", _same)
-"""Booleans, integers and floats, which asyncpg reads as what they are."""
+"""Booleans, integers and doubles, which asyncpg reads as what they are."""
+
+REAL = Kind("{}::pg_catalog.text", float)
+"""As a double its bytes would be 0.10000000149011612 for 0.1."""
 
 TEXT = Kind("{}::pg_catalog.text", _same, CELL_CHARACTERS)
 
@@ -130,11 +133,12 @@ DOCUMENT = Kind("{}::pg_catalog.text", _json, STRUCTURE_CHARACTERS)
 STRUCTURE = Kind("pg_catalog.to_json({})::pg_catalog.text", _json, STRUCTURE_CHARACTERS)
 
 _BY_OID = {
-    **dict.fromkeys((t.BOOL, t.INT2, t.INT4, t.INT8, t.OID, t.FLOAT4, t.FLOAT8), PLAIN),
+    **dict.fromkeys((t.BOOL, t.INT2, t.INT4, t.INT8, t.OID, t.FLOAT8), PLAIN),
     **dict.fromkeys((t.DATE, t.TIMESTAMP, t.TIMESTAMPTZ), MOMENT),
     **dict.fromkeys((t.JSON, t.JSONB), DOCUMENT),
     **dict.fromkeys((t.BPCHAR, t.INET, t.CIDR), WRITTEN),
     **dict.fromkeys((t.RECORD, t.ANYARRAY, t.RECORD_ARRAY), STRUCTURE),
+    t.FLOAT4: REAL,
     t.NUMERIC: DECIMAL,
     t.BYTEA: BINARY,
 }
@@ -155,7 +159,7 @@ UNWRAPPED = {t.TEXT: TEXT, t.XML: TEXT, t.JSON: DOCUMENT}
 READ_AS_TEXT: dict[int, Callable[[str], Any]] = {
     t.BOOL: lambda text: text == "t",
     **dict.fromkeys((t.INT2, t.INT4, t.INT8, t.OID), int),
-    **dict.fromkeys((t.FLOAT4, t.FLOAT8), float),
+    t.FLOAT8: float,
     t.BYTEA: lambda text: bytes.fromhex(text[2:]),
 }
 """How a result is read whose type is also that of a parameter, and so exchanged as text."""

@@ -95,6 +95,7 @@ class PostgreSQL:
             return Query(statement, columns, kinds, values, before)
         if any(type_.oid not in UNWRAPPED for type_ in types):
             raise NotAQuery
+        plain = await session.connection.prepare(sql)  # with parameters that are given as text
         return Query(plain, columns, [UNWRAPPED[type_.oid] for type_ in types], values, before=0)
 
     @staticmethod

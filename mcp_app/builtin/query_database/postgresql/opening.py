@@ -9,11 +9,10 @@ import logging
 
 import asyncpg
 
-from mcp_app import ToolError
-from mcp_app.builtin.query_database.database import Database
+from mcp_app.builtin.query_database.database import CannotOpen, Database
 from mcp_app.builtin.query_database.postgresql.engine import PostgreSQL
 from mcp_app.builtin.query_database.postgresql.failures import LOST
-from mcp_app.builtin.query_database.postgresql.role import refuse_powerful
+from mcp_app.builtin.query_database.postgresql.role import Powerful, refuse_powerful
 from mcp_app.builtin.query_database.postgresql.sessions import Sessions, open_pool, what_begins, why
 from mcp_app.builtin.query_database.settings import NamedDatabase
 
@@ -21,26 +20,27 @@ logger = logging.getLogger("mcp_app.query_database")
 
 
 async def open_database(named: NamedDatabase) -> Database:
-    """Connect to the database. Raises ToolError: it cannot be reached, or its role is refused."""
+    """Connect to the database. Raises CannotOpen: it cannot be reached, or its role is refused."""
     pool = await open_pool(named.url.get_secret_value())
     try:
         sessions = Sessions(pool, await what_begins(pool))
     except ValueError:  # asyncpg's words may quote a part of the URL
         pool.terminate()
-        raise ToolError(
-            f"the database {named.name} cannot be opened: its URL is not of the form"
-            " postgresql://role:password@host:5432/name?sslmode=verify-full, where @ / : in a part are %40 %2F %3A"
+        raise CannotOpen(
+            named.name,
+            "the URL is not of the form postgresql://role:password@host:5432/database?sslmode=verify-full,"
+            " where @ / : in a part are %40 %2F %3A",
         ) from None
     except (*LOST, asyncpg.PostgresError) as error:
         pool.terminate()
         logger.warning("the database %s cannot be opened: %s", named.name, error)
-        raise ToolError(f"the database {named.name} cannot be opened: {why(error)}") from None
+        raise CannotOpen(named.name, why(error)) from None
     try:
         async with sessions.reading() as session:
             await refuse_powerful(session.connection)
-    except ToolError as error:
+    except Powerful as error:
         await sessions.close()
-        raise ToolError(f"the database {named.name} is refused: {error.message}") from None
+        raise CannotOpen(named.name, str(error)) from None
     except BaseException:
         await sessions.close()
         raise

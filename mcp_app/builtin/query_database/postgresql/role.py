@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from mcp_app import ToolError
-
 ROLES = ("pg_read_server_files", "pg_write_server_files", "pg_execute_server_program", "pg_signal_backend")
 """The server's files and programs, and the sessions of others."""
 
@@ -57,19 +55,23 @@ SELECT p.oid::pg_catalog.regprocedure::pg_catalog.text FROM pg_catalog.pg_proc p
 """
 
 
+class Powerful(Exception):
+    """In one line, what the role is, and what to do."""
+
+
 async def refuse_powerful(connection: Any) -> None:
-    """Raises ToolError, in one line, that says what the role is and what to do."""
+    """Raises Powerful."""
     for found in await connection.fetch(_ATTRIBUTES, list(ROLES)):
         is_ = "its role is" if found["own"] else f"its role is a member of {found['name']}, which is"
         if found["super"]:
-            raise ToolError(f"{is_} a superuser, and nothing is read-only for one: {_MAKE_ANOTHER}")
+            raise Powerful(f"{is_} a superuser, and nothing is read-only for one: {_MAKE_ANOTHER}")
         if found["replication"]:
-            raise ToolError(f"{is_} one for REPLICATION, which reaches beyond a transaction: {_MAKE_ANOTHER}")
-        raise ToolError(
+            raise Powerful(f"{is_} one for REPLICATION, which reaches beyond a transaction: {_MAKE_ANOTHER}")
+        raise Powerful(
             f"its role is a member of {found['name']}, which reaches beyond what a transaction holds: {_MAKE_ANOTHER}"
         )
     if functions := [found[0] for found in await connection.fetch(_EXECUTABLE, list(FUNCTIONS), list(CONNECTING))]:
-        raise ToolError(
+        raise Powerful(
             f"its role may execute {', '.join(functions)}, which reaches beyond what a transaction holds:"
             " REVOKE EXECUTE ON FUNCTION … FROM PUBLIC, or from who was granted it"
         )

@@ -17,6 +17,7 @@ import asyncpg
 from mcp_app import ToolError
 from mcp_app.builtin.query_database.postgresql import wire
 from mcp_app.builtin.query_database.postgresql.failures import LOST, TooMuch, Unreachable
+from mcp_app.builtin.query_database.question import MOST_SECONDS
 
 logger = logging.getLogger("mcp_app.query_database")
 
@@ -32,8 +33,8 @@ CONNECT_SECONDS = 10.0
 RELEASE_SECONDS = 2.0
 """Until a statement that was cancelled has ended and its connection is as new. Then it is closed, which ends both."""
 
-STATEMENT_SECONDS = 300
-"""The server's own bound, for each batch of rows. A call's own time limit ends the statement before."""
+STATEMENT_SECONDS = int(MOST_SECONDS)
+"""The server's own bound, for each batch of rows. A call's own `seconds` stop the statement before."""
 
 LOCK_SECONDS = 5
 """A query waits for nobody but who changes a table's definition; and who does that waits for the query behind it."""
