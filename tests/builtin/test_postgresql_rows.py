@@ -105,7 +105,7 @@ SPELT: list[tuple[str, str, Any]] = [
     ("'customers'::regclass", "regclass", "customers"),
     ("'1 2'::int2vector", "int2vector", [1, 2]),
     ("'x'::cstring", "cstring", "x"),
-    ("pg_sleep(0)", "void", ""),
+    ("pg_sleep(0)", "void", None),
 ]  # fmt: skip
 
 
@@ -122,8 +122,8 @@ async def test_what_the_role_has_set_changes_no_spelling(postgres: PostgresServe
     )
     try:
         async with opened(postgres) as shop:
-            sql = r"select '2026-11-30'::date, '1 day'::interval, '\xde'::bytea, 0.1::float8 + 0.2, array['1 day'::interval]"
-            [row] = (await asked(shop, sql)).rows
+            sql = r"'2026-11-30'::date, '1 day'::interval, '\xde'::bytea, 0.1::float8 + 0.2, array['1 day'::interval]"
+            [row] = (await asked(shop, f"select {sql}")).rows
             assert row == ["2026-11-30", "P1D", r"\xde", 0.30000000000000004, ["P1D"]]
             assert (await asked(shop, "show datestyle")).cell == "ISO, YMD"
     finally:
@@ -236,8 +236,8 @@ async def test_parameters_are_read_by_their_types(shop: Database, sql: str, valu
 
 
 async def test_a_parameter_beside_a_column_of_its_type(shop: Database) -> None:
-    sql = r"select true, 1::int2, 2::int4, 3::int8, 4::oid, 1.5::real, 2.5::float8, '\xde'::bytea, 7.5, 'a'::text, $1::bool,"
-    sql += " $2::int2, $3::int4, $4::int8, $5::oid, $6::real, $7::float8, $8::bytea, $9::numeric, $10::text"
+    sql = r"select true, 1::int2, 2::int4, 3::int8, 4::oid, 1.5::real, 2.5::float8, '\xde'::bytea, 7.5, 'a'::text,"
+    sql += " $1::bool, $2::int2, $3::int4, $4::int8, $5::oid, $6::real, $7::float8, $8::bytea, $9::numeric, $10::text"
     values = [False, 10, 20, 30, 40, 15.5, 25.5, r"\xad", 75.5, "b"]
     [row] = (await asked(shop, sql, *values)).rows
     assert row == [True, 1, 2, 3, 4, 1.5, 2.5, r"\xde", 7.5, "a", *values]
