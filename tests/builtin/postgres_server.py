@@ -120,6 +120,21 @@ class PostgresServer:
         options = ["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", str(self._folder), "-p", str(self.port)]
         return self._run("psql", *options, "-U", "admin", "-d", database, sql=text).rstrip("\n")
 
+    def give_certificate(self, certificate: bytes, key: bytes) -> None:
+        """Connections may be by TLS from now on."""
+        for name, content in (("server.crt", certificate), ("server.key", key)):
+            path = self._folder / "data" / name
+            path.write_bytes(content)
+            path.chmod(0o600)
+            if self._as:
+                os.chown(path, self._as["user"], self._as["group"])
+        self.sql("alter system set ssl = on")
+        self.sql("select pg_reload_conf()")
+        until = time.monotonic() + SECONDS
+        while self.sql("show ssl") != "on":
+            assert time.monotonic() < until
+            time.sleep(0.05)
+
     def url(self, role: str = "reader", *, password: str = ESCAPED, database: str = DATABASE, query: str = "") -> str:
         return f"postgresql://{role}:{password}@127.0.0.1:{self.port}/{database}{query}"
 

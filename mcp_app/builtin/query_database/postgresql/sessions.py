@@ -237,6 +237,7 @@ _WHY = {
     "28": "it refuses the role or its password",
     "3D": "the server has no database of that name",
     "42501": "the role may not connect to it",
+    "42704": "the URL has an option that the server does not know",
     "53300": "it has too many connections already",
     "57P03": "the server is starting or stopping",
 }
