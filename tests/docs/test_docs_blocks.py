@@ -90,8 +90,12 @@ def test_the_unit_signals_the_server_alone_and_starts_what_there_is() -> None:
 )
 def test_settings_that_are_shown_exist(block: Block) -> None:
     from mcp_app import Settings
+    from mcp_app.builtin.query_database.settings import DatabaseSettings
     from mcp_app.builtin.scan_domain.settings import ScanSettings
 
-    known = {f"MCP_APP_{name}".upper() for name in Settings.model_fields}
-    known |= {f"MCP_APP_SCAN_{name}".upper() for name in ScanSettings.model_fields}
+    known = {
+        f"{each.environment_prefix}{name}".upper()
+        for each in (Settings, ScanSettings, DatabaseSettings)
+        for name in each.model_fields
+    }
     assert set(re.findall(r"\bMCP_APP_[A-Z_]+\b", block.text)) <= known
