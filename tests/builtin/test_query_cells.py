@@ -14,7 +14,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_app.builtin.query_database.cells import CELL_CHARACTERS, MAX_DEPTH, Room, cell, interval, span
+from mcp_app.builtin.query_database.cells import (
+    CELL_CHARACTERS,
+    MAX_DEPTH,
+    ROW_CHARACTERS,
+    SHORT_CHARACTERS,
+    Room,
+    cell,
+    interval,
+    row,
+    span,
+)
 
 UTC = datetime.UTC
 
@@ -160,3 +170,16 @@ def test_whatever_it_is_it_becomes_json_of_about_so_many_characters(value: Any, 
     text.encode()
     # Each level says once what was left out; a number, and what escapes a character, are not cut.
     assert len(text) <= 6 * limit + 90 * (MAX_DEPTH + 1)
+
+
+@given(st.lists(values, max_size=20))
+def test_a_row_is_its_cells(made: list[Any]) -> None:
+    assert row(made) == [cell(each) for each in made]
+
+
+def test_a_row_of_many_long_cells_is_cut_as_well() -> None:
+    found = row(["x" * 10_000] * 1_000)
+    assert found[0] == "x" * CELL_CHARACTERS + f"… ({CELL_CHARACTERS} of 10000 characters)"
+    assert found[-1] == "x" * SHORT_CHARACTERS + f"… ({SHORT_CHARACTERS} of 10000 characters)"
+    kept = sum(str(each).count("x") for each in found)
+    assert kept <= ROW_CHARACTERS + 1_000 * SHORT_CHARACTERS
