@@ -346,6 +346,13 @@ async def test_a_file_that_is_damaged_is_an_error_in_the_middle(tmp_path: Path) 
         await read(SQLite(path), "select * from numbers")
 
 
+async def test_a_file_that_was_removed_is_an_error_of_its_readers(path: Path, database: SQLite) -> None:
+    path.unlink()  # noqa: ASYNC240
+    with pytest.raises(ToolError, match="unable to open database file") as raised:
+        await read(database, "select 1 from people")
+    assert str(path) not in str(raised.value.object())
+
+
 async def test_a_file_in_wal_mode_is_read_while_it_is_written(tmp_path: Path) -> None:
     path = write(tmp_path / "wal.db", "pragma journal_mode = wal; create table t (a); insert into t values (1)")
     with closing(sqlite3.connect(path, isolation_level=None)) as writer:
