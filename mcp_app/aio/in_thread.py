@@ -13,6 +13,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from . import forked
+
 R = TypeVar("R")
 
 
@@ -26,12 +28,15 @@ async def in_thread(function: Callable[[], R]) -> R:
 
 
 def settle_by(function: Callable[[], R], loop: asyncio.AbstractEventLoop, future: asyncio.Future[R]) -> None:
-    """In a thread: call the function, whose outcome is the future's."""
+    """In a thread: call the function, whose outcome is the future's. A forked copy that comes back from it ends."""
+    begun = forked.generation
     try:
         value = function()
     except BaseException as error:
+        forked.end_copy(begun, error)
         _settle(loop, future, None, error)
     else:
+        forked.end_copy(begun)
         _settle(loop, future, value, None)
 
 

@@ -16,6 +16,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from ..aio import forked
 from ..aio.deadlines import Deadlines
 from ..asking import Asker, InputRequired
 from ..authoring.context import Caller
@@ -312,6 +313,7 @@ class Run:
         if self.ended:  # before it began
             return
         WORKING.set((self.callee, self.id))
+        begun = forked.generation
         try:
             work = work or self._host.work
             if self._host.arounds:
@@ -324,8 +326,10 @@ class Run:
             outcome = await (working if calls is None else calls.until(working))
             if self._writer.must_link(outcome.result):
                 outcome = Outcome(*await self._writer.link_result(outcome.result))
+            forked.end_copy(begun)
             end: Outcome | McpAppError = outcome
         except BaseException as error:
+            forked.end_copy(begun, error)
             if self.ended:  # by stop: what the function raises on its way out is for the log alone
                 if not isinstance(error, asyncio.CancelledError | GeneratorExit):
                     logger.warning(

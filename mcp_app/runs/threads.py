@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Generic, TypeVar
 
+from ..aio import forked
 from ..aio.done import DONE
 from ..aio.event import LazyEvent
 from ..aio.in_thread import settle_by
@@ -54,7 +55,7 @@ class Channel(Generic[T]):
     own: any number of them may `put`.
 
     After `stop` every `put` raises CancelledError in the thread: it derives from BaseException, so that an
-    `except Exception` in the function does not swallow it.
+    `except Exception` in the function does not swallow it. A forked copy of the process ends at its first `put`.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, size: Callable[[T], int]) -> None:
@@ -66,9 +67,11 @@ class Channel(Generic[T]):
         self._closed = False
         self._stopped = False
         self._ready = asyncio.Event()
+        self._generation = forked.generation
 
     def put(self, item: T) -> None:
         """In a thread: append one item."""
+        forked.end_copy(self._generation)
         with self._changed:
             self._changed.wait_for(
                 lambda: self._stopped or (len(self._items) < CHANNEL_ITEMS and self._bytes < CHANNEL_BYTES)
