@@ -153,7 +153,7 @@ def around(function: Callable[[Call, Proceed], Coroutine[Any, Any, Any]], /) -> 
         inspect.signature(function).bind(None, None)
     except TypeError as error:
         raise ToolDefinitionError(
-            f"{where(function, name)}: @around calls it with two arguments, ({error}): write "
+            f"{where(function, name)}: @around calls it with two arguments ({error}): write "
             f"`async def {name}(call, proceed)`."
         ) from None
     return Around(function, name)

@@ -6,10 +6,11 @@ Policy as data: nobody waits here, and nothing is counted (runs/queues.py does b
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 from pydantic_core import to_json
 
 from ..protocol.errors import ToolDefinitionError
@@ -19,6 +20,10 @@ from .signature import Signature
 WAITING = 100
 """Calls that wait in one queue if the author says nothing: enough for a burst; further callers learn at once that they
 had better come later, before each of them has held a stream until its cap."""
+
+
+_WRITTEN_ONE_WAY = frozenset({str, int, bool, type(None)})
+"""Most values: JSON has one text for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +45,7 @@ class AtOnce:
         value = arguments[self.argument]
         if self.attribute is not None:
             value = getattr(value, self.attribute)
-        # Arguments may be what JSON cannot carry.
-        return to_json(value, bytes_mode="base64", inf_nan_mode="strings", fallback=repr)
+        return _written(value if type(value) in _WRITTEN_ONE_WAY else _in_order(value))
 
 
 def at_once_of(
@@ -68,6 +72,33 @@ def at_once_of(
     if not isinstance(per, str) or per not in known:
         raise ToolDefinitionError(f"{name}: per is {per!r}, which is none of its parameters.{_meant(per, known)}")
     return AtOnce(at_once, waiting, per, *known[per])
+
+
+def _in_order(value: Any) -> Any:
+    """The value, so that equal ones are written alike: objects by their names, sets by their members, 1.0 as 1. Secrets
+    are not written as asterisks, which would be the same for all."""
+    if isinstance(value, Secret | SecretStr | SecretBytes):
+        return _in_order(value.get_secret_value())
+    if isinstance(value, BaseModel):
+        value = dict(value)
+    elif is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in fields(value)}
+    match value:
+        case Mapping():
+            return dict(sorted((str(name), _in_order(each)) for name, each in value.items()))
+        case set() | frozenset():
+            return sorted(_written(_in_order(each)) for each in value)
+        case list() | tuple():
+            return [_in_order(each) for each in value]
+        case float() if value.is_integer():
+            return int(value)
+        case _:
+            return value
+
+
+def _written(value: Any) -> bytes:
+    # Arguments may be what JSON cannot carry.
+    return to_json(value, bytes_mode="base64", inf_nan_mode="strings", fallback=repr)
 
 
 def _is_count(value: Any, least: int) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SecretBytes, SecretStr
 
 from mcp_app import tool
 from mcp_app.protocol.errors import ToolDefinitionError
@@ -86,6 +87,65 @@ def test_a_value_that_json_lacks() -> None:
     def odd(x: Annotated[bytes, Field()] = b"\xff\xfe") -> None: ...
 
     assert len(set(queues(odd, {}, {"x": "a"}))) == 2
+
+
+class Site(BaseModel):
+    domain: str
+    options: dict[str, Any] = {}
+
+
+@dataclass
+class Place:
+    tags: set[str]
+
+
+def _of(*texts: str) -> dict[str, int]:
+    return {text: len(text) for text in texts}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (_of("a", "bc"), _of("bc", "a")),
+        ([_of("a", "bc")], [_of("bc", "a")]),
+        (Site(domain="a", options=_of("a", "bc")), Site(domain="a", options=_of("bc", "a"))),
+        (1, 1.0),
+        (0.0, -0.0),
+        (float("nan"), float("nan")),
+        ({8, 0}, {0, 8}),  # two of one hash table's place: in the order in which they came
+        (Place({"a", "b"}), Place({"b", "a"})),
+        (frozenset([(8, 0)]), frozenset([(8, 0)])),
+    ],
+)
+def test_equal_values_share_a_queue_however_they_are_written(one: Any, other: Any) -> None:
+    @tool(at_once=1, per="x")
+    async def fetch(x: Any) -> None: ...
+
+    assert fetch.at_once is not None
+    assert fetch.at_once.queue({"x": one}) == fetch.at_once.queue({"x": other})
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (SecretStr("a"), SecretStr("b")),
+        (Site(domain="a", options={"key": SecretBytes(b"a")}), Site(domain="a", options={"key": SecretBytes(b"b")})),
+        (1, "1"),
+        (1, True),
+        (None, "null"),
+        ([1], {1: 1}),
+        ([1, 2], [2, 1]),
+        ({1, 2}, {1, 3}),
+        (1.5, 1),
+        (_of("a"), {}),
+    ],
+)
+def test_different_values_have_queues_of_their_own(one: Any, other: Any) -> None:
+    @tool(at_once=1, per="x")
+    async def fetch(x: Any) -> None: ...
+
+    assert fetch.at_once is not None
+    assert fetch.at_once.queue({"x": one}) != fetch.at_once.queue({"x": other})
 
 
 def test_arguments_that_a_validator_failed_on_work_on_nothing() -> None:
