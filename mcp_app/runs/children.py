@@ -15,9 +15,10 @@ from ..authoring.caller import Caller
 from ..authoring.offered import Offered
 from ..authoring.parts import Part, Tree
 from ..authoring.placement import SentArguments
+from ..authoring.sent_params import sent_params
 from ..authoring.tool import Tool
 from ..protocol.errors import InvalidParams, McpAppError, QueueFull, ToolFailed
-from ..protocol.event import NotJson, decode, encode
+from ..protocol.event import NotJson, decode
 from ..protocol.linked import MAX_RESULT_BYTES, too_large
 from .called_tool import CalledTool, SentTool
 from .calling import Calling, not_json
@@ -206,7 +207,7 @@ class Children(Calling):
 def _arguments(tool: Tool, params: Mapping[str, Any]) -> dict[str, Any]:
     """The keyword arguments. Raises InvalidParams, which says of which tool."""
     try:
-        return tool.validated(decode(encode(params))).arguments
+        return tool.validated(sent_params(params)).arguments
     except NotJson as error:
         raise not_json(tool.name, error) from None
     except InvalidParams as error:

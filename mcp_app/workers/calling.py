@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from ..authoring.caller import Caller
 from ..authoring.declared_type import DeclaredType
 from ..authoring.parts import Part
+from ..authoring.sent_params import sent_params
 from ..authoring.tool import Tool
 from ..authoring.tool_results import declared_value
 from ..protocol.errors import ToolFailed
@@ -56,11 +57,11 @@ class CallsThere(Calling):
     async def _answer(self, caller: Caller, other: Tool | str, params: Mapping[str, Any], part: Part) -> Any:
         name, schema = (other, None) if isinstance(other, str) else (other.name, other.digest)
         share = [part.gauge is not None, part.start, part.end, *part.path]
-        call = {"tool": name, "schema": schema, "params": params, "part": share}
         try:
-            [waiting] = self._dialogue.begin([("call", call)])
+            call = {"tool": name, "schema": schema, "params": sent_params(params), "part": share}
         except NotJson as error:
             raise not_json(name, error) from None
+        [waiting] = self._dialogue.begin([("call", call)])
         try:
             return await asyncio.shield(waiting)
         except KeptThere:

@@ -1,0 +1,55 @@
+"""The parameters of a tool that calls another, as the JSON that a client would send: secrets among them in plain.
+
+Results are not written here: what leaves the process has asterisks in the place of a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import is_dataclass
+from typing import Any
+
+from pydantic import BaseModel, RootModel, Secret, SecretBytes, SecretStr
+
+from ..protocol.event import decode, encode
+
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+"""Of what most parameters are."""
+
+_ASTERISKS = "**********"
+"""Which is written of a secret in a value of any type; where its type is declared, it is what `str` makes of it."""
+
+
+def sent_params(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON values of the parameters. Raises NotJson."""
+    written: dict[str, Any] = decode(encode(params))
+    return written if _PLAIN.issuperset(map(type, params.values())) else _in_plain(params, written)
+
+
+def _in_plain(value: Any, written: Any) -> Any:
+    """`written`, with each secret of `value` that is asterisks there. A serializer of its author's may have written
+    something else."""
+    if isinstance(value, Secret | SecretStr | SecretBytes):
+        return decode(encode(value.get_secret_value())) if written in (str(value), _ASTERISKS) else written
+    if isinstance(value, RootModel):
+        return _in_plain(value.root, written)
+    match written:
+        case dict():
+            parts = _parts(value)
+            return {name: _in_plain(parts.get(name), each) for name, each in written.items()}
+        case list() if isinstance(value, list | tuple | AbstractSet) and len(value) == len(written):
+            return [_in_plain(*pair) for pair in zip(value, written, strict=True)]
+        case _:
+            return written
+
+
+def _parts(value: Any) -> dict[str, Any]:
+    """By the names that they are written with."""
+    if isinstance(value, BaseModel):
+        declared = type(value).model_fields
+        names = {name: declared[name].serialization_alias if name in declared else None for name, _ in value}
+        return {names[name] or name: each for name, each in value}
+    if is_dataclass(value):
+        return vars(value) if hasattr(value, "__dict__") else {}
+    return {str(name): each for name, each in value.items()} if isinstance(value, Mapping) else {}
