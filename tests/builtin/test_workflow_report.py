@@ -53,6 +53,21 @@ def test_results_that_no_other_step_takes_come_first_then_the_last() -> None:
     assert length(found) <= 5000
 
 
+def test_no_more_is_kept_on_the_way_than_a_few_times_what_is_shown() -> None:
+    written = steps(*(step(f"s{n}") for n in range(100)))
+    most = least_characters(written) + 10_000
+    report = Report(written, None, most)
+    for n in range(100):
+        result = "x" * 20_000
+        told = report.add(n, Ended("ok", 1, 0.1, result, characters(result)))
+        assert isinstance(told, OkStep)
+        assert told.result == result
+    assert sum(isinstance(each, OkStep) and each.result is not None for each in report._entries) <= 4 * most // 20_000
+    found = report.workflow()
+    assert length(found) <= most
+    assert [each.left_out is None for each in found.steps if isinstance(each, OkStep)] == [False] * 98 + [True] * 2
+
+
 def test_a_small_one_is_there_though_a_larger_one_before_it_is_not() -> None:
     written = steps(step("a"), step("b"))
     assert shown(reported(written, ["small", "b" * 100_000], 4000)) == ["small", None]

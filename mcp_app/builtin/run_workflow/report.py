@@ -35,6 +35,9 @@ _SHORT_DETAIL = 500
 
 _MAX_DETAILS = 10
 
+_KEPT = 4
+"""Times the bound of the result are kept of what may be in it, until all have ended and it is decided."""
+
 
 def characters(value: Any) -> int:
     """The length of the value, or of the model, as JSON."""
@@ -52,7 +55,7 @@ def step_error(error: errors.McpAppError) -> StepError:
     return StepError(
         code=error.code,
         message=_cut(error.message, _MESSAGE_CHARACTERS),
-        hint=_cut(error.hint, 500),
+        hint=_cut(error.object()["hint"], 500),
         details=[{name: _cut(text, 500) for name, text in each.items()} for each in error.details[:_MAX_DETAILS]],
         error_id=error.error_id,
     )
@@ -75,11 +78,6 @@ class Report:
         self._too_large: list[int] = []
         self._nowhere: list[int] = []
 
-    @property
-    def held(self) -> int:
-        """Characters of all results that are kept."""
-        return sum(self._sizes.values())
-
     def add(self, at: int, ended: Ended) -> EndedStep:
         """What became of a step; returns it as it is to be told now."""
         step = self._steps[at]
@@ -93,6 +91,7 @@ class Report:
         else:
             entry = self._of_result(at, step, ended)
         self._entries[at] = entry
+        self._forget_some()
         return entry
 
     def _of_result(self, at: int, step: Step, ended: Ended) -> OkStep:
@@ -121,6 +120,16 @@ class Report:
         self._sizes[at] = size
         return entry.model_copy(update={"result": value, "left_out": None})
 
+    def _forget_some(self) -> None:
+        """What is least important goes first."""
+        while sum(self._sizes.values()) > _KEPT * self._most:
+            at = self._by_importance()[-1]
+            entry = self._entries[at]
+            assert entry is not None  # noqa: S101 - it has a size
+            self._entries[at] = self._without_result(at, entry)
+            self._too_large.append(at)
+            del self._sizes[at]
+
     def workflow(self) -> Workflow:
         """The result, when all has ended."""
         entries = [each for each in self._entries if each is not None]
@@ -130,7 +139,7 @@ class Report:
             bare = [_shortened(each) for each in bare]
         room = self._most - characters(_Steps(steps=bare)) - 100  # for what stands around the steps
         left_out = [*self._too_large]
-        if left_out or self._nowhere or shortened or self.held > room:
+        if left_out or self._nowhere or shortened or sum(self._sizes.values()) > room:
             room -= _NOTICE_CHARACTERS
         for at in self._by_importance():
             if self._sizes[at] <= room:

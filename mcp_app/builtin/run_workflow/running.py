@@ -19,12 +19,12 @@ from mcp_app.builtin.run_workflow.rounds import Rounds
 from mcp_app.builtin.run_workflow.steps import Step
 
 MAX_HELD_CHARACTERS = 64 * 1024 * 1024
-"""Of results that later steps or the report still need: four of the largest. A run whose steps go on to return so much
-would else fill the memory of the server by itself."""
+"""Of results that later steps still need: four of the largest. A workflow whose steps return so much would else fill
+the memory of the server by itself."""
 
 _TOO_MUCH = StepError(
     code="results_too_large",
-    message=f"The results that are still needed would have more than {MAX_HELD_CHARACTERS} characters.",
+    message=f"The results that later steps need would have more than {MAX_HELD_CHARACTERS} characters.",
     hint="Let the tools return less, or fewer steps wait for results at the same time.",
 )
 """Of the step with which that would be exceeded."""
@@ -88,7 +88,7 @@ class Running:
             self._course.forget(each)
         if self._course.is_needed(at):
             self._held[at] = ended.characters
-        if sum(self._held.values()) + self._report.held > MAX_HELD_CHARACTERS:
+        if sum(self._held.values()) > MAX_HELD_CHARACTERS:
             del self._held[at]
             ended = Ended("failed", ended.attempts, ended.seconds, error=_TOO_MUCH)
         entry = self._report.add(at, ended)
