@@ -100,7 +100,20 @@ def test_each_mistake_in_arguments(params: dict[str, Any], place: str, problem: 
 
 
 def test_what_a_call_repairs_is_no_mistake() -> None:
-    assert not mistakes(step("a", "shout", params={"text": "x", "times": "3"}))
+    assert not mistakes(
+        step("a", "shout", params={"text": "x", "times": "3"}),
+        step("b", "total", params={"prices": ["2.5", of("c")]}),
+        step("c", "total", params={"prices": "[1]"}),
+        step("d", "shout", params={"text": "x", "times": of("n", "/0", default="7")}),
+        step("n", "counts", params={"to": 1}),
+    )
+    found = mistakes(
+        step("b", "total", params={"prices": ["2.5x", "true", of("c")]}),
+        step("c", "total", params={"prices": []}),
+        step("d", "shout", params={"text": "x", "times": of("n", "/0", default="seven")}),
+        step("n", "counts", params={"to": 1}),
+    )
+    assert list(found) == ["steps.0.params.prices.0", "steps.0.params.prices.1", "steps.2.params.times.default"]
 
 
 class Strict(BaseModel):

@@ -5,6 +5,7 @@ Nothing is called. What the tool's own validation says of literals is said here 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -74,8 +75,9 @@ def wrong_type(reference: Reference, source: Listed, target: Listed) -> Iterator
     taken = schemas.within(target.takes, [str(each) for each in reference.place[3:]])
     if taken is None:
         return
-    if reference.default and not (given := schemas.type_of(reference.default[0])) & taken.types:
-        what = f"the default is {_words(given)}, and the tool {target.name} takes {_words(taken.types)}"
+    if reference.default and not _fits(reference.default[0], taken):
+        given = _words(schemas.type_of(reference.default[0]))
+        what = f"the default is {given}, and the tool {target.name} takes {_words(taken.types)}"
         yield Problem((*reference.place, "default"), what)
     place = None if source.gives is None else schemas.within(source.gives, reference.way)
     if place is not None and (clash := schemas.clash(place, taken)):
@@ -104,9 +106,8 @@ def _mixed(value: Any, where: Where, place: schemas.Place, *, literal: bool = Fa
         if LITERAL in value:
             yield from _mixed(value[LITERAL], where, place, literal=True)
             return
-    given, taken = schemas.type_of(value), place.types
-    if not given & taken:
-        yield Problem(where, f"this is {_words(given)}, and the tool takes {_words(taken)}")
+    if not _fits(value, place):
+        yield Problem(where, f"this is {_words(schemas.type_of(value))}, and the tool takes {_words(place.types)}")
         return
     items: Iterable[tuple[str | int, Any]] = ()
     if isinstance(value, dict):
@@ -119,6 +120,16 @@ def _mixed(value: Any, where: Where, place: schemas.Place, *, literal: bool = Fa
             yield Problem((*where, token), f"nothing of this name can stand here; there are {_list(place.names)}")
         else:
             yield from _mixed(each, (*where, token), inner, literal=literal)
+
+
+def _fits(value: Any, place: schemas.Place) -> bool:
+    """Whether a literal is of a type that is taken, or a text that a call would repair to one."""
+    if schemas.type_of(value) & place.types:
+        return True
+    try:
+        return isinstance(value, str) and bool(schemas.type_of(json.loads(value)) & place.types)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _none(_: Reference) -> None:
