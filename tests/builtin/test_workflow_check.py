@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from workflow_stage import BY_NAME, of, step, steps, when
 
 from mcp_app import Tool, tool
@@ -89,6 +89,7 @@ def test_all_mistakes_are_named_at_once() -> None:
         ({"text": of("s", "/note/0")}, "steps.0.params.text.pointer", "at '/note' is null or string"),
         ({"text": {"$literal": 3}}, "steps.0.params.text", "valid string"),
         ({"text": [of("s")]}, "steps.0.params.text", "this is array, and the tool takes string"),
+        ({"text": "a", "times": {"n": of("s", "/rows")}}, "steps.0.params.times", "this is object, and the tool takes"),
         ({"$from": "s"}, "steps.0.params", "params has the parameters by their names"),
         ({"$literal": {"text": "a"}}, "steps.0.params", "params has the parameters by their names"),
     ],
@@ -116,11 +117,6 @@ def test_what_a_call_repairs_is_no_mistake() -> None:
     assert list(found) == ["steps.0.params.prices.0", "steps.0.params.prices.1", "steps.2.params.times.default"]
 
 
-class Strict(BaseModel):
-    low: int
-    high: int
-
-
 @tool(strict=True)
 async def strict(n: int) -> int:
     return n
@@ -146,6 +142,60 @@ def test_the_tools_own_rules_hold_for_literals() -> None:
         "steps.1.params.n",
         "steps.2.params.n",
     ]
+
+
+class Range(BaseModel):
+    low: int
+    high: int
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Range:
+        if self.low > self.high:
+            raise ValueError("the high is below the low")
+        return self
+
+
+@tool(parameters=Range)
+async def between(range: Range) -> int:  # noqa: A002 - as an author names it
+    return range.low
+
+
+def test_what_holds_for_all_arguments_together_is_checked_where_all_are_known() -> None:
+    found = check(
+        steps(
+            step("a", "between", params={"low": 2, "high": 1}),
+            step("b", "between", params={"low": 2, "high": of("a")}),
+        ),
+        {"between": between},
+    )
+    assert [each.place for each in found] == [("steps", 0, "params")]
+    assert "the high is below the low" in found[0].problem
+
+
+def test_where_in_a_value_two_types_differ_is_said() -> None:
+    @tool
+    async def takes(rows: list[dict[str, int]], pairs: list[Range] | None = None) -> None: ...
+
+    tools = {**BY_NAME, "takes": takes}
+    [found] = check(steps(step("s", "shop"), step("a", "takes", params={"rows": [{"x": of("s", "/rows")}]})), tools)
+    assert found.place == ("steps", 1, "params", "rows", 0, "x")
+    [found] = check(
+        steps(step("e"), step("a", "takes", params={"rows": [], "pairs": [{"low": of("e"), "hihg": 1}]})), tools
+    )
+    assert found.place == ("steps", 1, "params", "pairs", 0, "hihg")
+    assert found.problem == "nothing of this name can stand here; there are low, high"
+
+    @tool
+    async def words(of_each: list[list[str]]) -> None: ...
+
+    @tool
+    async def numbers() -> list[list[int]]: ...
+
+    [found] = check(
+        steps(step("n", "numbers"), step("w", "words", params={"of_each": of("n")})),
+        {"words": words, "numbers": numbers},
+    )
+    assert found.problem == "the result of \"n\" has integer where the tool words takes string (at '/0/0' in it)"
 
 
 def test_a_tool_without_an_output_schema_may_return_anything() -> None:

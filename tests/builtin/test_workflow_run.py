@@ -225,6 +225,8 @@ async def test_a_failed_step_ends_the_workflow_and_nothing_that_was_done_is_lost
             step("bad", "fails", params={"message": "No tea."}, needs=["done"]),
             step("cut", "slow", needs=["done"]),
             step("never", needs=["bad"]),
+            step("not", **{"if": when("done", equals="B")}),
+            step("broken", "fails", params={"message": "x" * 600}, on_error="continue"),
         ],
     )
     with pytest.raises(StepFailed) as caught:
@@ -236,8 +238,10 @@ async def test_a_failed_step_ends_the_workflow_and_nothing_that_was_done_is_lost
         '"done" is done: "A"',
         '"cut" was cut while it worked',
         '"never" did not begin',
+        '"not" was skipped: its condition on the step "done" does not hold',
+        f'"broken" failed in 1 attempt: gone: {"x" * 499}…',
     ]
-    assert [each["field"] for each in caught.value.details] == ["steps.1", "steps.0", "steps.2", "steps.3"]
+    assert [each["field"] for each in caught.value.details] == [f"steps.{n}" for n in (1, 0, 2, 3, 4, 5)]
 
 
 async def test_what_a_tool_hides_stays_hidden_and_has_one_id() -> None:

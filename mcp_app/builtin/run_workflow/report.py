@@ -185,44 +185,40 @@ class Report:
         """What became of each step, as details of the error with which the workflow ends: the one that has failed
         first. Results of others are in it, in `most` characters, so that nothing that was done is lost."""
         cut = set(working)
-        details = [self._detail(failed, "", _MESSAGE_CHARACTERS)]
-        for at, (step, entry) in enumerate(zip(self._steps, self._entries, strict=True)):
+        details = [self._detail(failed, _MESSAGE_CHARACTERS)]
+        for at, entry in enumerate(self._entries):
             if at == failed:
                 continue
             if entry is None:
-                what = "was cut while it worked" if at in cut else "did not begin"
-                details.append({"field": f"steps.{at}", "problem": f'"{step.id}" {what}'})
-                continue
-            result = ""
-            if isinstance(entry, OkStep) and at in self._sizes and self._sizes[at] <= most:
-                result = to_json(entry.result).decode()
-                most -= len(result)
-            details.append(self._detail(at, result, _SHORT_DETAIL))
+                details.append(self._said(at, "was cut while it worked" if at in cut else "did not begin"))
+            elif isinstance(entry, OkStep) and at in self._sizes and self._sizes[at] <= most:
+                most -= self._sizes[at]
+                details.append(self._said(at, f"is done: {to_json(entry.result).decode()}"))
+            else:
+                details.append(self._detail(at, _SHORT_DETAIL))
         return details
 
-    def _detail(self, at: int, result: str, most_of_message: int) -> dict[str, str]:
-        entry, name = self._entries[at], self._steps[at].id
-        what = "did not begin"
+    def _detail(self, at: int, most_of_message: int) -> dict[str, str]:
+        """Of a step that has ended, without its result."""
+        entry = self._entries[at]
         if isinstance(entry, FailedStep):
-            what = (
-                f"failed in {_times(entry.attempts)}: {entry.error.code}: {_cut(entry.error.message, most_of_message)}"
-            )
-        elif isinstance(entry, SkippedStep):
-            what = f"was skipped: {entry.reason}"
-        elif isinstance(entry, OkStep):
-            size = entry.left_out or self._sizes.get(at, 0)
-            what = f"is done: {result}" if result else f"is done, and its result of {size} characters is left out"
-        return {"field": f"steps.{at}", "problem": f'"{name}" {what}'}
+            times = "1 attempt" if entry.attempts == 1 else f"{entry.attempts} attempts"
+            message = _cut(entry.error.message, most_of_message)
+            return self._said(at, f"failed in {times}: {entry.error.code}: {message}")
+        if isinstance(entry, OkStep):
+            size = self._sizes.get(at, entry.left_out)
+            return self._said(at, f"is done, and its result of {size} characters is left out")
+        assert entry is not None  # noqa: S101 - it has ended
+        return self._said(at, f"was skipped: {entry.reason}")
+
+    def _said(self, at: int, what: str) -> dict[str, str]:
+        return {"field": f"steps.{at}", "problem": f'"{self._steps[at].id}" {what}'}
 
 
 class _Steps(BaseModel):
     """To measure them as they will be sent."""
 
     steps: list[EndedStep]
-
-
-def _times(attempts: int) -> str:
-    return "1 attempt" if attempts == 1 else f"{attempts} attempts"
 
 
 def _shortened(entry: EndedStep) -> EndedStep:

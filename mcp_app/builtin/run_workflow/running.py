@@ -133,15 +133,12 @@ class Running:
 
     async def _called(self, step: Step, arguments: Mapping[str, Any], part: Context) -> Any:
         """The tool's result as JSON. Raises McpAppError for all that may become of a call."""
-        timer = asyncio.timeout(step.time_limit)
         try:
-            async with timer:
+            async with asyncio.timeout(step.time_limit):
                 return await part.call_json(step.tool, arguments)
-        except TimeoutError:
-            if not timer.expired():
-                raise
-        what = f'The step "{step.id}" reached its time limit of {step.time_limit:g} seconds.'
-        raise errors.TimeCap(what, hint="Allow more, or ask for less.")
+        except TimeoutError:  # of a tool's own it would be a ToolFailed
+            what = f'The step "{step.id}" reached its time limit of {step.time_limit:g} seconds.'
+            raise errors.TimeCap(what, hint="Allow more, or ask for less.") from None
 
     def _seconds_until_next(self, step: Step, error: errors.McpAppError, attempt: int) -> float | None:
         """None if the tool is not called again, also because the run would be over by then."""

@@ -46,7 +46,7 @@ class Place:
 
     def __init__(self, schema: Any, root: Mapping[str, Any]) -> None:
         self._root = root
-        self._branches = _branches(schema, root)
+        self._branches = list(_split(schema, root, frozenset()))
         self.types = frozenset[str]().union(*map(_types, self._branches))
         listed = (name for parts in self._branches for part in parts for name in part.get("properties", {}))
         self.names = list(dict.fromkeys(listed))
@@ -111,15 +111,6 @@ def _common(source: Place, target: Place, kind: str) -> list[str]:
     if kind == "object":
         return [name for name in source.names if name in target.names]
     return []
-
-
-def _branches(schema: Any, root: Mapping[str, Any]) -> list[_Parts]:
-    found: list[_Parts] = []
-    for parts in _split(schema, root, frozenset()):
-        if len(found) == _MAX_BRANCHES:
-            return [({},)]
-        found.append(parts)
-    return found
 
 
 def _split(schema: Any, root: Mapping[str, Any], above: frozenset[int]) -> Iterator[_Parts]:
