@@ -17,7 +17,7 @@ from workflow_stage import BY_NAME, of, step, steps, when
 from mcp_app import Tool, tool
 from mcp_app.builtin.run_workflow import schemas
 from mcp_app.builtin.run_workflow.arguments import Listed
-from mcp_app.builtin.run_workflow.checking import MAX_REFERENCES, check
+from mcp_app.builtin.run_workflow.checking import MAX_REFERENCES, Suggestions, check
 from mcp_app.builtin.run_workflow.graph import circles
 from mcp_app.builtin.run_workflow.steps import MAX_STEPS, Selection, Step
 from mcp_app.builtin.run_workflow.tool import run_workflow
@@ -338,6 +338,14 @@ def test_references_have_a_bound_so_that_the_check_has_one() -> None:
     assert not mistakes(*large)
     large.append(step("x", params={"value": [of("s0")] * 11}, needs=["unknown"]))
     assert mistakes(*large) == {"steps": f"there are {MAX_REFERENCES + 1} references, and may be {MAX_REFERENCES}"}
+
+
+def test_only_the_first_mistakes_have_suggestions_as_these_take_time() -> None:
+    known = [step(f"{'s' * 60}{n}") for n in range(99)]
+    unknown = step("x", params={"value": [of("s" * 59 + "é" * 10_000)] * MAX_REFERENCES})
+    found = check(steps(*known, unknown), BY_NAME)
+    assert len(found) == MAX_REFERENCES
+    assert sum("did you mean" in each.problem for each in found) == Suggestions.MOST
 
 
 def test_places_are_read_once_however_many_references_lead_there() -> None:

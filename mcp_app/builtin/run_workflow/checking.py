@@ -24,6 +24,24 @@ MAX_REFERENCES = 1000
 """Of one workflow: ten for each step. Each is looked up in two schemas before the first step, while everybody waits."""
 
 
+class Suggestions:
+    """Names that may have been meant: for the first mistakes, as each is compared with all that there are, which takes
+    quadratic time."""
+
+    MOST = 5
+
+    def __init__(self) -> None:
+        self._left = self.MOST
+
+    def of(self, name: str, known: Collection[str]) -> str:
+        """What to say behind a name that is unknown; empty if none is like it."""
+        if not self._left:
+            return ""
+        self._left -= 1
+        similar = difflib.get_close_matches(name[:32], list(known), n=3)
+        return f": did you mean {' or '.join(similar)}?" if similar else ""
+
+
 def check(
     steps: Sequence[Step],
     tools: Tools,
@@ -36,16 +54,17 @@ def check(
     if written > MAX_REFERENCES:
         return [Problem(("steps",), f"there are {written} references, and may be {MAX_REFERENCES}")]
     numbers = _numbers(steps)
+    meant = Suggestions()
     used = {step.tool: Listed(tools[step.tool]) for step in steps if step.tool in tools}
     problems: list[Problem] = []
     for at, step in enumerate(steps):
         problems += _of_id(at, step, numbers)
-        problems += _of_tool(at, step, tools, own)
-        problems += _of_links(at, step, numbers)
+        problems += _of_tool(at, step, tools, own, meant)
+        problems += _of_links(at, step, numbers, meant)
         problems += _of_arguments(at, step, steps, numbers, used)
         problems += _of_retry(at, step, tools)
     problems += _of_order(steps, numbers)
-    problems += _of_results(results or (), steps, numbers, used)
+    problems += _of_results(results or (), steps, numbers, used, meant)
     if max_characters is not None and (least := least_characters(steps)) > max_characters:
         what = f"the result of {len(steps)} steps has up to {least} characters without what the tools return"
         problems.append(Problem(("max_characters",), f"{what}: allow as many"))
@@ -65,19 +84,19 @@ def _of_id(at: int, step: Step, numbers: Mapping[str, int]) -> Iterator[Problem]
         yield Problem(("steps", at, "id"), f'the id "{step.id}" is that of steps.{first}, too: each step has its own')
 
 
-def _of_tool(at: int, step: Step, tools: Tools, own: Collection[str]) -> Iterator[Problem]:
+def _of_tool(at: int, step: Step, tools: Tools, own: Collection[str], meant: Suggestions) -> Iterator[Problem]:
     if step.tool in own:
         yield Problem(("steps", at, "tool"), f"{step.tool} does not call itself: write its steps here")
     elif step.tool not in tools:
-        yield Problem(("steps", at, "tool"), f'there is no tool named "{step.tool}"{_meant(step.tool, tools)}')
+        yield Problem(("steps", at, "tool"), f'there is no tool named "{step.tool}"{meant.of(step.tool, tools)}')
 
 
-def _of_links(at: int, step: Step, numbers: Mapping[str, int]) -> Iterator[Problem]:
+def _of_links(at: int, step: Step, numbers: Mapping[str, int], meant: Suggestions) -> Iterator[Problem]:
     for each in links(at, step):
         if isinstance(each, Problem):
             yield each
         elif each.step not in numbers:
-            yield Problem(each.place, f'there is no step "{each.step[:64]}"{_meant(each.step, numbers)}')
+            yield Problem(each.place, f'there is no step "{each.step[:64]}"{meant.of(each.step, numbers)}')
 
 
 def _of_arguments(
@@ -129,13 +148,17 @@ def _of_order(steps: Sequence[Step], numbers: Mapping[str, int]) -> Iterator[Pro
 
 
 def _of_results(
-    results: Sequence[Selection], steps: Sequence[Step], numbers: Mapping[str, int], used: Used
+    results: Sequence[Selection],
+    steps: Sequence[Step],
+    numbers: Mapping[str, int],
+    used: Used,
+    meant: Suggestions,
 ) -> Iterator[Problem]:
     seen: set[str] = set()
     for at, each in enumerate(results):
         place: Place = ("results", at)
         if each.step not in numbers:
-            yield Problem(place, f'there is no step "{each.step[:64]}"{_meant(each.step, numbers)}')
+            yield Problem(place, f'there is no step "{each.step[:64]}"{meant.of(each.step, numbers)}')
         if each.step in seen:
             yield Problem(place, f'"{each.step[:64]}" was selected before: each step has one result')
         seen.add(each.step)
@@ -146,8 +169,3 @@ def _of_results(
             continue
         if (tool := _tool_of(each.step, steps, numbers, used)) is not None:
             yield from wrong_pointer(Reference(place, each.step, each.pointer, way), tool)
-
-
-def _meant(name: str, known: Collection[str]) -> str:
-    similar = difflib.get_close_matches(name[:128], list(known), n=3)
-    return f": did you mean {' or '.join(similar)}?" if similar else ""
