@@ -49,7 +49,7 @@ async def test_steps_are_a_tree_while_they_work(site: Site, visitor: Visitor) ->
     ended = page.locator("#arrived .flow-step")  # each as soon as it has ended, with what it sent
     await expect(ended.locator("h4").first).to_have_text("load")
     await expect(ended.nth(1).locator(".rows .under .hint")).to_have_text("100 rows")
-    await expect(ended.nth(2).locator(".card")).to_have_count(9)
+    await expect(ended.nth(2).locator(".finding")).to_have_count(9)
     site.stage.release()
     await phase(page, "done")
 
@@ -76,7 +76,7 @@ async def test_the_result_has_how_each_step_went_and_its_own_result(site: Site, 
     await expect(page.locator("#outcome-body .lead").first).to_have_text("5 steps: 3 ok, 1 failed, 1 skipped")
     await expect(steps.nth(1).locator(".flow-head")).to_contain_text("query · 2 attempts · 1.5 s")
     await expect(steps.nth(1).locator(".rows .under .hint")).to_have_text("100 rows")  # all that was streamed
-    await expect(steps.nth(2).locator(".card")).to_have_count(9)
+    await expect(steps.nth(2).locator(".finding")).to_have_count(9)
     await expect(steps.nth(3)).to_contain_text("The mail server refused the address.")
     await expect(page.locator("#arrived-section")).to_be_hidden()
 

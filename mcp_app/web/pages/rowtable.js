@@ -103,7 +103,7 @@ export class RowTable {
     this.writers = sample.map((cells) => writerOf(cells));
     const widths = sample.map((cells, column) => this.widthOf(cells, column));
     this.digits = String(rows.total).length;
-    const digits = this.digits + 1 + PADDING / 2;
+    const digits = this.digits + (this.digits > 4 ? 1 : 0) + PADDING / 2;
     this.columns.replaceChildren(...[digits, ...widths].map((width) => {
       const made = el("col");
       made.style.width = `${width}ch`;

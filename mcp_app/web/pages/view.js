@@ -4,7 +4,7 @@ import { Arrivals, inPlace } from "./arrivals.js";
 import { BoundedList } from "./bounded.js";
 import { blocksBeside, contents } from "./content.js";
 import { release } from "./download.js";
-import { cut, el } from "./element.js";
+import { cut, el, folded } from "./element.js";
 import { stringify } from "./exact.js";
 import { Gauges } from "./gauges.js";
 import { drawKind } from "./kinds.js";
@@ -155,17 +155,21 @@ export class RunView {
     const isContent = content === true && Array.isArray(event.data);
     const grade = isContent ? null : gradeOf(event.data);
     this.finish("done", "Result", event.data, grade);
-    const beside = blocksBeside(event.metadata);
-    const parts = beside.length > 0 ? [contents(beside)] : [];
-    inPlace(() => {
-      if (event.data !== null || parts.length === 0) parts.push(isContent ? contents(event.data) : this.result(event.data));
-      $("outcome-body").replaceChildren(...parts);
-    });
+    inPlace(() => $("outcome-body").replaceChildren(...this.parts(event.data, isContent, blocksBeside(event.metadata))));
     this.ended("Sent as well");
     this.gauges.end(true, took);
     if (typeof took === "number") $("outcome-heading").append(el("span", "tag", seconds(took / 1000)));
     if (truncated) $("outcome-heading").append(el("span", "tag", "truncated"));
     this.say(`${this.tool} is done.`);
+  }
+
+  /** The result, and what is beside it: above data that is of no kind, below what says it all. */
+  parts(data, isContent, beside) {
+    if (beside.length === 0) return [isContent ? contents(data) : this.result(data)];
+    if (data === null) return [contents(beside)];
+    if (isContent || shapeOf(data) === null) return [contents(beside), isContent ? contents(data) : this.result(data)];
+    const isWords = beside.every(({ type }) => type === "text");
+    return [this.result(data), isWords ? folded("The same in words", () => contents(beside)) : contents(beside)];
   }
 
   /** A result by its kind, with what stands on the page of it; else by its members. */
