@@ -135,6 +135,22 @@ def test_workflow(tmp_path: Path) -> None:
     assert alone[-1]["data"] == "rock: 4 planets, 3 moons"
 
 
+def test_weather(tmp_path: Path) -> None:
+    with process(str(ROOT / "examples/weather.py"), cwd=tmp_path) as server:
+        rows = [event["data"] for event in events(server.url, "readings", days=5)[1:]]
+        *findings, analysis = [event["data"] for event in events(server.url, "climate")[1:]]
+    assert [each["kind"] for each in rows] == ["columns", *["rows"] * 5, "table"]
+    assert [each["first"] for each in rows[1:-1]] == [0, 24, 48, 72, 96]
+    assert rows[-1]["rows"] == [row for batch in rows[1:-1] for row in batch["rows"]][:100]
+    assert (rows[-1]["row_count"], rows[-1]["truncated"], rows[-1]["notice"]) == (
+        120, True, "20 rows are left out of the result.",
+    )  # fmt: skip
+    assert analysis["findings"] == findings
+    chart = findings[1]["histogram"]
+    assert len(chart["edges"]) == len(chart["counts"]) + 1
+    assert sum(chart["counts"]) == 31 * 23  # an hour of each day is not known
+
+
 def test_audit(tmp_path: Path) -> None:
     files = (str(ROOT / "examples/audit.py"), str(ROOT / "examples/workflow.py"), "broken.py")
     (tmp_path / "broken.py").write_text(
