@@ -11,7 +11,7 @@ import pytest
 from authority import Authority, Pair
 from dns_world import DnsWorld
 from postgres_server import PostgresServer
-from postgres_shop import SHOP, opened
+from postgres_shop import SHOP, Watched, opened
 from scan_world import DOMAIN, World, good_site, good_zone
 from web_world import Site, hypercorn, listening
 
@@ -83,3 +83,9 @@ async def shop(postgres: PostgresServer) -> AsyncIterator[Database]:
     """The shop, opened by a role that may only read."""
     async with opened(postgres) as database:
         yield database
+
+
+@pytest.fixture
+def watched(postgres: PostgresServer) -> Watched:
+    """What the server does for the tool."""
+    return Watched(postgres)

@@ -5,11 +5,13 @@ And how a test asks it. The writer shows that it is the transaction that is read
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from live_server import eventually
 from postgres_server import DATABASE, PASSWORD, PostgresServer
 
 from mcp_app.builtin.query_database.database import Column, Database
@@ -132,3 +134,8 @@ class Watched:
             " where application_name = 'mcp-app query_database' and state <> 'idle'"
         )
         return found.splitlines()
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Wait until that holds, which is asked outside of the loop."""
+    await asyncio.to_thread(eventually, holds)

@@ -124,6 +124,13 @@ def test_on_the_loop_that_serves(postgres: PostgresServer) -> None:
         runner.run(main())
 
 
+async def test_what_is_taken_is_counted_for_each_call(shop: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wire, "REPLY_BYTES", 50_000)
+    for _ in range(30):
+        assert await shop.tables()
+        assert (await asked(shop, "select repeat('x', 4000)")).cell == "x" * 4000
+
+
 # --- the wire --------------------------------------------------------------------------------------------------------
 
 

@@ -289,6 +289,8 @@ async def test_parameters_by_name_are_refused(shop: Database) -> None:
         ("select 1; select 2", "cannot insert multiple commands into a prepared statement"),
         ("select * from fails(150, 1000)", "division by zero"),
         ("", "This is not a query: it returns no rows of its own."),
+        ("select 1 \0", "The statement has a NUL character, which PostgreSQL's text cannot have."),
+        ("select '\ud800'", "The statement has a lone surrogate, which is no character."),
         ("-- nothing", "This is not a query: it returns no rows of its own."),
         ("select from orders", "This is not a query: it returns no rows of its own."),
     ],

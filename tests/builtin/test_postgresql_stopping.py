@@ -7,27 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
-from live_server import eventually
 from postgres_server import PostgresServer
-from postgres_shop import Watched, asked, opened
+from postgres_shop import Watched, asked, opened, until
 
 from mcp_app import ToolError
 from mcp_app.builtin.query_database.database import Database
 from mcp_app.builtin.query_database.postgresql import sessions
 
 SLEEP = "select pg_sleep(1000)::text"
-
-
-@pytest.fixture
-def watched(postgres: PostgresServer) -> Watched:
-    return Watched(postgres)
-
-
-async def until(holds: Callable[[], object]) -> None:
-    await asyncio.to_thread(eventually, holds)
 
 
 def runs(watched: Watched) -> bool:

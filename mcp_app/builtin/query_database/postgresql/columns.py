@@ -118,15 +118,13 @@ REAL = Kind("{}::pg_catalog.text", float)
 
 TEXT = Kind("{}::pg_catalog.text", _same, CELL_CHARACTERS)
 
-WRITTEN = Kind("CASE WHEN {0} IS NOT NULL THEN pg_catalog.concat({0}) END", _same, CELL_CHARACTERS)
-"""What a cast to text would change: `char(5)` would lose its spaces, `inet` get a mask. concat() writes it as it is."""
-
 BINARY = Kind("{}", _same, BYTES_OF_BINARY, binary=True)
 
 DECIMAL = Kind("{}::pg_catalog.text", Decimal, CELL_CHARACTERS)
 
-MOMENT = Kind("pg_catalog.to_json({}) #>> '{{}}'", _same, CELL_CHARACTERS)
-"""ISO 8601, whatever DateStyle is; `infinity`, and years beyond 9999, as PostgreSQL writes them."""
+WRITTEN = Kind("pg_catalog.to_json({}) #>> '{{}}'", _same, CELL_CHARACTERS)
+"""As it is written in JSON: dates are ISO 8601, whatever DateStyle is, with `infinity` and years beyond 9999. A cast to
+text would change others: `char(5)` would lose its spaces, `inet` get a mask."""
 
 DOCUMENT = Kind("{}::pg_catalog.text", _json, STRUCTURE_CHARACTERS)
 
@@ -134,7 +132,7 @@ STRUCTURE = Kind("pg_catalog.to_json({})::pg_catalog.text", _json, STRUCTURE_CHA
 
 _BY_OID = {
     **dict.fromkeys((t.BOOL, t.INT2, t.INT4, t.INT8, t.OID, t.FLOAT8), PLAIN),
-    **dict.fromkeys((t.DATE, t.TIMESTAMP, t.TIMESTAMPTZ), MOMENT),
+    **dict.fromkeys((t.DATE, t.TIMESTAMP, t.TIMESTAMPTZ), WRITTEN),
     **dict.fromkeys((t.JSON, t.JSONB), DOCUMENT),
     **dict.fromkeys((t.BPCHAR, t.INET, t.CIDR), WRITTEN),
     **dict.fromkeys((t.RECORD, t.ANYARRAY, t.RECORD_ARRAY), STRUCTURE),

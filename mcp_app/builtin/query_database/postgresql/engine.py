@@ -79,8 +79,7 @@ class PostgreSQL:
 
     async def _prepared(self, session: Session, sql: str, parameters: Parameters) -> Query:
         """The statement by itself first: only so PostgreSQL says that it is one, and what is wrong with it."""
-        session.expect()
-        plain = await session.connection.prepare(sql)
+        plain = await session.connection.prepare(given.writable(sql, "The statement"))
         attributes, expected = plain.get_attributes(), [each.oid for each in plain.get_parameters()]
         if not attributes:
             raise NotAQuery

@@ -47,7 +47,7 @@ def _count(number: int) -> str:
 
 def _text(value: JsonValue, type_: PostgresType, types: Types, where: str) -> str:
     if type_.oid in (JSON, JSONB):
-        return _writable(json.dumps(value, ensure_ascii=False), where)
+        return writable(json.dumps(value, ensure_ascii=False), f"Parameter {where}")
     if isinstance(value, list) and type_.is_array:
         return _array(value, types.below(type_.element), types, where)
     if isinstance(value, list | dict):
@@ -56,7 +56,7 @@ def _text(value: JsonValue, type_: PostgresType, types: Types, where: str) -> st
             f"Parameter {where} is of type {type_.name} and cannot be {what}.",
             hint=_HINTS.get(type_.kind, "Give text or a number, or change what the SQL does with it."),
         )
-    return _writable(_scalar(value, type_), where)
+    return writable(_scalar(value, type_), f"Parameter {where}")
 
 
 _HINTS = {
@@ -89,12 +89,13 @@ def _array(values: list[JsonValue], element: PostgresType, types: Types, where: 
     return "{" + ("," if element.name != "box" else ";").join(found) + "}"
 
 
-def _writable(text: str, where: str) -> str:
+def writable(text: str, what: str) -> str:
+    """The text, if it can be sent. Raises ToolError, which names it by `what`."""
     if "\0" in text:
-        raise ToolError(f"Parameter {where} has a NUL character, which PostgreSQL's text cannot have.")
+        raise ToolError(f"{what} has a NUL character, which PostgreSQL's text cannot have.")
     if not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError:
-            raise ToolError(f"Parameter {where} has a lone surrogate, which is no character.") from None
+            raise ToolError(f"{what} has a lone surrogate, which is no character.") from None
     return text

@@ -77,4 +77,4 @@ async def refuse_powerful(connection: Any) -> None:
         )
 
 
-_MAKE_ANOTHER = "make a role that may only read (docs/reference-query-database.md, PostgreSQL)"
+_MAKE_ANOTHER = "make a role that may only read (docs/reference-query-postgresql.md)"

@@ -65,6 +65,7 @@ class Session:
         self.texts = wire.Texts(connection)
 
     async def begin(self) -> None:
+        self.expect()
         await self.connection.execute(self._begin)
 
     async def begin_again(self) -> None:
