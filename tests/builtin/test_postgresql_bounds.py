@@ -18,7 +18,7 @@ from postgres_shop import asked, opened
 from mcp_app import ToolError
 from mcp_app.builtin.query_database.cells import CELL_CHARACTERS
 from mcp_app.builtin.query_database.database import Database
-from mcp_app.builtin.query_database.postgresql import wire
+from mcp_app.builtin.query_database.postgresql import engine, wire
 from mcp_app.builtin.query_database.postgresql.columns import (
     BATCH_BYTES,
     DOCUMENT,
@@ -124,6 +124,26 @@ def test_on_the_loop_that_serves(postgres: PostgresServer) -> None:
         runner.run(main())
 
 
+@pytest.mark.parametrize(("seconds", "most"), [(0.0, 13), (1000.0, 1)])
+async def test_cells_that_take_long_to_read_leave_the_loop_to_others(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, most: int
+) -> None:
+    monkeypatch.setattr(engine, "TURN_SECONDS", seconds)
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(other())
+    rows = await engine._read([DOCUMENT, PLAIN, TEXT], [["[1]", number, "x"] for number in range(4)])
+    beside.cancel()
+    assert rows == [[[1], number, "x"] for number in range(4)]
+    assert most - 1 <= turns <= most
+
+
 async def test_what_is_taken_is_counted_for_each_call(shop: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wire, "REPLY_BYTES", 50_000)
     for _ in range(30):
@@ -215,7 +235,7 @@ async def test_the_inside_of_asyncpg_is_as_it_is_used(postgres: PostgresServer) 
 def test_how_many_rows_are_asked_for_at_once() -> None:
     assert rows_at_once([PLAIN], 100) == 100
     assert rows_at_once([TEXT], 1_000_000) == BATCH_BYTES // (4 * CELL_CHARACTERS + 32)
-    assert rows_at_once([PLAIN] * 100, 100) == 50  # not too long on the event loop
+    assert rows_at_once([PLAIN] * 1000, 100) == 20  # not too long on the event loop
     assert rows_at_once([DOCUMENT] * 1600, 100) == 1
     assert 2 * BATCH_BYTES <= wire.REPLY_BYTES
     assert 1600 * TEXT.most_bytes < wire.REPLY_BYTES

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from postgres_server import PostgresServer
@@ -92,6 +93,9 @@ SPELT: list[tuple[str, str, Any]] = [
     ("'{\"a\": [1, 2.5, 9007199254740993]}'::json", "json", {"a": [1, 2.5, "9007199254740993"]}),
     ("'{\"a\": 1e400}'::jsonb", "jsonb", {"a": "1" + "0" * 400}),
     ("'null'::jsonb", "jsonb", None),
+    ("'[1e99999999999999999999]'::json", "json", ["1e99999999999999999999"]),
+    ("('[' || repeat('1', 5000) || ']')::json", "json", ["1" * 3999 + "… (3999 of 5000 characters)"]),
+    ("(repeat('[', 3000) || repeat(']', 3000))::json", "json", ANY),
     ("'\"\\ud800\"'::json", "json", "\\ud800"),
     ("'<a>b</a>'::xml", "xml", "<a>b</a>"),
     ("'10.1.2.3'::inet", "inet", "10.1.2.3"),

@@ -6,7 +6,9 @@ transaction that is always rolled back, by a role that opening.py has looked at.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -33,6 +35,9 @@ from mcp_app.builtin.query_database.postgresql.columns import (
 from mcp_app.builtin.query_database.postgresql.failures import NotAQuery, as_told, told
 from mcp_app.builtin.query_database.postgresql.sessions import Session, Sessions
 from mcp_app.builtin.query_database.postgresql.types import Types
+
+TURN_SECONDS = 0.005
+"""How long the event loop is kept for the cells of a batch before others have a turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ class PostgreSQL:
                         found = await cursor.fetch(size)
                     except asyncpg.PostgresError as error:
                         raise as_told(error, sql, query.before) from error
-                    yield [[kind.value(raw) for kind, raw in zip(query.kinds, each, strict=True)] for each in found]
+                    yield await _read(query.kinds, found)
                     if len(found) < size:
                         return
 
@@ -125,3 +130,18 @@ class PostgreSQL:
     async def close(self) -> None:
         """See `Database.close`."""
         await self._sessions.close()
+
+
+async def _read(kinds: Sequence[Kind], records: Iterable[Iterable[Any]]) -> list[Row]:
+    """The cells. An array may take 10 ms, and a batch of them a second, in which others have their turns."""
+    rows: list[Row] = []
+    until = time.monotonic() + TURN_SECONDS
+    for record in records:
+        row: Row = []
+        rows.append(row)
+        for kind, raw in zip(kinds, record, strict=True):
+            row.append(kind.value(raw))
+            if time.monotonic() > until:
+                await asyncio.sleep(0)
+                until = time.monotonic() + TURN_SECONDS
+    return rows
