@@ -1,0 +1,128 @@
+"""A DuckDB of one analysis: bounded memory and threads, locked to the one file that it reads, stopped by cancelling.
+
+The only place where DuckDB is opened for an analysis. What is asked of it is not known here.
+
+The database is a file in a scratch directory, so that a table may be larger than memory. Before the first statement
+that has anything of the data in it, external access is off (`allowed_paths` names the file), no extension can be
+loaded or installed, and the configuration is locked: docs/reference-analyze-dataset.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NoReturn
+
+import duckdb
+
+from mcp_app import ToolError
+from mcp_app.builtin.analyze_dataset.quoting import literal, shown
+from mcp_app.builtin.analyze_dataset.scratch import DISK_BYTES, scratch_directory, size
+
+MEMORY = "400MiB"
+"""For DuckDB's own buffers; the whole process had 600 MiB for ten million rows (docs/endurance.md)."""
+
+MAX_THREADS = 4
+"""Each thread has a buffer of 32 MiB while a CSV is read."""
+
+_LOOK_SECONDS = 0.25
+"""Between two looks at how far a statement is, and at the disk it takes."""
+
+_MESSAGE_CHARACTERS = 400
+"""Of an error of DuckDB's, which may quote a line of the data."""
+
+Watch = Callable[[float], Awaitable[None]]
+"""Told how many percent of a statement are done, from time to time."""
+
+
+class LockedDuckDb:
+    """One connection. Its statements run in a thread, one at a time; whoever is cancelled has stopped them."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, directory: Path, path: str, name: str) -> None:
+        self._connection = connection
+        self._directory = directory
+        self._path = path
+        self._name = name
+
+    async def rows(self, sql: str, watch: Watch | None = None) -> list[tuple[Any, ...]]:
+        """Run one statement of ours, and all its rows.
+
+        Raises ToolError with DuckDB's message, in which the file has its caller's name.
+        """
+        task = asyncio.get_running_loop().run_in_executor(None, self._run, sql)
+        try:
+            while not task.done():
+                await asyncio.wait((task,), timeout=_LOOK_SECONDS)
+                if task.done():
+                    break
+                if size(self._directory) > DISK_BYTES:
+                    await self._stop(task)
+                    raise ToolError(
+                        f"The analysis needs more than {DISK_BYTES // 1024**3} GiB of disk.",
+                        hint="Ask for fewer columns (columns=[…]) or fewer rows (max_rows=…).",
+                    )
+                if watch is not None:
+                    await watch(max(0.0, self._connection.query_progress()))
+        except asyncio.CancelledError:
+            await self._stop(task)
+            raise
+        try:
+            return task.result()
+        except duckdb.Error as error:
+            self._raise(error)
+
+    def _run(self, sql: str) -> list[tuple[Any, ...]]:
+        return self._connection.execute(sql).fetchall()
+
+    async def _stop(self, task: asyncio.Future[Any]) -> None:
+        """Again and again, as an interrupt before the statement's first step is lost."""
+        while not task.done():
+            self._connection.interrupt()
+            await asyncio.wait((task,), timeout=0.02)
+        task.exception()  # retrieved: it is the interrupt
+
+    def _raise(self, error: duckdb.Error) -> NoReturn:
+        text = str(error).replace(self._path, self._name).split("\n\nLINE ")[0].split("\nPossible ")[0]
+        text = text.split("Possible solutions:")[0].split("Possible fixes:")[0]
+        text = shown(" ".join(text.split()), _MESSAGE_CHARACTERS)
+        if isinstance(error, duckdb.OutOfMemoryException):
+            raise ToolError(
+                f"The analysis needs more memory than the {MEMORY} it may have.",
+                hint="Ask for fewer columns (columns=[…]) or fewer kinds of findings (findings=[…]).",
+            ) from error
+        if isinstance(error, duckdb.PermissionException):
+            raise ToolError(f"{shown(self._name)!r} was moved or replaced while it was read: call again.") from error
+        raise ToolError(f"{shown(self._name)!r} cannot be read: {text}") from error
+
+
+@asynccontextmanager
+async def locked_duckdb(path: str, name: str) -> AsyncIterator[LockedDuckDb]:
+    """Open one that can read the file at `path`, of which people are told as `name`, and nothing else."""
+    with scratch_directory() as directory:
+        connection = duckdb.connect(
+            directory / "dataset.duckdb",
+            config={
+                "memory_limit": MEMORY,
+                "threads": str(min(os.cpu_count() or 1, MAX_THREADS)),
+                "temp_directory": str(directory / "spilled"),
+                "max_temp_directory_size": f"{DISK_BYTES // 1024**3}GiB",
+                "autoload_known_extensions": "false",
+                "autoinstall_known_extensions": "false",
+                "allow_community_extensions": "false",
+                "allow_persistent_secrets": "false",
+                "python_enable_replacements": "false",  # else a Python variable of ours would be a table
+            },
+        )
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute("SET enable_progress_bar = true")
+            connection.execute("SET enable_progress_bar_print = false")  # it is asked for
+            connection.execute(f"SET allowed_paths = [{literal(path)}]")
+            connection.execute("SET enable_external_access = false")
+            connection.execute("SET lock_configuration = true")
+            yield LockedDuckDb(connection, directory, path, name)
+        finally:
+            connection.close()
