@@ -13,7 +13,7 @@ from typing import Literal
 Family = Literal["number", "date", "boolean", "text", "other"]
 
 SAMPLE_ROWS = 20_000
-"""First rows from which types are inferred; all rows are read by them, and what does not fit is counted."""
+"""First rows that are looked at, at most; all rows are read as they suggest, and what does not fit is counted."""
 
 MOSTLY = 0.8
 """The share of the texts that a type has to read. Fewer, and the column is text."""
@@ -36,9 +36,10 @@ _DIGIT = "regexp_matches({text}, '^\\s*[0-9]')"  # neither 'infinity' nor 'epoch
 _ZONE = "regexp_matches({text}, '(Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)\\s*$')"
 
 
-def _strptime(type_: str, *formats: str) -> str:
+def _strptime(type_: str, looks: str, *formats: str) -> str:
+    """By formats, of texts that look so: to learn by a format that one is no date takes a hundred times as long."""
     listed = ", ".join(f"'{each}'" for each in formats)
-    return f"TRY_CAST(TRY_STRPTIME(trim({{text}}), [{listed}]) AS {type_})"
+    return f"CASE WHEN {{text}} LIKE '{looks}' THEN TRY_CAST(TRY_STRPTIME(trim({{text}}), [{listed}]) AS {type_}) END"
 
 
 READINGS: dict[str, Reading] = {
@@ -46,7 +47,7 @@ READINGS: dict[str, Reading] = {
         "BOOLEAN",
         "boolean",
         "CASE lower(trim({text})) WHEN 'true' THEN true WHEN 'false' THEN false END",
-        "true or false",
+        "truth values",
     ),
     # '1.5' would be rounded to 2, and '0x1F' would be 31.
     "whole": Reading(
@@ -69,27 +70,35 @@ READINGS: dict[str, Reading] = {
         f"CASE WHEN length(trim({{text}})) <= 10 AND {_DIGIT} THEN TRY_CAST({{text}} AS DATE) END",
         "dates",
     ),
-    "date_day_dot": Reading("DATE", "date", _strptime("DATE", "%d.%m.%Y"), "dates as day.month.year"),
-    "date_day": Reading("DATE", "date", _strptime("DATE", "%d/%m/%Y", "%d-%m-%Y"), "dates as day/month/year"),
-    "date_month": Reading("DATE", "date", _strptime("DATE", "%m/%d/%Y", "%m-%d-%Y"), "dates as month/day/year"),
+    "date_day_dot": Reading("DATE", "date", _strptime("DATE", "%.%.%", "%d.%m.%Y"), "dates (day.month.year)"),
+    "date_day": Reading("DATE", "date", _strptime("DATE", "%/%/%", "%d/%m/%Y"), "dates (day/month/year)"),
+    "date_month": Reading("DATE", "date", _strptime("DATE", "%/%/%", "%m/%d/%Y"), "dates (month/day/year)"),
     "moment_zone": Reading(
         "TIMESTAMP",
         "date",
         f"CASE WHEN {_ZONE} THEN TRY_CAST({{text}} AS TIMESTAMPTZ) AT TIME ZONE 'UTC' END",
-        "moments, shown as UTC",
+        "moments (in UTC)",
     ),
     "moment": Reading("TIMESTAMP", "date", f"CASE WHEN {_DIGIT} THEN TRY_CAST({{text}} AS TIMESTAMP) END", "moments"),
     "moment_day_dot": Reading(
-        "TIMESTAMP", "date", _strptime("TIMESTAMP", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S"), "moments as day.month.year"
+        "TIMESTAMP",
+        "date",
+        _strptime("TIMESTAMP", "%.%.%:%", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S"),
+        "moments (day.month.year)",
     ),
     "moment_day": Reading(
-        "TIMESTAMP", "date", _strptime("TIMESTAMP", "%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S"), "moments as day/month/year"
+        "TIMESTAMP",
+        "date",
+        _strptime("TIMESTAMP", "%/%/%:%", "%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S"),
+        "moments (day/month/year)",
     ),
     "moment_month": Reading(
         "TIMESTAMP",
         "date",
-        _strptime("TIMESTAMP", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %I:%M %p", "%m/%d/%Y %I:%M:%S %p"),
-        "moments as month/day/year",
+        _strptime(
+            "TIMESTAMP", "%/%/%:%", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S", "%m/%d/%Y %I:%M %p", "%m/%d/%Y %I:%M:%S %p"
+        ),
+        "moments (month/day/year)",
     ),
     "text": Reading("VARCHAR", "text", "{text}", "text"),
 }
@@ -107,16 +116,18 @@ SAYS = f"lower(trim({{text}})) NOT IN ({_LISTED})"
 """Whether a text is a value."""
 
 
-def counts_sql(text: str) -> list[str]:
-    """Aggregates over a sample of one column's texts: values, names among them, and what each reading can read."""
-    says = SAYS.format(text=text)
-    readings = (each.sql.format(text=text) for name, each in READINGS.items() if name != "text")
-    read = (f"count(*) FILTER ({says} AND ({each}) IS NOT NULL)" for each in readings)
-    return [f"count(*) FILTER ({says})", f"count(*) FILTER ({NAME_LIKE.format(text=text)})", *read]
+def sample_rows(columns: int) -> int:
+    """How many first rows types are inferred from, of so many columns: a million values, but not too few of each."""
+    return max(min(SAMPLE_ROWS, 1_000_000 // max(columns, 1)), 1_000)
 
 
-COUNTS = 1 + len(READINGS)
-"""So many aggregates has a column."""
+def counts_sql(text: str, table: str) -> str:
+    """Counts of one column's texts in a table: values, names among them, and what each reading can read."""
+    readings = ", ".join(f"count({each.sql.format(text=text)})" for name, each in READINGS.items() if name != "text")
+    return (
+        f"SELECT count(*), count(*) FILTER ({NAME_LIKE.format(text=text)}), {readings}"
+        f" FROM {table} WHERE {SAYS.format(text=text)}"
+    )
 
 
 def infer(counts: Sequence[int]) -> tuple[str, bool]:

@@ -69,7 +69,7 @@ async def unread_values(dataset: Dataset, column: DatasetColumn) -> AsyncIterato
         about="dates" if column.family == "date" else "unread",
         column=column.name,
         title=f"{counted(count, 'value')} of {shown(column.name)} ({share(count, dataset.rows)}) {be(count)}"
-        f" not read as {column.said}, such as {examples}.",
+        f" no {column.said}, such as {examples}.",
         sql=sql,
         table=table([("text", "VARCHAR"), ("rows", "BIGINT")], found),
     )

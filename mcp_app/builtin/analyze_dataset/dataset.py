@@ -10,13 +10,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from mcp_app.builtin.analyze_dataset.column_types import (
-    COUNTS,
     READINGS,
-    SAMPLE_ROWS,
     SAYS,
     Family,
     counts_sql,
     infer,
+    sample_rows,
     unread_sql,
     widened,
 )
@@ -29,7 +28,7 @@ _DATES = ("DATE", "TIMESTAMP")
 _TEXTS = ("VARCHAR", "ENUM", "UUID")
 
 _AT_ONCE = 50
-"""Columns whose types are inferred by one statement: each takes some fifteen aggregates."""
+"""Columns of one statement; one with a thousand aggregates takes long to be planned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +71,13 @@ async def infer_columns(
     readings: dict[int, tuple[str, bool]] = {}
     if texts:
         listed = ", ".join(f"{each.sql} AS c{number}" for number, each in texts)
+        rows = sample_rows(len(texts))
         await database.rows(
-            f"CREATE OR REPLACE TEMP TABLE sample AS SELECT {listed} FROM {source.sample(path)} LIMIT {SAMPLE_ROWS}"
+            f"CREATE OR REPLACE TEMP TABLE sample AS SELECT {listed} FROM {source.sample(path)} LIMIT {rows}"
         )
-        for part in _parts([number for number, _ in texts], _AT_ONCE):
-            aggregates = [sql for number in part for sql in counts_sql(f"c{number}")]
-            [counts] = await database.rows(f"SELECT {', '.join(aggregates)} FROM sample")
-            for place, number in enumerate(part):
-                readings[number] = infer(counts[place * COUNTS : (place + 1) * COUNTS])
+        for number, _ in texts:
+            [counts] = await database.rows(counts_sql(f"c{number}", "sample"))
+            readings[number] = infer(counts)
     unread = iter(_names_beside(columns))
     return [
         _by_reading(each, *readings[number], unread=next(unread)) if number in readings else _typed(each)

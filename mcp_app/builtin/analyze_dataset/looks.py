@@ -18,8 +18,8 @@ CELL_CHARACTERS = 200
 """Of a value in a finding: it shows what kind of value it is; a query shows all of it."""
 
 EXACT_ROWS = 1_000_000
-"""Up to so many rows distinct values and quantiles are exact; beyond it DuckDB's estimates (HyperLogLog, within 2 %, and
-t-digest) take seconds less and a fraction of the memory. The SQL of a finding shows which."""
+"""Up to so many rows distinct values and quantiles are exact; beyond it DuckDB's estimates (HyperLogLog, within 2 %,
+and t-digest) take seconds less and a fraction of the memory. The SQL of a finding shows which."""
 
 
 def table(columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[Any]], total: int | None = None) -> Table:

@@ -55,15 +55,8 @@ def report(
     was read, `left_out` what was not looked at."""
     text = _text(source, row_count, column_count, findings, [*remarks, *left_out], max_characters // _TEXT_SHARE)
     room = max_characters - len(text) - _NOTICE_ROOM - sum(len(each) + 1 for each in [*remarks, *left_out])
-    kept: dict[int, DataFinding] = {}
-    for number in sorted(range(len(findings)), key=lambda each: (_FIRST.index(findings[each].about), each)):
-        for form in _forms(findings[number]):
-            size = len(form.model_dump_json()) + 1
-            if size <= room:
-                kept[number] = form
-                room -= size
-                break
-    left = [finding for number, finding in enumerate(findings) if kept.get(number) != finding]
+    kept = _fitting(findings, room)
+    left = [finding for number, finding in enumerate(findings) if kept.get(number) is not finding]
     left_out = [*left_out, *([_notice(left, max_characters)] if left else [])]
     analysis = Analysis(
         source=source,
@@ -76,18 +69,42 @@ def report(
     return analysis, text
 
 
+def _by_use(findings: Sequence[DataFinding]) -> list[int]:
+    return sorted(range(len(findings)), key=lambda each: (_FIRST.index(findings[each].about), each))
+
+
+def _fitting(findings: Sequence[DataFinding], room: int) -> dict[int, DataFinding]:
+    """By number, in as much room: first each finding in its shortest form, then, the most useful first, longer ones."""
+    forms = [_forms(each) for each in findings]
+    sizes = [[len(form.model_dump_json()) + 1 for form in each] for each in forms]
+    chosen: dict[int, int] = {}
+    for number in _by_use(findings):
+        if sizes[number][0] <= room:
+            chosen[number] = 0
+            room -= sizes[number][0]
+    for number in _by_use(findings):
+        if number in chosen:
+            least = sizes[number][0]
+            best = max(form for form, size in enumerate(sizes[number]) if form == 0 or size <= room + least)
+            chosen[number] = best
+            room -= sizes[number][best] - least
+    return {number: forms[number][form] for number, form in chosen.items()}
+
+
 def _forms(finding: DataFinding) -> list[DataFinding]:
-    """The finding, and shorter forms of it."""
+    """The finding, from its shortest form to all of it."""
     forms = [finding]
     if finding.table is not None and len(finding.table.rows) > _ROWS_KEPT:
         rows = finding.table.rows[:_ROWS_KEPT]
         notice = f"The first {len(rows)} of {finding.table.row_count:,}."
         cut = finding.table.model_copy(update={"rows": rows, "truncated": True, "notice": notice})
         forms.append(finding.model_copy(update={"table": cut}))
+    if finding.table is not None or finding.histogram is not None:
+        forms.append(finding.model_copy(update={"table": None, "histogram": None}))
     without = f"-- left out here: {len(finding.sql):,} characters; with fewer columns it is shorter"
     if len(finding.sql) > len(without):
         forms.append(forms[-1].model_copy(update={"sql": without}))
-    return forms
+    return forms[::-1]
 
 
 def _notice(left: Sequence[DataFinding], max_characters: int) -> str:
@@ -111,15 +128,19 @@ def _text(
     source: str, rows: int, columns: int, findings: Sequence[DataFinding], remarks: Sequence[str], most: int
 ) -> str:
     lines = [f"{source}: {rows:,} rows, {columns:,} columns.", *remarks]
-    room = most - sum(len(line) + 1 for line in lines)
+    room = most - sum(len(line) + 1 for line in lines) - 100
+    by_use = _by_use(findings)
     kept: dict[int, str] = {}
-    for number in sorted(range(len(findings)), key=lambda each: (_FIRST.index(findings[each].about), each)):
-        finding = findings[number]
-        sql = f"\n  {finding.sql}" if len(finding.sql) <= _SQL_IN_TEXT else ""
-        line = f"- {finding.title}{sql}"
-        if len(line) + 1 <= room:
+    for number in by_use:  # first what was found, of as much as possible
+        line = f"- {findings[number].title}"
+        if len(line) < room:
             kept[number] = line
             room -= len(line) + 1
+    for number in by_use:
+        sql = f"\n  {findings[number].sql}"
+        if number in kept and len(sql) <= min(room, _SQL_IN_TEXT):
+            kept[number] += sql
+            room -= len(sql)
     if len(kept) < len(findings):
         lines.append(f"({len(findings) - len(kept)} findings are in the data only, or left out.)")
     return "\n".join([*lines, *(kept[number] for number in sorted(kept))])
