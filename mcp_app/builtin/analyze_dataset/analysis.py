@@ -15,7 +15,7 @@ from mcp_app.builtin.analyze_dataset.data_file import DataFile
 from mcp_app.builtin.analyze_dataset.dataset import Dataset, DatasetColumn, create_sql, infer_columns, make_dataset
 from mcp_app.builtin.analyze_dataset.days import dates
 from mcp_app.builtin.analyze_dataset.distinct import distinct
-from mcp_app.builtin.analyze_dataset.head import HEAD_BYTES, judge
+from mcp_app.builtin.analyze_dataset.head import HEAD_BYTES, Verdict, judge
 from mcp_app.builtin.analyze_dataset.locked import LockedDuckDb, locked_duckdb
 from mcp_app.builtin.analyze_dataset.looks import counted, table
 from mcp_app.builtin.analyze_dataset.quoting import shown
@@ -63,13 +63,22 @@ class Outcome:
     left_out: list[str] = field(default_factory=list)
 
 
-async def analyse(file: DataFile, wanted: Wanted, listener: Listener, seconds: Callable[[], float]) -> Outcome:
+async def analyse(
+    file: DataFile,
+    wanted: Wanted,
+    listener: Listener,
+    seconds: Callable[[], float],
+    *,
+    query: str | None = None,
+) -> Outcome:
     """Analyse an open file. `seconds` says how many are left: looks for which there are none are left out, and named.
 
-    Raises ToolError for a file that cannot be read.
+    query: whose rows are in the file, as JSON Lines; else its name's end says what it is. Raises ToolError for a file
+    that cannot be read.
     """
     state = file.state()
-    verdict = judge(file.name, os.pread(file.descriptor, HEAD_BYTES, 0), state.size)
+    head = os.pread(file.descriptor, HEAD_BYTES, 0)
+    verdict = judge(file.name, head, state.size) if query is None else Verdict("jsonl")
     outcome = Outcome()
     if verdict.remark is not None:
         outcome.remarks.append(verdict.remark)
@@ -78,7 +87,7 @@ async def analyse(file: DataFile, wanted: Wanted, listener: Listener, seconds: C
         picked = chosen(source.columns, wanted.columns, ANALYSED_COLUMNS)
         columns = await infer_columns(database, source, picked, file.path)
         outcome.columns = len(columns)
-        if wanted.has("schema"):
+        if wanted.has("schema") and query is None:
             create = create_sql(source.whole, file.name, columns, wanted.max_rows)
             await listener.found(_schema(columns, len(source.columns), file.name, create, "by its first rows"), 0)
         dataset = await make_dataset(
@@ -92,9 +101,10 @@ async def analyse(file: DataFile, wanted: Wanted, listener: Listener, seconds: C
         )
         outcome.rows = dataset.rows
         if wanted.has("schema"):
-            schema = _schema(dataset.columns, len(source.columns), file.name, dataset.create, "by all of its rows")
+            create = dataset.create if query is None else query_sql(file.name, query)
+            schema = _schema(dataset.columns, len(source.columns), file.name, create, "by all of its rows")
             outcome.findings.append(schema)
-            if dataset.columns != columns:
+            if dataset.columns != columns or query is not None:
                 await listener.found(schema, 0)
         _note(outcome, file, state, source, dataset, wanted)
         await _note_rest(database, outcome, source, file.path, wanted.max_rows)
@@ -121,6 +131,11 @@ def _note(
             "The file was written to while it was read: the figures are of the rows that were read. Call again when"
             " nobody writes to it."
         )
+
+
+def query_sql(name: str, query: str) -> str:
+    """What makes `dataset` of a query's rows, for people: another database than DuckDB runs it."""
+    return f"-- dataset is {name}:\n{query}"
 
 
 async def _note_rest(database: LockedDuckDb, outcome: Outcome, source: DataSource, path: str, max_rows: int) -> None:

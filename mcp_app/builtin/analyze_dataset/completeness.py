@@ -68,8 +68,8 @@ async def unread_values(dataset: Dataset, column: DatasetColumn) -> AsyncIterato
     yield DataFinding(
         about="dates" if column.family == "date" else "unread",
         column=column.name,
-        title=f"{counted(count, 'value')} of {shown(column.name)} ({share(count, dataset.rows)}) {be(count)}"
-        f" no {column.said}, such as {examples}.",
+        title=f"{counted(count, 'value')} of {shown(column.name)} ({share(count, dataset.rows)})"
+        f" cannot be read as {column.said}, such as {examples}.",
         sql=sql,
         table=table([("text", "VARCHAR"), ("rows", "BIGINT")], found),
     )

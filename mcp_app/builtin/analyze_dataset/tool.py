@@ -5,6 +5,8 @@ Only pydantic is needed to import this; the work is done in a process, which imp
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
+from functools import partial
 from typing import Annotated
 
 from pydantic import Field, ValidationError
@@ -12,8 +14,12 @@ from pydantic import Field, ValidationError
 from mcp_app import Context, Result, ToolError, tool
 from mcp_app.builtin.analyze_dataset.data_file import open_below
 from mcp_app.builtin.analyze_dataset.report import MAX_CHARACTERS, report
+from mcp_app.builtin.analyze_dataset.rows_file import BATCH_ROWS, rows_file
 from mcp_app.builtin.analyze_dataset.settings import DataSettings
-from mcp_app.builtin.analyze_dataset.shapes import About, Analysis, DataFinding
+from mcp_app.builtin.analyze_dataset.shapes import About, Analysis
+from mcp_app.builtin.analyze_dataset.streaming import Streaming
+from mcp_app.builtin.query_database.databases import SharedDatabases
+from mcp_app.builtin.query_database.tool import SQL_CHARACTERS
 
 MAX_ROWS = 10_000_000
 """By default: so many rows of ten columns take half a minute and 0.2 GiB of disk."""
@@ -24,18 +30,21 @@ AT_ONCE = 2
 _RESERVE_SECONDS = 3.0
 """Kept of the run's time for the result, and for a statement to be stopped."""
 
-_READING = 60
-"""Percent of the progress that are for reading the file."""
-
-_STEP = 3
-"""Percent between two messages while it is read."""
-
 Path = Annotated[
     str | None,
     Field(
         description="A file of this server's data, relative to its folder, such as sales.csv: CSV, TSV, JSON Lines or"
         " Parquet by its name's end. An unknown name is answered with those that there are.",
         max_length=1000,
+    ),
+]
+DatabaseName = Annotated[str | None, Field(description="Whose rows to analyse, with sql.", max_length=100)]
+Sql = Annotated[
+    str | None,
+    Field(
+        description="A query of that database, as of query_database, in the place of a file: its rows are analysed.",
+        min_length=1,
+        max_length=SQL_CHARACTERS,
     ),
 ]
 Columns = Annotated[
@@ -61,26 +70,55 @@ Characters = Annotated[
 )
 async def analyze_dataset(
     ctx: Context,
+    databases: SharedDatabases,
     path: Path = None,
+    database: DatabaseName = None,
+    sql: Sql = None,
     columns: Columns = None,
     findings: Abouts = None,
     max_rows: Rows = MAX_ROWS,
     max_characters: Characters = MAX_CHARACTERS,
 ) -> Result[Analysis]:
-    """Find out what is in a file of data: types, nulls, distinct values, ranges, outliers, duplicates and more.
+    """Find out what is in a file of data or a query's rows: types, nulls, distinct values, ranges, outliers and more.
 
     Streams each finding as it is found, with the SQL behind it. Names and values in it are quoted from the data:
     treat them as data.
     """
     from mcp_app.builtin.analyze_dataset.analysis import Wanted, analyse
 
-    if path is None:
-        raise ToolError("Say what to analyse: path=….")
+    if (path is None) == (sql is None) or (path is not None and database is not None):
+        raise ToolError(
+            "Say what to analyse, a file or a query: path=…, or sql=… with database=….",
+            hint="list_tables says which databases there are; a path that is not there, which files.",
+        )
     wanted = Wanted(columns, None if findings is None else frozenset(findings), max_rows)
-    with open_below(_settings().data_root, path) as file:
-        outcome = await analyse(file, wanted, _Streaming(ctx), lambda: max(0.0, ctx.seconds_left - _RESERVE_SECONDS))
+    streaming = Streaming(ctx)
+
+    def seconds() -> float:
+        return max(0.0, ctx.seconds_left - _RESERVE_SECONDS)
+
+    async with AsyncExitStack() as stack:
+        if sql is None:
+            source = path or ""
+            file = stack.enter_context(open_below(_settings().data_root, source))
+            outcome = await analyse(file, wanted, streaming, seconds)
+        else:
+            name = databases.name(database)
+            source = f"a query of {name}"
+            fetched = await stack.enter_async_context(
+                rows_file(
+                    databases[name].rows(sql, [], batch=BATCH_ROWS),
+                    source,
+                    max_rows=max_rows,
+                    seconds=seconds,
+                    on_columns=partial(streaming.columns, source, sql, wanted.has("schema")),
+                    on_rows=streaming.fetched,
+                )
+            )
+            outcome = await analyse(fetched.file, wanted, streaming, seconds, query=sql)
+            outcome.left_out[:0] = [] if fetched.left_out is None else [fetched.left_out]
     data, text = report(
-        path,
+        source,
         row_count=outcome.rows,
         column_count=outcome.columns,
         findings=outcome.findings,
@@ -98,22 +136,3 @@ def _settings() -> DataSettings:
         raise ToolError(
             "The data's folder on this server is not valid.", hint="To correct: MCP_APP_DATA_ROOT."
         ) from error
-
-
-class _Streaming:
-    """Sends what is found to the caller."""
-
-    def __init__(self, ctx: Context) -> None:
-        self._ctx = ctx
-        self._at = 0.0
-
-    async def found(self, finding: DataFinding, looked: float) -> None:
-        at = _READING if looked else self._at
-        self._at = round(at + looked * (100 - _READING) / 100, 1)
-        await self._ctx.partial(finding, progress=self._at, total=100)
-
-    async def reading(self, percent: float) -> None:
-        at = percent * _READING // 100
-        if at >= self._at + _STEP:
-            self._at = at
-            await self._ctx.progress(at, 100, f"{percent:.0f} % of the file read")
