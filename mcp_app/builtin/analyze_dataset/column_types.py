@@ -151,4 +151,4 @@ def widened(name: str, filled: int, unread: int, numbers: int) -> str:
     """The reading of a column of which `name` read `filled` rows and left `unread` values, `numbers` among them."""
     if name == "whole" and numbers:
         return "decimal"
-    return name if unread <= (filled + unread) * (1 - MOSTLY) else "text"
+    return name if filled >= (filled + unread) * MOSTLY else "text"

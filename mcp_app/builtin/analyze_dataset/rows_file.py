@@ -9,9 +9,8 @@ import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from io import BufferedRandom
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO, cast
 
 from pydantic_core import to_json
 
@@ -64,7 +63,7 @@ async def rows_file(
         yield RowsFile(DataFile(name, written.fileno()), left_out)
 
 
-def _opened(directory: Path) -> BufferedRandom:
+def _opened(directory: Path) -> BinaryIO:
     return (directory / "rows.jsonl").open("w+b", buffering=_BUFFER_BYTES)
 
 
