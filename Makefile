@@ -53,7 +53,7 @@ cost: $(DEV_READY) ## count the instructions of a call, beside those of a commit
 	$(IN)/python -m bench.cost $(ARGS)
 
 .PHONY: proof
-proof: $(DEV_READY) ## run a property test at length: ARGS=schemas (100,000 examples), ARGS="schemas --tenth"
+proof: $(DEV_READY) ## prove at length: ARGS=schemas (100,000 examples), ARGS=analysis (10,000,000 rows); --tenth
 	$(IN)/python -m tests.proofs $(ARGS)
 
 .PHONY: format

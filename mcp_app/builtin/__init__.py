@@ -26,6 +26,9 @@ SCAN = Extra(
 )
 """The extra `scan`."""
 
+SQL = Extra(("duckdb",), "pip install duckdb")
+"""The extra `sql`."""
+
 
 class Shipped(NamedTuple):
     """What one module offers, by name: tools, resources and prompts; and what it needs, if anything."""
@@ -38,6 +41,7 @@ class Shipped(NamedTuple):
 SHIPPED = (
     Shipped("scan_domain.tool", ("scan_domain",), SCAN),
     Shipped("query_database.tool", ("query_database", "list_tables", "describe_table")),
+    Shipped("analyze_dataset.tool", ("analyze_dataset",), SQL),
     Shipped("query_database.reading", ("tables_of_database", "structure_of_table", "ask_database")),
 )
 """In the order in which they are offered."""

@@ -9,8 +9,11 @@ import sys
 
 from .examples import RANDOM, VARIABLE
 
-PROOFS = {"schemas": ("tests/proofs/test_schemas.py", 100_000)}
-"""Name -> the file of its tests, and how many examples each of them draws."""
+PROOFS = {
+    "schemas": ("tests/proofs/test_schemas.py", 100_000),
+    "analysis": ("tests/proofs/test_analysis.py", 10_000_000),
+}
+"""Name -> the file of its tests, and how many examples each of them draws; of an analysis they are rows."""
 
 
 def main() -> int:

@@ -15,17 +15,18 @@ whether a change may land is not a matter of chance."""
 
 def time_bound(in_suite: int) -> float:
     """Seconds that a test may take: it has a second for ten examples, of which one takes 20 ms on an idle machine."""
-    return 60 + _count(in_suite) / 10
+    return 60 + count(in_suite) / 10
 
 
-def _count(in_suite: int) -> int:
+def count(in_suite: int) -> int:
+    """How many, here."""
     return int(os.environ.get(VARIABLE, in_suite))
 
 
 def examples(in_suite: int) -> settings:
     """The settings of a test: no deadline (a machine under load), nothing kept between runs."""
     return settings(
-        max_examples=_count(in_suite),
+        max_examples=count(in_suite),
         deadline=None,
         database=None,
         derandomize=RANDOM not in os.environ,
