@@ -70,7 +70,7 @@ async def watched() -> AsyncIterator[Peak]:
 
     async def watch() -> None:
         while True:
-            await asyncio.to_thread(peak.look)
+            peak.look()
             await asyncio.sleep(0.2)
 
     task = asyncio.create_task(watch())

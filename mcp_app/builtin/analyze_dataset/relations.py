@@ -15,7 +15,7 @@ from mcp_app.builtin.analyze_dataset.spread import finite
 _EXAMPLES = 5
 _EXAMPLE_COLUMNS = 20
 
-_MAX_CORRELATED = 60
+MAX_CORRELATED = 60
 """Number columns that are compared with each other: 1,770 pairs."""
 
 _EXACT_WORK = 1_000_000_000
@@ -67,7 +67,7 @@ async def duplicates(dataset: Dataset) -> AsyncIterator[DataFinding]:
 async def correlations(dataset: Dataset) -> AsyncIterator[DataFinding]:
     """Pearson's r of each two columns of numbers."""
     columns = [each for each in dataset.columns if each.family == "number"]
-    compared = columns[:_MAX_CORRELATED]
+    compared = columns[:MAX_CORRELATED]
     pairs = list(combinations(range(len(compared)), 2))
     if not pairs:
         return

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
+from pydantic import DirectoryPath
+
 from mcp_app import FromEnvironment
 
 SAMPLE = Path(__file__).parent.parent / "sample" / "data"
@@ -16,5 +18,5 @@ class DataSettings(FromEnvironment):
 
     environment_prefix: ClassVar[str] = "MCP_APP_"
 
-    data_root: Path = SAMPLE
+    data_root: DirectoryPath = SAMPLE
     """The folder of the files; nothing outside of it is read, and no link below it is followed."""
