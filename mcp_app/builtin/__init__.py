@@ -43,6 +43,7 @@ SHIPPED = (
     Shipped("query_database.tool", ("query_database", "list_tables", "describe_table")),
     Shipped("analyze_dataset.tool", ("analyze_dataset",), SQL),
     Shipped("query_database.reading", ("tables_of_database", "structure_of_table", "ask_database")),
+    Shipped("run_workflow.tool", ("run_workflow",)),
 )
 """In the order in which they are offered."""
 
