@@ -90,6 +90,7 @@ FOREIGN: dict[str, str] = {
     "httpcore": "builtin client",
     "anyio": "builtin client",
     "asyncpg": "builtin",
+    "duckdb": "builtin",
     "rich": "client cli",
     "pytest": "testing",
     "redis": "eventlog",
