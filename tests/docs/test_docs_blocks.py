@@ -90,12 +90,13 @@ def test_the_unit_signals_the_server_alone_and_starts_what_there_is() -> None:
 )
 def test_settings_that_are_shown_exist(block: Block) -> None:
     from mcp_app import Settings
+    from mcp_app.builtin.analyze_dataset.settings import DataSettings
     from mcp_app.builtin.query_database.settings import DatabaseSettings
     from mcp_app.builtin.scan_domain.settings import ScanSettings
 
     known = {
         f"{each.environment_prefix}{name}".upper()
-        for each in (Settings, ScanSettings, DatabaseSettings)
+        for each in (Settings, ScanSettings, DatabaseSettings, DataSettings)
         for name in each.model_fields
     }
     assert set(re.findall(r"\bMCP_APP_[A-Z_]+\b", block.text)) <= known
