@@ -149,10 +149,21 @@ async def test_a_database_is_named_by_its_caller(tmp_path: Path, monkeypatch: py
 
 
 async def test_a_caller_is_told_what_the_database_says(named: Path) -> None:
+    said = {
+        "select * from nobody": ("no such table: nobody", "list_tables names all of them."),
+        "select height from people": ("no such column: height", "describe_table names all of them."),
+        "delete from people": ("not authorized", "Databases are read only here"),
+        "select load_extension('x')": ("not authorized to use function", "Databases are read only here"),
+        "select 1; select 2": ("one statement", "Databases are read only here"),
+        "select $1": ("binding parameter", "parameters has a value for each $1"),
+        "selec 1": ("syntax error", ""),
+    }
     async with client(*TOOLS) as c:
-        with pytest.raises(ToolError, match="no such table: nobody") as raised:
-            await c.run(query_database, sql="select * from nobody")
-        assert raised.value.hint == "list_tables and describe_table name what there is."
+        for sql, (message, hint) in said.items():
+            with pytest.raises(ToolError, match=message) as raised:
+                await c.run(query_database, sql=sql)
+            assert raised.value.hint.startswith(hint)
+            assert bool(raised.value.hint) == bool(hint)
 
 
 WRONG: dict[str, dict[str, Any]] = {

@@ -125,9 +125,17 @@ _HINTS = {
     sqlite3.SQLITE_TOOBIG: f"A value may have {LENGTH_BYTES} bytes: leave the column out, or ask for its length().",
     sqlite3.SQLITE_BUSY: "Another program is writing to it. Try again in a moment.",
     sqlite3.SQLITE_LOCKED: "Another program is writing to it. Try again in a moment.",
-    sqlite3.SQLITE_ERROR: "list_tables and describe_table name what there is.",
 }
 """By SQLite's primary result code (https://sqlite.org/rescode.html, 2)."""
+
+_HINTS_BY_WORDS = {
+    "no such table": "list_tables names all of them.",
+    "no such column": "describe_table names all of them.",
+    "not authorized": _READ_ONLY,
+    "may not be modified": _READ_ONLY,
+    "one statement": _READ_ONLY,
+}
+"""Of errors that SQLite tells apart by their text alone."""
 
 
 def _worded(error: Exception, *, full: bool) -> ToolError:
@@ -140,9 +148,10 @@ def _worded(error: Exception, *, full: bool) -> ToolError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     kind = Locked if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED) else ToolError
     text = str(error) or type(error).__name__
-    if isinstance(error, sqlite3.ProgrammingError | sqlite3.Warning):  # of Python's module, before SQLite sees it
-        return kind(text, hint=_READ_ONLY if "one statement" in text else _PARAMETERS)
-    return kind(text, hint=_HINTS.get(code, ""))
+    hints = [hint for words, hint in _HINTS_BY_WORDS.items() if words in text]
+    # Of Python's own module, before SQLite sees the statement.
+    otherwise = _PARAMETERS if isinstance(error, sqlite3.ProgrammingError | sqlite3.Warning) else _HINTS.get(code, "")
+    return kind(text, hint=hints[0] if hints else otherwise)
 
 
 async def open_database(named: NamedDatabase) -> SQLite:
