@@ -45,11 +45,11 @@ class Cut:
 
 @spelled.register
 def _(value: Cut, room: Room) -> JsonValue:
-    text = cell(value.shown, 2 * len(value.shown))
-    room.left = 0
-    return (
-        f"{text}… ({len(value.shown)} of {value.total} {'bytes' if isinstance(value.shown, bytes) else 'characters'})"
-    )
+    unit, width = ("bytes", 2) if isinstance(value.shown, bytes) else ("characters", 1)
+    shown = value.shown[: max(room.left, 0) // width]
+    room.left -= value.total * width
+    text = cell(shown, len(shown) * width)
+    return f"{text}… ({len(shown)} of {value.total} {unit})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +86,13 @@ class Kind:
         """The longest that a cell can be on the wire: UTF-8 has four bytes for a character."""
         return (1 if self.binary else 4) * self.limit + 32
 
-    def value(self, raw: Any) -> JsonValue:
-        """The cell, of what the server sent."""
+    def value(self, raw: Any) -> Any:
+        """What the server sent, as `cells.py` spells it."""
         if raw is None:
             return None
         if self.limit and len(raw) > self.limit:
-            return cell(Cut(raw[: min(self.limit, CELL_CHARACTERS)], int(raw[self.limit :])))
-        return cell(self.read(raw))
+            return Cut(raw[: self.limit], int(raw[self.limit :]))
+        return self.read(raw)
 
 
 def _integer(digits: str) -> int | Decimal:

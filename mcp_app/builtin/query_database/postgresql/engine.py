@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import asyncpg
 
+from mcp_app.builtin.query_database.cells import row
 from mcp_app.builtin.query_database.database import (
     Column,
     Parameters,
@@ -133,15 +134,12 @@ class PostgreSQL:
 
 
 async def _read(kinds: Sequence[Kind], records: Iterable[Iterable[Any]]) -> list[Row]:
-    """The cells. An array may take 10 ms, and a batch of them a second, in which others have their turns."""
+    """The rows. An array may take 10 ms, and a batch of them a second, in which others have their turns."""
     rows: list[Row] = []
     until = time.monotonic() + TURN_SECONDS
     for record in records:
-        row: Row = []
-        rows.append(row)
-        for kind, raw in zip(kinds, record, strict=True):
-            row.append(kind.value(raw))
-            if time.monotonic() > until:
-                await asyncio.sleep(0)
-                until = time.monotonic() + TURN_SECONDS
+        rows.append(row(kind.value(raw) for kind, raw in zip(kinds, record, strict=True)))
+        if time.monotonic() > until:
+            await asyncio.sleep(0)
+            until = time.monotonic() + TURN_SECONDS
     return rows
