@@ -197,6 +197,19 @@ async def test_every_session_has_its_bounds(shop: Database) -> None:
     assert (await asked(shop, "show search_path")).cell == '"$user", public'  # as the role has it
 
 
+async def test_a_shorter_bound_of_the_role_counts(postgres: PostgresServer) -> None:
+    postgres.sql("alter role reader set statement_timeout = '200ms'; alter role reader set lock_timeout = '1h'")
+    try:
+        async with opened(postgres) as shop:
+            assert (await asked(shop, "show statement_timeout")).cell == "200ms"
+            assert (await asked(shop, "show lock_timeout")).cell == "5s"
+            with pytest.raises(ToolError, match="canceling statement due to statement timeout") as raised:
+                await asked(shop, "select pg_sleep(1000)")
+            assert "Ask for less" in raised.value.hint
+    finally:
+        postgres.sql("alter role reader reset all")
+
+
 async def test_a_locked_table_is_not_waited_for_long(
     postgres: PostgresServer, shop: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -174,6 +174,13 @@ async def test_explain_and_show(shop: Database) -> None:
     as_json = await asked(shop, "explain (format json) select 1;")
     assert "Plan" in as_json.cell[0]
     assert (await asked(shop, "show transaction_read_only")).cell == "on"
+    long = await asked(shop, "explain verbose select repeat('x', 100000)")
+    assert long.rows[1][0].endswith(f"… ({CELL_CHARACTERS} of 100018 characters)")
+    many = ", ".join(f"{number} as c{number}" for number in range(1000))
+    as_json = await asked(shop, f"explain (verbose, format json) select {many}")
+    assert len(str(as_json.cell)) < 3 * CELL_CHARACTERS
+    assert (await asked(shop, "explain (format xml) select 1")).cell.startswith("<explain")
+    assert len((await asked(shop, "show all", batch=50)).rows) > 300
 
 
 async def test_a_statements_expressions_are_evaluated_once(shop: Database) -> None:

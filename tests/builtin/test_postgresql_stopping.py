@@ -222,6 +222,10 @@ async def test_leaving_at_any_moment_leaves_nothing(shop: Database, watched: Wat
         )
         for _ in range(turns):
             await asyncio.sleep(0)
+        if turns % 2:
+            task.cancel()
+            await asyncio.sleep(0)
         await cancelled(task)
-    assert (await asked(shop, "select 1")).cell == 1
+    all_at_once = [asked(shop, "select pg_sleep(0.1)::text") for _ in range(sessions.CONNECTIONS)]
+    assert len(await asyncio.gather(*all_at_once)) == sessions.CONNECTIONS
     await until(lambda: watched.states() == [])

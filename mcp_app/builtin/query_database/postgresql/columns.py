@@ -158,7 +158,7 @@ def kind_of(type_: t.PostgresType) -> Kind:
     return PLAIN if type_.kind == "p" else TEXT  # of pseudo-types only void and cstring come here, and have no cast
 
 
-UNWRAPPED = {t.TEXT: TEXT, t.XML: TEXT, t.JSON: DOCUMENT}
+UNWRAPPED = {t.TEXT: Kind("", _same), t.XML: Kind("", _same), t.JSON: Kind("", _json)}
 """The types that EXPLAIN and SHOW give, which cannot stand in FROM: they are cut when they are here."""
 
 READ_AS_TEXT: dict[int, Callable[[str], Any]] = {

@@ -9,6 +9,7 @@ import logging
 
 import asyncpg
 
+from mcp_app import ToolError
 from mcp_app.builtin.query_database.database import CannotOpen, Database
 from mcp_app.builtin.query_database.postgresql.engine import PostgreSQL
 from mcp_app.builtin.query_database.postgresql.failures import LOST
@@ -38,9 +39,13 @@ async def open_database(named: NamedDatabase) -> Database:
     try:
         async with sessions.reading() as session:
             await refuse_powerful(session.connection)
-    except Powerful as error:
+    except (Powerful, ToolError) as error:
         await sessions.close()
         raise CannotOpen(named.name, str(error)) from None
+    except (*LOST, asyncpg.PostgresError) as error:
+        await sessions.close()
+        logger.warning("the role of the database %s cannot be looked at: %s", named.name, error)
+        raise CannotOpen(named.name, why(error)) from None
     except BaseException:
         await sessions.close()
         raise
