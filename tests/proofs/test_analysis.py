@@ -15,6 +15,7 @@ import duckdb
 import psutil
 import pytest
 
+from mcp_app import Settings
 from mcp_app.builtin.analyze_dataset.shapes import Analysis
 from mcp_app.builtin.analyze_dataset.tool import analyze_dataset
 from mcp_app.testing import client
@@ -25,6 +26,10 @@ IN_SUITE = 50_000
 
 BYTES = 1024**3
 """Resident, of the process that analyses."""
+
+SECONDS = 600.0
+
+pytestmark = pytest.mark.time_bound(SECONDS)
 
 COLUMNS = """
     i AS id,
@@ -37,8 +42,6 @@ COLUMNS = """
     hash(i * 17) % 2 = 0 AS paid
 """
 """Ten million of these are 0.75 GB of CSV."""
-
-pytestmark = pytest.mark.time_bound(120 + count(IN_SUITE) / 20_000)
 
 
 @pytest.fixture(params=["csv", "parquet"])
@@ -82,7 +85,8 @@ async def watched() -> AsyncIterator[Peak]:
 
 
 async def test_many_rows_are_analysed_in_less_than_a_gib(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    async with client(analyze_dataset, patience=110) as c, watched() as peak:
+    settings = Settings(cap_seconds=SECONDS)  # what others do on the machine is not what is proved
+    async with client(analyze_dataset, settings=settings, patience=SECONDS) as c, watched() as peak:
         begun = time.monotonic()
         run = c.run(analyze_dataset, path=data.name)
         first = await run.until("progress")
