@@ -79,7 +79,8 @@ class Running:
         return self._context.part(share * move.share, min(100.0, share * (move.share + 1)), name)
 
     def _tell(self, part: Context, entry: EndedStep) -> Awaitable[None]:
-        return part.partial(entry, progress=1, total=1)
+        """Its share of the progress is over: a call that succeeded has said so itself."""
+        return part.partial(entry) if entry.status == "ok" else part.partial(entry, progress=1, total=1)
 
     def _keep(self, at: int, ended: Ended) -> EndedStep:
         """Remember what became of a step, as long as somebody needs it. Returns what is told of it."""
