@@ -182,4 +182,10 @@ def result_tools() -> list[Tool]:
         text = f"**{shops} shops** sell <b>it</b>."
         return Result({"shops": shops} if shops else None, text=text, content=[Image(picture()), "A plot."])
 
-    return [report, orders, notes, media, big, greet, summary]
+    @tool(read_only=True)
+    async def catalogue(shops: int = 2) -> dict[str, Any]:
+        """List what some shops have."""
+        goods = [{"name": "tea", "pieces": 3}, {"name": "milk", "pieces": 0}]
+        return {"shops": [{"name": f"shop {n}", "city": "Berlin", "goods": goods} for n in range(shops)]}
+
+    return [report, orders, notes, media, big, greet, summary, catalogue]

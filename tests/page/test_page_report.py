@@ -135,6 +135,20 @@ async def test_like_objects_are_a_table_that_is_sorted_and_copied(site: Site, vi
     assert copied[3][1] == 'Grace "G"'
 
 
+async def test_of_a_few_objects_with_a_table_each_the_tables_are_in_sight(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    await run(page, "catalogue")
+    await phase(page, "done")
+    items = page.locator("#outcome-body .items > li")
+    assert await items.locator("p").all_inner_texts() == ["shop 0", "City: Berlin", "shop 1", "City: Berlin"]
+    assert await items.first.locator("tbody tr").all_inner_texts() == ["tea\t3", "milk\t0"]
+    await run(page, "catalogue", shops="6")
+    await phase(page, "done")
+    await expect(page.locator("#outcome-body .items table")).to_have_count(0)
+    await page.locator("#outcome-body .items").get_by_text("Goods").first.click()
+    await expect(page.locator("#outcome-body .items table")).to_have_count(1)
+
+
 WORDS: list[tuple[str, list[Any], Any]] = [
     ("label", ["days_left"], "Days left"),
     ("label", ["notBefore"], "Not before"),

@@ -3,7 +3,8 @@
  * downloaded as CSV. It draws what `Rows` keeps, and only what is in sight; nothing here knows how rows arrive.
  */
 
-import { isNumeric, ordered, writerOf, written } from "./cells.js";
+import { ordered, written } from "./cells.js";
+import { columnFacts, numberWidth } from "./columns.js";
 import { csv } from "./csv.js";
 import { downloadButton } from "./download.js";
 import { cut, el, wrap } from "./element.js";
@@ -13,9 +14,7 @@ import { number, plural } from "./words.js";
 const MAX_CELL = 300; // characters of a cell in the table; all of it is in the row that is opened
 const MAX_NAME = 100;
 const SAMPLE = 500; // rows by which a column's width and its numbers' decimals are chosen
-const [NARROW, WIDE] = [4, 36]; // characters of a column
-const PADDING = 4; // of a cell, in characters
-const SMALL = 0.8; // a type's letters, beside a cell's
+const SHORT = 4; // characters of a cell that no column cuts
 const RESTS = 20; // times as long as it took to make an order, it is not made anew for what arrives
 const KEYS = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -Infinity, End: Infinity };
 
@@ -50,7 +49,8 @@ export class RowTable {
     this.words = el("p", "hint quiet");
     const button = downloadButton("Download CSV", `${name}.csv`, () => new TextEncoder().encode(`${csv(rows.lines(this.order))}\r\n`));
     this.element.append(this.scroll, this.detail, wrap("row under", this.words, button));
-    this.window = new RowWindow(this.scroll, this.body, (index) => this.rowOf(index));
+    this.window = new RowWindow(this.scroll, this.body, (index) => this.rowOf(index), (wasHeld) => this.settle(wasHeld));
+    this.body.addEventListener("focusin", ({ target }) => (this.current = Number(target.dataset.at ?? this.current)));
     this.body.addEventListener("keydown", (event) => this.key(event));
     this.body.addEventListener("click", (event) => this.pressed(event));
     this.update();
@@ -71,7 +71,7 @@ export class RowTable {
     if (this.sort === null) {
       for (let index = this.order.length; index < grown; index += 1) this.order.push(index);
       this.grid.setAttribute("aria-rowcount", String(grown + 1));
-      this.inFocus(() => this.window.grow(grown));
+      this.window.grow(grown);
       return;
     }
     const begun = performance.now();
@@ -94,31 +94,19 @@ export class RowTable {
   }
 
   measure() {
-    const { rows } = this;
-    this.span = rows.width;
-    this.sampled = Math.min(rows.rows.length, SAMPLE);
-    const sample = Array.from({ length: this.span }, (_, column) => rows.rows.slice(0, SAMPLE).map((row) => row[column]));
-    this.window.span = this.span + 1;
-    this.numeric = sample.map((cells, column) => isNumeric(rows.columns[column]?.type, cells));
-    this.writers = sample.map((cells) => writerOf(cells));
-    const widths = sample.map((cells, column) => this.widthOf(cells, column));
-    this.digits = String(rows.total).length;
-    const digits = this.digits + (this.digits > 4 ? 1 : 0) + PADDING / 2;
-    this.columns.replaceChildren(...[digits, ...widths].map((width) => {
+    this.span = this.rows.width;
+    this.sampled = Math.min(this.rows.rows.length, SAMPLE);
+    this.digits = String(this.rows.total).length;
+    this.facts = columnFacts(this.rows, SAMPLE);
+    const widths = [numberWidth(this.digits), ...this.facts.map(({ width }) => width)];
+    this.columns.replaceChildren(...widths.map((width) => {
       const made = el("col");
       made.style.width = `${width}ch`;
       return made;
     }));
-    this.grid.style.width = `max(100%, ${widths.reduce((sum, width) => sum + width, digits)}ch)`;
+    this.grid.style.width = `max(100%, ${widths.reduce((sum, width) => sum + width)}ch)`;
     this.heads();
     this.redraw();
-  }
-
-  widthOf(cells, column) {
-    const { name = "", type } = this.rows.columns[column] ?? {};
-    const lengths = cells.map((value) => Math.min(WIDE, this.writers[column](value).length)).sort((a, b) => a - b);
-    const most = lengths[Math.floor(lengths.length * 0.95)] ?? 0; // a few that are longer are cut
-    return Math.max(NARROW, Math.min(WIDE, Math.max(most, name.length + 3, (type?.length ?? 0) * SMALL))) + PADDING;
   }
 
   heads() {
@@ -133,14 +121,14 @@ export class RowTable {
   }
 
   headOf(column) {
-    const { name = "", type } = this.rows.columns[column] ?? {};
-    const head = el("th", this.numeric[column] ? "right" : "");
+    const { name, type, isNumeric } = this.facts[column];
+    const head = el("th", isNumeric ? "right" : "");
     head.scope = "col";
     const button = el("button", "sort");
     button.type = "button";
     button.title = cut(name, MAX_NAME);
-    button.append(el("span", "name", cut(name, MAX_NAME) || `column ${column + 1}`));
-    if (type) button.append(" ", el("span", "type", cut(type, MAX_NAME)));
+    button.append(el("span", "name", cut(name, MAX_NAME)));
+    if (type !== "") button.append(" ", el("span", "type", cut(type, MAX_NAME)));
     button.addEventListener("click", () => this.sortBy(column));
     head.append(button);
     return head;
@@ -161,7 +149,7 @@ export class RowTable {
   ordered() {
     const { rows, sort } = this;
     if (sort === null) return rows.rows.map((_, index) => index);
-    return ordered(rows.cells(sort.column), this.numeric[sort.column], sort.isDown);
+    return ordered(rows.cells(sort.column), this.facts[sort.column].isNumeric, sort.isDown);
   }
 
   showSort() {
@@ -173,14 +161,19 @@ export class RowTable {
 
   redraw() {
     this.grid.setAttribute("aria-rowcount", String(this.order.length + 1));
-    this.inFocus(() => this.window.show(this.order.length, this.span + 1));
+    this.window.show(this.order.length, this.span + 1);
   }
 
-  /** Draw rows anew, and leave the focus in them. */
-  inFocus(draw) {
-    const isHeld = this.body.contains(document.activeElement);
-    draw();
-    if (isHeld) this.focus();
+  /** Rows were drawn anew: one of their numbers is a stop of Tab, and has the focus if one of them had it. */
+  settle(wasHeld) {
+    const stop = this.buttonAt(this.current);
+    if (wasHeld) return this.focus();
+    if (stop === null) this.buttonAt(this.window.seen[0])?.setAttribute("tabindex", "0");
+    return undefined;
+  }
+
+  buttonAt(at) {
+    return this.body.querySelector(`button[data-at="${at}"]`);
   }
 
   rowOf(at) {
@@ -201,11 +194,11 @@ export class RowTable {
   }
 
   cellsOf(cells) {
-    return Array.from({ length: this.span }, (_, column) => {
+    return this.facts.map(({ isNumeric, write }, column) => {
       const value = cells[column];
-      const cell = el("td", this.numeric[column] ? "right" : "");
-      if (column < Math.max(cells.length, this.rows.columns.length)) cell.append(plainCell(value, MAX_CELL, this.writers[column]));
-      if (typeof value === "string" && value.length > NARROW) cell.title = cut(value, MAX_CELL);
+      const cell = el("td", isNumeric ? "right" : "");
+      if (column < Math.max(cells.length, this.rows.columns.length)) cell.append(plainCell(value, MAX_CELL, write));
+      if (typeof value === "string" && value.length > SHORT) cell.title = cut(value, MAX_CELL);
       return cell;
     });
   }
@@ -221,7 +214,7 @@ export class RowTable {
 
   /** The number of the current row has the focus, or, where it was scrolled out of sight, the box that scrolls. */
   focus() {
-    const wanted = this.body.querySelector(`button[data-at="${this.current}"]`);
+    const wanted = this.buttonAt(this.current);
     for (const button of this.body.querySelectorAll("button[tabindex='0']")) button.tabIndex = -1;
     if (wanted !== null) wanted.tabIndex = 0;
     (wanted ?? this.scroll).focus({ preventScroll: true });
@@ -251,7 +244,7 @@ export class RowTable {
       this.redraw();
       this.focus();
     });
-    const entries = Array.from({ length: this.span }, (_, column) => [this.rows.columns[column]?.name || `column ${column + 1}`, cells[column]]);
+    const entries = this.facts.map(({ name }, column) => [name, cells[column]]);
     this.detail.setAttribute("aria-label", title.textContent);
     return this.detail.replaceChildren(wrap("row", title, shut), this.drawRow(entries));
   }

@@ -9,9 +9,13 @@ const AROUND = 25; // rows drawn above and below those in sight, so that a turn 
 const HEIGHT = 33; // of a row in CSS pixels, before one was measured
 
 export class RowWindow {
-  /** `scroll` is the box around the table, `body` the table's, `span` the number of its columns. */
-  constructor(scroll, body, make) {
+  /**
+   * `scroll` is the box around the table, `body` the table's. `settle(wasHeld)` is called when rows were drawn anew,
+   * with whether one of those before had the focus.
+   */
+  constructor(scroll, body, make, settle) {
     this.scroll = scroll;
+    this.settle = settle;
     this.body = body;
     this.make = make;
     this.count = 0;
@@ -58,8 +62,10 @@ export class RowWindow {
     const start = Math.max(0, first - AROUND);
     const end = Math.min(this.count, last + AROUND);
     this.drawn = [start, end];
+    const wasHeld = this.body.contains(document.activeElement);
     const rows = Array.from({ length: end - start }, (_, index) => this.make(start + index));
     this.body.replaceChildren(...this.room(start), ...rows, ...this.room(this.count - end));
+    this.settle(wasHeld);
     const measured = rows[0]?.offsetHeight ?? 0;
     if (measured > 0 && measured !== this.height) {
       this.height = measured;

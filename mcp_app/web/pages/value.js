@@ -19,6 +19,7 @@ const MAX_DOCUMENT = 100_000; // characters of Markdown, and of a text that is t
 const MAX_ITEMS = 50; // members of one object or list
 const MAX_DEPTH = 8; // levels drawn; deeper ones are JSON text
 const MAX_JSON = 20000; // characters of one block of JSON text
+const FEW = 5; // objects that are all in sight, whatever is in them
 const SHORT = 120; // characters up to which a list or object of plain values stays on one line
 // Characters of JSON beyond which a member is folded: about a screen at the top, a few lines below it.
 const FOLD_TOP = 2500;
@@ -118,7 +119,7 @@ function list(values, of) {
   const ul = el("ul", "items");
   for (const value of values.slice(0, MAX_ITEMS)) {
     const item = el("li");
-    item.append(isPlain(value) || Array.isArray(value) ? render(value, items) : brief(value, items));
+    item.append(isPlain(value) || Array.isArray(value) ? render(value, items) : brief(value, items, values.length <= FEW));
     ul.append(item);
   }
   return withMore(ul, values.length);
@@ -130,8 +131,8 @@ function cell(key, value, write, of) {
   return isPlain(value) ? scalar(value, key, SHORT * 3) : render(value, of);
 }
 
-/** One of several objects: in words first, its plain members on a line below, the rest folded. */
-function brief(value, of) {
+/** One of several objects: in words first, its plain members on a line below, the rest folded; of a few, a table is not. */
+function brief(value, of, isFew) {
   const lead = leadOf(value);
   const rest = Object.entries(value).filter(([key, part]) => key !== lead && part !== null);
   const plain = rest.filter(([, part]) => isPlain(part));
@@ -143,7 +144,8 @@ function brief(value, of) {
   if (line !== "") box.append(el("p", lead === undefined ? "text" : "text hint", line));
   const nested = rest.filter(([, part]) => !isPlain(part) && Object.keys(part).length > 0);
   const names = nested.map(([key]) => cut(label(key), 40)).slice(0, 5).join(", ");
-  if (nested.length > 0) box.append(folded(names, () => table(nested, of)));
+  if (isFew && nested.length === 1 && isTabular(nested[0][1])) box.append(render(nested[0][1], { ...of, schema: memberOf(of.schema, nested[0][0], of.root) }));
+  else if (nested.length > 0) box.append(folded(names, () => table(nested, of)));
   return box;
 }
 
