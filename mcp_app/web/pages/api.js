@@ -95,6 +95,19 @@ export function keyUrl(events, key) {
   return `${events}?${new URLSearchParams({ run: key, heartbeat: "event" })}`;
 }
 
+/** A run's state: {state, data?, error?, metadata}; `metadata.events` is how many it has sent. */
+export function runState(runs, id) {
+  return getJson(`${runs}/${encodeURIComponent(id)}`);
+}
+
+/** What a run sends after its event `after`, as a stream of text. EventSource can not begin behind an event. */
+export async function streamAfter(runs, id, after, signal) {
+  const headers = { Accept: "text/event-stream", "Last-Event-ID": `${id}/${after}` };
+  const response = await send(eventsUrl(runs, id, {}), { headers, cache: "no-store", signal });
+  if (!response.ok) throw new Problem(await problemOf(response));
+  return response.status === 204 ? null : response.body.pipeThrough(new TextDecoderStream());
+}
+
 export async function cancelRun(runs, id) {
   const response = await send(`${runs}/${encodeURIComponent(id)}`, { method: "DELETE" });
   if (!response.ok) throw new Problem(await problemOf(response));

@@ -17,6 +17,7 @@ const MAX_ITEMS = 60; // tables, charts and lists of findings on the page
 const MAX_PATH = 200; // characters of all its names
 // The page has what was streamed; what the result left out is missing to whoever has nothing but the result.
 const OF_RESULT = "Of the result as sent: ";
+const LISTS = { finding: "findings", step: "flow" }; // what is added to one element
 const RESULTS_ONLY = new Set(["workflow"]); // what a step says of these is a card like any other
 
 export class Arrivals {
@@ -32,6 +33,7 @@ export class Arrivals {
     this.room = new Room();
     this.changed = new Set();
     this.left = 0;
+    this.note = undefined;
     this.list.replaceChildren();
   }
 
@@ -43,12 +45,31 @@ export class Arrivals {
   take(data, path) {
     const kind = shapeOf(data);
     if (kind === null || RESULTS_ONLY.has(kind)) return null;
+    if (this.items.length >= MAX_ITEMS && !this.has(kind, path)) return this.leave(kind, path);
     if (kind === "columns") return this.begin(data.columns, path);
     if (kind === "rows") return this.rows(data, path);
     if (kind === "finding") return this.finding(data, path);
     if (kind === "step") return this.step(data, path);
     this.add({ path, element: drawKind(data, this.nameOf(path)) });
     return kind === "table" ? plural(data.rows.length, "row") : kind;
+  }
+
+  /** Whether what comes is added to what is there. */
+  has(kind, path) {
+    if (kind === "rows") return this.tableAt(path) !== undefined;
+    const name = LISTS[kind];
+    return name !== undefined && this.items.some((one) => one[name] !== undefined && isAt(one.path, path));
+  }
+
+  /** No more than this is drawn; what comes is counted. */
+  leave(kind, path) {
+    const before = kind === "columns" ? this.tableAt(path) : undefined;
+    if (before !== undefined) this.close(before);
+    if (kind !== "rows") this.left += 1;
+    this.note ??= el("p", "hint quiet");
+    this.note.textContent = `and ${number(this.left)} more`;
+    this.list.append(this.note);
+    return kind;
   }
 
   begin(columns, path) {
@@ -98,21 +119,13 @@ export class Arrivals {
 
   add(item) {
     this.items.push(item);
-    if (this.items.length > MAX_ITEMS) {
-      this.left += 1;
-      item.isUndrawn = true;
-      this.note ??= el("p", "hint quiet");
-      this.note.textContent = `and ${number(this.left)} more`;
-      this.list.append(this.note);
-      return;
-    }
     item.box = wrap("arrived", ...(item.path.length === 0 ? [] : [el("h4", "kicker", cut(item.path.join(" › "), MAX_PATH))]), item.element);
     this.list.append(item.box);
   }
 
   /** Draw what has arrived since. */
   draw() {
-    for (const { table, isUndrawn } of this.changed) if (!isUndrawn) table.update();
+    for (const { table } of this.changed) table.update();
     this.changed.clear();
   }
 
@@ -160,7 +173,7 @@ export class Arrivals {
 
   give(item) {
     this.items.splice(this.items.indexOf(item), 1);
-    item.box?.remove();
+    item.box.remove();
     return item.element;
   }
 

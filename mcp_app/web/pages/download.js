@@ -11,8 +11,12 @@ const urls = new Set(); // the blob URLs that are on the page
 
 /** Let go of the bytes of all that was drawn. */
 export function release() {
-  for (const url of urls) URL.revokeObjectURL(url);
-  urls.clear();
+  for (const url of urls) letGo(url);
+}
+
+function letGo(url) {
+  URL.revokeObjectURL(url);
+  urls.delete(url);
 }
 
 export function blobUrl(raw, type = NO_TYPE) {
@@ -32,6 +36,11 @@ export function download(raw, name) {
 export function downloadButton(words, name, make) {
   const button = el("button", "small", words);
   button.type = "button";
-  button.addEventListener("click", () => download(make(), name).click());
+  let last = null; // pressed again, it lets go of the bytes before
+  button.addEventListener("click", () => {
+    if (last !== null) letGo(last.href);
+    last = download(make(), name);
+    last.click();
+  });
   return button;
 }

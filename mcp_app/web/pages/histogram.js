@@ -1,6 +1,6 @@
 /** A histogram as a small chart: bars in SVG, the ends of their range below them, and the same as a table. */
 
-import { el, folded, wrap } from "./element.js";
+import { cut, el, folded, wrap } from "./element.js";
 import { number, plural, when } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -8,12 +8,14 @@ const [WIDTH, HEIGHT] = [400, 96]; // of the drawing, which is stretched to its 
 const GAP = 0.12; // of a bar's share
 const LEAST = 2; // a bin with anything in it is to be seen beside one with a million times as much
 const DIGITS = 4; // of an edge, as people read it
+const MAX_EDGE = 60; // characters of one that is a text
+const MAX_NAME = 300;
 
 let made = 0; // a title is named by an id, which is the document's
 
 /** Where a bin begins or ends, short enough for an axis. */
 export function edge(value) {
-  if (typeof value === "string") return when(value) ?? value;
+  if (typeof value === "string") return cut(when(value) ?? value, MAX_EDGE);
   if (typeof value === "bigint" || (Number.isInteger(value) && Math.abs(value) < 1e15)) return number(value);
   return number(Number(value.toPrecision(DIGITS)));
 }
@@ -34,7 +36,7 @@ function drawing(edges, heights, most, column) {
   made += 1;
   const svg = node("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-labelledby": `chart-${made} chart-${made}-desc` });
   const title = node("title", { id: `chart-${made}` });
-  title.textContent = column === "" ? "Histogram" : `Histogram of ${column}`;
+  title.textContent = column === "" ? "Histogram" : `Histogram of ${cut(column, MAX_NAME)}`;
   const desc = node("desc", { id: `chart-${made}-desc` });
   const highest = heights.indexOf(most);
   desc.textContent =

@@ -75,10 +75,10 @@ export class Rows {
     return this.rows.map((row) => row[column]);
   }
 
-  /** All that is kept, in this order of it, the head first. */
+  /** All that is kept, in this order of it, the head first; each line has as many cells (RFC 4180, 2). */
   lines(order) {
-    const head = Array.from({ length: this.widest }, (_, index) => this.columns[index]?.name ?? "");
-    return [head, ...order.map((index) => this.rows[index])];
+    const line = (cellOf) => Array.from({ length: this.widest }, (_, column) => cellOf(column));
+    return [line((column) => this.columns[column]?.name ?? ""), ...order.map((index) => line((column) => this.rows[index][column]))];
   }
 }
 

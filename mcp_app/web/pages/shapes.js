@@ -8,7 +8,8 @@ const MAX_BINS = 200; // bars beside each other that can still be told apart
 
 const isText = (value) => typeof value === "string";
 const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
-const isCount = (value) => (typeof value === "number" || typeof value === "bigint") && value >= 0;
+const isAmount = (value) => (typeof value === "number" || typeof value === "bigint") && value >= 0;
+const isCount = (value) => isAmount(value) && (typeof value === "bigint" || Number.isInteger(value));
 const optional = (is) => (value) => value === undefined || value === null || is(value);
 const all = (is) => (values) => Array.isArray(values) && values.every(is);
 
@@ -19,7 +20,7 @@ const isEdges = (values) => all((one) => typeof one === "number" || typeof one =
 const isStep = (value) => isObject(value) && STEP.every(([name, is]) => is(value[name]));
 const isSource = (value) => isText(value) || isObject(value);
 
-const STEP = [["id", isText], ["status", isText], ["attempts", optional(isCount)], ["seconds", optional(isCount)], ["reason", optional(isText)]];
+const STEP = [["id", isText], ["status", isText], ["attempts", optional(isCount)], ["seconds", optional(isAmount)], ["reason", optional(isText)]];
 
 // The members of each kind, as [name, what it must be].
 const MEMBERS = {

@@ -7,6 +7,7 @@
 
 import { statusOf } from "./status.js";
 
+const MAX_DEPTH = 12; // tools call each other 8 deep
 const ATTEMPT = /#\d+$/;
 const MAX_STEPS = 300; // that are kept; a workflow has 100, and a run calls 1,000 tools
 
@@ -25,7 +26,7 @@ export class StepTree {
    */
   take(path, { words, done = NaN, total = NaN }, at) {
     let step = this.root;
-    for (const name of path) {
+    for (const name of path.slice(0, MAX_DEPTH)) {
       const below = step.steps.get(name) ?? step.steps.get(baseOf(name)) ?? this.begin(step, name, at);
       if (below === null) return;
       if (below.name !== name) below.attempt = name.slice(below.name.length + 1);

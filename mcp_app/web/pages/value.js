@@ -119,7 +119,8 @@ function list(values, of) {
   const ul = el("ul", "items");
   for (const value of values.slice(0, MAX_ITEMS)) {
     const item = el("li");
-    item.append(isPlain(value) || Array.isArray(value) ? render(value, items) : brief(value, items, values.length <= FEW));
+    const drawn = items.draw?.(value) ?? null;
+    item.append(drawn ?? (isPlain(value) || Array.isArray(value) ? render(value, items) : brief(value, items, values.length <= FEW)));
     ul.append(item);
   }
   return withMore(ul, values.length);
