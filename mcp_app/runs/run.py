@@ -274,7 +274,8 @@ class Run:
             return
         self.stopped_by = end
         self._end(end.code)
-        self.closing = asyncio.create_task(self._close(end), name=f"end of run {self.id}", context=self._context)
+        context = None if self._context is None else self._context.copy()
+        self.closing = asyncio.create_task(self._close(end), name=f"end of run {self.id}", context=context)
         self.closing.add_done_callback(lambda _: self.release_request())
 
     def end_at_cap(self, seconds: float = math.inf) -> None:
