@@ -137,8 +137,9 @@ class Filtered:
                 continue
             event = item.event
             message: bytes | None
-            if event.type is _PROGRESS and item.number > transcript.last_number:  # nearly all entries
-                message = transcript.add(item)
+            if event.type is _PROGRESS and item.number > transcript.last_number:  # nearly all entries, never a part
+                transcript.last_number = item.number
+                message = transcript.notification(event)
             elif event.last:
                 self.status = status(transcript.info, event)
                 message = transcript.response(event)
