@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import threading
 from collections.abc import AsyncGenerator
 from typing import Any, cast
@@ -27,7 +28,8 @@ from mcp_app.builtin.query_database.streaming import stream
 class Listener:
     """Stands in for a call's Context: takes what is sent, as JSON."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds_left: float = 120.0) -> None:
+        self.seconds_left = seconds_left
         self.sent: list[dict[str, Any]] = []
         self.progress: list[float | None] = []
 
@@ -121,7 +123,15 @@ async def test_when_the_time_is_over_what_came_is_the_result() -> None:
     result = await streamed(Source(numbers(3), hangs=True), seconds=0.05)
     assert result.rows == [[0], [1], [2]]
     assert result.truncated
-    assert result.notice == "The statement was stopped after 0.05 s; seconds allows more."
+    assert result.notice == "The statement was stopped after 0.05 s. For more: seconds, 3600 at most."
+
+
+@pytest.mark.parametrize("left", [0.1, 1.05])
+async def test_a_call_whose_own_time_is_nearly_over_has_its_result_before(left: float) -> None:
+    result = await streamed(Source(numbers(3), hangs=True), Listener(left), seconds=60)
+    assert result.rows == [[0], [1], [2]]
+    assert result.notice is not None
+    assert re.match(r"The statement was stopped after 0\.\d+ s\. For more: the call's own time was over", result.notice)
 
 
 async def test_when_the_time_is_over_and_nothing_came_that_is_an_error() -> None:

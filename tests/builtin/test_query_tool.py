@@ -66,6 +66,18 @@ async def test_the_sample_is_removed_with_the_server(tmp_path: Path, monkeypatch
     assert files(tmp_path, "*") == []
 
 
+async def test_a_server_that_can_write_nowhere_starts_without_the_sample(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+    async with client(*TOOLS) as c:
+        assert (await c.run(list_tables))["databases"] == []
+        with pytest.raises(ToolError, match="This server has no database") as raised:
+            await c.run(query_database, sql="select 1")
+        assert "MCP_APP_DATABASES" in raised.value.hint
+    assert "the sample database shop is not there" in caplog.text
+
+
 async def test_an_example_of_each_tool_works_on_the_sample() -> None:
     async with client(*TOOLS) as c:
         for tool in TOOLS:

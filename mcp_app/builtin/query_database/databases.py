@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import logging
+import sqlite3
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from typing import Annotated
 
 from pydantic import SecretStr
 
 from mcp_app import Shared, ToolError
 from mcp_app.builtin.query_database.database import CannotOpen, Database
-from mcp_app.builtin.query_database.settings import DatabaseSettings, Engine, NamedDatabase
+from mcp_app.builtin.query_database.settings import VARIABLE, DatabaseSettings, Engine, NamedDatabase
 from mcp_app.builtin.sample.shop import shop
+
+logger = logging.getLogger(__name__)
 
 SAMPLE = "shop"
 """The name of the sample, which is there while no database is named."""
@@ -47,6 +51,8 @@ class Databases(Mapping[str, Database]):
         """What a caller says, or the only name there is. Raises ToolError, which says all of them."""
         if said in self._databases or (said is None and len(self) == 1):
             return said or next(iter(self))
+        if not self:
+            raise ToolError("This server has no database.", hint=f"Its operator names them in {VARIABLE}.")
         close = difflib.get_close_matches(said or "", self, n=1)
         raise ToolError(
             "Say which database." if said is None else f"There is no database {said[:100]!r}.",
@@ -56,12 +62,16 @@ class Databases(Mapping[str, Database]):
 
 
 def make_sample() -> Iterator[NamedDatabase | None]:
-    """The sample, in a thread, if no database is named. Raises ValidationError for a setting that is wrong."""
-    if DatabaseSettings().databases:
-        yield None
-        return
-    with shop() as path:
-        yield NamedDatabase(SAMPLE, "sqlite", SecretStr(""), path)
+    """The sample, in a thread, if no database is named and there is a folder to write it to. Raises ValidationError for
+    a setting that is wrong."""
+    with ExitStack() as stack:
+        sample = None
+        if not DatabaseSettings().databases:
+            try:
+                sample = NamedDatabase(SAMPLE, "sqlite", SecretStr(""), stack.enter_context(shop()))
+            except (OSError, sqlite3.Error) as error:  # a server without a writable folder has other tools
+                logger.warning("the sample database %s is not there: %s", SAMPLE, error)
+        yield sample
 
 
 async def open_databases(sample: Annotated[NamedDatabase | None, Shared(make_sample)]) -> AsyncIterator[Databases]:

@@ -28,6 +28,9 @@ _EVENT_CHARACTERS = 48_000
 _NAME_CHARACTERS = 200
 """Of a column's name: that of an expression is its text, and may be as long as the statement."""
 
+_LAST_SECONDS = 1.0
+"""Before the end of the call's own time, behind which it has no result: the time to stop a statement and send one."""
+
 _FRAME_CHARACTERS = 800
 """Of the result around its columns and rows: most of it is the notice."""
 
@@ -46,7 +49,8 @@ async def stream(ctx: Context, source: AsyncGenerator[list[Column] | list[Row], 
     for a time that was over before there were columns.
     """
     table: _Fitting | None = None
-    async with reading_ahead(source, question.seconds) as items:
+    seconds = min(question.seconds, max(ctx.seconds_left - _LAST_SECONDS, ctx.seconds_left / 2))
+    async with reading_ahead(source, seconds) as items:
         async for item in items:
             if table is None:
                 table = _Fitting(_named(cast("list[Column]", item)), question)
@@ -55,12 +59,19 @@ async def stream(ctx: Context, source: AsyncGenerator[list[Column] | list[Row], 
                 break
     if table is None:
         raise ToolError(
-            f"The statement had no row after {question.seconds:g} s, and was stopped.",
-            hint=f"Ask for less (WHERE, LIMIT), or allow more seconds: {MOST_SECONDS:g} at most.",
+            f"The statement had no row after {seconds:.3g} s, and was stopped.",
+            hint=f"Ask for less (WHERE, LIMIT), or allow more time: {_more_time(seconds, question)}.",
         )
     if items.expired and table.more is None:
-        table.more = f"The statement was stopped after {question.seconds:g} s; seconds allows more."
+        table.more = f"The statement was stopped after {seconds:.3g} s. For more: {_more_time(seconds, question)}."
     return table.result()
+
+
+def _more_time(seconds: float, question: Question) -> str:
+    """Whose time it was that is over."""
+    if seconds < question.seconds:
+        return "the call's own time was over, which is longer for a detached run"
+    return f"seconds, {MOST_SECONDS:g} at most"
 
 
 async def _sent(ctx: Context, rows: list[Row], table: _Fitting) -> bool:
