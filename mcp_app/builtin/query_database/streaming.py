@@ -63,15 +63,15 @@ async def stream(ctx: Context, source: AsyncGenerator[list[Column] | list[Row], 
             hint=f"Ask for less (WHERE, LIMIT), or allow more time: {_more_time(seconds, question)}.",
         )
     if items.expired and table.more is None:
-        table.more = f"The statement was stopped after {seconds:.3g} s. For more: {_more_time(seconds, question)}."
+        table.more = f"The statement was stopped after {seconds:.3g} s; {_more_time(seconds, question)}."
     return table.result()
 
 
 def _more_time(seconds: float, question: Question) -> str:
-    """Whose time it was that is over."""
+    """How to have more of it: it was the question's, or the call's."""
     if seconds < question.seconds:
-        return "the call's own time was over, which is longer for a detached run"
-    return f"seconds, {MOST_SECONDS:g} at most"
+        return "a detached run has more time than this call"
+    return f"seconds may be {MOST_SECONDS:g} at most"
 
 
 async def _sent(ctx: Context, rows: list[Row], table: _Fitting) -> bool:
