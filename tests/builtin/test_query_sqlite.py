@@ -21,6 +21,7 @@ from mcp_app.builtin.query_database.database import CannotOpen, Column
 from mcp_app.builtin.query_database.settings import parse
 from mcp_app.builtin.query_database.sqlite import SQLite
 from mcp_app.builtin.query_database.sqlite_connection import LENGTH_BYTES, Stop, connect
+from mcp_app.builtin.query_database.sqlite_schema import summaries
 
 
 @pytest.fixture
@@ -361,6 +362,14 @@ async def test_a_file_in_wal_mode_is_read_while_it_is_written(tmp_path: Path) ->
         assert (await read(SQLite(path), "select a from t"))[1] == [[1]]
         writer.execute("commit")
     assert (await read(SQLite(path), "select a from t"))[1] == [[1], [2]]
+
+
+def test_tables_are_known_to_an_older_sqlite_as_well(path: Path) -> None:
+    with closing(connect(path)) as connection:
+        newer, older = summaries(connection), summaries(connection, (3, 34, 1))
+    assert {each.name for each in newer} == {"adults", "boxes", "numbers", "people", "visits", "words"}
+    assert {(each.name, each.kind) for each in newer} < {(each.name, each.kind) for each in older}
+    assert not [each.name for each in older if each.name.startswith("sqlite_")]
 
 
 # --- the start -------------------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ def _authorize(action: int, first: str | None, second: str | None, schema: str |
         action in _READS
         or (action == sqlite3.SQLITE_FUNCTION and (second or "").lower() not in _FUNCTIONS_THAT_LOAD)
         # A table-valued function such as json_each declares its columns so. Nothing is written: query_only, mode=ro.
-        or (action == sqlite3.SQLITE_UPDATE and first == "sqlite_master")
+        or (action == sqlite3.SQLITE_UPDATE and first in ("sqlite_master", "sqlite_schema"))
         # FTS5 asks whether its index has changed.
         or (action == sqlite3.SQLITE_PRAGMA and first == "data_version" and second is None)
     )
@@ -107,7 +107,7 @@ def connect(path: Path, stop: Stop | None = None) -> sqlite3.Connection:
 
 def _open_virtual_tables(connection: sqlite3.Connection) -> None:
     """Before there is an authorizer: an R-tree that is opened prepares its statements, those that write as well."""
-    found = connection.execute("select name from sqlite_schema where type = 'table' and rootpage = 0").fetchall()
+    found = connection.execute("select name from sqlite_master where type = 'table' and rootpage = 0").fetchall()
     for (name,) in found:
         try:
             connection.execute(f"select 1 from {quoted(name)} limit 0").close()  # noqa: S608 - a name, quoted

@@ -13,13 +13,25 @@ from mcp_app.builtin.query_database.database import (
     unknown_table,
 )
 
+_LIST = """
+select name, type from pragma_table_list
+where schema = 'main' and type in ('table', 'view', 'virtual') and name not like 'sqlite\\_%' escape '\\'
+order by name collate nocase
+"""
 
-def summaries(connection: sqlite3.Connection) -> list[TableSummary]:
+_LIST_BEFORE_3_37 = """
+select name, type from sqlite_master
+where type in ('table', 'view') and name not like 'sqlite\\_%' escape '\\'
+order by name collate nocase
+"""
+"""Some systems still have SQLite 3.34. The tables that modules keep for themselves are among them."""
+
+
+def summaries(
+    connection: sqlite3.Connection, version: tuple[int, ...] = sqlite3.sqlite_version_info
+) -> list[TableSummary]:
     """Tables and views by name; not those that SQLite and its modules keep for themselves."""
-    found = connection.execute(
-        "select name, type from pragma_table_list where schema = 'main' and type in ('table', 'view', 'virtual')"
-        " and name not like 'sqlite\\_%' escape '\\' order by name collate nocase"
-    )
+    found = connection.execute(_LIST if version >= (3, 37) else _LIST_BEFORE_3_37)
     rows = _estimates(connection)
     return [
         TableSummary(name=name, kind="view" if kind == "view" else "table", rows=rows.get(name)) for name, kind in found
