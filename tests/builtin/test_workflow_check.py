@@ -16,7 +16,7 @@ from workflow_stage import BY_NAME, of, step, steps, when
 
 from mcp_app import Tool, tool
 from mcp_app.builtin.run_workflow import schemas
-from mcp_app.builtin.run_workflow.arguments import Listed
+from mcp_app.builtin.run_workflow.arguments import MAX_UNKNOWN, Listed, Looks
 from mcp_app.builtin.run_workflow.checking import MAX_REFERENCES, Suggestions, check
 from mcp_app.builtin.run_workflow.graph import circles
 from mcp_app.builtin.run_workflow.steps import MAX_STEPS, Selection, Step
@@ -338,6 +338,19 @@ def test_references_have_a_bound_so_that_the_check_has_one() -> None:
     assert not mistakes(*large)
     large.append(step("x", params={"value": [of("s0")] * 11}, needs=["unknown"]))
     assert mistakes(*large) == {"steps": f"there are {MAX_REFERENCES + 1} references, and may be {MAX_REFERENCES}"}
+
+
+def test_very_many_unknown_parameters_are_one_mistake() -> None:
+    found = mistakes(step("e", "shout", params={"text": "a", **{f"n{n}": n for n in range(50_000)}}))
+    assert list(found) == [f"steps.0.params.n{n}" for n in range(MAX_UNKNOWN)]
+
+
+def test_literals_beside_references_are_looked_at_up_to_a_bound() -> None:
+    """What is left the tool itself refuses."""
+    written = [step("e"), step("t", "total", params={"prices": [of("e"), *[1] * Looks.MOST, "x"]})]
+    assert not mistakes(*written)
+    written[1]["params"]["prices"].insert(2, "y")
+    assert list(mistakes(*written)) == ["steps.1.params.prices.2"]
 
 
 def test_only_the_first_mistakes_have_suggestions_as_these_take_time() -> None:

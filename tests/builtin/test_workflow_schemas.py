@@ -124,6 +124,39 @@ def test_keywords_that_pydantic_does_not_write(schema: Any, pointer: str, types:
     assert (None if inner is None else set(inner.types)) == types
 
 
+@pytest.mark.parametrize(
+    "schema",
+    [{}, {"title": "x", "default": 1}, {"anyOf": [{"type": "null"}, {}]}, {"allOf": [{}, {}]}, {"$ref": "#/$defs/x"}],
+)
+def test_what_says_nothing_is_anything_whatever_is_within(schema: Any) -> None:
+    place = schemas.place_of(schema)
+    assert place.is_anything
+    assert schemas.within(place, ["a", "0", "b"]) is place
+
+
+def test_places_of_which_nothing_is_said_by_themselves_are_one() -> None:
+    place = schemas.place_of(
+        {
+            "type": ["object", "array"],
+            "properties": {"name": {"type": "string"}, "7": {"type": "null"}},
+            "additionalProperties": {"type": "boolean"},
+            "prefixItems": [{"type": "integer"}, {"type": "string"}],
+            "items": {"type": "number"},
+        }
+    )
+    assert {token: place.at(token) and place.at(token).types for token in ("name", "0", "1", "7", "other")} == {
+        "name": {"string"},
+        "0": {"boolean", "integer"},
+        "1": {"boolean", "string"},
+        "7": {"null", "number", "integer"},
+        "other": {"boolean"},
+    }
+    assert place.at("2") is place.at("3000")
+    assert place.at("a") is place.at("b")
+    assert place.at("a") is not place.at("2")
+    assert place.at("7") is not place.at("8")
+
+
 def test_very_many_alternatives_may_be_anything() -> None:
     many = {"anyOf": [{"type": "string", "title": str(n)} for n in range(1000)]}
     assert schemas.place_of(many).types == schemas.TYPES

@@ -26,7 +26,21 @@ class Listed:
         self.gives = None if tool.output_schema is None else schemas.place_of(tool.output_schema)
 
 
-def wrong_arguments(at: int, step: Step, tool: Listed, mixed: Collection[str]) -> Iterator[Problem]:
+MAX_UNKNOWN = 20
+"""Parameters that are named as unknown, of one step: more are one mistake, as a list in the place of a step."""
+
+
+class Looks:
+    """Literals beside references that are looked at in one workflow. The tool looks at all of them when it is called;
+    here everybody waits."""
+
+    MOST = 10_000
+
+    def __init__(self) -> None:
+        self.left = self.MOST
+
+
+def wrong_arguments(at: int, step: Step, tool: Listed, mixed: Collection[str], looks: Looks) -> Iterator[Problem]:
     """What is wrong with the step's arguments: missing, unknown, or of a wrong type. `mixed` are the names of those
     that have references in them, or what should be one."""
     if {FROM, LITERAL} & step.params.keys():  # which is a problem of its own
@@ -38,10 +52,9 @@ def wrong_arguments(at: int, step: Step, tool: Listed, mixed: Collection[str]) -
         expected = tool.takes.at(name)
         what = "" if expected is None else f" ({_words(expected.types)})"
         yield Problem((*where, name), f"the tool {tool.name} requires this parameter{what}, which is missing")
-    for name, place in places.items():
-        if place is None:
-            known = _list(tool.takes.names)
-            yield Problem((*where, name), f"the tool {tool.name} has no parameter of this name; it has {known}")
+    known = _list(tool.takes.names)
+    for name in [name for name, place in places.items() if place is None][:MAX_UNKNOWN]:
+        yield Problem((*where, name), f"the tool {tool.name} has no parameter of this name; it has {known}")
     literal = {
         name: filled(value, _none)
         for name, value in step.params.items()
@@ -50,7 +63,7 @@ def wrong_arguments(at: int, step: Step, tool: Listed, mixed: Collection[str]) -
     yield from _refused(where, tool.tool, literal, complete=not missing and len(literal) == len(step.params))
     for name in step.params:
         if name in mixed and (inner := places[name]) is not None:
-            yield from _mixed(step.params[name], (*where, name), inner)
+            yield from _mixed(step.params[name], (*where, name), inner, looks)
 
 
 def wrong_pointer(reference: Reference, source: Listed) -> Iterator[Problem]:
@@ -98,13 +111,16 @@ def _refused(where: Where, tool: Tool, literal: Mapping[str, Any], *, complete: 
                 yield Problem((*where, name) if name else where, each["problem"])
 
 
-def _mixed(value: Any, where: Where, place: schemas.Place, *, literal: bool = False) -> Iterator[Problem]:
+def _mixed(value: Any, where: Where, place: schemas.Place, looks: Looks, *, literal: bool = False) -> Iterator[Problem]:
     """The literal parts of a value that has references in it, by their types: a tool cannot be asked of a part."""
+    if place.is_anything or looks.left <= 0:
+        return
+    looks.left -= 1
     if isinstance(value, dict) and not literal:
         if FROM in value:
             return
         if LITERAL in value:
-            yield from _mixed(value[LITERAL], where, place, literal=True)
+            yield from _mixed(value[LITERAL], where, place, looks, literal=True)
             return
     if not _fits(value, place):
         yield Problem(where, f"this is {_words(schemas.type_of(value))}, and the tool takes {_words(place.types)}")
@@ -115,11 +131,13 @@ def _mixed(value: Any, where: Where, place: schemas.Place, *, literal: bool = Fa
     elif isinstance(value, list):
         items = enumerate(value)
     for token, each in items:
+        if looks.left <= 0:
+            return
         inner = place.at(str(token))
         if inner is None:
             yield Problem((*where, token), f"nothing of this name can stand here; there are {_list(place.names)}")
         else:
-            yield from _mixed(each, (*where, token), inner, literal=literal)
+            yield from _mixed(each, (*where, token), inner, looks, literal=literal)
 
 
 def _fits(value: Any, place: schemas.Place) -> bool:

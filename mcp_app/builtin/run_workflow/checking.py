@@ -6,10 +6,10 @@ Nothing is called here, and nothing raised: what is found is a list.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from mcp_app import Tool
-from mcp_app.builtin.run_workflow.arguments import Listed, wrong_arguments, wrong_pointer, wrong_type
+from mcp_app.builtin.run_workflow.arguments import Listed, Looks, wrong_arguments, wrong_pointer, wrong_type
 from mcp_app.builtin.run_workflow.graph import Link, circles, links, references
 from mcp_app.builtin.run_workflow.pointers import tokens
 from mcp_app.builtin.run_workflow.references import Place, Problem, Reference
@@ -50,20 +50,23 @@ def check(
     max_characters: int | None = None,
 ) -> list[Problem]:
     """Everything that is wrong; nothing if the workflow can begin. `own` are the names of what runs workflows."""
-    written = sum(isinstance(each, Reference) for at, step in enumerate(steps) for each in references(at, step))
-    if written > MAX_REFERENCES:
-        return [Problem(("steps",), f"there are {written} references, and may be {MAX_REFERENCES}")]
+    written = [list(references(at, step)) for at, step in enumerate(steps)]
+    if (count := sum(map(len, written))) > MAX_REFERENCES:
+        return [Problem(("steps",), f"there are {count} references, and may be {MAX_REFERENCES}")]
     numbers = _numbers(steps)
     meant = Suggestions()
     used = {step.tool: Listed(tools[step.tool]) for step in steps if step.tool in tools}
     problems: list[Problem] = []
+    looks = Looks()
+    before = [list(links(at, step, written[at])) for at, step in enumerate(steps)]
     for at, step in enumerate(steps):
         problems += _of_id(at, step, numbers)
         problems += _of_tool(at, step, tools, own, meant)
-        problems += _of_links(at, step, numbers, meant)
-        problems += _of_arguments(at, step, steps, numbers, used)
+        problems += (each for each in written[at] if isinstance(each, Problem))
+        problems += _of_links(before[at], numbers, meant)
+        problems += _of_arguments(at, step, written[at], lambda name: _tool_of(name, steps, numbers, used), used, looks)
         problems += _of_retry(at, step, tools)
-    problems += _of_order(steps, numbers)
+    problems += _of_order(steps, before, numbers)
     problems += _of_results(results or (), steps, numbers, used, meant)
     if max_characters is not None and (least := least_characters(steps)) > max_characters:
         what = f"the result of {len(steps)} steps has up to {least} characters without what the tools return"
@@ -91,31 +94,30 @@ def _of_tool(at: int, step: Step, tools: Tools, own: Collection[str], meant: Sug
         yield Problem(("steps", at, "tool"), f'there is no tool named "{step.tool}"{meant.of(step.tool, tools)}')
 
 
-def _of_links(at: int, step: Step, numbers: Mapping[str, int], meant: Suggestions) -> Iterator[Problem]:
-    for each in links(at, step):
-        if isinstance(each, Problem):
-            yield each
-        elif each.step not in numbers:
+def _of_links(before: Sequence[Link], numbers: Mapping[str, int], meant: Suggestions) -> Iterator[Problem]:
+    for each in before:
+        if each.step not in numbers:
             yield Problem(each.place, f'there is no step "{each.step[:64]}"{meant.of(each.step, numbers)}')
 
 
 def _of_arguments(
-    at: int, step: Step, steps: Sequence[Step], numbers: Mapping[str, int], used: Used
+    at: int,
+    step: Step,
+    written: Sequence[Reference | Problem],
+    tool_of: Callable[[str], Listed | None],
+    used: Used,
+    looks: Looks,
 ) -> Iterator[Problem]:
     tool = used.get(step.tool)
-    written = list(references(at, step))
     for each in written:
-        if isinstance(each, Problem):
-            continue
-        source = _tool_of(each.step, steps, numbers, used)
-        if source is None:
+        if isinstance(each, Problem) or (source := tool_of(each.step)) is None:
             continue
         yield from wrong_pointer(each, source)
         if tool is not None and each.place[2] == "params":
             yield from wrong_type(each, source, tool)
     if tool is not None:
         mixed = {str(each.place[3]) for each in written if each.place[2] == "params" and len(each.place) > 3}
-        yield from wrong_arguments(at, step, tool, mixed)
+        yield from wrong_arguments(at, step, tool, mixed, looks)
 
 
 def _tool_of(name: str, steps: Sequence[Step], numbers: Mapping[str, int], used: Used) -> Listed | None:
@@ -134,12 +136,11 @@ def _of_retry(at: int, step: Step, tools: Tools) -> Iterator[Problem]:
         )
 
 
-def _of_order(steps: Sequence[Step], numbers: Mapping[str, int]) -> Iterator[Problem]:
+def _of_order(steps: Sequence[Step], before: Sequence[Sequence[Link]], numbers: Mapping[str, int]) -> Iterator[Problem]:
     """Each circle: it is named by its steps, and stands where the first of them says what it waits for."""
-    after: list[dict[int, Place]] = []
-    for at, step in enumerate(steps):
-        before = [each for each in links(at, step) if isinstance(each, Link) and each.step in numbers]
-        after.append({numbers[each.step]: each.place for each in reversed(before)})
+    after: list[dict[int, Place]] = [
+        {numbers[each.step]: each.place for each in reversed(those) if each.step in numbers} for those in before
+    ]
     for circle in circles(after):
         ids = [steps[at].id for at in (*circle, circle[0])]
         first, second = circle[0], circle[1 % len(circle)]

@@ -6,7 +6,7 @@ Pure; of tools nothing is known here. Loops instead of recursion: a chain may be
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from mcp_app.builtin.run_workflow.references import FROM, LITERAL, Place, Problem, Reference, found
@@ -23,19 +23,17 @@ class Link(NamedTuple):
     firm: bool
 
 
-def links(at: int, step: Step) -> Iterator[Link | Problem]:
-    """Those of the step that stands at that index, and what is not written as it should be."""
+def links(at: int, step: Step, written: Iterable[Reference | Problem]) -> Iterator[Link]:
+    """Those of the step that stands at that index, and whose `references` are `written`."""
     for number, name in enumerate(step.needs):
         yield Link(("steps", at, "needs", number), name, takes=False, firm=True)
-    for each in references(at, step):
-        if isinstance(each, Problem):
-            yield each
-        else:
+    for each in written:
+        if isinstance(each, Reference):
             yield Link(each.place, each.step, takes=True, firm=not each.default and each.place[2] != "if")
 
 
 def references(at: int, step: Step) -> Iterator[Reference | Problem]:
-    """All of the step's: in its arguments, and in its condition."""
+    """All of the step's, in its arguments and in its condition, and what is not written as one is."""
     place: Place = ("steps", at, "params")
     if reserved := {FROM, LITERAL} & step.params.keys():
         yield Problem(place, f'params has the parameters by their names: "{min(reserved)}" stands for one of them')

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
-from mcp_app.builtin.run_workflow.graph import Link, links
+from mcp_app.builtin.run_workflow.graph import links, references
 from mcp_app.builtin.run_workflow.outcome import StepError
 from mcp_app.builtin.run_workflow.pointers import Nowhere, tokens, value_at
 from mcp_app.builtin.run_workflow.references import Reference, filled
@@ -69,7 +69,7 @@ class Course:
         self.working: set[int] = set()
         self._widths = widths or {}
         self._numbers = {step.id: at for at, step in enumerate(steps)}
-        self._links = [[each for each in links(at, step) if isinstance(each, Link)] for at, step in enumerate(steps)]
+        self._links = [list(links(at, step, references(at, step))) for at, step in enumerate(steps)]
         self._shares = sum(each is not None for each in self.ended)
 
     @property

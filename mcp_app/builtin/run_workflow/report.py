@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from mcp_app import errors
-from mcp_app.builtin.run_workflow.graph import Link, links
+from mcp_app.builtin.run_workflow.graph import links, references
 from mcp_app.builtin.run_workflow.outcome import EndedStep, FailedStep, OkStep, SkippedStep, StepError, Workflow
 from mcp_app.builtin.run_workflow.plan import Ended
 from mcp_app.builtin.run_workflow.pointers import Nowhere, tokens, value_at
@@ -72,6 +72,7 @@ class Report:
         self._wanted = {step.id: "" for step in steps} if selections is None else {}
         self._wanted.update({each.step: each.pointer for each in selections or ()})
         self._most = most
+        self._taken = {each.step for at, step in enumerate(steps) for each in links(at, step, references(at, step))}
         self._entries: list[EndedStep | None] = [None for _ in steps]
         self._sizes: dict[int, int] = {}
         """Characters of each result that is kept."""
@@ -157,8 +158,7 @@ class Report:
 
     def _by_importance(self) -> list[int]:
         """Results that no other step takes first: what a workflow is for. Then the last before the first."""
-        taken = {each.step for at, step in enumerate(self._steps) for each in links(at, step) if isinstance(each, Link)}
-        return sorted(self._sizes, key=lambda at: (self._steps[at].id in taken, -at))
+        return sorted(self._sizes, key=lambda at: (self._steps[at].id in self._taken, -at))
 
     def _notice(self, left_out: Sequence[int], *, shortened: bool) -> str | None:
         said: list[str] = []

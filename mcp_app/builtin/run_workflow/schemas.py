@@ -39,10 +39,11 @@ class Place:
     """One place of a value: a schema, and the document in which the schema's references lead somewhere.
 
     `types` are those that the value may have. A number may be an integer: 5.0 is one (JSON Schema Validation, 6.1.1).
-    `names` are those of an object's members that are listed. What is within is read once, however often it is asked.
+    `names` are those of an object's members that are listed. `is_anything`: nothing is said of it, nor of what is
+    within. What is within is read once, however often it is asked.
     """
 
-    __slots__ = ("_branches", "_inner", "_items", "_root", "names", "types")
+    __slots__ = ("_branches", "_inner", "_root", "_special", "is_anything", "names", "types")
 
     def __init__(self, schema: Any, root: Mapping[str, Any]) -> None:
         self._root = root
@@ -50,22 +51,44 @@ class Place:
         self.types = frozenset[str]().union(*map(_types, self._branches))
         listed = (name for parts in self._branches for part in parts for name in part.get("properties", {}))
         self.names = list(dict.fromkeys(listed))
-        uniform = not any(part.keys() & _BY_INDEX for parts in self._branches for part in parts)
-        self._items = "0" if uniform and "object" not in self.types else None
-        """The index that stands for all of an array's."""
-        self._inner: dict[str, Place | None] = {}
+        self.is_anything = any(not any(part.keys() & _SAYS for part in parts) for parts in self._branches)
+        self._special = _special(self._branches)
+        self._inner: dict[str | int | None, Place | None] = {}
 
     def at(self, token: str) -> Place | None:
         """The place of a member or an item; None if there can be none."""
-        if self._items is not None and index(token) is not None:
-            token = self._items
-        if token not in self._inner:
+        if self.is_anything:
+            return self
+        key = self._key(token)
+        if key not in self._inner:
             inner = [each for each in (_member(parts, token) for parts in self._branches) if each is not None]
-            self._inner[token] = Place({"anyOf": inner}, self._root) if inner else None
-        return self._inner[token]
+            self._inner[key] = Place({"anyOf": inner}, self._root) if inner else None
+        return self._inner[key]
+
+    def _key(self, token: str) -> str | int | None:
+        """The same for tokens of which nothing is said by themselves: all further items, all names that are not
+        listed."""
+        if self._special is None or token in self.names:
+            return token
+        at = index(token)
+        return None if at is None else min(at, self._special)
 
 
-_BY_INDEX = frozenset(["prefixItems", "maxItems"])
+_SAYS = frozenset(
+    [
+        *("type", "enum", "const", "properties", "patternProperties", "additionalProperties", "items", "prefixItems"),
+        "maxItems",
+    ]
+)
+"""Keywords that are read here, besides those by which schemas are put together."""
+
+
+def _special(branches: Sequence[_Parts]) -> int | None:
+    """From which index on all items are the same; None where names are told apart by patterns."""
+    parts = [part for parts in branches for part in parts]
+    if any("patternProperties" in part for part in parts):
+        return None
+    return max((max(len(part.get("prefixItems", ())), part.get("maxItems", 0)) for part in parts), default=0)
 
 
 def place_of(schema: Mapping[str, Any]) -> Place:
