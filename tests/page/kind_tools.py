@@ -122,7 +122,8 @@ def streaming_tools(stage: Stage) -> dict[str, Tool]:
         data = {"kind": "analysis", **members, "findings": findings}
         yield Result(data, text="12,000 rows of 6 columns. A quarter of `note` has no value.")
 
-    return {each.name: each for each in (query, query_elsewhere, breaks, analyze)}
+    pour = tool(name="pour")(query.function)  # not read-only: its run is detached, and waits for nobody
+    return {each.name: each for each in (query, pour, query_elsewhere, breaks, analyze)}
 
 
 def workflow_tools(stage: Stage, others: dict[str, Tool]) -> list[Tool]:
@@ -193,11 +194,18 @@ def odd_tools() -> list[Tool]:
         yield Result({"kind": "table", "columns": "a, b", "rows": [], "why": "its columns are a text"})
 
     @tool(read_only=True)
+    async def many_tables(count: int = 100) -> AsyncIterator[Any]:
+        """Begin one table after the other, each with two rows."""
+        for n in range(count):
+            yield {"kind": "columns", "columns": [{"name": f"n{n}"}]}
+            yield {"kind": "rows", "first": 0, "rows": [[n], [n]]}
+
+    @tool(read_only=True)
     async def parts_of_kinds() -> dict[str, Any]:
         """Have charts and tables as members of a result of its own."""
         return {"of": "orders", "totals": bell("total"), "newest": table([order(n) for n in range(3)])}
 
-    return [hostile_kinds, odd_kinds, parts_of_kinds]
+    return [hostile_kinds, odd_kinds, many_tables, parts_of_kinds]
 
 
 def kind_tools(stage: Stage) -> list[Tool]:

@@ -37,6 +37,11 @@ class Stage:
     async def step(self) -> None:
         await self._steps.acquire()
 
+    async def taken(self) -> None:
+        """Until every step that was released is taken."""
+        while not self._steps.locked():  # noqa: ASYNC110 - a semaphore tells nobody
+            await asyncio.sleep(0.01)
+
 
 def tools(stage: Stage) -> list[Tool]:
     @tool(read_only=True)

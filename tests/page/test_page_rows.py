@@ -37,9 +37,9 @@ def read(path: Path) -> str:
     return path.read_bytes().decode()
 
 
-async def query(page: Page, **params: str) -> None:
+async def query(page: Page, tool: str = "query", **params: str) -> None:
     """Start the query whose batches are let go one by one."""
-    await page.locator("#tool").select_option("query")
+    await page.locator("#tool").select_option(tool)
     await page.locator('[data-name="on_demand"] input').check()
     for name, text in params.items():
         await page.locator(f'[data-name="{name}"] input').fill(text)
@@ -293,6 +293,77 @@ async def test_a_reload_comes_back_to_the_table(site: Site, visitor: Visitor) ->
     site.stage.release(2)
     await phase(page, "done")
     await expect(said(page)).to_have_text("12 rows")
+
+
+async def test_after_a_reload_rows_go_on_where_the_log_has_none_of_the_first(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    await query(page, count="100000", batch="1000")
+    site.stage.release(90)  # more than the 4 MiB that are kept
+    await expect(said(page, SO_FAR)).to_have_text("10,000 of 90,000 rows are shown so far")
+    await page.reload()
+    await expect(page.locator("#resume-note")).to_contain_text("no longer kept")
+    site.stage.release(11)
+    await phase(page, "done")
+    await expect(said(page)).to_contain_text("10,000 of 100,000 rows are shown · 90,000 rows did not reach this page")
+    await expect(page.locator(f"{RESULT} .nth button").first).to_have_text("90,001")
+    await expect(head(page, "customer")).to_be_visible()  # the columns' names came with the result
+    await page.reload()  # once it is over, its result is what there is
+    await phase(page, "done")
+    await expect(said(page)).to_contain_text("100 of 100,000 rows are shown")
+
+
+async def test_a_pulled_connection_goes_on_as_well_where_the_log_has_none_of_the_first(
+    site: Site, visitor: Visitor
+) -> None:
+    page = await visitor.open(site.server.tls_url)
+    await query(page, count="100000", batch="1000")
+    site.stage.release(90)
+    await expect(said(page, SO_FAR)).to_have_text("10,000 of 90,000 rows are shown so far")
+    await pull(page)
+    await expect(page.locator("#resume-note")).to_contain_text("no longer kept")
+    site.stage.release(11)
+    await phase(page, "done")
+    await expect(said(page)).to_contain_text("10,000 of 100,000 rows are shown")
+    await expect(page.locator(f"{RESULT} .nth button").first).to_have_text("1")
+
+
+async def test_a_run_that_waits_for_nobody_is_followed_on_after_a_long_cut(site: Site, visitor: Visitor) -> None:
+    async with proxying(site.server.tls_port) as proxy:
+        page = await visitor.open(f"https://127.0.0.1:{proxy.port}")
+        await query(page, "pour", count="100000", batch="1000")
+        site.stage.release(2)
+        await expect(said(page, SO_FAR)).to_have_text("2000 rows so far")
+        target, proxy.target = proxy.target, 1  # where nobody answers
+        proxy.cut()
+        site.stage.release(90)  # while nobody listens
+        await site.stage.taken()
+        await expect(page.locator("#connection")).to_have_text("reconnecting…")
+        proxy.target = target
+        await expect(page.locator("#resume-note")).to_contain_text("no longer kept")
+        site.stage.release(9)
+        await phase(page, "done")
+        await expect(said(page)).to_contain_text("rows did not reach this page")
+    visitor.forgive("net::ERR_", "410")
+
+
+async def test_more_tables_than_a_page_should_draw_are_counted(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    await run(page, "many_tables")
+    await phase(page, "done")
+    await expect(page.locator("#arrived .rows")).to_have_count(60)
+    await expect(page.locator("#arrived > .hint")).to_have_text("and 40 more")
+    assert await said(page, SO_FAR).all_inner_texts() == ["2 rows"] * 60  # none has the rows of another
+
+
+async def test_each_line_of_a_csv_has_as_many_cells(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    script = """async () => {
+      const [{ Rows }, { csv }] = [await import("/page/rows.js"), await import("/page/csv.js")];
+      const rows = new Rows([{ name: "=a" }, { name: "b" }]);
+      rows.add(0, [[1], [], ["x", "", null, { y: [1] }]]);
+      return csv(rows.lines([2, 1, 0]));
+    }"""
+    assert await page.evaluate(script) == '\'=a,b,,\r\nx,"",,"{""y"":[1]}"\r\n,,,\r\n1,,,'
 
 
 async def test_rows_of_differing_length_and_rows_that_did_not_come_are_said(site: Site, visitor: Visitor) -> None:

@@ -100,10 +100,10 @@ export function runState(runs, id) {
   return getJson(`${runs}/${encodeURIComponent(id)}`);
 }
 
-/** What a run sends after its event `after`, as a stream of text. EventSource can not begin behind an event. */
-export async function streamAfter(runs, id, after, signal) {
-  const headers = { Accept: "text/event-stream", "Last-Event-ID": `${id}/${after}` };
-  const response = await send(eventsUrl(runs, id, {}), { headers, cache: "no-store", signal });
+/** What an event stream's URL has after an event, as a stream of text; null for nothing. EventSource can not begin there. */
+export async function streamAfter(url, eventId, signal) {
+  const headers = { Accept: "text/event-stream", "Last-Event-ID": eventId };
+  const response = await send(url, { headers, cache: "no-store", signal });
   if (!response.ok) throw new Problem(await problemOf(response));
   return response.status === 204 ? null : response.body.pipeThrough(new TextDecoderStream());
 }

@@ -9,7 +9,7 @@ import { drawKind, resultOf } from "./kinds.js";
 import { Room } from "./rows.js";
 import { shapeOf } from "./shapes.js";
 import { aboveOf, baseOf } from "./steptree.js";
-import { close, growing, isOf } from "./tables.js";
+import { close, growing, isEnough, isOf } from "./tables.js";
 import { number, plural } from "./words.js";
 import { Flow } from "./workflow.js";
 
@@ -81,7 +81,10 @@ export class Arrivals {
   }
 
   rows({ first, rows }, path) {
-    if (this.tableAt(path) === undefined) this.begin([], path); // what names its columns did not reach this page
+    if (this.tableAt(path) === undefined) {
+      this.begin([], path); // what names its columns did not reach this page
+      this.tableAt(path).isNameless = true;
+    }
     const item = this.tableAt(path);
     item.table.rows.add(first, rows);
     this.changed.add(item);
@@ -141,11 +144,14 @@ export class Arrivals {
 
   /** The table that was filled by what came from `path`, or below it, if it is the one that `value` has the begin of. */
   table(path, value) {
-    const item = this.items.findLast(({ table, path: at }) => table !== undefined && isBelow(at, path) && isOf(table, value));
+    const item = this.items.findLast((one) => one.table !== undefined && isBelow(one.path, path) && (one.isNameless || isOf(one.table, value)));
     if (item === undefined) return null;
+    const element = this.give(item);
+    if (!isEnough(item.table, value)) return null; // its begin did not reach this page, and the result has more
+    if (item.isNameless) item.table.rename(value.columns);
     const notice = value.notice ? `${OF_RESULT}${value.notice}` : null;
     close(item.table, { row_count: value.row_count, notice });
-    return this.give(item);
+    return element;
   }
 
   findings(path) {

@@ -8,7 +8,8 @@
 
 import { parse } from "./exact.js";
 import { Ledger } from "./ledger.js";
-import { readProblem } from "./api.js";
+import { Problem, readProblem } from "./api.js";
+import { followLate } from "./late.js";
 
 const TERMINAL = new Set(["complete", "error"]);
 // A refusal that is gone when looked at again (a server that was draining, say) is worth another try, but a server
@@ -18,14 +19,17 @@ const RETRY_MS = 1500;
 
 export class Follower {
   /**
-   * @param url of the event stream, the same for each attempt
+   * @param url  of the event stream, the same for each attempt
+   * @param runs the path of the runs, at which one is asked for by its id
    * @param on  {event(message), raw(id, data), connection(state), end(problem | null)}; message is null when only
    *            the ledger has changed
-   *            connection states: connecting, open, retrying, pulled, closed; `failures` counts the attempts since
+   *            connection states: connecting, open, late, retrying, pulled, closed; `failures` counts the attempts since
    *            the last that was answered
    */
-  constructor(url, on) {
+  constructor(url, runs, on) {
     this.url = url;
+    this.runs = runs;
+    this.abort = new AbortController();
     this.on = on;
     this.ledger = new Ledger();
     this.lastEventId = "";
@@ -36,6 +40,7 @@ export class Follower {
     this.freshTries = 0;
     this.wasOpen = false;
     this.failures = 0;
+    this.isLate = false;
   }
 
   open() {
@@ -60,6 +65,7 @@ export class Follower {
   close() {
     if (this.done) return;
     this.done = true;
+    this.abort.abort();
     this.drop();
     this.on.connection("closed");
   }
@@ -93,6 +99,10 @@ export class Follower {
       this.on.event(message);
       return;
     }
+    if (type === "error" && message.error?.code === "purged") {
+      this.late(event.lastEventId);
+      return;
+    }
     const verdict = this.ledger.take(event.lastEventId);
     if (verdict === "other") {
       this.finish({
@@ -112,6 +122,26 @@ export class Follower {
     if (TERMINAL.has(type)) this.finish(null);
   }
 
+  /** What was sent before is no longer kept: go on from where the run is now. */
+  async late(lastEventId) {
+    if (this.isLate) return; // once more: it is asked again where the run is
+    this.isLate = true;
+    this.drop();
+    const id = lastEventId.slice(0, lastEventId.lastIndexOf("/"));
+    this.ledger.run = id;
+    this.on.connection("late");
+    const take = (data, eventId) => {
+      if (!this.done) this.message({ data, lastEventId: eventId });
+      return !this.done;
+    };
+    try {
+      await followLate(this.url, this.runs, id, this.abort.signal, take);
+      this.finish({ code: "unreachable", message: "The run can not be followed any more.", hint: "Try again later." });
+    } catch (error) {
+      if (!this.done) this.finish(error instanceof Problem ? error.object : { code: "page_error", message: `The page failed: ${error.message}` });
+    }
+  }
+
   failed(source) {
     this.failures += 1;
     if (source.readyState === EventSource.CONNECTING) {
@@ -127,7 +157,9 @@ export class Follower {
     if (this.wasOpen) this.on.connection("retrying");
     const problem = await readProblem(this.url, this.lastEventId);
     if (this.done) return;
-    if (problem !== null) {
+    if (problem?.code === "purged" && this.lastEventId !== "") {
+      this.late(this.lastEventId);
+    } else if (problem !== null) {
       this.finish(problem);
     } else if (this.freshTries < FRESH_TRIES) {
       this.freshTries += 1;

@@ -36,6 +36,13 @@ export class Rows {
     this.stated = 0; // how many there are, as the result says
   }
 
+  /** What the columns are has become known, after rows of them had come. */
+  name(columns) {
+    this.columns = columns;
+    this.widest = Math.max(this.widest, columns.length);
+    this.ragged = this.rows.filter((row) => row.length !== columns.length).length;
+  }
+
   /** Rows that came, the first of which has the number `first`. */
   add(first, rows) {
     const from = Number(first);
@@ -78,7 +85,7 @@ export class Rows {
   /** All that is kept, in this order of it, the head first; each line has as many cells (RFC 4180, 2). */
   lines(order) {
     const line = (cellOf) => Array.from({ length: this.widest }, (_, column) => cellOf(column));
-    return [line((column) => this.columns[column]?.name ?? ""), ...order.map((index) => line((column) => this.rows[index][column]))];
+    return [line((column) => this.columns[column]?.name), ...order.map((index) => line((column) => this.rows[index][column]))];
   }
 }
 

@@ -86,6 +86,12 @@ export class RowTable {
     this.restsUntil = ended + RESTS * (ended - begun);
   }
 
+  /** What the columns are called has become known. */
+  rename(columns) {
+    this.rows.name(columns);
+    this.sampled = -1;
+  }
+
   /** No more rows come. */
   end({ notice = null } = {}) {
     this.notice = notice;

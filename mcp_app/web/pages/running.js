@@ -77,7 +77,7 @@ export class Running {
 
   follow(url) {
     const raw = (id, data) => this.view.rawEvent(id, data);
-    const follower = new Follower(url, {
+    const follower = new Follower(url, this.paths.runs, {
       event: (message) => this.event(message),
       connection: (state) => this.connection(state),
       end: (problem) => this.end(problem),
@@ -109,6 +109,11 @@ export class Running {
       gauges.connection("open", "open");
       this.view.rawNote(reconnects > 0 ? "connected again" : "connected");
       gauges.note(reconnects > 0 ? `Connected again, after event ${ledger.last}.` : "");
+    } else if (state === "late") {
+      gauges.connection("open", "open");
+      gauges.note("What it sent before is no longer kept by the server: only what follows is shown, and its result.");
+      this.view.rawNote("what was sent before is no longer kept");
+      this.view.started({});
     } else if (state === "retrying") {
       gauges.connection("reconnecting…", "retrying");
       this.view.rawNote(`connection lost after event ${ledger.last}`);

@@ -27,10 +27,14 @@ export function close(grown, { row_count: count, notice } = {}) {
   grown.end({ notice: notice ?? null });
 }
 
-/** Whether what was streamed is the table that a result shows the begin of. */
-export function isOf({ rows }, { columns, rows: begin }) {
-  const isSame = columns.length === rows.columns.length && columns.every(({ name }, index) => name === rows.columns[index].name);
-  return isSame && rows.missing === 0 && rows.received >= begin.length;
+/** Whether what was streamed is the table that a result shows the begin of, by the names of the columns. */
+export function isOf({ rows }, { columns }) {
+  return columns.length === rows.columns.length && columns.every(({ name }, index) => name === rows.columns[index].name);
+}
+
+/** Whether what was streamed shows at least what the result does: all from the first row on, or more of it. */
+export function isEnough({ rows }, { rows: begin }) {
+  return rows.missing === 0 ? rows.received >= begin.length : rows.rows.length > begin.length;
 }
 
 /** A row as a list of its columns' names, as they are, with all of each cell. */
