@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from difflib import get_close_matches
+from hashlib import sha256
 from typing import Any
 
 from pydantic import BaseModel, Secret, SecretBytes, SecretStr
@@ -24,6 +25,9 @@ had better come later, before each of them has held a stream until its cap."""
 
 _WRITTEN_ONE_WAY = frozenset({str, int, bool, type(None)})
 """Most values: JSON has one text for each."""
+
+_DIGEST_BYTES = 32
+"""Of SHA-256, and all that is kept of a value: one may be as large as the call's parameters, which are counted once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,8 @@ class AtOnce:
         value = arguments[self.argument]
         if self.attribute is not None:
             value = getattr(value, self.attribute)
-        return _written(value if type(value) in _WRITTEN_ONE_WAY else _in_order(value))
+        written = _written(value if type(value) in _WRITTEN_ONE_WAY else _in_order(value))
+        return written if len(written) <= _DIGEST_BYTES else sha256(written).digest()
 
 
 def at_once_of(

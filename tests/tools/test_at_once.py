@@ -82,6 +82,15 @@ def test_a_field_of_the_model_of_all_parameters() -> None:
         tool(at_once=1, per="site", parameters=Query)(of_model.function)
 
 
+def test_little_is_kept_of_a_large_value() -> None:
+    @tool(at_once=1, per="x")
+    async def fetch(x: Any) -> None: ...
+
+    one, same, other = queues(fetch, {"x": "a" * 10**6 + "b"}, {"x": "a" * 10**6 + "b"}, {"x": "a" * 10**6 + "c"})
+    assert one == same != other
+    assert len(one) <= 32
+
+
 def test_a_value_that_json_lacks() -> None:
     @tool(at_once=1, per="x")
     def odd(x: Annotated[bytes, Field()] = b"\xff\xfe") -> None: ...
