@@ -14,8 +14,11 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 SECONDS = 30.0
 """Until the server has started, or stopped."""
@@ -107,6 +110,20 @@ class PostgresServer:
             self._process.send_signal(signal.SIGINT)
             self._process.wait(SECONDS)
             self._process = None
+
+    @contextlib.contextmanager
+    def silent(self) -> Iterator[None]:
+        """Its processes stand still: connections are taken by the kernel, and nothing is answered."""
+        assert self._process is not None
+        server = psutil.Process(self._process.pid)
+        stopped = [server, *server.children()]
+        for each in stopped:
+            each.suspend()
+        try:
+            yield
+        finally:
+            for each in stopped:
+                each.resume()
 
     def remove(self) -> None:
         if self._process is not None:

@@ -28,14 +28,19 @@ async def test_the_role_of_the_page_reads_and_ends_nobody(postgres: PostgresServ
             for function in ("pg_terminate_backend", "pg_cancel_backend"):
                 with pytest.raises(ToolError, match=f"permission denied for function {function}"):
                     await asked(shop, f"select {function}(pid) from pg_stat_activity where usename = 'mcp_reader'")
+            with pytest.raises(ToolError, match="permission denied for function pg_logical_emit_message"):
+                await asked(shop, "select pg_logical_emit_message(false, 'a', 'b')::text")
             with pytest.raises(ToolError, match="temporary file size exceeds"):
                 await asked(shop, "select count(*) from generate_series(1, 1e9::bigint) g")
     finally:
         postgres.sql("""
             alter default privileges in schema public revoke select on tables from mcp_reader;
             drop owned by mcp_reader; drop role mcp_reader;
-            grant execute on function pg_terminate_backend(int, bigint), pg_cancel_backend(int) to public;
         """)
+        undone = (
+            sql[sql.index("DO $$") :].replace("REVOKE EXECUTE", "GRANT EXECUTE").replace("FROM PUBLIC", "TO PUBLIC")
+        )
+        postgres.sql(undone)
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,32 @@ async def test_a_server_that_stops_and_starts_again(shop: Database, postgres: Po
     assert await shop.tables()
 
 
+async def test_a_server_that_does_not_answer_is_not_waited_for_long(
+    shop: Database, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As behind a network that is cut: nothing is refused, and nothing comes."""
+    assert (await asked(shop, "select 1")).cell == 1
+    monkeypatch.setattr(sessions, "CONNECT_SECONDS", 0.3)
+    monkeypatch.setattr(sessions, "RELEASE_SECONDS", 0.1)
+    with postgres.silent():
+        with pytest.raises(ToolError) as raised:
+            await asked(shop, "select 1")
+        assert raised.value.message == "The database cannot be reached: nothing answers within 0.3 seconds."
+    assert (await asked(shop, "select 1")).cell == 1
+
+
+async def test_who_leaves_a_server_that_does_not_answer_does_not_wait(
+    shop: Database, postgres: PostgresServer, watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "RELEASE_SECONDS", 0.1)
+    task = asyncio.create_task(asked(shop, SLEEP))
+    await until(lambda: runs(watched))
+    with postgres.silent():
+        await cancelled(task)
+    await until(lambda: watched.states() == [])
+    assert (await asked(shop, "select 1")).cell == 1
+
+
 # --- the pool --------------------------------------------------------------------------------------------------------
 
 

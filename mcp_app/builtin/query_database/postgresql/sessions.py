@@ -217,7 +217,8 @@ async def open_pool(url: str) -> asyncpg.Pool:
         reset=as_new,
         statement_cache_size=0,
         timeout=CONNECT_SECONDS,
-        server_settings={"application_name": "mcp-app query_database", "default_transaction_read_only": "on"},
+        # No other setting: PgBouncer refuses connections that ask for one that it does not know.
+        server_settings={"application_name": "mcp-app query_database"},
     )
 
 
