@@ -142,6 +142,7 @@ def test_what_is_measured_is_documented() -> None:
     scenarios = [
         label.replace("{kind}", kind) for label in labels for kind in (endurance.KINDS if "{kind}" in label else [""])
     ]
-    documented = [row[0] for row in rows((ROOT / "docs" / "endurance.md").read_text(encoding="utf-8"))]
+    first, *_ = (ROOT / "docs" / "endurance.md").read_text(encoding="utf-8").split("\n## ")
+    documented = [row[0] for row in rows(first)]
     assert documented == scenarios
     assert len(documented) >= 9
