@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 from mcp_app.server.certificates import ensure
 
@@ -28,6 +29,7 @@ from .figures import BEGIN, END, Counts, Side, rendered
 
 DOCUMENT = environments.ROOT / "docs" / "performance.md"
 GIT_SECONDS = 60
+SHARED = "ours_shared_tools.py"
 AT_ONCE = 2
 """Servers: counts are the same on a busy machine, and two cores do it in half of the time."""
 
@@ -42,13 +44,16 @@ def main(arguments: Sequence[str]) -> int:
         old, new = scratch / "old", scratch / "new"
         try:
             counter = best()
-            commit = check_out(asked.base, old)
+            name = copy(asked.vs_dir, new)
+            if asked.shared:
+                copy(asked.vs_dir, old)
+                sides = {name: Served(old), "with one Shared": Served(new, SHARED)}
+            else:
+                sides = {check_out(asked.base, old): Served(old), name: Served(new)}
         except OSError as error:
             print(error, file=sys.stderr)
             return 2
-        shutil.copytree(asked.vs_dir, new, symlinks=True, ignore=shutil.ignore_patterns(".*", "__pycache__"))
-        name = "this tree" if asked.vs_dir.samefile(environments.ROOT) else asked.vs_dir.resolve().name
-        before, after = counted({commit: old, name: new}, asked.processes, scratch, counter)
+        before, after = counted(sides, asked.processes, scratch, counter)
     about = (
         f"Instructions per call, counted by {counter.name} over {counter.calls} calls, on Python "
         f"{platform.python_version()} and uvloop {version('uvloop')}; the run took {time.monotonic() - began:.0f} s."
@@ -61,8 +66,15 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def counted(trees: Mapping[str, Path], processes: int, scratch: Path, counter: Counter) -> list[Side]:
-    """Every tree by every door, in so many processes. Raises what `instructions` raises."""
+class Served(NamedTuple):
+    """One side: a tree, and the tools that it serves."""
+
+    tree: Path
+    tools: str = Process._field_defaults["tools"]
+
+
+def counted(served: Mapping[str, Served], processes: int, scratch: Path, counter: Counter) -> list[Side]:
+    """Every side by every door, in so many processes. Raises what `instructions` raises."""
     made = ensure(scratch / "certs")[0]
 
     def one(process: Process) -> Counts:
@@ -73,14 +85,20 @@ def counted(trees: Mapping[str, Path], processes: int, scratch: Path, counter: C
 
     # A process of the old tree and one of the new have the same seed, as the order of a set may cost or save a little.
     seeds = range(1, processes + 1)
-    wanted = [Process(tree, door, seed) for seed in seeds for door in DOORS for tree in trees.values()]
+    wanted = [Process(tree, door, seed, tools) for seed in seeds for door in DOORS for tree, tools in served.values()]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = dict(zip(wanted, pool.map(one, wanted), strict=True))
     sides = []
-    for name, tree in trees.items():
-        by_door = [[found[Process(tree, door, seed)] for door in DOORS] for seed in seeds]
+    for name, (tree, tools) in served.items():
+        by_door = [[found[Process(tree, door, seed, tools)] for door in DOORS] for seed in seeds]
         sides.append(Side(name, [lane | quart for lane, quart in by_door]))
     return sides
+
+
+def copy(tree: Path, directory: Path) -> str:
+    """Copy a checkout; returns what it is called."""
+    shutil.copytree(tree, directory, symlinks=True, ignore=shutil.ignore_patterns(".*", "__pycache__"))
+    return "this tree" if tree.samefile(environments.ROOT) else tree.resolve().name
 
 
 def check_out(commit: str, directory: Path) -> str:
@@ -109,6 +127,7 @@ def _parser() -> argparse.ArgumentParser:
         "--base", default="HEAD", metavar="COMMIT", help="the old tree (HEAD, so that the new is what is not committed)"
     )
     add("--vs-dir", type=Path, default=environments.ROOT, metavar="DIR", help="the new tree (this checkout)")
+    add("--shared", action="store_true", help="in place of two trees: one tree, and its tools with one Shared each")
     add("--processes", type=int, default=3, help="server processes for each tree and door (3)")
     add("--write", action="store_true", help="write the table into docs/performance.md")
     return parser

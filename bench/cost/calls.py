@@ -53,11 +53,12 @@ WORKS = (
 
 
 class Process(NamedTuple):
-    """What server to start: the checkout it comes from, the door, and the seed of its string hashes."""
+    """What server to start: the checkout it comes from, the door, the seed of its string hashes, and what it serves."""
 
     tree: Path
     door: str
     hash_seed: int
+    tools: str = "ours_tools.py"
 
 
 def instructions(process: Process, certificates: tuple[Path, Path], directory: Path, counter: Counter) -> Counts:
@@ -99,7 +100,7 @@ def _served(
     config = directory / "hypercorn.toml"
     config.write_text(hypercorn_toml(server, port, tls_port, *certificates))
     command = [sys.executable, str(PROGRAMS / "ours_by_door.py"), str(process.tree), process.door]
-    command += ["serve", "--config", str(config), str(PROGRAMS / "ours_tools.py")]
+    command += ["serve", "--config", str(config), str(PROGRAMS / process.tools)]
     log = directory / "log"
     with log.open("wb") as output:
         child = subprocess.Popen(

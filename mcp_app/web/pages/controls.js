@@ -53,7 +53,10 @@ function area(field, given) {
   const input = el("textarea", field.kind === "json" ? "code" : "");
   input.rows = field.kind === "json" ? 5 : 3;
   input.spellcheck = false;
-  if (field.kind === "long") input.value = given ?? "";
+  if (field.kind === "long") {
+    input.value = given ?? "";
+    input.placeholder = String(field.schema.examples?.[0] ?? "");
+  }
   if (field.kind === "lines") input.value = Array.isArray(given) ? given.join("\n") : "";
   if (field.kind === "json") {
     input.value = given === undefined || given === null ? "" : stringify(given, 2);
