@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from mcp_app import ToolError
-from mcp_app.builtin.analyze_dataset import locked, scratch
+from mcp_app.builtin import scratch
+from mcp_app.builtin.analyze_dataset import locked
 from mcp_app.builtin.analyze_dataset.data_file import open_below
 from mcp_app.builtin.analyze_dataset.locked import LockedDuckDb, locked_duckdb
-from mcp_app.builtin.analyze_dataset.scratch import scratch_directory
+from mcp_app.builtin.scratch import scratch_directory
 
 ENDLESS = "SELECT count(*) FROM range(1000000000000) a, range(1000000000000) b"
 
@@ -147,7 +148,7 @@ async def test_the_scratch_directory_is_gone_afterwards(database: LockedDuckDb, 
 
 def test_what_a_killed_process_left_is_removed_by_the_next(temporary: Path) -> None:
     code = (
-        "import os, signal\nfrom mcp_app.builtin.analyze_dataset.scratch import scratch_directory\n"
+        "import os, signal\nfrom mcp_app.builtin.scratch import scratch_directory\n"
         "with scratch_directory() as path:\n"
         "    (path / 'big').write_text('x')\n    os.kill(os.getpid(), signal.SIGKILL)"
     )
@@ -155,7 +156,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next(temporary: Path) -> N
     subprocess.run([sys.executable, "-c", code], env=environment, timeout=60, check=False)
     [left] = temporary.iterdir()
     assert (left / "big").exists()
-    (temporary / "mcp-app-analysis-foreign").symlink_to(temporary.parent)
+    (temporary / "mcp-app-scratch-foreign").symlink_to(temporary.parent)
     with scratch_directory():
         assert not left.exists()
     assert temporary.parent.exists()

@@ -151,9 +151,9 @@ async def test_leaving_stops_the_work_and_leaves_nothing(
             async for line in response.aiter_lines():
                 if line.startswith("data: ") and json.loads(line[6:])["type"] == "progress":
                     break
-            assert list(scratch.glob("mcp-app-analysis-*"))
+            assert list(scratch.glob("mcp-app-scratch-*"))
         async with asyncio.timeout(10):
-            while list(scratch.glob("mcp-app-analysis-*")) or _busy():  # noqa: ASYNC110 - nobody tells of either
+            while list(scratch.glob("mcp-app-scratch-*")) or _busy():  # noqa: ASYNC110 - nobody tells of either
                 await asyncio.sleep(0.05)
 
 

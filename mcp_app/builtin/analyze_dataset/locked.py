@@ -20,7 +20,8 @@ import duckdb
 
 from mcp_app import ToolError
 from mcp_app.builtin.analyze_dataset.quoting import literal, shown
-from mcp_app.builtin.analyze_dataset.scratch import DISK_BYTES, scratch_directory, size
+from mcp_app.builtin.memory import memory_ceiling
+from mcp_app.builtin.scratch import DISK_BYTES, scratch_directory, size
 
 MEMORY = "400MiB"
 """For DuckDB's own buffers; the whole process had 600 MiB for ten million rows (docs/endurance.md)."""
@@ -101,7 +102,7 @@ class LockedDuckDb:
 @asynccontextmanager
 async def locked_duckdb(path: str, name: str) -> AsyncIterator[LockedDuckDb]:
     """Open one that can read the file at `path`, of which people are told as `name`, and nothing else."""
-    with scratch_directory() as directory:
+    with scratch_directory() as directory, memory_ceiling():
         connection = duckdb.connect(
             directory / "dataset.duckdb",
             config={

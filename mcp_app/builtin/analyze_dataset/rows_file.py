@@ -18,8 +18,8 @@ from mcp_app import ToolError
 from mcp_app.builtin.analyze_dataset.data_file import DataFile
 from mcp_app.builtin.analyze_dataset.looks import counted
 from mcp_app.builtin.analyze_dataset.quoting import clean_names
-from mcp_app.builtin.analyze_dataset.scratch import DISK_BYTES, scratch_directory
 from mcp_app.builtin.query_database.database import Column, Row
+from mcp_app.builtin.scratch import DISK_BYTES, scratch_directory
 
 BATCH_ROWS = 1_000
 

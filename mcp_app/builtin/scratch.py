@@ -14,24 +14,36 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_PREFIX = "mcp-app-analysis-"
+_PREFIX = "mcp-app-scratch-"
 _LOCK = "lock"
 
 DISK_BYTES = 16 * 1024**3
-"""What one analysis may take of the disk. Ten million rows of ten columns take 0.2 GiB."""
+"""What one call may take of the disk. Ten million rows of ten columns take 0.2 GiB."""
 
 
 @contextmanager
 def scratch_directory() -> Iterator[Path]:
     """A new empty directory, removed afterwards."""
     _remove_abandoned()
-    path = Path(tempfile.mkdtemp(prefix=_PREFIX))
-    lock = os.open(path / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    path, lock = _made()
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
         yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)  # the next one removes what is left
+        os.close(lock)
+
+
+def _made() -> tuple[Path, int]:
+    """A directory and the lock on it. Whoever found it before it was locked may have removed it: then another one."""
+    while True:
+        path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        lock = os.open(path / _LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            if os.path.samestat(os.stat(path / _LOCK), os.fstat(lock)):
+                return path, lock
+        except OSError:
+            pass  # it is gone
         os.close(lock)
 
 
