@@ -203,7 +203,8 @@ def odd_tools() -> list[Tool]:
     @tool(read_only=True)
     async def parts_of_kinds() -> dict[str, Any]:
         """Have charts and tables as members of a result of its own."""
-        return {"of": "orders", "totals": bell("total"), "newest": table([order(n) for n in range(3)])}
+        parts = {"of": "orders", "totals": bell("total"), "newest": table([order(n) for n in range(3)])}
+        return parts | {"others": [bell("amount"), bell("rating")]}
 
     return [hostile_kinds, odd_kinds, many_tables, parts_of_kinds]
 

@@ -128,3 +128,4 @@ async def test_charts_and_tables_within_a_result_of_its_own_are_drawn(site: Site
     await expect(rows.locator("dt").first).to_have_text("Of")
     await expect(rows.nth(1).get_by_role("img", name="Histogram of total")).to_be_visible()
     await expect(rows.nth(2).locator(".rows tbody tr")).to_have_count(3)
+    await expect(rows.nth(3).get_by_role("img")).to_have_count(2)

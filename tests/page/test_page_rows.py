@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -181,6 +182,26 @@ async def test_a_row_is_opened_by_keyboard_and_shows_all_of_its_cells(site: Site
     await opened.get_by_role("button", name="Close").click()
     await expect(page.locator(".opened")).to_be_hidden()
     assert await page.locator(".rows tbody [tabindex='0']").count() == 1  # all rows are one stop of Tab
+
+
+async def test_who_has_the_focus_in_a_row_that_is_scrolled_away_keeps_it_in_the_table(
+    site: Site, visitor: Visitor
+) -> None:
+    page = await visitor.open(site.server.tls_url)
+    await run(page, "query", count="500", batch="500")
+    await phase(page, "done")
+    await page.get_by_role("button", name="Row 2", exact=True).focus()
+    box = page.locator(f"{RESULT} .scroll")
+    await box.evaluate("(box) => { box.scrollTop = box.scrollHeight; }")
+    await expect(page.get_by_role("button", name="Row 500", exact=True)).to_be_in_viewport()
+    await expect(box).to_be_focused()
+    for _ in range(7):  # past the six heads
+        await page.keyboard.press("Tab")
+    seen = page.locator(":focus")
+    await expect(seen).to_be_in_viewport()  # a row that is in sight, and not the second
+    await expect(seen).to_have_attribute("aria-label", re.compile("Row 4"))
+    await page.keyboard.press("ArrowDown")
+    await expect(page.locator(":focus")).to_have_attribute("aria-label", re.compile("Row 4"))
 
 
 async def test_of_a_million_rows_what_is_drawn_is_bounded_and_said(site: Site, visitor: Visitor) -> None:

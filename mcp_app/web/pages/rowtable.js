@@ -172,10 +172,8 @@ export class RowTable {
 
   /** Rows were drawn anew: one of their numbers is a stop of Tab, and has the focus if one of them had it. */
   settle(wasHeld) {
-    const stop = this.buttonAt(this.current);
-    if (wasHeld) return this.focus();
-    if (stop === null) this.buttonAt(this.window.seen[0])?.setAttribute("tabindex", "0");
-    return undefined;
+    if (wasHeld) this.focus();
+    if (this.buttonAt(this.current) === null) this.buttonAt(this.window.seen[0])?.setAttribute("tabindex", "0");
   }
 
   buttonAt(at) {
