@@ -166,7 +166,18 @@ def workflow_tools(stage: Stage, others: dict[str, Tool]) -> list[Tool]:
         await ended(part, "report", "publish", "skipped", attempts=0, seconds=0, reason=reason)
         return {"kind": "workflow", "steps": steps, "truncated": False, "notice": None}
 
-    return [load, flow]
+    @tool(read_only=True)
+    async def long_flow(ctx: Context, count: int = 12) -> dict[str, Any]:
+        """Ask many questions one after the other, of which the last leaves its result out."""
+        steps: list[dict[str, Any]] = []
+        for n in range(count):
+            rows = await ctx.part(0, 100, f"q{n}").call(others["query"], count=8, batch=4)
+            result = {"result": rows} if n < count - 1 else {"result": None, "left_out": 1234}
+            steps.append({"kind": "step", "id": f"q{n}", "tool": "query", "status": "ok", "attempts": 1} | result)
+            await ctx.part(0, 100, f"q{n}").partial(steps[-1], progress=1, total=1)
+        return {"kind": "workflow", "steps": steps, "truncated": True, "notice": "The result of q11 is left out."}
+
+    return [load, flow, long_flow]
 
 
 def odd_tools() -> list[Tool]:

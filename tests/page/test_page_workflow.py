@@ -93,6 +93,21 @@ async def test_a_cancelled_workflow_keeps_its_tree_and_what_arrived(site: Site, 
     await expect(page.locator("#tree-count")).to_have_text("6 steps")
 
 
+async def test_of_many_steps_the_results_are_behind_a_line_each(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    await run(page, "long_flow")
+    await phase(page, "done")
+    steps = page.locator("#outcome-body .flow-step")
+    await expect(steps).to_have_count(12)
+    await expect(page.locator("#outcome-body .rows:visible")).to_have_count(7)  # six, and one that is left out
+    await expect(page.locator("#arrived-section")).to_be_hidden()  # what is behind a line stands nowhere else
+    eighth = steps.nth(7)
+    await eighth.get_by_text("8 rows").click()
+    await expect(eighth.locator(".rows tbody tr")).to_have_count(8)
+    await expect(steps.nth(11).locator(".rows tbody tr")).to_have_count(8)  # it was streamed all the same
+    await expect(page.locator("#outcome-body")).to_contain_text("The result of q11 is left out.")
+
+
 async def test_a_tool_that_calls_others_has_a_tree_too(site: Site, visitor: Visitor) -> None:
     page = await visitor.open(site.server.tls_url)
     await run(page, "travel")

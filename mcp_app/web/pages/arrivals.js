@@ -5,7 +5,7 @@
 
 import { FindingList } from "./findings.js";
 import { cut, el, wrap } from "./element.js";
-import { drawKind, resultOf } from "./kinds.js";
+import { drawKind, resultsOf } from "./kinds.js";
 import { Room } from "./rows.js";
 import { shapeOf } from "./shapes.js";
 import { aboveOf, baseOf } from "./steptree.js";
@@ -45,7 +45,7 @@ export class Arrivals {
   take(data, path) {
     const kind = shapeOf(data);
     if (kind === null || RESULTS_ONLY.has(kind)) return null;
-    if (this.items.length >= MAX_ITEMS && !this.has(kind, path)) return this.leave(kind, path);
+    if (this.items.length >= MAX_ITEMS && !this.isAdded(kind, path)) return this.leave(kind, path);
     if (kind === "columns") return this.begin(data.columns, path);
     if (kind === "rows") return this.rows(data, path);
     if (kind === "finding") return this.finding(data, path);
@@ -55,7 +55,7 @@ export class Arrivals {
   }
 
   /** Whether what comes is added to what is there. */
-  has(kind, path) {
+  isAdded(kind, path) {
     if (kind === "rows") return this.tableAt(path) !== undefined;
     const name = LISTS[kind];
     return name !== undefined && this.items.some((one) => one[name] !== undefined && isAt(one.path, path));
@@ -100,7 +100,7 @@ export class Arrivals {
   step(step, path) {
     const above = aboveOf(path, step.id);
     const flow = this.listAt("flow", above, Flow);
-    inPlace(() => flow.add(step, resultOf(this, above)));
+    inPlace(() => flow.add(step, resultsOf(this, above)));
     return [step.status, step.reason, step.error?.message].filter((part) => typeof part === "string" && part !== "").join(": ");
   }
 
@@ -167,6 +167,10 @@ export class Arrivals {
     if (item === undefined) return null;
     this.give(item);
     return item[name];
+  }
+
+  has(path) {
+    return this.items.some((one) => isBelow(one.path, path));
   }
 
   /** What was sent last from there, whatever it is. */

@@ -8,14 +8,14 @@ import { render } from "./value.js";
 import { Flow, workflow } from "./workflow.js";
 
 // Nothing stands on the page already.
-const NOTHING = { table: () => null, findings: () => null, flow: () => null, any: () => null };
+const NOTHING = { table: () => null, findings: () => null, flow: () => null, any: () => null, has: () => false };
 
 /**
  * The element for a value of a kind; null for any other value.
  *
  * @param name  what a file with it is called
  * @param stood what stands on the page already, as it was drawn while it arrived: {table(path, value), findings(path),
- *              flow(path), any(path)}, each gives it away, or null
+ *              flow(path), any(path)}, each gives it away, or null; has(path) says whether there is any
  * @param path  the steps from the run down to where the value is from
  */
 export function drawKind(value, name, stood = NOTHING, path = []) {
@@ -34,23 +34,24 @@ export function drawKind(value, name, stood = NOTHING, path = []) {
       return analysis(value, stood.findings(path) ?? undefined);
     case "step": {
       const flow = new Flow();
-      flow.add(value, resultOf(stood, path));
+      flow.add(value, resultsOf(stood, path));
       return flow.element;
     }
     case "workflow":
-      return workflow(value, resultOf(stood, path), stood.flow(path) ?? undefined);
+      return workflow(value, resultsOf(stood, path), stood.flow(path) ?? undefined);
     default:
       return null;
   }
 }
 
-/** How the result of a step is drawn, which is below the steps of `path`; one that is left out may stand on the page. */
-export function resultOf(stood, path) {
-  return ({ id, result = null }) => {
+/** The results of steps below those of `path`: draw(step), and stands(step), whether what it sent stands on the page. */
+export function resultsOf(stood, path) {
+  const draw = ({ id, result = null }) => {
     const below = [...path, id];
     if (result === null) return stood.any(below);
     return drawKind(result, id, stood, below) ?? render(result, { depth: 1, schema: {}, root: {} });
   };
+  return { draw, stands: ({ id }) => stood.has([...path, id]) };
 }
 
 /** Rows without columns: those have no names. */

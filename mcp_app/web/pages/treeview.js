@@ -48,7 +48,10 @@ export class TreeView {
   draw(now) {
     const { tree } = this;
     if (tree.changed.size === 0) return;
+    const list = $("tree");
+    const isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40; // then what begins comes into sight
     for (const step of tree.changed) if (step !== tree.root) this.show(step, now);
+    if (isAtEnd) list.scrollTop = list.scrollHeight;
     tree.changed.clear();
     $("tree-section").hidden = tree.count < 2 && !this.isNews;
     const steps = [...this.rows.keys()];

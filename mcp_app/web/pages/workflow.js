@@ -19,10 +19,10 @@ export class Flow {
     this.element = el("ol", "flow");
   }
 
-  /** Draw a step, unless it stands there already. `drawResult(step)` draws what it returned. */
-  add(step, drawResult) {
+  /** Draw a step, unless it stands there already. `results.draw(step)` draws what it returned. */
+  add(step, results) {
     if (this.items.has(step.id) || this.items.size >= MAX_STEPS) return;
-    const item = stepOf(step, this.items.size < OPEN_STEPS, drawResult);
+    const item = stepOf(step, this.items.size < OPEN_STEPS, results);
     this.items.set(step.id, item);
     this.element.append(item);
   }
@@ -34,8 +34,8 @@ export class Flow {
 }
 
 /** The result of a workflow; `flow` are the steps that stand on the page already. */
-export function workflow({ steps, notice }, drawResult, flow = new Flow()) {
-  for (const step of steps) flow.add(step, drawResult);
+export function workflow({ steps, notice }, results, flow = new Flow()) {
+  for (const step of steps) flow.add(step, results);
   flow.arrange(steps);
   const box = wrap("report", el("p", "lead", tally(steps)), flow.element);
   if (steps.length > MAX_STEPS) box.append(el("p", "hint quiet", `and ${number(steps.length - MAX_STEPS)} more`));
@@ -51,7 +51,7 @@ function tally(steps) {
   return `${plural(steps.length, "step")}: ${parts.slice(0, 6).join(", ")}`;
 }
 
-function stepOf(step, isOpen, drawResult) {
+function stepOf(step, isOpen, results) {
   const { id, tool, status, attempts, seconds: took, error, reason } = step;
   const item = el("li", "flow-step");
   const known = statusOf(status);
@@ -66,19 +66,23 @@ function stepOf(step, isOpen, drawResult) {
   item.append(head);
   if (typeof reason === "string" && reason !== "") item.append(el("p", "hint text", cut(reason, MAX_TEXT)));
   if (error !== undefined && error !== null) item.append(typeof error === "object" ? errorBody(error) : el("p", "problem", cut(String(error), MAX_TEXT)));
-  item.append(...resultOf(step, isOpen, drawResult));
+  item.append(...resultOf(step, isOpen, results));
   return item;
 }
 
-function resultOf(step, isOpen, drawResult) {
+/** What is behind a line is drawn when that is opened; what stands on the page already is put there now. */
+function resultOf(step, isOpen, results) {
   const { result = null, left_out: leftOut } = step;
   if (result === null && typeof leftOut !== "number") return [];
-  const draw = () => drawResult(step) ?? el("p", "hint", `${plural(leftOut, "character")} of its result are left out.`);
-  return [isOpen || stringify(result).length <= SHORT ? draw() : folded(what(result), draw)];
+  const draw = () => results.draw(step) ?? el("p", "hint", `${plural(leftOut, "character")} of its result are left out.`);
+  if (isOpen || stringify(result).length <= SHORT) return [draw()];
+  const drawn = results.stands(step) ? draw() : null;
+  return [folded(what(result), () => drawn ?? draw())];
 }
 
 /** What is behind the line of a step that is folded. */
-function what({ kind, row_count: rows, findings }) {
+function what(result) {
+  const { kind, row_count: rows, findings } = result ?? {};
   if (kind === "table" && typeof rows === "number") return plural(rows, "row");
   if (kind === "analysis" && Array.isArray(findings)) return plural(findings.length, "finding");
   return "Result";
