@@ -20,9 +20,9 @@ from live_server import serving
 import mcp_app
 from mcp_app import ToolError
 from mcp_app.builtin.analyze_dataset.tool import analyze_dataset
+from mcp_app.builtin.memory import CEILING_BYTES
 from mcp_app.builtin.query_database.database import CannotOpen, Column, Row
 from mcp_app.builtin.query_database.duckdb.engine import DuckDb, open_database
-from mcp_app.builtin.memory import CEILING_BYTES
 from mcp_app.builtin.query_database.settings import parse
 from mcp_app.builtin.query_database.tool import describe_table, list_tables, query_database
 from mcp_app.testing import ProgressEvent, client
