@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from mcp_app.builtin.query_database.database import Column, Row
-from mcp_app.builtin.query_database.sqlite import SQLite
+from mcp_app.builtin.query_database.sqlite.engine import SQLite
 
 ENDLESS = "with recursive c(x) as (select 1 union all select x + 1 from c) select count(*) from c"
 """Works for ever, and has no row."""

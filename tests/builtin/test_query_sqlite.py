@@ -16,12 +16,14 @@ from hypothesis import strategies as st
 from query_world import COUNTING, ENDLESS, at_work, read, until_none_is_at_work, until_one_is_at_work, write
 
 from mcp_app import ToolError
-from mcp_app.builtin.query_database import sqlite, sqlite_connection, sqlite_statement
 from mcp_app.builtin.query_database.database import CannotOpen, Column
 from mcp_app.builtin.query_database.settings import parse
-from mcp_app.builtin.query_database.sqlite import SQLite
-from mcp_app.builtin.query_database.sqlite_connection import LENGTH_BYTES, Stop, connect
-from mcp_app.builtin.query_database.sqlite_schema import summaries
+from mcp_app.builtin.query_database.sqlite import connection as sqlite_connection
+from mcp_app.builtin.query_database.sqlite import engine as sqlite
+from mcp_app.builtin.query_database.sqlite import statement as sqlite_statement
+from mcp_app.builtin.query_database.sqlite.connection import LENGTH_BYTES, Stop, connect
+from mcp_app.builtin.query_database.sqlite.engine import SQLite
+from mcp_app.builtin.query_database.sqlite.schema import summaries
 
 
 @pytest.fixture

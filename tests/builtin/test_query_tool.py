@@ -14,8 +14,8 @@ from query_world import COUNTING, ENDLESS, at_work, until_none_is_at_work, until
 
 import mcp_app
 from mcp_app import ToolError, builtin, errors
-from mcp_app.builtin.query_database import sqlite_statement
 from mcp_app.builtin.query_database.database import ColumnDescription, ForeignKey, Index
+from mcp_app.builtin.query_database.sqlite import statement as sqlite_statement
 from mcp_app.builtin.query_database.tool import describe_table, list_tables, query_database
 from mcp_app.builtin.sample import DATA
 from mcp_app.testing import ERAS, Client, ProgressEvent, client

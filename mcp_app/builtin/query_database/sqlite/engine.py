@@ -1,6 +1,6 @@
 """SQLite by the standard library: a `Database` whose statements work in threads, and are interrupted.
 
-What makes a connection read-only is in sqlite_connection.py, one statement in sqlite_statement.py.
+What makes a connection read-only is in connection.py, one statement in statement.py.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from mcp_app import ToolError
 from mcp_app.builtin.query_database.daemon_threads import DaemonThreads
 from mcp_app.builtin.query_database.database import CannotOpen, Column, Parameters, Row, TableDescription, TableSummary
 from mcp_app.builtin.query_database.settings import NamedDatabase
-from mcp_app.builtin.query_database.sqlite_connection import LENGTH_BYTES, TEMPORARY_BYTES, connect
-from mcp_app.builtin.query_database.sqlite_schema import described, summaries
-from mcp_app.builtin.query_database.sqlite_statement import NoResult, Statement
+from mcp_app.builtin.query_database.sqlite.connection import LENGTH_BYTES, TEMPORARY_BYTES, connect
+from mcp_app.builtin.query_database.sqlite.schema import described, summaries
+from mcp_app.builtin.query_database.sqlite.statement import NoResult, Statement
 
 T = TypeVar("T")
 

@@ -1,6 +1,6 @@
 """One statement on a SQLite file: opened, read batch by batch and closed, each in a thread, one after the other.
 
-Nothing is awaited here, and no error is worded: sqlite.py does both.
+Nothing is awaited here, and no error is worded: engine.py does both.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pydantic import JsonValue
 
 from mcp_app.builtin.query_database.cells import row
 from mcp_app.builtin.query_database.database import Column, Parameters, Row
-from mcp_app.builtin.query_database.sqlite_connection import Stop, connect
+from mcp_app.builtin.query_database.sqlite.connection import Stop, connect
 
 _BATCH_SECONDS = 0.25
 """After which a batch is given away as it is: rows that come slowly are seen as they come."""
