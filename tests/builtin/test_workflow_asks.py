@@ -148,6 +148,20 @@ async def test_what_is_large_is_looked_at_again_and_effects_are_kept(c: Client) 
     assert (CALLS.count("seen"), CALLS.count("small"), CALLS.count("paid")) == (2, 1, 1)
 
 
+async def test_what_is_kept_of_all_that_may_be_repeated_has_one_bound(c: Client) -> None:
+    half = MAX_KEPT_CHARACTERS * 6 // 10
+    await c.with_options(era="2026-07-28", answer=lambda _: {"yes": True}).run(
+        "run_workflow",
+        steps=[
+            step("a", "look", params={"name": "first", "size": half}),
+            step("b", "look", params={"name": "second", "size": half}, needs=["a"]),
+            step("sure", "confirm", params={"what": "so"}, needs=["b"]),
+        ],
+        results=["sure"],
+    )
+    assert (CALLS.count("first"), CALLS.count("second")) == (1, 2)
+
+
 async def test_an_effect_that_cannot_be_kept_is_not_had_twice(c: Client) -> None:
     with pytest.raises(errors.EventTooLarge, match="is known in this round"):
         await c.with_options(era="2026-07-28", answer=lambda _: {"yes": True}).run(

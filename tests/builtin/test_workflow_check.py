@@ -100,6 +100,10 @@ def test_each_mistake_in_arguments(params: dict[str, Any], place: str, problem: 
     assert problem in found[place]
 
 
+def test_a_literal_is_checked_as_what_is_in_it() -> None:
+    assert not mistakes(step("a", "shout", params={"text": {"$literal": "x"}, "times": {"$literal": 2}}))
+
+
 def test_what_a_call_repairs_is_no_mistake() -> None:
     assert not mistakes(
         step("a", "shout", params={"text": "x", "times": "3"}),

@@ -82,6 +82,29 @@ def test_what_on_error_means(on_error: str, expected: dict[str, Any]) -> None:
     assert statuses(written, {"a": FAILED}) == expected
 
 
+def test_a_step_that_was_skipped_has_not_failed_whatever_its_failure_would_mean() -> None:
+    written = steps(
+        step("a"),
+        step("b", on_error="continue", **{"if": when("a", exists=False)}),
+        step("c", needs=["b"]),
+    )
+    assert statuses(written, {}) == {"a": "ok", "b": "skipped", "c": "skipped"}
+
+
+def test_nothing_begins_once_a_step_has_failed_by_its_arguments() -> None:
+    written = steps(step("a"), step("b", params={"value": of("a", "/no")}), step("c", needs=["a"]), step("d"))
+    course = Course(written, ended={"a": ok({}), "d": ok()})
+    assert [move.at for move in course.due()] == [1]
+    assert course.failed == 1
+    assert course.ended[2] is None
+
+
+def test_who_only_comes_after_needs_no_result() -> None:
+    course = Course(steps(step("a"), step("b", needs=["a"]), step("c", **{"if": when("b", exists=True)})))
+    assert not course.is_needed(0)
+    assert course.is_needed(1)
+
+
 def test_why_a_step_is_skipped_is_said() -> None:
     written = steps(
         step("a", on_error="continue"),

@@ -68,6 +68,21 @@ def test_no_more_is_kept_on_the_way_than_a_few_times_what_is_shown() -> None:
     assert [each.left_out is None for each in found.steps if isinstance(each, OkStep)] == [False] * 98 + [True] * 2
 
 
+def test_what_another_step_takes_makes_way_for_what_none_does() -> None:
+    written = steps(step("a"), step("b"), step("c", params={"value": of("b")}))
+    assert [each and each[0] for each in shown(reported(written, ["a" * 2500, "b" * 2500, "c"], 5000))] == [
+        "a",
+        None,
+        "c",
+    ]
+
+
+@pytest.mark.parametrize("size", range(2000, 5000, 40))
+def test_the_notice_has_room_as_well(size: int) -> None:
+    written = steps(step("a"), step("b"))
+    assert length(reported(written, ["a" * 10_000, "b" * size], 5000)) <= 5000
+
+
 def test_a_small_one_is_there_though_a_larger_one_before_it_is_not() -> None:
     written = steps(step("a"), step("b"))
     assert shown(reported(written, ["small", "b" * 100_000], 4000)) == ["small", None]

@@ -15,7 +15,8 @@ from pydantic import BaseModel
 from workflow_stage import TOOLS, of, sly_process, step, when
 
 from mcp_app import Call, Context, Proceed, Registry, Tool, around, create_app, errors, tool
-from mcp_app.builtin.run_workflow.plan import MAX_AT_ONCE
+from mcp_app.builtin.run_workflow import tool as workflow_tool
+from mcp_app.builtin.run_workflow.plan import MAX_AT_ONCE, Course
 from mcp_app.builtin.run_workflow.tool import InvalidWorkflow, StepFailed, run_workflow
 from mcp_app.testing import ERAS, Client, CompleteEvent, Era, LogEvent, ProgressEvent, client
 
@@ -418,6 +419,23 @@ async def test_a_hundred_steps_of_a_tool_that_works_on_few(waiting: int) -> None
     assert seen == {"now": 0, "most": 3, "calls": 100}
 
 
+async def test_a_tool_with_a_queue_for_each_value_is_not_held_back() -> None:
+    seen, _ = gauge()
+
+    @tool(read_only=True, at_once=1, per="name")
+    async def work(name: str) -> None:
+        seen["now"] += 1
+        seen["most"] = max(seen["most"], seen["now"])
+        await asyncio.sleep(1)
+        seen["now"] -= 1
+
+    async with client(run_workflow, work) as c:
+        run = c.run("run_workflow", steps=[step(f"s{n}", "work", params={"name": str(n)}) for n in range(5)])
+        await c.clock.advance(2)
+        await run
+    assert seen["most"] == 5
+
+
 async def test_a_full_queue_is_retried_whatever_the_tool_is() -> None:
     seen, work = gauge()
     busy: Tool = tool(name="work", at_once=1, waiting=0)(work)
@@ -490,6 +508,32 @@ async def test_it_does_not_run_itself_by_way_of_another_tool() -> None:
             assert (await c.run(name))["steps"][0]["status"] == "ok"  # by itself it may
         with pytest.raises(InvalidWorkflow, match="does not call itself"):
             await c.run("run_workflow", steps=[step("a", "run_workflow", params={"steps": []})])
+
+
+async def test_a_tool_may_run_one_workflow_after_the_other() -> None:
+    @tool
+    async def twice(ctx: Context) -> list[Any]:
+        return [(await ctx.call_json("run_workflow", {"steps": [step("a")]}))["kind"] for _ in range(2)]
+
+    async with client(run_workflow, twice, *TOOLS) as c:
+        assert await c.run("twice") == ["workflow"] * 2
+
+
+async def test_what_nobody_needs_any_more_is_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    courses: list[Course] = []
+
+    def course(*arguments: Any) -> Course:
+        courses.append(Course(*arguments))
+        return courses[-1]
+
+    monkeypatch.setattr(workflow_tool, "Course", course)
+    async with client(run_workflow, *TOOLS) as c:
+        await c.run(
+            "run_workflow",
+            steps=[step("a"), step("b", params={"value": of("a")}), step("c", params={"value": of("b")}), step("d")],
+        )
+    [kept] = courses
+    assert [each and (each.status, each.result) for each in kept.ended] == [("ok", None)] * 4
 
 
 async def test_a_call_that_was_refused_does_not_bar_the_next() -> None:
