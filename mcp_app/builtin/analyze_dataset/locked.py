@@ -10,7 +10,6 @@ loaded or installed, and the configuration is locked: docs/reference-analyze-dat
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,14 +19,12 @@ import duckdb
 
 from mcp_app import ToolError
 from mcp_app.builtin.analyze_dataset.quoting import literal, shown
+from mcp_app.builtin.locked_duckdb import connect_locked
 from mcp_app.builtin.memory import memory_ceiling
 from mcp_app.builtin.scratch import DISK_BYTES, scratch_directory, size
 
 MEMORY = "400MiB"
 """For DuckDB's own buffers; the whole process had 600 MiB for ten million rows (docs/endurance.md)."""
-
-MAX_THREADS = 4
-"""Each thread has a buffer of 32 MiB while a CSV is read."""
 
 _LOOK_SECONDS = 0.25
 """Between two looks at how far a statement is, and at the disk it takes."""
@@ -103,27 +100,19 @@ class LockedDuckDb:
 async def locked_duckdb(path: str, name: str) -> AsyncIterator[LockedDuckDb]:
     """Open one that can read the file at `path`, of which people are told as `name`, and nothing else."""
     with scratch_directory() as directory, memory_ceiling():
-        connection = duckdb.connect(
+        connection = connect_locked(
             directory / "dataset.duckdb",
-            config={
-                "memory_limit": MEMORY,
-                "threads": str(min(os.cpu_count() or 1, MAX_THREADS)),
-                "temp_directory": str(directory / "spilled"),
-                "max_temp_directory_size": f"{DISK_BYTES // 1024**3}GiB",
-                "autoload_known_extensions": "false",
-                "autoinstall_known_extensions": "false",
-                "allow_community_extensions": "false",
-                "allow_persistent_secrets": "false",
-                "python_enable_replacements": "false",  # else a Python variable of ours would be a table
-            },
+            read_only=False,
+            memory=MEMORY,
+            spill=directory / "spilled",
+            disk=f"{DISK_BYTES // 1024**3}GiB",
+            settings=(
+                "enable_progress_bar = true",
+                "enable_progress_bar_print = false",  # it is asked for
+                f"allowed_paths = [{literal(path)}]",
+            ),
         )
         try:
-            connection.execute("SET TimeZone = 'UTC'")
-            connection.execute("SET enable_progress_bar = true")
-            connection.execute("SET enable_progress_bar_print = false")  # it is asked for
-            connection.execute(f"SET allowed_paths = [{literal(path)}]")
-            connection.execute("SET enable_external_access = false")
-            connection.execute("SET lock_configuration = true")
             yield LockedDuckDb(connection, directory, path, name)
         finally:
             connection.close()

@@ -5,15 +5,14 @@ What is asked of it is not known here.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import duckdb
 
+from mcp_app.builtin.locked_duckdb import connect_locked
+
 MEMORY = "512MiB"
 """Of DuckDB's own buffers: beyond it sorts, joins and groups go to the disk."""
-
-MAX_THREADS = 4
 
 SPILLED = "4GiB"
 """On disk, of one statement."""
@@ -24,31 +23,4 @@ def connect(path: Path, spill: Path | None) -> duckdb.DuckDBPyConnection:
 
     Raises duckdb.Error. One process opens a file once at a time: the settings belong to all connections to it.
     """
-    connection = duckdb.connect(
-        path,
-        read_only=True,
-        config={
-            "memory_limit": MEMORY,
-            "threads": str(min(os.cpu_count() or 1, MAX_THREADS)),
-            "temp_directory": "" if spill is None else str(spill),
-            "max_temp_directory_size": SPILLED,
-            "autoload_known_extensions": "false",
-            "autoinstall_known_extensions": "false",
-            "allow_community_extensions": "false",
-            "allow_persistent_secrets": "false",
-            "python_enable_replacements": "false",  # else a Python variable of ours would be a table
-        },
-    )
-    try:
-        connection.execute("SET TimeZone = 'UTC'")
-        for each in (
-            "home_directory",
-            "secret_directory",
-        ):  # where the server's account has its own, nobody has to know
-            connection.execute(f"SET {each} = '/nonexistent'")
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET lock_configuration = true")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+    return connect_locked(path, read_only=True, memory=MEMORY, spill=spill, disk=SPILLED)
