@@ -82,6 +82,8 @@ class PostgresServer:
             "max_connections": 40,
             "autovacuum": "off",
             "max_wal_senders": 2,
+            "log_min_messages": "fatal",  # an error may be one of 100 MB
+            "log_min_error_statement": "panic",
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         with (self._folder / "log").open("ab") as log:
