@@ -75,6 +75,15 @@ async def test_json_comes_back_as_it_was_read(site: Site, visitor: Visitor) -> N
         assert json.loads(again) == expected, text
 
 
+async def test_integers_beside_fractions_of_many_digits_are_exact_too(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    script = "async (text) => { const e = await import('/page/exact.js'); return e.stringify(e.parse(text)); }"
+    for number in ("9007199254740993", "-9007199254740993", "12345678901234567890"):
+        for text in (f"[0.14285714285714285,{number}]", f'{{"a":{number},"b":1.5}}', number):
+            assert await page.evaluate(script, text) == text
+    assert await page.evaluate(script, "[0.12345678901234567890123,1e22]") == "[0.12345678901234568,1e+22]"
+
+
 async def test_what_is_no_json_is_refused_whatever_is_in_it(site: Site, visitor: Visitor) -> None:
     page = await visitor.open(site.server.tls_url)
     script = """async (text) => {

@@ -51,6 +51,15 @@ async def test_messages_are_one_line_that_is_replaced_and_a_shut_list(site: Site
     await expect(page.locator("#newest")).to_be_hidden()
 
 
+async def test_a_list_that_is_opened_shows_its_end(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    await run(page, "flood", count="100")
+    await phase(page, "done")
+    await page.get_by_text("100 messages").click()
+    await expect(page.locator("#messages > li").last).to_be_in_viewport()
+    await expect(page.locator("#messages > li").first).not_to_be_in_viewport()
+
+
 async def test_the_share_and_what_is_left_are_said(site: Site, visitor: Visitor) -> None:
     page = await visitor.open(site.server.tls_url)
     script = """async ([seconds, done, total]) => {

@@ -7,6 +7,8 @@ export class BoundedList {
     this.note = note;
     this.max = max;
     this.noun = noun;
+    this.fold = list.closest("details");
+    this.fold?.addEventListener("toggle", () => (list.scrollTop = list.scrollHeight));
     this.clear();
   }
 
@@ -19,7 +21,8 @@ export class BoundedList {
   /** Add what `make()` returns for each waiting item; those that would be pushed out at once are only counted. */
   add(items, make) {
     if (items.length === 0) return;
-    const atEnd = this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight < 40;
+    const isSeen = this.fold === null || this.fold.open; // to ask how high it is lays the whole page out
+    const atEnd = isSeen && this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight < 40;
     this.total += items.length;
     const kept = items.slice(-this.max);
     this.list.append(...kept.map(make));

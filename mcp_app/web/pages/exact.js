@@ -10,8 +10,8 @@
 // text that comes in can pass for a number.
 const MARK = [...crypto.getRandomValues(new Uint8Array(12))].map((byte) => byte.toString(16)).join("-");
 const WRITTEN = new RegExp(`"${MARK}:(-?\\d+)"`, "g");
-// Below sixteen digits in a row no integer is in doubt, and the text is read only once.
-const IN_DOUBT = /\d{16}/;
+// Below sixteen digits in a row no integer is in doubt, and the text is read only once. The digits of a fraction are none.
+const IN_DOUBT = /(?<![\d.])\d{16,}(?![\d.eE])/;
 const STRING_OR_NUMBER = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g;
 const INTEGER = /^-?\d+$/;
 

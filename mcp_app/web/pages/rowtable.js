@@ -274,5 +274,5 @@ export function plainCell(value, max, write = written) {
   if (value === null) return el("span", "null", "NULL");
   if (value === undefined) return el("span", "absent", "no cell");
   if (value === "") return el("span", "absent", "empty");
-  return el("span", "", cut(write(value), max));
+  return cut(write(value), max);
 }

@@ -6,6 +6,8 @@
 import { el } from "./element.js";
 
 const AROUND = 25; // rows drawn above and below those in sight, so that a turn of a wheel finds them there
+const LEAST_AROUND = 4; // of a table whose rows have so many cells that each costs
+const CELLS = 800; // above and below together
 const HEIGHT = 33; // of a row in CSS pixels, before one was measured
 
 export class RowWindow {
@@ -59,8 +61,9 @@ export class RowWindow {
     const [first, last] = this.seen;
     const [from, to] = this.drawn;
     if (!isForced && (from === 0 || first >= from) && (to === this.count || last <= to)) return;
-    const start = Math.max(0, first - AROUND);
-    const end = Math.min(this.count, last + AROUND);
+    const around = Math.max(LEAST_AROUND, Math.min(AROUND, Math.floor(CELLS / 2 / this.span)));
+    const start = Math.max(0, first - around);
+    const end = Math.min(this.count, last + around);
     this.drawn = [start, end];
     const wasHeld = this.body.contains(document.activeElement);
     const rows = Array.from({ length: end - start }, (_, index) => this.make(start + index));
