@@ -436,14 +436,14 @@ async def test_a_tool_with_a_queue_for_each_value_is_not_held_back() -> None:
     assert seen["most"] == 5
 
 
-async def test_a_full_queue_is_retried_whatever_the_tool_is() -> None:
+async def test_a_full_queue_is_retried_whatever_the_tool_is_after_as_long_as_it_asks_for() -> None:
     seen, work = gauge()
     busy: Tool = tool(name="work", at_once=1, waiting=0)(work)
     async with client(run_workflow, busy) as c:
         other = c.run("work")
         await c.clock.advance(0.1)
         run = c.run(
-            "run_workflow", steps=[step("a", "work", retry={"attempts": 5, "seconds": 1, "on": ["queue_full"]})]
+            "run_workflow", steps=[step("a", "work", retry={"attempts": 5, "seconds": 0, "on": ["queue_full"]})]
         )
         await c.clock.advance(60)
         [done] = (await run)["steps"]
@@ -530,7 +530,12 @@ async def test_what_nobody_needs_any_more_is_not_kept(monkeypatch: pytest.Monkey
     async with client(run_workflow, *TOOLS) as c:
         await c.run(
             "run_workflow",
-            steps=[step("a"), step("b", params={"value": of("a")}), step("c", params={"value": of("b")}), step("d")],
+            steps=[
+                step("a", params={"value": "x"}),
+                step("b", params={"value": of("a")}),
+                step("c", params={"value": of("b")}),
+                step("d", params={"value": "y"}),
+            ],
         )
     [kept] = courses
     assert [each and (each.status, each.result) for each in kept.ended] == [("ok", None)] * 4

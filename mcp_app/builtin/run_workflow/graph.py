@@ -51,9 +51,7 @@ def circles(after: Sequence[Mapping[int, Place]]) -> list[list[int]]:
     before step n."""
     found_circles: list[list[int]] = []
     for group in _groups(after):
-        start = min(group)
-        circle = _shortest(start, group, after)
-        if circle:
+        if circle := _shortest(min(group), after):
             found_circles.append(circle)
     return found_circles
 
@@ -95,7 +93,7 @@ def _groups(after: Sequence[Mapping[int, Place]]) -> list[set[int]]:
     return sorted(groups, key=min)
 
 
-def _shortest(start: int, group: set[int], after: Sequence[Mapping[int, Place]]) -> list[int]:
+def _shortest(start: int, after: Sequence[Mapping[int, Place]]) -> list[int]:
     """The steps from `start` back to itself, without it at the end; none if it is in no circle."""
     came: dict[int, int] = {}
     ahead = deque([start])
@@ -107,7 +105,7 @@ def _shortest(start: int, group: set[int], after: Sequence[Mapping[int, Place]])
                 while circle[-1] != start:
                     circle.append(came[circle[-1]])
                 return circle[::-1]
-            if each in group and each not in came:
+            if each not in came:
                 came[each] = step
                 ahead.append(each)
     return []
