@@ -184,6 +184,22 @@ async def test_a_row_is_opened_by_keyboard_and_shows_all_of_its_cells(site: Site
     assert await page.locator(".rows tbody [tabindex='0']").count() == 1  # all rows are one stop of Tab
 
 
+async def test_a_list_or_an_object_in_a_cell_is_the_json_that_it_is(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    script = """async () => {
+      const { tableOf } = await import("/page/tables.js");
+      const rows = [[[1, null], { some_key: "x".repeat(90) }]];
+      const table = tableOf({ columns: [{ name: "a" }, { name: "b" }], rows }, "json");
+      document.getElementById("empty").replaceChildren(table);
+    }"""
+    await page.evaluate(script)
+    await expect(page.locator(".rows td").first).to_have_text("[1,null]")
+    await page.get_by_role("button", name="Row 1", exact=True).click()
+    opened = page.get_by_role("region", name="Row 1").locator("dd")
+    await expect(opened.first).to_have_text("[1,null]")
+    assert (await opened.nth(1).locator("pre").inner_text()).splitlines()[1].strip().startswith('"some_key": "xxx')
+
+
 async def test_who_has_the_focus_in_a_row_that_is_scrolled_away_keeps_it_in_the_table(
     site: Site, visitor: Visitor
 ) -> None:

@@ -110,7 +110,7 @@ export class RowTable {
       made.style.width = `${width}ch`;
       return made;
     }));
-    this.grid.style.width = `max(100%, ${widths.reduce((sum, width) => sum + width)}ch)`;
+    this.grid.style.width = `${widths.reduce((sum, width) => sum + width)}ch`;
     this.heads();
     this.redraw();
   }

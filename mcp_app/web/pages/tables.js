@@ -1,12 +1,13 @@
 /** Tables of the kinds `table`, and `columns` with `rows`: what is kept of them, and how one opened row is drawn. */
 
 import { cut, el } from "./element.js";
+import { stringify } from "./exact.js";
 import { Rows } from "./rows.js";
 import { plainCell, RowTable } from "./rowtable.js";
-import { isPlain, render } from "./value.js";
 
 const MAX_CELL = 100_000; // characters of a cell in the row that is opened
 const MAX_NAME = 300;
+const ONE_LINE = 80; // characters
 
 /** An empty table that rows are added to. `name` is that of its CSV, `room` what it may keep. */
 export function growing(columns, name, room) {
@@ -42,11 +43,17 @@ function rowInFull(entries) {
   const list = el("dl", "table");
   for (const [name, value] of entries) {
     const [line, given] = [el("div"), el("dd", "text")];
-    given.append(isPlain(value) ? plainCell(value, MAX_CELL) : render(value, { depth: 1, schema: {}, root: {} }));
+    given.append(value !== null && typeof value === "object" ? nested(value) : plainCell(value, MAX_CELL));
     line.append(el("dt", "", cut(name, MAX_NAME)), given);
     list.append(line);
   }
   return list;
+}
+
+/** A list or an object, as the JSON that it is. */
+function nested(value) {
+  const text = stringify(value);
+  return text.length <= ONE_LINE ? text : el("pre", "", cut(stringify(value, 2), MAX_CELL));
 }
 
 function fileName(name) {

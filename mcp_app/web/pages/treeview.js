@@ -10,7 +10,7 @@ const MAX_WORDS = 200;
 // What has no status of its own: a step at work, and one that ended without a word about how.
 const STATES = {
   running: { tone: "live", sign: "●", word: "running" },
-  over: { tone: "quiet", sign: "–", word: "over" },
+  over: { tone: "quiet", sign: "·", word: "over" },
 };
 
 const $ = (id) => document.getElementById(id);
