@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,6 +52,24 @@ async def test_a_query_fills_a_table(shipped: LiveServer, visitor: Visitor) -> N
     await expect(cells.first).to_have_text("6235.00")
     amounts = [float(text) for text in await cells.all_inner_texts()]
     assert amounts == sorted(amounts, reverse=True)
+
+
+async def test_rows_of_duckdb_come_from_a_process_and_fill_the_same_table(
+    visitor: Visitor, lane: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    with duckdb.connect(str(tmp_path / "lake.duckdb")) as made:
+        made.execute("create table numbers as select i as n, [i, i + 1] as both from range(3000) r(i)")
+    monkeypatch.setenv("MCP_APP_DATABASES", f"lake=duckdb:///{tmp_path}/lake.duckdb")
+    async with serving(create_app(Settings(), TOOLS, lane=lane)) as server:
+        page = await visitor.open(server.tls_url)
+        await call(page, "query_database", sql="select * from numbers order by n")
+        await phase(page, "done")
+        await expect(page.locator("#outcome-body .rows .under .hint")).to_contain_text("3000 rows")
+        first = page.locator("#outcome-body .rows tbody tr").first
+        assert await first.locator("td").all_inner_texts() == ["0", "[0,1]"]
+        await expect(page.locator("table:visible")).to_have_count(1)
+        await expect(page.locator("#tree-section")).to_be_hidden()
 
 
 async def test_an_analysis_is_cards_with_charts(shipped: LiveServer, visitor: Visitor) -> None:
