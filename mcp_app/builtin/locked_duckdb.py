@@ -48,6 +48,7 @@ def connect_locked(
     try:
         for each in (
             "TimeZone = 'UTC'",
+            "enable_progress_bar_print = false",  # else it is drawn into the log: it is on where Python runs no file
             "home_directory = '/nonexistent'",  # where the server's account has its own, nobody has to know
             "secret_directory = '/nonexistent'",
             *settings,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -320,17 +319,18 @@ async def test_leaving_stops_the_statement_in_its_process(named: Path) -> None:
         async with http.stream(
             "POST", f"{server.url}/api/v1/mcp/sse", json=call, headers={"Accept": "text/event-stream"}
         ) as response:
-            async for line in response.aiter_lines():
+            lines = response.aiter_lines()  # kept: a generator that is forgotten closes the response
+            async for line in lines:
                 if line.startswith("data: ") and json.loads(line[6:])["type"] == "started":
                     break
             async with asyncio.timeout(30):
-                while not _busy():  # noqa: ASYNC110 - nobody tells of it
+                while not _open(named):  # noqa: ASYNC110 - nobody tells of it
                     await asyncio.sleep(0.05)
         async with asyncio.timeout(30):
-            while _busy():  # noqa: ASYNC110 - nor of this
+            while _open(named):  # noqa: ASYNC110 - nor of this
                 await asyncio.sleep(0.05)
 
 
-def _busy() -> list[psutil.Process]:
-    """Processes of ours that compute."""
-    return [each for each in psutil.Process(os.getpid()).children() if each.cpu_percent(0.2) > 30]
+def _open(path: Path) -> list[psutil.Process]:
+    """Processes of ours that have the file open: those in which a statement runs on it."""
+    return [each for each in psutil.Process().children() if str(path) in {file.path for file in each.open_files()}]

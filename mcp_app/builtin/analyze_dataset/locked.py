@@ -107,8 +107,7 @@ async def locked_duckdb(path: str, name: str) -> AsyncIterator[LockedDuckDb]:
             spill=directory / "spilled",
             disk=f"{DISK_BYTES // 1024**3}GiB",
             settings=(
-                "enable_progress_bar = true",
-                "enable_progress_bar_print = false",  # it is asked for
+                "enable_progress_bar = true",  # it is asked for
                 f"allowed_paths = [{literal(path)}]",
             ),
         )
