@@ -331,6 +331,18 @@ async def test_leaving_stops_the_statement_in_its_process(named: Path) -> None:
                 await asyncio.sleep(0.05)
 
 
+STUBBORN = "select length(repeat('x', 1000000000 + range)) from range(8)"
+"""Each value takes DuckDB a second or more, in which it looks at no interrupt."""
+
+
+async def test_a_statement_that_does_not_stop_does_not_meet_the_next_call(named: Path) -> None:
+    async with client([query_database]) as c:
+        with pytest.raises(ToolError, match="was stopped"):
+            await c.run(query_database, sql=STUBBORN, seconds=0.5)
+        for _ in range(3):
+            assert (await c.run(query_database, sql="SELECT 1"))["rows"] == [[1]]
+
+
 def _open(path: Path) -> list[psutil.Process]:
     """Processes of ours that have the file open: those in which a statement runs on it."""
     return [each for each in psutil.Process().children() if str(path) in {file.path for file in each.open_files()}]

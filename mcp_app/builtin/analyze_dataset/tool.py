@@ -18,6 +18,7 @@ from mcp_app.builtin.analyze_dataset.rows_file import BATCH_ROWS, rows_file
 from mcp_app.builtin.analyze_dataset.settings import DataSettings
 from mcp_app.builtin.analyze_dataset.shapes import About, Analysis
 from mcp_app.builtin.analyze_dataset.streaming import Streaming
+from mcp_app.builtin.query_database.daemon_threads import ThreadsEnd
 from mcp_app.builtin.query_database.databases import SharedDatabases
 from mcp_app.builtin.query_database.tool import SQL_CHARACTERS
 
@@ -71,6 +72,7 @@ Characters = Annotated[
 async def analyze_dataset(
     ctx: Context,
     databases: SharedDatabases,
+    threads: ThreadsEnd,
     path: Path = None,
     database: DatabaseName = None,
     sql: Sql = None,

@@ -8,10 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any, TypeVar
+
+from mcp_app import Depends
 
 T = TypeVar("T")
+
+_AT_WORK: set[asyncio.Future[Any]] = set()
+"""Of all threads of this process."""
 
 
 class DaemonThreads:
@@ -45,6 +50,8 @@ class DaemonThreads:
         """Begin at once, for what takes no time: nobody's turn is waited for. To be awaited, or not."""
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[T] = loop.create_future()
+        _AT_WORK.add(ended)
+        ended.add_done_callback(_AT_WORK.discard)
         ended.add_done_callback(lambda each: each.cancelled() or each.exception())  # marked as seen: nobody may wait
 
         def settle(set_outcome: Callable[[Any], None], outcome: Any) -> None:
@@ -67,3 +74,17 @@ class DaemonThreads:
 
         threading.Thread(target=thread, name=self._name, daemon=True).start()
         return ended
+
+
+async def _until_ended() -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        loop = asyncio.get_running_loop()
+        if ours := [each for each in _AT_WORK if each.get_loop() is loop]:
+            await asyncio.wait(ours)
+
+
+ThreadsEnd = Annotated[None, Depends(_until_ended)]
+"""For a tool with a process of its own: its result is sent, and the process works for another call when its threads have
+ended. One that cannot be stopped has its process killed, so that the next call does not meet it there."""

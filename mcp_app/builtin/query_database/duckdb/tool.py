@@ -6,6 +6,7 @@ In a process of its own a statement that takes all memory, or crashes DuckDB, en
 from __future__ import annotations
 
 from mcp_app import Context, ToolError, tool
+from mcp_app.builtin.query_database.daemon_threads import ThreadsEnd
 from mcp_app.builtin.query_database.duckdb.engine import DuckDb
 from mcp_app.builtin.query_database.question import Question
 from mcp_app.builtin.query_database.settings import DatabaseSettings
@@ -14,7 +15,7 @@ from mcp_app.builtin.query_database.streaming import BATCH_ROWS, stream
 
 
 @tool(read_only=True, idempotent=True, destructive=False, open_world=False, placement="process")
-async def query_duckdb(ctx: Context, database: str, question: Question) -> Table:
+async def query_duckdb(ctx: Context, database: str, question: Question, threads: ThreadsEnd) -> Table:
     """Run one statement on a DuckDB file.
 
     database: its name, as MCP_APP_DATABASES has it.
