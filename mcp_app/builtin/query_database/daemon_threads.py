@@ -86,5 +86,5 @@ async def _until_ended() -> AsyncIterator[None]:
 
 
 ThreadsEnd = Annotated[None, Depends(_until_ended)]
-"""For a tool with a process of its own: its result is sent, and the process works for another call when its threads have
-ended. One that cannot be stopped has its process killed, so that the next call does not meet it there."""
+"""For a tool with a process of its own: its result is sent, and the process works for another call when its threads
+have ended. One that cannot be stopped has its process killed, so that the next call does not meet it there."""
