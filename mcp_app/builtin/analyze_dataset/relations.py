@@ -52,14 +52,15 @@ async def duplicates(dataset: Dataset) -> AsyncIterator[DataFinding]:
     listed = dataset.columns[:_EXAMPLE_COLUMNS]
     values = ", ".join(f"any_value({each.quoted})" for each in listed)
     hashes = ", ".join(f"{each[0]}::UBIGINT" for each in top)
-    examples = await dataset.database.rows(
+    shown_by = (
         f"SELECT count(*) AS rows, {values} FROM dataset WHERE {hashed} IN ({hashes}) GROUP BY {hashed} ORDER BY 1 DESC"
     )
+    examples = await dataset.database.rows(shown_by)
     yield DataFinding(
         about="duplicates",
         title=f"{counted(repeated, 'row')} ({share(repeated, dataset.rows)})"
         f" {'repeats' if repeated == 1 else 'repeat'} another one, in {counted(groups, 'group')}.",
-        sql=sql,
+        sql=f"{sql};\n{shown_by}",
         table=table([("rows", "BIGINT"), *((each.name, each.type) for each in listed)], examples, total=groups),
     )
 

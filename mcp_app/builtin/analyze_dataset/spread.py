@@ -174,11 +174,12 @@ async def outliers(dataset: Dataset, column: DatasetColumn) -> AsyncIterator[Dat
     low, high, below, above = found[0]
     if not below + above or low == high:
         return  # where half of the values are one value, every other one is far away from it
-    extremes = await dataset.database.rows(
+    farthest = (
         f"SELECT {column.quoted} AS value, count(*) AS rows FROM dataset WHERE {finite(column)}"
         f" AND ({value} < {low!r} OR {value} > {high!r}) GROUP BY 1"
         f" ORDER BY greatest({low!r} - {value}, {value} - {high!r}) DESC, 1 LIMIT {_EXTREMES}"
     )
+    extremes = await dataset.database.rows(farthest)
     count = below + above
     yield DataFinding(
         about="outliers",
@@ -186,6 +187,6 @@ async def outliers(dataset: Dataset, column: DatasetColumn) -> AsyncIterator[Dat
         title=f"{counted(count, 'value')} of {shown(column.name)} ({share(count, dataset.rows)})"
         f" {'lies' if count == 1 else 'lie'} far from the rest: {below:,} below {number(low)}, {above:,} above"
         f" {number(high)}; the farthest is {said(extremes[0][0])}.",
-        sql=sql,
+        sql=f"{sql};\n{farthest}",
         table=table([("value", column.type), ("rows", "BIGINT")], extremes),
     )
