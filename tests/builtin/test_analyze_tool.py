@@ -202,6 +202,10 @@ def test_the_most_useful_findings_are_kept_whole() -> None:
     assert not [each for each in analysis.findings if each.about == "histogram" and each in findings]
 
 
-async def test_two_work_at_once_and_the_others_wait() -> None:
-    assert analyze_dataset.at_once is not None
-    assert module.AT_ONCE == 2
+async def test_two_work_at_once_and_the_others_wait_and_are_told(root: Path) -> None:
+    async with client(analyze_dataset) as c:
+        runs = [c.run(analyze_dataset, path="numbers.csv") for _ in range(module.AT_ONCE + 1)]
+        results = await asyncio.gather(*runs)
+    assert [result["row_count"] for result in results] == [500] * (module.AT_ONCE + 1)
+    messages = [[event.message for event in run.events if isinstance(event, ProgressEvent)] for run in runs]
+    assert sum("waiting for" in str(each) for each in messages) == 1
