@@ -122,8 +122,14 @@ def streaming_tools(stage: Stage) -> dict[str, Tool]:
         data = {"kind": "analysis", **members, "findings": findings}
         yield Result(data, text="12,000 rows of 6 columns. A quarter of `note` has no value.")
 
+    @tool(read_only=True)
+    async def query_some(ctx: Context, count: int = 12) -> dict[str, Any]:
+        """Have rows sent by a step, and make something of them that looks like them."""
+        whole = await ctx.call(query, count=count, batch=5)
+        return table([row for row in whole["rows"] if row[0] % 2 == 0])
+
     pour = tool(name="pour")(query.function)  # not read-only: its run is detached, and waits for nobody
-    return {each.name: each for each in (query, pour, query_elsewhere, breaks, analyze)}
+    return {each.name: each for each in (query, pour, query_elsewhere, query_some, breaks, analyze)}
 
 
 def workflow_tools(stage: Stage, others: dict[str, Tool]) -> list[Tool]:

@@ -158,6 +158,17 @@ async def test_a_row_is_opened_by_keyboard_and_shows_all_of_its_cells(site: Site
     assert await page.locator(".rows tbody [tabindex='0']").count() == 1  # all rows are one stop of Tab
 
 
+async def test_what_a_tool_made_of_the_rows_of_a_step_is_not_taken_for_them(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    await run(page, "query_some")
+    await phase(page, "done")
+    await expect(said(page)).to_have_text("6 rows")
+    ids = page.locator(f"{RESULT} tbody tr td:nth-of-type(1)")
+    assert await ids.all_inner_texts() == ["2", "4", "6", "8", "10", "12"]
+    await expect(page.locator("#arrived-heading")).to_have_text("Sent as well")
+    await expect(said(page, SO_FAR)).to_have_text("12 rows")
+
+
 async def test_a_list_or_an_object_in_a_cell_is_the_json_that_it_is(site: Site, visitor: Visitor) -> None:
     page = await visitor.open(site.server.tls_url)
     script = """async () => {

@@ -9,7 +9,7 @@ import { drawKind, resultsOf } from "./kinds.js";
 import { Room } from "./rows.js";
 import { shapeOf } from "./shapes.js";
 import { aboveOf, baseOf } from "./steptree.js";
-import { close, growing, isEnough, isOf } from "./tables.js";
+import { close, growing, isBegunBy, isEnough, isOf } from "./tables.js";
 import { number, plural } from "./words.js";
 import { Flow } from "./workflow.js";
 
@@ -144,7 +144,8 @@ export class Arrivals {
 
   /** The table that was filled by what came from `path`, or below it, if it is the one that `value` has the begin of. */
   table(path, value) {
-    const item = this.items.findLast((one) => one.table !== undefined && isBelow(one.path, path) && (one.isNameless || isOf(one.table, value)));
+    const isIts = ({ table, isNameless }) => (isNameless || isOf(table, value)) && isBegunBy(table, value);
+    const item = this.items.findLast((one) => one.table !== undefined && isBelow(one.path, path) && isIts(one));
     if (item === undefined) return null;
     const element = this.give(item);
     if (!isEnough(item.table, value)) return null; // its begin did not reach this page, and the result has more

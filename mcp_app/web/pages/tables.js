@@ -33,6 +33,14 @@ export function isOf({ rows }, { columns }) {
   return columns.length === rows.columns.length && columns.every(({ name }, index) => name === rows.columns[index].name);
 }
 
+/** Whether what was streamed has the rows that a result shows the begin of, as far as both can be compared. */
+export function isBegunBy({ rows }, { rows: begin, row_count: count }) {
+  if (rows.next > Number(count ?? Infinity)) return false; // what the tool made of more rows
+  if (rows.missing > 0) return true;
+  const compared = [0, Math.floor(begin.length / 2), begin.length - 1].filter((index) => index in begin && index in rows.rows);
+  return compared.every((index) => stringify(begin[index]) === stringify(rows.rows[index]));
+}
+
 /** Whether what was streamed shows at least what the result does: all from the first row on, or more of it. */
 export function isEnough({ rows }, { rows: begin }) {
   return rows.missing === 0 ? rows.received >= begin.length : rows.rows.length > begin.length;
