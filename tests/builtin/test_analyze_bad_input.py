@@ -52,6 +52,25 @@ async def test_what_is_no_table_is_refused_in_one_sentence(tmp_path: Path, name:
     assert said in await refused(tmp_path, name, data)
 
 
+async def test_a_line_that_is_too_long_is_named(tmp_path: Path) -> None:
+    said = await refused(tmp_path, "x.csv", GOOD + b"x" * (HEAD_BYTES + 1) + b"\n")
+    assert said == "'x.csv' is no table: its line 1,002 has more than 2,097,152 bytes."
+    lines = b'{"a": 1}\n{"a": "' + b"x" * 40_000_000 + b'"}\n'
+    assert await refused(tmp_path, "x.jsonl", lines) == "'x.jsonl' cannot be read: a line of it has too many bytes."
+
+
+async def test_a_million_columns_in_one_line_of_many(tmp_path: Path) -> None:
+    """DuckDB would need an hour to say of each cell that it is one too many."""
+    line = b",".join([b"1"] * 1_000_000) + b"\n"
+    outcome = await analysed(tmp_path, "x.csv", GOOD + line + b"1,2,3\n")
+    assert outcome.rows == 1001
+    [remark] = outcome.remarks
+    assert remark == (
+        "Lines that cannot be read are left out, and not counted: line 1,002 alone has 1,000,000 cells, where 3 columns"
+        " are."
+    )
+
+
 async def test_a_million_columns(tmp_path: Path) -> None:
     line = ",".join(map(str, range(1_000_000))).encode() + b"\n"
     said = await refused(tmp_path, "x.csv", line * 2)
@@ -67,7 +86,8 @@ async def test_one_line_of_100_mb(tmp_path: Path, name: str) -> None:
         for _ in range(100):
             file.write(b"x" * 1_000_000)
         file.write(end)
-    assert "cannot be read" in await refused(tmp_path, name)
+    said = await refused(tmp_path, name)
+    assert "its line 1,002 has more than 2,097,152 bytes" in said or "a line of it has too many bytes" in said
 
 
 async def test_nuls_in_a_text_are_kept(tmp_path: Path) -> None:

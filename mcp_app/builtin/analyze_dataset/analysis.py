@@ -83,7 +83,7 @@ async def analyse(
     if verdict.remark is not None:
         outcome.remarks.append(verdict.remark)
     async with locked_duckdb(file.path, file.name) as database:
-        source = await data_source(database, file.path, verdict)
+        source = await data_source(database, file, verdict, wanted.max_rows)
         picked = chosen(source.columns, wanted.columns, ANALYSED_COLUMNS)
         columns = await infer_columns(database, source, picked, file.path)
         outcome.columns = len(columns)
@@ -122,6 +122,8 @@ def _note(
             f"{counted(asked or len(source.columns), 'column')} are more than the {ANALYSED_COLUMNS} of one analysis:"
             " the first ones were looked at. Ask for others with columns=[…]."
         )
+    if source.remark is not None:
+        outcome.remarks.append(source.remark)
     if source.promised_rows is not None and min(source.promised_rows, wanted.max_rows) != dataset.rows:
         outcome.remarks.append(
             f"The file says that it has {source.promised_rows:,} rows, and has {dataset.rows:,}: it may be damaged."

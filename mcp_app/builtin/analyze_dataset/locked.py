@@ -10,6 +10,7 @@ loaded or installed, and the configuration is locked: docs/reference-analyze-dat
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -83,7 +84,11 @@ class LockedDuckDb:
         task.exception()  # retrieved: it is the interrupt
 
     def _raise(self, error: duckdb.Error) -> NoReturn:
-        text = str(error).replace(self._path, self._name).split("\n\nLINE ")[0].split("\nPossible ")[0]
+        # The line stands before what is wrong with it, and may be as long as a megabyte.
+        text = re.sub(r"\nOriginal Line:[^\n]*", ".", str(error)).replace(self._path, self._name)
+        if "maximum_object_size" in text:  # an option that nobody here can set
+            text = "a line of it has too many bytes."
+        text = text.split("\n\nLINE ")[0].split("\nPossible ")[0]
         text = text.split("Possible solutions:")[0].split("Possible fixes:")[0]
         text = shown(" ".join(text.split()), _MESSAGE_CHARACTERS)
         if isinstance(error, duckdb.OutOfMemoryException):

@@ -5,13 +5,19 @@ Every clause is a function of the path, since it is run with the path of a descr
 
 from __future__ import annotations
 
+import asyncio
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from mcp_app import ToolError
 from mcp_app.builtin.analyze_dataset.column_types import SAMPLE_ROWS
+from mcp_app.builtin.analyze_dataset.data_file import DataFile
 from mcp_app.builtin.analyze_dataset.head import HEAD_BYTES, MAX_COLUMNS, Verdict
 from mcp_app.builtin.analyze_dataset.locked import LockedDuckDb
+from mcp_app.builtin.analyze_dataset.long_lines import first_beyond, surplus
+from mcp_app.builtin.analyze_dataset.looks import counted
 from mcp_app.builtin.analyze_dataset.quoting import clean_names, identifier, literal, shown
 
 MAX_REJECTS = 100_000
@@ -44,22 +50,33 @@ class DataSource:
     """Whether lines that cannot be read are in DuckDB's table `reject_errors`."""
     lines: From | None = None
     """JSON Lines: one row for each line, as `json`, NULL for what is none."""
+    remark: str | None = None
+    """What a reader has to know of how it is read."""
     promised_rows: int | None = None
     """Parquet: how many rows the file says that it has."""
 
 
-async def data_source(database: LockedDuckDb, path: str, verdict: Verdict) -> DataSource:
+async def data_source(database: LockedDuckDb, file: DataFile, verdict: Verdict, max_rows: int) -> DataSource:
     """Raises ToolError for a file that is not of its format."""
+    path = file.path
     match verdict.format:
         case "csv" | "tsv":
-            return await _csv(database, path, verdict)
+            return await _csv(database, file, verdict, max_rows + SAMPLE_ROWS)
         case "jsonl":
             return await _json_lines(database, path)
         case "parquet":
             return await _parquet(database, path)
 
 
-async def _csv(database: LockedDuckDb, path: str, verdict: Verdict) -> DataSource:
+async def _csv(database: LockedDuckDb, file: DataFile, verdict: Verdict, lines: int) -> DataSource:
+    path = file.path
+
+    def read(offset: int, size: int) -> bytes:
+        return os.pread(file.descriptor, size, offset)
+
+    beyond = await asyncio.to_thread(first_beyond, read, HEAD_BYTES, lines)
+    if beyond is not None:
+        raise ToolError(f"{shown(file.name)!r} is no table: its line {beyond:,} has more than {HEAD_BYTES:,} bytes.")
     given = f"encoding = {literal(verdict.encoding)}, max_line_size = {HEAD_BYTES}, compression = 'none'"
     known = ", delim = '\t'" if verdict.format == "tsv" else ""
     [found] = await database.rows(
@@ -78,16 +95,27 @@ async def _csv(database: LockedDuckDb, path: str, verdict: Verdict) -> DataSourc
         dialect += f", comment = {literal(comment)}"
     names = clean_names(each["name"] for each in columns)
     as_text = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
+    too_many = await asyncio.to_thread(surplus, read, delimiter, len(names), lines)
+    remark = (
+        f"Lines that cannot be read are left out, and not counted: line {too_many.line:,} alone has"
+        f" {too_many.columns:,} cells, where {counted(len(names), 'column')} are."
+    )
 
     def reads(path: str, more: str = "") -> str:
         return f"read_csv({literal(path)}, {dialect}{more}, columns = {{{as_text}}})"
 
     return DataSource(
         columns=[SourceColumn(name, identifier(name)) for name in names],
-        whole=lambda path: reads(path, f", store_rejects = true, rejects_limit = {MAX_REJECTS}"),
+        whole=reads
+        if too_many.is_dear
+        else partial(reads, more=f", store_rejects = true, rejects_limit = {MAX_REJECTS}"),
         sample=reads,
-        rejects=True,
+        rejects=not too_many.is_dear,
+        remark=remark if too_many.is_dear else None,
     )
+
+
+_REMEMBERED = f", store_rejects = true, rejects_limit = {MAX_REJECTS}"
 
 
 def _is_given(option: str | None) -> bool:
