@@ -11,7 +11,16 @@ from workflow_stage import of, step, steps, when
 
 from mcp_app import Declined, MissingCapability, NoAnswer, ToolError, errors
 from mcp_app.builtin.run_workflow.outcome import StepError
-from mcp_app.builtin.run_workflow.plan import MAX_AT_ONCE, Course, Ended, Start, Stop, is_equal
+from mcp_app.builtin.run_workflow.plan import (
+    MAX_AT_ONCE,
+    MAX_GIVEN_CHARACTERS,
+    MAX_GIVEN_VALUES,
+    Course,
+    Ended,
+    Start,
+    Stop,
+    is_equal,
+)
 from mcp_app.builtin.run_workflow.retrying import is_retried, may_be_retried, wait_seconds
 from mcp_app.builtin.run_workflow.rounds import ended_of, kept_of
 from mcp_app.builtin.run_workflow.steps import MAX_WAIT_SECONDS, Retry, Step
@@ -183,6 +192,19 @@ def test_a_reference_to_what_is_not_there_is_a_failure_of_its_own_step() -> None
     assert failed.error is not None
     assert (failed.status, failed.attempts, failed.error.code) == ("failed", 0, "no_value")
     assert "'/rows/7'" in failed.error.message
+
+
+def test_references_stand_for_no_more_than_a_call_may_have() -> None:
+    """A thousand references to a megabyte would be a gigabyte of arguments."""
+    twice = steps(step("a"), step("b", params={"value": [of("a"), of("a")]}))
+    for long in (ok("x" * (MAX_GIVEN_CHARACTERS // 2 - 2)), ok([{"n": 1}] * (MAX_GIVEN_VALUES // 4 - 1))):
+        assert statuses(twice, {"a": long}) == {"a": "ok", "b": "ok"}
+        for value in ([of("a")] * 3, [of("a"), {"x": of("a")}, of("a", "")], [of("a", "")] * 1000):
+            written = steps(step("a"), step("b", on_error="continue", params={"value": value}))
+            failed = play(written, {"a": long})[1]["b"]
+            assert failed is not None
+            assert failed.error is not None
+            assert (failed.status, failed.attempts, failed.error.code) == ("failed", 0, "arguments_too_large")
 
 
 def test_no_more_are_at_work_than_may_be() -> None:

@@ -6,8 +6,10 @@ else has to be remembered.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
+
+from pydantic_core import to_json
 
 from mcp_app.builtin.run_workflow.graph import links, references
 from mcp_app.builtin.run_workflow.outcome import StepError
@@ -18,6 +20,14 @@ from mcp_app.builtin.run_workflow.steps import Condition, Step
 MAX_AT_ONCE = 10
 """Steps of one workflow that are at work at the same time. A run counts once in MCP_APP_MAX_RUNS: with more, one caller
 would have many threads and connections of the server."""
+
+MAX_GIVEN_CHARACTERS = 16 * 1024 * 1024
+"""Of what the references of one step stand for, as JSON: as much as one result may have. Else a thousand references
+to a long result would be gigabytes."""
+
+MAX_GIVEN_VALUES = 100_000
+"""In them, lists and objects included: at so many the event loop looks for half a second, and everybody waits. A result
+of 100,000 characters has half as many at most."""
 
 NO_VALUE = "no_value"
 """The code of a step whose reference leads to nothing in the result that there is."""
@@ -49,6 +59,18 @@ class Stop(NamedTuple):
     at: int
     ended: Ended
     share: int
+
+
+_TOO_MUCH = StepError(
+    code="arguments_too_large",
+    message=f"What the step's references stand for has more than {MAX_GIVEN_VALUES} values, or {MAX_GIVEN_CHARACTERS}"
+    " characters as JSON.",
+    hint="Take less of the results, by pointers or by what their steps are asked for.",
+)
+
+
+class _TooMuchGiven(Exception):
+    """The references stand for more than a call may have."""
 
 
 class _NoResult(Exception):
@@ -137,7 +159,9 @@ class Course:
         if len(self.working) >= MAX_AT_ONCE or self._is_full(step.tool):
             return None
         try:
-            return Start(at, filled(step.params, self._given), self._shares)
+            return Start(at, filled(step.params, _Measured(self._given)), self._shares)
+        except _TooMuchGiven:
+            return Stop(at, Ended("failed", error=_TOO_MUCH), self._shares)
         except _NoResult as none:
             error = StepError(code=NO_VALUE, message=str(none), hint='Give the reference a "default".')
             return Stop(at, Ended("failed", error=error), self._shares)
@@ -192,6 +216,41 @@ class Course:
         ended = self.ended[self._numbers[step]]
         assert ended is not None  # noqa: S101 - whatever looks at it comes after it
         return ended
+
+
+class _Measured:
+    """Gives values for references, as long as all of them together are not too much. What was measured once, such as a
+    result that many references name, is not measured again."""
+
+    def __init__(self, given: Callable[[Reference], Any]) -> None:
+        self._given = given
+        self._characters, self._values = MAX_GIVEN_CHARACTERS, MAX_GIVEN_VALUES
+        self._known: dict[tuple[str, Sequence[str]], tuple[int, int]] = {}
+
+    def __call__(self, reference: Reference) -> Any:
+        value = self._given(reference)
+        what = (reference.step, reference.way)
+        if what not in self._known:
+            self._known[what] = (len(to_json(value).decode()), _values(value, MAX_GIVEN_VALUES))
+        characters, values = self._known[what]
+        self._characters -= characters
+        self._values -= values
+        if self._characters < 0 or self._values < 0:
+            raise _TooMuchGiven
+        return value
+
+
+def _values(value: Any, most: int) -> int:
+    """How many values are in it, itself included; no further than one more than `most`."""
+    number, waiting = 0, [value]
+    while waiting and number <= most:
+        each = waiting.pop()
+        number += 1
+        if isinstance(each, list):
+            waiting += each
+        elif isinstance(each, dict):
+            waiting += each.values()
+    return number
 
 
 def _became(ended: Ended) -> str:
