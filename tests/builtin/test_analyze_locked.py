@@ -146,16 +146,23 @@ async def test_the_scratch_directory_is_gone_afterwards(database: LockedDuckDb, 
     assert left != path
 
 
-def test_what_a_killed_process_left_is_removed_by_the_next(temporary: Path) -> None:
+@pytest.mark.parametrize(
+    ("opened", "file"),
+    [
+        ("mcp_app.builtin.scratch import scratch_directory", "big"),
+        ("mcp_app.builtin.sample.shop import shop as scratch_directory", "shop.db"),  # a worker may have it
+    ],
+)
+def test_what_a_killed_process_left_is_removed_by_the_next(temporary: Path, opened: str, file: str) -> None:
     code = (
-        "import os, signal\nfrom mcp_app.builtin.scratch import scratch_directory\n"
+        f"import os, signal\nfrom {opened}\n"
         "with scratch_directory() as path:\n"
-        "    (path / 'big').write_text('x')\n    os.kill(os.getpid(), signal.SIGKILL)"
+        "    path.is_file() or (path / 'big').write_text('x')\n    os.kill(os.getpid(), signal.SIGKILL)"
     )
     environment = {**os.environ, "TMPDIR": str(temporary)}
     subprocess.run([sys.executable, "-c", code], env=environment, timeout=60, check=False)
     [left] = temporary.iterdir()
-    assert (left / "big").exists()
+    assert (left / file).exists()
     (temporary / "mcp-app-scratch-foreign").symlink_to(temporary.parent)
     with scratch_directory():
         assert not left.exists()

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import csv
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from mcp_app.builtin.sample import DATA
+from mcp_app.builtin.scratch import scratch_directory
 
 _SCHEMA = """
 create table customers (
@@ -61,8 +61,8 @@ _TABLES = ("customers", "products", "orders")
 @contextmanager
 def shop() -> Iterator[Path]:
     """The database's file."""
-    with tempfile.TemporaryDirectory(prefix="mcp-app-sample-", ignore_cleanup_errors=True) as folder:
-        path = Path(folder) / "shop.db"
+    with scratch_directory() as folder:
+        path = folder / "shop.db"
         _write(path)
         yield path
 
