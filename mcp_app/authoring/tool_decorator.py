@@ -82,6 +82,9 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Tool 
     frame = sys._getframe(1)
     scope = Scope(frame.f_locals, frame.f_globals)
     if function is not None:
+        if options:
+            listed = ", ".join(f"{option}=…" for option in options)
+            raise ToolDefinitionError(f"tool takes a function or options. With both, write tool({listed})(function).")
         return _make(function, scope)
     for option in options.keys() - _OPTIONS:
         similar = get_close_matches(option, _OPTIONS, n=1)

@@ -508,3 +508,8 @@ def test_a_choice_of_a_union_is_not_called_by_the_functions_around_it() -> None:
     with pytest.raises(errors.InvalidParams) as caught:
         made.validated({"x": [None]})
     assert [each["field"] for each in caught.value.details] == ["params.x.list[int].0", "params.x"]
+
+
+def test_options_beside_a_function_are_refused_and_not_dropped() -> None:
+    with pytest.raises(ToolDefinitionError, match=r"write tool\(name=…, strict=…\)\(function\)"):
+        tool(documented, name="other", strict=True)  # type: ignore[call-overload]
