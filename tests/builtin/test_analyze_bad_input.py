@@ -239,3 +239,9 @@ async def test_a_wide_table_is_looked_at_in_part(tmp_path: Path) -> None:
     assert "300 columns are more than the 200 of one analysis" in outcome.left_out[0]
     rest = await analysed(tmp_path, "x.csv", findings=["schema"], columns=names[250:])
     assert [row[0] for row in rows_of(only(rest, "schema"))] == names[250:]
+
+
+@pytest.mark.parametrize("rows", [5000, 900_000])
+async def test_lines_may_end_by_cr_alone(tmp_path: Path, rows: int) -> None:
+    outcome = await analysed(tmp_path, "x.csv", b"a,b\r" + b"1,2\r" * rows, findings=["schema"])
+    assert (outcome.rows, outcome.columns, outcome.remarks) == (rows, 2, [])

@@ -116,8 +116,9 @@ def _is_utf8(line: bytes) -> bool:
 
 
 def _check_first_line(name: str, head: bytes, size: int, encoding: Encoding) -> None:
-    end = head.find(b"\n")
-    line = head if end < 0 else head[:end]
+    lines = head.splitlines()  # old files end their lines by CR alone
+    line = lines[0]
+    end = len(line) if len(line) < len(head) else -1
     if end < 0 and size > len(head):
         raise ToolError(
             f"{shown(name)!r} is no table: its first line has more than {HEAD_BYTES:,} bytes"

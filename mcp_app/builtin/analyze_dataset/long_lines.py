@@ -36,14 +36,17 @@ class Surplus(NamedTuple):
 
 def first_beyond(read: Read, most_bytes: int, most_lines: int) -> int | None:
     """The number of the first line that has more bytes, of the first `most_lines`."""
-    return next((number for number, _ in _longer(read, most_bytes, most_lines)), None)
+    for number, line in _longer(read, most_bytes, most_lines):
+        if any(len(each) > most_bytes for each in line.split(b"\r")):  # some end their lines by that alone
+            return number
+    return None
 
 
 def surplus(read: Read, delimiter: str, columns: int, most_lines: int) -> Surplus:
     """Of the first lines. Quotes are not looked at: a text with many delimiters in it counts as that many cells."""
     found = Surplus()
     for number, line in _longer(read, _LONG_BYTES, most_lines):
-        for each in line.split(b"\r"):  # some end their lines by that alone
+        for each in line.split(b"\r"):
             cells = each.count(delimiter.encode()) + 1
             if cells <= columns:
                 continue
