@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import time
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +15,14 @@ import pytest
 from live_server import serving
 
 import mcp_app
+from mcp_app import ToolError
 from mcp_app.builtin.analyze_dataset import tool as module
 from mcp_app.builtin.analyze_dataset.report import report
+from mcp_app.builtin.analyze_dataset.rows_file import rows_file
 from mcp_app.builtin.analyze_dataset.settings import SAMPLE
 from mcp_app.builtin.analyze_dataset.shapes import Analysis, DataFinding, Histogram
 from mcp_app.builtin.analyze_dataset.tool import analyze_dataset
+from mcp_app.builtin.query_database.database import Column, Row
 from mcp_app.builtin.query_database.shapes import Table
 from mcp_app.testing import ProgressEvent, client
 
@@ -209,3 +214,40 @@ async def test_two_work_at_once_and_the_others_wait_and_are_told(root: Path) -> 
     assert [result["row_count"] for result in results] == [500] * (module.AT_ONCE + 1)
     messages = [[event.message for event in run.events if isinstance(event, ProgressEvent)] for run in runs]
     assert sum("waiting for" in str(each) for each in messages) == 1
+
+
+@pytest.mark.parametrize(
+    ("comes", "said"),
+    [
+        (False, "The query had no row after "),  # a statement without a first batch
+        (True, "Time was up after 1 row of the query"),
+    ],
+)
+async def test_a_query_that_takes_too_long_leaves_time_for_what_came(comes: bool, said: str) -> None:
+    async def rows() -> AsyncGenerator[list[Column] | list[Row], None]:
+        if comes:
+            yield [Column(name="n", type="INTEGER")]
+            yield [[1]]
+        await asyncio.Event().wait()
+        yield []
+
+    left: list[str | None] = []
+
+    async def heard(_: object) -> None:
+        pass
+
+    began = time.monotonic()
+    try:
+        async with rows_file(
+            rows(),
+            "x",
+            max_rows=9,
+            seconds=lambda: 0.6 - (time.monotonic() - began),
+            on_columns=heard,
+            on_rows=heard,
+        ) as fetched:
+            left.append(fetched.left_out)
+    except ToolError as error:
+        left.append(error.message)
+    assert left[0] is not None
+    assert left[0].startswith(said)

@@ -5,6 +5,7 @@ Which database is asked is not known here.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -54,7 +55,7 @@ async def rows_file(
     """
     with scratch_directory() as directory, _opened(directory) as written:
         async with contextlib.aclosing(source) as items:
-            columns = cast("list[Column]", await anext(items))
+            columns = await _columns(items, seconds() / 2)
             if not columns:
                 raise ToolError("The query has no columns to analyse.")
             await on_columns(columns)
@@ -77,7 +78,19 @@ async def _fetch(
 ) -> str | None:
     keys = [to_json(name) for name in clean_names(each.name for each in columns)]
     until, rows, size = seconds() / 2, 0, 0
-    async for batch in items:
+    too_late = "Time was up after {} of the query: ask for fewer columns or rows."
+    while True:
+        try:
+            async with asyncio.timeout(max(0.0, seconds() - until)) as timeout:
+                batch = await anext(items, None)
+        except TimeoutError:
+            if not timeout.expired():
+                raise
+            if not rows:
+                raise _no_row(until) from None
+            return too_late.format(counted(rows, "row"))
+        if batch is None:
+            return None
         for row in cast("list[Row]", batch[: max_rows - rows]):
             line = b"{" + b",".join(key + b":" + to_json(cell) for key, cell in zip(keys, row, strict=True)) + b"}\n"
             size += write(line)
@@ -86,7 +99,23 @@ async def _fetch(
         if rows == max_rows:
             return f"Only the first {counted(rows, 'row')} of the query were looked at: ask with a larger max_rows."
         if seconds() < until:
-            return f"Time was up after {counted(rows, 'row')} of the query: ask for fewer columns or rows."
+            return too_late.format(counted(rows, "row"))
         if size > DISK_BYTES // 2:
             return f"The disk that one analysis may take was full after {counted(rows, 'row')} of the query."
-    return None
+
+
+async def _columns(items: Source, seconds: float) -> list[Column]:
+    try:
+        async with asyncio.timeout(seconds) as timeout:
+            return cast("list[Column]", await anext(items))
+    except TimeoutError:
+        if not timeout.expired():
+            raise
+        raise _no_row(seconds) from None
+
+
+def _no_row(seconds: float) -> ToolError:
+    return ToolError(
+        f"The query had no row after {seconds:.3g} s, half of the time of this call, and was stopped.",
+        hint="Ask for less (WHERE, LIMIT); a detached run has more time.",
+    )
