@@ -251,3 +251,9 @@ async def test_a_query_that_takes_too_long_leaves_time_for_what_came(comes: bool
         left.append(error.message)
     assert left[0] is not None
     assert left[0].startswith(said)
+
+
+async def test_a_query_without_rows_is_said_to_have_none() -> None:
+    async with client(analyze_dataset) as c:
+        with pytest.raises(ToolError, match="The query has no rows to analyse"):
+            await c.run(analyze_dataset, sql="select * from orders where false")

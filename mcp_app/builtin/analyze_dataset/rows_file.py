@@ -51,7 +51,7 @@ async def rows_file(
     """Fetch the rows into a file of JSON Lines; `name` is what people are told of it.
 
     The query has half of the seconds that are left: the analysis needs the rest. Raises ToolError: that of the
-    database, and for a query without columns.
+    database, and for a query without columns or rows.
     """
     with scratch_directory() as directory, _opened(directory) as written:
         async with contextlib.aclosing(source) as items:
@@ -61,6 +61,8 @@ async def rows_file(
             await on_columns(columns)
             left_out = await _fetch(items, written.write, columns, max_rows, seconds, on_rows)
         written.flush()
+        if not written.tell():
+            raise ToolError("The query has no rows to analyse.", hint="query_database shows what it gives.")
         yield RowsFile(DataFile(name, written.fileno()), left_out)
 
 
