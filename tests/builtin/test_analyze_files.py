@@ -91,7 +91,7 @@ def test_a_socket_and_a_device_are_refused(root: Path) -> None:
 def test_an_unknown_name_is_answered_with_those_that_there_are(root: Path) -> None:
     with pytest.raises(ToolError) as caught:
         read(root, "b.csv")
-    assert caught.value.hint == "There are: a.csv, pipe.csv, deep/er/b.csv."
+    assert caught.value.hint == "There are: a.csv, deep/er/b.csv."
 
 
 def test_a_root_that_is_not_there_is_the_operators_to_correct(tmp_path: Path) -> None:

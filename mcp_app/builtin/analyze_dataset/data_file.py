@@ -138,14 +138,21 @@ def _listed(root: Path) -> str:
 
 
 def data_files(root: Path) -> list[str]:
-    """The first data files below the root, by name. Links are left out, and so is what cannot be listed."""
+    """The first data files below the root, by name. Links and pipes are left out, and so is what cannot be listed."""
     found: list[str] = []
     for looked, (directory, directories, files) in enumerate(os.walk(root), 1):
         directories.sort()
         here = Path(directory)
         for file in sorted(files):
-            if PurePosixPath(file).suffix.lower() in SUFFIXES and not (here / file).is_symlink():
+            if PurePosixPath(file).suffix.lower() in SUFFIXES and _is_regular(here / file):
                 found.append((here / file).relative_to(root).as_posix())
         if looked >= _LISTED or len(found) >= _LISTED:
             break
     return found[:_LISTED]
+
+
+def _is_regular(path: Path) -> bool:
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
