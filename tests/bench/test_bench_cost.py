@@ -12,7 +12,7 @@ import pytest
 
 from bench import environments, report
 from bench.cost import calls, counters
-from bench.cost.__main__ import DOCUMENT, check_out, counted
+from bench.cost.__main__ import DOCUMENT, Served, check_out, counted
 from bench.cost.figures import BEGIN, END, Cell, Side, ratio, rendered
 from bench.dialects import Answer, Call, WrongAnswer
 from bench.starting import PROGRAMS
@@ -103,8 +103,8 @@ def test_every_tree_is_counted_by_every_door_with_the_same_seeds(
         return {Cell("echo", "h2", process.door): process.hash_seed * (2.0 if process.tree.name == "new" else 1.0)}
 
     monkeypatch.setattr("bench.cost.__main__.instructions", instructions)
-    trees = {"fab417c": tmp_path / "old", "this tree": tmp_path / "new"}
-    old, new = counted(trees, 3, tmp_path, counters.Callgrind())
+    sides = {"fab417c": Served(tmp_path / "old"), "this tree": Served(tmp_path / "new")}
+    old, new = counted(sides, 3, tmp_path, counters.Callgrind())
     assert len(asked) == len(set(asked)) == 12
     assert [each.name for each in (old, new)] == ["fab417c", "this tree"]
     assert list(old.processes[0]) == [Cell("echo", "h2", "lane"), Cell("echo", "h2", "quart")]

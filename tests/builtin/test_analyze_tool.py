@@ -156,9 +156,9 @@ async def test_leaving_stops_the_work_and_leaves_nothing(
             async for line in lines:
                 if line.startswith("data: ") and json.loads(line[6:])["type"] == "progress":
                     break
-            assert list(scratch.glob("mcp-app-scratch-*"))
+            assert list(scratch.glob("mcp-app-scratch-*/dataset.duckdb"))
         async with asyncio.timeout(10):
-            while list(scratch.glob("mcp-app-scratch-*")):  # noqa: ASYNC110 - gone when its statement has ended
+            while list(scratch.glob("mcp-app-scratch-*/dataset.duckdb")):  # noqa: ASYNC110 - gone when its statement has ended
                 await asyncio.sleep(0.05)
 
 
