@@ -178,7 +178,7 @@ async def test_changes_are_told() -> None:
     async with stage(add, resources=[today]) as here:
         await here.session()
         await here.ask(request("resources/subscribe", {"uri": "note://today"}))
-        here.tools.add(tool(plan.function, name="another"))
+        here.tools.add(tool(name="another")(plan.function))
         assert await here.next() == {"jsonrpc": "2.0", "method": "notifications/tools/list_changed"}
         here.resources.updated("note://today")
         assert (await here.next())["params"] == {"uri": "note://today"}
