@@ -50,7 +50,8 @@ class FinishedRuns:
             self.weigh(run)
 
     def kept_long_enough(self, run: Run) -> None:
-        """Forget it; a reader that is reading it may read to its end. One that works may be named before it ends."""
+        """Forget it; a reader that is reading it may read to its end. One that works, and will be kept, may be named
+        before it ends."""
         if run in self._runs and run.idle:
             self.remove(run)
         else:
@@ -62,10 +63,6 @@ class FinishedRuns:
         self._times.cancel(run)
         self.bytes -= self._runs.pop(run)
         self._forget(run)
-
-    def discard(self, run: Run) -> None:
-        """It is not kept after all."""
-        self._overdue.discard(run)
 
     def close(self) -> None:
         """Cancel the timer."""

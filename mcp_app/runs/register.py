@@ -197,7 +197,7 @@ class Runs:
     def forget(self, run: Run) -> None:
         """Do not keep the run once it has ended, although its policy says so: no caller can come back to it, unless to
         results that were linked."""
-        if run.results is None and run.id in self._runs:
+        if run.results is None and run.kept and run.id in self._runs:
             self.finished.kept_long_enough(run)
 
     async def drain(self) -> None:
@@ -249,7 +249,6 @@ class Runs:
         if run.kept:
             self.finished.idle(run)
         else:
-            self.finished.discard(run)
             self._drop(run)
 
     def _drop(self, run: Run) -> None:
