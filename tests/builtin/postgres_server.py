@@ -120,12 +120,14 @@ class PostgresServer:
         server = psutil.Process(self._process.pid)
         stopped = [server, *server.children()]
         for each in stopped:
-            each.suspend()
+            with contextlib.suppress(psutil.NoSuchProcess):  # the server of a psql that has just ended
+                each.suspend()
         try:
             yield
         finally:
             for each in stopped:
-                each.resume()
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    each.resume()
 
     def remove(self) -> None:
         if self._process is not None:
