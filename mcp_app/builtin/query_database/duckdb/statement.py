@@ -58,7 +58,7 @@ class NotReading(Exception):
 
 
 class DuckDbStatement:
-    """`begin`, then `next` until it is empty, one after the other; `stop` and `close` in any thread, at any time."""
+    """See `FileStatement`."""
 
     def __init__(self, path: Path, sql: str, parameters: Parameters, batch: int) -> None:
         self._path = path

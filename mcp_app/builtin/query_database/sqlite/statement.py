@@ -9,7 +9,8 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,12 @@ class NoResult(Exception):
     """The statement has no columns: it is empty, or a comment."""
 
 
+class DiskFull(Exception):
+    """The statement was stopped: its temporary files were too large."""
+
+
 class Statement:
-    """`begin`, then `next` until it is empty, one after the other; `stop` and `close` in any thread, at any time."""
+    """See `FileStatement`."""
 
     def __init__(self, path: Path, sql: str, parameters: Parameters, batch: int) -> None:
         self._path = path
@@ -44,17 +49,17 @@ class Statement:
         self._at_work = threading.Lock()
         self._known = threading.Lock()
         """Held while the connection is looked at, and never while it works."""
-        self.why = Stop()
+        self._why = Stop()
 
     def begin(self) -> list[Column]:
         """Run it as far as its first batch, which says of what types its values are.
 
-        Raises sqlite3.Error and sqlite3.Warning, and NoResult. Where another program has locked the database, it may be
-        called again.
+        Raises sqlite3.Error, sqlite3.Warning, NoResult and DiskFull. Where another program has locked the database, it
+        may be called again.
         """
-        with self._at_work:
+        with self._working():
             if self._connection is None:
-                self._connection = connect(self._path, self.why)
+                self._connection = connect(self._path, self._why)
             self._cursor = self._executed(self._connection)
             if self._cursor.description is None:
                 raise NoResult
@@ -64,12 +69,22 @@ class Statement:
             return [Column(name=name, type=_type(each[at] for each in values)) for at, name in enumerate(names)]
 
     def next(self) -> list[Row]:
-        """The next rows; none are left when there are none here. Raises sqlite3.Error."""
-        with self._at_work:
+        """The next rows; none are left when there are none here. Raises sqlite3.Error and DiskFull."""
+        with self._working():
             found, self._ahead = self._ahead, []
             if not found and self._cursor is not None:
                 found = [row(each) for each in self._fetched(self._cursor)]
             return found
+
+    @contextmanager
+    def _working(self) -> Iterator[None]:
+        with self._at_work:
+            try:
+                yield
+            except sqlite3.Error as error:
+                if self._why.full:
+                    raise DiskFull from error
+                raise
 
     def _executed(self, connection: sqlite3.Connection) -> sqlite3.Cursor:
         given = self._parameters
@@ -96,7 +111,7 @@ class Statement:
 
     def stop(self) -> None:
         """Interrupt what is at work, and whatever would begin."""
-        self.why.asked = True
+        self._why.asked = True
         with self._known:
             if self._connection is not None:
                 self._connection.interrupt()
