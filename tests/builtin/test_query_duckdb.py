@@ -280,6 +280,12 @@ async def test_tables_and_what_they_are_made_of(database: DuckDb) -> None:
         await database.table("shipz")
 
 
+async def test_two_names_may_be_those_of_one_file(path: Path) -> None:
+    opened = [await open_database(each) for each in parse(f"lake=duckdb:///{path},pond=duckdb:///{path}")]
+    found = await asyncio.gather(*(each.tables() for each in opened * 10))
+    assert {len(tables) for tables in found} == {4}
+
+
 async def test_what_is_no_database_ends_the_start(tmp_path: Path) -> None:
     (tmp_path / "text.duckdb").write_text("not a database at all " * 1000)
     for name in ("text.duckdb", "missing.duckdb"):

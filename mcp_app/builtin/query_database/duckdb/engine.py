@@ -5,9 +5,9 @@ What a caller's statement is made of is in statement.py. In the server's own pro
 
 from __future__ import annotations
 
+import functools
 import re
 import threading
-from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -28,6 +28,12 @@ _THREADS = 4
 _MESSAGE_CHARACTERS = 600
 
 
+@functools.cache
+def _alone(file: Path) -> threading.Lock:
+    """To be held while this process has the file open: see `connect`. Two names may be those of one file."""
+    return threading.Lock()
+
+
 class DuckDb(FileDatabase):
     """A connection takes some 15 ms to open."""
 
@@ -37,7 +43,6 @@ class DuckDb(FileDatabase):
     def __init__(self, name: str, path: Path) -> None:
         super().__init__(path, _THREADS)
         self._name = name
-        self._alone = threading.Lock()
 
     async def answer(self, ctx: Context, question: Question) -> Table:
         """Have the statement run in another process, as a step of this run."""
@@ -51,11 +56,11 @@ class DuckDb(FileDatabase):
         return DuckDbStatement(self._path, sql, parameters, batch)
 
     def _summaries(self) -> list[TableSummary]:
-        with self._alone, connect(self._path, None) as connection:
+        with _alone(self._path.resolve()), connect(self._path, None) as connection:
             return summaries(connection)
 
     def _described(self, name: str) -> TableDescription:
-        with self._alone, connect(self._path, None) as connection:
+        with _alone(self._path.resolve()), connect(self._path, None) as connection:
             return described(connection, name)
 
     def _worded(self, error: Exception) -> ToolError:
@@ -101,4 +106,4 @@ _HINTS: dict[type[Exception], str] = {
 
 async def open_database(named: NamedDatabase) -> DuckDb:
     """See `open_file`."""
-    return await open_file(named, partial(DuckDb, named.name))
+    return await open_file(named, functools.partial(DuckDb, named.name))
