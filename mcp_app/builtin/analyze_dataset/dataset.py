@@ -53,7 +53,7 @@ class DatasetColumn:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """`create` is the SQL that made it, with the file's name. `read` counts the rows."""
+    """`create` is the SQL that made it, with the file's name. `rows` counts its rows."""
 
     database: LockedDuckDb
     columns: Sequence[DatasetColumn]

@@ -116,10 +116,8 @@ def _is_utf8(line: bytes) -> bool:
 
 
 def _check_first_line(name: str, head: bytes, size: int, encoding: Encoding) -> None:
-    lines = head.splitlines()  # old files end their lines by CR alone
-    line = lines[0]
-    end = len(line) if len(line) < len(head) else -1
-    if end < 0 and size > len(head):
+    line = head.splitlines()[0]  # old files end their lines by CR alone
+    if len(line) == len(head) < size:
         raise ToolError(
             f"{shown(name)!r} is no table: its first line has more than {HEAD_BYTES:,} bytes"
             f"{_about_columns(line, size)}."

@@ -23,6 +23,8 @@ from mcp_app.builtin.analyze_dataset.quoting import clean_names, identifier, lit
 MAX_REJECTS = 100_000
 """Lines that could not be read, of which DuckDB remembers why."""
 
+_REMEMBERED = f", store_rejects = true, rejects_limit = {MAX_REJECTS}"
+
 LINE_BYTES = 16 * 1024 * 1024
 """Of one line of JSON."""
 
@@ -106,16 +108,11 @@ async def _csv(database: LockedDuckDb, file: DataFile, verdict: Verdict, lines: 
 
     return DataSource(
         columns=[SourceColumn(name, identifier(name)) for name in names],
-        whole=reads
-        if too_many.is_dear
-        else partial(reads, more=f", store_rejects = true, rejects_limit = {MAX_REJECTS}"),
+        whole=reads if too_many.is_dear else partial(reads, more=_REMEMBERED),
         sample=reads,
         rejects=not too_many.is_dear,
         remark=remark if too_many.is_dear else None,
     )
-
-
-_REMEMBERED = f", store_rejects = true, rejects_limit = {MAX_REJECTS}"
 
 
 def _is_given(option: str | None) -> bool:
