@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import pytest
@@ -20,7 +20,7 @@ from mcp_app.builtin.analyze_dataset import tool as module
 from mcp_app.builtin.analyze_dataset.report import report
 from mcp_app.builtin.analyze_dataset.rows_file import rows_file
 from mcp_app.builtin.analyze_dataset.settings import SAMPLE
-from mcp_app.builtin.analyze_dataset.shapes import Analysis, DataFinding, Histogram
+from mcp_app.builtin.analyze_dataset.shapes import About, Analysis, DataFinding, Histogram
 from mcp_app.builtin.analyze_dataset.tool import analyze_dataset
 from mcp_app.builtin.query_database.database import Column, Row
 from mcp_app.builtin.query_database.shapes import Table
@@ -195,6 +195,31 @@ def test_a_result_fits_and_says_what_was_cut(most: int, count: int) -> None:
         kept = [each.title for each in analysis.findings]
         assert kept == [each.title for each in findings if each.title in kept]  # in their order
     assert "Finding 0." in text
+
+
+@pytest.mark.parametrize("most", [4_000, 20_000, 100_000])
+@pytest.mark.parametrize("size", [5, 100])
+@pytest.mark.parametrize("notes", [0, 1000])
+def test_a_result_fits_whatever_names_and_notes_it_has(most: int, size: int, notes: int) -> None:
+    """Each look that failed has left a note; a path has 1,000 characters at most."""
+    abouts = get_args(About)
+    analysis, text = report(
+        "é" * 1000,
+        row_count=10_000_000,
+        column_count=200,
+        findings=[
+            DataFinding(about=abouts[n % 10], column='c"' * 60, title=f"Finding {n}.", sql="S" * size)
+            for n in range(1000)
+        ],
+        remarks=["It is read so."],
+        left_out=[f"Left out: range of {n} (the message of an error)." for n in range(notes)],
+        max_characters=most,
+    )
+    assert most / 2 < len(analysis.model_dump_json()) + len(text) <= most
+    assert analysis.notice is not None
+    assert analysis.notice.startswith("It is read so.")
+    assert ("More notes, for which there is no room: " in analysis.notice) is bool(notes)
+    assert analysis.notice.endswith("columns=[…], or a larger max_characters.")
 
 
 def test_the_most_useful_findings_are_kept_whole() -> None:

@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import get_args
 
+from pydantic_core import to_json
+
 from mcp_app.builtin.analyze_dataset.quoting import shown
 from mcp_app.builtin.analyze_dataset.shapes import About, Analysis, DataFinding
 
@@ -35,10 +37,15 @@ _SQL_IN_TEXT = 400
 _ROWS_KEPT = 10
 """Of the table of a finding that is too large as a whole."""
 
-_NAMED = 10
-"""Columns that a notice names."""
+_NAMED = (10, 3, 0)
+"""Columns of each kind that a notice names: as many of them as there is room for."""
 
-_NOTICE_ROOM = 1_500
+_NOTE_SHARE = 8
+"""An eighth of the characters each for the remarks, which the text has as well, and for what the notice says of what
+does not fit: with a whole result of 4,000 the names of all kinds fit it."""
+
+_NOTICE_CHARACTERS = 1_500
+"""More of a notice nobody reads."""
 
 
 def report(
@@ -53,20 +60,41 @@ def report(
 ) -> tuple[Analysis, str]:
     """The result and its text, together at most `max_characters`. `remarks` say how the data
     was read, `left_out` what was not looked at."""
-    text = _text(source, row_count, column_count, findings, [*remarks, *left_out], max_characters // _TEXT_SHARE)
-    room = max_characters - len(text) - _NOTICE_ROOM - sum(len(each) + 1 for each in [*remarks, *left_out])
-    kept = _fitting(findings, room)
-    left = [finding for number, finding in enumerate(findings) if kept.get(number) is not finding]
-    left_out = [*left_out, *([_notice(left, max_characters)] if left else [])]
+    notes = _first_notes([*remarks, *left_out], max_characters // _NOTE_SHARE)
+    text = _text(source, row_count, column_count, findings, notes, max_characters // _TEXT_SHARE)
     analysis = Analysis(
         source=source,
         row_count=row_count,
         column_count=column_count,
-        findings=[kept[number] for number in sorted(kept)],
+        findings=[],
         truncated=bool(left_out),
-        notice=" ".join([*remarks, *left_out]) or None,
+        notice=" ".join(notes) or None,
     )
+    notice_room = min(_NOTICE_CHARACTERS, max_characters // _NOTE_SHARE)
+    kept = _fitting(findings, max_characters - len(text) - len(analysis.model_dump_json()) - notice_room)
+    analysis.findings = [kept[number] for number in sorted(kept)]
+    left = [finding for number, finding in enumerate(findings) if kept.get(number) is not finding]
+    if left:
+        analysis.truncated = True
+        analysis.notice = " ".join([*notes, _notice(left, max_characters, notice_room)])
     return analysis, text
+
+
+def _first_notes(notes: Sequence[str], room: int) -> list[str]:
+    """The first ones that have room, and how many have none: each look may have left one."""
+    found: list[str] = []
+    more = "(More notes, for which there is no room: {}.)"
+    room -= len(more)
+    for number, note in enumerate(notes):
+        room -= _characters(note)
+        if room < 0:
+            return [*found, more.format(len(notes) - number)]
+        found.append(note)
+    return found
+
+
+def _characters(text: str) -> int:
+    return len(to_json(text).decode())
 
 
 def _by_use(findings: Sequence[DataFinding]) -> list[int]:
@@ -107,7 +135,12 @@ def _forms(finding: DataFinding) -> list[DataFinding]:
     return forms[::-1]
 
 
-def _notice(left: Sequence[DataFinding], max_characters: int) -> str:
+def _notice(left: Sequence[DataFinding], max_characters: int, room: int) -> str:
+    notices = (_naming(left, max_characters, most) for most in _NAMED)
+    return next(notice for notice in notices if _characters(notice) < room)
+
+
+def _naming(left: Sequence[DataFinding], max_characters: int, most: int) -> str:
     by_about: dict[About, list[str | None]] = defaultdict(list)
     for each in left:
         by_about[each.about].append(each.column)
@@ -115,19 +148,19 @@ def _notice(left: Sequence[DataFinding], max_characters: int) -> str:
     for about in get_args(About):
         if about in by_about:
             names = [shown(name, 40) for name in by_about[about] if name is not None]
-            named = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
-            parts.append(f"{about} ({named})" if names else about)
+            named = ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+            parts.append(f"{about} ({named})" if names and most else about)
     asked = ", ".join(f'"{about}"' for about in get_args(About) if about in by_about)
     return (
         f"Left out or cut, to stay below {max_characters:,} characters: {'; '.join(parts)}."
         f" Ask for it with findings=[{asked}], columns=[…], or a larger max_characters."
-    )[:_NOTICE_ROOM]
+    )
 
 
 def _text(
     source: str, rows: int, columns: int, findings: Sequence[DataFinding], remarks: Sequence[str], most: int
 ) -> str:
-    lines = [f"{source}: {rows:,} rows, {columns:,} columns.", *remarks]
+    lines = [f"{shown(source, 200)}: {rows:,} rows, {columns:,} columns.", *remarks]
     room = most - sum(len(line) + 1 for line in lines) - 100
     by_use = _by_use(findings)
     kept: dict[int, str] = {}
