@@ -36,9 +36,9 @@ _MAX_THREADS = 1_000
 
 class _Holder:
     """One value that is made, or being made, and the task in which that is done. `over` ends what it has open, within
-    `seconds`."""
+    `seconds`. `dropped`: it is closed before the application ends, and nobody gets it any more."""
 
-    __slots__ = ("maker", "over", "ready", "seconds", "task")
+    __slots__ = ("dropped", "maker", "over", "ready", "seconds", "task")
 
     def __init__(self, maker: Maker) -> None:
         loop = asyncio.get_running_loop()
@@ -46,13 +46,20 @@ class _Holder:
         self.ready: asyncio.Future[Any] = loop.create_future()
         self.over: asyncio.Future[None] = loop.create_future()
         self.seconds = CLOSE_SECONDS
+        self.dropped = False
         self.task: asyncio.Task[None] | None = None
 
     def fail(self, error: BaseException) -> None:
         if isinstance(error, asyncio.CancelledError):
-            error = RuntimeError(f"{self.maker.where} was ended: the application is being stopped")
+            why = "what it is made of was cancelled" if self.dropped else "the application is being stopped"
+            error = RuntimeError(f"{self.maker.where} was ended: {why}")
         self.ready.set_exception(error)
         self.ready.exception()  # marked as retrieved: whoever asked may have gone
+
+    async def gone(self) -> None:
+        """Wait until it is closed."""
+        assert self.task is not None  # noqa: S101 - set by whoever made it
+        await asyncio.wait({self.task})
 
     async def end(self, seconds: float) -> None:
         assert self.task is not None  # noqa: S101 - set by whoever made it
@@ -102,7 +109,8 @@ class SharedValues:
         key = (maker.key, *overrides) if overrides else maker.key
         if key in self.values:
             return self.values[key]
-        holder = self._holders.get(key)
+        while (holder := self._holders.get(key)) is not None and holder.dropped and not self._closed:
+            await holder.gone()
         if holder is None:
             if self._closed:
                 raise RuntimeError(f"{maker.where} was needed after all that is shared had been closed")
@@ -172,6 +180,7 @@ class SharedValues:
         for key, each in self._holders.items():
             if each is holder or key in made_of:
                 self.values.pop(key, None)
+                each.dropped = True
         for each in reversed(made_of.values()):
             await each.end(CLOSE_SECONDS)
 

@@ -217,3 +217,36 @@ async def test_what_is_shared_and_cancels_itself_is_made_anew_with_what_was_made
         assert (await end_of(stage, query))["data"] == "pool of 4"
     assert sorted(lines[5:]) == ["other closed", "pool closed"]
     assert [each.message.count("made anew") for each in caplog.records if each.levelno >= logging.ERROR] == [1]
+
+
+@on_loop_clock
+async def test_who_needs_what_is_shared_while_it_closes_gets_the_next_one() -> None:
+    lines: list[str] = []
+
+    async def listener() -> AsyncIterator[int]:
+        try:
+            async with asyncio.TaskGroup() as group:
+                if not lines:
+                    group.create_task(fail_later())
+                lines.append("listener")
+                yield len(lines)
+        finally:
+            await asyncio.sleep(1)
+            lines.append("listener closed")
+
+    async def make_pool(number: Annotated[int, Shared(listener)]) -> AsyncIterator[str]:
+        yield f"pool of {number}"
+        await asyncio.sleep(1)
+        lines.append("pool closed")
+
+    @tool
+    async def query(pool: Annotated[str, Shared(make_pool)]) -> str:
+        return pool
+
+    async with Stage() as stage:
+        assert (await end_of(stage, query))["data"] == "pool of 1"
+        await asyncio.sleep(1 + TURN_SECONDS + 0.5)
+        assert lines == ["listener"]
+        both = await asyncio.gather(end_of(stage, query), end_of(stage, query))
+        assert [each["data"] for each in both] == ["pool of 4", "pool of 4"]
+        assert lines == ["listener", "pool closed", "listener closed", "listener"]
