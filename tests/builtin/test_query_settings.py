@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -9,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from mcp_app.builtin.query_database.settings import DatabaseSettings, parse
+from mcp_app.builtin.query_database.databases import DRIVERS
+from mcp_app.builtin.query_database.settings import DatabaseSettings, Engine, parse
 from mcp_app.config.invalid import invalid_for_tools
 
 SECRET = "hunter2secret"
@@ -90,6 +95,35 @@ def test_no_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
         DatabaseSettings()
     assert SECRET not in str(raised.value)
     assert SECRET not in repr(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("engine", "url"), [("postgresql", f"postgresql://u:{SECRET}@db.example.com/x"), ("duckdb", "duckdb:///x.duckdb")]
+)
+def test_a_driver_that_is_missing_ends_the_start_in_one_line(engine: Engine, url: str) -> None:
+    """In a process in which it is not found."""
+    package, hint = DRIVERS[engine]
+    program = f"""
+import importlib.machinery, sys
+find = importlib.machinery.PathFinder.find_spec
+importlib.machinery.PathFinder.find_spec = lambda name, *more: None if name == {package!r} else find(name, *more)
+from mcp_app.cli import main
+sys.exit(main(["serve", "--port", "0"]))
+"""
+    environment = {**os.environ, "MCP_APP_DATABASES": f"dwh={url}"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=50, check=False
+    )
+    assert done.returncode == 1
+    assert [line for line in done.stderr.splitlines() if line.startswith("mcp-app: ")] == done.stderr.splitlines()[-1:]
+    assert done.stderr.endswith(f" raised CannotOpen: MCP_APP_DATABASES: dwh: {package} is missing: {hint}\n")
+    assert SECRET not in done.stderr + done.stdout
+
+
+def test_the_driver_whose_release_is_pinned_is_installed_as_its_extra_is() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    [requirement] = project["project"]["optional-dependencies"]["postgres"]
+    assert DRIVERS["postgresql"][1] == f"pip install '{requirement}'"
 
 
 @given(

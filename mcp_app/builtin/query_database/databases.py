@@ -26,7 +26,7 @@ SAMPLE = "shop"
 """The name of the sample, which is there while no database is named."""
 
 DRIVERS: Mapping[Engine, tuple[str, str]] = {
-    "postgresql": ("asyncpg", "pip install asyncpg"),
+    "postgresql": ("asyncpg", "pip install 'asyncpg>=0.32,<0.33'"),
     "duckdb": ("duckdb", "pip install duckdb"),
 }
 """What an engine needs that does not come with Python, and how it is installed. SQLite comes with it."""

@@ -13,8 +13,11 @@ from contextlib import contextmanager
 import asyncpg
 
 from mcp_app import ToolError
+from mcp_app.builtin.query_database.postgresql import wire
 
 logger = logging.getLogger("mcp_app.query_database")
+
+MIB = 1024 * 1024
 
 WORDS = 1_000
 """Characters of a message that are shown: PostgreSQL quotes what it cannot read, however long."""
@@ -59,7 +62,8 @@ class TooMuch(ToolError):
 
     def __init__(self) -> None:
         super().__init__(
-            "The database began to send more than 8 MiB for one row, or 64 MiB for a batch of rows, and was stopped.",
+            f"The database began to send more than {wire.MESSAGE_BYTES // MIB} MiB for one row, or"
+            f" {wire.REPLY_BYTES // MIB} MiB for a batch of rows, and was stopped.",
             hint="Select less of each: left(column, 1000), fewer columns.",
         )
 

@@ -1,7 +1,7 @@
 """What of asyncpg's inside this engine needs: how much a server may send at once, and text in place of binary.
 
 Nothing else here touches a name of asyncpg's that begins with an underscore; pyproject.toml pins the minor release, and
-tests/builtin/test_postgresql_wire.py fails when these names mean something else.
+tests/builtin/test_postgresql_bounds.py fails when these names mean something else.
 """
 
 from __future__ import annotations
