@@ -23,9 +23,11 @@ from mcp_app.builtin.query_database.question import Question
 from mcp_app.builtin.query_database.settings import NamedDatabase
 from mcp_app.builtin.query_database.shapes import Table
 
-_THREADS = 4
+_THREADS = 1
+"""In the server one look at the schema at a time (see `_alone`), in a tool's process one statement."""
 
 _MESSAGE_CHARACTERS = 600
+"""Of an error: some have a whole value in them."""
 
 
 @functools.cache
@@ -80,7 +82,7 @@ class DuckDb(FileDatabase):
                     f"The statement needs more memory than the {MEMORY} it may have, or has a value that does.",
                     hint="Sort, group or join less; ask for length(), or for left() of a long text.",
                 )
-            case duckdb.IOException() if "lock" in text.lower():
+            case duckdb.IOException() if "Could not set lock" in text:  # others speak of blocks
                 return ToolError("Another program is writing to the database.", hint="Try again in a moment.")
             case duckdb.InvalidInputException() if "parameter" in text:
                 return ToolError(
