@@ -2,44 +2,30 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
-from pathlib import Path
 
 import pytest
+from doc_page import ROOT, rows, section
+from documented_bounds import check_bounds
 
 from mcp_app.builtin.query_database import cells
 from mcp_app.builtin.query_database.question import Question
 from mcp_app.builtin.query_database.settings import parse
 from mcp_app.builtin.query_database.tool import query_database
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference-query-database.md"
-TEXT = PAGE.read_text(encoding="utf-8")
+PAGE = ROOT / "docs" / "reference-query-database.md"
 
 
-def rows(heading: str) -> list[list[str]]:
-    """The cells of the tables under a heading, without their heads."""
-    section = TEXT.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    tables = re.findall(r"(?:^\|.*\n)+", section, re.MULTILINE)
-    lines = [line for table in tables for line in table.splitlines()[2:]]
-    return [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines]
+def table(heading: str) -> list[list[str]]:
+    return rows(section(PAGE, heading))
 
 
-PARAMETERS = [row for row in rows("query_database") if len(row) == 3]
+PARAMETERS = [row for row in table("query_database") if len(row) == 3]
 
 
 def test_each_bound_is_the_one_in_the_code() -> None:
-    found = rows("Bounds")
-    assert len(found) >= 18
-    for _, bound, constant, _ in found:
-        module, _, name = constant.strip("`").rpartition(".")
-        package = "mcp_app" if module.startswith("builtin.") else "mcp_app.builtin.query_database"
-        value = getattr(importlib.import_module(f"{package}.{module}"), name)
-        if isinstance(value, str):  # as DuckDB is told it
-            assert bound.replace(" ", "") == value, constant
-        else:
-            assert float(bound.split()[0]) == value, constant
+    check_bounds(PAGE, "mcp_app.builtin.query_database", least=18)
 
 
 def test_each_parameter_is_described_with_its_default() -> None:
@@ -67,7 +53,7 @@ def test_the_defaults_of_a_question_are_those_of_the_tool() -> None:
 def test_the_spelling_of_values_is_that_of_the_code() -> None:
     """The same table, and the same kinds of values in the same order."""
     in_code = re.findall(r"^\| ([^|]+) \|", cells.__doc__ or "", re.MULTILINE)[1:]
-    documented = [name for name, _ in rows("How a value is spelt")]
+    documented = [name for name, _ in table("How a value is spelt")]
     as_in_code = [re.sub(r"<sup>(\d+)</sup>", r"**\1", name) for name in documented]
     assert [words(name) for name in as_in_code] == [words(name) for name in in_code]
 
@@ -76,7 +62,7 @@ def words(text: str) -> set[str]:
     return set(re.findall(r"[a-zA-Z0-9*]+", text)) - {"of", "set"}
 
 
-@pytest.mark.parametrize("url", [url for cell, _ in rows("Databases") for url in re.findall(r"`(\w+:[^`]+)`", cell)])
+@pytest.mark.parametrize("url", [url for cell, _ in table("Databases") for url in re.findall(r"`(\w+:[^`]+)`", cell)])
 def test_each_url_that_is_shown_is_one(url: str) -> None:
     [named] = parse(f"shop={url}")
     assert url.startswith(named.engine)

@@ -11,17 +11,13 @@ from pathlib import Path
 
 import build
 import pytest
+from doc_page import ROOT, Block, blocks
 from live_server import LiveServer, process
 from test_clients_real import CLIENTS
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "clients.md"
 BOUND = 60.0
 URL = "http://localhost:8000/mcp"
-
-sys.path.insert(0, str(ROOT / "tests" / "docs"))
-
-from doc_page import Block, blocks  # noqa: E402 - how the documentation's own tests read a page
 
 PROGRAMS = blocks(PAGE, "python", "javascript")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 
 PAGES = sorted(
     path for pattern in ("*.md", "docs/**/*.md", "examples/*.md", "certs/*.md") for path in ROOT.glob(pattern)
