@@ -127,6 +127,17 @@ async def test_whoever_is_cancelled_has_stopped_the_statement(database: LockedDu
     assert time.monotonic() - begun < 20
 
 
+async def test_a_watch_that_fails_has_stopped_the_statement(database: LockedDuckDb) -> None:
+    async def watch(percent: float) -> None:
+        raise RuntimeError("gone")
+
+    with pytest.raises(RuntimeError, match="gone"):
+        async with asyncio.timeout(20):
+            await database.rows(ENDLESS, watch)
+    async with asyncio.timeout(20):
+        assert await database.rows("SELECT 1") == [(1,)]  # nothing else is at work
+
+
 async def test_a_statement_that_was_cancelled_before_it_began_is_stopped(database: LockedDuckDb) -> None:
     for _ in range(20):
         task = asyncio.create_task(database.rows(ENDLESS))

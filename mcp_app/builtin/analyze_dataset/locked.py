@@ -58,16 +58,14 @@ class LockedDuckDb:
                 if task.done():
                     break
                 if size(self._directory) > DISK_BYTES:
-                    await self._stop(task)
                     raise ToolError(
                         f"The analysis needs more than {DISK_BYTES // 1024**3} GiB of disk.",
                         hint="Ask for fewer columns (columns=[…]) or fewer rows (max_rows=…).",
                     )
                 if watch is not None:
                     await watch(max(0.0, self._connection.query_progress()))
-        except asyncio.CancelledError:
+        finally:
             await self._stop(task)
-            raise
         try:
             return task.result()
         except duckdb.Error as error:
@@ -77,11 +75,11 @@ class LockedDuckDb:
         return self._connection.execute(sql).fetchall()
 
     async def _stop(self, task: asyncio.Future[Any]) -> None:
-        """Again and again, as an interrupt before the statement's first step is lost."""
+        """Unless it has ended: again and again, as an interrupt before the statement's first step is lost."""
         while not task.done():
             self._connection.interrupt()
             await asyncio.wait((task,), timeout=0.02)
-        task.exception()  # retrieved: it is the interrupt
+        task.exception()  # retrieved: of a statement that was stopped it is the interrupt
 
     def _raise(self, error: duckdb.Error) -> NoReturn:
         # The line stands before what is wrong with it, and may be as long as a megabyte.
