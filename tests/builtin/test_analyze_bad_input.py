@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
@@ -13,6 +14,7 @@ import pytest
 from analysed import Heard, analysed, only, rows_of
 
 from mcp_app import ToolError
+from mcp_app.builtin.analyze_dataset import sources
 from mcp_app.builtin.analyze_dataset.head import HEAD_BYTES
 from mcp_app.builtin.analyze_dataset.shapes import DataFinding
 
@@ -213,6 +215,26 @@ async def test_a_file_that_is_replaced_while_it_is_read_is_an_error(tmp_path: Pa
 
     with pytest.raises(ToolError, match="was moved or replaced while it was read"):
         await analysed(tmp_path, "x.csv", GOOD, heard=Heard(replace))
+
+
+async def test_whoever_is_cancelled_reads_the_file_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, ended = asyncio.Event(), [False]
+    loop = asyncio.get_running_loop()
+
+    def endless(read: Callable[[int, int], bytes], *_: int) -> None:
+        loop.call_soon_threadsafe(begun.set)
+        while read(0, 1):
+            pass
+        ended[0] = True
+
+    monkeypatch.setattr(sources, "first_beyond", endless)
+    task = asyncio.create_task(analysed(tmp_path, "x.csv", GOOD))
+    async with asyncio.timeout(20):
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert ended == [True]
 
 
 async def test_a_file_that_is_cut_while_it_is_read_has_fewer_rows_or_is_an_error(tmp_path: Path) -> None:

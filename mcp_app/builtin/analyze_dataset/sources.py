@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 from mcp_app import ToolError
 from mcp_app.builtin.analyze_dataset.column_types import SAMPLE_ROWS
 from mcp_app.builtin.analyze_dataset.data_file import DataFile
 from mcp_app.builtin.analyze_dataset.head import HEAD_BYTES, MAX_COLUMNS, Verdict
 from mcp_app.builtin.analyze_dataset.locked import LockedDuckDb
-from mcp_app.builtin.analyze_dataset.long_lines import first_beyond, surplus
+from mcp_app.builtin.analyze_dataset.long_lines import Read, first_beyond, surplus
 from mcp_app.builtin.analyze_dataset.looks import counted
 from mcp_app.builtin.analyze_dataset.quoting import clean_names, identifier, literal, shown
 
@@ -27,6 +29,8 @@ _REMEMBERED = f", store_rejects = true, rejects_limit = {MAX_REJECTS}"
 
 LINE_BYTES = 16 * 1024 * 1024
 """Of one line of JSON."""
+
+T = TypeVar("T")
 
 From = Callable[[str], str]
 """From a path to a FROM clause."""
@@ -72,11 +76,7 @@ async def data_source(database: LockedDuckDb, file: DataFile, verdict: Verdict, 
 
 async def _csv(database: LockedDuckDb, file: DataFile, verdict: Verdict, lines: int) -> DataSource:
     path = file.path
-
-    def read(offset: int, size: int) -> bytes:
-        return os.pread(file.descriptor, size, offset)
-
-    beyond = await asyncio.to_thread(first_beyond, read, HEAD_BYTES, lines)
+    beyond = await _read_through(file, lambda read: first_beyond(read, HEAD_BYTES, lines))
     if beyond is not None:
         raise ToolError(f"{shown(file.name)!r} is no table: its line {beyond:,} has more than {HEAD_BYTES:,} bytes.")
     given = f"encoding = {literal(verdict.encoding)}, max_line_size = {HEAD_BYTES}, compression = 'none'"
@@ -97,7 +97,7 @@ async def _csv(database: LockedDuckDb, file: DataFile, verdict: Verdict, lines: 
         dialect += f", comment = {literal(comment)}"
     names = clean_names(each["name"] for each in columns)
     as_text = ", ".join(f"{literal(name)}: 'VARCHAR'" for name in names)
-    too_many = await asyncio.to_thread(surplus, read, delimiter, len(names), lines)
+    too_many = await _read_through(file, lambda read: surplus(read, delimiter, len(names), lines))
     remark = (
         f"Lines that cannot be read are left out, and not counted: line {too_many.line:,} alone has"
         f" {too_many.columns:,} cells, where {counted(len(names), 'column')} are."
@@ -113,6 +113,24 @@ async def _csv(database: LockedDuckDb, file: DataFile, verdict: Verdict, lines: 
         rejects=not too_many.is_dear,
         remark=remark if too_many.is_dear else None,
     )
+
+
+async def _read_through(file: DataFile, look: Callable[[Read], T]) -> T:
+    """Look at the file's bytes in a thread. Whoever is cancelled has stopped it: the descriptor is closed next, and may
+    be another file's."""
+    stopped = threading.Event()
+
+    def read(offset: int, size: int) -> bytes:
+        return b"" if stopped.is_set() else os.pread(file.descriptor, size, offset)
+
+    task = asyncio.get_running_loop().run_in_executor(None, look, read)
+    try:
+        await asyncio.wait((task,))
+    except asyncio.CancelledError:
+        stopped.set()
+        await asyncio.wait((task,))
+        raise
+    return task.result()
 
 
 def _is_given(option: str | None) -> bool:
