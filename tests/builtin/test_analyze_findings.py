@@ -12,6 +12,7 @@ from analysed import Heard, analysed, only, rows_of, types_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mcp_app import ToolError
 from mcp_app.builtin.analyze_dataset.shapes import DataFinding
 
 
@@ -220,11 +221,18 @@ async def test_columns_and_findings_can_be_chosen(tmp_path: Path) -> None:
 
 
 async def test_what_there_is_no_time_for_is_named(tmp_path: Path) -> None:
-    left = iter([60.0] * 3 + [0.0] * 1000)
+    left = iter([60.0] * 4 + [0.0] * 1000)  # to read it, and for three looks
     outcome = await analysed(tmp_path, "o.csv", orders(), seconds=lambda: next(left))
     assert {each.about for each in outcome.findings} == {"schema", "nulls"}
     assert "Time was up before" in outcome.left_out[0]
     assert "distinct of id" in outcome.left_out[0]
+
+
+async def test_a_file_that_there_is_no_time_to_read_is_an_error_that_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ToolError) as caught:
+        await analysed(tmp_path, "o.csv", orders(), seconds=lambda: 0.0)
+    assert caught.value.message == "Time was up while 'o.csv' was still being read."
+    assert "max_rows" in caught.value.hint
 
 
 async def test_rows_beyond_max_rows_are_said_to_be_there(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ async def analyse(
     """Analyse an open file. `seconds` says how many are left: looks for which there are none are left out, and named.
 
     query: whose rows are in the file, as JSON Lines; else its name's end says what it is. Raises ToolError for a file
-    that cannot be read.
+    that cannot be read, or not in that time.
     """
     state = file.state()
     head = os.pread(file.descriptor, HEAD_BYTES, 0)
@@ -83,33 +83,56 @@ async def analyse(
     if verdict.remark is not None:
         outcome.remarks.append(verdict.remark)
     async with locked_duckdb(file.path, file.name) as database:
-        source = await data_source(database, file, verdict, wanted.max_rows)
-        picked = chosen(source.columns, wanted.columns, ANALYSED_COLUMNS)
-        columns = await infer_columns(database, source, picked, file.path)
-        outcome.columns = len(columns)
-        if wanted.has("schema") and query is None:
-            create = create_sql(source.whole, file.name, columns, wanted.max_rows)
-            await listener.found(_schema(columns, len(source.columns), file.name, create, "by its first rows"), 0)
-        dataset = await make_dataset(
-            database,
-            source,
-            columns,
-            path=file.path,
-            name=file.name,
-            max_rows=wanted.max_rows,
-            watch=listener.reading,
-        )
-        outcome.rows = dataset.rows
-        if wanted.has("schema"):
-            create = dataset.create if query is None else query_sql(file.name, query)
-            schema = _schema(dataset.columns, len(source.columns), file.name, create, "by all of its rows")
-            outcome.findings.append(schema)
-            if dataset.columns != columns or query is not None:
-                await listener.found(schema, 0)
+        try:
+            async with asyncio.timeout(seconds()) as timeout:
+                source, dataset = await _read(database, file, verdict, wanted, listener, outcome, query)
+        except TimeoutError:
+            if not timeout.expired():
+                raise
+            raise ToolError(
+                f"Time was up while {shown(file.name)!r} was still being read.",
+                hint="Ask for fewer rows (max_rows=…) or columns (columns=[…]); a detached run has more time.",
+            ) from None
         _note(outcome, file, state, source, dataset, wanted)
         await _note_rest(database, outcome, source, file.path, wanted.max_rows)
         await _look(database, source, dataset, file, wanted, listener, seconds, outcome)
     return outcome
+
+
+async def _read(
+    database: LockedDuckDb,
+    file: DataFile,
+    verdict: Verdict,
+    wanted: Wanted,
+    listener: Listener,
+    outcome: Outcome,
+    query: str | None,
+) -> tuple[DataSource, Dataset]:
+    """The file as a dataset. Its schema is found twice: by its first rows, before the others are read, and by all."""
+    source = await data_source(database, file, verdict, wanted.max_rows)
+    picked = chosen(source.columns, wanted.columns, ANALYSED_COLUMNS)
+    columns = await infer_columns(database, source, picked, file.path)
+    outcome.columns = len(columns)
+    if wanted.has("schema") and query is None:
+        create = create_sql(source.whole, file.name, columns, wanted.max_rows)
+        await listener.found(_schema(columns, len(source.columns), file.name, create, "by its first rows"), 0)
+    dataset = await make_dataset(
+        database,
+        source,
+        columns,
+        path=file.path,
+        name=file.name,
+        max_rows=wanted.max_rows,
+        watch=listener.reading,
+    )
+    outcome.rows = dataset.rows
+    if wanted.has("schema"):
+        create = dataset.create if query is None else query_sql(file.name, query)
+        schema = _schema(dataset.columns, len(source.columns), file.name, create, "by all of its rows")
+        outcome.findings.append(schema)
+        if dataset.columns != columns or query is not None:
+            await listener.found(schema, 0)
+    return source, dataset
 
 
 def _note(

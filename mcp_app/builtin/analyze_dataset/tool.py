@@ -29,7 +29,7 @@ AT_ONCE = 2
 """Each has some 600 MiB while it works; the next caller waits, and is told so."""
 
 _RESERVE_SECONDS = 3.0
-"""Kept of the run's time for the result, and for a statement to be stopped."""
+"""Kept of the run's time for the result, and for a statement to be stopped; of a short one half of what is left."""
 
 Path = Annotated[
     str | None,
@@ -97,7 +97,7 @@ async def analyze_dataset(
     streaming = Streaming(ctx)
 
     def seconds() -> float:
-        return max(0.0, ctx.seconds_left - _RESERVE_SECONDS)
+        return max(ctx.seconds_left - _RESERVE_SECONDS, ctx.seconds_left / 2)
 
     async with AsyncExitStack() as stack:
         if sql is None:
