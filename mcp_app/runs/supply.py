@@ -236,17 +236,18 @@ class Supply:
         """By which error the call ended.
 
         What is in use is not closed: where a maker itself cancels this task (the task group in which it yields has
-        failed, its time-out is over), the function is cancelled first, as if it stood within. At the end of the
-        process, and after a second cancellation, it is closed at once.
+        failed, its time-out is over), the function is cancelled first, as if it stood within; a thread is waited for.
+        At the end of the process, and after a second cancellation, it is closed at once.
         """
         assert self._over is not None  # noqa: S101 - set before
         try:
             return await self._over_and_left()
         except asyncio.CancelledError as cancelled:
             forget_cancellation()
-            if not self._over.cancelled() or self._closings.stopping:
+            if self._closings.stopping:
                 return cancelled
-            self._over = asyncio.get_running_loop().create_future()
+            if self._over.cancelled():
+                self._over = asyncio.get_running_loop().create_future()
             if self._function is not None and not self._function.cancelling():
                 self._is_lost = True
                 self._function.cancel()

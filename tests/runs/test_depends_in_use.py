@@ -10,7 +10,7 @@ from typing import Annotated
 
 import pytest
 from loop_clock import on_loop_clock
-from runs_stage import Stage, read_to_end, shown
+from runs_stage import Stage, read_to_end, settle, shown
 
 from mcp_app import Context, Depends, Shared, Tool, tool
 from mcp_app.protocol.errors import Cancelled
@@ -160,6 +160,40 @@ async def test_what_a_thread_goes_on_to_use_is_closed_when_it_ends() -> None:
         await asyncio.wait_for(working.wait(), BOUND)
         run.stop(Cancelled("no longer wanted"))
         await asyncio.wait_for(run.stopped(), BOUND)
+        assert connection.lines == ["open"]
+        go_on.set()
+        await asyncio.wait_for(stage.runs.dependencies.closings.ended(), BOUND)
+        assert connection.lines == ["open", "worked", "closed"]
+
+
+async def test_what_a_thread_goes_on_to_use_is_not_closed_for_a_task_group_that_fails_meanwhile() -> None:
+    connection = Connection()
+    loop, working, go_on = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+    failing = asyncio.Event()
+
+    async def fail() -> None:
+        await failing.wait()
+        raise ValueError("the listener died")
+
+    async def fragile() -> AsyncIterator[int]:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fail())
+            yield 1
+
+    @tool
+    def query(conn: Annotated[Connection, Depends(connection.make)], other: Annotated[int, Depends(fragile)]) -> str:
+        loop.call_soon_threadsafe(working.set)
+        go_on.wait(BOUND)
+        connection.lines.append("worked" if conn.is_open else "worked too long")
+        return "done"
+
+    async with Stage() as stage:
+        run = await stage.start(query, PLAIN_DETACHED)
+        await asyncio.wait_for(working.wait(), BOUND)
+        run.stop(Cancelled("no longer wanted"))
+        await asyncio.wait_for(run.stopped(), BOUND)
+        failing.set()
+        await settle()
         assert connection.lines == ["open"]
         go_on.set()
         await asyncio.wait_for(stage.runs.dependencies.closings.ended(), BOUND)
