@@ -40,8 +40,8 @@ class Dependencies:
         supplied = self._at_hand(plan, arguments)
         if supplied is not None:
             return asyncio.create_task(working(supplied), context=context)
-        supplying = self._supplying(plan, arguments, working, succeeded, context)
-        return asyncio.create_task(supplying, context=context)
+        supply = Supply(plan, self.shared, self.closings, context)
+        return asyncio.create_task(_supplied(supply, arguments, working, succeeded), context=context)
 
     def supply(self, plan: Plan) -> Supply:
         """The values of one call that is no run."""
@@ -62,16 +62,9 @@ class Dependencies:
         except KeyError:
             return None
 
-    async def _supplying(
-        self,
-        plan: Plan,
-        arguments: dict[str, Any],
-        working: Working,
-        succeeded: Callable[[], bool],
-        context: contextvars.Context,
-    ) -> None:
-        supply = Supply(plan, self.shared, self.closings, context)
-        try:
-            await working(arguments, supply.work)
-        finally:
-            supply.close(succeeded=succeeded())
+
+async def _supplied(supply: Supply, arguments: dict[str, Any], working: Working, succeeded: Callable[[], bool]) -> None:
+    try:
+        await working(arguments, supply.work)
+    finally:
+        supply.close(succeeded=succeeded())
