@@ -23,7 +23,7 @@ from typing import NamedTuple
 from mcp_app.server.certificates import ensure
 
 from .. import environments, report
-from .calls import DOORS, Process, instructions
+from .calls import DOORS, TOOLS, Process, instructions
 from .counters import Counter, best
 from .figures import BEGIN, END, Counts, Side, rendered
 
@@ -70,7 +70,7 @@ class Served(NamedTuple):
     """One side: a tree, and the tools that it serves."""
 
     tree: Path
-    tools: str = Process._field_defaults["tools"]
+    tools: str = TOOLS
 
 
 def counted(served: Mapping[str, Served], processes: int, scratch: Path, counter: Counter) -> list[Side]:

@@ -32,6 +32,8 @@ START_SECONDS = 120.0
 """A start takes 4 s by valgrind on an idle machine."""
 POLL_SECONDS = 0.1
 STOP_SECONDS = 30.0
+TOOLS = "ours_tools.py"
+"""What is served, of bench/programs."""
 
 
 class Work(NamedTuple):
@@ -58,7 +60,7 @@ class Process(NamedTuple):
     tree: Path
     door: str
     hash_seed: int
-    tools: str = "ours_tools.py"
+    tools: str = TOOLS
 
 
 def instructions(process: Process, certificates: tuple[Path, Path], directory: Path, counter: Counter) -> Counts:
