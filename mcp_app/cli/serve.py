@@ -131,7 +131,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     if not served.settings.allow_anonymous:
         configuration.refuse_exposed_binds(config)
     provided = tls.provide(config, source)
-    missing = not_offered() if not arguments.tools or arguments.with_builtin else []
+    missing = not_offered() if _with_shipped(arguments) else []
 
     def on_ready(urls: list[str]) -> None:
         manifest = served.manifest
@@ -175,7 +175,7 @@ def _serve_stdio(arguments: argparse.Namespace) -> int:
     app, served = application(arguments)
     if (wrong_setting := invalid_for_tools()) is not None:
         raise StartError(wrong_setting)
-    for line in not_offered() if not arguments.tools or arguments.with_builtin else []:
+    for line in not_offered() if _with_shipped(arguments) else []:
         _note(line)
     if os.isatty(descriptors.incoming):
         _note("an MCP client starts this command and writes JSON-RPC messages to it, one a line; Ctrl-D ends it")
@@ -191,6 +191,11 @@ def _of_addresses(arguments: argparse.Namespace) -> dict[str, object]:
         "--no-tls": arguments.no_tls,
         "--allow-anonymous": arguments.allow_anonymous,
     }
+
+
+def _with_shipped(arguments: argparse.Namespace) -> bool:
+    """Whether what comes with the package is served."""
+    return not arguments.tools or arguments.with_builtin
 
 
 def _print(text: str) -> None:
@@ -251,7 +256,7 @@ def application(arguments: argparse.Namespace) -> tuple[ASGIFramework, Server]:
         tools, resources, prompts, arounds, notes = (
             definitions.load(*arguments.tools) if arguments.tools else definitions.empty()
         )
-        if not arguments.tools or arguments.with_builtin:
+        if _with_shipped(arguments):
             shipped.add(tools, resources, prompts)
         for note in notes:
             _note(note)
