@@ -248,6 +248,19 @@ async def test_how_much_rows_may_weigh_is_bounded_for_all_tables_together(site: 
     assert await page.evaluate(script) == [[100, 100], [0, 100]]
 
 
+async def test_of_rows_that_are_not_kept_no_numbers_are_either(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    script = """async () => {
+      const { Rows } = await import("/page/rows.js");
+      const rows = new Rows([{ name: "a" }]);
+      for (let batch = 0; batch < 2000; batch += 1) rows.add(0, Array.from({ length: 10 }, () => [batch]));
+      return [rows.rows.length, rows.total, rows.firsts.length, rows.numberOf(9999)];
+    }"""
+    kept, total, numbers, last = await page.evaluate(script)
+    assert (kept, total, last) == (10_000, 20_000, 10)  # each batch says that it is the first
+    assert numbers <= 1001  # those that are kept, and the one that did not fit
+
+
 async def test_rows_of_a_step_fill_the_table_of_the_tool(site: Site, visitor: Visitor) -> None:
     page = await visitor.open(site.server.tls_url)
     await run(page, "query_elsewhere")

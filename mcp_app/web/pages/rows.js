@@ -47,7 +47,8 @@ export class Rows {
   add(first, rows) {
     const from = Number(first);
     this.missing += Math.max(0, from - this.next);
-    if (rows.length > 0 && (this.firsts.length === 0 || from !== this.next)) this.firsts.push([this.rows.length, from]);
+    const isNew = this.firsts.length === 0 || from !== this.next;
+    if (rows.length > 0 && isNew && !this.isFull) this.firsts.push([this.rows.length, from]);
     this.next = Math.max(this.next, from + rows.length);
     this.received += rows.length;
     for (const row of rows) {
