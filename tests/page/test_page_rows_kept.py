@@ -116,6 +116,11 @@ async def test_a_run_that_waits_for_nobody_is_followed_on_after_a_long_cut(site:
         await expect(page.locator("#connection")).to_have_text("reconnecting…")
         proxy.target = target
         await expect(page.locator("#resume-note")).to_contain_text("no longer kept")
+        async with page.expect_event("requestfailed", lambda request: "/events" not in request.url):
+            proxy.target = 1
+            proxy.cut()  # once more, for as long as it takes to ask in vain where the run is
+        async with page.expect_request(lambda request: "/events" in request.url):
+            proxy.target = target
         site.stage.release(9)
         await phase(page, "done")
         await expect(said(page)).to_contain_text("rows did not reach this page")

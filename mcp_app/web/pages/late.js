@@ -19,17 +19,21 @@ const BREAK = /\r\n\r\n|\n\n|\r\r/; // between two events (WHATWG HTML, 9.2.6)
 export async function followLate(url, runs, id, signal, take) {
   let tries = 0;
   while (tries < TRIES && !signal.aborted) {
-    const state = await runState(runs, id);
-    if (state.state !== "working") {
-      take(stringify(lastEvent(state)), "");
-      return;
-    }
     tries += 1;
-    const stream = await streamAfter(url, `${id}/${state.metadata.events}`, signal);
-    if (stream === null) continue; // it has ended since
-    for await (const event of eventsOf(stream)) {
-      tries = 0;
-      if (!take(event.data, event.id)) return;
+    try {
+      const state = await runState(runs, id);
+      if (state.state !== "working") {
+        take(stringify(lastEvent(state)), "");
+        return;
+      }
+      const stream = await streamAfter(url, `${id}/${state.metadata.events}`, signal);
+      if (stream === null) continue; // it has ended since
+      for await (const event of eventsOf(stream)) {
+        tries = 0;
+        if (!take(event.data, event.id)) return;
+      }
+    } catch (error) {
+      if (error.object?.code !== "unreachable") throw error; // no answer at all: the next try decides
     }
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
