@@ -139,7 +139,7 @@ def _note(
     outcome: Outcome, file: DataFile, before: object, source: DataSource, dataset: Dataset, wanted: Wanted
 ) -> None:
     """What the reader has to know of the rows that were read."""
-    asked = len(wanted.columns or ())
+    asked = len({name.casefold() for name in wanted.columns or ()})
     if len(dataset.columns) < (asked or len(source.columns)):
         outcome.left_out.append(
             f"{counted(asked or len(source.columns), 'column')} are more than the {ANALYSED_COLUMNS} of one analysis:"
