@@ -36,6 +36,9 @@ async def refused(root: Path, name: str, data: bytes | None = None) -> str:
         ("x.csv", b"", "'x.csv' is empty."),
         ("x.csv", b"\0" * 5000, "is no text: it is full of NUL bytes"),
         ("x.csv", "a,b\n1,2\n".encode("utf-16-le") * 50, "is no text: it is full of NUL bytes"),
+        ("x.csv", b"\xfe\xff" + "a,é\n1,2\n".encode("utf-16-be"), "is big-endian UTF-16, as its byte order mark says"),
+        ("x.csv", "a,é\n1,2\n".encode("utf-32"), "is UTF-32, as its byte order mark says"),
+        ("x.jsonl", b"\xfe\xff" + '{"a": 1}\n'.encode("utf-16-be"), "is big-endian UTF-16"),
         ("x.csv", b"\x1f\x8b\x08\0abc", "is compressed (gzip): unpack it first"),
         ("x.parquet", b"PK\x03\x04abc", "is compressed (ZIP): unpack it first"),
         ("x.csv", b"SQLite format 3\0abc", "is an SQLite database"),
@@ -267,3 +270,9 @@ async def test_a_wide_table_is_looked_at_in_part(tmp_path: Path) -> None:
 async def test_lines_may_end_by_cr_alone(tmp_path: Path, rows: int) -> None:
     outcome = await analysed(tmp_path, "x.csv", b"a,b\r" + b"1,2\r" * rows, findings=["schema"])
     assert (outcome.rows, outcome.columns, outcome.remarks) == (rows, 2, [])
+
+
+async def test_a_column_that_is_named_twice_is_one(tmp_path: Path) -> None:
+    outcome = await analysed(tmp_path, "x.csv", GOOD, findings=["schema"], columns=["a", "A", "a"])
+    assert [row[0] for row in rows_of(only(outcome, "schema"))] == ["a"]
+    assert outcome.left_out == []

@@ -27,6 +27,9 @@ _COMPRESSED = (
     (b"\xfd7zXZ", "xz"),
 )
 _OTHER = ((b"SQLite format 3\0", "an SQLite database"), (b"%PDF", "a PDF"), (b"\xd0\xcf\x11\xe0", "an old Excel file"))
+_UNREAD_MARKS = ((b"\xff\xfe\0\0", "UTF-32"), (b"\xfe\xff", "big-endian UTF-16"))
+"""DuckDB would read them as little-endian UTF-16: other characters, without an error."""
+
 _DELIMITERS = (b",", b";", b"\t", b"|")
 
 _MANY_NULS = 0.01
@@ -91,7 +94,13 @@ def _format(name: str, head: bytes) -> Format:
 
 
 def _encoding(name: str, head: bytes, size: int) -> tuple[Encoding, str | None]:
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+    for mark, what in _UNREAD_MARKS:
+        if head.startswith(mark):
+            raise ToolError(
+                f"{shown(name)!r} is {what}, as its byte order mark says; only little-endian UTF-16 can be read.",
+                hint="iconv makes UTF-8 of it.",
+            )
+    if head.startswith(b"\xff\xfe"):
         return "utf-16", "It is read as UTF-16, as its byte order mark says."
     if head.count(0) > len(head) * _MANY_NULS:
         raise ToolError(f"{shown(name)!r} is no text: it is full of NUL bytes. UTF-16 needs a byte order mark.")
