@@ -55,11 +55,12 @@ async def rows_file(
     """
     with scratch_directory() as directory, _opened(directory) as written:
         async with contextlib.aclosing(source) as items:
-            columns = await _columns(items, seconds() / 2)
+            until = seconds() / 2
+            columns = await _columns(items, until)
             if not columns:
                 raise ToolError("The query has no columns to analyse.")
             await on_columns(columns)
-            left_out = await _fetch(items, written.write, columns, max_rows, seconds, on_rows)
+            left_out = await _fetch(items, written.write, columns, max_rows, seconds, until, on_rows)
         written.flush()
         if not written.tell():
             raise ToolError("The query has no rows to analyse.", hint="query_database shows what it gives.")
@@ -76,10 +77,12 @@ async def _fetch(
     columns: list[Column],
     max_rows: int,
     seconds: Callable[[], float],
+    until: float,
     on_rows: Callable[[int], Awaitable[None]],
 ) -> str | None:
+    """Until so many seconds are left. Returns why there may be more rows."""
     keys = [to_json(name) for name in clean_names(each.name for each in columns)]
-    until, rows, size = seconds() / 2, 0, 0
+    rows, size = 0, 0
     too_late = "Time was up after {} of the query: ask for fewer columns or rows."
     while True:
         try:
