@@ -46,7 +46,7 @@ class Listener(Protocol):
     """Who hears of an analysis while it goes on."""
 
     async def found(self, finding: DataFinding, looked: float) -> None:
-        """A finding; so many percent of all looks are done."""
+        """A finding; so many percent of all looks are done with the one that found it."""
 
     async def reading(self, percent: float) -> None:
         """How much of the file was read."""
@@ -235,7 +235,7 @@ async def _look(
                 async for finding in look():
                     if wanted.has(finding.about):
                         outcome.findings.append(finding)
-                        await listener.found(finding, 100 * done / len(looks))
+                        await listener.found(finding, 100 * (done + 1) / len(looks))
         except TimeoutError:
             outcome.left_out.append(
                 f"Time was up before {counted(len(looks) - done, 'look')} of {len(looks)}, from {of} on: ask for these"

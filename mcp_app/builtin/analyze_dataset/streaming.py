@@ -27,7 +27,7 @@ class Streaming:
         self._fetched = 0
 
     async def found(self, finding: DataFinding, looked: float) -> None:
-        """A finding; so many percent of all looks are done."""
+        """A finding; so many percent of all looks are done with the one that found it."""
         at = max(self._at, _READING + looked * (100 - _READING) / 100) if looked else self._at
         self._at = round(at, 1)
         await self._ctx.partial(finding, progress=self._at, total=100)
