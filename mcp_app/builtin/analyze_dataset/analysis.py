@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Protocol
 
@@ -94,7 +94,8 @@ async def analyse(
                 hint="Ask for fewer rows (max_rows=…) or columns (columns=[…]); a detached run has more time.",
             ) from None
         _note(outcome, file, state, source, dataset, wanted)
-        await _note_rest(database, outcome, source, file.path, wanted.max_rows)
+        if query is None:  # whoever wrote the rows of one knows whether there are more
+            await _note_rest(database, outcome, source, file.path, wanted.max_rows)
         await _look(database, source, dataset, file, wanted, listener, seconds, outcome)
     return outcome
 
@@ -110,6 +111,8 @@ async def _read(
 ) -> tuple[DataSource, Dataset]:
     """The file as a dataset. Its schema is found twice: by its first rows, before the others are read, and by all."""
     source = await data_source(database, file, verdict, wanted.max_rows)
+    if query is not None:  # each line of it was written here, and is an object
+        source = replace(source, lines=None)
     picked = chosen(source.columns, wanted.columns, ANALYSED_COLUMNS)
     columns = await infer_columns(database, source, picked, file.path)
     outcome.columns = len(columns)
