@@ -15,6 +15,9 @@ from hypothesis import strategies as st
 from mcp_app import ToolError
 from mcp_app.builtin.analyze_dataset.shapes import DataFinding
 
+OF_NUMBERS = {"schema", "nulls", "distinct", "range", "histogram", "outliers"}
+"""What there is to be found of a column of numbers with one far away."""
+
 
 def orders() -> str:
     """A thousand orders with one of each thing that there is to find."""
@@ -114,14 +117,7 @@ async def test_a_reader_gets_the_same_figures_by_the_sql_of_the_findings(tmp_pat
         target = str(tmp_path / name).replace("'", "''")
         writer.execute(f"COPY (FROM read_csv('{tmp_path}/source.csv', all_varchar = true)) TO '{target}' ({copy})")
     outcome = await analysed(tmp_path, name)
-    assert {each.about for each in outcome.findings} >= {
-        "schema",
-        "nulls",
-        "distinct",
-        "range",
-        "histogram",
-        "outliers",
-    }
+    assert {each.about for each in outcome.findings} >= OF_NUMBERS
 
     with duckdb.connect() as reader:  # in another process it would stand in the data's folder
         reader.execute(f"SET file_search_path = '{tmp_path}'")
@@ -198,14 +194,7 @@ async def test_any_column_name_will_do(tmp_path: Path, names: str) -> None:
     outcome = await analysed(tmp_path, "x.csv", "\n".join(lines) + "\n")
     assert outcome.left_out == []
     assert (outcome.rows, outcome.columns) == (201, 8)
-    assert {each.about for each in outcome.findings} >= {
-        "schema",
-        "nulls",
-        "distinct",
-        "range",
-        "histogram",
-        "outliers",
-    }
+    assert {each.about for each in outcome.findings} >= OF_NUMBERS
 
 
 async def test_columns_and_findings_can_be_chosen(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from mcp_app.builtin.analyze_dataset.days import dates
 from mcp_app.builtin.analyze_dataset.distinct import distinct
 from mcp_app.builtin.analyze_dataset.head import HEAD_BYTES, Verdict, judge
 from mcp_app.builtin.analyze_dataset.locked import LockedDuckDb, locked_duckdb
-from mcp_app.builtin.analyze_dataset.looks import counted, table
+from mcp_app.builtin.analyze_dataset.looks import columns_listed, counted, table
 from mcp_app.builtin.analyze_dataset.quoting import shown
 from mcp_app.builtin.analyze_dataset.relations import correlations, duplicates
 from mcp_app.builtin.analyze_dataset.shapes import About, DataFinding
@@ -183,7 +183,7 @@ async def _note_rest(database: LockedDuckDb, outcome: Outcome, source: DataSourc
 def _schema(columns: Sequence[DatasetColumn], of: int, name: str, create: str, by: str) -> DataFinding:
     rows = [(each.name, each.type, each.said or "typed by the file") for each in columns]
     more = f" of {of:,}" if len(columns) < of else ""
-    first = ", ".join(f"{shown(each.name, 30)} {each.type}" for each in columns[:8]) + " …" * (len(columns) > 8)
+    first = columns_listed([(each.name, each.type) for each in columns])
     return DataFinding(
         about="schema",
         title=f"{shown(name)} has {counted(len(columns), 'column')}{more}, {by}: {first}.",

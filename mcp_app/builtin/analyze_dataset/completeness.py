@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from mcp_app.builtin.analyze_dataset.column_types import MISSING
 from mcp_app.builtin.analyze_dataset.dataset import Dataset, DatasetColumn
 from mcp_app.builtin.analyze_dataset.locked import LockedDuckDb
-from mcp_app.builtin.analyze_dataset.looks import be, counted, share, table
+from mcp_app.builtin.analyze_dataset.looks import be, counted, share, table, values_of
 from mcp_app.builtin.analyze_dataset.quoting import identifier, literal, shown
 from mcp_app.builtin.analyze_dataset.shapes import DataFinding
 from mcp_app.builtin.analyze_dataset.sources import MAX_REJECTS, DataSource
@@ -68,8 +68,7 @@ async def unread_values(dataset: Dataset, column: DatasetColumn) -> AsyncIterato
     yield DataFinding(
         about="dates" if column.family == "date" else "unread",
         column=column.name,
-        title=f"{counted(count, 'value')} of {shown(column.name)} ({share(count, dataset.rows)})"
-        f" cannot be read as {column.said}, such as {examples}.",
+        title=f"{values_of(count, column.name, dataset.rows)} cannot be read as {column.said}, such as {examples}.",
         sql=sql,
         table=table([("text", "VARCHAR"), ("rows", "BIGINT")], found),
     )

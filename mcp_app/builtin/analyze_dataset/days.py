@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from mcp_app.builtin.analyze_dataset.dataset import Dataset, DatasetColumn
-from mcp_app.builtin.analyze_dataset.looks import be, counted, share, table
+from mcp_app.builtin.analyze_dataset.looks import be, table, values_of
 from mcp_app.builtin.analyze_dataset.quoting import shown
 from mcp_app.builtin.analyze_dataset.shapes import DataFinding
 
@@ -29,8 +29,7 @@ async def dates(dataset: Dataset, column: DatasetColumn) -> AsyncIterator[DataFi
         yield DataFinding(
             about="dates",
             column=column.name,
-            title=f"{counted(count, 'value')} of {shown(column.name)} ({share(count, dataset.rows)}) may stand"
-            f" for no date, most of all {found[0][0]}.",
+            title=f"{values_of(count, column.name, dataset.rows)} may stand for no date, most of all {found[0][0]}.",
             sql=sql,
             table=table([("day", "DATE"), ("rows", "BIGINT")], found),
         )
@@ -40,8 +39,7 @@ async def dates(dataset: Dataset, column: DatasetColumn) -> AsyncIterator[DataFi
         yield DataFinding(
             about="dates",
             column=column.name,
-            title=f"{counted(count, 'value')} of {shown(column.name)} ({share(count, dataset.rows)})"
-            f" {be(count)} in the future, up to {last}.",
+            title=f"{values_of(count, column.name, dataset.rows)} {be(count)} in the future, up to {last}.",
             sql=sql,
         )
     if column.ambiguous:

@@ -63,6 +63,16 @@ def share(part: int, whole: int) -> str:
     return "< 0.1 %" if percent < 0.1 else "> 99.9 %" if percent > 99.9 else f"{percent:.1f} %"
 
 
+def values_of(count: int, column: str, rows: int) -> str:
+    """`2 values of price (0.1 %)`."""
+    return f"{counted(count, 'value')} of {shown(column)} ({share(count, rows)})"
+
+
+def columns_listed(columns: Sequence[tuple[str, str]]) -> str:
+    """The first ones, each with its type, in a sentence."""
+    return ", ".join(f"{shown(name, 30)} {type_}" for name, type_ in columns[:8]) + " …" * (len(columns) > 8)
+
+
 def be(count: int) -> str:
     """`is` or `are`."""
     return "is" if count == 1 else "are"

@@ -9,7 +9,7 @@ from typing import Any
 
 from mcp_app import ToolError
 from mcp_app.builtin.analyze_dataset.dataset import Dataset, DatasetColumn
-from mcp_app.builtin.analyze_dataset.looks import EXACT_ROWS, counted, number, said, share, table
+from mcp_app.builtin.analyze_dataset.looks import EXACT_ROWS, counted, number, said, share, table, values_of
 from mcp_app.builtin.analyze_dataset.quoting import shown
 from mcp_app.builtin.analyze_dataset.shapes import DataFinding, Histogram
 
@@ -184,9 +184,8 @@ async def outliers(dataset: Dataset, column: DatasetColumn) -> AsyncIterator[Dat
     yield DataFinding(
         about="outliers",
         column=column.name,
-        title=f"{counted(count, 'value')} of {shown(column.name)} ({share(count, dataset.rows)})"
-        f" {'lies' if count == 1 else 'lie'} far from the rest: {below:,} below {number(low)}, {above:,} above"
-        f" {number(high)}; the farthest is {said(extremes[0][0])}.",
+        title=f"{values_of(count, column.name, dataset.rows)} {'lies' if count == 1 else 'lie'} far from the rest:"
+        f" {below:,} below {number(low)}, {above:,} above {number(high)}; the farthest is {said(extremes[0][0])}.",
         sql=f"{sql};\n{farthest}",
         table=table([("value", column.type), ("rows", "BIGINT")], extremes),
     )

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from mcp_app import Context
-from mcp_app.builtin.analyze_dataset.looks import counted, table
-from mcp_app.builtin.analyze_dataset.quoting import shown
+from mcp_app.builtin.analyze_dataset.looks import columns_listed, counted, table
 from mcp_app.builtin.analyze_dataset.shapes import DataFinding
 from mcp_app.builtin.query_database.database import Column
 
@@ -43,12 +42,12 @@ class Streaming:
         """The columns of a query, by the types of its database: the first finding, before there is a row."""
         if not wanted:
             return
-        first = ", ".join(f"{shown(each.name, 30)} {each.type}" for each in columns[:8]) + " …" * (len(columns) > 8)
+        listed = [(each.name, each.type) for each in columns]
         finding = DataFinding(
             about="schema",
-            title=f"{source} has {counted(len(columns), 'column')}, by its database: {first}.",
+            title=f"{source} has {counted(len(columns), 'column')}, by its database: {columns_listed(listed)}.",
             sql=query,
-            table=table([("column", "VARCHAR"), ("type", "VARCHAR")], [(each.name, each.type) for each in columns]),
+            table=table([("column", "VARCHAR"), ("type", "VARCHAR")], listed),
         )
         await self._ctx.partial(finding, progress=0, total=100)
 
