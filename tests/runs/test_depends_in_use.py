@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated
 
 import pytest
@@ -54,6 +54,23 @@ async def hurried() -> AsyncIterator[int]:
         yield 1
 
 
+def cleaning_up(connection: Connection, maker: Callable[[], AsyncIterator[int]]) -> Tool:
+    """It works for ever, and needs its connection for two seconds more when it is cancelled."""
+
+    @tool
+    async def query(
+        conn: Annotated[Connection, Depends(connection.make)], other: Annotated[int, Depends(maker)]
+    ) -> str:
+        try:
+            await asyncio.sleep(1000)
+        finally:
+            await asyncio.sleep(2)
+            connection.lines.append("cleaned up" if conn.is_open else "cleaned up too late")
+        return "done"
+
+    return query
+
+
 async def end_of(stage: Stage, made: Tool) -> dict[str, object]:
     run = await stage.start(made)
     reader = run.attach()
@@ -65,20 +82,11 @@ async def end_of(stage: Stage, made: Tool) -> dict[str, object]:
 
 @pytest.mark.parametrize(("maker", "raised"), [(listening, "the listener died"), (hurried, "TimeoutError")])
 def test_a_task_group_or_a_timeout_around_a_yield_ends_the_function(
-    maker: object, raised: str, caplog: pytest.LogCaptureFixture
+    maker: Callable[[], AsyncIterator[int]], raised: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     connection = Connection()
 
-    @tool
-    async def query(
-        conn: Annotated[Connection, Depends(connection.make)], other: Annotated[int, Depends(maker)]
-    ) -> str:
-        try:
-            await asyncio.sleep(1000)
-        finally:
-            await asyncio.sleep(1)
-            connection.lines.append("cleaned up" if conn.is_open else "cleaned up too late")
-        return "done"
+    query = cleaning_up(connection, maker)
 
     @on_loop_clock
     async def scene() -> None:
@@ -124,49 +132,19 @@ async def test_the_tool_that_called_it_is_not_cancelled() -> None:
 async def test_a_function_that_is_cancelled_already_is_not_cancelled_again() -> None:
     connection = Connection()
 
-    @tool
-    async def query(
-        conn: Annotated[Connection, Depends(connection.make)], other: Annotated[int, Depends(listening)]
-    ) -> str:
-        try:
-            await asyncio.sleep(1000)
-        finally:
-            await asyncio.sleep(2)  # the group fails meanwhile
-            connection.lines.append("cleaned up" if conn.is_open else "cleaned up too late")
-        return "done"
+    query = cleaning_up(connection, listening)
 
     async with Stage() as stage:
         run = await stage.start(query, PLAIN_DETACHED)
         await asyncio.sleep(0.5)
-        run.stop(Cancelled("no longer wanted"))
+        run.stop(Cancelled("no longer wanted"))  # the group fails while it cleans up
         await run.stopped()
         await stage.runs.dependencies.closings.ended()
         assert connection.lines == ["open", "cleaned up", "closed"]
 
 
-async def test_what_a_thread_goes_on_to_use_is_closed_when_it_ends() -> None:
-    connection = Connection()
-    loop, working, go_on = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
-
-    @tool
-    def query(conn: Annotated[Connection, Depends(connection.make)]) -> str:
-        loop.call_soon_threadsafe(working.set)
-        go_on.wait(BOUND)
-        connection.lines.append("worked" if conn.is_open else "worked too long")
-        return "done"
-
-    async with Stage() as stage:
-        run = await stage.start(query, PLAIN_DETACHED)
-        await asyncio.wait_for(working.wait(), BOUND)
-        run.stop(Cancelled("no longer wanted"))
-        await asyncio.wait_for(run.stopped(), BOUND)
-        assert connection.lines == ["open"]
-        go_on.set()
-        await asyncio.wait_for(stage.runs.dependencies.closings.ended(), BOUND)
-        assert connection.lines == ["open", "worked", "closed"]
-
-
-async def test_what_a_thread_goes_on_to_use_is_not_closed_for_a_task_group_that_fails_meanwhile() -> None:
+@pytest.mark.parametrize("fails", [False, True], ids=["alone", "beside a task group that fails"])
+async def test_what_a_thread_goes_on_to_use_is_closed_when_it_ends(fails: bool) -> None:
     connection = Connection()
     loop, working, go_on = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
     failing = asyncio.Event()
@@ -177,8 +155,9 @@ async def test_what_a_thread_goes_on_to_use_is_not_closed_for_a_task_group_that_
 
     async def fragile() -> AsyncIterator[int]:
         async with asyncio.TaskGroup() as group:
-            group.create_task(fail())
+            listener = group.create_task(fail())
             yield 1
+            listener.cancel()
 
     @tool
     def query(conn: Annotated[Connection, Depends(connection.make)], other: Annotated[int, Depends(fragile)]) -> str:
@@ -192,8 +171,9 @@ async def test_what_a_thread_goes_on_to_use_is_not_closed_for_a_task_group_that_
         await asyncio.wait_for(working.wait(), BOUND)
         run.stop(Cancelled("no longer wanted"))
         await asyncio.wait_for(run.stopped(), BOUND)
-        failing.set()
-        await settle()
+        if fails:
+            failing.set()
+            await settle()
         assert connection.lines == ["open"]
         go_on.set()
         await asyncio.wait_for(stage.runs.dependencies.closings.ended(), BOUND)
