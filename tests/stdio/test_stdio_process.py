@@ -273,15 +273,22 @@ def _is_zombie(pid: int) -> bool:
 # --- a client that does not read, or does not end --------------------------------------------------------------------
 
 
+def flood(here: StdioProcess, directory: Path) -> int:
+    """Call a tool that sends without end, of a client that does not read: how much it has sent when it waits."""
+    path = directory / "sent"
+    here.say(initialize(), call("floods", {"path": str(path)}, id=1, token="t"))
+    until(path.exists)
+    before, ends = "", time.monotonic() + BOUND
+    while before != (before := path.read_text()):
+        assert time.monotonic() < ends, f"it has sent {before} and goes on"
+        time.sleep(0.5)
+    return int(before)
+
+
 def test_a_client_that_does_not_read_costs_a_bounded_memory(tmp_path: Path) -> None:
-    path = tmp_path / "sent"
     with stdio_process(tmp_path, SERVED, read=False) as here:
-        here.say(initialize(), call("floods", {"path": str(path)}, id=1, token="t"))
-        until(path.exists)
-        before = ""
-        while before != (before := path.read_text()):
-            time.sleep(0.5)
-        assert 0 < int(before) < 2000  # a window, the thread's queue and the pipe
+        sent = flood(here, tmp_path)
+        assert 0 < sent < 2000  # a window, the thread's queue and the pipe
         here.read()
         assert here.ask(request("ping", id=2))["result"] == {}
         here.signal()
@@ -291,13 +298,8 @@ def test_a_client_that_does_not_read_costs_a_bounded_memory(tmp_path: Path) -> N
 @pytest.mark.parametrize("unread", [1, 50_000], ids=["a message", "more than is read ahead"])
 def test_a_client_that_does_not_read_and_ends_its_input_is_noticed(unread: int, tmp_path: Path) -> None:
     """Though what it wrote last is not read, as nothing is of a client that has too much to read."""
-    path = tmp_path / "sent"
     with stdio_process(tmp_path, SERVED, read=False) as here:
-        here.say(initialize(), call("floods", {"path": str(path)}, id=1, token="t"))
-        until(path.exists)
-        before = ""
-        while before != (before := path.read_text()):
-            time.sleep(0.5)
+        flood(here, tmp_path)
         here.say(*[request("ping", id=2)] * (unread // 50 + 1))
         here.close()
         assert here.ended() == 0
