@@ -80,6 +80,21 @@ async def test_the_share_and_what_is_left_are_said(site: Site, visitor: Visitor)
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+async def test_what_is_done_is_done_to_100_percent(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open(site.server.tls_url)
+    script = """async ([done, total, isDone]) => {
+      const { Gauges } = await import("/page/gauges.js");
+      const gauges = new Gauges();
+      gauges.begin(performance.now());
+      gauges.bar(done, total);
+      gauges.end(isDone);
+      return [document.getElementById("progress-text").textContent, document.getElementById("progress").value];
+    }"""
+    assert await page.evaluate(script, [99, 100, True]) == ["100 %", 1]
+    assert await page.evaluate(script, [99, 100, False]) == ["99 %", 0.99]
+    assert await page.evaluate(script, [2000, None, True]) == ["2000", 1]  # of a total that nobody named
+
+
 async def test_while_it_runs_the_button_says_so_and_is_readable(site: Site, visitor: Visitor) -> None:
     page = await visitor.open(site.server.tls_url)
     await run(page, "walk")

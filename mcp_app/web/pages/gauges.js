@@ -86,6 +86,7 @@ export class Gauges {
   end(isDone, took) {
     this.over = true;
     this.took = typeof took === "number" ? took / 1000 : null;
+    if (isDone && this.part > 0 && this.part < 1) this.bar(1, 1); // the result was the rest of it
     if (isDone) $("progress").value = 1;
     else if (!$("progress").hasAttribute("value")) $("progress").value = 0;
     $("newest").textContent = "";
