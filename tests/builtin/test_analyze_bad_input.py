@@ -128,6 +128,17 @@ async def test_ragged_rows_are_left_out_and_counted(tmp_path: Path) -> None:
     assert sorted(row[0] for row in rows_of(found)) == ["MISSING COLUMNS", "TOO MANY COLUMNS"]
 
 
+@pytest.mark.parametrize(
+    ("behind", "said"), [(0, "1 line could"), (50, "51 lines could"), (50_000, "At least 1,667 lines could")]
+)
+async def test_all_lines_behind_a_quote_that_is_not_closed_are_counted(tmp_path: Path, behind: int, said: str) -> None:
+    outcome = await analysed(tmp_path, "x.csv", GOOD + b'"7,x,8\n' + b"1,x,2\n" * behind)
+    assert outcome.rows == 1000
+    found = only(outcome, "unread")
+    assert found.title.startswith(said)
+    assert [row[0] for row in rows_of(found)] == ["UNQUOTED VALUE"]
+
+
 async def test_quotes_that_come_late_are_read(tmp_path: Path) -> None:
     outcome = await analysed(tmp_path, "x.csv", GOOD * 30 + b'5,"a, ""b""",6\n', findings=["schema", "unread"])
     assert outcome.rows == 30_030  # its heads in the middle are rows

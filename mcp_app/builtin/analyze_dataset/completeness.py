@@ -14,21 +14,32 @@ from mcp_app.builtin.analyze_dataset.sources import MAX_REJECTS, DataSource
 
 _LINE_CHARACTERS = 80
 
+_WHOLE_BYTES = 9_997
+"""DuckDB remembers 10,000 bytes of what it could not read, and no part of a character: what is shorter is whole."""
+
 
 async def unread_lines(database: LockedDuckDb, source: DataSource, path: str, name: str) -> AsyncIterator[DataFinding]:
     """Lines of a CSV, or of JSON, that are not in the dataset, and why."""
     if source.rejects:
-        # A line with several errors is one line; scans of the beginning remember none.
+        # What has several errors is left out once, and all its lines with it: those behind a quote that is not closed.
+        # Scans of the beginning remember none.
+        text = "rtrim(csv_line, chr(13) || chr(10))"
+        each_one = (
+            f"SELECT error_type, line, any_value(1 + length({text}) - length(replace({text}, chr(10), ''))) AS lines,"
+            f" bool_or(strlen(csv_line) >= {_WHOLE_BYTES}) AS cut,"
+            f" any_value(left(csv_line, {_LINE_CHARACTERS})) AS beginning FROM reject_errors"
+            " WHERE scan_id = (SELECT max(scan_id) FROM reject_errors) GROUP BY 1, 2"
+        )
         sql = (
-            "SELECT error_type AS why, count(DISTINCT line) AS lines, min(line) AS first_line,"
-            f' arg_min(left(csv_line, {_LINE_CHARACTERS}), line) AS "for example" FROM reject_errors'
-            " WHERE scan_id = (SELECT max(scan_id) FROM reject_errors) GROUP BY 1 ORDER BY 2 DESC"
+            "SELECT error_type AS why, sum(lines)::BIGINT AS lines, min(line) AS first_line,"
+            f' arg_min(beginning, line) AS "for example", bool_or(cut AND lines > 1) AS more FROM ({each_one})'
+            " GROUP BY 1 ORDER BY 2 DESC"
         )
         found = await database.rows(sql)
         if found:
             lines = sum(each[1] for each in found)
-            least = "At least " if lines >= MAX_REJECTS else ""
-            why, _, first, _ = found[0]
+            least = "At least " if lines >= MAX_REJECTS or any(each[4] for each in found) else ""
+            why, _, first, *_ = found[0]
             yield DataFinding(
                 about="unread",
                 title=f"{least}{counted(lines, 'line')} could not be read and {be(lines)} left out,"
@@ -36,7 +47,7 @@ async def unread_lines(database: LockedDuckDb, source: DataSource, path: str, na
                 sql=sql,
                 table=table(
                     [("why", "VARCHAR"), ("lines", "BIGINT"), ("first line", "BIGINT"), ("for example", "VARCHAR")],
-                    found,
+                    [each[:4] for each in found],
                 ),
             )
     elif source.lines is not None:
