@@ -212,6 +212,12 @@ async def test_parquet_whose_statistics_lie_has_its_real_range(tmp_path: Path) -
     assert only(outcome, "range", "a").title.startswith("a is from 0 to 4999,")
 
 
+async def test_parquet_with_too_many_columns_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MAX_PARQUET_COLUMNS", 3)
+    said = await refused(tmp_path, "x.parquet", written(tmp_path / "x.parquet"))
+    assert said == "The file has 4 columns; at most 3 can be read."
+
+
 async def test_a_file_that_grows_while_it_is_read_is_said_to(tmp_path: Path) -> None:
     def grow(finding: DataFinding) -> None:
         with (tmp_path / "x.csv").open("ab") as file:
@@ -287,3 +293,11 @@ async def test_a_column_that_is_named_twice_is_one(tmp_path: Path) -> None:
     outcome = await analysed(tmp_path, "x.csv", GOOD, findings=["schema"], columns=["a", "A", "a"])
     assert [row[0] for row in rows_of(only(outcome, "schema"))] == ["a"]
     assert outcome.left_out == []
+
+
+@pytest.mark.parametrize("lines", [500, 50_000], ids=["in the sample", "behind it"])
+async def test_lines_that_end_in_two_ways_are_named(tmp_path: Path, lines: int) -> None:
+    with pytest.raises(ToolError) as caught:
+        await analysed(tmp_path, "x.csv", b"a,b\n" + b"x,1\n" * lines + b"y,2\r\n" * 500)
+    assert caught.value.message.startswith("'x.csv' cannot be read: ")
+    assert "lines may end with CR LF and others with LF" in caught.value.hint

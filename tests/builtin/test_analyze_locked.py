@@ -109,6 +109,19 @@ async def test_memory_is_bounded(database: LockedDuckDb) -> None:
         await database.rows("SELECT length(list(repeat('x', 10000) || i)::VARCHAR) FROM range(10000000) t(i)")
 
 
+async def test_rows_that_have_no_room_in_python_need_too_much_memory(
+    database: LockedDuckDb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ceiling of the process is reached there as well: by twelve texts of 8 MB below one of 200 MiB."""
+
+    def run(self: LockedDuckDb, sql: str) -> list[tuple[object, ...]]:
+        raise MemoryError
+
+    monkeypatch.setattr(LockedDuckDb, "_run", run)
+    with pytest.raises(ToolError, match="needs more memory than the 400MiB"):
+        await database.rows("SELECT 1")
+
+
 async def test_the_disk_is_bounded(database: LockedDuckDb, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locked, "DISK_BYTES", 30 * 1024 * 1024)
     with pytest.raises(ToolError, match="of disk"):

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from live_server import client_tls, serving
+from mcp_messages import INITIALIZE
 from query_world import COUNTING, ENDLESS, until_none_is_at_work, until_one_is_at_work, write
 
 import mcp_app
@@ -64,15 +65,7 @@ async def test_rows_are_streamed(way: str) -> None:
 def test_rows_are_streamed_over_standard_output() -> None:
     """To a client of MCP, of a server that is a process of its own."""
     messages: list[dict[str, Any]] = [
-        {
-            "id": 1,
-            "method": "initialize",
-            "params": {
-                "protocolVersion": "2025-11-25",
-                "capabilities": {},
-                "clientInfo": {"name": "test", "version": "1"},
-            },
-        },
+        dict(INITIALIZE),
         {"method": "notifications/initialized"},
         {
             "id": 2,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 import tempfile
 from contextlib import closing
@@ -261,6 +262,24 @@ async def test_more_tables_and_columns_than_fit_are_cut_and_said(
         assert described["notice"].startswith(f"{len(described['columns'])} of 1900 columns are here: ")
         for each in (listed, described):
             assert 80_000 < len(str(each)) < 120_000
+
+
+async def test_indexes_and_texts_of_any_length_leave_room_for_the_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = f"begin; create table t (long text default '{'x' * 200_000}', other text);" + "".join(
+        f"create index index_{number:04} on t (other);" for number in range(3000)
+    )
+    script += "commit;"
+    monkeypatch.setenv("MCP_APP_DATABASES", f"many=sqlite:///{write(tmp_path / 'many.db', script)}")
+    async with client(*TOOLS) as c:
+        described = await c.run(describe_table, table="t")
+    assert [each["name"] for each in described["columns"]] == ["long", "other"]
+    assert described["columns"][0]["default"].endswith("… (4000 of 200002 characters)")
+    assert described["truncated"]
+    assert described["notice"].startswith(f"{len(described['indexes'])} of 3000 indexes are here: ")
+    assert len(described["indexes"]) > 100
+    assert len(json.dumps(described)) < 100_000
 
 
 # --- leaving ---------------------------------------------------------------------------------------------------------

@@ -11,9 +11,7 @@ from authority import Pair
 from scan_world import DOMAIN, World, codes, good_site, step_of
 from web_world import Page, answers, bare, hypercorn, listening
 
-from mcp_app.builtin.scan_domain.dialing import CheckedBackend
-from mcp_app.builtin.scan_domain.resolution import Addresses, Lookup
-from mcp_app.builtin.scan_domain.unreachable import Unreachable
+from mcp_app.outgoing import Addresses, CheckedBackend, Lookup, Unreachable
 
 
 async def test_without_the_setting_loopback_is_refused(world: World) -> None:
@@ -97,7 +95,7 @@ async def test_a_name_that_changes_its_address_is_connected_to_where_it_was_chec
 
 
 async def test_names_are_resolved_once_for_all_connections(world: World) -> None:
-    lookup = Lookup(world.settings())
+    lookup = Lookup(world.settings().rules)
     world.dns.put(DOMAIN, "A")
     world.dns.take_turns(DOMAIN, "A", ["127.0.0.1"], ["127.0.0.2"])
     backend = CheckedBackend(lookup)
@@ -119,7 +117,7 @@ async def test_an_address_that_passed_the_lookup_is_checked_again_at_the_connect
     forbidden = listening("127.0.0.2", world.https_port)
     async with bare(answers, forbidden) as clients:
         with pytest.raises(Unreachable, match="loopback") as caught:
-            await CheckedBackend(Careless(world.settings())).connect_tcp(DOMAIN, world.https_port)
+            await CheckedBackend(Careless(world.settings().rules)).connect_tcp(DOMAIN, world.https_port)
 
     assert caught.value.reason == "refused_address"
     assert clients == []
@@ -127,7 +125,7 @@ async def test_an_address_that_passed_the_lookup_is_checked_again_at_the_connect
 
 async def test_other_ports_are_refused_before_any_question(world: World) -> None:
     with pytest.raises(Unreachable) as caught:
-        await CheckedBackend(Lookup(world.settings())).connect_tcp(DOMAIN, 22)
+        await CheckedBackend(Lookup(world.settings().rules)).connect_tcp(DOMAIN, 22)
 
     assert caught.value.reason == "refused_port"
     assert not world.dns.asked

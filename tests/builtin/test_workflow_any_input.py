@@ -11,8 +11,8 @@ from workflow_stage import BY_NAME
 from mcp_app import errors
 from mcp_app.builtin.run_workflow.checking import check
 from mcp_app.builtin.run_workflow.outcome import StepError, Workflow
-from mcp_app.builtin.run_workflow.plan import Course, Ended, Stop
-from mcp_app.builtin.run_workflow.report import Report, characters
+from mcp_app.builtin.run_workflow.plan import Course, Ended, Stop, characters
+from mcp_app.builtin.run_workflow.report import Report
 from mcp_app.builtin.run_workflow.steps import selected
 from mcp_app.builtin.run_workflow.tool import run_workflow
 

@@ -194,6 +194,15 @@ def test_a_reference_to_what_is_not_there_is_a_failure_of_its_own_step() -> None
     assert "'/rows/7'" in failed.error.message
 
 
+def test_a_long_pointer_that_leads_to_nothing_is_cut() -> None:
+    long = steps(step("a"), step("b", params={"value": of("a", "/0" * 5000)}))
+    failed = play(long, {"a": ok([])})[1]["b"]
+    assert failed is not None
+    assert failed.error is not None
+    assert failed.error.message.startswith('The result of the step "a" has nothing at \'/0/0')
+    assert len(failed.error.message) < 150
+
+
 def test_references_stand_for_no_more_than_a_call_may_have() -> None:
     """A thousand references to a megabyte would be a gigabyte of arguments."""
     twice = steps(step("a"), step("b", params={"value": [of("a"), of("a")]}))

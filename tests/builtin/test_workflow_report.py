@@ -11,8 +11,8 @@ from workflow_stage import of, step, steps
 
 from mcp_app import ToolError
 from mcp_app.builtin.run_workflow.outcome import OkStep, StepError, Workflow
-from mcp_app.builtin.run_workflow.plan import Ended
-from mcp_app.builtin.run_workflow.report import Report, characters, least_characters, step_error
+from mcp_app.builtin.run_workflow.plan import Ended, characters
+from mcp_app.builtin.run_workflow.report import Report, least_characters, step_error
 from mcp_app.builtin.run_workflow.steps import Selection, Step
 
 

@@ -18,6 +18,7 @@ from mcp_app import Call, Context, Proceed, Registry, Tool, around, create_app, 
 from mcp_app.builtin.run_workflow import tool as workflow_tool
 from mcp_app.builtin.run_workflow.plan import MAX_AT_ONCE, Course
 from mcp_app.builtin.run_workflow.tool import InvalidWorkflow, StepFailed, run_workflow
+from mcp_app.protocol.access import ANONYMOUS
 from mcp_app.testing import ERAS, Client, CompleteEvent, Era, LogEvent, ProgressEvent, client
 
 LARGE = 15 * 1024 * 1024
@@ -358,7 +359,7 @@ async def test_a_tool_that_vanishes_between_the_check_and_its_turn() -> None:
 
     @tool
     async def removes() -> None:
-        registry.remove(registry.get("shop"))
+        registry.remove(registry.get("shop", ANONYMOUS))
 
     registry.add(removes)
     async with client(registry) as c:

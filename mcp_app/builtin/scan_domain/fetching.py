@@ -1,4 +1,4 @@
-"""HTTP requests of a scan: GET, with limits on time, bytes and headers, over connections from `dialing.py`.
+"""HTTP requests of a scan: GET, with limits on time, bytes and headers, over connections of `mcp_app.outgoing`.
 
 Redirects are not followed here, and nothing is judged. An untrusted certificate does not end a fetch: the TLS step
 reports its problems, and the other steps still examine what the server sends. Nothing secret is sent.
@@ -15,11 +15,10 @@ from typing import Self
 import anyio
 import httpcore
 
-from mcp_app.builtin.scan_domain.dialing import CheckedBackend, peer_of
+from mcp_app import outgoing
 from mcp_app.builtin.scan_domain.settings import ScanSettings
 from mcp_app.builtin.scan_domain.target import Target
 from mcp_app.builtin.scan_domain.trust import BOTH, OLD_ONLY, describing, verifying
-from mcp_app.builtin.scan_domain.unreachable import Unreachable
 
 USER_AGENT = "mcp-app-scan-domain/1"
 
@@ -57,7 +56,7 @@ class Reply:
 class Session:
     """Requests that share connections. An async context manager: leaving it closes every connection."""
 
-    def __init__(self, settings: ScanSettings, backend: CheckedBackend, *, http2: bool = True) -> None:
+    def __init__(self, settings: ScanSettings, backend: outgoing.CheckedBackend, *, http2: bool = True) -> None:
         self._settings = settings
         self._backend = backend
         self._http2 = http2
@@ -77,7 +76,7 @@ class Session:
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._trusting = self._any = None
-        # Errors while closing can be ignored: `dialing.py` closes the sockets in any case.
+        # Errors while closing can be ignored: the backend closes the sockets in any case.
         with contextlib.suppress(OSError, anyio.BrokenResourceError, httpcore.NetworkError):
             await self._open.aclose()
 
@@ -99,20 +98,20 @@ class Session:
             async with asyncio.timeout(self._settings.fetch_seconds):
                 return await self._trusted_or_not(target)
         except (TimeoutError, httpcore.TimeoutException) as exc:
-            raise Unreachable("timed_out", f"{target.url} was not answered in time") from exc
+            raise outgoing.Unreachable("timed_out", f"{target.url} was not answered in time") from exc
         except httpcore.ConnectError as exc:
-            raise Unreachable("tls", f"{target.url}: the TLS handshake failed") from exc
+            raise outgoing.Unreachable("tls", f"{target.url}: the TLS handshake failed") from exc
         except (httpcore.NetworkError, OSError) as exc:
-            raise Unreachable("no_connection", f"{target.url}: the connection broke") from exc
+            raise outgoing.Unreachable("no_connection", f"{target.url}: the connection broke") from exc
         except (httpcore.ProtocolError, zlib.error) as exc:
-            raise Unreachable("protocol", f"{target.url}: the answer is not valid HTTP") from exc
+            raise outgoing.Unreachable("protocol", f"{target.url}: the answer is not valid HTTP") from exc
 
     async def _trusted_or_not(self, target: Target) -> Reply:
         if target.host not in self._distrusted:
             try:
                 return await self._get(target, self._trusting, trusted=True)
             except httpcore.ConnectError:
-                # TCP failures raise Unreachable in `dialing.py`: this handshake was rejected, by either side.
+                # TCP failures raise Unreachable in the backend: this handshake was rejected, by either side.
                 self._distrusted.add(target.host)
         return await self._get(target, self._any, trusted=False)
 
@@ -129,7 +128,9 @@ class Session:
         seconds = self._settings.fetch_seconds
         extensions = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), seconds)}
         async with pool.stream("GET", url, headers=headers, extensions=extensions) as response:
-            body, cut = await self._body(response)
+            coding = next((value for name, value in response.headers if name.lower() == b"content-encoding"), b"")
+            chunks, limit = response.aiter_stream(), self._settings.max_body
+            body, cut = await outgoing.read_at_most(chunks, coding.decode("latin-1"), limit)
             lines = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers]
             return Reply(
                 target=target,
@@ -139,22 +140,6 @@ class Session:
                 more_headers=len(lines) > MAX_HEADERS,
                 body=body,
                 cut=cut,
-                address=peer_of(response.extensions["network_stream"]),
+                address=outgoing.peer_of(response.extensions["network_stream"]),
                 trusted=trusted,
             )
-
-    async def _body(self, response: httpcore.Response) -> tuple[bytes, bool]:
-        """Read at most `max_body` bytes, also of the inflated body of a server that compresses against our request."""
-        limit = self._settings.max_body
-        coding = next((value for name, value in response.headers if name.lower() == b"content-encoding"), b"")
-        # 32: zlib detects gzip or deflate by itself.
-        inflate = zlib.decompressobj(32 + zlib.MAX_WBITS) if coding.strip().lower() in (b"gzip", b"deflate") else None
-        kept = bytearray()
-        read = 0
-        async for chunk in response.aiter_stream():
-            read += len(chunk)
-            # One byte more than the limit distinguishes a body of exactly that length from a longer one.
-            kept += inflate.decompress(chunk, limit + 1 - len(kept)) if inflate else chunk[: limit + 1 - len(kept)]
-            if len(kept) > limit or read > limit:
-                return bytes(kept[:limit]), True
-        return bytes(kept), False

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 
-from mcp_app.builtin.scan_domain.dialing import CheckedBackend
+from mcp_app import outgoing
 from mcp_app.builtin.scan_domain.finding import finding
 from mcp_app.builtin.scan_domain.grading import report, status_of
 from mcp_app.builtin.scan_domain.report import (
@@ -24,7 +24,6 @@ from mcp_app.builtin.scan_domain.report import (
     Step,
     TlsStep,
 )
-from mcp_app.builtin.scan_domain.resolution import Lookup
 from mcp_app.builtin.scan_domain.scope import Scope
 from mcp_app.builtin.scan_domain.settings import ScanSettings
 from mcp_app.builtin.scan_domain.steps.certificate import check_tls
@@ -34,9 +33,11 @@ from mcp_app.builtin.scan_domain.steps.redirects import check_redirects
 from mcp_app.builtin.scan_domain.steps.security_headers import check_headers
 from mcp_app.builtin.scan_domain.steps.well_known import check_files
 from mcp_app.builtin.scan_domain.trust import load
-from mcp_app.builtin.scan_domain.unreachable import NAME_REASONS, Unreachable
 
 log = logging.getLogger(__name__)
+
+NAME_REASONS: frozenset[outgoing.Reason] = frozenset({"no_such_name", "no_address", "no_dns_answer", "refused_address"})
+"""Reasons that belong to the name itself: the DNS step reports them once, the other steps are skipped."""
 
 OnStep = Callable[[Step, int, int], Awaitable[None]]
 Check = Callable[[], Awaitable[None]]
@@ -49,8 +50,8 @@ async def scan(domain: str, settings: ScanSettings, on_step: OnStep, now: dateti
     no task behind.
     """
     await asyncio.to_thread(load, settings.ca_file)
-    lookup = Lookup(settings)
-    async with contextlib.aclosing(CheckedBackend(lookup)) as backend:
+    lookup = outgoing.Lookup(settings.rules)
+    async with contextlib.aclosing(outgoing.CheckedBackend(lookup)) as backend:
         scope = Scope(domain, settings, now or datetime.now(UTC), lookup, backend)
         return report(domain, await _steps(scope, on_step))
 
@@ -91,7 +92,7 @@ async def _bounded(step: Step, check: Check, seconds: float, ended: asyncio.Queu
             await check()
     except TimeoutError:
         step.add(finding("step_timed_out", f"after {seconds:g} s"))
-    except Unreachable as exc:
+    except outgoing.Unreachable as exc:
         _unreachable(step, exc)
     except Exception as exc:
         # A defect of the step: the scan continues without it, and the log has the traceback.
@@ -102,7 +103,7 @@ async def _bounded(step: Step, check: Check, seconds: float, ended: asyncio.Queu
     ended.put_nowait(step)
 
 
-def _unreachable(step: Step, exc: Unreachable) -> None:
+def _unreachable(step: Step, exc: outgoing.Unreachable) -> None:
     """Finish a step that could not reach anything: skipped if the name is the cause, which the DNS step reports."""
     step.summary = exc.message
     if exc.reason in NAME_REASONS and step.step != "dns":

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from mcp_app.builtin.scan_domain.dialing import CheckedBackend
+from mcp_app import outgoing
 from mcp_app.builtin.scan_domain.fetching import Session
-from mcp_app.builtin.scan_domain.resolution import Lookup
 from mcp_app.builtin.scan_domain.settings import ScanSettings
 from mcp_app.builtin.scan_domain.target import Target
 
@@ -17,8 +16,8 @@ class Scope:
     domain: str
     settings: ScanSettings
     now: datetime
-    lookup: Lookup
-    backend: CheckedBackend
+    lookup: outgoing.Lookup
+    backend: outgoing.CheckedBackend
 
     def session(self, *, http2: bool = True) -> Session:
         return Session(self.settings, self.backend, http2=http2)

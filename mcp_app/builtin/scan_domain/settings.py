@@ -6,8 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field, FilePath
 
-from mcp_app import FromEnvironment
-from mcp_app.builtin.scan_domain.address_policy import Network
+from mcp_app import FromEnvironment, outgoing
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -39,7 +38,7 @@ class ScanSettings(FromEnvironment):
     allow_private: bool = False
     """Opens private, loopback, link-local and carrier-grade NAT addresses: for tests and intranets only."""
 
-    allow_networks: Annotated[tuple[Network, ...], BeforeValidator(_networks)] = ()
+    allow_networks: Annotated[tuple[outgoing.Network, ...], BeforeValidator(_networks)] = ()
     """Opens only these networks (comma separated): safer for an intranet than opening all private addresses."""
 
     nameserver: Annotated[tuple[str, Port], BeforeValidator(_nameserver)] | None = None
@@ -67,6 +66,11 @@ class ScanSettings(FromEnvironment):
 
     max_body: Annotated[int, Field(ge=1024, le=8 * 1024 * 1024)] = 256 * 1024
     """Bytes read of one body, before and after decompression; without it an endless file would fill memory."""
+
+    @property
+    def rules(self) -> outgoing.Rules:
+        """Where a scan's connections may go, and whom it asks for addresses."""
+        return outgoing.Rules(self.allow_private, self.allow_networks, self.ports, self.nameserver, self.dns_seconds)
 
     @property
     def ports(self) -> frozenset[int]:

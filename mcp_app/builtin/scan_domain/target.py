@@ -1,6 +1,6 @@
 """A URL that a scan may request, and the resolution of a redirect's Location. Pure: no socket, no DNS.
 
-Whether a scan may connect to the *address* of the host is not decided here but in `dialing.py`.
+Whether a scan may connect to the *address* of the host is not decided here but by `mcp_app.outgoing`.
 """
 
 from dataclasses import dataclass

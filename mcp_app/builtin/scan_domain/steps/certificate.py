@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import httpcore
 from cryptography import x509
 
-from mcp_app.builtin.scan_domain.dialing import peer_of
+from mcp_app import outgoing
 from mcp_app.builtin.scan_domain.finding import finding
 from mcp_app.builtin.scan_domain.quoting import quoted
 from mcp_app.builtin.scan_domain.report import TlsStep
@@ -25,7 +25,6 @@ from mcp_app.builtin.scan_domain.steps.x509_facts import (
     weaknesses,
 )
 from mcp_app.builtin.scan_domain.trust import BOTH, describing, judging
-from mcp_app.builtin.scan_domain.unreachable import Unreachable
 
 MAX_CHAIN = 10
 """Certificates read of one chain. Public chains have two to four."""
@@ -74,7 +73,7 @@ async def shake(scope: Scope, context: ssl.SSLContext) -> Handshake:
         tls: ssl.SSLObject = secure.get_extra_info("ssl_object")
         cipher = tls.cipher()
         return Handshake(
-            address=peer_of(plain),
+            address=outgoing.peer_of(plain),
             protocol=tls.version() or "",
             cipher=cipher[0] if cipher else "",
             alpn=tls.selected_alpn_protocol(),
@@ -91,13 +90,13 @@ async def _secured(
     try:
         return await plain.start_tls(context, server_hostname=scope.domain, timeout=scope.settings.fetch_seconds)
     except httpcore.ConnectTimeout as exc:
-        raise Unreachable("timed_out", "the TLS handshake did not end in time") from exc
+        raise outgoing.Unreachable("timed_out", "the TLS handshake did not end in time") from exc
     except httpcore.ConnectError as exc:
         if isinstance(exc.__cause__, ssl.SSLCertVerificationError):
             raise exc.__cause__ from None
-        raise Unreachable("tls", "the TLS handshake failed; is this a TLS server?") from exc
+        raise outgoing.Unreachable("tls", "the TLS handshake failed; is this a TLS server?") from exc
     except OSError as exc:
-        raise Unreachable("no_connection", "the connection broke in the TLS handshake") from exc
+        raise outgoing.Unreachable("no_connection", "the connection broke in the TLS handshake") from exc
 
 
 def _chain(tls: ssl.SSLObject) -> tuple[bytes, ...]:

@@ -14,13 +14,12 @@ import dns.resolver
 from dns.asyncresolver import Resolver
 from dns.rdatatype import RdataType
 
+from mcp_app import outgoing
 from mcp_app.builtin.scan_domain.finding import finding
 from mcp_app.builtin.scan_domain.quoting import quoted
 from mcp_app.builtin.scan_domain.report import DnsRecord, DnsStep
-from mcp_app.builtin.scan_domain.resolution import make_resolver, reason_of
 from mcp_app.builtin.scan_domain.scope import Scope
 from mcp_app.builtin.scan_domain.steps.mail_policy import judge_mail
-from mcp_app.builtin.scan_domain.unreachable import Unreachable
 
 MAX_RECORDS = 20
 """Maximum records reported per type; a name may have thousands of TXT records."""
@@ -48,7 +47,7 @@ class Answer:
 
 async def check_dns(step: DnsStep, scope: Scope) -> None:
     """Fill the step. Raises Unreachable when the system names no resolver."""
-    resolver = make_resolver(scope.settings)
+    resolver = outgoing.make_resolver(scope.settings.rules)
     name = dns.name.from_text(scope.domain)
     answers = dict(
         zip(OF_THE_NAME, await asyncio.gather(*(ask(resolver, name, kind) for kind in OF_THE_NAME)), strict=True)
@@ -80,7 +79,7 @@ async def ask(resolver: Resolver, name: dns.name.Name, kind: RdataType) -> Answe
     except dns.resolver.NXDOMAIN:
         return Answer(no_such_name=True)
     except (dns.exception.DNSException, OSError) as exc:
-        return Answer(failed=reason_of(exc))
+        return Answer(failed=outgoing.reason_of(exc))
     answer = Answer(validated=bool(found.response.flags & dns.flags.AD))
     for rrset in [*found.response.answer, *found.response.authority]:
         if rrset.rdtype == RdataType.SOA:
@@ -150,7 +149,7 @@ async def _exists(step: DnsStep, scope: Scope, answers: dict[RdataType, Answer])
     if all(answer.failed is not None for answer in answers.values()):
         # The same failure of five queries is one finding.
         step.findings.clear()
-        raise Unreachable("no_dns_answer", answers[RdataType.A].failed or "")
+        raise outgoing.Unreachable("no_dns_answer", answers[RdataType.A].failed or "")
     # All answers must agree: some servers answer NXDOMAIN when only the requested type is missing.
     if all(answer.no_such_name for answer in answers.values() if answer.failed is None):
         step.add(finding("no_such_name", scope.domain))
@@ -158,7 +157,7 @@ async def _exists(step: DnsStep, scope: Scope, answers: dict[RdataType, Answer])
         return False
     try:
         addresses = await scope.lookup.addresses(scope.domain)
-    except Unreachable as exc:
+    except outgoing.Unreachable as exc:
         step.add(finding("no_address" if exc.reason == "no_address" else "dns_no_answer", exc.message))
         return True
     if addresses.allowed:

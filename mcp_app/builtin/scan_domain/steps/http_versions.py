@@ -6,12 +6,12 @@ HTTP/3 is only read from Alt-Svc. Headers of security are judged in `security_he
 import asyncio
 import re
 
+from mcp_app import outgoing
 from mcp_app.builtin.scan_domain.fetching import Reply
 from mcp_app.builtin.scan_domain.finding import finding
 from mcp_app.builtin.scan_domain.quoting import quoted
 from mcp_app.builtin.scan_domain.report import HttpStep
 from mcp_app.builtin.scan_domain.scope import Scope
-from mcp_app.builtin.scan_domain.unreachable import Unreachable
 
 _H3 = re.compile(r'(?:\A|[,\s])h3(?:-\d+)?\s*="', re.IGNORECASE)
 """RFC 7838, 3: protocol-id="host:port"."""
@@ -23,7 +23,7 @@ async def check_http(step: HttpStep, scope: Scope) -> None:
     replies = [each for each in (modern, old) if isinstance(each, Reply)]
     if not replies:
         # Both failed; the first says why.
-        raise modern if isinstance(modern, Unreachable) else RuntimeError("no reply and no reason")
+        raise modern if isinstance(modern, outgoing.Unreachable) else RuntimeError("no reply and no reason")
     step.versions = sorted({each.version for each in replies})
     step.add(finding("https_works", ", ".join(step.versions)))
     if "HTTP/2" not in step.versions:
@@ -47,9 +47,9 @@ def _describe(step: HttpStep, reply: Reply) -> None:
         step.add(finding("client_error", str(reply.status)))
 
 
-async def _start_page(scope: Scope, *, http2: bool) -> Reply | Unreachable:
+async def _start_page(scope: Scope, *, http2: bool) -> Reply | outgoing.Unreachable:
     try:
         async with scope.session(http2=http2) as session:
             return await session.get(scope.target("https"))
-    except Unreachable as exc:
+    except outgoing.Unreachable as exc:
         return exc

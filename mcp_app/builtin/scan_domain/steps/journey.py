@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from mcp_app import outgoing
 from mcp_app.builtin.scan_domain.fetching import Reply, Session
 from mcp_app.builtin.scan_domain.quoting import quoted
 from mcp_app.builtin.scan_domain.report import Hop
 from mcp_app.builtin.scan_domain.target import Target, TargetRefused, follow
-from mcp_app.builtin.scan_domain.unreachable import Unreachable
 
 MAX_HOPS = 10
 """Maximum redirects followed; browsers stop at 20, and sites need far fewer."""
@@ -45,7 +45,7 @@ async def travel(session: Session, start: Target, note: Callable[[Hop], None], p
         note(hop)
         try:
             reply = await session.get(target)
-        except Unreachable as exc:
+        except outgoing.Unreachable as exc:
             hop.problem = exc.message
             if number == 0:
                 raise

@@ -5,13 +5,13 @@ Requests and redirects are in `journey.py`; `judge_headers` is pure.
 
 import re
 
+from mcp_app import outgoing
 from mcp_app.builtin.scan_domain.fetching import Reply
 from mcp_app.builtin.scan_domain.finding import finding
 from mcp_app.builtin.scan_domain.quoting import quoted
 from mcp_app.builtin.scan_domain.report import Header, HeadersStep
 from mcp_app.builtin.scan_domain.scope import Scope
 from mcp_app.builtin.scan_domain.steps.journey import travel
-from mcp_app.builtin.scan_domain.unreachable import Unreachable
 
 SHOWN = frozenset(
     {
@@ -48,7 +48,9 @@ async def check_headers(step: HeadersStep, scope: Scope) -> None:
     async with scope.session() as session:
         journey = await travel(session, scope.target("https"), lambda hop: None, scope.settings.ports)
     if journey.reply is None:
-        raise Unreachable("no_connection", f"https://{scope.domain}/ does not end on a page: {journey.problem}")
+        raise outgoing.Unreachable(
+            "no_connection", f"https://{scope.domain}/ does not end on a page: {journey.problem}"
+        )
     judge_headers(step, journey.reply)
 
 

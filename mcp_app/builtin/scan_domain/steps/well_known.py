@@ -7,6 +7,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 
+from mcp_app import outgoing
 from mcp_app.builtin.scan_domain.fetching import Reply, Session
 from mcp_app.builtin.scan_domain.finding import Finding, finding
 from mcp_app.builtin.scan_domain.quoting import quoted
@@ -23,7 +24,6 @@ from mcp_app.builtin.scan_domain.steps.file_formats import (
     server_card,
 )
 from mcp_app.builtin.scan_domain.steps.journey import travel
-from mcp_app.builtin.scan_domain.unreachable import Unreachable
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ FILES = (
 
 async def check_files(step: FilesStep, scope: Scope) -> None:
     """Fill the step. Raises Unreachable when none of the files could be requested."""
-    failures: list[Unreachable] = []
+    failures: list[outgoing.Unreachable] = []
     async with scope.session() as session, asyncio.TaskGroup() as group:
         for file in FILES:
             group.create_task(_check_file(step, scope, session, file, failures))
@@ -68,12 +68,12 @@ async def check_files(step: FilesStep, scope: Scope) -> None:
 
 
 async def _check_file(
-    step: FilesStep, scope: Scope, session: Session, file: WellKnownFile, failures: list[Unreachable]
+    step: FilesStep, scope: Scope, session: Session, file: WellKnownFile, failures: list[outgoing.Unreachable]
 ) -> None:
     try:
         target = scope.target("https", file.path)
         journey = await travel(session, target, lambda hop: None, scope.settings.ports)
-    except Unreachable as exc:
+    except outgoing.Unreachable as exc:
         failures.append(exc)
         step.files.append(SiteFile(path=file.path, present=False, problem=exc.message))
         return

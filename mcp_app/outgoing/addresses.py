@@ -1,6 +1,6 @@
-"""Which IP addresses a scan may connect to. Pure: addresses in, a reason or None out; no socket, no DNS.
+"""Which IP addresses a tool may connect to. Pure: addresses in, a reason or None out; no socket, no DNS.
 
-A scan connects to names that callers choose, so every address that is not a public unicast address is refused:
+Tools connect to names that callers choose, so every address that is not a public unicast address is refused:
 otherwise a name that resolves to 127.0.0.1 or to a cloud's metadata service would allow SSRF.
 The tables follow the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890 and its updates). They are
 written out because `ipaddress.is_global` differs between Python versions (gh-113171).
@@ -86,7 +86,7 @@ def embedded_v4(address: IPv6Address) -> IPv4Address | None:
 
 
 def refusal(address: Address, *, allow_private: bool = False, allow_networks: Sequence[Network] = ()) -> str | None:
-    """Why a scan may not connect to `address`, or None when it may.
+    """Why nobody may connect to `address`, or None when it may.
 
     `allow_private` opens private, loopback, link-local, unique local and carrier-grade NAT addresses;
     `allow_networks` opens exactly the listed networks. Neither opens metadata services.

@@ -1,12 +1,14 @@
-"""Names to addresses: one DNS resolver for a scan, and the addresses that may be connected to.
+"""Names to addresses, each checked by the rules before anybody connects to it.
 
-A name is resolved once in a scan; every connection goes to one of the addresses checked then. Nothing here connects to
-a host other than the resolver, and the records are interpreted in `steps/`.
+Nothing here connects to a host other than the resolver, and no other records are read.
 """
 
+from __future__ import annotations
+
 import asyncio
-from collections import defaultdict
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 
 import dns.asyncresolver
@@ -17,32 +19,39 @@ import dns.nameserver
 import dns.rdatatype
 import dns.resolver
 
-from mcp_app.builtin.scan_domain.address_policy import Address, refusal
-from mcp_app.builtin.scan_domain.settings import ScanSettings
-from mcp_app.builtin.scan_domain.unreachable import Unreachable
+from .addresses import Address
+from .rules import Rules
+from .unreachable import Unreachable
 
 EDNS_PAYLOAD = 1232
 """Bytes of UDP: the size that never fragments on IPv6 (DNS flag day 2020); larger answers come over TCP."""
 
+KEPT_SECONDS = 30.0
+"""How long an answer is used again, whatever its TTL: long enough for all requests of one call, short enough for a site
+that moves. What is connected to is checked each time, so that no length of it opens anything."""
 
-def make_resolver(settings: ScanSettings) -> dns.asyncresolver.Resolver:
+KEPT_NAMES = 1000
+"""Names kept; callers choose them, and a client may live as long as the server."""
+
+
+def make_resolver(rules: Rules) -> dns.asyncresolver.Resolver:
     """A resolver that asks for DNSSEC data. Raises Unreachable where the system names no resolver."""
     try:
-        resolver = dns.asyncresolver.Resolver(configure=settings.nameserver is None)
+        resolver = dns.asyncresolver.Resolver(configure=rules.nameserver is None)
     except (dns.resolver.NoResolverConfiguration, OSError) as exc:
         raise Unreachable("no_dns_answer", "this host has no DNS resolver configured") from exc
-    if settings.nameserver is not None:
-        address, port = settings.nameserver
+    if rules.nameserver is not None:
+        address, port = rules.nameserver
         resolver.nameservers = [dns.nameserver.Do53Nameserver(address, port)]
-    resolver.lifetime = settings.dns_seconds
-    resolver.timeout = settings.dns_seconds / 2  # for one attempt with one server: a lost datagram is sent again
+    resolver.lifetime = rules.dns_seconds
+    resolver.timeout = rules.dns_seconds / 2  # for one attempt with one server: a lost datagram is sent again
     resolver.use_edns(0, dns.flags.DO, EDNS_PAYLOAD)
     # AD in a question: "tell me whether you validated" (RFC 6840, 5.7).
     resolver.flags = dns.flags.RD | dns.flags.AD
     return resolver
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Addresses:
     """What a name resolved to. `refused` has the reason with each address."""
 
@@ -50,42 +59,50 @@ class Addresses:
     refused: tuple[tuple[Address, str], ...]
 
 
-class Lookup:
-    """The addresses of names, each name resolved and checked once."""
+@dataclass(slots=True)
+class _Name:
+    """One name: who asks for it while it is being asked for waits for the same answer."""
 
-    def __init__(self, settings: ScanSettings) -> None:
-        self.settings = settings
-        self._known: dict[str, Addresses | Unreachable] = {}
-        self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    found: Addresses | Unreachable | None = None
+    until: float = 0.0
+
+
+class Lookup:
+    """The addresses of names, each name resolved and checked once in `KEPT_SECONDS`; `now` is a clock, in seconds."""
+
+    def __init__(self, rules: Rules, now: Callable[[], float] = time.monotonic) -> None:
+        self.rules = rules
+        self._now = now
+        self._names: dict[str, _Name] = {}
 
     async def addresses(self, host: str) -> Addresses:
         """The addresses of a name or an IP literal; raises Unreachable when there are none at all."""
-        async with self._locks[host]:
-            known = self._known.get(host)
-            if known is None:
+        name = self._names.pop(host, None) or _Name()
+        self._names[host] = name  # the latest is the last
+        if len(self._names) > KEPT_NAMES:
+            del self._names[next(iter(self._names))]
+        async with name.lock:
+            if name.found is None or name.until <= self._now():
                 try:
-                    known = self._checked(await self._resolve(host))
+                    name.found = self._checked(await self._resolve(host))
                 except Unreachable as exc:
-                    known = exc
-                self._known[host] = known
-        if isinstance(known, Unreachable):
-            raise Unreachable(known.reason, known.message)
-        return known
+                    name.found = exc
+                name.until = self._now() + KEPT_SECONDS
+            found = name.found
+        if isinstance(found, Unreachable):
+            raise Unreachable(found.reason, found.message)
+        return found
 
     async def allowed(self, host: str) -> tuple[Address, ...]:
         """The addresses that may be connected to; raises Unreachable when there is none."""
         found = await self.addresses(host)
         if not found.allowed:
-            address, reason = found.refused[0]
-            raise Unreachable("refused_address", f"{address} is {reason}")
+            raise Unreachable("refused_address", f"{host} is at {found.refused[0][1]}")
         return found.allowed
 
-    def refusal(self, address: Address) -> str | None:
-        """The policy under this scan's settings."""
-        return refusal(address, allow_private=self.settings.allow_private, allow_networks=self.settings.allow_networks)
-
     def _checked(self, found: list[Address]) -> Addresses:
-        reasons = [(address, self.refusal(address)) for address in found]
+        reasons = [(address, self.rules.refusal(address)) for address in found]
         return Addresses(
             allowed=tuple(address for address, reason in reasons if reason is None),
             refused=tuple((address, reason) for address, reason in reasons if reason is not None),
@@ -96,7 +113,7 @@ class Lookup:
             return [ip_address(host)]
         except ValueError:
             pass  # a name
-        resolver = make_resolver(self.settings)
+        resolver = make_resolver(self.rules)
         answers = await asyncio.gather(_ask(resolver, host, dns.rdatatype.A), _ask(resolver, host, dns.rdatatype.AAAA))
         found = [address for answer in answers if not isinstance(answer, Unreachable) for address in answer]
         if found:

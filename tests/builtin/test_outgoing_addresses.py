@@ -1,4 +1,4 @@
-"""Which addresses a scan may connect to."""
+"""Which addresses a tool may connect to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mcp_app.builtin.scan_domain.address_policy import (
+from mcp_app.outgoing.addresses import (
     METADATA,
     SPECIAL_V4,
     SPECIAL_V6,
