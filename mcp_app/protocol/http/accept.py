@@ -116,24 +116,26 @@ def _parse_quality(accept: str | None, media_type: str) -> Quality:
     return _quality(None if accept is None else parse(accept), offered)
 
 
-def choose(accept: str | None) -> Representation | None:
+def choose(accept: str | None, own: Representation = Representation.EVENT_STREAM) -> Representation | None:
     """The plain dialect's representation for this header; None is 406 Not Acceptable.
 
     The higher weight wins; at equal weights the type with the more specific range; otherwise (no header, wildcards
-    only) the event stream.
+    only, both named alike) the route's `own`.
     """
     if accept is None or len(accept) <= CACHED_HEADER_CHARS:
-        return _cached_choice(accept)
-    return _parse_choice(accept)
+        return _cached_choice(accept, own)
+    return _parse_choice(accept, own)
 
 
-def _parse_choice(accept: str | None) -> Representation | None:
+def _parse_choice(accept: str | None, own: Representation) -> Representation | None:
     ranges = None if accept is None else parse(accept)
     stream = _quality(ranges, _EVENT_STREAM)
     json = _quality(ranges, _JSON)
     best = max(stream, json)  # as tuples: by weight, then by specificity
     if best.q == 0:
         return None
+    if stream == json:
+        return own
     return Representation.EVENT_STREAM if stream == best else Representation.JSON
 
 

@@ -46,9 +46,9 @@ _RETRY_FIELDS = frozenset({"_meta", "inputResponses", "requestState"})
 class Reason(Enum):
     """Why a state was rejected; the value is the message for the client."""
 
-    TAMPERED = "requestState is not one that this server gave out, or it was changed."
+    TAMPERED = "requestState is not one that this server gave to this caller, or it was changed."
+    """Also for that of another caller: who tries states out learns nothing."""
     EXPIRED = "requestState has expired."
-    OTHER_PRINCIPAL = "requestState was given to another caller."
     OTHER_REQUEST = "requestState was given for another method or other parameters."
     USED = "requestState was used before, and is good for one use."
 
@@ -138,10 +138,10 @@ def unseal(
     if not matching:
         raise StateRefused(Reason.TAMPERED)
     _, _, expires, principal_tag, request_tag = _FIELDS.unpack_from(signed)
+    if not hmac.compare_digest(principal_tag, _principal_tag(matching[0], principal)):
+        raise StateRefused(Reason.TAMPERED)
     if now * 1000 >= expires:
         raise StateRefused(Reason.EXPIRED)
-    if not hmac.compare_digest(principal_tag, _principal_tag(matching[0], principal)):
-        raise StateRefused(Reason.OTHER_PRINCIPAL)
     if not hmac.compare_digest(request_tag, _request_tag(matching[0], method, digest)):
         raise StateRefused(Reason.OTHER_REQUEST)
     return json.loads(signed[_FIELDS.size :])
