@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ..asking import Asker, NullAsker
 from ..asking.questions import Questions
+from ..protocol.access import Access
 from ..protocol.http.trace import UNTRACED, Trace
 from .parts import Gauge, Part
 
@@ -41,9 +42,8 @@ class Callables(Protocol):
     ) -> Coroutine[Any, Any, Any]:
         """The same, with the result as JSON. See `Context.call_json`."""
 
-    @property
-    def tools(self) -> Mapping[str, Tool[..., Any]]:
-        """Those that the server offers, by name."""
+    def tools(self, caller: Caller) -> Mapping[str, Tool[..., Any]]:
+        """Those that the server offers, and this caller is shown, by name."""
 
     async def until(self, working: Coroutine[Any, Any, T]) -> T:
         """Work until the function has ended. What it called and did not wait for is cancelled then, and has ended when
@@ -59,9 +59,8 @@ class Caller:
     """
 
     __slots__ = (
-        *("_gauge", "_questions", "asked", "asker", "calls", "clock", "deadline", "dialect"),
-        "headers",
-        *("principal", "reason", "trace"),
+        *("_gauge", "_questions", "access", "asked", "asker", "calls", "clock", "deadline", "dialect"),
+        *("headers", "reason", "trace"),
     )
 
     path: tuple[str, ...] = ()
@@ -70,7 +69,7 @@ class Caller:
     def __init__(
         self,
         *,
-        principal: str,
+        access: Access,
         headers: Mapping[str, str],
         deadline: float,
         clock: Callable[[], float],
@@ -81,7 +80,7 @@ class Caller:
         self.asker = asker
         self.dialect = dialect
         self.calls: Callables | None = None
-        self.principal = principal
+        self.access = access
         self.headers = headers
         self.deadline = deadline
         self.clock = clock
@@ -90,6 +89,11 @@ class Caller:
         self.asked: Sequence[Asked] = ()
         self._questions: Questions | None = None  # created by the first question: few calls ask one
         self._gauge: Gauge | None = None  # and few have parts
+
+    @property
+    def principal(self) -> str:
+        """Who calls."""
+        return self.access.principal
 
     @property
     def questions(self) -> Questions:

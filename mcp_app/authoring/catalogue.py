@@ -11,13 +11,15 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, ParamSpec, Protocol, TypeVar
 
+from ..protocol.access import Access
 from ..protocol.errors import ToolDefinitionError
+from .permitted import Scoped, is_shown, permitted
 
 _COMPARED_CHARS = 128
 """Characters of an unknown key that are compared with the existing keys: comparing takes quadratic time."""
 
 
-class CatalogueItem(Protocol):
+class CatalogueItem(Scoped, Protocol):
     """An item of a catalogue: has a unique key, and the location of its definition."""
 
     @property
@@ -70,6 +72,7 @@ class Catalogue(Generic[T]):
         self._items: dict[str, T] = {}
         self._lock = threading.Lock()
         self._watchers: Watchers[[]] = Watchers()
+        self._item_watchers: Watchers[[T | None]] = Watchers()
         self.version = 0
         """Grows with each change: whoever keeps what was made of the items compares it."""
         for item in items:
@@ -86,7 +89,7 @@ class Catalogue(Generic[T]):
                     f"Give one of them another, with {self._remedy}."
                 )
             self._items[new.key] = new
-        self.changed()
+        self.changed(new)
 
     def remove(self, item: T) -> None:
         """Remove an item. Raises KeyError unless this very object is in the catalogue."""
@@ -94,25 +97,41 @@ class Catalogue(Generic[T]):
             if self._items.get(item.key) is not item:
                 raise KeyError(f"The {self._noun} {item.key} is not offered.")
             del self._items[item.key]
-        self.changed()
+        self.changed(item)
 
     def find(self, key: str) -> T | None:
-        """The item with that key, or None."""
+        """The item with that key, or None. Whoever acts for a caller uses `usable`."""
         return self._items.get(key)
 
-    def suggestion(self, key: str) -> str:
-        """A sentence naming similar keys; empty if there are none."""
-        matches = difflib.get_close_matches(key[:_COMPARED_CHARS], list(self._items), n=3)
+    def usable(self, key: str, access: Access) -> T | None:
+        """The item with that key, for this caller: None if there is none that it may use. Raises InsufficientScope for
+        one that it is shown and needs more scopes for."""
+        return permitted(self._items.get(key), access)
+
+    def shown(self, access: Access) -> list[T]:
+        """The items that this caller is shown."""
+        return [item for item in tuple(self._items.values()) if is_shown(item, access)]
+
+    def suggestion(self, key: str, access: Access) -> str:
+        """A sentence naming similar keys of what the caller is shown; empty if there are none."""
+        known = [item.key for item in self.shown(access)]
+        matches = difflib.get_close_matches(key[:_COMPARED_CHARS], known, n=3)
         return f"Did you mean {' or '.join(matches)}?" if matches else ""
 
     def watch(self, changed: Callable[[], None]) -> Callable[[], None]:
         """Call `changed` after each change, in the thread that made it, until the returned function is called."""
         return self._watchers.add(changed)
 
-    def changed(self) -> None:
-        """Notify the watchers of a change other than by `add` and `remove`, such as another title or description."""
+    def watch_items(self, changed: Callable[[T | None], None]) -> Callable[[], None]:
+        """As `watch`, and `changed` is told which item it is; None if that is not known."""
+        return self._item_watchers.add(changed)
+
+    def changed(self, item: T | None = None) -> None:
+        """Notify the watchers of a change other than by `add` and `remove`, such as another title or description.
+        Without the `item` all clients are notified, also those that are not shown it."""
         self.version += 1
         self._watchers.notify()
+        self._item_watchers.notify(item)
 
     def __iter__(self) -> Iterator[T]:
         return iter(tuple(self._items.values()))

@@ -222,6 +222,10 @@ class Context(KnowsCaller):
         cancelled with what awaits it; it never outlives the function that called it. Several at once:
         `await asyncio.gather(ctx.call(…), ctx.call(…))`. In a plain function: `ctx.wait(ctx.call(…))`.
 
+        A tool is called whatever scopes it needs: that is this function's own doing. What is only named is looked up
+        for the caller, who may have chosen the name: InsufficientScope, or UnknownTool where the caller is not shown
+        it.
+
         Raises the other's ToolError as it is; `errors.ToolFailed` if it failed otherwise, with its `error_id`, and
         beyond 8 calls one in the other or 1,000 in one run; `errors.TimeCap` at its time limit; InvalidParams and
         UnknownTool for what could not be called.
@@ -231,19 +235,21 @@ class Context(KnowsCaller):
     def call_json(self, other: Tool[..., Any] | str, params: Mapping[str, Any], /) -> Coroutine[Any, Any, Any]:
         """`call`, with the result as the JSON value that a client would be sent; content is its blocks of MCP.
 
-        For a tool that does not know what it calls. Raises as `call` does, and `errors.EventTooLarge` for a result that
-        is larger than one that a client can be given, 16 MiB of JSON.
+        For a tool that does not know what it calls: the caller has to have the scopes of a tool, too, not only of a
+        name. Raises as `call` does, and `errors.EventTooLarge` for a result that is larger than one that a client can
+        be given, 16 MiB of JSON.
         """
         return self._asked("call_json", self._calls.call_json(self._caller, other, self._settled(params), self._part))
 
     @property
     def tools(self) -> Mapping[str, Tool[..., Any]]:
-        """The tools that the server offers now, by name: what each takes and returns (`input_schema`, `output_schema`),
-        and what it says of itself. They are called by `call`, not by themselves.
+        """The tools that the server offers now and the caller is shown, by name: what each takes and returns
+        (`input_schema`, `output_schema`), which `scopes` it needs, and what it says of itself. They are called by
+        `call` or `call_json`, not by themselves.
 
         Raises `errors.ToolFailed` in a tool with placement="process", which does not know the server's tools.
         """
-        return self._calls.tools
+        return self._calls.tools(self._caller)
 
     @property
     def _calls(self) -> Callables:

@@ -6,6 +6,7 @@ Nothing is said, asked or called here: that is `Context`, which is one of these.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from ..protocol.http.trace import Trace
 from .caller import Caller
@@ -43,8 +44,20 @@ class KnowsCaller:
 
     @property
     def principal(self) -> str:
-        """The caller's identity; `anonymous` while the server does not authenticate, `local` over stdio."""
+        """Who calls, the same whatever credentials it shows; `anonymous` for nobody in particular, `local` over
+        stdio."""
         return self._caller.principal
+
+    @property
+    def scopes(self) -> frozenset[str] | None:
+        """The scopes that the caller was granted, with all that these imply. None for whatever there is: where callers
+        are not asked who they are, over stdio, and for whom the application around the server has signed in."""
+        return self._caller.access.scopes
+
+    @property
+    def claims(self) -> Mapping[str, Any]:
+        """What the caller's token says of it; empty without one. It may be personal, and is not for logs."""
+        return self._caller.access.claims
 
     @property
     def headers(self) -> Mapping[str, str]:

@@ -76,11 +76,12 @@ class Metadata(NamedTuple):
     meta: Mapping[str, Any] = MappingProxyType({})
     tags: tuple[str, ...] = ()
 
-    def wire(self, namespace: str) -> dict[str, Any]:
-        """The members `icons` and `_meta` of a list's entry. MCP has no tags: they are a member of `_meta`, below
-        `namespace`, the prefix of our own keys."""
+    def wire(self, namespace: str, scopes: Set[str] = frozenset()) -> dict[str, Any]:
+        """The members `icons` and `_meta` of a list's entry. MCP has no tags there, nor the scopes that are needed:
+        they are members of `_meta`, below `namespace`, the prefix of our own keys."""
         listed: dict[str, Any] = {"icons": [icon.wire() for icon in self.icons]} if self.icons else {}
-        meta = {**({f"{namespace}tags": list(self.tags)} if self.tags else {}), **self.meta}
+        own = {"tags": list(self.tags), "scopes": sorted(scopes)}
+        meta = {**{f"{namespace}{name}": values for name, values in own.items() if values}, **self.meta}
         return {**listed, "_meta": meta} if meta else listed
 
     @classmethod

@@ -17,6 +17,7 @@ from pydantic_core import SchemaError, SchemaValidator
 
 from ..protocol.errors import ToolDefinitionError
 from ..protocol.metaschema import NotASchema
+from .bounded_cost import Branching, branching_of
 from .callables import Noun, method_problem, place
 from .context import Context
 from .hints import Hints
@@ -24,6 +25,7 @@ from .listed_schema import listed_schema
 from .proof import Refused, proved
 from .pydantic_schema import for_json, without_extras
 from .return_annotation import bare, members
+from .slow_patterns import slow_pattern
 
 # What an annotation, or the code of its class, may raise is anything: that it is no type, or not one that can be
 # validated and listed. All of it is caught, and told to the author with its cause.
@@ -48,6 +50,7 @@ class Parameters(NamedTuple):
     validator: SchemaValidator
     schema: dict[str, Any]
     inlined: bool
+    branching: Branching | None
 
 
 def is_context(annotation: Any, parameter: str, name: str) -> bool:
@@ -166,10 +169,15 @@ def _of_model(model: type[BaseModel]) -> Parameters:
         model.model_rebuild(raise_errors=True)
     schema = proved(without_extras(for_json(model.__pydantic_core_schema__)))
     # Compiled anew: pydantic would take the validators that nested models have, and with them NaN and lazy lists.
+    if (pattern := slow_pattern(schema)) is not None:
+        raise Refused(
+            f"Python's re can take hours over the pattern {pattern!r}, as it repeats what repeats. Write it as text, "
+            "without re.compile and regex_engine: pydantic's own engine takes time linear in the text."
+        )
     validator = SchemaValidator(schema, _use_prebuilt=False)
     listed, inlined = listed_schema(schema, "validation")
     listed.pop("title", None)
-    return Parameters(model, validator, listed, inlined)
+    return Parameters(model, validator, listed, inlined, branching_of(schema))
 
 
 def _model(name: str, fields: dict[str, Any]) -> type[BaseModel]:

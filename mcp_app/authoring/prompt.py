@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, overload
 
 from pydantic_core import CoreSchema, core_schema
 
+from ..protocol.access import Access
 from ..protocol.errors import RequestError, ToolDefinitionError, ToolFailed
 from ..protocol.event import encode
 from .callables import Decorated
@@ -22,6 +23,7 @@ from .content import Content, Role, Text, present
 from .dependencies import Plan
 from .kind import Encoded, Kind
 from .metadata import Icon, Metadata
+from .permitted import scopes_of
 from .result import Result
 from .signature import Signature
 from .source import check_sendable, title_of
@@ -81,6 +83,8 @@ class Prompt(Decorated):
     title: str
     description: str
     metadata: Metadata = field(repr=False)
+    scopes: frozenset[str]
+    hidden: bool
     typed: TypedFunction = field(repr=False)
     time_limit: ClassVar[float | None] = None
     linkable: ClassVar[bool] = False
@@ -175,6 +179,8 @@ def prompt(
     icons: Iterable[Icon] = (),
     meta: Mapping[str, Any] | None = None,
     tags: Iterable[str] = (),
+    scopes: Iterable[str] = (),
+    hidden: bool = False,
 ) -> Callable[[Callable[..., Any]], Prompt]: ...
 def prompt(
     function: Callable[..., Any] | None = None,
@@ -186,6 +192,8 @@ def prompt(
     icons: Iterable[Icon] = (),
     meta: Mapping[str, Any] | None = None,
     tags: Iterable[str] = (),
+    scopes: Iterable[str] = (),
+    hidden: bool = False,
 ) -> Prompt | Callable[[Callable[..., Any]], Prompt]:
     """Make a prompt of a typed function that returns text, content, a `Message` or a list of these.
 
@@ -195,6 +203,7 @@ def prompt(
     name: for programs; the function's name by default. title: for people; derived from the name by default.
     description: for people and models; the docstring by default.
     icons, meta, tags: for clients: pictures, further members of `_meta`, and words to sort prompts by.
+    scopes: what a caller needs to get it, all of them. hidden: it is in no list, and got by who knows its name.
 
     Raises ToolDefinitionError naming the function, the parameter and what to do.
     """
@@ -208,6 +217,8 @@ def prompt(
             title=title or title_of(typed.name),
             description=description if description is not None else typed.description,
             metadata=Metadata.of(typed.where, icons, meta, tags),
+            scopes=scopes_of(typed.where, scopes),
+            hidden=hidden,
             typed=typed,
         )
         check_sendable(typed.where, made.wire())
@@ -222,9 +233,11 @@ class Prompts(Catalogue[Prompt]):
     def __init__(self, prompts: Iterable[Prompt] = ()) -> None:
         super().__init__(Prompt, prompts, noun="prompt", decorator="@prompt", key="name", remedy="@prompt(name=…)")
 
-    def get(self, name: str) -> Prompt:
-        """The prompt with that name. Raises UnknownPrompt, with similar names in its hint."""
-        found = self.find(name)
+    def get(self, name: str, access: Access) -> Prompt:
+        """The prompt with that name, for this caller. Raises UnknownPrompt, with similar names in its hint, and
+        InsufficientScope for a prompt that the caller is shown and needs more scopes for."""
+        found = self.usable(name, access)
         if found is None:
-            raise UnknownPrompt(f"There is no prompt named {name[:_QUOTED_CHARS]!r}.", suggestion=self.suggestion(name))
+            similar = self.suggestion(name, access)
+            raise UnknownPrompt(f"There is no prompt named {name[:_QUOTED_CHARS]!r}.", suggestion=similar)
         return found

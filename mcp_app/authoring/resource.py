@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from ..protocol.access import Access
 from ..protocol.error_kind import ErrorKind
 from ..protocol.errors import RequestError, ToolFailed
 from ..protocol.event import encode
@@ -20,6 +21,7 @@ from .content import Annotations, present
 from .dependencies import Plan
 from .kind import Encoded, Kind
 from .metadata import Metadata
+from .permitted import permitted
 from .resource_contents import contents
 from .signature import Signature
 from .typed_function import TypedFunction
@@ -64,6 +66,8 @@ class Resource(Decorated):
     metadata: Metadata = field(repr=False)
     cache_seconds: float
     cache_scope: Literal["public", "private"]
+    scopes: frozenset[str]
+    hidden: bool
     template: UriTemplate = field(repr=False)
     typed: TypedFunction = field(repr=False)
 
@@ -166,13 +170,13 @@ class Resources(Catalogue[Resource]):
         )
         self._updates: Watchers[[str]] = Watchers()
 
-    def listed(self) -> list[Resource]:
-        """The resources that are not templates."""
-        return [each for each in self if not each.is_template]
+    def listed(self, access: Access) -> list[Resource]:
+        """The resources that this caller is shown and that are not templates."""
+        return [each for each in self.shown(access) if not each.is_template]
 
-    def templates(self) -> list[Resource]:
-        """The resources that are templates."""
-        return [each for each in self if each.is_template]
+    def templates(self, access: Access) -> list[Resource]:
+        """The templates that this caller is shown."""
+        return [each for each in self.shown(access) if each.is_template]
 
     def updated(self, uri: str) -> None:
         """Report that the contents at `uri` have changed; subscribed MCP clients are notified. Thread-safe.
@@ -188,27 +192,35 @@ class Resources(Catalogue[Resource]):
         until the returned function is called."""
         return self._updates.add(updated)
 
-    def match(self, uri: str) -> tuple[Reading, dict[str, Any]]:
-        """(the `Reading` at `uri`, the arguments of its function).
+    def match(self, uri: str, access: Access) -> tuple[Reading, dict[str, Any]]:
+        """(the `Reading` at `uri`, the arguments of its function), for this caller.
 
-        A resource with exactly that URI comes first, then the first matching template in their order.
+        A resource with exactly that URI comes first, then the first matching template in their order. Where the caller
+        may not read that one, no other is looked for: a template behind it would answer in its place.
 
-        Raises UnknownResource; InvalidParams if a template matches but a value is not of its parameter's type.
+        Raises UnknownResource; InsufficientScope for a resource that the caller is shown and needs more scopes for;
+        InvalidParams if a template matches but a value is not of its parameter's type.
         """
+        found = self.at(uri)
+        if found is not None and permitted(found[0], access) is not None:
+            return found[0].reading(uri, found[1])
+        raise UnknownResource(uri, suggestion=self.suggestion(uri, access))
+
+    def at(self, uri: str) -> tuple[Resource, Mapping[str, str]] | None:
+        """(the resource or template that is read at `uri`, the texts of its variables), whoever reads it; or None."""
         if (normalised := normal(uri)) is not None and (exact := self.find(normalised)) is not None:
-            return exact.reading(uri, {})
-        for each in self.templates():
-            values = each.template.match(uri)
-            if values is not None:
-                return each.reading(uri, values)
-        raise UnknownResource(uri, suggestion=self.suggestion(uri))
+            return exact, {}
+        for each in self:
+            if each.is_template and (values := each.template.match(uri)) is not None:
+                return each, values
+        return None
 
-    def template(self, uri: str) -> Resource:
-        """The resource with exactly this URI or template text, as completion requests refer to it.
+    def template(self, uri: str, access: Access) -> Resource:
+        """The resource with exactly this URI or template text, as completion requests refer to it, for this caller.
 
-        Raises UnknownResource.
+        Raises UnknownResource, and InsufficientScope as `match` does.
         """
         for each in self:
-            if each.uri == uri:
+            if each.uri == uri and permitted(each, access) is not None:
                 return each
-        raise UnknownResource(uri, suggestion=self.suggestion(uri))
+        raise UnknownResource(uri, suggestion=self.suggestion(uri, access))

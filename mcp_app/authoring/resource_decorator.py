@@ -13,6 +13,7 @@ from ..protocol.http.uri_template import TemplateError, UriTemplate
 from .content import Annotations
 from .content_data import checked_type
 from .metadata import Icon, Metadata
+from .permitted import scopes_of
 from .resource import Resource
 from .source import check_sendable, title_of
 from .typed_function import TypedFunction, typed_function
@@ -33,6 +34,8 @@ def resource(
     tags: Iterable[str] = (),
     cache_seconds: float = 0,
     cache_scope: Literal["public", "private"] = "private",
+    scopes: Iterable[str] = (),
+    hidden: bool = False,
 ) -> Callable[[Callable[..., Any]], Resource]:
     """Make a resource of a typed function: its return value is read at `uri`.
 
@@ -48,6 +51,7 @@ def resource(
     icons, meta, tags: for clients: pictures, further members of `_meta`, and words to sort resources by.
     cache_seconds: how long clients may cache the contents, in seconds.
     cache_scope: "public" if the contents are the same for every caller.
+    scopes: what a caller needs to read it, all of them. hidden: it is in no list, and read by who knows its URI.
 
     Raises ToolDefinitionError naming the function and what to do.
     """
@@ -67,6 +71,12 @@ def resource(
             raise ToolDefinitionError(
                 f"{typed.where}: cache_seconds is a number from 0 on, cache_scope is public or private."
             )
+        needed = scopes_of(typed.where, scopes)
+        if needed and cache_scope == "public":
+            raise ToolDefinitionError(
+                f'{typed.where}: cache_scope="public" lets caches give the contents to callers without the scopes: '
+                "leave one of the two out."
+            )
         made = Resource(
             uri=uri,
             name=typed.name,
@@ -78,6 +88,8 @@ def resource(
             metadata=Metadata.of(typed.where, icons, meta, tags),
             cache_seconds=cache_seconds,
             cache_scope=cache_scope,
+            scopes=needed,
+            hidden=hidden,
             template=template,
             typed=typed,
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from pydantic import BaseModel, RootModel, Secret, SecretBytes, SecretStr
@@ -47,9 +47,11 @@ def _in_plain(value: Any, written: Any) -> Any:
 def _parts(value: Any) -> dict[str, Any]:
     """By the names that they are written with."""
     if isinstance(value, BaseModel):
-        declared = type(value).model_fields
-        names = {name: declared[name].serialization_alias if name in declared else None for name, _ in value}
-        return {names[name] or name: each for name, each in value}
-    if is_dataclass(value):
-        return vars(value) if hasattr(value, "__dict__") else {}
-    return {str(name): each for name, each in value.items()} if isinstance(value, Mapping) else {}
+        parts = dict(value)
+    elif is_dataclass(value):
+        parts = {each.name: getattr(value, each.name, None) for each in fields(value)}
+    else:
+        return {str(name): each for name, each in value.items()} if isinstance(value, Mapping) else {}
+    declared = getattr(value, "__pydantic_fields__", {})  # pydantic's own dataclasses have them, too
+    aliases = {name: field.serialization_alias for name, field in declared.items()}
+    return {aliases.get(name) or name: each for name, each in parts.items()}

@@ -14,8 +14,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError, SchemaValidator
 
 from ..protocol.event import NotJson, encode
-from ..protocol.problems import refusal
+from ..protocol.problems import MAX_LISTED, refusal
 from ..protocol.repair import repair, with_integers
+from .bounded_cost import LARGE_BYTES, Branching, failing_fast
 from .declared_type import DeclaredType
 from .dependencies import Plan
 from .kind import FailedArguments
@@ -37,15 +38,17 @@ class Validated(NamedTuple):
 class Signature:
     """A function's types, from its annotations.
 
-    `parameters` is the model of the arguments, `validator` what validates them; `attributes` maps each name that
-    callers use to the model's attribute. `context` is the parameter annotated `Context`. `lists` are the parameters for
-    which a repeated name in a query is a list; `choices` maps a parameter with an enumeration to its values, by their
-    spelling in a query. `item` and `result` are None where nothing is declared; `item_content` and `content`: the
-    declared type includes content. `model_parameter` is the one that takes the model itself, for `@tool(parameters=…)`.
+    `parameters` is the model of the arguments, `validator` what validates them, `branching` what that may cost;
+    `attributes` maps each name that callers use to the model's attribute. `context` is the parameter annotated
+    `Context`. `lists` are the parameters for which a repeated name in a query is a list; `choices` maps a parameter
+    with an enumeration to its values, by their spelling in a query. `item` and `result` are None where nothing is
+    declared; `item_content` and `content`: the declared type includes content. `model_parameter` is the one that takes
+    the model itself, for `@tool(parameters=…)`.
     """
 
     parameters: type[BaseModel]
     validator: SchemaValidator
+    branching: Branching | None
     attributes: Mapping[str, str]
     context: str | None
     lists: frozenset[str]
@@ -103,9 +106,13 @@ class Signature:
 
         Raises ValidationError. Whatever else an author's validator raises is `FailedArguments`, for the run to raise.
         """
+        if self.branching is not None:
+            self.branching.check(params)
         try:
             return Validated(self._from_json(params), params)
-        except ValidationError:
+        except ValidationError as error:
+            if error.error_count() > MAX_LISTED:
+                raise  # more than could be repaired
             repaired, count = (params, 0) if strict else repair(self.input_schema, params)
             # JSON Schema calls 5.0 an integer (Validation, 6.1.1), pydantic does not.
             integers = with_integers(repaired)
@@ -120,7 +127,9 @@ class Signature:
         return Validated(self._from_json(integers), repaired, count)
 
     def _from_json(self, params: Any) -> dict[str, Any]:
-        return self._arguments(self.validator.validate_json, encode(params), strict=True)
+        data = encode(params)
+        validator = self.validator if len(data) <= LARGE_BYTES else failing_fast(self.parameters)
+        return self._arguments(validator.validate_json, data, strict=True)
 
     def from_query(self, params: Mapping[str, Any], texts: Mapping[str, list[str]], *, strict: bool) -> Validated:
         """The same from JSON values, and from texts, which are converted; a repeated name is a list.

@@ -98,6 +98,7 @@ def signature_of(
     return Signature(
         parameters=parameters.model,
         validator=parameters.validator,
+        branching=parameters.branching,
         attributes=types.MappingProxyType({} if model_parameter else attributes),
         context=context,
         lists=query_text.lists(input_schema),

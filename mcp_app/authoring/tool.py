@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Generic, Literal
 from pydantic import ValidationError
 from typing_extensions import ParamSpec, TypeVar
 
+from ..protocol.access import Access
 from ..protocol.errors import UnknownTool
 from ..protocol.http import query_text
 from ..protocol.mcp.headers import Mirror
@@ -65,6 +66,10 @@ class Tool(Decorated, Generic[P, R]):
     once: bool
     strict: bool
     task: TaskUse | None
+    scopes: frozenset[str]
+    """All of them are needed to call it; empty where everybody may."""
+    hidden: bool
+    """Whether it is in no list: it is called by who knows its name."""
     mirrors: tuple[Mirror, ...] = field(repr=False)
     """The parameters that MCP clients repeat in header fields: `x-mcp-header` in the input schema."""
     context: str | None = field(repr=False)
@@ -154,9 +159,11 @@ class Registry(Catalogue[Tool]):
     def __init__(self, tools: Iterable[Tool] = ()) -> None:
         super().__init__(Tool, tools, noun="tool", decorator="@tool", key="name", remedy="@tool(name=…)")
 
-    def get(self, name: str) -> Tool:
-        """The tool with that name. Raises UnknownTool, with similar names in its hint."""
-        found = self.find(name)
+    def get(self, name: str, access: Access) -> Tool:
+        """The tool with that name, for this caller. Raises UnknownTool, with similar names in its hint, and
+        InsufficientScope for a tool that the caller is shown and needs more scopes for."""
+        found = self.usable(name, access)
         if found is None:
-            raise UnknownTool(f"There is no tool named {name[:_QUOTED_CHARS]!r}.", suggestion=self.suggestion(name))
+            similar = self.suggestion(name, access)
+            raise UnknownTool(f"There is no tool named {name[:_QUOTED_CHARS]!r}.", suggestion=similar)
         return found

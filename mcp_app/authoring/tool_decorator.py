@@ -19,6 +19,7 @@ from .callables import checked_name
 from .docstrings import Docstring
 from .kind import Kind
 from .metadata import Icon, Metadata
+from .permitted import scopes_of
 from .placement import Placement, origin_of
 from .signature_of import signature_of
 from .source import Scope, check_sendable, docstring, title_of
@@ -41,6 +42,8 @@ def tool(
     icons: Iterable[Icon] = (),
     meta: Mapping[str, Any] | None = None,
     tags: Iterable[str] = (),
+    scopes: Iterable[str] = (),
+    hidden: bool = False,
     time_limit: float | None = None,
     at_once: int | None = None,
     per: str | None = None,
@@ -62,6 +65,9 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Tool 
     destructive, idempotent: hints for callers about the side effects of a tool that is not read-only.
     open_world: a hint that it may deal with whatever is outside: a web search does, a calculator does not.
     icons, meta, tags: for clients: pictures, further members of `_meta`, and words to sort tools by.
+    scopes: what a caller needs to call it, all of them, as in ["mail.send"]. Where callers are not asked who they are,
+        they have whatever there is.
+    hidden: it is in no list, and called by who knows its name.
     time_limit: seconds after which a call is ended; the server's cap still applies.
     at_once: how many calls of it work at once; those behind them wait, first come, first served.
     per: the parameter of which each value has such a queue of its own.
@@ -107,6 +113,8 @@ def _make(
     icons: Iterable[Icon] = (),
     meta: Mapping[str, Any] | None = None,
     tags: Iterable[str] = (),
+    scopes: Iterable[str] = (),
+    hidden: bool = False,
     time_limit: float | None = None,
     at_once: int | None = None,
     per: str | None = None,
@@ -162,6 +170,8 @@ def _make(
         once=once,
         strict=strict,
         task=task,
+        scopes=scopes_of(name, scopes),
+        hidden=hidden,
         mirrors=mirrors(name, signature.input_schema),
         context=signature.context,
         plan=signature.plan,
