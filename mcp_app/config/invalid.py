@@ -55,10 +55,13 @@ def _variable(error: ErrorDetails, settings: type[FromEnvironment]) -> str:
 
 def _sentence(error: ErrorDetails, settings: type[FromEnvironment]) -> str:
     text = error["msg"].removeprefix("Value error, ")
-    if isinstance(error["input"], SecretStr):  # what is wrong with it is said without it
+    name = _variable(error, settings)
+    # What is wrong with a secret is said without it; what is wrong between settings, or names its own, needs no value.
+    if isinstance(error["input"], SecretStr) or not error["loc"] or text.startswith(name):
         return text
-    return f"{_variable(error, settings)}={_shown(error['input'])}: {text}"
+    return f"{name}={_shown(error['input'])}: {text}"
 
 
 def _shown(value: Any) -> str:
-    return _USER.sub("//…@", repr(value))
+    written = ", ".join(value) if isinstance(value, tuple) else value  # as it stands in the variable
+    return _USER.sub("//…@", repr(written))

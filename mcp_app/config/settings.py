@@ -1,19 +1,23 @@
 """All settings of the application: environment variables that start with MCP_APP_.
 
 Hypercorn's own settings (addresses, certificates, HTTP limits) are in hypercorn.toml, the paths of the routes in
-mcp.json, and a tool's settings belong to the tool. Nothing here may read a file or import any part of the package but
-this folder's.
+mcp.json, and a tool's settings belong to the tool. Nothing here may read a file.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, ClassVar
+from pathlib import Path
+from typing import Annotated, ClassVar, Self
 
-from pydantic import AfterValidator, AnyHttpUrl, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, AnyHttpUrl, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
+from ..protocol.http.forwarded import TrustedProxies
+from ..protocol.scopes import Hierarchy
 from . import names
-from .environment import FromEnvironment
+from .client_certificates import check_rules
+from .limits import parse_rules
+from .oauth import OAuthSettings
 
 MIN_SECRET_CHARACTERS = 16
 """Minimum length of each secret: a shorter one could be brute-forced offline, from one sealed state."""
@@ -40,7 +44,22 @@ def _check_lengths(value: SecretStr | None) -> SecretStr | None:
     return value
 
 
-class Settings(FromEnvironment):
+def _check_scopes(value: str) -> str:
+    Hierarchy.read(value)
+    return value
+
+
+def _check_limits(value: str) -> str:
+    parse_rules(value)
+    return value
+
+
+def _check_proxies(value: tuple[str, ...]) -> tuple[str, ...]:
+    TrustedProxies(value)
+    return value
+
+
+class Settings(OAuthSettings):
     """Each field has a default, a unit and the reason for both."""
 
     model_config = ConfigDict(hide_input_in_errors=True)  # a URL may have a password in it
@@ -62,8 +81,31 @@ class Settings(FromEnvironment):
     site would call with the rights of the user who views it."""
 
     allow_anonymous: bool = False
-    """Serve on addresses that other machines can reach, although callers are not authenticated: for a private network,
-    or behind a proxy that authenticates them."""
+    """Serve who shows no credentials: on addresses that other machines can reach, and where callers are asked who they
+    are. They may do what needs no scope. For a private network, or behind a proxy that authenticates callers."""
+
+    keys: Path | None = None
+    """The file of API keys, which `mcp-app keys add` makes. With one, callers are asked who they are. None by default:
+    a server on one's own machine asks nobody."""
+
+    client_certificates: Annotated[str, AfterValidator(check_rules)] = ""
+    """Which names in a client's certificate may call, and with which scopes, rules separated by semicolons:
+    `uri:spiffe://example.org/agents/* -> read write; dns:jobs.example.org -> read`. None by default: whom `ca_certs` in
+    hypercorn.toml trusts is somebody, but not somebody who may call."""
+
+    scopes: Annotated[str, AfterValidator(_check_scopes)] = ""
+    """Which scopes imply others, in chains that commas separate: `admin>write>read, audit>read`. None do by default:
+    only who grants scopes knows what they mean."""
+
+    limits: Annotated[str, AfterValidator(_check_limits)] = ""
+    """What callers may have: rules such as `requests per principal 600/min`, separated by commas; `off` is none. They
+    take the place of the defaults of the same name (config/limits.py has those, with their reasons), which hold where
+    other machines reach the server, and spare who calls from this one."""
+
+    trusted_proxies: Annotated[tuple[str, ...], AfterValidator(_check_proxies), BeforeValidator(names.split)] = ()
+    """Networks or addresses (comma separated; `unix` for a Unix socket) of proxies whose Forwarded and X-Forwarded-*
+    are believed: none by default, because anybody can send these fields, and a proxy that does not write them passes
+    on what its client sends."""
 
     heartbeat_seconds: float = Field(default=15.0, gt=0, le=3600)
     """Seconds without a write before a heartbeat: well below the 60 s idle timeout of common proxies."""
@@ -103,9 +145,18 @@ class Settings(FromEnvironment):
     """Bytes of one event: what a client can be expected to parse in one piece. A larger result is linked."""
 
     secret: Annotated[SecretStr | None, AfterValidator(_check_lengths), BeforeValidator(_as_secret)] = None
-    """Seals the state that MCP clients hold between the rounds of one call: 16 random characters or more, the same on
-    every node and after a restart. Several, separated by commas or spaces, allow rotation: the first seals, all open.
-    Without a secret each process generates its own, and a call cannot be continued on another node."""
+    """Seals the state that MCP clients hold between the rounds of one call, and the cookies of browsers that are signed
+    in: 16 random characters or more, the same on every node and after a restart. Several, separated by commas or
+    spaces, allow rotation: the first seals, all open. Without a secret each process generates its own: a call cannot be
+    continued on another node, and after a restart browsers sign in again."""
+
+    audit_log: Path | None = None
+    """The file to which a line is appended when a call begins, and when it ends. None by default. A call of which no
+    line can be written is refused with 503."""
+
+    audit_arguments: bool = False
+    """Whether the audit log has arguments as they are, up to 16 KiB of each call. By default it has their HMAC with
+    `secret`: whoever reads the log learns nothing, and who has the call can show that it was this one."""
 
     session_idle_seconds: float = Field(default=1800.0, gt=0, le=604800)
     """Seconds after which an unused MCP session is ended: most clients never end theirs."""
@@ -116,3 +167,11 @@ class Settings(FromEnvironment):
     legacy_sse: bool = True
     """Whether a GET without a query opens the HTTP+SSE transport of MCP 2024-11-05, for clients that support no
     other."""
+
+    @model_validator(mode="after")
+    def _check_resource(self) -> Self:
+        if self.oauth_issuers and self.public_url is None:
+            raise ValueError(
+                "MCP_APP_OAUTH_ISSUERS needs MCP_APP_PUBLIC_URL: tokens are for one server, by its address"
+            )
+        return self

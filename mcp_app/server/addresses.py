@@ -11,6 +11,8 @@ from ipaddress import ip_address
 
 from hypercorn.config import Sockets
 
+from ..protocol.this_machine import is_this_machine
+
 WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound
 
 
@@ -24,13 +26,7 @@ def is_loopback(bind: str) -> bool:
         return True
     if bind.startswith("fd://"):
         return _is_loopback_descriptor(bind.removeprefix("fd://"))
-    host = split(bind)[0]
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return is_this_machine(split(bind)[0])
 
 
 def split(bind: str) -> tuple[str, int]:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import errno
 import socket
-import ssl
 
 from hypercorn.config import Config, Sockets
 
 from mcp_app.server.addresses import split
 from mcp_app.server.errors import StartError
+from mcp_app.server.tls_context import Tls
 
 _REMEDIES = {
     errno.EADDRINUSE: "another process listens there: stop it, or choose another port with {option}",
@@ -27,7 +27,8 @@ def bind(config: Config) -> Sockets:
     Raises `StartError` naming the address that cannot be bound, or the certificate that cannot be used; then no socket
     stays bound.
     """
-    ssl_context(config)
+    if config.ssl_enabled:
+        Tls(config)
     bound = Sockets([], [], [])
     try:
         main = bound.secure_sockets if config.ssl_enabled else bound.insecure_sockets
@@ -84,13 +85,3 @@ def _bind_one(config: Config, address: str, option: str) -> list[socket.socket]:
         reason = getattr(error, "strerror", None) or str(error)
         remedy = _REMEDIES.get(getattr(error, "errno", None) or 0, "choose another with {option}")
         raise StartError(f"cannot listen on {address}: {reason}; {remedy.format(option=option)}") from error
-
-
-def ssl_context(config: Config) -> ssl.SSLContext | None:
-    """The context of the certificate; None without one. Raises `StartError` naming the files if they cannot be used."""
-    try:
-        return config.create_ssl_context()
-    except OSError as error:  # ssl.SSLError is one
-        raise StartError(
-            f"certfile {config.certfile} and keyfile {config.keyfile} cannot be used: {error.strerror or error}"
-        ) from error

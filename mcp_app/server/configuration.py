@@ -100,8 +100,21 @@ def refuse_exposed_binds(config: Config) -> None:
     unsafe = exposed_binds([*config.bind, *config.insecure_bind])
     if unsafe:
         raise StartError(
-            f"{', '.join(unsafe)} can be reached by other machines, and there is no authentication yet: bind to "
-            "127.0.0.1, or say --allow-anonymous to let anybody who reaches it run the tools"
+            f"{', '.join(unsafe)} can be reached by other machines, and nothing here knows who calls: bind to "
+            "127.0.0.1; or make keys, mcp-app keys add, and set MCP_APP_KEYS; or say --allow-anonymous, to let anybody "
+            "who reaches it run the tools"
+        )
+
+
+def require_client_authority(config: Config, source: Source) -> None:
+    """Raise `StartError` if `config` asks no client for a certificate."""
+    if not config.ssl_enabled:
+        raise source.error("certfile", "MCP_APP_CLIENT_CERTIFICATES needs TLS: set certfile and keyfile")
+    if config.ca_certs is None or config.verify_mode == 0:
+        raise source.error(
+            "ca_certs",
+            "MCP_APP_CLIENT_CERTIFICATES needs the authority that signs the clients' certificates, or none is asked "
+            'for: ca_certs = "clients-ca.pem"',
         )
 
 
@@ -146,6 +159,10 @@ def _check_combinations(values: Mapping[str, Any], source: Source) -> None:
         raise source.error(
             tls_keys[0], f"without {other} everything would be served unencrypted: set {other}, or remove it"
         )
+    if values.get("verify_mode", 0) not in (0, 1, 2):
+        raise source.error("verify_mode", "0 asks no client for a certificate, 1 asks for one, 2 requires one")
+    if values.get("verify_mode") and not values.get("ca_certs"):
+        raise source.error("verify_mode", "without ca_certs no client's certificate counts: set it, or remove this key")
     if values.get("insecure_bind") and not tls_keys:
         raise source.error(
             "insecure_bind",

@@ -1,6 +1,7 @@
 """SIGHUP: the end of a terminal for a process that was started in one; for any other, files are to be read again.
 
-By default it ends the process at once, with every stream. What is read again is done elsewhere (`logs.output`, `tls`).
+By default it ends the process at once, with every stream. What is read again is done elsewhere (`logs.output`,
+`tls_context`).
 """
 
 from __future__ import annotations
@@ -9,19 +10,19 @@ import asyncio
 import logging
 import os
 import signal
-import ssl
 from collections.abc import Callable
 
 from hypercorn.config import Config
 
 from mcp_app.server import stop_signals
+from mcp_app.server.errors import StartError
 from mcp_app.server.logs.output import reopen_files
-from mcp_app.server.tls import read_again
+from mcp_app.server.tls_context import Tls, names
 
 log = logging.getLogger("mcp_app.server")
 
 
-def listen(config: Config, tls: ssl.SSLContext | None, order: Callable[[], object], stop: Callable[[], object]) -> None:
+def listen(config: Config, tls: Tls | None, order: Callable[[], object], stop: Callable[[], object]) -> None:
     """Handle SIGHUP on the running loop, on which `tls` is served; if this process has a terminal, as an order to stop:
     by `order()`, once, which waits for no loop, and `stop()` on it.
 
@@ -45,7 +46,7 @@ def has_terminal() -> bool:
     return True
 
 
-def read_files(config: Config, tls: ssl.SSLContext | None) -> None:
+def read_files(config: Config, tls: Tls | None) -> None:
     """Open the log files again, as logrotate asks for, and read certificate and key again, as after their renewal.
 
     What cannot be read stays as it is, with a line in the log. Other files are read at the next start.
@@ -58,11 +59,11 @@ def read_files(config: Config, tls: ssl.SSLContext | None) -> None:
     if tls is None:
         return
     try:
-        read_again(config, tls)
-    except OSError as error:
+        tls.read_again()
+    except (OSError, StartError) as error:
         log.warning(
-            "certfile %s and keyfile %s cannot be used, and those from before are: %s",
-            *(config.certfile, config.keyfile, error.strerror or error),
+            "%s cannot be used, and those from before are: %s",
+            *(names(config), getattr(error, "strerror", None) or error),
         )
 
 

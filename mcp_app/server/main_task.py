@@ -14,7 +14,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from mcp_app.server.loop_errors import LoopErrors
+from mcp_app.server.loop_errors import log_error
 
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
@@ -31,7 +31,7 @@ def run(main: Coroutine[Any, Any, object], *, debug: bool = False, loop_factory:
     atexit.register(gc.freeze)
     with asyncio.Runner(debug=debug, loop_factory=loop_factory) as runner:
         loop = runner.get_loop()
-        loop.set_exception_handler(LoopErrors())
+        loop.set_exception_handler(log_error)
         try:
             _run_until_complete(loop, main)
         finally:

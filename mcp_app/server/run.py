@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -25,6 +24,7 @@ from mcp_app.server.errors import StartError
 from mcp_app.server.hosting import lifespan_errors_named
 from mcp_app.server.logs.access import choose
 from mcp_app.server.logs.loggers import take_over
+from mcp_app.server.tls_context import Tls
 
 OnReady = Callable[[list[str]], None]
 """Called once, on the loop, when every address accepts connections, with the URLs and their actual ports."""
@@ -59,7 +59,7 @@ async def serve_async(
     *,
     shutdown: Callable[[], Awaitable[Any]],
     on_ready: OnReady | None = None,
-    tls: ssl.SSLContext | None = None,
+    tls: Tls | None = None,
 ) -> None:
     """Serve `app` on bound `sockets` in the running loop until `shutdown()` returns; by `tls`, if it is to be changed
     meanwhile. Raises `StartError` if the application's startup fails.
@@ -78,7 +78,7 @@ async def serve_async(
 
 async def _serve_until_signal(app: ASGIFramework, config: Config, sockets: Sockets, on_ready: OnReady | None) -> None:
     requested = asyncio.Event()
-    tls = config.create_ssl_context()
+    tls = Tls(config) if config.ssl_enabled else None
     stopping.listen(config, tls, forced_exit.shutdown_seconds(config), requested.set)
     await serve_async(app, config, sockets, shutdown=requested.wait, on_ready=on_ready, tls=tls)
 

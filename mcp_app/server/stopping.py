@@ -8,19 +8,19 @@ from __future__ import annotations
 import itertools
 import os
 import signal
-import ssl
 from collections.abc import Callable
 
 from hypercorn.config import Config
 
 from mcp_app.server import forced_exit, hangup, stop_signals
 from mcp_app.server.logs.output import flush_all
+from mcp_app.server.tls_context import Tls
 
 EXIT_INTERRUPTED = 130
 """The exit status a shell expects of a process that Ctrl-C ended (128 + SIGINT)."""
 
 
-def listen(config: Config, tls: ssl.SSLContext | None, seconds: float, stop: Callable[[], object]) -> None:
+def listen(config: Config, tls: Tls | None, seconds: float, stop: Callable[[], object]) -> None:
     """Call `stop()` on the running loop at the first order. `seconds` later the process is ended by force.
 
     `config` and `tls` are what SIGHUP has read again where there is no terminal.

@@ -6,7 +6,6 @@ Those are created only for a server that no other machine can reach, and only if
 
 from __future__ import annotations
 
-import ssl
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,17 +53,6 @@ def provide(config: Config, source: Source, working: Path | None = None) -> Deve
             raise
         without_tls(config)
         return TlsOff(str(error))
-
-
-def read_again(config: Config, context: ssl.SSLContext) -> None:
-    """Have new connections of `context` use the certificate and key that are at their places now.
-
-    Raises OSError (ssl.SSLError is one) if they cannot be used; then the ones from before are.
-    """
-    # The pair is tried first: load_cert_chain has replaced the certificate when it finds that the key is another's.
-    config.create_ssl_context()
-    assert config.certfile is not None  # noqa: S101 - there is a context
-    context.load_cert_chain(config.certfile, config.keyfile, config.keyfile_password)
 
 
 def _development(config: Config, source: Source, working: Path, *, may_make: bool) -> Development | None:

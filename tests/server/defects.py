@@ -121,5 +121,5 @@ async def eventually(done: Callable[[], Any], seconds: float = 10.0) -> None:
 
 def connections() -> int:
     """How many there are, by the tasks that serve them: a server's callback ends with its connection."""
-    names = ("serve_connection", "_server_callback")
+    names = ("_serve_connection", "_server_callback")
     return sum(any(name in repr(task.get_coro()) for name in names) for task in asyncio.all_tasks())

@@ -13,7 +13,7 @@ from hypercorn.config import Config
 from mcp_app.config.defaults import default_text
 from mcp_app.server import configuration, tls, vocabulary
 from mcp_app.server.addresses import is_loopback, split
-from mcp_app.server.configuration import load, refuse_exposed_binds
+from mcp_app.server.configuration import load, refuse_exposed_binds, require_client_authority
 from mcp_app.server.errors import StartError
 
 ROOT = Path(__file__).parent.parent.parent
@@ -125,6 +125,8 @@ def test_a_file_named_is_read_instead(tmp_path: Path) -> None:
         ("worker_class = 'trio'", "worker_class: 'asyncio' or 'uvloop'"),
         ("certfile = 'a.pem'\nbind = 'x'", "certfile: without keyfile everything would be served unencrypted"),
         ("keyfile = 'a.pem'\nbind = 'x'", "keyfile: without certfile everything would be served unencrypted"),
+        ("verify_mode = 7\nca_certs = 'a.pem'", "hypercorn.toml:1: verify_mode: 0 asks no client for a certificate"),
+        ("verify_mode = 2", "hypercorn.toml:1: verify_mode: without ca_certs no client's certificate counts"),
         ("bind = 'x'\ninsecure_bind = 'y'", "hypercorn.toml:2: insecure_bind: without certfile and keyfile it stays"),
         ("backlog = ", "hypercorn.toml: not TOML: Invalid value (at "),
         ("backlog = 1\nbacklog = 2", "hypercorn.toml: not TOML: Cannot overwrite a value"),
@@ -260,3 +262,28 @@ def test_a_missing_file_is_named_with_its_key(tmp_path: Path, monkeypatch: pytes
 def test_without_a_certificate_there_is_nothing_to_provide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written(tmp_path, 'bind = "127.0.0.1:0"\n')
     assert provided(tmp_path, monkeypatch)[1] is None
+
+
+# --- client certificates ---------------------------------------------------------------------------------------------
+
+PAIR = 'bind = "127.0.0.1:0"\ncertfile = "cert.pem"\nkeyfile = "key.pem"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('bind = "127.0.0.1:0"\n', "certfile: MCP_APP_CLIENT_CERTIFICATES needs TLS"),
+        (PAIR, "ca_certs: MCP_APP_CLIENT_CERTIFICATES needs the authority"),
+        (PAIR + 'ca_certs = "ca.pem"\nverify_mode = 0\n', "4: ca_certs: MCP_APP_CLIENT_CERTIFICATES needs"),
+    ],
+)
+def test_who_calls_by_certificate_is_asked_for_one(tmp_path: Path, text: str, problem: str) -> None:
+    written(tmp_path, text)
+    config, source = load(working=tmp_path)
+    with pytest.raises(StartError, match=problem):
+        require_client_authority(config, source)
+
+
+def test_an_authority_is_enough(tmp_path: Path) -> None:
+    written(tmp_path, PAIR + 'ca_certs = "ca.pem"\n')
+    require_client_authority(*load(working=tmp_path))

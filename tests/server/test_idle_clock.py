@@ -18,6 +18,7 @@ from live_server import client_tls, serving
 from loop_clock import on_loop_clock
 from raw_h2 import raw_h2
 
+from mcp_app.server.engine.admission import ConnectionPlace
 from mcp_app.server.engine.connection import Connection
 from mcp_app.server.engine.context import ServerContext
 from mcp_app.server.engine.idle import IdleTimer
@@ -45,7 +46,8 @@ async def connection() -> AsyncIterator[tuple[Connection, list[float]]]:
     reader, transport = asyncio.StreamReader(), Transport()
     released = asyncio.StreamWriter(transport, asyncio.Protocol(), reader, loop)
     config = Config.from_mapping(keep_alive_timeout=75)
-    served = Connection(Provoking(), loop, config, ServerContext(None), {}, reader, released)  # type: ignore[arg-type]
+    place = ConnectionPlace("", 0.0, lambda: None)
+    served = Connection(Provoking(), loop, config, ServerContext(None), {}, reader, released, place)  # type: ignore[arg-type]
     served.protocol = protocol
     async with TaskGroup(loop) as served._task_group:
         yield served, protocol.closed

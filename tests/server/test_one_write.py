@@ -13,6 +13,7 @@ from hypercorn.events import Closed
 from live_server import client_tls, serving
 from raw_h2 import raw_h2
 
+from mcp_app.server.engine.admission import ConnectionPlace
 from mcp_app.server.engine.connection import Connection
 from mcp_app.server.engine.context import ServerContext
 from mcp_app.server.engine.writer import BUFFER_BYTES, ConnectionWriter
@@ -83,7 +84,8 @@ async def test_a_write_that_fails_after_its_writer_went_on_ends_the_connection(t
     transport.closed = False
     reader = asyncio.StreamReader()
     released = asyncio.StreamWriter(transport, asyncio.Protocol(), reader, loop)
-    server = Connection(Provoking(), loop, Config(), ServerContext(None), {}, reader, released)  # type: ignore[arg-type]
+    place = ConnectionPlace("", 0.0, lambda: None)
+    server = Connection(Provoking(), loop, Config(), ServerContext(None), {}, reader, released, place)  # type: ignore[arg-type]
     server.protocol = Protocol()  # type: ignore[assignment]
     async with TaskGroup(loop) as server._task_group:
         server.writer.write(b"an event")

@@ -36,7 +36,7 @@ def test_its_blocks_are_those_of_hpack_to_the_byte(seed: int) -> None:
     decoder.max_allowed_table_size = 65536
     for _ in range(1500):
         if chance.random() < 0.01:
-            finding.header_table_size = plain.header_table_size = chance.choice([0, 200, 4096, 65536])
+            finding.header_table_size = plain.header_table_size = chance.choice([0, 200, 1000, 4096])
         head = a_head(chance)
         fields = [(*field, chance.random() < 0.1) for field in head]
         block = finding.encode(fields)

@@ -17,16 +17,22 @@ from hypercorn.protocol.h11 import H2CProtocolRequiredError, H2ProtocolAssumedEr
 from hypercorn.typing import AppWrapper, ConnectionState, LifespanState
 from hypercorn.utils import parse_socket_addr
 
+from .admission import ConnectionPlace
 from .context import ServerContext
 from .http1 import Http1
 from .http2 import Http2
 from .http2_frames import Broken
 from .idle import IdleTimer
+from .tls_extension import tls_extension
 from .waiting import TaskGroup
 from .writer import ConnectionWriter
 
 UNREAD_SECONDS = 0.5
 """Until a connection that is not read any more is aborted, which may discard what the peer has yet to receive."""
+
+ROOM_SECONDS = 0.25
+"""Until an idle connection that makes room for another is aborted: its descriptor is needed, and a peer that does not
+answer close_notify keeps it for seconds."""
 
 log = logging.getLogger("mcp_app.server")
 
@@ -52,10 +58,12 @@ class Connection(TCPServer):
         state: LifespanState,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
+        place: ConnectionPlace,
     ) -> None:
         super().__init__(app, loop, config, context, state, reader, writer)
         self.writer = ConnectionWriter(writer.transport, reader, loop, self._on_write_error, context.terminated.is_set)
         self.idle_timer = IdleTimer(loop, config.keep_alive_timeout, self.close_if_idle)
+        place.idle_since, place.close = self.idle_timer.idle_since, self._make_room
         self._is_unread = False
         """What the peer still sends is not read."""
 
@@ -109,6 +117,12 @@ class Connection(TCPServer):
         if self.idle_timer.is_idle:
             self._spawn(self._close_if_still_idle())
 
+    def _make_room(self) -> None:
+        """Close it now. A request that has come meanwhile, and was not looked at, is not begun."""
+        self._is_unread = True
+        self.close_if_idle()
+        self.loop.call_later(ROOM_SECONDS, self.abort)
+
     async def _serve(self) -> None:
         """As upstream, with the engine's classes; nothing is awaited after the last byte."""
         socket = self.writer.get_extra_info("socket")
@@ -117,7 +131,7 @@ class Connection(TCPServer):
             server = parse_socket_addr(socket.family, socket.getsockname())
             tls = self.writer.get_extra_info("ssl_object")
             http = Http2 if tls is not None and tls.selected_alpn_protocol() == "h2" else Http1
-            async with TaskGroup(self.loop) as self._task_group:
+            async with TaskGroup(self.loop, None if tls is None else tls_extension(tls)) as self._task_group:
                 self._protocol_args = (
                     *(self.app, self.config, self.context, self._task_group, ConnectionState(self.state)),
                     *(tls is not None, client, server, self.protocol_send),
@@ -136,6 +150,8 @@ class Connection(TCPServer):
             try:
                 data = await asyncio.wait_for(self.reader.read(MAX_RECV), self.config.read_timeout)
             except OSError:  # includes SSLError and TimeoutError
+                break
+            if self._is_unread:
                 break
             try:
                 await self.protocol.handle(RawData(data))

@@ -11,6 +11,7 @@ from typing import Any
 import h11
 from h11._receivebuffer import ReceiveBuffer
 
+from .header_blocks import MAX_FIELDS
 from .well_formed import is_valid_authority, is_valid_path
 
 _ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE)
@@ -88,6 +89,8 @@ class BoundedBuffer(ReceiveBuffer):
         size = len(self._data)
         lines = super().maybe_extract_lines()
         self._check(size)
+        if lines is not None and len(lines) > MAX_FIELDS + 1:
+            raise h11.RemoteProtocolError("too many header fields", error_status_hint=431)
         return lines
 
     def maybe_extract_next_line(self) -> bytearray | None:

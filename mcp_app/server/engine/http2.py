@@ -25,7 +25,7 @@ from priority.priority import DuplicateStreamError
 
 from . import header_blocks
 from .context import ServerContext
-from .http2_frames import MALFORMED_COST, TOO_LARGE_COST, Broken, InboundFrames
+from .http2_frames import MALFORMED_COST, SMALL_DATA, TOO_LARGE_COST, Broken, InboundFrames
 from .http2_sending import Http2Sender
 from .http2_streams import ActiveStreams, DiscardingStream, lenient_settings
 from .streams import RequestStream, StreamBuffer
@@ -151,6 +151,12 @@ class Http2(Http2Sender):
     def _is_well_formed(self, event: RequestReceived | TrailersReceived | DataReceived) -> bool:
         stream = self.connection.streams.get(event.stream_id)
         if isinstance(event, DataReceived):
+            if (
+                len(event.data) >= SMALL_DATA
+                or event.stream_ended is not None
+                or isinstance(self.streams.get(event.stream_id), WSStream)
+            ):
+                self.frame_budget.earn_data()
             remaining = getattr(stream, _BODY_REMAINING, None)
             return remaining is None or _check_content_length(
                 stream, remaining - len(event.data), event.stream_ended is not None
@@ -172,6 +178,7 @@ class Http2(Http2Sender):
         It counts against the connection's window all the same (RFC 9113, 6.9): otherwise a client whose requests were
         dropped with 64 KiB of bodies could send no more bodies on its connection.
         """
+        self._expecting.difference_update(stream_ids)
         for event in events:
             if isinstance(event, DataReceived) and event.stream_id in stream_ids:
                 self.connection.acknowledge_received_data(event.flow_controlled_length, event.stream_id)

@@ -12,8 +12,9 @@ from typing import Any
 
 from h2.exceptions import DenialOfServiceError
 from h2.frame_buffer import FrameBuffer
+from h2.settings import SettingCodes
 from hypercorn.events import Closed
-from hyperframe.frame import ContinuationFrame, DataFrame, Frame, HeadersFrame
+from hyperframe.frame import ContinuationFrame, DataFrame, Frame, HeadersFrame, SettingsFrame
 
 FRAMES_PER_TURN = 64
 """Frames handled before other tasks get a turn of the loop: some 2 ms. An ordinary read has fewer than ten."""
@@ -33,6 +34,10 @@ CREDIT_PER_WORK = 2
 """Given back for each request and each DATA frame, in either direction: a client acknowledges what it reads with a
 WINDOW_UPDATE for the stream and one for the connection."""
 
+SMALL_DATA = 16
+"""Bytes of a DATA frame below which it asks for nothing, unless it ends its stream or is a WebSocket's: a body of a
+mebibyte in frames of one byte is a million of them. Nor does one of an ended stream ask for anything."""
+
 BYTES_OF_A_FRAME = 64
 """A longer frame is that many frames: one SETTINGS frame can have 2,730 settings."""
 
@@ -42,6 +47,11 @@ and to check. They take nothing of the credit: a request may have a long head.""
 
 MALFORMED_COST = 5
 """Of a malformed request, whose answer costs about as much as that many frames."""
+
+MAX_HEAD_BYTES = 256 * 1024
+"""Bytes of a head that is not complete, in any number of frames: h2 keeps a mebibyte. As much as would be decoded."""
+
+_KNOWN_SETTINGS = frozenset(int(code) for code in SettingCodes)
 
 TOO_LARGE_COST = 100
 """Of a head over the limit, of which up to 256 KiB are decoded: 50 ms."""
@@ -66,6 +76,11 @@ class FrameBudget:
         if self.credit < MAX_EARNED:
             self.credit += CREDIT_PER_WORK
 
+    def earn_data(self) -> None:
+        """A DATA frame that is one, for which the cost of a frame has been spent."""
+        if self.credit < MAX_EARNED:
+            self.credit += 1 + CREDIT_PER_WORK
+
     def spend(self, cost: int) -> None:
         """A frame without either. The budget may be overdrawn: `check` finds it before the next frame."""
         self.credit -= cost
@@ -88,6 +103,7 @@ class InboundFrames(FrameBuffer):
         super().__init__(server=True)
         self._budget = budget
         self._left_in_turn = FRAMES_PER_TURN
+        self._head_bytes = 0
         self.is_interrupted = False
         """More frames may have been received."""
 
@@ -123,12 +139,24 @@ class InboundFrames(FrameBuffer):
             self._left_in_turn -= f.body_len // HEAD_BYTES_OF_A_FRAME
             joined = super()._update_header_buffer(f)
             cost = 0 if joined is not None else 1
-        elif kind is DataFrame:
-            cost = 0 if f.data or "END_STREAM" in f.flags else 1
+            self._count_head(f.body_len if cost else None)
         else:
-            cost = 1 + f.body_len // BYTES_OF_A_FRAME
+            cost = 1 + (0 if kind is DataFrame else f.body_len // BYTES_OF_A_FRAME)  # what it is worth is seen later
+            if kind is SettingsFrame:
+                # RFC 9113, 6.5.2: an unknown one must be ignored. h2 keeps each, which is 50 MB for all numbers.
+                f.settings = {code: value for code, value in f.settings.items() if code in _KNOWN_SETTINGS}
         if cost:
             budget.spend(cost)
         elif budget.credit < MAX_EARNED:  # inline, as is the check: two calls less for each frame
             budget.earn()
         return joined
+
+    def _count_head(self, size: int | None) -> None:
+        """Count a part of a head that is not complete; None completes it. Raises DenialOfServiceError if it is too
+        long."""
+        if size is None:
+            self._head_bytes = 0
+            return
+        self._head_bytes += size
+        if self._head_bytes > MAX_HEAD_BYTES:
+            raise DenialOfServiceError("the head is too long")

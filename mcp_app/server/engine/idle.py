@@ -31,6 +31,10 @@ class IdleTimer:
         """Whether the connection has no active request."""
         return self._idle_since is not None
 
+    def idle_since(self) -> float | None:
+        """Since when, in the loop's seconds; None while it has an active request, or has ended."""
+        return self._idle_since
+
     def mark_idle(self) -> None:
         """The connection is idle from now on."""
         if self._is_closed:

@@ -14,6 +14,9 @@ can finish, and reads 413. An accepted body costs the server more than a discard
 LINGER_SECONDS = 10.0
 """The time an accepted body may take, too."""
 
+PIECE_BYTES = 1024
+"""A smaller piece, a DATA frame or a chunk, counts as so many bytes: it takes as long to discard."""
+
 SILENCE_SECONDS = 2.0
 """Without a byte for this long, the client is reading the response or gone: several round trips to the far side of the
 world."""
@@ -30,8 +33,8 @@ class Lingering:
         self.deadline = min(self._end, now + SILENCE_SECONDS)
         """When the body is not read any more, unless more of it comes."""
 
-    def discard(self, size: int, now: float) -> bool:
-        """Count `size` discarded bytes. Returns whether more may be read."""
-        self._bytes_left -= size
+    def discard(self, size: int, now: float, pieces: int = 1) -> bool:
+        """Count `size` discarded bytes, in so many pieces. Returns whether more may be read."""
+        self._bytes_left -= max(size, pieces * PIECE_BYTES)
         self.deadline = min(self._end, now + SILENCE_SECONDS)
         return self._bytes_left >= 0 and now < self._end

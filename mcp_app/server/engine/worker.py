@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import resource
 import signal
-import ssl
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from importlib.metadata import version
@@ -31,7 +31,10 @@ from ..errors import StartError, lifespan_line
 from ..hosting import hosted
 from ..logs.access import choose
 from ..logs.loggers import take_over
+from ..tls_context import Tls
 from . import draining, malformed
+from .accepting import AcceptingSocket, Serve
+from .admission import DEFAULTS, MAX_CONNECTIONS, MAX_PER_ADDRESS, Admission, ConnectionPlace, possible
 from .connection import Connection
 from .context import ServerContext
 
@@ -40,11 +43,6 @@ TESTED = ("0.18.0",)
 tests/server/test_fingerprints.py says what to read."""
 
 log = logging.getLogger("mcp_app.server")
-
-ACCEPTS = 100
-"""Connections that asyncio accepts in one turn of the loop, which it takes from what it believes to be the backlog.
-Where no file descriptor is left it fails as often, each second: 34,838 tracebacks in 6 s at 2,048
-(cpython 151615)."""
 
 Tasks = set[asyncio.Task[Any]]
 
@@ -55,7 +53,7 @@ async def serve(
     sockets: Sockets,
     shutdown: Callable[[], Awaitable[object]],
     ready: Callable[[], Awaitable[object]],
-    tls: ssl.SSLContext | None = None,
+    tls: Tls | None = None,
 ) -> None:
     """Serve `app` on `sockets` until `shutdown()` returns, then shut down in the order above.
 
@@ -75,13 +73,15 @@ async def serve(
     loop = asyncio.get_running_loop()
     tasks: Tasks = set()
 
-    async def serve_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve_connection(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, place: ConnectionPlace
+    ) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - asyncio runs this in its own task
         tasks.add(task)
         task.add_done_callback(tasks.discard)
         children.keep_connection(writer)
-        await Connection(app, loop, config, context, state, reader, writer).run()
+        await Connection(app, loop, config, context, state, reader, writer, place).run()
 
     ordered = asyncio.ensure_future(shutdown())
     try:
@@ -89,12 +89,12 @@ async def serve(
             if not serving:
                 ordered.result()
                 return
-            servers = await _listen(config, tls or config.create_ssl_context(), sockets, serve_connection)
+            listeners = _listen(config, tls, sockets, serve_connection)
             try:
                 await ready()
                 await _wait_for_first(ordered, context.terminate.wait())
             finally:
-                await _shut_down(config, context, servers, tasks)
+                await _shut_down(config, context, listeners, tasks)
     finally:
         ordered.cancel()
 
@@ -111,7 +111,7 @@ async def worker_serve(
     choose(config)
     if sockets is not None:  # bound by Hypercorn's command, whose process this is; a program's own `serve()` has none
         take_over(config)
-    tls = binding.ssl_context(config)
+    tls = Tls(config) if config.ssl_enabled else None
     bound = config.create_sockets() if sockets is None else sockets
     if shutdown_trigger is None:
         shutdown = _signal_trigger(config, tls, signal.SIGTERM, signal.SIGINT)
@@ -150,7 +150,7 @@ def run_worker(
         sys.exit(f"mcp-app: {lifespan_line(error)}")
 
 
-def _signal_trigger(config: Config, tls: ssl.SSLContext | None, *numbers: int) -> Callable[[], Awaitable[object]]:
+def _signal_trigger(config: Config, tls: Tls | None, *numbers: int) -> Callable[[], Awaitable[object]]:
     """A function that waits for the first of these signals, or for the end of the terminal."""
     received = asyncio.Event()
     hangup.listen(config, tls, lambda: None, received.set)  # Hypercorn ends nothing by force
@@ -180,22 +180,20 @@ def _max_requests(config: Config) -> int | None:
     return None if config.max_requests is None else config.max_requests + randint(0, config.max_requests_jitter)  # noqa: S311 - only spreads the restarts of the workers; need not be unpredictable
 
 
-async def _listen(
-    config: Config, tls: ssl.SSLContext | None, sockets: Sockets, callback: Callable[..., Awaitable[None]]
-) -> list[asyncio.AbstractServer]:
-    handshake_timeout = config.ssl_handshake_timeout
-    servers: list[asyncio.AbstractServer] = []
-    for sock in sockets.secure_sockets:
-        servers.append(
-            await asyncio.start_server(
-                callback, sock=sock, backlog=ACCEPTS, ssl=tls, ssl_handshake_timeout=handshake_timeout
-            )
-        )
-    for sock in sockets.insecure_sockets:
-        servers.append(await asyncio.start_server(callback, sock=sock, backlog=ACCEPTS))
+def _listen(config: Config, tls: Tls | None, sockets: Sockets, serve_connection: Serve) -> list[AcceptingSocket]:
+    most, per_address = (getattr(config, key, DEFAULTS[key]) for key in (MAX_CONNECTIONS, MAX_PER_ADDRESS))
+    admission = Admission(possible(most, resource.getrlimit(resource.RLIMIT_NOFILE)[0]), per_address)
     for sock in (*sockets.secure_sockets, *sockets.insecure_sockets):
         sock.listen(config.backlog)
-    return servers
+    tls = tls or (Tls(config) if sockets.secure_sockets else None)
+    return [
+        *(
+            AcceptingSocket(sock, serve_connection, admission, tls.context, config.ssl_handshake_timeout)
+            for sock in sockets.secure_sockets
+            if tls is not None
+        ),
+        *(AcceptingSocket(sock, serve_connection, admission) for sock in sockets.insecure_sockets),
+    ]
 
 
 async def _wait_for_first(*awaitables: Awaitable[object]) -> None:
@@ -210,9 +208,7 @@ async def _wait_for_first(*awaitables: Awaitable[object]) -> None:
         task.result()
 
 
-async def _shut_down(
-    config: Config, context: ServerContext, servers: list[asyncio.AbstractServer], tasks: Tasks
-) -> None:
+async def _shut_down(config: Config, context: ServerContext, listeners: list[AcceptingSocket], tasks: Tasks) -> None:
     """Return when every connection has ended.
 
     A connection that is open at the end of the graceful timeout is aborted: its applications receive http.disconnect
@@ -223,8 +219,8 @@ async def _shut_down(
     abort_timer = loop.call_later(config.graceful_timeout, context.abort_connections)
     await context.draining.begin()
     await context.terminated.set()
-    for server in servers:
-        server.close()
+    for listener in listeners:
+        listener.close()
     context.close_idle_connections()
     await _wait_for_tasks(tasks, started_at + 2 * config.graceful_timeout - loop.time())
     abort_timer.cancel()

@@ -103,7 +103,7 @@ def format_of(config: Config) -> str:
 @lru_cache(maxsize=256)  # a client has many requests on a connection
 def address(host: object, port: int | None = None) -> str:
     name = f"[{host}]" if ":" in str(host) else str(host)
-    return escape(name if port is None else f"{name}:{port}")
+    return escape(f"{name}:{port}" if port else name)
 
 
 def _fields(request: WWWScope, path: str, status: int | None, seconds: float) -> dict[str, Any]:
