@@ -8,7 +8,8 @@ and keys, and when they are forgotten. `dependencies.py` leads to what functions
 
 from .callee import Callee, has_context
 from .made import MakerFailed
+from .reader import Reader
 from .register import Runs
-from .run import Reader, Run
+from .run import Run
 
 __all__ = ["Callee", "MakerFailed", "Reader", "Run", "Runs", "has_context"]

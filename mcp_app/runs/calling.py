@@ -83,10 +83,9 @@ class Calling(ABC):
     async def _called_json(self, caller: Caller, other: Tool | str, params: Mapping[str, Any], part: Part) -> Any:
         """The same, with the result as JSON."""
 
-    @property
     @abstractmethod
-    def tools(self) -> Mapping[str, Tool]:
-        """Those that the server offers."""
+    def tools(self, caller: Caller) -> Mapping[str, Tool]:
+        """Those that the server offers, and this caller is shown."""
 
     def _task(self, caller: Caller) -> asyncio.Task[Any]:
         """In which a call is awaited. Raises CancelledError once the function, or what it works for, has ended."""

@@ -14,17 +14,21 @@ from typing import Any
 from ..authoring.caller import Caller
 from ..authoring.offered import Offered
 from ..authoring.parts import Part, Tree
+from ..authoring.permitted import permitted
 from ..authoring.placement import SentArguments
 from ..authoring.sent_params import sent_params
 from ..authoring.tool import Tool
-from ..protocol.errors import InvalidParams, McpAppError, QueueFull, ToolFailed
+from ..protocol.access import ANONYMOUS
+from ..protocol.errors import InvalidParams, McpAppError, QueueFull, RateLimited, ToolFailed, UnknownTool
 from ..protocol.event import NotJson, decode
 from ..protocol.linked import MAX_RESULT_BYTES, too_large
+from .audited import AuditedCall
 from .called_tool import CalledTool, SentTool
 from .calling import Calling, not_json
 from .end_line import ORIGIN, log_end
 from .execution import Outcome, Work
-from .failure import StepQueueFull, StepTimeCap, step_error
+from .failure import StepQueueFull, StepRateLimited, StepTimeCap, step_error
+from .fair_places import PAYER
 from .holder import WORKING
 from .host import Host
 from .queues import Ticket, in_turn
@@ -60,13 +64,14 @@ class Children(Calling):
         self._tree = tree
 
     async def call_sent(
-        self, caller: Caller, name: str, schema: str | None, params: Mapping[str, Any], part: Part
+        self, caller: Caller, name: str, schema: str | None, params: Mapping[str, Any], part: Part, *, lent: bool
     ) -> bytes:
         """The same for a function in another process, which has named the step: `SentTool.returned` of its result.
 
         `schema` is the digest of the tool that it has by the name. Raises ToolFailed if the server's is another one.
+        `lent`: it calls that very tool, whatever scopes its caller has.
         """
-        tool = self._host.tools.get(name)
+        tool = self._host.tools.get(name, ANONYMOUS if lent else caller.access)
         if schema is not None and tool.digest != schema:
             raise ToolFailed(
                 f"The tool {name} was not called: the server offers one of that name that takes or returns something "
@@ -75,11 +80,12 @@ class Children(Calling):
         sent: bytes = await self._called(caller, tool, params, part, SentTool)
         return sent
 
-    @property
-    def tools(self) -> Mapping[str, Tool]:
-        return Offered(self._host.tools)
+    def tools(self, caller: Caller) -> Mapping[str, Tool]:
+        return Offered(self._host.tools, caller.access)
 
     async def _called_json(self, caller: Caller, other: Tool | str, params: Mapping[str, Any], part: Part) -> Any:
+        if isinstance(other, Tool) and permitted(other, caller.access) is None:
+            raise UnknownTool(f"There is no tool named {other.name!r}.")
         sent: bytes = await self._called(caller, other, params, part, SentTool)
         if len(sent) > MAX_RESULT_BYTES:
             name = other if isinstance(other, str) else other.name
@@ -95,7 +101,8 @@ class Children(Calling):
         made: type[CalledTool] = CalledTool,
     ) -> Any:
         task = self._task(caller)
-        tool = self._host.tools.get(other) if isinstance(other, str) else other
+        # A name is looked up for the caller, who may have chosen it; a tool is the author's own code.
+        tool = self._host.tools.get(other, caller.access) if isinstance(other, str) else other
         arguments = _arguments(tool, params)
         self._tree = self._tree or Tree()
         self._tree.enter(tool.name, self._callers)
@@ -113,6 +120,9 @@ class Children(Calling):
     async def _worked(self, step: Step, arguments: dict[str, Any], called: CalledTool) -> Any:
         """The result. Raises ToolError and CancelledError as they are, and what `step_error` makes of others."""
         tool, own, timer = step.tool, step.caller, step.timer()
+        if (trail := self._host.trail) is not None:
+            step.audited = AuditedCall(trail, own, tool, self._run, "/".join(step.path))
+            step.audited.began(arguments)
         before = WORKING.set((tool, self._run))
         failure: McpAppError | None = None
         code = "complete"
@@ -144,6 +154,7 @@ class Children(Calling):
     async def _value(self, step: Step, arguments: dict[str, Any], called: CalledTool) -> Any:
         """Work on the tool, in its turn."""
         tool, own, emit, host = step.tool, step.caller, step.events.emit, self._host
+        self._charge(tool)
         ticket = self._ticket(tool, arguments)
         tickets = self._tickets if ticket is None else (*self._tickets, ticket)
         callers = (*self._callers, tool.name)
@@ -183,6 +194,14 @@ class Children(Calling):
         assert end is not None  # noqa: S101 - it was cancelled otherwise
         return called.returned(end.items)
 
+    def _charge(self, tool: Tool) -> None:
+        if (charges := self._host.charges) is None:
+            return
+        try:
+            charges.step(PAYER.get(), tool.name)
+        except RateLimited as limited:
+            raise StepRateLimited(limited.message, headers=limited.headers) from None
+
     def _ticket(self, tool: Tool, arguments: dict[str, Any]) -> Ticket | None:
         if tool.at_once is None:
             return None
@@ -198,6 +217,8 @@ class Children(Calling):
         self._host.steps[step.tool.name, code] += 1
         error_id, trace_id = getattr(failure, "error_id", None), step.caller.trace.trace_id
         seconds = step.caller.clock() - step.began
+        if step.audited is not None:
+            step.audited.ended(code, seconds, error_id)
         log_end(
             *(step.tool.name, code, seconds, step.events.count, self._run, ORIGIN.get(), error_id, trace_id),
             step="/".join(step.path),

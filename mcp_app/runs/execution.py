@@ -19,10 +19,11 @@ from ..authoring.result import Result
 from ..protocol.errors import ToolFailed
 from ..protocol.event import Event, EventType, NotJson, Shape, encode
 from .callee import Callee, called
+from .channel import Channel
 from .from_thread import Item, Waits
 from .kept_thread import KeptThread
 from .sends import Emit, Sends, check_waited
-from .threads import QUEUE_SECONDS, Channel, Threads
+from .threads import QUEUE_SECONDS, Threads
 
 Until = Callable[[asyncio.Future[Any]], object]
 

@@ -13,9 +13,11 @@ from ..authoring.content_data import ContentTooLarge
 from ..authoring.resource import Reading, UnknownResource
 from ..protocol.errors import (
     EventTooLarge,
+    InsufficientScope,
     InvalidParams,
     McpAppError,
     QueueFull,
+    RateLimited,
     TimeCap,
     ToolError,
     ToolFailed,
@@ -27,6 +29,7 @@ from ..protocol.relay import RelayedError
 from .callee import Callee, called
 from .memory import NoMemory
 from .processes import NoProcess
+from .queues import PushedOut
 from .threads import NoThread
 
 logger = logging.getLogger("mcp_app.runs")
@@ -50,11 +53,28 @@ class StepQueueFull(QueueFull):
     """As many calls wait for a tool that this one called as may."""
 
 
-_TOLD = (EventTooLarge, NoThread, NoProcess, NoMemory, RelayedError, StepFailed, StepTimeCap, StepQueueFull)
+class StepRateLimited(RateLimited):
+    """A tool that this one called has been called as often as its limit allows."""
+
+
+_TOLD = (
+    *(EventTooLarge, NoThread, NoProcess, NoMemory, RelayedError, StepFailed, StepTimeCap, StepQueueFull),
+    *(StepRateLimited, PushedOut),
+    InsufficientScope,  # also of an author, who knows by the arguments what a call needs
+)
 
 _RAISED: dict[str, type[McpAppError]] = {
     each.code: each
-    for each in (EventTooLarge, NoProcess, StepFailed, StepTimeCap, StepQueueFull, InvalidParams, UnknownTool)
+    for each in (
+        EventTooLarge,
+        NoProcess,
+        StepFailed,
+        StepTimeCap,
+        StepQueueFull,
+        StepRateLimited,
+        InvalidParams,
+        UnknownTool,
+    )
 }
 """By its code, what a step can raise; NoThread and NoMemory are caught as what NoProcess is, `Overloaded`."""
 
@@ -70,6 +90,8 @@ def step_error(error: BaseException, callee: Callee, run: str, most: int) -> Mcp
 def raised_here(error: RelayedError) -> McpAppError:
     """What another process has told of a step, as it is raised where the step works here: to be caught by its class."""
     known = _RAISED.get(error.code)
+    if error.code == InsufficientScope.code and not isinstance(error, ToolError):
+        return InsufficientScope(map(str, error.object().get("scopes", ())))
     if known is None or isinstance(error, ToolError):
         return error
     if known is StepFailed and error.error_id is None:  # it is in no log yet

@@ -5,20 +5,24 @@ What is worked on is not known here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 
 from ..aio.deadlines import Deadlines
 from .run import Run
 
 
 class FinishedRuns:
-    """Forgets each run at its time, and the oldest ones earlier while all hold more than `keep_bytes`. One that is
-    being read stays until that is over, and the newest stays whatever its size. `forget` is called with each once."""
+    """Forgets each run at its time, and earlier while all hold more than `keep_bytes`: the oldest of the caller who has
+    most bytes kept, so that nobody's results are lost to who has many. One that is being read stays until that is over,
+    and the newest stays whatever its size. `forget` is called with each once."""
 
     def __init__(self, keep_bytes: int, forget: Callable[[Run], object]) -> None:
         self._keep_bytes = keep_bytes
         self._forget = forget
         self._runs: dict[Run, int] = {}  # their bytes, oldest first
+        self._own: dict[str, dict[Run, None]] = {}  # each caller's
+        self._held: Counter[str] = Counter()
         self._times = Deadlines(self.kept_long_enough)
         self._overdue: set[Run] = set()
         self.bytes = 0
@@ -31,13 +35,16 @@ class FinishedRuns:
         """Keep it until that time, of the loop's clock."""
         self._times.at(run, until)
         self._runs[run] = 0
+        self._own.setdefault(run.payer.key, {})[run] = None
         self.weigh(run)
 
     def weigh(self, run: Run) -> None:
         """Count the bytes of a run again: whoever read it may have kept something beside it."""
         if run not in self._runs:
             return
-        self.bytes += run.held - self._runs[run]
+        grown = run.held - self._runs[run]
+        self.bytes += grown
+        self._held[run.payer.key] += grown
         self._runs[run] = run.held
         while self.bytes > self._keep_bytes and (oldest := self._oldest_idle()) is not None:
             self.remove(oldest)
@@ -61,7 +68,13 @@ class FinishedRuns:
         """Forget it now."""
         self._overdue.discard(run)
         self._times.cancel(run)
-        self.bytes -= self._runs.pop(run)
+        held = self._runs.pop(run)
+        self.bytes -= held
+        payer = run.payer.key
+        self._held[payer] -= held
+        del self._own[payer][run]
+        if not self._own[payer]:
+            del self._own[payer], self._held[payer]
         self._forget(run)
 
     def close(self) -> None:
@@ -69,5 +82,12 @@ class FinishedRuns:
         self._times.close()
 
     def _oldest_idle(self) -> Run | None:
+        if len(self._own) > 1:
+            heaviest = max(self._held, key=self._held.__getitem__)
+            if (own := self._first_idle(self._own[heaviest])) is not None:
+                return own
+        return self._first_idle(self._runs)
+
+    def _first_idle(self, runs: Iterable[Run]) -> Run | None:
         newest = next(reversed(self._runs))
-        return next((run for run in self._runs if run is not newest and run.idle), None)
+        return next((run for run in runs if run is not newest and run.idle), None)

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from ..protocol.event import Event
-from .threads import Channel
+from .channel import Channel
 
 
 class Pending:

@@ -16,7 +16,8 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from ..aio.in_thread import settle_by
-from .threads import QUEUE_SECONDS, Channel, Threads, log_late
+from .channel import Channel
+from .threads import QUEUE_SECONDS, Threads, log_late
 
 R = TypeVar("R")
 

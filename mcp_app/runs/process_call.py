@@ -21,11 +21,11 @@ from ..protocol.packets import Packet, PacketError
 from ..protocol.relay import PacketKind, Returned, check_size, error_fields, error_of, event_of, result_of
 from .called_tool import CalledTool
 from .callee import Callee, called
+from .channel import CHANNEL_BYTES, CHANNEL_ITEMS
 from .dialogue import Dialogue, Json, Respond
 from .execution import Outcome
 from .process import Process
 from .sends import Emit
-from .threads import CHANNEL_BYTES, CHANNEL_ITEMS
 
 _GONE = "gone"
 """Of a packet that no process sends: it stands for its end."""
@@ -36,7 +36,7 @@ def call_packet(callee: Callee, arguments: SentArguments, caller: Caller, run: s
 
     Raises EventTooLarge for arguments that no packet can carry, as another tool may give them, and NotJson.
     """
-    asker, trace = caller.asker, caller.trace
+    asker, trace, access = caller.asker, caller.trace, caller.access
     tool = callee.tool if isinstance(callee, CalledTool) else callee
     assert isinstance(tool, Tool)  # noqa: S101 - its arguments were made to be sent
     assert tool.origin is not None  # noqa: S101 - likewise
@@ -50,7 +50,11 @@ def call_packet(callee: Callee, arguments: SentArguments, caller: Caller, run: s
         "dialect": caller.dialect,
         "run": run,
         "most": most,
-        "principal": caller.principal,
+        "access": {
+            "principal": access.principal,
+            "scopes": None if access.scopes is None else sorted(access.scopes),
+            "claims": dict(access.claims),
+        },
         "headers": dict(caller.headers),
         "trace": [trace.traceparent, trace.tracestate, trace.baggage_text],
         "seconds": caller.deadline - caller.clock(),
@@ -214,13 +218,14 @@ class ProcessCall:
             case {
                 "tool": str(name),
                 "schema": str() | None as schema,
+                "lent": bool(lent),
                 "params": dict(params),
                 "part": [bool(shared), float() | int() as start, float() | int() as end, *above, str(step)],
             }:
                 part = Part(self._caller.gauge if shared else None, start, end, above, step, is_call=True)
                 try:
                     calls = cast(CallsForProcess, self._caller.calls)
-                    data = await calls.call_sent(self._caller, name, schema, params, part)
+                    data = await calls.call_sent(self._caller, name, schema, params, part, lent=lent)
                     check_size(f"What the tool {name} returned to a process", len(data))
                     return Json(data)
                 except McpAppError as error:
@@ -233,7 +238,7 @@ class CallsForProcess(Protocol):
     """What calls other tools in the server's own process calls them for another one, too."""
 
     async def call_sent(
-        self, caller: Caller, name: str, schema: str | None, params: Mapping[str, Any], part: Part
+        self, caller: Caller, name: str, schema: str | None, params: Mapping[str, Any], part: Part, *, lent: bool
     ) -> bytes: ...
 
 

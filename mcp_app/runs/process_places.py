@@ -10,28 +10,36 @@ import contextvars
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
+from .fair_places import PAYER, FairPlaces
+
 
 class ProcessPlaces:
-    """At most `limit` places that are not lent."""
+    """At most `limit` places that are not lent, of which no caller has all."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._free = asyncio.Semaphore(limit)
+        self._free = FairPlaces(limit)
 
     @property
     def full(self) -> bool:
         """Whether no place is free, but for those that are lent."""
-        return self._free.locked()
+        return self._free.all_taken
 
-    async def take(self, wait: Callable[[asyncio.Semaphore], Awaitable[None]]) -> ProcessPlace:
+    @property
+    def whose(self) -> str:
+        """Whose bound holds up who waits: `FairPlaces.whose`."""
+        return self._free.whose
+
+    async def take(self, wait: Callable[[FairPlaces | asyncio.Semaphore], Awaitable[None]]) -> ProcessPlace:
         """A free place, else that of the process which waits for this task, else one that `wait` acquires."""
         lender = _LENDER.get()
         if lender is not None and (lender.over or lender.places is not self):
             lender = None
+        semaphore: FairPlaces | asyncio.Semaphore = self._free
         if self._free.locked() and lender is not None:
             semaphore = lender.lent
         else:
-            semaphore, lender = self._free, None
+            lender = None
         if semaphore.locked():
             await wait(semaphore)
         else:
@@ -47,6 +55,7 @@ class ProcessPlace:
         self.lent = asyncio.Semaphore(1)
         self.over = False
         self._lender = lender
+        self._payer = PAYER.get()
 
     @contextmanager
     def being_lent(self) -> Iterator[None]:
@@ -66,7 +75,7 @@ class ProcessPlace:
 
     def _give_back(self) -> None:
         if self._lender is None:
-            self.places._free.release()
+            self.places._free.release(self._payer)
         elif self._lender.over:
             self._lender._give_back()
         else:

@@ -20,6 +20,7 @@ from ..protocol.relay import PacketKind
 from . import closings, shared
 from .callee import Callee, called
 from .execution import Outcome, Until
+from .fair_places import FairPlaces
 from .process import Process
 from .process_call import ProcessCall, call_packet
 from .process_places import ProcessPlace, ProcessPlaces
@@ -150,7 +151,7 @@ class Processes:
     # --- places ------------------------------------------------------------------------------------------------------
 
     async def _place(self, name: str, caller: Caller, emit: Emit) -> ProcessPlace:
-        async def wait(place: asyncio.Semaphore) -> None:
+        async def wait(place: FairPlaces | asyncio.Semaphore) -> None:
             # Half of its time at most: what ended by its deadline would not say that it never began.
             patience = (caller.deadline - caller.clock()) / 2
             if not caller.path:  # a step has nowhere to go
@@ -164,7 +165,7 @@ class Processes:
                     await place.acquire()
             except TimeoutError:
                 raise NoProcess(
-                    f"No process was free for {patience:.3g} seconds: as many as this server takes are working. "
+                    f"No process was free for {patience:.3g} seconds: as many as {self._places.whose} are working. "
                     "The call did not begin."
                 ) from None
 

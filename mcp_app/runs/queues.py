@@ -1,6 +1,7 @@
 """The queues of tools that work on so many calls at once: who works, who waits, in which place.
 
-First come, first served. Which tool a queue is of, and what a call does, is not known here.
+Callers take turns, each with its calls in order: with one caller it is first come, first served. Which tool a queue is
+of, and what a call does, is not known here.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, TypeVar
 
 from ..authoring.at_once import AtOnce
+from ..limits.rotation import Rotation
 from ..protocol.errors import QueueFull, ToolFailed
 from ..protocol.event import Event, EventType, encode
+from ..protocol.payer import Payer
+from .fair_places import PAYER
 from .sends import Emit
 
 R = TypeVar("R")
@@ -24,10 +28,15 @@ SAY_SECONDS = 1.0
 depend on how fast the calls before it are."""
 
 
+class PushedOut(QueueFull):
+    """The end of a call that waited, and had to make room. A class of its own: a QueueFull that a function raises is a
+    failure of that function."""
+
+
 class Ticket:
     """One call's place in a queue. `before` counts the calls that go first; 0 while it works, and afterwards."""
 
-    __slots__ = ("_ancestors", "_below", "_held", "_left", "_queue", "_turn")
+    __slots__ = ("_ancestors", "_below", "_held", "_left", "_pushed_out", "_queue", "_turn")
 
     def __init__(self, queue: CallQueue, ancestors: tuple[Ticket, ...]) -> None:
         self._queue = queue
@@ -36,6 +45,7 @@ class Ticket:
         self._turn: asyncio.Future[None] | None = None
         self._held = 0
         self._left = False
+        self._pushed_out: PushedOut | None = None
 
     @property
     def before(self) -> int:
@@ -45,7 +55,7 @@ class Ticket:
     async def turn(self, say: Callable[[int], Any]) -> None:
         """Wait until it may work. `say` is awaited with its place, which begins at 1, whenever that has changed.
 
-        Whoever gives up waiting calls `leave`.
+        Whoever gives up waiting calls `leave`. Raises PushedOut.
         """
         told = 0
         while (turn := self._turn) is not None and not turn.done():
@@ -54,6 +64,8 @@ class Ticket:
                 told = place
                 await say(place)
             await asyncio.wait({turn}, timeout=SAY_SECONDS)
+        if self._pushed_out is not None:
+            raise self._pushed_out
 
     def until(self, outcome: asyncio.Future[Any]) -> None:
         """It works until `outcome` is done, though it may have left before: a thread cannot be ended from outside."""
@@ -87,6 +99,11 @@ class Ticket:
             for each in self._ancestors:
                 each._below.discard(self)
 
+    def push_out(self, why: PushedOut) -> None:
+        """It waits no more, as a caller with fewer calls in the queue has come."""
+        self._pushed_out = why
+        self.leave()
+
     def is_stuck(self) -> bool:
         """Whether it would wait for ever: each call that works in its queue waits for one that is stuck itself."""
         stuck, looked_at = {self}, [self]
@@ -103,25 +120,26 @@ class Ticket:
 
 
 class CallQueue:
-    """`limit.calls` work, those behind them wait."""
+    """`limit.calls` work, those behind them wait. In a full one a caller with fewer calls than another takes the place
+    of that one's last: whoever fills it keeps nobody out."""
 
     __slots__ = ("_forget", "limit", "waiting", "working")
 
     def __init__(self, limit: AtOnce, forget: Callable[[], object]) -> None:
         self.limit = limit
         self.working: dict[Ticket, None] = {}
-        self.waiting: dict[Ticket, None] = {}
+        self.waiting: Rotation[str, Ticket] = Rotation()
         self._forget = forget
 
     def before(self, ticket: Ticket) -> int:
         if ticket not in self.waiting:
             return 0
-        return 1 + next(place for place, each in enumerate(self.waiting) if each is ticket)
+        return 1 + self.waiting.before(ticket)
 
-    def join(self, name: str, ancestors: tuple[Ticket, ...]) -> Ticket:
+    def join(self, name: str, ancestors: tuple[Ticket, ...], caller: str) -> Ticket:
         """Raises QueueFull, and ToolFailed for a call that would wait for itself."""
         ticket = Ticket(self, ancestors)
-        if len(self.working) < self.limit.calls and not self.waiting:
+        if len(self.working) < self.limit.calls and not len(self.waiting):
             self.working[ticket] = None
             return ticket
         if ancestors and ticket.is_stuck():
@@ -131,23 +149,30 @@ class CallQueue:
                 hint="Its author can raise at_once, or call what both calls share as a function.",
             )
         if len(self.waiting) >= self.limit.waiting:
-            which = f" for this {self.limit.per}" if self.limit.per else ""
-            raise QueueFull(
-                f"The tool {name} works on {_calls(self.limit.calls)} at once{which}, and {len(self.waiting)} "
-                "wait already.",
-                headers=RETRY_AFTER,
-            )
+            self._make_room(name, caller)
         ticket.wait()
-        self.waiting[ticket] = None
+        self.waiting.add(ticket, caller)
         return ticket
 
+    def _make_room(self, name: str, caller: str) -> None:
+        """Push out the last call of whoever has most of those that wait, at least two more than this caller. Raises
+        QueueFull if nobody has."""
+        which = f" for this {self.limit.per}" if self.limit.per else ""
+        why = (
+            f"The tool {name} works on {_calls(self.limit.calls)} at once{which}, and {len(self.waiting)} wait already."
+        )
+        if len(self.waiting):
+            last, most = self.waiting.last_of_most()
+            if most >= self.waiting.of(caller) + 2:
+                last.push_out(PushedOut(f"{why} Another caller, with fewer of them, has come.", headers=RETRY_AFTER))
+                return
+        raise QueueFull(why, headers=RETRY_AFTER)
+
     def remove(self, ticket: Ticket) -> None:
-        self.waiting.pop(ticket, None)
+        self.waiting.discard(ticket)
         self.working.pop(ticket, None)
         ticket.waits_no_more()
-        while self.waiting and len(self.working) < self.limit.calls:
-            following = next(iter(self.waiting))
-            del self.waiting[following]
+        while len(self.working) < self.limit.calls and (following := self.waiting.pop()) is not None:
             self.working[following] = None
             following.waits_no_more()
         if not self.working:
@@ -184,16 +209,22 @@ class Queues:
         """Calls that wait in any of them."""
         return sum(len(queue.waiting) for queue in self._queues.values())
 
-    def join(self, name: str, limit: AtOnce, arguments: dict[str, Any], ancestors: tuple[Ticket, ...] = ()) -> Ticket:
+    def join(
+        self,
+        name: str,
+        limit: AtOnce,
+        arguments: dict[str, Any],
+        ancestors: tuple[Ticket, ...] = (),
+        payer: Payer | None = None,
+    ) -> Ticket:
         """The place of a call of the tool `name`. `ancestors` are the tickets of the calls that wait for this one.
+        `payer` takes turns with others; by default the one whose run this task works for.
 
         Raises QueueFull when as many wait as may, and ToolFailed at once for a call that would wait for itself.
         """
-        key = (
-            id(limit),
-            limit.queue(arguments),
-        )  # by the limit itself: two tools may have one name, one after the other
+        # By the limit itself: two tools may have one name, one after the other.
+        key = id(limit), limit.queue(arguments)
         queue = self._queues.get(key)
         if queue is None:
             queue = self._queues[key] = CallQueue(limit, lambda: self._queues.pop(key, None))
-        return queue.join(name, ancestors)
+        return queue.join(name, ancestors, (PAYER.get() if payer is None else payer).key)

@@ -18,10 +18,16 @@ from ..authoring.tool import Registry
 from ..config.memory import memory_limit
 from ..config.settings import Settings
 from ..eventlog import EventLog
-from ..protocol.errors import Draining, Left, Overloaded, Shutdown, UnknownRun
+from ..limits.charges import Charges
+from ..protocol.access import Access
+from ..protocol.account import Trail
+from ..protocol.errors import Shutdown, UnknownRun
 from ..protocol.event import number
 from ..protocol.http.trace import Trace, extract_trace
+from ..protocol.payer import NOBODY, Payer
 from ..protocol.policy import Policy
+from .at_work import AtWork
+from .audited import AuditedCall
 from .callee import Callee
 from .dependencies import Dependencies
 from .finished import FinishedRuns
@@ -36,38 +42,39 @@ from .results import Bounds
 from .run import Run, expiries
 from .threads import Threads
 
-RETRY_AFTER = {"Retry-After": "5"}
-"""Seconds that a refused caller should wait: by then a deploy's new process is up, and a full server may have room."""
-
-_ENOUGH_RUNS = "As many runs as this server takes are being worked on."
-_ENOUGH_BYTES = "The runs that are being worked on hold as much memory as they may."
-
 
 class Runs:
     """Starts, finds, drains and forgets runs. `tools` call each other by name; `arounds` are around their calls.
 
     `ended` counts runs by how they ended: "complete" or an error code. `started` counts all. `finished` are those that
     are kept. `steps` counts the tools that tools called, by tool and by how they ended. `watch` names what holds the
-    loop, once it is started. `dependencies` is what functions need; its `stop` ends the whole.
+    loop, once it is started. `dependencies` is what functions need; its `stop` ends the whole. `charges` holds the
+    limits of what callers may have; None for none. `trail` is told of each call.
     """
 
-    def __init__(self, settings: Settings, log: EventLog, tools: Registry | None = None, arounds: Arounds = ()) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        log: EventLog,
+        tools: Registry | None = None,
+        arounds: Arounds = (),
+        charges: Charges | None = None,
+        trail: Trail | None = None,
+    ) -> None:
+        self.charges = charges
         self.threads, self.processes = Threads(settings.threads), processes_of(settings)
         self.queues, self.watch = Queues(), LoopWatch(self.threads)
         self.dependencies = Dependencies(settings.cap_seconds)
-        self.draining, self.started = False, 0
+        self.started = 0
         self.ended: Counter[str] = Counter()
         self.steps: Counter[tuple[str, str]] = Counter()
         self._settings = settings
-        self._max_runs = settings.max_runs  # a model's attributes are slow
         self._log = log
         self._clock = asyncio.get_running_loop().time
         self._runs: dict[str, Run] = {}
-        self._working: set[Run] = set()
-        self._closing: set[asyncio.Task[None]] = set()
-        self._lingering: dict[Run, None] = {}
         working, kept, quarter = settings.working_bytes, settings.keep_bytes, memory_limit() // 4
         self.memory = Memory(quarter if working is None else working)
+        self._at_work = AtWork(settings.max_runs, self.memory)
         keep_bytes = kept if "keep_bytes" in settings.model_fields_set else min(kept, quarter)
         self.finished = FinishedRuns(keep_bytes, self._drop)
         self._keys = RunKeys()
@@ -78,12 +85,14 @@ class Runs:
             self.threads,
             placing(self.processes),
             self.queues,
+            charges,
             self.dependencies,
             self.memory,
             Bounds(settings.max_event_bytes, settings.keep_seconds),
             self.steps,
+            trail,
             expiries(),
-            self._lingering,
+            self._at_work.lingering,
             settings.linger_seconds,
             self._on_end,
             self._on_idle,
@@ -92,12 +101,17 @@ class Runs:
     @property
     def working(self) -> int:
         """Runs being worked on now."""
-        return len(self._working)
+        return len(self._at_work.runs)
+
+    @property
+    def at_work(self) -> list[Run]:
+        """These runs."""
+        return list(self._at_work.runs)
 
     @property
     def cleaning(self) -> int:
         """What is still done for runs that have ended: functions that clean up, and values that are being closed."""
-        return len(self._closing) + self.dependencies.closings.begun
+        return len(self._at_work.closing) + self.dependencies.closings.begun
 
     @property
     def kept(self) -> int:
@@ -110,7 +124,7 @@ class Runs:
         arguments: dict[str, Any],
         policy: Policy,
         *,
-        principal: str,
+        access: Access,
         headers: Mapping[str, str],
         body: bytes = b"",
         cap_seconds: float | None = None,
@@ -119,68 +133,76 @@ class Runs:
         metadata: Mapping[str, Any] | None = None,
         asker: Asker | None = None,
         trace: Trace | None = None,
+        payer: Payer = NOBODY,
     ) -> Run:
         """Start a run.
 
+        access: who calls. Others cannot find the run.
         body: that of the request, from which the arguments were parsed.
         key: finds the run again (`find_by_key`); the caller has made sure that no run has it yet.
         identity: the parameters as they were sent, which a request with the same key must repeat; by default the
             arguments.
         asker: how the function asks its caller back; None where it cannot.
         trace: the caller's trace context; by default that of the headers.
+        payer: whom the run is charged to.
 
-        Raises Draining, Overloaded and, where a tool works on so many calls at once, QueueFull, with Retry-After.
+        Raises Draining, Overloaded, RateLimited, NotReady (it cannot be audited) and, where a tool works on so many
+        calls at once, QueueFull, with Retry-After.
         """
         size = RUN_BYTES + request_bytes(body, headers)
-        self.check(size)
-        limit = callee.at_once
-        ticket = None if limit is None else self.queues.join(callee.name, limit, arguments)
-        call = b"" if key is None else call_digest(callee, arguments if identity is None else identity)
-        cap = self._cap(callee, policy.promoted_to or policy, cap_seconds)
-        caller = Caller(
-            principal=principal,
-            headers=headers,
-            deadline=self._clock() + cap,
-            clock=self._clock,
-            asker=asker,
-            trace=extract_trace(headers) if trace is None else trace,
-            dialect=policy.dialect,
-        )
-        unless = math.inf if policy.promoted_to is None else self._settings.cap_seconds
-        run = Run(callee, policy, caller, self._host, cap=cap, unless_promoted=unless, size=size, ticket=ticket)
-        self.started += 1
-        self._runs[run.id] = run
-        self._working.add(run)
-        if key is not None:
-            self._keys.remember(principal, key, call, run.id)
+        self._at_work.check(size, payer)
+        hold = None if self.charges is None else self.charges.run(payer, callee.name)
+        ticket = run = None
         try:
+            if (limit := callee.at_once) is not None:
+                ticket = self.queues.join(callee.name, limit, arguments, payer=payer)
+            call = b"" if key is None else call_digest(callee, arguments if identity is None else identity)
+            cap = self._cap(callee, policy.promoted_to or policy, cap_seconds)
+            caller = Caller(
+                access=access,
+                headers=headers,
+                deadline=self._clock() + cap,
+                clock=self._clock,
+                asker=asker,
+                trace=extract_trace(headers) if trace is None else trace,
+                dialect=policy.dialect,
+            )
+            unless = math.inf if policy.promoted_to is None else self._settings.cap_seconds
+            run = Run(
+                *(callee, policy, caller, self._host),
+                cap=cap,
+                unless_promoted=unless,
+                size=size,
+                ticket=ticket,
+                payer=payer,
+            )
+            self._at_work.add(run, hold)
+            self.started += 1
+            self._runs[run.id] = run
+            if key is not None:
+                self._keys.remember(access.principal, key, call, run.id)
+            if (trail := self._host.trail) is not None:
+                run.audited = AuditedCall(trail, caller, callee, run.id)
+                run.audited.began(arguments)
             await run.begin(arguments, {**(metadata or {}), "cap_seconds": number(cap)})
         except BaseException:
-            self._working.discard(run)
-            run.release_request()
+            if hold is not None:
+                hold.release()
+            if run is not None:
+                self._never_began(run)
             if ticket is not None:
                 ticket.leave()
-            self._drop(run)
             raise
         return run
 
-    def check(self, size: int = 0) -> None:
-        """Raises Draining or Overloaded, both with Retry-After, if no run that holds `size` bytes can be started now.
+    @property
+    def draining(self) -> bool:
+        """Whether the server is being stopped, and new runs are refused."""
+        return self._at_work.draining
 
-        A run whose reader has left, and may come back, makes way: the one whose reader left first.
-        """
-        if self.draining:
-            raise Draining("The server is being stopped and takes no new run.", headers=RETRY_AFTER)
-        while not (fewer := len(self._working) < self._max_runs) or self.memory.held + size > self.memory.limit:
-            if not self._lingering:
-                raise Overloaded(_ENOUGH_BYTES if fewer else _ENOUGH_RUNS, headers=RETRY_AFTER)
-            left = next(iter(self._lingering))
-            self._working.discard(left)
-            left.stop(Left("The caller left, and others needed the place."))
-            left.release_request()
-            left.release_log()
-            if left.closing is not None:
-                self._track_closing(left.closing)
+    def check(self, size: int = 0, payer: Payer = NOBODY) -> None:
+        """Raises Draining or Overloaded if no run that holds `size` bytes can be started now (`AtWork.check`)."""
+        self._at_work.check(size, payer)
 
     def find(self, run_id: str, principal: str) -> Run:
         """The run of that id. Raises UnknownRun, also for another principal's run, so that ids cannot be probed."""
@@ -206,13 +228,13 @@ class Runs:
         Returns when their last events are in the log, their functions have cleaned up or were abandoned, and what they
         took is closed. The caller bounds the wait.
         """
-        self.draining = True
-        working = list(self._working)
+        self._at_work.draining = True
+        working = self.at_work
         for run in working:
             run.stop(Shutdown("The server was stopped while the run was being worked on."))
         await asyncio.gather(*(run.stopped() for run in working))
-        if self._closing:
-            await asyncio.wait(self._closing)
+        if self._at_work.closing:
+            await asyncio.wait(self._at_work.closing)
         await self.dependencies.closings.ended()
         await asyncio.gather(self.threads.ended(), self.processes.ended())
 
@@ -222,6 +244,13 @@ class Runs:
         self.finished.close()
         self.watch.stop()
 
+    def _never_began(self, run: Run) -> None:
+        self._at_work.remove(run)
+        if run.audited is not None:
+            run.audited.ended("never_began", 0.0, None)
+        run.release_request()
+        self._drop(run)
+
     def _cap(self, callee: Callee, policy: Policy, asked: float | None) -> float:
         cap = self._settings.run_life_seconds if policy.long_lived else self._settings.cap_seconds
         for limit in (callee.time_limit, asked):
@@ -230,19 +259,15 @@ class Runs:
         return cap
 
     def _on_end(self, run: Run) -> None:
-        self._working.discard(run)
-        self.ended[run.code or ""] += 1
+        self._at_work.remove(run)
         if run.closing is not None:
-            self._track_closing(run.closing)
+            self._at_work.clean_up(run.closing)
+        self.ended[run.code or ""] += 1
         if not run.kept:
             return
         life_left = max(0.0, run.deadline - self._clock()) if run.policy.keeps_result else 0.0
         self.finished.add(run, self._clock() + life_left + self._settings.keep_seconds)
         run.release_log()
-
-    def _track_closing(self, closing: asyncio.Task[None]) -> None:
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
 
     def _on_idle(self, run: Run) -> None:
         """The run has ended and has no reader: forget it now if it cannot be resumed."""

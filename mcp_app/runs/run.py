@@ -21,19 +21,24 @@ from ..aio.deadlines import Deadlines
 from ..asking import Asker, InputRequired
 from ..authoring.context import Caller
 from ..authoring.placement import SentArguments
+from ..protocol.access import Access
 from ..protocol.errors import Left, McpAppError, TimeCap
-from ..protocol.event import Entry, Event, EventType, encode
+from ..protocol.event import Event, EventType, encode
+from ..protocol.payer import NOBODY, Payer
 from ..protocol.policy import OnLeave, Policy
+from .audited import AuditedCall
 from .callee import Callee, has_context
 from .children import Children
 from .end_line import ID_CHARACTERS, ORIGIN, log_end
 from .execution import Outcome, Work
 from .failure import run_error
+from .fair_places import PAYER
 from .holder import WORKING
 from .host import Host
 from .last_event import last_event
 from .memory import RUN_BYTES, Share
 from .queues import Ticket, in_turn
+from .reader import Reader
 from .results import Results, Weighed
 from .stopping import stop
 from .wrapping import wrapped
@@ -48,47 +53,14 @@ def expiries() -> Deadlines[Run]:
     return Deadlines(lambda run: asyncio.get_running_loop().call_soon(run.expire))
 
 
-class Reader:
-    """Follows a run's log from number `after` on, in batches: one response. It knows no heartbeat, cap or format: those
-    are the middleware around it, which has the same two methods."""
-
-    __slots__ = ("_ended", "after", "end", "run")
-
-    def __init__(self, run: Run, after: int, end: int = 0) -> None:
-        self.run = run
-        self.after = after
-        self.end = end
-        self._ended = False
-
-    async def next(self, until: float) -> list[Entry] | None:
-        """The next entries; an empty list when there are none before the loop's clock says `until`; None at the end.
-
-        Asking for the next batch acknowledges the one before as written: only then may the function go on.
-        Raises Purged when the entries to come are no longer kept, UnknownRun when the run was forgotten.
-        """
-        if self._ended:
-            return None
-        self.run.acknowledge(self)
-        batch = await self.run.log.read(self.run.id, self.after, until)
-        if batch:
-            self.after = batch[-1].number
-            self.end = batch[-1].end
-            self._ended = batch[-1].event.last
-        return batch
-
-    def close(self) -> None:
-        """The response is over, however it ended. Closing twice does nothing."""
-        self._ended = True
-        self.run.detach(self)
-
-
 class Run:
     """One call of one callee.
 
     `label` names it in the log. `code` is None while the run is being worked on, then "complete", "input_required" or
     the error's code. `over` is set a little later: when the last event is in the log. `stopped_by` is what it was ended
     with from outside: a tool's own error may have any code. `closing` is the task that still ends the function after
-    `stop`: it may go on after the last event. `beside` is what others keep for this run outside of its log.
+    `stop`: it may go on after the last event. `beside` is what others keep for this run outside of its log; `audited`
+    tells an audit log.
     """
 
     def __init__(
@@ -102,15 +74,17 @@ class Run:
         unless_promoted: float = math.inf,
         size: int = 0,
         ticket: Ticket | None = None,
+        payer: Payer = NOBODY,
     ) -> None:
         """`cap`: seconds until it ends whatever it does. `unless_promoted`: the same, unless it is promoted before.
         `size`: bytes that it holds besides its events while the function works. `ticket`: its place among the calls
-        that wait for each other."""
+        that wait for each other. `payer`: whose turns and places its function has."""
         self.id = os.urandom(16).hex()
         short, trace = self.id[:ID_CHARACTERS], caller.trace.trace_id
         self.label = short if trace is None else f"{short} [trace_id {trace}]"
         self.callee, self.policy = callee, policy
         self.cap = cap
+        self.payer = payer
         self.log = host.log
         self.created = time.time()
         self.code: str | None = None
@@ -132,6 +106,7 @@ class Run:
         self._context: contextvars.Context | None = None
         self._began = caller.clock()
         self._ticket = ticket
+        self.audited: AuditedCall | None = None
         self._unless_promoted = unless_promoted
 
     # --- its life ----------------------------------------------------------------------------------------------------
@@ -145,6 +120,8 @@ class Run:
         if self.asker is not None:
             self.asker.attach(self._writer.emit, self._weak_stop())
         plan, context = self.callee.plan, contextvars.copy_context()
+        if self.payer is not NOBODY:
+            context.run(PAYER.set, self.payer)
         self._context = context  # also for who ends it: what is logged then is this call's
         if plan is None or type(arguments) is SentArguments:  # another process makes what it needs
             name = f"run {self.id[:ID_CHARACTERS]}"
@@ -155,8 +132,13 @@ class Run:
         self._expire_at_cap()  # also while its reader is stuck in a write
 
     @property
+    def access(self) -> Access:
+        """Who started it, and by which credentials."""
+        return self._caller.access
+
+    @property
     def principal(self) -> str:
-        return self._caller.principal
+        return self._caller.access.principal
 
     @property
     def asker(self) -> Asker | None:
@@ -214,7 +196,7 @@ class Run:
         self._readers.insert(0 if after else len(self._readers), reader)
         self._writer.attach()
         if self in self._host.lingering:
-            del self._host.lingering[self]
+            self._host.lingering.discard(self)
             self._expire_at_cap()
         return reader
 
@@ -263,7 +245,7 @@ class Run:
         elif self.policy.on_leave is OnLeave.LINGER:
             back_by = self._caller.clock() + self._host.linger_seconds
             if back_by < self.deadline:
-                self._host.lingering[self] = None
+                self._host.lingering.add(self, self.payer.key)
                 self._host.expiries.at(self, back_by)
 
     # --- its end -----------------------------------------------------------------------------------------------------
@@ -368,7 +350,7 @@ class Run:
         if code != "complete":
             self._caller.reason = code
         self._host.expiries.cancel(self)
-        self._host.lingering.pop(self, None)
+        self._host.lingering.discard(self)
         self._writer.close(code)
 
     async def _finish(self, end: Outcome | InputRequired | McpAppError) -> None:
@@ -378,6 +360,8 @@ class Run:
         self.over = True
         error_id, trace_id = getattr(end, "error_id", None), self._caller.trace.trace_id
         log_end(self.callee.name, self.code or "-", seconds, self.events, self.id, self._origin, error_id, trace_id)
+        if self.audited is not None:
+            self.audited.ended(self.code or "-", seconds, error_id)
         self._host.on_end(self)
         self._report_idle()
 

@@ -14,6 +14,7 @@ from ..authoring.caller import Caller
 from ..authoring.parts import Part
 from ..authoring.tool import Tool
 from ..protocol.event import Event
+from .audited import AuditedCall
 from .sends import Emit
 
 
@@ -27,7 +28,7 @@ class StepCaller(Caller):
         self.path = path
         self._step = step
         super().__init__(
-            principal=parent.principal,
+            access=parent.access,
             headers=parent.headers,
             deadline=deadline,
             clock=parent.clock,
@@ -68,12 +69,14 @@ class StepEvents:
 
 
 class Step:
-    """One call that is being worked on. `path` are the names of the steps from the run down to it."""
+    """One call that is being worked on. `path` are the names of the steps from the run down to it; `audited`
+    tells an audit log."""
 
-    __slots__ = ("began", "caller", "events", "path", "tool")
+    __slots__ = ("audited", "began", "caller", "events", "path", "tool")
 
     def __init__(self, tool: Tool, part: Part, above: tuple[str, ...], caller: Caller, emit: Emit) -> None:
         self.tool = tool
+        self.audited: AuditedCall | None = None
         self.path = (*above, *part.path)
         self.events = StepEvents(part, emit)
         self.began = caller.clock()

@@ -17,6 +17,7 @@ from ..authoring.context import Caller, Context
 from ..authoring.dependencies import Maker, Plan
 from ..authoring.kind import FailedArguments, Kind
 from .callee import Callee
+from .channel import Channel
 from .closings import CANCEL_TRIES, CLOSE_SECONDS, Closings, forget_cancellation
 from .execution import Outcome, Until, queue, relay, work
 from .from_thread import Item, Waits
@@ -24,7 +25,7 @@ from .kept_thread import KeptThread
 from .made import Made, MakerFailed
 from .sends import Emit, Sends, check_waited
 from .shared import SharedValues
-from .threads import QUEUE_SECONDS, Channel, Threads
+from .threads import QUEUE_SECONDS, Threads
 
 _NONE: Mapping[str, Any] = {}
 

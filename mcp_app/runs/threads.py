@@ -11,27 +11,18 @@ import contextvars
 import functools
 import logging
 import threading
-from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-from ..aio import forked
-from ..aio.done import DONE
 from ..aio.event import LazyEvent
 from ..aio.in_thread import settle_by
 from ..protocol.errors import Overloaded
+from .channel import Channel
+from .fair_places import PAYER, FairPlaces
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-CHANNEL_ITEMS = 64
-"""Items a thread may be ahead of the loop: enough that neither waits for the other at each item, few enough that little
-is discarded when a thread is stopped."""
-
-CHANNEL_BYTES = 256 * 1024
-"""The same in bytes, whichever comes first: 64 large items would be as many megabytes, once here and once more on the
-way to a slow reader."""
 
 ABANDON_AFTER = 5.0
 """Seconds after which a thread that was asked to stop and still runs counts as abandoned: Python cannot end a thread,
@@ -48,88 +39,12 @@ class NoThread(Overloaded):
     """No thread was free. A class of its own: an Overloaded that a function raises is a failure of that function."""
 
 
-class Channel(Generic[T]):
-    """A bounded queue from threads to the event loop: `put` blocks its thread while it is full, `take` is awaited.
-
-    `size` gives the bytes that an item counts; one item fits whatever its size. The function may start threads of its
-    own: any number of them may `put`.
-
-    After `stop` every `put` raises CancelledError in the thread: it derives from BaseException, so that an
-    `except Exception` in the function does not swallow it. A forked copy of the process ends at its first `put`.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, size: Callable[[T], int]) -> None:
-        self._loop = loop
-        self._size = size
-        self._bytes = 0
-        self._changed = threading.Condition()
-        self._items: deque[T] = deque()
-        self._closed = False
-        self._stopped = False
-        self._ready = asyncio.Event()
-        self._generation = forked.generation
-
-    def put(self, item: T) -> None:
-        """In a thread: append one item."""
-        forked.end_copy(self._generation)
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._stopped or (len(self._items) < CHANNEL_ITEMS and self._bytes < CHANNEL_BYTES)
-            )
-            if self._stopped:
-                raise asyncio.CancelledError("the run was ended")
-            self._items.append(item)
-            self._bytes += self._size(item)
-            first = len(self._items) == 1
-        if first:  # one wake-up for all items that the loop will find
-            self._wake()
-
-    def send(self, item: T) -> Awaitable[None]:
-        """`put`, with the signature of a coroutine's `send`."""
-        self.put(item)
-        return DONE
-
-    def close(self) -> None:
-        """In the thread: no item follows."""
-        with self._changed:
-            self._closed = True
-        self._wake()
-
-    async def take(self) -> list[T]:
-        """On the loop: all queued items, at least one; an empty list once the channel is closed and drained."""
-        while True:
-            with self._changed:
-                items, closed = list(self._items), self._closed
-                self._items.clear()
-                self._bytes = 0
-                self._ready.clear()
-                self._changed.notify_all()
-            if items or closed:
-                return items
-            await self._ready.wait()
-
-    def stop(self) -> None:
-        """On the loop: no item will be taken any more."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
-
-    def is_stopped(self) -> bool:
-        """Whether the next `put` raises CancelledError."""
-        return self._stopped
-
-    def _wake(self) -> None:
-        try:
-            self._loop.call_soon_threadsafe(self._ready.set)
-        except RuntimeError:
-            pass  # the loop is closed: the process is exiting
-
-
 class Threads:
-    """At most `limit` threads at once; `abandoned` of them were asked to stop and still run."""
+    """At most `limit` threads at once, of which no caller has all; `abandoned` of them were asked to stop and still
+    run."""
 
     def __init__(self, limit: int) -> None:
-        self._free = asyncio.Semaphore(limit)
+        self._free = FairPlaces(limit)
         self._places: dict[_Place, None] = {}
         self._changed = LazyEvent()
         self._short = False
@@ -203,12 +118,12 @@ class Threads:
             channel.stop()
             place.expect()
 
-    def _places_for(self, lender: _Place | None) -> asyncio.Semaphore:
+    def _places_for(self, lender: _Place | None) -> FairPlaces | asyncio.Semaphore:
         if lender is None or lender.over or not lender.is_of(self):
             return self._free
         return lender.lent if self._free.locked() or not lender.lent.locked() else self._free
 
-    async def _wait_for_place(self, places: asyncio.Semaphore, name: str, patience: float) -> None:
+    async def _wait_for_place(self, places: FairPlaces | asyncio.Semaphore, name: str, patience: float) -> None:
         if not self._short:  # one line until a thread is free again, not one for each call
             self._short = True
             logger.warning(
@@ -222,7 +137,7 @@ class Threads:
                 await places.acquire()
         except TimeoutError:
             raise NoThread(
-                f"No thread was free for {patience:.3g} seconds: as many plain functions as this server takes are "
+                f"No thread was free for {patience:.3g} seconds: as many plain functions as {self._free.whose} are "
                 "working. The call did not begin."
             ) from None
 
@@ -242,6 +157,7 @@ class _Place:
         self.name = name
         self.lent = asyncio.Semaphore(1)
         self._lender = lender
+        self._payer = PAYER.get()
         self._threads = threads
         self._loop = loop
         self.over = False
@@ -263,7 +179,7 @@ class _Place:
         threads.abandoned -= self._abandoned
         if not self.lent.locked():
             self._free()
-        threads._short = threads._short and threads._free.locked()
+        threads._short = threads._short and threads._free.all_taken
         threads._changed.set()
 
     def is_of(self, threads: Threads) -> bool:
@@ -271,7 +187,7 @@ class _Place:
 
     def _free(self) -> None:
         if self._lender is None:
-            self._threads._free.release()
+            self._threads._free.release(self._payer)
         else:
             self._lender._take_back()
 

@@ -13,6 +13,7 @@ from mcp_app.authoring.tool import Registry, Tool
 from mcp_app.authoring.tool_decorator import tool
 from mcp_app.config.settings import Settings
 from mcp_app.eventlog.memory import MemoryLog
+from mcp_app.protocol.access import ANONYMOUS
 from mcp_app.protocol.event import Entry, Event
 from mcp_app.protocol.policy import PLAIN_POST, Policy, Retention
 from mcp_app.runs import Reader, Run, Runs
@@ -62,9 +63,7 @@ class Stage:
         **more: Any,
     ) -> Run:
         made = function if isinstance(function, Tool) else tool(function)
-        return await self.runs.start(
-            made, arguments or {}, policy, **({"principal": "anonymous", "headers": {}} | more)
-        )
+        return await self.runs.start(made, arguments or {}, policy, **({"access": ANONYMOUS, "headers": {}} | more))
 
     async def told(self, function: Tool | Callable[..., Any], policy: Policy = PLAIN_POST) -> list[dict[str, Any]]:
         """All that a run of the function says, to its end."""

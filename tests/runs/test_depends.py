@@ -16,6 +16,7 @@ from pydantic import AfterValidator
 from runs_stage import Stage, circles, end_of, error_of, now, read, settle
 
 from mcp_app import Context, Depends, Result, Shared, ToolError, tool
+from mcp_app.protocol.access import ANONYMOUS
 from mcp_app.protocol.errors import Cancelled, Shutdown
 from mcp_app.protocol.policy import PLAIN_DETACHED, PLAIN_POST
 from mcp_app.runs import Run
@@ -665,7 +666,7 @@ async def test_a_call_that_fails_validation_takes_nothing() -> None:
 
     async with Stage() as stage:
         arguments = query.arguments({"number": 1})
-        run = await stage.runs.start(query, arguments, PLAIN_POST, principal="anonymous", headers={})
+        run = await stage.runs.start(query, arguments, PLAIN_POST, access=ANONYMOUS, headers={})
         assert error_of(await read(run))["code"] == "tool_failed"
         assert book.lines == []
 

@@ -17,6 +17,7 @@ from runs_stage import Stage, read_to_end, settle, shown, take
 from mcp_app import Context, tool
 from mcp_app.authoring.at_once import AtOnce
 from mcp_app.authoring.tool import Tool
+from mcp_app.protocol.access import ANONYMOUS
 from mcp_app.protocol.errors import Cancelled, QueueFull, ToolFailed
 from mcp_app.protocol.policy import PLAIN_DETACHED, PLAIN_POST
 from mcp_app.runs.queues import Queues, Ticket
@@ -279,7 +280,7 @@ async def test_a_call_whose_validator_fails_makes_room() -> None:
 
     async with Stage() as stage:
         for made, arguments in ((alone, alone.arguments({"n": 1})), (calls, {})):
-            run = await stage.runs.start(made, arguments, PLAIN_POST, principal="anonymous", headers={})
+            run = await stage.runs.start(made, arguments, PLAIN_POST, access=ANONYMOUS, headers={})
             assert shown((await read_to_end(run.attach()))[-1])["data"]["message"] == "The tool alone failed."
         assert stage.runs.queues._queues == {}
 

@@ -13,6 +13,7 @@ from runs_stage import Stage, read_to_end, settle, take
 
 from mcp_app import Context, tool
 from mcp_app.protocol import errors
+from mcp_app.protocol.access import Access
 from mcp_app.protocol.errors import Cancelled, Draining, Overloaded, RunConflict, UnknownRun
 from mcp_app.protocol.event import MAX_EVENT_BYTES
 from mcp_app.protocol.policy import PLAIN_DETACHED, PLAIN_EVENTSOURCE, PLAIN_POST, Policy
@@ -118,7 +119,7 @@ async def test_the_lowest_cap_holds(policy: Policy, limit: float | None, asked: 
 @on_loop_clock
 async def test_a_run_is_found_by_its_principal_alone() -> None:
     async with Stage() as stage:
-        run = await stage.start(forever, PLAIN_DETACHED, principal="ann")
+        run = await stage.start(forever, PLAIN_DETACHED, access=Access("ann"))
         assert stage.runs.find(run.id, "ann") is run
         for run_id, principal in ((run.id, "bob"), ("0" * 32, "ann"), ("", "ann")):
             with pytest.raises(UnknownRun):
@@ -143,7 +144,7 @@ class Port(BaseModel):
 @on_loop_clock
 async def test_a_key_is_found_by_its_principal_alone() -> None:
     async with Stage() as stage:
-        run = await stage.start(forever, PLAIN_EVENTSOURCE, key=KEY, principal="ann")
+        run = await stage.start(forever, PLAIN_EVENTSOURCE, key=KEY, access=Access("ann"))
         assert stage.runs.find_by_key(KEY, "ann", tool(forever), {}) is run
         assert stage.runs.find_by_key(KEY, "bob", tool(forever), {}) is None
         assert stage.runs.find_by_key("x" * 16, "ann", tool(forever), {}) is None
@@ -370,5 +371,6 @@ async def test_closing_forgets_the_timers() -> None:
 
 def test_every_ending_has_its_code() -> None:
     assert {each.code for each in errors.RunError.__subclasses__()} == {
-        "tool_failed", "time_cap", "shutdown", "cancelled", "left", "event_too_large"
+        "tool_failed", "time_cap", "shutdown", "cancelled", "left", "event_too_large",
+        "credentials_expired", "revoked",
     }  # fmt: skip

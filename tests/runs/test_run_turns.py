@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from loop_clock import on_loop_clock
+from loop_turns import Others
 from runs_stage import SECONDS, Stage
 
 from mcp_app.eventlog.memory import MemoryLog
@@ -16,30 +17,6 @@ from mcp_app.protocol.policy import PLAIN_DETACHED, Retention
 from mcp_app.runs.writer import CLOCK_EVENTS, SLICE_SECONDS, YIELD_TURNS, Writer
 
 EVENT = Event(EventType.LOG, b"1")
-
-
-class Others:
-    """Somebody else who wants every turn of the loop; after `since_the_last` it has had so many."""
-
-    def __init__(self) -> None:
-        self.turns = 0
-
-    def since_the_last(self) -> int:
-        turns, self.turns = self.turns, 0
-        return turns
-
-    @contextmanager
-    def busy(self) -> Iterator[None]:
-        async def take() -> None:
-            while True:
-                await asyncio.sleep(0)
-                self.turns += 1
-
-        task = asyncio.create_task(take())
-        try:
-            yield
-        finally:
-            task.cancel()
 
 
 class Slices:

@@ -778,7 +778,7 @@ async def test_plain_functions_that_wait_for_others_lend_them_their_place(thread
         assert [each["data"] for each in ends] == [11] * 4
         await stage.runs.threads.ended()
         assert not stage.runs.threads.full
-        assert (stage.runs.threads.working, stage.runs.threads._free._value) == (0, threads)
+        assert (stage.runs.threads.working, stage.runs.threads._free._free) == (0, threads)
 
 
 async def test_a_thread_that_is_kept_for_what_a_function_depends_on_is_lent_too() -> None:
@@ -800,7 +800,7 @@ async def test_a_thread_that_is_kept_for_what_a_function_depends_on_is_lent_too(
             assert (await stage.told(calls))[-1]["data"] is True
             await stage.runs.dependencies.closings.ended()
         await stage.runs.threads.ended()
-        assert (stage.runs.threads.working, stage.runs.threads._free._value) == (0, 1)
+        assert (stage.runs.threads.working, stage.runs.threads._free._free) == (0, 1)
 
 
 async def test_a_maker_calls_tools() -> None:

@@ -14,6 +14,7 @@ from runs_stage import Stage
 
 from mcp_app import Context, Image, Registry, Result, errors, tool
 from mcp_app.authoring.caller import Caller
+from mcp_app.protocol.access import Access
 from mcp_app.protocol.linked import MAX_RESULT_BYTES
 from mcp_app.testing import client
 
@@ -163,7 +164,7 @@ async def test_what_the_server_offers_is_read_as_it_is_now() -> None:
 def test_a_context_of_no_run_says_so() -> None:
     async def send(_: Any) -> None: ...
 
-    context = Context(send, Caller(principal="ann", headers={}, deadline=0, clock=lambda: 0.0))
+    context = Context(send, Caller(access=Access("ann"), headers={}, deadline=0, clock=lambda: 0.0))
     with pytest.raises(RuntimeError, match="of no run"):
         _ = context.tools
     with pytest.raises(RuntimeError, match="of no run"):

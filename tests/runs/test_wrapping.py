@@ -29,6 +29,7 @@ from mcp_app import (
     prompt,
     tool,
 )
+from mcp_app.protocol.access import ANONYMOUS
 from mcp_app.protocol.errors import Cancelled
 from mcp_app.protocol.policy import MCP_2026_07_28, MCP_TASK, PLAIN_DETACHED, PLAIN_POST, Policy
 
@@ -297,7 +298,7 @@ async def test_a_validator_that_fails_fails_the_call_where_it_proceeds() -> None
             seen.append(call.code)
 
     async with Stage(arounds=[audit]) as stage:
-        run = await stage.runs.start(made, made.arguments({"n": 1}), PLAIN_POST, principal="anonymous", headers={})
+        run = await stage.runs.start(made, made.arguments({"n": 1}), PLAIN_POST, access=ANONYMOUS, headers={})
         assert shown((await read_to_end(run.attach()))[-1])["data"]["message"] == "The tool made failed."
     assert seen == ["tool_failed"]
 
@@ -504,7 +505,7 @@ async def test_prompts_and_resources_have_nothing_around_them() -> None:
         return "hello"
 
     async with Stage(arounds=[never]) as stage:
-        run = await stage.runs.start(hello, {}, PLAIN_POST, principal="anonymous", headers={})
+        run = await stage.runs.start(hello, {}, PLAIN_POST, access=ANONYMOUS, headers={})
         assert shown((await read_to_end(run.attach()))[-1])["type"] == "complete"
 
 
