@@ -9,8 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import outgoing
     from .app import create_app
     from .asking import Declined, MissingCapability, NoAnswer, Root, Sample, Titled, Visit, Visits
+    from .auth.verifier import Verifier
     from .authoring.around import Around, Call, Proceed, around
     from .authoring.completion import complete
     from .authoring.content import Annotations, Audio, EmbeddedResource, File, Image, ResourceLink, Text
@@ -27,9 +29,12 @@ if TYPE_CHECKING:
     from .config.settings import Settings
     from .mounting import asgi_app, blueprint
     from .protocol import errors
+    from .protocol.access import Access
     from .protocol.errors import ToolDefinitionError, ToolError
+    from .web.messages import Request
 
 __all__ = [
+    "Access",
     "Annotations",
     "Around",
     "Audio",
@@ -49,6 +54,7 @@ __all__ = [
     "Prompt",
     "Prompts",
     "Registry",
+    "Request",
     "Resource",
     "ResourceLink",
     "Resources",
@@ -63,6 +69,7 @@ __all__ = [
     "ToolDefinitionError",
     "ToolError",
     "UnknownResource",
+    "Verifier",
     "Visit",
     "Visits",
     "around",
@@ -71,6 +78,7 @@ __all__ = [
     "complete",
     "create_app",
     "errors",
+    "outgoing",
     "override",
     "prompt",
     "resource",
@@ -88,6 +96,7 @@ _MODULES = {
     "config.environment": ("FromEnvironment",),
     "authoring.prompt": ("Message", "Prompt", "Prompts", "prompt"),
     "protocol": ("errors",),
+    "protocol.access": ("Access",),
     "protocol.errors": ("ToolDefinitionError", "ToolError"),
     "authoring.resource": ("Resource", "Resources", "UnknownResource"),
     "authoring.resource_decorator": ("resource",),
@@ -97,6 +106,8 @@ _MODULES = {
     "authoring.tool": ("Registry", "Tool"),
     "authoring.tool_decorator": ("tool",),
     "app": ("create_app",),
+    "auth.verifier": ("Verifier",),
+    "web.messages": ("Request",),
     "mounting": ("asgi_app", "blueprint"),
 }
 """Module -> its public names; the same as the imports above, which are for type checkers."""
@@ -104,6 +115,8 @@ _MODULES = {
 
 def __getattr__(name: str) -> Any:
     """Import a public name at its first use, and cache it."""
+    if name == "outgoing":
+        return __import__(f"{__name__}.{name}", fromlist=[name])
     for module, names in _MODULES.items():
         if name in names:
             # Like `from .module import name`, which also finds a submodule of that name.

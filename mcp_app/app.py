@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from quart import Quart
 
+from .auth.verifier import Verifier, Verify, as_verifier
 from .authoring.around import Around, in_order
 from .authoring.prompt import Prompt, Prompts
 from .authoring.resource import Resource, Resources
@@ -35,6 +36,7 @@ def create_app(
     manifest: Manifest | Path | None = None,
     instructions: str | None = None,
     around: Iterable[Around] = (),
+    verifiers: Iterable[Verifier | Verify] = (),
     lane: bool = True,
 ) -> Quart:
     """Create the application, to be served by Hypercorn.
@@ -46,6 +48,8 @@ def create_app(
     manifest: mcp.json or its path; by default that in the working directory, else the one that comes with the package.
     instructions: what the models that use the server are told of it as a whole; by default those in mcp.json.
     around: functions around every call of a tool, made by `@around`; the first is outermost.
+    verifiers: what knows who calls, beside what the settings name, and after it: a function of the request that returns
+        a name, an `Access`, or None for somebody whom it does not know; or a `Verifier`.
     lane: whether requests for our paths bypass Quart, for about half of the cost. An application with the lane refuses
         what Quart would run for these requests (functions before and after a request, error handlers, signal receivers,
         sessions, ...): RuntimeError, when it is added or at the start. Without the lane all of Quart's hooks run.
@@ -69,6 +73,7 @@ def create_app(
         prompts if isinstance(prompts, Prompts) else Prompts(prompts or ()),
         manifest.card.instructions if instructions is None else instructions or None,
         in_order(around),
+        tuple(as_verifier(each) for each in verifiers),
     )
     app = (LaneApplication if lane else Application)(table(server.manifest), _respond(server))
     app.extensions["mcp_app"] = server

@@ -1,7 +1,7 @@
 """`answer(Request) -> Answer`: the whole server as one function of plain values.
 
-A request passes the guard, then the table of routes, then one handler; exceptions become the error object. Neither
-Quart nor ASGI is known here, and the work of the handlers is done elsewhere.
+A request passes the access control, then the table of routes, then one handler; exceptions become the error object.
+Neither Quart nor ASGI is known here, and the work of the handlers is done elsewhere.
 """
 
 from __future__ import annotations
@@ -11,14 +11,21 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from functools import partial
 
+from .access_control import AccessControl, is_public
+from .auth.audit import AuditLog
+from .auth.authentication import Authentication, Identify
+from .auth.metadata import ResourceMetadata
+from .auth.page_sign_in import PageSignInRoutes
+from .auth.ticketing import Ticketing
+from .auth.tickets import Tickets
 from .authoring.prompt import Prompts
 from .authoring.resource import Resources
 from .authoring.tool import Registry
 from .config.settings import Settings
 from .dialects.mcp.completion import Completions
-from .dialects.mcp.dispatch import Dispatch, parse_rpc
+from .dialects.mcp.dispatch import SMALL_BODY, Dispatch, parse_rpc, refusal
 from .dialects.mcp.offer import Offer
 from .dialects.mcp.sessions.batches import Batching
 from .dialects.mcp.sessions.http_sse import HttpSse
@@ -27,12 +34,13 @@ from .dialects.mcp.sessions.register import Sessions
 from .dialects.mcp.sessions.streamable import SESSION_HEADER, Streamable
 from .dialects.mcp.speaker import McpSpeaker
 from .dialects.plain.calls import Calls
+from .dialects.plain.resuming import run_named
 from .dialects.plain.runs import RunRoutes
 from .documents import Documents
 from .eventlog import EventLog
-from .manifest import CORS, DOCUMENT_PATHS, Manifest
-from .protocol.errors import InternalError, McpAppError, MethodNotAllowed, UnknownRoute
-from .routes import HEALTH_PATHS, RESULT, RUN, table
+from .manifest import CORS, Manifest
+from .protocol.errors import InternalError, McpAppError, MethodNotAllowed, RateLimited, UnknownRoute
+from .routes import arguments, table
 from .runs import Runs
 from .runs.end_line import ORIGIN
 from .web.guard import Guard
@@ -43,8 +51,6 @@ from .web.metrics import Metrics
 logger = logging.getLogger("mcp_app.endpoint")
 
 Handler = Callable[..., Awaitable[Answer]]
-Identify = Callable[[], Awaitable[str]]
-"""Returns the principal of a request's caller. Raises Unauthorized for a caller who is nobody."""
 Methods = Mapping[str, Handler]
 
 
@@ -62,20 +68,27 @@ class Endpoint:
         prompts: Prompts | None = None,
         instructions: str | None = None,
         malformed: Callable[[], int] = lambda: 0,
+        authentication: Authentication | None = None,
+        audit: AuditLog | None = None,
+        *,
+        exposed: bool = False,
     ) -> None:
+        authentication = Authentication(settings) if authentication is None else authentication
         resources = Resources() if resources is None else resources  # not `or`: an empty one may be filled later
         prompts = Prompts() if prompts is None else prompts
         self.runs = runs
         self._metrics = Metrics(malformed)
-        self._guard = Guard(settings)
+        guard = self._guard = Guard(settings, credentials=authentication.asks)
         links = Links(settings)
         calls = Calls(manifest.runs_path, links, settings, registry, runs, self._guard, self._metrics)
         run_routes = RunRoutes(registry, runs, log, self._guard, calls, self._metrics)
-        documents = Documents(
-            settings, links, manifest, registry, resources, prompts, instructions, runs, self._metrics
-        )
+        asks, verifies = authentication.asks, authentication.verifies
+        offered = (registry, resources, prompts, instructions)
+        documents = Documents(settings, links, manifest, *offered, runs, self._metrics, asks=asks)
         completions = Completions(settings.cap_seconds, runs.dependencies)
-        offer = Offer(manifest, registry, completions, resources, prompts, instructions, self._metrics.repairs)
+        offer = Offer(
+            manifest, registry, completions, resources, prompts, instructions, self._metrics.repairs, verifies
+        )
         clock = asyncio.get_running_loop().time
         self.speaker = McpSpeaker(settings, offer, runs, log, self._metrics)
         answering = self.speaker.answering
@@ -86,15 +99,30 @@ class Endpoint:
             Listening(settings, self._metrics, clock),
         )
         http_sse = HttpSse(links, *session_args) if settings.legacy_sse else None
-        streamable = Streamable(*session_args, Batching(answering, clock))
+        batching = Batching(answering, clock, None if runs.charges is None else runs.charges.another)
+        streamable = Streamable(*session_args, batching)
         mcp = Dispatch(self._guard, self.speaker.stateless, streamable, http_sse)
         self._plain, self._mcp = calls, mcp
-        parts = {"endpoint": self, "calls": calls, "mcp": mcp, "runs": run_routes, "documents": documents}
-        self._runs_path = manifest.runs_path
+        ticketing = Ticketing(
+            Tickets(partial(run_named, runs)), guard, authentication.ended, manifest.events_path, manifest.runs_path
+        )
+        sign_in = PageSignInRoutes(guard, authentication)
+        self._control = AccessControl(settings, runs, guard, authentication, ticketing, audit, exposed=exposed)
+        parts = {
+            "endpoint": self,
+            "calls": calls,
+            "mcp": mcp,
+            "runs": run_routes,
+            "documents": documents,
+            "metadata": ResourceMetadata(authentication.documents, CORS),
+            "tickets": ticketing,
+            "sign_in": sign_in,
+        }
         self._table: dict[str, Methods] = {
             path: {method: _handler(parts, name) for method, name in methods.items()}
             for path, methods in table(manifest).items()
         }
+        self._templates = [path for path in self._table if "<" in path]
 
     async def answer(
         self, request: Request, body_error: McpAppError | None = None, identify: Identify | None = None
@@ -103,27 +131,41 @@ class Endpoint:
         SystemExit of an author's code, which is not the server's.
 
         `body_error` is the reason why the body could not be read; it becomes the answer unless the guard rejects the
-        request first. `identify` is asked who calls; without it everybody is anonymous.
+        request first. `identify` asks the application around us who calls.
         """
+        self._control.arrive(request)
         # A trailing slash is ignored: a redirect would lose a POST's body.
         if request.path.endswith("/"):
             request = replace(request, path=request.path.rstrip("/") or "/")
         ORIGIN.set((request.peer, request.http_version))
+        answer: Answer | None = None
         try:
             answer = await self._dispatch(request, body_error, identify)
         except McpAppError as error:
-            answer = self._error_answer(error)
+            answer = self._refused(request, error)
+            self._control.refused(request, error, answer.status)
         except asyncio.CancelledError:
             raise
         except BaseException as error:
             error_id = secrets.token_hex(8)
             logger.exception("%s %s failed [error_id %s]", request.method, request.path, error_id, exc_info=error)
             answer = self._error_answer(InternalError("The server failed to answer.", error_id=error_id))
-        headers = (*answer.headers, ("Vary", "Accept"), *self._cors(request))
+        finally:
+            self._control.settle(request, answer)
+        headers = self._control.fields(request, answer, identify)
         if request.method == "HEAD" and isinstance(answer.body, bytes) and answer.body:
             # RFC 9110, 8.6: the length of GET's body, or no Content-Length.
             return Answer(answer.status, (*headers, ("Content-Length", str(len(answer.body)))))
         return Answer(answer.status, headers, answer.body)
+
+    def _refused(self, request: Request, error: McpAppError) -> Answer:
+        """The error, which a message of MCP gets as its response where a limit was reached before it was read."""
+        if isinstance(error, RateLimited) and len(request.body) <= SMALL_BODY:
+            parsed = parse_rpc(request.body)
+            if parsed is not None:
+                self._metrics.count_refusal(error.code)
+                return refusal(error, parsed)
+        return self._error_answer(error)
 
     def _error_answer(self, error: McpAppError) -> Answer:
         self._metrics.count_refusal(error.code)
@@ -132,24 +174,25 @@ class Endpoint:
     async def drain(self) -> None:
         """Shut down: end every stream with its last event and accept nothing new."""
         await self.speaker.drain()
+        self._control.close()
 
     @property
     def sessions(self) -> Sessions:
         """The open sessions of MCP."""
         return self.speaker.sessions
 
-    async def post(self, request: Request) -> Answer:
+    def post(self, request: Request) -> Awaitable[Answer]:
         """A call at the SSE route: the body's shape chooses the dialect."""
         parsed = parse_rpc(request.body)
-        return await (self._plain.post(request) if parsed is None else self._mcp.post(request, parsed))
+        return self._plain.post(request) if parsed is None else self._mcp.post(request, parsed)
 
-    async def get(self, request: Request) -> Answer:
+    def get(self, request: Request) -> Awaitable[Answer]:
         """A GET at the SSE route: a stream of a session, a call by EventSource, or a new session of MCP 2024-11-05."""
-        return await (self._mcp if self._is_mcp(request) else self._plain).get(request)
+        return (self._mcp if self._is_mcp(request) else self._plain).get(request)
 
-    async def head(self, request: Request) -> Answer:
+    def head(self, request: Request) -> Awaitable[Answer]:
         """The header fields that GET would have."""
-        return await (self._mcp if self._is_mcp(request) else self._plain).head(request)
+        return (self._mcp if self._is_mcp(request) else self._plain).head(request)
 
     def _is_mcp(self, request: Request) -> bool:
         if SESSION_HEADER in request.headers:
@@ -157,19 +200,11 @@ class Endpoint:
         return not request.query and self._mcp.opens(request)
 
     async def _dispatch(self, request: Request, body_error: McpAppError | None, identify: Identify | None) -> Answer:
-        if identify is None:
-            self._guard.check_address(request)
-        if request.path not in HEALTH_PATHS:
-            self._guard.check_host(request)
-        if not _is_public(request):
-            self._guard.check_origin(request)
-        if body_error is not None:
-            raise body_error
-        if identify is not None and not _asks_nothing(request):
-            request = replace(request, principal=await identify())
-        methods, arguments = self._route(request.path)
+        if (checking := self._control.check(request, body_error, identify)) is not None:
+            await checking
+        methods, found = self._route(request.path)
         if request.method == "OPTIONS":
-            fields = (*(CORS if _is_public(request) else ()), *self._guard.preflight(request.headers))
+            fields = (*(CORS if is_public(request) else ()), *self._guard.preflight(request.headers))
             return Answer(204, (("Allow", _allow(methods)), *fields))
         handler = methods.get(request.method)
         if handler is None and request.method == "HEAD":
@@ -177,25 +212,15 @@ class Endpoint:
             handler = methods.get("GET")
         if handler is None:
             raise MethodNotAllowed("This route does not have that method.", headers={"Allow": _allow(methods)})
-        return await handler(request, **arguments)
+        return await self._control.answered(request, handler(request, **found))
 
-    def _cors(self, request: Request) -> tuple[tuple[str, str], ...]:
-        """CORS fields; none for the discovery documents, which have their own: a repeated field allows no origin."""
-        return () if _is_public(request) else self._guard.cors(request.headers)
-
-    def _route(self, path: str) -> tuple[Methods, dict[str, Any]]:
+    def _route(self, path: str) -> tuple[Methods, dict[str, str]]:
         if path in self._table and "<" not in path:
             return self._table[path], {}
-        below = path.removeprefix(f"{self._runs_path}/")
-        if below != path:
-            run, _, rest = below.partition("/")
-            template = f"{self._runs_path}/{RUN}/{rest}" if rest else f"{self._runs_path}/{RUN}"
-            if template in self._table:
-                return self._table[template], {"run": run}
-            kind, _, result = rest.partition("/")
-            template = f"{self._runs_path}/{RUN}/{kind}/{RESULT}"
-            if result and template in self._table:
-                return self._table[template], {"run": run, "result": result}
+        for template in self._templates:
+            found = arguments(template, path)
+            if found is not None:
+                return self._table[template], found
         raise UnknownRoute("There is nothing at this path.")
 
 
@@ -203,16 +228,6 @@ def _handler(parts: Mapping[str, object], name: str) -> Handler:
     part, _, method = name.partition(".")
     handler: Handler = getattr(parts[part], method)
     return handler
-
-
-def _asks_nothing(request: Request) -> bool:
-    """Whether it is answered whoever asks: balancers have no credentials, and browsers send none with a preflight."""
-    return request.path in HEALTH_PATHS or request.method == "OPTIONS"
-
-
-def _is_public(request: Request) -> bool:
-    """Whether pages of any origin may read the answer: the discovery documents, which contain nothing secret."""
-    return request.path in DOCUMENT_PATHS
 
 
 def _allow(methods: Methods) -> str:

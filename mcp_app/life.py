@@ -11,6 +11,10 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from .auth.audit import AuditError, AuditLog
+from .auth.authentication import Authentication, asks
+from .auth.configured import configured
+from .auth.verifier import Verifier, VerifierError
 from .authoring.around import Around
 from .authoring.completion import plans
 from .authoring.dependencies import Plan
@@ -19,11 +23,13 @@ from .authoring.lengths import cut_short
 from .authoring.prompt import Prompts
 from .authoring.resource import Resources
 from .authoring.tool import Registry, Tool
+from .config.limits import DEFAULTS, parse_rules
 from .config.retired import retired
 from .config.settings import Settings
 from .config.unknown import unknown
 from .endpoint import Endpoint
 from .eventlog.memory import MemoryLog
+from .limits.charges import Charges
 from .manifest import Manifest
 from .protocol.errors import ToolDefinitionError
 from .runs import MakerFailed, Runs
@@ -48,6 +54,9 @@ class Server:
     prompts: Prompts
     instructions: str | None = None
     arounds: tuple[Around, ...] = ()
+    verifiers: tuple[Verifier, ...] = ()
+    hosted: bool = False
+    """Whether an application around us says who calls."""
     endpoint: Endpoint | None = None
 
     @property
@@ -55,6 +64,34 @@ class Server:
         """The endpoint, of an application that has been started."""
         assert self.endpoint is not None  # noqa: S101 - set by the startup
         return self.endpoint
+
+    @property
+    def verifies(self) -> bool:
+        """Whether something knows who calls: other machines may be served then."""
+        try:
+            return bool(self.verifiers or self.configured())
+        except VerifierError:
+            return True  # which is said at the start
+
+    def configured(self) -> list[Verifier]:
+        """New verifiers that the settings name. Raises VerifierError."""
+        card = self.manifest.card
+        return configured(self.settings, self.manifest.endpoint_paths, card.title or card.name)
+
+    @property
+    def refuses_anonymous(self) -> bool:
+        """Whether who shows no credentials is refused."""
+        return not self.settings.allow_anonymous and asks(self.settings, self.verifies)
+
+    @property
+    def exposed(self) -> bool:
+        """Whether others than this machine's user may call: then callers are told apart, and limited by default."""
+        return self.hosted or self.settings.allow_anonymous or asks(self.settings, self.verifies)
+
+    def charges(self) -> Charges | None:
+        """What holds the limits; None where nothing is limited, and callers are not told apart."""
+        rules = parse_rules(self.settings.limits, DEFAULTS if self.exposed else ())
+        return Charges(rules, asyncio.get_running_loop().time) if rules or self.exposed else None
 
     def cut_by_clients(self) -> list[str]:
         """A line that names the texts for models that some clients cut; none if there are no such texts."""
@@ -80,7 +117,9 @@ class Life:
         self._draining: asyncio.Task[None] | None = None
         self._drain_deadline = 0.0
         self._runs: Runs | None = None
+        self._authentication: Authentication | None = None
         self._unsubscribe: Callable[[], None] | None = None
+        self._audit: AuditLog | None = None
 
     async def start(self) -> None:
         """Raises NotStarted if what the tools share cannot be made, or a process could not find a tool. What fails here
@@ -89,14 +128,21 @@ class Life:
         for each in (*retired(os.environ), *unknown(os.environ), *server.cut_by_clients()):
             logger.warning("%s", each)
         log = MemoryLog()
-        runs = self._runs = Runs(server.settings, log, server.registry, server.arounds)
+        try:
+            self._audit = AuditLog.configured(server.settings)
+        except AuditError as error:
+            raise NotStarted(str(error)) from error
+        runs = self._runs = Runs(server.settings, log, server.registry, server.arounds, server.charges(), self._audit)
         try:
             check_findable(server.registry)
             runs.watch.start()
             await runs.dependencies.shared.start(server.plans())
+            authentication = Authentication(server.settings, (*server.configured(), *server.verifiers))
+            await authentication.start()
+            self._authentication = authentication
         except BaseException as error:
             await self._close()
-            if isinstance(error, MakerFailed | ToolDefinitionError):
+            if isinstance(error, MakerFailed | ToolDefinitionError | VerifierError):
                 raise NotStarted(str(error)) from error
             raise
         server.endpoint = Endpoint(
@@ -109,6 +155,9 @@ class Life:
             prompts=server.prompts,
             instructions=server.instructions,
             malformed=lambda: self._served.malformed_requests(),
+            authentication=authentication,
+            exposed=server.exposed,
+            audit=self._audit,
         )
         self._draining = None
         self.subscribe()
@@ -137,11 +186,16 @@ class Life:
         await self._close()
 
     async def _close(self) -> None:
-        """Close what tools share, here and in their processes, which end. Idempotent."""
+        """Close what tools share, here and in their processes, which end, verifiers and the audit log. Idempotent."""
+        if self._authentication is not None:
+            authentication, self._authentication = self._authentication, None
+            await authentication.close()
         if self._runs is not None:
             await asyncio.gather(self._runs.dependencies.stop(), self._runs.processes.close())
             self._runs.close()
             self._runs = None
+        if self._audit is not None:
+            self._audit.close()
 
     def _drain(self) -> asyncio.Task[None] | None:
         """Called as soon as the server is to stop. Until the task is done requests are still answered: /readyz with

@@ -5,13 +5,15 @@ What is mounted starts by itself (starting.py), and asks its host who calls. Qua
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from .auth.host import HostSignIn, Principal
+from .auth.verifier import Verifier, Verify, as_verifier
 from .authoring.around import Around
 from .authoring.prompt import Prompt, Prompts
 from .authoring.resource import Resource, Resources
@@ -29,7 +31,6 @@ from .web.asgi.lifespan import answer_lifespan
 from .web.asgi.scope import request_path
 from .web.asgi.websocket import refuse_handshake
 from .web.messages import Answer, Request, Respond
-from .web.sign_in import Principal, SignIn
 
 if TYPE_CHECKING:
     from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable
@@ -43,22 +44,35 @@ Offered = str | PathLike[str] | Tool | Resource | Prompt | Around | Registry | R
 themselves."""
 
 
-def asgi_app(*tools: Offered, settings: Settings | None = None, principal: Principal | None = None) -> MountedApp:
+def asgi_app(
+    *tools: Offered,
+    settings: Settings | None = None,
+    principal: Principal | None = None,
+    verifiers: Iterable[Verifier | Verify] = (),
+) -> MountedApp:
     """An ASGI application with our routes: `app.mount("/tools", asgi_app("tools.py"))` in FastAPI and Starlette.
 
     tools: what is offered. A file's path is relative to the working directory; a Registry may change later.
     settings: by default from the environment.
-    principal: says who calls, from the ASGI scope: a name, or None for nobody, who gets 401. Runs, sessions and tasks
-        are their caller's alone. May be a coroutine function. What it raises is masked. Without it everybody is
-        "anonymous", and only this machine is served, unless `settings.allow_anonymous`.
+    principal: says who calls, from the ASGI scope: a name or an `Access`, or None for nobody, who gets 401. Runs,
+        sessions and tasks are their caller's alone. May be a coroutine function. What it raises is masked. Without it,
+        and without verifiers, everybody is "anonymous", and only this machine is served, unless
+        `settings.allow_anonymous`.
+    verifiers: know who calls by the request, as those of `create_app`; they are asked before `principal`.
 
     It starts at its first request and ends with the event loop; `lifespan()` starts and ends it earlier. Raises
     ToolFileError, ToolDefinitionError, ManifestError, and pydantic's ValidationError for settings.
     """
-    return MountedApp(_server(tools, settings), None if principal is None else SignIn(principal))
+    server = _server(tools, settings, verifiers, hosted=principal is not None)
+    return MountedApp(server, None if principal is None else HostSignIn(principal))
 
 
-def blueprint(*tools: Offered, settings: Settings | None = None, principal: Principal | None = None) -> Blueprint:
+def blueprint(
+    *tools: Offered,
+    settings: Settings | None = None,
+    principal: Principal | None = None,
+    verifiers: Iterable[Verifier | Verify] = (),
+) -> Blueprint:
     """Our routes as a blueprint: `app.register_blueprint(blueprint("tools.py"), url_prefix="/tools")` in Quart.
 
     The arguments and errors are those of `asgi_app`; `principal` is called in Quart's request context. It starts and
@@ -66,9 +80,9 @@ def blueprint(*tools: Offered, settings: Settings | None = None, principal: Prin
     """
     from .web.quart.blueprint import hosted_blueprint
 
-    server = _server(tools, settings)
+    server = _server(tools, settings, verifiers, hosted=principal is not None)
     starting = Starting(server)
-    answer = partial(_answer, starting, None if principal is None else SignIn(principal))
+    answer = partial(_answer, starting, None if principal is None else HostSignIn(principal))
 
     def respond(scope: Mapping[str, Any]) -> Respond:
         return partial(answer, scope)
@@ -79,7 +93,7 @@ def blueprint(*tools: Offered, settings: Settings | None = None, principal: Prin
 class MountedApp:
     """An ASGI 3 application below the path at which its host mounts it."""
 
-    def __init__(self, server: Server, sign_in: SignIn | None) -> None:
+    def __init__(self, server: Server, sign_in: HostSignIn | None) -> None:
         self._starting = Starting(server)
         self._answer = partial(_answer, self._starting, sign_in)
 
@@ -116,16 +130,18 @@ class MountedApp:
 
 async def _answer(
     starting: Starting,
-    sign_in: SignIn | None,
+    sign_in: HostSignIn | None,
     scope: Mapping[str, Any],
     request: Request,
     body_error: McpAppError | None,
 ) -> Answer:
-    identify = None if sign_in is None else partial(sign_in.principal, scope)
+    identify = None if sign_in is None else partial(sign_in.access, scope)
     return await starting.answer(request, body_error, identify, scope.get("state") or {})
 
 
-def _server(offered: tuple[Offered, ...], settings: Settings | None) -> Server:
+def _server(
+    offered: tuple[Offered, ...], settings: Settings | None, verifiers: Iterable[Verifier | Verify], *, hosted: bool
+) -> Server:
     if not offered:
         raise TypeError('what is to be offered? Name a file of tools, "tools.py", or give tools')
     named = [_named(each) if isinstance(each, str | PathLike) else each for each in offered]
@@ -140,6 +156,8 @@ def _server(offered: tuple[Offered, ...], settings: Settings | None) -> Server:
         prompts,
         manifest.card.instructions or own,
         arounds,
+        tuple(as_verifier(each) for each in verifiers),
+        hosted,
     )
 
 

@@ -16,7 +16,8 @@ from contextvars import Context
 from dataclasses import replace
 from typing import Any
 
-from .endpoint import Endpoint, Identify
+from .auth.authentication import Identify
+from .endpoint import Endpoint
 from .life import Life, Server
 from .protocol.errors import McpAppError, NotReady
 from .web.asgi.server_state import DRAINING_KEY, MALFORMED_KEY, OnDraining

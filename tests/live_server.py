@@ -35,6 +35,7 @@ from hypercorn.utils import wrap_app
 from mcp_app.server import binding
 from mcp_app.server.certificates import Certificates, ensure
 from mcp_app.server.run import serve_async
+from mcp_app.server.tls_context import Tls
 
 released_run = hypercorn.asyncio.run._run
 """As `released_worker`: what `engine.install()` replaces, kept before anything installs it."""
@@ -112,11 +113,13 @@ def loopback_config(**settings: Any) -> Config:
 
 
 @asynccontextmanager
-async def serving(app: Any, *, released: bool = False, **settings: Any) -> AsyncIterator[LiveServer]:
+async def serving(
+    app: Any, *, released: bool = False, tls: Tls | None = None, **settings: Any
+) -> AsyncIterator[LiveServer]:
     """Serve `app` in this loop while the block runs; `settings` are Hypercorn's, over those of `loopback_config`.
 
     By our engine, or by Hypercorn as released, for whoever wants to see a defect: with what error that ends is left to
-    the test, in `server.task`.
+    the test, in `server.task`. `tls` is in the place of what the settings say, for who changes it meanwhile.
     """
     config = loopback_config(**settings)
     sockets = binding.bind(config)
@@ -124,7 +127,7 @@ async def serving(app: Any, *, released: bool = False, **settings: Any) -> Async
         port=sockets.insecure_sockets[0].getsockname()[1], tls_port=sockets.secure_sockets[0].getsockname()[1]
     )
     ready = asyncio.Event()
-    serve = _serve_released if released else serve_async
+    serve = _serve_released if released else functools.partial(serve_async, tls=tls)
     server.task = asyncio.create_task(
         serve(app, config, sockets, shutdown=server.stop.wait, on_ready=lambda urls: ready.set())
     )

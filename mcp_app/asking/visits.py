@@ -80,19 +80,23 @@ class Visits:
     def __len__(self) -> int:
         return len(self._visits)
 
-    def find(self, id: str) -> Visit | None:  # noqa: A002 - the wire's name
-        """The visit with that id, whose `principal` was sent there; None if it is unknown or has expired."""
+    def find(self, id: str, principal: str | None = None) -> Visit | None:  # noqa: A002 - the wire's name
+        """The visit with that id; None if it is unknown or has expired.
+
+        principal: who the page knows its visitor to be; another's visit is None as well. Without it the page has to
+            compare its visitor with the visit's `principal` itself: the link may have been passed on.
+        """
         with self._lock:
             self._evict_expired()
             found = self._visits.get(id)
-        return None if found is None else found[0]
+        if found is None or (principal is not None and found[0].principal != principal):
+            return None
+        return found[0]
 
-    def complete(self, id: str) -> bool:  # noqa: A002 - the wire's name
-        """The user is done on the page: the call continues, or its client is notified. Returns False for an unknown id.
-
-        Verify first, on the page, that the visitor is the visit's `principal`.
-        """
-        visit = self.find(id)
+    def complete(self, id: str, principal: str | None = None) -> bool:  # noqa: A002 - the wire's name
+        """The user is done on the page: the call continues, or its client is notified. Returns False where `find` with
+        the same arguments is None."""
+        visit = self.find(id, principal)
         if visit is None:
             return False
         visit.complete()

@@ -59,6 +59,7 @@ def _parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
         "call": _add_call,
         "follow": _add_follow,
         "list": _add_list,
+        "keys": _add_keys,
         "certs": certs.add_parser,
         "completion": _add_completion,
     }
@@ -89,6 +90,12 @@ def _add_follow(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 def _add_list(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     from mcp_app.cli.listing import add_parser
+
+    add_parser(commands)
+
+
+def _add_keys(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from mcp_app.cli.keys import add_parser
 
     add_parser(commands)
 

@@ -21,6 +21,17 @@ _BY_NAME = {
 """Example values by parameter name, which such a parameter most likely accepts."""
 
 
+_ASKED = "callers are asked who they are"
+_NOT_ASKED = "and nobody is asked who they are"
+_NOBODY_KNOWN = (
+    "EVERY CALL IS REFUSED: callers are asked who they are, as MCP_APP_PUBLIC_URL is not on this machine, and nothing "
+    "knows them: mcp-app keys add NAME --file FILE, and MCP_APP_KEYS=FILE; or MCP_APP_ALLOW_ANONYMOUS=1"
+)
+
+_KEY = '"Authorization: Bearer $KEY"'
+"""The field with a key, as a shell has it."""
+
+
 def banner(
     urls: Sequence[str],
     path: str,
@@ -32,10 +43,13 @@ def banner(
     prompts: int = 0,
     reachable: Sequence[str] = (),
     missing: Sequence[str] = (),
+    asks: bool = False,
+    verifies: bool = False,
 ) -> str:
     """The lines to print. `urls` are the bound addresses, `path` the event route, `tools` those served, in order;
     `name` is the server's, for MCP clients; `resources` and `prompts` are the numbers of these; `reachable` are the
-    addresses that other machines can reach; `missing` says what is not offered for want of an extra."""
+    addresses that other machines can reach; `missing` says what is not offered for want of an extra; `asks` is whether
+    callers are asked who they are, and `verifies` whether anything could tell."""
     names = f": {', '.join(tool.name for tool in tools)}" if tools else ""
     more = [_counted(count, noun) for count, noun in ((resources, "resource"), (prompts, "prompt")) if count]
     also = f"; {' and '.join(more)} for MCP clients" if more else ""
@@ -47,25 +61,32 @@ def banner(
     elif tls is not None:
         lines.append(f"  https is off: {tls.reason}")
     if reachable:
-        lines.append(f"  other machines can reach {', '.join(reachable)}, and nobody is asked who they are")
+        lines.append(f"  other machines can reach {', '.join(reachable)}, {_ASKED if asks else _NOT_ASKED}")
+    elif asks and verifies:
+        lines.append(f"  {_ASKED}")
+    if asks and not verifies:
+        lines.append(f"  {_NOBODY_KNOWN}")
     if tools and urls:
-        lines += ["Try it:", *(f"  {each}" for each in _curls(urls, path, tools[0], tls))]
+        lines += ["Try it:", *(f"  {each}" for each in _curls(urls, path, tools[0], tls, asks=asks))]
     if urls:
-        lines += ["Connect an MCP client, such as Claude Code:", f"  {connect(urls, name)}"]
+        lines += ["Connect an MCP client, such as Claude Code:", f"  {connect(urls, name, asks=asks)}"]
     lines.append("Stop with Ctrl-C.")
     return "\n".join(lines)
 
 
-def _curls(urls: Sequence[str], path: str, tool: Tool, tls: Development | TlsOff | None) -> list[str]:
+def _curls(
+    urls: Sequence[str], path: str, tool: Tool, tls: Development | TlsOff | None, *, asks: bool = False
+) -> list[str]:
     """Over plain HTTP, and over HTTPS where the certificate is for localhost."""
     development = tls if isinstance(tls, Development) else None
     secure = [url for url in urls if url.startswith("https:")] if development else []
-    return list(dict.fromkeys(curl(each, path, tool, development) for each in (urls, secure) if each))
+    return list(dict.fromkeys(curl(each, path, tool, development, asks=asks) for each in (urls, secure) if each))
 
 
-def connect(urls: Sequence[str], name: str) -> str:
+def connect(urls: Sequence[str], name: str, *, asks: bool = False) -> str:
     """The command by which Claude Code is told of this server: over plain HTTP if that is served, as `curl` is."""
-    return f"claude mcp add --transport http {shlex.quote(name)} {_plain_first(urls)}{MCP_PATH}"
+    key = f" --header {_KEY}" if asks else ""
+    return f"claude mcp add --transport http {shlex.quote(name)} {_plain_first(urls)}{MCP_PATH}{key}"
 
 
 def _plain_first(urls: Sequence[str]) -> str:
@@ -76,15 +97,17 @@ def _counted(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def curl(urls: Sequence[str], path: str, tool: Tool, development: Development | None) -> str:
-    """A curl command that calls `tool`: over plain HTTP if that is served, which needs no trusted certificate."""
+def curl(urls: Sequence[str], path: str, tool: Tool, development: Development | None, *, asks: bool = False) -> str:
+    """A curl command that calls `tool`: over plain HTTP if that is served, which needs no trusted certificate. Where
+    callers are asked who they are, it has the key of the variable KEY."""
     url = _plain_first(urls)
     trust = ""
     if url.startswith("https:") and development is not None:
         trust = f" --cacert {shlex.quote(str(development.files.authority))}"
     body = json.dumps({"tool": tool.name, "params": example(tool.input_schema)}, ensure_ascii=False)
     header = shlex.quote("Content-Type: application/json")
-    return f"curl -N{trust} -X POST {url}{path} -H {header} -d {shlex.quote(body)}"
+    key = f" -H {_KEY}" if asks else ""
+    return f"curl -N{trust} -X POST {url}{path} -H {header}{key} -d {shlex.quote(body)}"
 
 
 def example(schema: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,10 +14,14 @@ Parser = Callable[[], argparse.ArgumentParser]
 
 
 class Option(NamedTuple):
-    """One option: its spellings, and what it is for."""
+    """One option: its spellings, and what it is for; or one of a command's own commands."""
 
     words: tuple[str, ...]
     help: str
+
+    @property
+    def is_command(self) -> bool:
+        return not self.words[0].startswith("-")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], whole: Parser) -> None:
@@ -47,9 +51,18 @@ def script(shell: str, parser: argparse.ArgumentParser) -> str:
 
 
 def _options(parser: argparse.ArgumentParser) -> Iterator[Option]:
+    """Those of its own commands are among them, each once, and before them their names."""
+    found: dict[tuple[str, ...], Option] = {}
     for action in parser._actions:
-        if action.option_strings:
-            yield Option(tuple(action.option_strings), action.help or "")
+        if isinstance(action, argparse._SubParsersAction):
+            helps = {each.dest: each.help or "" for each in action._choices_actions}
+            found |= {(name,): Option((name,), helps[name]) for name in action.choices}
+            for each in action.choices.values():
+                found |= {option.words: option for option in _options(each)}
+        elif action.option_strings:
+            words = tuple(action.option_strings)
+            found[words] = Option(words, action.help or "")
+    yield from found.values()
 
 
 Commands = Mapping[str, list[Option]]
@@ -63,6 +76,8 @@ def _bash(commands: Commands, helps: Mapping[str, str]) -> Iterator[str]:
     for name, options in commands.items():
         words = " ".join(word for option in options for word in option.words)
         yield f"        *,-*,{name}) words={shlex.quote(words)} ;;"
+        if own := " ".join(option.words[0] for option in options if option.is_command):
+            yield f"        2,*,{name}) words={shlex.quote(own)} ;;"
     yield "    esac"
     yield '    COMPREPLY=($(compgen -W "$words" -- "$current"))'
     yield "}"
@@ -79,6 +94,10 @@ def _fish(commands: Commands, helps: Mapping[str, str]) -> Iterator[str]:
     for name, options in commands.items():
         yield f"complete -c mcp-app -f -n __fish_use_subcommand -a {name} -d {shlex.quote(helps[name])}"
         for option in options:
+            if option.is_command:
+                condition = f"-f -n '__fish_seen_subcommand_from {name}; and test (count (commandline -opc)) -eq 2'"
+                yield f"complete -c mcp-app {condition} -a {option.words[0]} -d {shlex.quote(option.help)}"
+                continue
             words = " ".join(f"-l {word[2:]}" if word.startswith("--") else f"-s {word[1:]}" for word in option.words)
             condition = f"-n '__fish_seen_subcommand_from {name}'"
             yield f"complete -c mcp-app {condition} {words} -d {shlex.quote(option.help)}"

@@ -61,7 +61,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add("--reload", action="store_true", help="start again when the tools, the package or a configuration file change")
     add("--with-builtin", action="store_true", help="serve the built-in tools as well")
     add("--traceback", action="store_true", help="show the whole traceback of an exception in the tools' files")
-    add("--allow-anonymous", action="store_true", help="allow addresses that other machines can reach")
+    add("--allow-anonymous", action="store_true", help="let anybody call without credentials, from other machines, too")
     add("--stdio", action="store_true", help="speak MCP over standard input and output, to the client that starts this")
     parser.set_defaults(run=run)
 
@@ -128,8 +128,10 @@ def _serve(arguments: argparse.Namespace) -> int:
     app, served = application(arguments)
     if (wrong := invalid_for_tools()) is not None:
         raise StartError(wrong)
-    if not served.settings.allow_anonymous:
+    if not served.settings.allow_anonymous and not served.verifies:
         configuration.refuse_exposed_binds(config)
+    if served.settings.client_certificates:
+        configuration.require_client_authority(config, source)
     provided = tls.provide(config, source)
     missing = not_offered() if _with_shipped(arguments) else []
 
@@ -145,6 +147,8 @@ def _serve(arguments: argparse.Namespace) -> int:
             prompts=len(served.prompts),
             reachable=exposed_binds([*config.bind, *config.insecure_bind]),
             missing=missing,
+            asks=served.refuses_anonymous,
+            verifies=served.verifies,
         )
         _print(f"{text}\n")
 

@@ -7,13 +7,13 @@ server cannot redirect the user's header fields to another host.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from mcp_app.client.outcome import CallFailed, Status
+from mcp_app.protocol.this_machine import is_this_machine
 
 # The manifest's `_meta` key is derived from the server's own name and has this suffix (manifest/metakey.py).
 _STREAMING = "/streaming"
@@ -39,12 +39,7 @@ class Address:
     @property
     def is_loopback(self) -> bool:
         """The host is this machine. Only then is the development CA trusted and no proxy used."""
-        if self.host == "localhost" or self.host.endswith(".localhost"):  # RFC 6761, 6.3
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return is_this_machine(self.host) or self.host.endswith(".localhost")  # RFC 6761, 6.3
 
     @property
     def target(self) -> str:

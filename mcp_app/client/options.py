@@ -15,6 +15,13 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
         "--cacert", type=Path, metavar="FILE", help="believe only certificates signed by this authority (PEM)"
     )
     parser.add_argument(
+        "--cert",
+        type=Path,
+        metavar="FILE",
+        help="show this certificate, whose key is in it or in --key (PEM)",
+    )
+    parser.add_argument("--key", type=Path, metavar="FILE", help="the private key of --cert, without a passphrase")
+    parser.add_argument(
         "--header", action="append", type=_header, default=[], metavar="'Name: value'", help="send this header field"
     )
     parser.add_argument("--http1", action="store_true", help="speak HTTP/1.1 even where the server offers HTTP/2")

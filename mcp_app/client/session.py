@@ -55,9 +55,12 @@ def exchanged(
         from mcp_app.client import client, exchange
     except ModuleNotFoundError as error:
         raise missing_extra(error) from None
-    from mcp_app.client.trust import trust_for
+    from mcp_app.client.trust import show_certificate, trust_for
 
-    options = client.ConnectionOptions(arguments.header, trust_for(address, arguments.cacert), not arguments.http1)
+    tls = trust_for(address, arguments.cacert)
+    if arguments.cert is not None or arguments.key is not None:
+        show_certificate(tls, arguments.cert, arguments.key)
+    options = client.ConnectionOptions(arguments.header, tls, not arguments.http1)
 
     async def call(interrupt: Interrupt) -> int:
         made = exchange.CallExchange(client.open_client(address, options), display)

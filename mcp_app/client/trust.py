@@ -1,5 +1,5 @@
-"""The TLS trust store of a call. No connection is made here, and verification cannot be disabled: users with a
-self-signed certificate name its authority by --cacert instead.
+"""The TLS of a call: whom it trusts, and what it shows of itself. No connection is made here, and verification cannot
+be disabled: users with a self-signed certificate name its authority by --cacert instead.
 """
 
 from __future__ import annotations
@@ -37,6 +37,25 @@ def trust_for(address: Address, ca_file: Path | None) -> ssl.SSLContext | None:
             raise CallFailed(Status.REFUSED, f"{authority}: {_cause(error)}", "Make it anew: mcp-app certs.") from error
     return context
 
+
+def show_certificate(tls: ssl.SSLContext | None, certificate: Path | None, key: Path | None) -> None:
+    """Have the client show this certificate where the server asks for one. Raises CallFailed if that cannot be done."""
+    if tls is None:
+        raise CallFailed(Status.REFUSED, "--cert without TLS: nobody asks for it", "Call the https:// address.")
+    if certificate is None:
+        raise CallFailed(Status.REFUSED, "--key without --cert", "Name the certificate, too: --cert FILE.")
+    try:
+        # Without a password OpenSSL would ask for one on the terminal.
+        tls.load_cert_chain(certificate, key, password=lambda: "")
+    except OSError as error:
+        named = f"--cert {certificate}" + ("" if key is None else f" --key {key}")
+        reason = "no certificate with its key" if isinstance(error, ssl.SSLError) else (error.strerror or str(error))
+        raise CallFailed(Status.REFUSED, f"{named}: {reason}", _CERT_ADVICE) from error
+
+
+_CERT_ADVICE = (
+    "It takes a file of PEM: your certificate and its private key without a passphrase; or name that by --key FILE."
+)
 
 _CACERT_ADVICE = "It takes a file of PEM certificates: the authority that signed the server's certificate."
 

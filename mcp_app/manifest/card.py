@@ -91,7 +91,7 @@ class Streaming(_Part):
     events: Annotated[str, AfterValidator(check_events_path)] = Field(
         default=DEFAULT_EVENTS_PATH, description=f"the path of the event stream, such as {DEFAULT_EVENTS_PATH}"
     )
-    """Path of the SSE route; `tools` and `runs` are siblings of it."""
+    """Path of the SSE route; `tools`, `runs` and `tickets` are siblings of it."""
 
 
 class Card(_Part):

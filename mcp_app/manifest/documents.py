@@ -33,6 +33,8 @@ class Facts(Protocol):
 
     @property
     def metadata(self) -> Metadata: ...
+    @property
+    def scopes(self) -> frozenset[str]: ...
     def wire(self) -> dict[str, Any]: ...
 
 
@@ -59,10 +61,13 @@ class ToolFacts(Protocol):
     def open_world(self) -> bool: ...
     @property
     def metadata(self) -> Metadata: ...
+    @property
+    def scopes(self) -> frozenset[str]: ...
 
 
 class LiveServer(NamedTuple):
-    """The state of the live server that is not in mcp.json. Seconds are the defaults of a call."""
+    """The state of the live server that is not in mcp.json, as one caller is shown it. Seconds are the defaults of a
+    call."""
 
     tools: Sequence[ToolFacts]
     heartbeat_seconds: float
@@ -74,6 +79,10 @@ class LiveServer(NamedTuple):
     prompts: Sequence[Facts] = ()
     instructions: str | None = None
     """For the models that use the server."""
+    asks: bool = False
+    """Whether callers are asked who they are."""
+    lets_in: bool = False
+    """Whether who shows no credentials may call what needs no scope, all the same."""
 
 
 def server_card(manifest: Manifest, live: LiveServer, base: str) -> dict[str, Any]:
@@ -99,17 +108,18 @@ def plain_manifest(manifest: Manifest, live: LiveServer, base: str) -> dict[str,
 
 
 def listing(manifest: Manifest, live: LiveServer, base: str) -> dict[str, Any]:
-    """The card, and what scanners list without calling the server: what it offers, and that nobody has to log in."""
+    """The card, and what scanners list without calling the server: what it offers, and whether callers are asked who
+    they are."""
 
     def entries(items: Sequence[Facts]) -> list[dict[str, Any]]:
-        return [item.wire() | item.metadata.wire(manifest.namespace) for item in items]
+        return [item.wire() | item.metadata.wire(manifest.namespace, item.scopes) for item in items]
 
     return {
         **server_card(manifest, live, base),
         **_instructions(live),
         "serverInfo": server_info(manifest),
-        "authentication": {"required": False, "schemes": []},
-        "tools": [tool_entry(tool) | tool.metadata.wire(manifest.namespace) for tool in live.tools],
+        "authentication": {"required": live.asks and not live.lets_in, "schemes": ["bearer"] if live.asks else []},
+        "tools": [tool_entry(tool) | tool.metadata.wire(manifest.namespace, tool.scopes) for tool in live.tools],
         "resources": entries(live.resources),
         "resourceTemplates": entries(live.templates),
         "prompts": entries(live.prompts),
@@ -154,6 +164,7 @@ def _streaming(manifest: Manifest, live: LiveServer, base: str) -> dict[str, Any
         "events": absolute(base, manifest.events_path),
         "tools": absolute(base, manifest.tools_path),
         "runs": absolute(base, manifest.runs_path),
+        "tickets": absolute(base, manifest.tickets_path),
         "responseTypes": ["text/event-stream", "application/json"],
         "heartbeatSeconds": _number(live.heartbeat_seconds),
         "maxStreamSeconds": _number(live.cap_seconds),

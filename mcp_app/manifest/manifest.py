@@ -17,7 +17,7 @@ from mcp_app.protocol.mcp.meta_key import key_problem
 from .card import Card, Streaming
 from .explain import ManifestError, explained, json_path
 from .metakey import STREAMING, streaming_key
-from .paths import MCP_PATH, sibling
+from .paths import MCP_PATH, SSE_PATH, sibling
 
 MAX_BYTES = 256 * 1024
 """Maximum file size. A card has some hundred bytes, an icon inlined as data: some ten thousand. A larger file is not a
@@ -54,9 +54,19 @@ class Manifest:
         return sibling(self.streaming.events, "runs")
 
     @property
+    def tickets_path(self) -> str:
+        """Tickets for an EventSource, beside the SSE route."""
+        return sibling(self.streaming.events, "tickets")
+
+    @property
     def mcp_path(self) -> str:
         """The MCP endpoint at its conventional path."""
         return MCP_PATH
+
+    @property
+    def endpoint_paths(self) -> tuple[str, ...]:
+        """Where MCP is spoken: each is a resource of its own to those who give out tokens."""
+        return tuple(dict.fromkeys((self.events_path, MCP_PATH, SSE_PATH)))
 
 
 def parse_manifest(text: bytes, *, file: str) -> Manifest:

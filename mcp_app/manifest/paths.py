@@ -23,13 +23,18 @@ CARD_PATH = f"{MCP_PATH}/server-card"
 CATALOG_PATH = "/.well-known/ai-catalog.json"
 PLAIN_PATHS = ("/mcp.json", "/.well-known/mcp.json")
 LISTING_PATH = "/.well-known/mcp/server-card.json"
-DOCUMENT_PATHS = (CARD_PATH, CATALOG_PATH, *PLAIN_PATHS, LISTING_PATH)
+OPENAPI_PATH = "/openapi.json"
+"""Where clients of OpenAPI look, below the URL that they are given."""
+
+DOCUMENT_PATHS = (CARD_PATH, CATALOG_PATH, *PLAIN_PATHS, LISTING_PATH, OPENAPI_PATH)
 """The paths of the discovery documents."""
 
 MESSAGES_PATHS = (f"{MCP_PATH}/messages", f"{SSE_PATH}/messages")
 """Where clients of HTTP+SSE post: beside the path at which they got their stream."""
 
-FIXED_PATHS = frozenset({"/", MCP_PATH, CARD_PATH, *MESSAGES_PATHS, *PLAIN_PATHS, "/healthz", "/readyz", "/metrics"})
+FIXED_PATHS = frozenset(
+    {"/", MCP_PATH, CARD_PATH, *MESSAGES_PATHS, *PLAIN_PATHS, OPENAPI_PATH, "/healthz", "/readyz", "/metrics"}
+)
 """Routes that mcp.json cannot change; the SSE path and its siblings must differ from all of them."""
 
 FIXED_PREFIXES = ("/.well-known/", "/page/")
@@ -87,10 +92,10 @@ def _problem(path: str) -> str | None:
 
 def _conflict(path: str) -> str | None:
     """The route that the SSE path or one of its siblings would shadow, or None."""
-    tools, runs = sibling(path, "tools"), sibling(path, "runs")
-    if path in (tools, runs):
+    siblings = tuple(sibling(path, name) for name in ("tools", "runs", "tickets"))
+    if path in siblings:
         return path
-    for each in (path, tools, runs):
+    for each in (path, *siblings):
         if each in FIXED_PATHS:
             return each
         for prefix in FIXED_PREFIXES:

@@ -14,7 +14,8 @@ from ..protocol.event import escape_line_ends
 from ..protocol.http.conditional import entity_tag, matches
 from .documents import CARD_TYPE, CATALOG_TYPE, LiveServer, catalog, listing, plain_manifest, server_card
 from .manifest import Manifest
-from .paths import CARD_PATH, CATALOG_PATH, LISTING_PATH, PLAIN_PATHS
+from .openapi import openapi
+from .paths import CARD_PATH, CATALOG_PATH, LISTING_PATH, OPENAPI_PATH, PLAIN_PATHS
 
 CORS: tuple[tuple[str, str], ...] = (
     ("Access-Control-Allow-Origin", "*"),
@@ -65,12 +66,14 @@ def documents_of(manifest: Manifest, live: LiveServer, *, base_url: str, cacheab
         (CATALOG_PATH, CATALOG_TYPE, catalog(manifest, base_url)),
         *((path, "application/json", plain) for path in PLAIN_PATHS),
         (LISTING_PATH, "application/json", listing(manifest, live, base_url)),
+        (OPENAPI_PATH, "application/json", openapi(manifest, live, base_url)),
     ]
     return tuple(_document(path, kind, document, cacheable) for path, kind, document in documents)
 
 
 def _document(path: str, content_type: str, document: Mapping[str, Any], cacheable: bool) -> Document:
-    # Indented, because people read it with curl; it is sent rarely and is small.
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=2).encode() + b"\n"
+    # Indented, because people read it with curl; it is sent rarely and is small. The schemas of all tools are neither.
+    indent = None if path == OPENAPI_PATH else 2
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=indent).encode() + b"\n"
     body = escape_line_ends(text)
     return Document(path, content_type, body, entity_tag(body), cacheable)

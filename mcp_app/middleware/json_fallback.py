@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from ..protocol import asking, errors, plain
+from ..protocol import asking, errors, plain_events
 from ..protocol.error_kind import ErrorKind
 from ..protocol.event import Entry, Event, EventType, decode
 from ..protocol.excerpt import Excerpt
@@ -30,15 +30,15 @@ async def collect(batches: Batches, tool: str, run: str, url: Callable[[], str] 
                 continue
             event = entry.event
             if event.last:
-                end = plain.addressed(event, url)
+                end = plain_events.addressed(event, url)
             elif event.type is not EventType.STARTED:
-                progress.add(plain.addressed(event, url), event.size)
+                progress.add(plain_events.addressed(event, url), event.size)
     if end is None:
         # A stream ends without a last event only when the run outlives the cap, and such runs are never collected.
         raise RuntimeError(f"run {run} ended without a last event")
     status = 200 if end.type is EventType.COMPLETE else _status(end)
     more: dict[str, Any] = {"truncated": True, "items": progress.total} if progress.truncated else {}
-    return status, plain.json_answer(tool, end, progress.items, {"run": run, **more})
+    return status, plain_events.json_answer(tool, end, progress.items, {"run": run, **more})
 
 
 def _status(end: Event) -> int:
@@ -48,4 +48,7 @@ def _status(end: Event) -> int:
 
 
 _ENDED = {error.code: error.status for error in errors.RunError.__subclasses__()}
-_ASKED = {error.code: error.status for error in (asking.Declined, asking.MissingCapability, asking.NoAnswer)}
+_ASKED = {
+    error.code: error.status
+    for error in (asking.Declined, asking.MissingCapability, asking.NoAnswer, errors.InsufficientScope)
+}

@@ -1,4 +1,4 @@
-"""`McpAppError`: the root of every error that a caller can get, and what a caller gets of it.
+"""`McpAppError`: the root of every error that a caller can get, what a caller gets of it, and its two main branches.
 
 The errors themselves are in errors.py, and the tree of them.
 """
@@ -53,3 +53,11 @@ class McpAppError(Exception):
         if self.error_id is not None:
             fields["error_id"] = self.error_id
         return fields
+
+
+class RequestError(McpAppError):
+    """The request was refused; no tool has run."""
+
+
+class RunError(McpAppError):
+    """The run ended without a result; this is its last event."""

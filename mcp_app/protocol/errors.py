@@ -3,26 +3,54 @@
     McpAppError
     ├── RequestError            refused before a run starts: always JSON with a 4xx (503 while draining)
     │   └── InvalidRequest, InvalidParams, UnknownTool, UnknownRun, UnknownRoute, RunConflict, MethodNotAllowed,
-    │       NotAcceptable, BodyTimeout, BodyTooLarge, UnsupportedMediaType, Unauthorized, HostNotAllowed,
-    │       OriginNotAllowed, AnonymousNotAllowed, CrossSiteNotAllowed, NotReadOnly, QueueFull, Overloaded, Draining,
-    │       NotReady
+    │       NotAcceptable, BodyTimeout, BodyTooLarge, UnsupportedMediaType, InvalidCredentials, Unauthorized,
+    │       InsufficientScope, HostNotAllowed, OriginNotAllowed, AnonymousNotAllowed, CrossSiteNotAllowed,
+    │       NotReadOnly, QueueFull, RateLimited, Overloaded, Draining, NotReady
     ├── RunError                a run ended without a result: the last event of its stream, or a 5xx as JSON
-    │   └── ToolFailed, TimeCap, Shutdown, Cancelled, Left, EventTooLarge
+    │   └── ToolFailed, TimeCap, Shutdown, Cancelled, Left, CredentialsExpired, Revoked, EventTooLarge
     ├── InternalError           a defect of the server, masked
     ├── Purged                  a reader fell behind what the event log keeps
     └── ToolError               raised by a tool's author: its message is meant for the caller
 
-The root is in error_root.py. No HTTP is built here.
+The roots are in error_root.py, the errors of who calls in caller_errors.py. No HTTP is built here.
 """
 
 from __future__ import annotations
 
+from .caller_errors import (
+    AnonymousNotAllowed as AnonymousNotAllowed,
+)
+from .caller_errors import (
+    CredentialsExpired as CredentialsExpired,
+)
+from .caller_errors import (
+    CrossSiteNotAllowed as CrossSiteNotAllowed,
+)
+from .caller_errors import (
+    HostNotAllowed as HostNotAllowed,
+)
+from .caller_errors import (
+    InsufficientScope as InsufficientScope,
+)
+from .caller_errors import (
+    InvalidCredentials as InvalidCredentials,
+)
+from .caller_errors import (
+    OriginNotAllowed as OriginNotAllowed,
+)
+from .caller_errors import (
+    RateLimited as RateLimited,
+)
+from .caller_errors import (
+    Revoked as Revoked,
+)
+from .caller_errors import (
+    Unauthorized as Unauthorized,
+)
 from .error_kind import ErrorKind
 from .error_root import McpAppError as McpAppError
-
-
-class RequestError(McpAppError):
-    """The request was refused; no tool has run."""
+from .error_root import RequestError as RequestError
+from .error_root import RunError as RunError
 
 
 class InvalidRequest(RequestError):
@@ -121,46 +149,6 @@ class UnsupportedMediaType(RequestError):
     hint = "Send JSON with the header Content-Type: application/json."
 
 
-class Unauthorized(RequestError):
-    """The application in which we are mounted says that nobody is signed in (RFC 9110, 15.5.2)."""
-
-    code = "unauthorized"
-    status = 401
-    hint = "Sign in to the application that serves this, and send the same credentials here."
-
-
-class HostNotAllowed(RequestError):
-    """The Host is not one of this server's: DNS rebinding, or a missing MCP_APP_PUBLIC_URL (RFC 9110, 15.5.20)."""
-
-    code = "host_not_allowed"
-    status = 421
-    hint = "If this is a name of the server, set MCP_APP_PUBLIC_URL to its URL or add it to MCP_APP_ALLOWED_HOSTS."
-
-
-class OriginNotAllowed(RequestError):
-    """The request comes from a page of another origin (RFC 9110, 15.5.4)."""
-
-    code = "origin_not_allowed"
-    status = 403
-    hint = "If this page may call the server, add its origin to MCP_APP_ALLOWED_ORIGINS."
-
-
-class AnonymousNotAllowed(RequestError):
-    """The connection arrived at an address that other machines can reach, and callers are not authenticated."""
-
-    code = "anonymous_not_allowed"
-    status = 403
-    hint = "Call on 127.0.0.1, or set MCP_APP_ALLOW_ANONYMOUS=1 to let anybody who reaches the server run its tools."
-
-
-class CrossSiteNotAllowed(RequestError):
-    """Sec-Fetch-Site says that a page of another site is trying to start a run."""
-
-    code = "cross_site_not_allowed"
-    status = 403
-    hint = "Call from a page of this server, or from one whose origin is in MCP_APP_ALLOWED_ORIGINS."
-
-
 class QueueFull(RequestError):
     """As many calls wait for this tool, or for this value of its parameter, as may (RFC 6585, 4)."""
 
@@ -191,10 +179,6 @@ class NotReady(RequestError):
     code = "not_ready"
     status = 503
     hint = "Try again after the seconds in Retry-After."
-
-
-class RunError(McpAppError):
-    """The run ended without a result; this is its last event."""
 
 
 class ToolFailed(RunError):

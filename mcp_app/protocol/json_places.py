@@ -6,12 +6,12 @@ value is validated.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .event import encode
 from .json_schema import TYPES, Schema, allowed, resolve
+from .patterns import may_match
 
 Branch = tuple[Schema, ...]
 """Schemas that all apply: one way to fit the schema of a place."""
@@ -166,7 +166,7 @@ def _of_member(branch: Branch, name: str) -> Iterator[object]:
     for schema in branch:
         properties = schema.get("properties", {})
         patterns = schema.get("patternProperties", {})
-        matching = [each for pattern, each in patterns.items() if _matches(pattern, name)]
+        matching = [each for pattern, each in patterns.items() if may_match(pattern, name)]
         if name in properties:
             matching.append(properties[name])
         if not matching and "additionalProperties" in schema:
@@ -175,13 +175,6 @@ def _of_member(branch: Branch, name: str) -> Iterator[object]:
         yield from matching
     if not found:
         yield True
-
-
-def _matches(pattern: str, name: str) -> bool:
-    try:
-        return re.search(pattern, name) is not None
-    except re.error:  # of another dialect of regular expressions
-        return True
 
 
 def _items(branch: Branch, index: int) -> Iterator[object]:

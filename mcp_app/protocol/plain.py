@@ -1,31 +1,30 @@
-"""The plain dialect's formats: the tutorial's request body, the query of a GET, and the events.
+"""What callers send in the plain dialect: the tutorial's request body, a tool's parameters, the query of a GET.
 
     POST  {"tool": "scan_domain", "params": {"domain": "example.com"}}
+    POST  {"domain": "example.com"}, at the tool's own route
     GET   ?tool=scan_domain&domain=example.com&run=KEY
-    data: {"type":"progress","data":{…},"metadata":{…}}
 
-A tool's parameters are not validated here (the tool validates them against its schema), and no run is started.
+A tool's parameters are not validated here (the tool validates them against its schema), and no run is started. The
+events are in plain_events.py.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .beside import NAME as BESIDE
-from .errors import InvalidRequest, McpAppError
-from .event import LINKS, Entry, Event, EventType, Shape, decode, encode, normalised
-from .event_id import EventId
-from .http import sse, strict_json
+from .errors import InvalidRequest
+from .event import encode, normalised
+from .http import strict_json
 from .problems import problems
 
-RESERVED = frozenset({"tool", "run", "heartbeat", "heartbeat_seconds", "cap_seconds", "params"})
+RESERVED = frozenset({"tool", "run", "heartbeat", "heartbeat_seconds", "cap_seconds", "params", "access_ticket"})
 """Names in a GET query that belong to the dialect: a read-only tool must not have a parameter of such a name."""
 
 KEY = re.compile(r"[A-Za-z0-9_-]{16,128}", re.ASCII)
@@ -35,6 +34,8 @@ _DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)  # float() accepts
 _MAX_QUERY_FIELDS = 1000  # far more than a form has; parse_qsl itself is linear
 
 _QUERY_HINT = "GET ?tool=NAME&run=KEY&param=value…; objects go into params= as JSON."
+
+_PARAMS_HINT = "Send the tool's parameters as one JSON object, without the tool's name: that is in the path."
 
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -90,6 +91,19 @@ class Query:
 def parse_call(body: bytes) -> CallBody:
     """Parse the body of a POST. Raises InvalidRequest, which names the field and what is expected there."""
     return _parsed(body, CallBody)
+
+
+def parse_params(body: bytes) -> dict[str, Any]:
+    """Parse the body of a POST to a tool's own route: its parameters. An empty one is none. Raises InvalidRequest."""
+    if not body:
+        return {}
+    try:
+        value = strict_json.loads(body)
+    except InvalidRequest as error:
+        raise InvalidRequest(error.message, hint=_PARAMS_HINT) from None
+    if not isinstance(value, dict):
+        raise InvalidRequest("The body is not a JSON object.", hint=_PARAMS_HINT)
+    return value
 
 
 def parse_start(body: bytes) -> StartBody:
@@ -184,98 +198,3 @@ def _params(text: str | None) -> dict[str, Any]:
 
 def _first_problem(details: Sequence[dict[str, str]]) -> str:
     return f"{details[0]['field'] or 'body'}: {details[0]['problem']}."
-
-
-# --- the wire --------------------------------------------------------------------------------------------------------
-
-_VALUE_NAME = {EventType.STARTED: b"tool", EventType.ERROR: b"error"}
-WORDS = {
-    kind: (EventType.PROGRESS if kind in (EventType.PARTIAL, EventType.STEP) else kind).value for kind in EventType
-}
-"""The `type` of each kind of event: to a person who watches, a part is progress."""
-
-_PREFIX = {
-    kind: b'{"type":"%s","%s":' % (word.encode(), _VALUE_NAME.get(kind, b"data")) for kind, word in WORDS.items()
-}
-
-HEARTBEAT_EVENT = sse.frame(b'{"type":"heartbeat"}')
-"""The heartbeat of `heartbeat=event`: visible to scripts. It has no id, as there is nothing to resume after it."""
-
-
-_VALUE = Shape.VALUE  # looked up once: an enum's attribute access is slow
-
-
-def addressed(event: Event, url: Callable[[], str]) -> Event:
-    """The event with the `url` of each result that it links to; `url()`, that of its run, ends with the run's id."""
-    links = event.shape is not _VALUE and event.shape in LINKS
-    if not links and not event.beside:
-        return event
-    data, metadata, run_url = event.data, event.metadata, url()
-    if links:
-        data = encode(_addressed(decode(data), run_url))
-    if event.beside:
-        said = decode(metadata)
-        if "content" in said[BESIDE]:
-            said[BESIDE]["content"] = _addressed(said[BESIDE]["content"], run_url)
-            metadata = encode(said)
-    return Event(event.type, data, metadata, event.shape, beside=event.beside)
-
-
-def _addressed(blocks: list[dict[str, Any]], run_url: str) -> list[dict[str, Any]]:
-    own = f"run://{run_url.rpartition('/')[2]}/"
-    for block in blocks:
-        uri = block.get("uri", "")
-        if block["type"] == "resource_link" and uri.startswith(own):
-            block["url"] = f"{run_url}/{uri.removeprefix(own)}"
-    return blocks
-
-
-def event_json(event: Event) -> bytes:
-    """The event as one line of JSON: `type`, its value, then `metadata` if there is any."""
-    if event.metadata:
-        return b'%s%s,"metadata":%s}' % (_PREFIX[event.type], event.data, event.metadata)
-    return b"%s%s}" % (_PREFIX[event.type], event.data)
-
-
-# Templates for frame(), one for each event type; the run, the number and the JSON (one line) are filled in.
-_ID = {kind: "%b/0%d" if Event(kind, b"").last else "%b/%d" for kind in EventType}  # as EventId writes them
-_FRAME = {kind: sse.frame(b"%b%%b}" % prefix, id=_ID[kind]) for kind, prefix in _PREFIX.items()}
-_FRAME_WITH_METADATA = {
-    kind: sse.frame(b'%b%%b,"metadata":%%b}' % prefix, id=_ID[kind]) for kind, prefix in _PREFIX.items()
-}
-
-
-def frame(run: bytes, entry: Entry, retry_ms: int | None = None) -> bytes:
-    """The entry as one frame of an event stream (WHATWG HTML 9.2.5). No `event:` field, so that `onmessage` gets it.
-
-    `run` is a run id: hexadecimal digits.
-    """
-    event = entry.event
-    if retry_ms is not None:
-        id_ = EventId(run.decode(), entry.number, event.last)
-        return sse.frame(event_json(event), id=str(id_), retry=retry_ms)
-    if event.metadata:
-        return _FRAME_WITH_METADATA[event.type] % (run, entry.number, event.data, event.metadata)
-    return _FRAME[event.type] % (run, entry.number, event.data)
-
-
-def error_frame(error: McpAppError, after: EventId) -> bytes:
-    """The last event of a stream that ends without its run's, after the event `after`. Nothing follows its id."""
-    event = Event(EventType.ERROR, encode(error.object()))
-    return sse.frame(event_json(event), id=str(after._replace(last=True)))
-
-
-def json_answer(tool: str, end: Event, progress: Sequence[Event], metadata: dict[str, Any]) -> bytes:
-    """A complete run as one JSON object: its last event with `tool` and `progress` added.
-
-    `metadata` is merged with the last event's own, which takes precedence.
-    """
-    merged = {**metadata, **(decode(end.metadata) if end.metadata else {})}
-    return b'{"type":"%s","tool":%s,"%s":%s,"progress":[%s],"metadata":%s}' % (
-        end.type.value.encode(),
-        encode(tool),
-        _VALUE_NAME.get(end.type, b"data"),
-        end.data,
-        b",".join(map(event_json, progress)),
-        encode(merged),
-    )

@@ -16,6 +16,9 @@ from .event import sendable_text
 MAX_DETAILS = 20
 """A list of a thousand invalid items is one mistake, not a thousand."""
 
+MAX_LISTED = 10_000
+"""Errors that pydantic is asked to list: 4 microseconds each, in which the event loop waits."""
+
 UNKNOWN_NAME = frozenset(["extra_forbidden", "unexpected_keyword_argument"])
 """Pydantic's types of error for a name without a field: in a model, in a dataclass."""
 
@@ -31,7 +34,10 @@ def problems(error: ValidationError, called: str = "") -> list[dict[str, str]]:
 
 
 def listed(error: ValidationError) -> list[ErrorDetails]:
-    """Pydantic's errors, without values."""
+    """Pydantic's errors, without values; one that says how many there are, if they are more than MAX_LISTED."""
+    if (count := error.error_count()) > MAX_LISTED:
+        said = PydanticCustomError("too_many", "{count} values in it are wrong, or have no field", {"count": count})
+        error = ValidationError.from_exception_data(error.title, [{"type": said, "loc": (), "input": None}], "json")
     try:
         return error.errors(include_url=False, include_context=False, include_input=False)
     except UnicodeEncodeError as unsendable:

@@ -20,6 +20,7 @@ from ..dialects.mcp.sessions.session import Session
 from ..dialects.mcp.speaker import McpSpeaker
 from ..dialects.mcp.stateless.binding import STDIO
 from ..dialects.mcp.stateless.subscriptions import SUBSCRIPTION_ID, Subscription
+from ..protocol.access import Access
 from ..protocol.errors import Cancelled, InvalidRequest, Overloaded, Purged
 from ..protocol.event import encode
 from ..protocol.mcp import jsonrpc
@@ -34,7 +35,7 @@ from .lines import MAX_LINE_BYTES, Skipped
 
 logger = logging.getLogger("mcp_app.mcp")
 
-PRINCIPAL = "local"
+LOCAL = Access("local")
 """The principal of whoever started this process: there is one, and its files, keys and rights are those of the process
 ("retrieve credentials from the environment", 2025-11-25, Authorization)."""
 
@@ -86,7 +87,7 @@ class StdioConnection:
     @classmethod
     async def open(cls, speaker: McpSpeaker, send: Send) -> StdioConnection:
         """The connection, with a session that `initialize` may use."""
-        return cls(speaker, send, await speaker.sessions.begin(PRINCIPAL, MCP_STDIO))
+        return cls(speaker, send, await speaker.sessions.begin(LOCAL, MCP_STDIO))
 
     # --- what comes in -----------------------------------------------------------------------------------------------
 
@@ -290,4 +291,4 @@ class StdioConnection:
 
 def _request(line: bytes) -> Request:
     """A line as the request that handlers get: without header fields, from the process that started this one."""
-    return Request("POST", "", body=line, principal=PRINCIPAL, http_version="")
+    return Request("POST", "", body=line, access=LOCAL, http_version="")

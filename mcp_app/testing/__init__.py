@@ -10,6 +10,7 @@
     connection.py   the application, its sessions, what is open
     shared_stream.py  the stream of a session over HTTP+SSE
     in_memory.py    one request to ASGI, and its response
+    caller.py       who sends it, as the application is told
     served.py       what `client` is given -> the application
     clock.py        the event loop's time in the hand of a test
     log.py          what is logged, by call

@@ -22,6 +22,7 @@ from mcp_app.client.wire.plain import PlainConversation, ToolCall
 from mcp_app.client.wire.rpc import Structured
 from mcp_app.client.wire.stateless import McpRequests, StatelessConversation
 from mcp_app.protocol.mcp.revisions import Structure
+from mcp_app.testing.caller import told
 from mcp_app.testing.clock import MovableClock, settle
 from mcp_app.testing.connection import ServerConnection
 from mcp_app.testing.options import CallOptions, Options
@@ -56,7 +57,9 @@ async def client(
     and ToolDefinitionError for what cannot be served, TypeError and ValueError for wrong arguments.
     """
     checked = CallOptions(**options)
-    async with ServerConnection(application_of(offered, settings)) as connection:
+    verifiers = () if checked.access is None else (told,)
+    app = application_of(offered, settings, verifiers)
+    async with ServerConnection(app, tells=bool(verifiers)) as connection:
         yield Client(connection, checked)
 
 
@@ -72,6 +75,8 @@ class Client:
 
         Raises TypeError for an option that there is not, and ValueError for one that does not go with the others.
         """
+        if changes.get("access") is not None and not self._connection.tells:
+            raise ValueError("access= is for an application that asks who calls: give client(…) one, too")
         return Client(self._connection, self.options.changed(changes))
 
     @property

@@ -29,8 +29,10 @@ from mcp_app.testing.shared_stream import SharedStream
 class ServerConnection:
     """Enter it to start the application. When it is left, every response that is open is, and the application stops."""
 
-    def __init__(self, app: Quart) -> None:
+    def __init__(self, app: Quart, *, tells: bool) -> None:
+        """`tells`: whether the application is told who calls."""
         self.app = app
+        self.tells = tells
         self.log = CapturedLog()
         self._leaving: dict[asyncio.Task[None], Callable[[], Awaitable[None]]] = {}
         self._sessions: dict[bytes, McpSession] = {}
@@ -99,7 +101,7 @@ class ServerConnection:
         self, request: Outgoing, options: CallOptions, call: object = None, *, on_demand: bool = False
     ) -> InMemoryResponse:
         """Send a request. `call` is whose it is, for the log."""
-        return InMemoryResponse(self.app, request, options.headers, call, on_demand=on_demand)
+        return InMemoryResponse(self.app, request, options.headers, call, access=options.access, on_demand=on_demand)
 
     def leave_at_end(self, task: asyncio.Task[None], leave: Callable[[], Awaitable[None]]) -> None:
         """Call `leave` when the connection is closed, unless the task of the call is done by then."""
@@ -118,7 +120,8 @@ class ServerConnection:
 
     async def session(self, options: CallOptions) -> McpSession:
         """The session of these options, opened at its first use."""
-        key = encode([options.era, options.declared, options.log_level, dict(options.headers)])
+        caller = None if options.access is None else options.access.principal
+        key = encode([options.era, options.declared, options.log_level, dict(options.headers), caller])
         async with self._opening:
             found = self._sessions.get(key)
             if found is None or ((stream := self._streams.get(found)) is not None and stream.ended):

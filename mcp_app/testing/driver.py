@@ -108,6 +108,8 @@ class CallDriver:
 
     async def disconnect(self) -> None:
         """Cut the connection, once there is one, and wait likewise."""
+        if self.cut:
+            return
         await self.until(lambda: self._response is not None or self._stream is not None or self.ended, "a connection")
         self.cut = True
         self._again = asyncio.get_running_loop().create_future()
@@ -118,7 +120,7 @@ class CallDriver:
         request = None if self.ended or self.conversation is None else self.conversation.proceed()
         if self._again is None or request is None:
             raise RunCut(f"{self._name} cannot be come back to: {_COME_BACK}")
-        self.cut = False
+        self.cut, self._response = False, None
         self._again.set_result(request)
 
     async def send(self, request: Outgoing) -> None:

@@ -12,7 +12,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mcp_app import Access
 from mcp_app.client.wire.outgoing import Outgoing
+from mcp_app.testing.caller import ACCESS
 from mcp_app.testing.log import CALL
 from mcp_app.web.asgi.leaving import QUEUE_KEY
 
@@ -59,7 +61,14 @@ class InMemoryResponse:
     for: each of its writes waits for a `chunk`."""
 
     def __init__(
-        self, app: Any, request: Outgoing, headers: Mapping[str, str], call: object, *, on_demand: bool
+        self,
+        app: Any,
+        request: Outgoing,
+        headers: Mapping[str, str],
+        call: object,
+        *,
+        access: Access | None,
+        on_demand: bool,
     ) -> None:
         self._queue = _RequestQueue(request.body)
         self._on_demand = on_demand
@@ -73,6 +82,7 @@ class InMemoryResponse:
         """Names in lower case."""
         context = contextvars.copy_context()
         context.run(CALL.set, call)
+        context.run(ACCESS.set, access)
         scope = _scope(request, headers, self._queue)
         self.task = asyncio.create_task(
             app(scope, self._queue.receive, self._send), name=f"{request.method} {request.path}", context=context

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypedDict, get_args
 
+from mcp_app import Access
 from mcp_app.client.wire.plain import By
 from mcp_app.client.wire.question import Question
 from mcp_app.protocol.event import LEVELS, Level
@@ -49,6 +50,7 @@ class Options(TypedDict, total=False):
     heartbeat_seconds: float | None
     log_level: Level | None
     headers: Mapping[str, str]
+    access: Access | None
     patience: float
 
 
@@ -82,6 +84,9 @@ class CallOptions:
     """MCP: the least level of log messages that are asked for; None for no messages."""
     headers: Mapping[str, str] = field(default_factory=dict)
     """Further header fields of each request, which a tool sees as `ctx.headers`."""
+    access: Access | None = None
+    """Who calls, and with which scopes. With it callers are asked who they are, as where a server has a verifier;
+    None is then somebody who shows no credentials."""
     patience: float = 30.0
     """Seconds of real time after which a wait for what does not come fails, and says so."""
 

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from quart import Quart
 
-from mcp_app import Around, Prompt, Prompts, Registry, Resource, Resources, Settings, Tool, create_app
+from mcp_app import (
+    Access,
+    Around,
+    Prompt,
+    Prompts,
+    Registry,
+    Request,
+    Resource,
+    Resources,
+    Settings,
+    Tool,
+    create_app,
+)
 from mcp_app.loading import definitions
 from mcp_app.loading.toolfile import is_file, split
 
@@ -17,7 +29,10 @@ Offered = str | Path | Tool | Resource | Prompt | Around | Registry | Resources 
 list of these; a Registry, Resources or Prompts; an application of `create_app`."""
 
 
-def application_of(offered: Sequence[Offered], settings: Settings | None) -> Quart:
+Told = Callable[[Request], Access | None]
+
+
+def application_of(offered: Sequence[Offered], settings: Settings | None, verifiers: Sequence[Told] = ()) -> Quart:
     """The application. Raises ToolFileError for what is not there or offers nothing, ToolDefinitionError, and TypeError
     for what does not go with an application."""
     items = [_found(each) for each in _flat(offered)]
@@ -26,6 +41,8 @@ def application_of(offered: Sequence[Offered], settings: Settings | None) -> Qua
         raise TypeError("an application is tested by itself: give nothing beside it")
     if apps and settings is not None:
         raise TypeError("an application has settings of its own: give them to create_app")
+    if apps and verifiers:
+        raise TypeError("an application has verifiers of its own: send what they take, by headers=, not access=")
     if apps:
         found: Quart = apps[0]
         return found
@@ -39,6 +56,7 @@ def application_of(offered: Sequence[Offered], settings: Settings | None) -> Qua
         prompts=loaded.prompts,
         instructions=instructions,
         around=loaded.arounds,
+        verifiers=verifiers,
     )
 
 

@@ -6,6 +6,7 @@ version of HTTP are not known here.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 import secrets
@@ -41,8 +42,8 @@ class Frames:
     """An async iterator of chunks. `close` ends it from outside, at any time, and may be called repeatedly."""
 
     __slots__ = (
-        *("_batches", "_clock", "_closed", "_failed", "_on_close"),
-        *("_opened", "_rendering", "_run", "_stream"),
+        *("_batches", "_clock", "_closed", "_end", "_failed", "_forget", "_on_close"),
+        *("_opened", "_rendering", "_run", "_stream", "_task"),
     )
 
     def __init__(
@@ -64,6 +65,9 @@ class Frames:
         self._opened = False
         self._failed = False
         self._closed = False
+        self._forget: Callable[[Frames], None] | None = None
+        self._end: McpAppError | None = None
+        self._task: asyncio.Task[object] | None = None
 
     @property
     def seconds_left(self) -> float:
@@ -84,9 +88,10 @@ class Frames:
         opening = b"" if self._opened else self._opening()
         try:
             # The first byte never waits for the tool: it is sent with the events that are already available.
-            batch = await self._batches.next(self._clock() if opening else math.inf)
+            next_batch = self._batches.next if self._forget is None else self._next_unless_ended
+            batch = await next_batch(self._clock() if opening else math.inf)
             while batch is not None and not batch and not opening:
-                batch = await self._batches.next(math.inf)
+                batch = await next_batch(math.inf)
         except McpAppError as error:
             return opening + self._final_error(error)
         except Exception as error:
@@ -97,13 +102,51 @@ class Frames:
             raise StopAsyncIteration
         return opening + self._render(batch)
 
+    def watch(self, forget: Callable[[Frames], None]) -> None:
+        """From now on somebody may `end` it, and is told by `forget` when it is closed. Before its first chunk."""
+        self._forget = forget
+
+    def end(self, error: McpAppError) -> None:
+        """End it with this error, of one that is watched: what it waits for is given up."""
+        if self._end is None and not self.over:
+            self._end = error
+            if self._task is not None:
+                self._task.cancel()
+
+    async def _next_unless_ended(self, until: float) -> Batch | None:
+        if self._end is not None:
+            raise self._end
+        task = self._task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine is run by a task
+        before = task.cancelling()
+        try:
+            return await self._batches.next(until)
+        except asyncio.CancelledError:
+            if self._end is None or task.uncancel() > before:  # somebody else cancels it, too
+                raise
+            raise self._end from None
+        finally:
+            self._task = None
+
     async def aclose(self) -> None:
         """The method of async generators that Quart calls when it has finished a body."""
         self.close()
 
+    def after_close(self, then: Callable[[], object]) -> None:
+        """Call this as well when it is closed."""
+        before = self._on_close
+
+        def both() -> None:
+            before()
+            then()
+
+        self._on_close = both
+
     def close(self) -> None:
         if not self._closed:
             self._closed = True
+            if self._forget is not None:
+                self._forget(self)
             self._batches.close()
             self._on_close()
 

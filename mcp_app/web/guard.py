@@ -1,4 +1,4 @@
-"""Checks Host, Origin and Sec-Fetch-Site, before anything else on every route.
+"""Checks the local address, Host, Origin and Sec-Fetch-Site, before anybody is asked who calls.
 
 A page in a browser has access to loopback addresses. The Host check stops a page whose name was rebound to 127.0.0.1
 (DNS rebinding), the Origin check a page of another site, and the Sec-Fetch-Site check the requests that a browser sends
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from ..config.settings import Settings
 from ..protocol.errors import AnonymousNotAllowed, CrossSiteNotAllowed, HostNotAllowed, OriginNotAllowed
+from ..protocol.this_machine import is_this_machine, unmapped
 from .messages import Request
 
 MAX_AUTHORITY_CHARS = 260
@@ -42,7 +43,8 @@ MAX_ASKED_FIELDS = 64
 """Field names that a preflight may ask for: more than a request has, and what is sent back stays small."""
 
 _EXPOSED_HEADERS = (
-    "Accept-Ranges, Allow, Content-Disposition, Content-Range, ETag, Location, Mcp-Session-Id, Retry-After"
+    "Accept-Ranges, Allow, Content-Disposition, Content-Range, ETag, Location, Mcp-Session-Id, RateLimit, "
+    "RateLimit-Policy, Retry-After, WWW-Authenticate"
 )
 _PREFLIGHT_SECONDS = "600"  # Chromium's maximum is 7200; with ten minutes a changed setting takes effect soon
 
@@ -50,7 +52,11 @@ _PREFLIGHT_SECONDS = "600"  # Chromium's maximum is 7200; with ten minutes a cha
 class Guard:
     """The access policy of one server, from its settings."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, credentials: bool = False) -> None:
+        """`credentials`: callers are asked who they are, and a page of a listed origin may send cookies."""
+        self._credentials: tuple[tuple[str, str], ...] = (
+            (("Access-Control-Allow-Credentials", "true"),) if credentials else ()
+        )
         public = urlsplit(str(settings.public_url)) if settings.public_url is not None else None
         self._public_origin = _origin(public.scheme, public.netloc) if public else None
         self._hosts = frozenset(filter(None, map(_authority, settings.allowed_hosts)))
@@ -58,6 +64,8 @@ class Guard:
             self._hosts |= {(authority[0], None)}
         self._allow_anonymous = settings.allow_anonymous
         self._allowed_origins = frozenset(filter(None, map(_parse_origin, settings.allowed_origins)))
+        self.allows_origins = bool(self._allowed_origins)
+        """Whether pages of other origins may call: without any no answer has a field about that."""
 
     def check_address(self, request: Request) -> None:
         """Raises AnonymousNotAllowed.
@@ -66,7 +74,7 @@ class Guard:
         other machines are served only if the setting allows it.
         """
         address = request.server[0]
-        if not self._allow_anonymous and address != "localhost" and not _is_loopback(address):
+        if not self._allow_anonymous and not _is_this_machine(address):
             raise AnonymousNotAllowed("This server asks nobody who they are, and serves this machine only.")
 
     def check_host(self, request: Request) -> None:
@@ -77,9 +85,14 @@ class Guard:
 
     def check_origin(self, request: Request) -> None:
         """Raises OriginNotAllowed."""
-        origin = request.headers.get("origin")
-        if origin is not None and not self._is_trusted_origin(origin, request):
+        if not self.trusts_origin(request):
+            origin = request.headers["origin"]
             raise OriginNotAllowed(f"Pages of the origin {origin[:100]!r} may not call this server.")
+
+    def trusts_origin(self, request: Request) -> bool:
+        """Whether no page says that it has sent this, or one that may call."""
+        origin = request.headers.get("origin")
+        return origin is None or self._is_trusted_origin(origin, request)
 
     def check_start(self, request: Request) -> None:
         """Called before a run is started. Raises CrossSiteNotAllowed.
@@ -94,8 +107,8 @@ class Guard:
     def cors(self, headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
         """The header fields that let pages of an allowed origin read the answer (Fetch, 3.3.3); none for others.
 
-        No Access-Control-Allow-Credentials: what a page sends as Authorization it has been given, a cookie goes with
-        whatever it asks for. Nothing here reads one, and a proxy's would lend the page all that its user may do.
+        What a page sends as Authorization it has been given; a cookie goes with whatever it asks for, and lends it all
+        that its user may do. So cookies only where ours is one of them, and never where it is a proxy's alone.
         """
         if not self._allowed_origins:
             return ()
@@ -106,6 +119,7 @@ class Guard:
             ("Vary", "Origin"),
             ("Access-Control-Allow-Origin", origin),
             ("Access-Control-Expose-Headers", _EXPOSED_HEADERS),
+            *self._credentials,
         )
 
     def preflight(self, headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -128,7 +142,7 @@ class Guard:
         authority = _authority(host)
         if authority is None:
             return False
-        return authority[0] == "localhost" or self._is_listed(authority) or _is_loopback(authority[0])
+        return _is_this_machine(authority[0]) or self._is_listed(authority)
 
     def _is_listed(self, authority: tuple[str, int | None]) -> bool:
         return authority in self._hosts or (authority[0], None) in self._hosts
@@ -147,23 +161,16 @@ class Guard:
         return authority is not None and self._is_listed(authority) and parsed == _origin("https", host)
 
 
-@lru_cache(maxsize=_CACHE_SIZE)
-def _is_loopback(name: str) -> bool:
-    try:
-        return ipaddress.ip_address(_canonical(name)).is_loopback
-    except ValueError:
-        return False
+_is_this_machine = lru_cache(maxsize=_CACHE_SIZE)(is_this_machine)
 
 
 def _canonical(name: str) -> str:
     """One spelling of a host: without the dot of the root (RFC 1034, 3.1), an address as its family writes it, an IPv4
-    address as that also where a socket of both families has mapped it (RFC 4291, 2.5.5.2)."""
+    address as that also where it is mapped."""
     try:
-        address = ipaddress.ip_address(name)
+        return str(unmapped(ipaddress.ip_address(name)))
     except ValueError:
         return name.removesuffix(".")
-    mapped = address.ipv4_mapped if address.version == 6 else None
-    return str(mapped or address)
 
 
 def _parse_origin(origin: str) -> Origin | None:

@@ -9,19 +9,27 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
+from ..protocol.access import ANONYMOUS, Access
 from ..protocol.errors import McpAppError, UnsupportedMediaType
 from ..protocol.event import encode
+from ..protocol.payer import NOBODY, Payer
 
 if TYPE_CHECKING:
+    from .charging import StreamPlace
     from .frames import Frames
 
 JSON = "application/json"
+
+NOT_A_PAGE = ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+"""Of what is data, errors too: opened in a browser it loads and runs nothing, and no page may frame it."""
 
 _JSON_HEADERS = (
     ("Content-Type", JSON),
     ("Cache-Control", "no-store"),  # RFC 9111, 5.2.2.5: the state of a run is outdated at once
     ("X-Content-Type-Options", "nosniff"),
+    NOT_A_PAGE,
 )
 
 STREAM_HEADERS = (
@@ -37,21 +45,22 @@ WAITING_JSON_HEADERS = (
     ("Cache-Control", "no-store, no-transform"),
     ("X-Accel-Buffering", "no"),
     ("X-Content-Type-Options", "nosniff"),
+    NOT_A_PAGE,
 )
 """Those of a JSON body that is sent as a stream, whose first bytes come before its value is there."""
-
-ANONYMOUS = "anonymous"
-"""The principal of every caller over HTTP, where nothing says who calls."""
 
 
 @dataclass(slots=True)
 class Request:
-    """A request whose body has been read. It is never modified; a frozen dataclass would cost three times as much.
+    """A request whose body has been read. What stands before the handlers (mcp_app/access_control.py) fills in who
+    calls, from where, and who pays, and takes out the query's ticket and credentials that must not count; after that
+    nothing modifies it. A frozen dataclass would cost three times as much.
 
     `headers` has names in lower case, and the values of a repeated field joined by ", " (RFC 9110, 5.3). `server` is
     the local address of the connection, which the peer cannot choose; its port is 0 if there is none. `root_path` is
-    what stood before `path` in the target (ASGI), decoded. `principal` is who calls: runs, sessions, tasks and states
-    are found again by it.
+    what stood before `path` in the target (ASGI), decoded. `certificate` is the client's own, as text (PEM), where TLS
+    has verified one. `access` is who calls: runs, sessions, tasks and states are found again by its principal. `payer`
+    is who is charged for it, and `place` what its stream takes, where callers are limited.
     """
 
     method: str
@@ -64,7 +73,21 @@ class Request:
     server: tuple[str, int] = ("127.0.0.1", 80)
     http_version: str = "1.1"
     root_path: str = ""
-    principal: str = ANONYMOUS
+    certificate: str | None = None
+    access: Access = ANONYMOUS
+    payer: Payer = NOBODY
+    place: StreamPlace | None = None
+
+    @property
+    def principal(self) -> str:
+        """Who calls."""
+        return self.access.principal
+
+    @property
+    def url(self) -> str:
+        """The URL that was asked for, by the Host field."""
+        query = f"?{self.query.decode('latin-1')}" if self.query else ""
+        return f"{self.scheme}://{self.headers.get('host', '')}{quote(self.root_path + self.path)}{query}"
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from ..limits.charges import Charges
 from ..runs import Runs
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -57,11 +58,11 @@ class Metrics:
         """Count a request answered with that error code; the codes are few and fixed."""
         self.refusals[code] = self.refusals.get(code, 0) + 1
 
-    def text(self, runs: Runs) -> bytes:
-        """The page in Prometheus' text format."""
-        return "".join(self._lines(runs)).encode()
+    def text(self, runs: Runs, names: Callable[[str], bool] = lambda _: True) -> bytes:
+        """The page in Prometheus' text format. `names`: whether a label may name that tool."""
+        return "".join(self._lines(runs, names)).encode()
 
-    def _lines(self, runs: Runs) -> Iterator[str]:
+    def _lines(self, runs: Runs, names: Callable[[str], bool]) -> Iterator[str]:
         yield from _metric("mcp_app_streams_total", "counter", "Event streams opened.", self.streams.value)
         yield from _metric("mcp_app_streams_open", "gauge", "Event streams open now.", self.streams.now)
         yield from _metric("mcp_app_sessions_total", "counter", "MCP sessions opened.", self.sessions.value)
@@ -74,7 +75,7 @@ class Metrics:
         yield from _metric("mcp_app_tasks_promoted_total", "counter", "Of those, at the cap.", self.promoted.value)
         yield from _metric("mcp_app_runs_started_total", "counter", "Runs started.", runs.started)
         yield from _labelled("mcp_app_runs_ended_total", "Runs ended, by how.", "code", runs.ended)
-        yield from _steps("mcp_app_steps_ended_total", runs.steps)
+        yield from _steps("mcp_app_steps_ended_total", runs.steps, names)
         yield from _metric("mcp_app_runs_working", "gauge", "Runs being worked on now.", runs.working)
         queued = runs.queues.waiting
         yield from _metric("mcp_app_runs_queued", "gauge", "Runs waiting for others of their tool.", queued)
@@ -82,6 +83,8 @@ class Metrics:
         yield from _metric("mcp_app_working_bytes", "gauge", "Bytes held by runs being worked on.", runs.memory.held)
         yield from _metric("mcp_app_kept_bytes", "gauge", "Bytes kept of finished runs.", runs.finished.bytes)
         yield from _labelled("mcp_app_refusals_total", "Requests refused, by error code.", "code", self.refusals)
+        limited = {} if runs.charges is None else _limited(runs.charges, names)
+        yield from _labelled("mcp_app_limited_total", "Requests over a limit, by its rule.", "limit", limited)
         yield from _metric(
             "mcp_app_malformed_requests_total", "counter", "Requests that are not HTTP, refused.", self._malformed()
         )
@@ -116,11 +119,25 @@ def _metric(name: str, kind: str, meaning: str, value: float) -> Iterator[str]:
     yield f"# HELP {name} {meaning}\n# TYPE {name} {kind}\n{name} {value}\n"
 
 
-def _steps(name: str, ended: dict[tuple[str, str], int]) -> Iterator[str]:
-    """A tool's name needs no escape in a label."""
+def _steps(name: str, ended: dict[tuple[str, str], int], names: Callable[[str], bool]) -> Iterator[str]:
+    """A tool's name needs no escape in a label. Those that may not be named are one, without a name."""
     yield f"# HELP {name} Tools called by tools and ended, by tool and how.\n# TYPE {name} counter\n"
-    for (tool, code), count in sorted(ended.items()):
+    counts: dict[tuple[str, str], int] = {}
+    for (tool, code), count in ended.items():
+        key = (tool if names(tool) else "", code)
+        counts[key] = counts.get(key, 0) + count
+    for (tool, code), count in sorted(counts.items()):
         yield f'{name}{{tool="{tool}",code="{code}"}} {count}\n'
+
+
+def _limited(charges: Charges, names: Callable[[str], bool]) -> dict[str, int]:
+    """Refusals by rule. Of a tool that may not be named a rule is one of a tool."""
+    counts: dict[str, int] = {}
+    for rule, count in charges.refused.items():
+        tool = charges.tools.get(rule)
+        key = rule if tool is None or names(tool) else rule.replace(f" of {tool}", " of a tool", 1)
+        counts[key] = counts.get(key, 0) + count
+    return counts
 
 
 def _labelled(name: str, meaning: str, label: str, values: dict[str, int], kind: str = "counter") -> Iterator[str]:

@@ -34,31 +34,35 @@ class CallsThere(Calling):
         self._dialogue = dialogue
 
     async def _called(self, caller: Caller, other: Tool | str, params: Mapping[str, Any], part: Part) -> Any:
-        return _read(other, await self._result(caller, other, params, part))
+        return _read(other, await self._result(caller, other, params, part, lent=isinstance(other, Tool)))
 
     async def _called_json(self, caller: Caller, other: Tool | str, params: Mapping[str, Any], part: Part) -> Any:
-        return (await self._result(caller, other, params, part)).value
+        return (await self._result(caller, other, params, part, lent=False)).value
 
-    @property
-    def tools(self) -> Mapping[str, Tool]:
+    def tools(self, caller: Caller) -> Mapping[str, Tool]:
         raise ToolFailed(
             'ctx.tools cannot be used with placement="process": the server alone knows its tools. Write that tool '
             "without a placement."
         )
 
-    async def _result(self, caller: Caller, other: Tool | str, params: Mapping[str, Any], part: Part) -> _Sent:
+    async def _result(
+        self, caller: Caller, other: Tool | str, params: Mapping[str, Any], part: Part, *, lent: bool
+    ) -> _Sent:
+        """`lent`: that very tool, whatever scopes the caller has."""
         task = self._task(caller)
         self._tasks.add(task)
         try:
-            return _sent(await self._answer(caller, other, params, part))
+            return _sent(await self._answer(caller, other, params, part, lent=lent))
         finally:
             self._tasks.discard(task)
 
-    async def _answer(self, caller: Caller, other: Tool | str, params: Mapping[str, Any], part: Part) -> Any:
+    async def _answer(
+        self, caller: Caller, other: Tool | str, params: Mapping[str, Any], part: Part, *, lent: bool
+    ) -> Any:
         name, schema = (other, None) if isinstance(other, str) else (other.name, other.digest)
         share = [part.gauge is not None, part.start, part.end, *part.path]
         try:
-            call = {"tool": name, "schema": schema, "params": sent_params(params), "part": share}
+            call = {"tool": name, "schema": schema, "lent": lent, "params": sent_params(params), "part": share}
         except NotJson as error:
             raise not_json(name, error) from None
         [waiting] = self._dialogue.begin([("call", call)])

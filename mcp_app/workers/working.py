@@ -19,17 +19,19 @@ from ..authoring.kind import Encoded
 from ..authoring.parts import Gauge, GaugeElsewhere
 from ..authoring.placement import Origin
 from ..authoring.tool import Tool
+from ..protocol.access import Access
 from ..protocol.errors import Cancelled
 from ..protocol.event import Event
 from ..protocol.http.trace import Trace
 from ..protocol.packets import Packet
 from ..protocol.relay import PacketKind, Returned, error_packet, event_packet, result_packet
 from ..runs.called_tool import CalledTool
+from ..runs.channel import CHANNEL_BYTES, CHANNEL_ITEMS
 from ..runs.dependencies import Dependencies
 from ..runs.dialogue import Dialogue
 from ..runs.execution import Work, work
 from ..runs.failure import public_error
-from ..runs.threads import CHANNEL_BYTES, CHANNEL_ITEMS, Threads
+from ..runs.threads import Threads
 from .asking import AskerThere
 from .calling import CallsThere
 from .loading import load
@@ -200,6 +202,11 @@ class Working:
         return error_packet(public_error(error, f"The tool {name}", f"run {run}: {name}", self._call["most"]))
 
 
+def _access(principal: str, scopes: list[str] | None, claims: dict[str, Any]) -> Access:
+    """What the server tells a process of it, which is what an author can ask for."""
+    return Access(principal, None if scopes is None else frozenset(scopes), claims=claims)
+
+
 class CallerThere(Caller):
     """The caller of a function in a worker; `under` stands before the keys of its questions."""
 
@@ -208,7 +215,7 @@ class CallerThere(Caller):
     def __init__(self, call: dict[str, Any], asker: Asker | None) -> None:
         self._under: str = call["under"]
         super().__init__(
-            principal=call["principal"],
+            access=_access(**call["access"]),
             headers=call["headers"],
             deadline=time.monotonic() + call["seconds"],
             clock=time.monotonic,

@@ -14,48 +14,55 @@ MAY_IMPORT: dict[str, str] = {
     "protocol": "",
     # What the loop lacks, and what an operator sets.
     "aio": "",
-    "config": "",
+    "config": "protocol",
     # Somebody writes: a typed function as a tool, what it is handed, and how it asks its caller back.
     "asking": "protocol",
     "authoring": "protocol aio asking",
     # What names tools (a file, a module) to the tools.
     "loading": "protocol authoring",
+    # How much of it each caller may have, and in which turns.
+    "limits": "protocol config",
     # It runs: calls being worked on, and what they wrote.
     "eventlog": "protocol config aio",
-    "runs": "protocol config aio asking authoring eventlog",
+    "runs": "protocol config aio limits asking authoring eventlog",
     "workers": "protocol asking authoring runs",
     "middleware": "protocol eventlog runs",
     # Over a wire: what a request and an answer are, and the two ways by which they come.
     "manifest": "protocol config authoring",
-    "web": "protocol config runs middleware",
+    "web": "protocol config limits runs middleware",
     "web.pages": "protocol",
     "web.asgi": "protocol aio web",
     "web.quart": "protocol aio web web.asgi",
     "server": "protocol aio config",
+    # Who calls.
+    "auth": "protocol config aio web",
     # It is spoken of: a request to a run, an entry to a message. No dialect imports the other.
     "dialects.plain": "protocol config authoring runs eventlog middleware web",
     "dialects.mcp": "protocol config asking authoring runs eventlog middleware manifest web",
     # Where all parts meet.
-    "routes": "manifest web.pages",
+    "routes": "protocol manifest web.pages",
     "documents": "protocol config authoring runs manifest web web.pages",
-    "endpoint": "protocol config authoring runs eventlog manifest web dialects.plain dialects.mcp routes documents",
+    "access_control": "protocol config auth authoring runs manifest web routes",
+    "endpoint": "protocol config auth access_control authoring runs eventlog manifest web dialects.plain dialects.mcp "
+    "routes documents",
     # It starts and stops, with a lifespan or without.
-    "life": "protocol config authoring runs eventlog manifest web.asgi endpoint",
-    "starting": "protocol web web.asgi endpoint life",
-    "app": "config authoring manifest web web.quart routes life starting builtin",
+    "life": "protocol config auth limits authoring runs eventlog manifest web.asgi endpoint",
+    "starting": "protocol auth web web.asgi endpoint life",
+    "app": "config auth authoring manifest web web.quart routes life starting builtin",
     # The same offer without HTTP: one client, over standard input and output.
     "stdio": "protocol aio runs web dialects.mcp server",
     # The same offer in an application of somebody else's.
-    "mounting": "protocol config authoring loading manifest web web.asgi web.quart routes life starting",
+    "mounting": "protocol config auth authoring loading manifest web web.asgi web.quart routes life starting",
     # Doors: what a person or a server starts.
-    "public": "protocol config asking authoring app mounting",
+    "outgoing": "protocol",
+    "public": "protocol config auth web asking authoring app mounting outgoing",
     "asgi": "config app server",
     "client": "protocol",
     "testing": "public protocol aio config authoring loading web.asgi app client",
-    "cli": "public protocol config authoring loading runs manifest documents life app server stdio client",
+    "cli": "public protocol config auth authoring loading runs manifest documents life app server stdio client",
     "__main__": "cli",
     # The shipped tools, written only with the public names.
-    "builtin": "public",
+    "builtin": "public outgoing",
 }
 
 # What the table forbids and is right all the same, and why.
@@ -76,18 +83,19 @@ FOREIGN: dict[str, str] = {
     "werkzeug": "web.quart",
     "hypercorn": "server web.asgi web.quart mounting stdio cli",
     "h11": "server client",
-    "h2": "server client",
+    "h2": "server client outgoing",
     "hyperframe": "server",
     "hpack": "server",
     "wsproto": "server",
     "priority": "server",
     "uvloop": "server",
-    "cryptography": "server builtin",
-    "dns": "builtin",
+    "cryptography": "auth server builtin",
+    "dns": "outgoing builtin",
     "idna": "builtin",
-    "certifi": "builtin",
-    "httpx": "builtin client",
-    "httpcore": "builtin client",
+    "certifi": "outgoing builtin",
+    "httpx": "auth outgoing client",
+    "joserfc": "auth",
+    "httpcore": "outgoing builtin client",
     "anyio": "builtin client",
     "asyncpg": "builtin",
     "duckdb": "builtin",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from closing import stop
 from mcp_types.methods import parse_server_notification, validate_server_result
 from pydantic import SecretStr
 
@@ -146,8 +147,7 @@ class Server:
         return await self.post("/api/v1/mcp/sse", {"tool": name, "params": params}, headers)
 
     async def close(self) -> None:
-        await asyncio.wait_for(self.runs.drain(), SECONDS)
-        self.runs.close()
+        await stop(self.runs, drain=self.runs.drain)
 
 
 def _retry(responses: Any, state: str | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 from asks_stage import Server
+from closing import closed_after
 
 Make = Callable[..., Server]
 
@@ -14,12 +15,5 @@ Make = Callable[..., Server]
 async def serve(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Make]:
     """serve(tool, …): a server with these, closed after the test."""
     monkeypatch.delenv("MCP_APP_SECRET", raising=False)
-    made: list[Server] = []
-
-    def one(*tools: object, **more: object) -> Server:
-        made.append(Server(*tools, **more))  # type: ignore[arg-type]
-        return made[-1]
-
-    yield one
-    for each in made:
-        await each.close()
+    async with closed_after(Server) as one:
+        yield one

@@ -184,7 +184,7 @@ async def test_a_stream_is_let_go_and_come_back_to(serve: Make) -> None:
     params = {"name": "long", "arguments": {}}
     answer = await client.post({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params})
     last = await to_its_end(answer)
-    assert [work.code for work in server.runs._working] == [None]  # the run goes on
+    assert [work.code for work in server.runs._at_work.runs] == [None]  # the run goes on
     resumed = await client.resume(last)
     going_on.set()
     again = await to_its_end(resumed)

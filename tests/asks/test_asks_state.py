@@ -16,8 +16,8 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from mcp_app import Context, Settings, prompt, tool
 from mcp_app.dialects.mcp.stateless.request_state import STATE_SECONDS, BoundStates, States
 from mcp_app.eventlog.memory import MemoryLog
+from mcp_app.protocol.access import ANONYMOUS
 from mcp_app.protocol.http.seal import MAX_PAYLOAD_BYTES, Reason, StateRefused, digest
-from mcp_app.web.messages import ANONYMOUS
 
 Make = Callable[..., Server]
 
@@ -142,7 +142,7 @@ async def test_a_state_is_of_one_principal() -> None:
     text = bound(sealing).seal(EMPTY)
     with pytest.raises(StateRefused) as caught:
         await bound(sealing, "bob", requestState=text).open(once=False)
-    assert caught.value.reason is Reason.OTHER_PRINCIPAL
+    assert caught.value.reason is Reason.TAMPERED
 
 
 async def test_a_state_for_one_use_opens_once_until_it_has_expired() -> None:
@@ -194,10 +194,10 @@ async def test_more_than_one_round_asks_ends_the_call(serve: Make) -> None:
 async def test_a_call_that_cannot_begin_does_not_use_up_its_state(serve: Make) -> None:
     server = serve(tool(once=True)(greet))
     asked = await server.call("greet")
-    server.runs.draining = True
+    server.runs._at_work.draining = True
     refusal = await server.call("greet", ANN, asked.state)
     assert (refusal.status, refusal.error["data"]["code"]) == (503, "draining")
-    server.runs.draining = False
+    server.runs._at_work.draining = False
     assert (await server.call("greet", ANN, asked.state)).text == "Hello, Ann!"
 
 
@@ -219,16 +219,14 @@ async def test_servers_that_share_a_log_share_what_was_used() -> None:
     assert caught.value.reason is Reason.USED
 
 
-@pytest.mark.parametrize(
-    ("ago", "principal", "reason"), [(STATE_SECONDS, "", "expired"), (0.0, "eve", "other_principal")]
-)
+@pytest.mark.parametrize(("ago", "principal", "reason"), [(STATE_SECONDS, "", "expired"), (0.0, "eve", "tampered")])
 async def test_what_a_request_cannot_bring_about_by_itself_is_refused_through_the_whole_path(
     serve: Make, ago: float, principal: str, reason: str
 ) -> None:
     server = serve(greet)
     sealing = States(Settings(secret=SecretStr(SECRET)), MemoryLog(), clock=lambda: time.time() - ago)
     params = {"name": "greet", "arguments": {}}
-    state = BoundStates(sealing, principal or ANONYMOUS, "tools/call", params).seal(EMPTY)
+    state = BoundStates(sealing, principal or ANONYMOUS.principal, "tools/call", params).seal(EMPTY)
     assert refused(await server.call("greet", ANN, state)) == reason
 
 

@@ -179,6 +179,10 @@ async def test_until_the_page_is_done_with_the_same_one_is_asked_for(serve: Make
     assert found is not None
     assert (found.principal, found.completed) == ("anonymous", False)
     assert not visits.complete("f" * 32)
+    assert visits.find(id_, "anonymous") is found
+    assert visits.find(id_, "eve") is None  # as of a visit that never was
+    assert not visits.complete(id_, "eve")
+    assert not found.completed
     assert visits.complete(id_)
     assert visits.complete(id_)  # twice is told once
     told = await asyncio.wait_for(listening, SECONDS)

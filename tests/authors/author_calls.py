@@ -13,6 +13,7 @@ from mcp_types.methods import validate_server_result
 
 from mcp_app import Tool, tool
 from mcp_app.authoring.context import Caller
+from mcp_app.protocol.access import Access
 from mcp_app.protocol.event import Event
 from mcp_app.runs.execution import work
 from mcp_app.runs.threads import Threads
@@ -61,7 +62,7 @@ async def called(callee: Any, arguments: dict[str, Any]) -> tuple[dict[str, Any]
     async def emit(batch: Sequence[Event]) -> None:
         events.extend(batch)
 
-    caller = Caller(principal="somebody", headers={}, deadline=time.monotonic() + 10, clock=time.monotonic)
+    caller = Caller(access=Access("somebody"), headers={}, deadline=time.monotonic() + 10, clock=time.monotonic)
     async with asyncio.timeout(10):
         outcome = await work(callee, arguments, caller, emit, Threads(4))
     return json.loads(outcome.result.data), events

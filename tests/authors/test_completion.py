@@ -18,6 +18,7 @@ from mcp_app.authoring.prompt import prompt
 from mcp_app.authoring.resource_decorator import resource
 from mcp_app.dialects.mcp.completion import MAX_COUNTED, THREADS, Completions, completion
 from mcp_app.protocol.errors import InvalidParams, Overloaded, TimeCap, ToolError, ToolFailed, UnknownTool
+from mcp_app.protocol.payer import payer_of
 from mcp_app.runs.dependencies import Dependencies
 from mcp_app.runs.threads import NoThread, Threads
 
@@ -403,3 +404,25 @@ async def test_each_is_ended_at_the_cap_and_hanging_ones_leave_tools_their_threa
         assert await completed(slowly, completions) == {"values": ["!"], "total": 1, "hasMore": False}
     finally:
         go_on.set()
+
+
+async def test_hanging_ones_of_one_caller_leave_another_a_thread() -> None:
+    go_on = threading.Event()
+
+    def function(prefix: str, chosen: Mapping[str, str]) -> list[str]:
+        if prefix == "hang":
+            go_on.wait(10)
+        return ["done"]
+
+    offers, completions = offering(function), Completions(10, Dependencies(10))
+    anna, ben = payer_of("key:anna", "192.0.2.1"), payer_of("key:ben", "192.0.2.1")
+    hanging = [
+        asyncio.create_task(completions.complete(offers.signature, "a", "hang", {}, anna)) for _ in range(2 * THREADS)
+    ]
+    try:
+        for _ in range(3):
+            found = completions.complete(offers.signature, "a", "", {}, ben)
+            assert (await asyncio.wait_for(found, 5))["values"] == ["done"]
+    finally:
+        go_on.set()
+        await asyncio.wait(hanging)

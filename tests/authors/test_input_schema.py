@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import TypedDict
 
 from mcp_app import Context, Registry, Tool, ToolDefinitionError, errors, tool
+from mcp_app.protocol.access import ANONYMOUS
 
 SCHEMA: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -223,4 +224,4 @@ def test_an_annotation_that_clients_refuse_is_refused_here(annotation: Any, said
 
 def test_a_list_with_such_a_tool_can_be_made() -> None:
     registry = Registry([write_to])
-    assert isinstance(registry.get("write_to"), Tool)
+    assert isinstance(registry.get("write_to", ANONYMOUS), Tool)

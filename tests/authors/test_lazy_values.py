@@ -23,6 +23,7 @@ from mcp_app.aio.in_thread import in_thread
 from mcp_app.authoring import lazy as module
 from mcp_app.authoring.context import Caller
 from mcp_app.authoring.lazy import lazy, read
+from mcp_app.protocol.access import Access
 from mcp_app.protocol.event import NotJson
 from mcp_app.runs.execution import work
 from mcp_app.runs.threads import Threads
@@ -308,7 +309,7 @@ async def test_a_run_that_is_cancelled_gets_its_thread_back() -> None:
     async def emit(batch: Any) -> None:
         raise AssertionError
 
-    caller = Caller(principal="somebody", headers={}, deadline=time.monotonic() + 60, clock=time.monotonic)
+    caller = Caller(access=Access("somebody"), headers={}, deadline=time.monotonic() + 60, clock=time.monotonic)
     task = asyncio.create_task(work(returned, {}, caller, emit, threads))
     async with asyncio.timeout(10):
         await in_thread(lambda: begun.wait(10))

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from mcp_app import Context, ToolDefinitionError
 from mcp_app.authoring.content import EmbeddedResource, Image, Text
 from mcp_app.authoring.prompt import Message, Prompt, Prompts, UnknownPrompt, prompt
+from mcp_app.protocol.access import ANONYMOUS
 from mcp_app.protocol.errors import InvalidParams, ToolFailed
 
 PNG64 = base64.b64encode(PNG).decode()
@@ -56,7 +57,7 @@ FIXTURE = Prompts([simple, with_arguments, embedded, with_picture])
 
 
 async def get(prompts: Prompts, name: str, **texts: str) -> list[dict[str, Any]]:
-    found = prompts.get(name)
+    found = prompts.get(name, ANONYMOUS)
     result, _ = await called(found, found.arguments(texts))
     assert result.get("description") == (found.description or None)
     valid("prompts/get", result)
@@ -137,14 +138,14 @@ async def test_with_a_picture() -> None:
 
 def test_unknown() -> None:
     with pytest.raises(UnknownPrompt) as refused:
-        FIXTURE.get("test_simple_promt")
+        FIXTURE.get("test_simple_promt", ANONYMOUS)
     assert refused.value.object() == {
         "code": "unknown_prompt",
         "message": "There is no prompt named 'test_simple_promt'.",
         "hint": "Did you mean test_simple_prompt? prompts/list names every prompt with its arguments.",
     }
     with pytest.raises(UnknownPrompt):
-        FIXTURE.get("x" * 100_000)
+        FIXTURE.get("x" * 100_000, ANONYMOUS)
 
 
 # --- what they take: strings -----------------------------------------------------------------------------------------
@@ -347,4 +348,4 @@ def test_changes_are_told() -> None:
     prompts.remove(simple)
     prompts.add(simple)
     assert told == [0, 1]
-    assert isinstance(prompts.get("test_simple_prompt"), Prompt)
+    assert isinstance(prompts.get("test_simple_prompt", ANONYMOUS), Prompt)

@@ -17,6 +17,7 @@ from mcp_app import Context, ToolDefinitionError
 from mcp_app.authoring.content import Annotations, Audio, EmbeddedResource, File, Image, ResourceLink, Text
 from mcp_app.authoring.resource import Resource, Resources, UnknownResource
 from mcp_app.authoring.resource_decorator import resource
+from mcp_app.protocol.access import ANONYMOUS
 from mcp_app.protocol.errors import InvalidParams, ToolFailed
 
 PNG64 = base64.b64encode(PNG).decode()
@@ -49,7 +50,7 @@ FIXTURE = Resources([static_text, static_binary, template_data])
 
 
 async def read(resources: Resources, uri: str) -> list[dict[str, Any]]:
-    result, _ = await called(*resources.match(uri))
+    result, _ = await called(*resources.match(uri, ANONYMOUS))
     assert result.keys() == {"contents"}
     valid("resources/read", result)
     contents: list[dict[str, Any]] = result["contents"]
@@ -61,7 +62,7 @@ def only(made: Resource) -> Resources:
 
 
 def test_lists() -> None:
-    listed = {"resources": [each.wire() for each in FIXTURE.listed()]}
+    listed = {"resources": [each.wire() for each in FIXTURE.listed(ANONYMOUS)]}
     assert listed["resources"] == [
         {
             "uri": "test://static-text",
@@ -78,7 +79,7 @@ def test_lists() -> None:
             "size": len(PNG),
         },
     ]
-    templates = {"resourceTemplates": [each.wire() for each in FIXTURE.templates()]}
+    templates = {"resourceTemplates": [each.wire() for each in FIXTURE.templates(ANONYMOUS)]}
     assert templates["resourceTemplates"] == [
         {
             "uriTemplate": "test://template/{id}/data",
@@ -136,7 +137,7 @@ async def test_template() -> None:
 )
 def test_unknown(uri: str) -> None:
     with pytest.raises(UnknownResource) as refused:
-        FIXTURE.match(uri)
+        FIXTURE.match(uri, ANONYMOUS)
     assert refused.value.uri == uri
     assert (refused.value.code, refused.value.status) == ("unknown_resource", 404)
     assert len(refused.value.message) < 400
@@ -144,12 +145,12 @@ def test_unknown(uri: str) -> None:
 
 def test_unknown_names_what_is_near() -> None:
     with pytest.raises(UnknownResource) as refused:
-        FIXTURE.match("test://static-test")
+        FIXTURE.match("test://static-test", ANONYMOUS)
     assert refused.value.suggestion.startswith("Did you mean test://static-text")
 
 
 def test_the_same_uri_written_in_another_way() -> None:
-    assert FIXTURE.match("TEST://static%2Dtext")[0].resource is static_text
+    assert FIXTURE.match("TEST://static%2Dtext", ANONYMOUS)[0].resource is static_text
 
 
 # --- what functions take ---------------------------------------------------------------------------------------------
@@ -169,7 +170,7 @@ async def typed(ctx: Context, number: int, level: Literal[1, 2], exact: bool, pa
 
 
 async def test_values_have_the_types_of_their_parameters() -> None:
-    result, events = await called(*only(typed).match("x://7/2/true/a/b%20c"))
+    result, events = await called(*only(typed).match("x://7/2/true/a/b%20c", ANONYMOUS))
     assert json.loads(result["contents"][0]["text"]) == [7, 2, True, "a/b c", "somebody"]
     assert len(events) == 1
 
@@ -177,7 +178,7 @@ async def test_values_have_the_types_of_their_parameters() -> None:
 @pytest.mark.parametrize(("uri", "field"), [("x://a/2/true/p", "number"), ("x://1/3/true/p", "level")])
 def test_values_of_other_types(uri: str, field: str) -> None:
     with pytest.raises(InvalidParams) as refused:
-        only(typed).match(uri)
+        only(typed).match(uri, ANONYMOUS)
     assert [each["field"] for each in refused.value.details] == [field]
     assert refused.value.hint.startswith("The URI is x://{number}")
 
@@ -260,7 +261,7 @@ async def test_returned_what_cannot_be_read(value: Any, problem: str) -> None:
         return value
 
     with pytest.raises(ToolFailed, match=f"The resource here returned what cannot be read: .*{problem}"):
-        await called(*only(here).match(AT))
+        await called(*only(here).match(AT, ANONYMOUS))
 
 
 async def test_nothing_there_is_an_unknown_resource_and_never_empty_contents() -> None:
@@ -270,7 +271,7 @@ async def test_nothing_there_is_an_unknown_resource_and_never_empty_contents() -
 
     assert (await read(only(user), "user://3"))[0]["text"] == '{"id":3}'
     with pytest.raises(UnknownResource) as refused:
-        await called(*only(user).match("user://30"))
+        await called(*only(user).match("user://30", ANONYMOUS))
     assert refused.value.uri == "user://30"
 
 
@@ -335,7 +336,7 @@ def test_annotations_may_name_what_is_local() -> None:
         return a
 
     assert local.wire()["annotations"] == {"priority": 1}
-    assert only(local).match("x:a")[1] == {"a": "a"}
+    assert only(local).match("x:a", ANONYMOUS)[1] == {"a": "a"}
 
 
 # --- the registry ----------------------------------------------------------------------------------------------------
@@ -367,9 +368,9 @@ def test_only_resources_are_offered() -> None:
 def test_the_exact_one_first_then_templates_in_their_order() -> None:
     general, special, exact = made("x://{+a}", one), made("x://b/{a}", one), made("x://b/c")
     resources = Resources([general, special, exact])
-    assert resources.match("x://b/c")[0].resource is exact
-    assert resources.match("x://b/d")[0].resource is general
-    assert Resources([special, general]).match("x://b/d")[0].resource is special
+    assert resources.match("x://b/c", ANONYMOUS)[0].resource is exact
+    assert resources.match("x://b/d", ANONYMOUS)[0].resource is general
+    assert Resources([special, general]).match("x://b/d", ANONYMOUS)[0].resource is special
 
 
 def test_coming_and_going() -> None:
@@ -401,7 +402,7 @@ def test_a_change_while_somebody_lists() -> None:
 
 
 def test_completion_refers_to_a_template_as_it_is_written() -> None:
-    assert FIXTURE.template("test://template/{id}/data") is template_data
-    assert FIXTURE.template("test://static-text") is static_text
+    assert FIXTURE.template("test://template/{id}/data", ANONYMOUS) is template_data
+    assert FIXTURE.template("test://static-text", ANONYMOUS) is static_text
     with pytest.raises(UnknownResource):
-        FIXTURE.template("test://template/1/data")
+        FIXTURE.template("test://template/1/data", ANONYMOUS)

@@ -28,6 +28,7 @@ from mcp_app import (
     tool,
 )
 from mcp_app.authoring.kind import Encoded
+from mcp_app.protocol.access import ANONYMOUS
 from mcp_app.protocol.event import Entry, Event, EventType, Shape, encode
 from mcp_app.protocol.mcp.request_info import RequestInfo
 from mcp_app.protocol.mcp.revisions import STATELESS_WIRE
@@ -229,7 +230,7 @@ def test_a_named_tuple_of_content_is_its_blocks() -> None:
 
 
 def test_a_resource_has_several_contents_in_any_array() -> None:
-    reading, _ = Resources([resource("a://a")(returning(Any))]).match("a://a")
+    reading, _ = Resources([resource("a://a")(returning(Any))]).match("a://a", ANONYMOUS)
     for make in (list, tuple, set, frozenset, deque):
         data = json.loads(reading.encode_result(make([File(b"text", name="a.txt")])).data)
         assert data["contents"][0]["uri"] == "file:///a.txt"

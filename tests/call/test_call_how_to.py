@@ -101,7 +101,7 @@ async def test_what_is_typed_in_a_browsers_console(
         browser = await playwright.chromium.launch(executable_path=program("chromium"), args=["--no-sandbox"])
         page = await browser.new_page()
         page.on("console", lambda message: hear(message.text) if message.type == "log" else None)
-        await page.goto(f"{server.url}/healthz")
+        await page.goto(server.url)
         await page.evaluate(f"() => {{ {block} }}")
         async with asyncio.timeout(SECONDS):
             await ended.wait()

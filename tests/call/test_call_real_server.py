@@ -3,9 +3,11 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pytest
+from client_certificates import Issuer, certificate_of
 from command_line import SECONDS, call, piped, terminal
 from live_server import LiveServer, serving
 from pydantic import Field
@@ -171,3 +173,24 @@ async def test_the_mcp_route_is_called_by_its_name_with_the_url_to_give(server: 
     assert outcome.err == (
         f"mcp-app call: {server.url}/mcp speaks MCP, not this protocol\n  Give the server's root: {server.url}/\n"
     )
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["in one file", "in two"])
+async def test_who_calls_may_be_said_by_a_certificate(tmp_path: Path, together: bool) -> None:
+    @tool
+    async def whoami(ctx: Context) -> str:
+        return ctx.principal
+
+    issuer = Issuer(tmp_path)
+    path = issuer.issue(uris=["spiffe://example.org/laptops/7"])
+    certificate = tmp_path / "certificate.pem"
+    certificate.write_text(certificate_of(path))
+    shown = ["--cert", str(path)] if together else ["--cert", str(certificate), "--key", str(path)]
+    app = create_app(Settings(client_certificates="uri"), [whoami])
+    async with serving(app, ca_certs=str(issuer.ca)) as server:
+        where = [server.tls_url, "--cacert", str(server.ca)]
+        outcome = await call(*where, "whoami", "--json", *shown)
+        assert json.loads(outcome.out)["data"] == "certificate:uri:spiffe://example.org/laptops/7"
+        outcome = await call(*where, "whoami", "--json")
+        assert outcome.status != 0
+        assert "unauthorized" in outcome.out + outcome.err

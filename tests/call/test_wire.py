@@ -267,6 +267,7 @@ class Sunk(ToolError):
         ({"code": "tool_failed"}, ToolError),
         ({"code": "tool_failed", "error_id": "7"}, errors.ToolFailed),
         ({"code": "missing_capability", "requiredCapabilities": {"roots": {}}}, MissingCapability),
+        ({"code": "insufficient_scope", "scopes": ["read"]}, errors.InsufficientScope),
         ({"code": "sunk"}, Sunk),
         ({"code": "of a newer server"}, ToolError),
         ({}, ToolError),
@@ -280,6 +281,16 @@ def test_an_error_object_is_the_exception_that_was_raised(content: dict[str, Any
     assert found.error_id == content.get("error_id")
     if isinstance(found, MissingCapability):
         assert found.required == {"roots": {}}
+    if isinstance(found, errors.InsufficientScope):
+        assert found.needed == {"read"}
+
+
+def test_each_public_error_is_known_by_its_code() -> None:
+    public = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, errors.McpAppError)]
+    coded = [kind for kind in public if "code" in vars(kind) and kind not in (ToolError, errors.ToolFailed)]
+    assert len(coded) > 30
+    for kind in coded:
+        assert type(raised.from_object({"code": kind.code, "message": "m"})) is kind
 
 
 def test_the_class_of_an_author_is_no_other_than_his() -> None:

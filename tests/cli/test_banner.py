@@ -34,6 +34,26 @@ def test_the_line_is_the_tutorials() -> None:
     )
 
 
+def test_where_callers_are_asked_the_lines_have_a_key() -> None:
+    key = '-H "Authorization: Bearer $KEY" '
+    assert key in curl(URLS, PATH, scan_domain, DEVELOPMENT, asks=True)
+    text = banner(URLS, PATH, [scan_domain], DEVELOPMENT, asks=True, verifies=True)
+    assert "\n  callers are asked who they are\n" in text
+    assert text.count("Authorization: Bearer $KEY") == 3  # two curls, one client
+    reachable = banner(URLS, PATH, [], None, reachable=["0.0.0.0:8443"], asks=True, verifies=True)
+    assert "other machines can reach 0.0.0.0:8443, callers are asked who they are" in reachable
+    nobody = banner(URLS, PATH, [], None, reachable=["0.0.0.0:8443"])
+    assert "other machines can reach 0.0.0.0:8443, and nobody is asked who they are" in nobody
+    assert "Authorization" not in nobody
+
+
+def test_where_nobody_can_be_known_it_says_so() -> None:
+    text = banner(URLS, PATH, [scan_domain], DEVELOPMENT, asks=True, verifies=False)
+    assert "EVERY CALL IS REFUSED" in text
+    assert "mcp-app keys add NAME" in text
+    assert "EVERY" not in banner(URLS, PATH, [scan_domain], DEVELOPMENT)
+
+
 def test_with_tls_only_it_trusts_the_authority() -> None:
     assert "curl -N --cacert /certs/ca.pem -X POST https://localhost:8443/api" in curl(
         URLS[:1], PATH, scan_domain, DEVELOPMENT

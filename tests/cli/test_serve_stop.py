@@ -217,7 +217,7 @@ def test_what_is_kept_at_the_end_is_not_collected_once_more(words: tuple[str, ..
     assert (tmp_path / "last").read_text() == "left alone"
 
 
-DESCRIPTORS = 64
+DESCRIPTORS = 128
 """That the server may have: fewer than it is asked for connections."""
 
 LINES = 5
@@ -226,21 +226,15 @@ alone there would be thousands."""
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
-def test_without_a_file_descriptor_left_it_waits_and_says_so_in_few_lines(loop: str, tmp_path: Path) -> None:
+def test_with_few_file_descriptors_it_goes_on_and_says_so_in_few_lines(loop: str, tmp_path: Path) -> None:
     """asyncio tried as often as the backlog is long, each second, with a traceback for each."""
     (tmp_path / "my_tools.py").write_text(TOOLS)
     (tmp_path / "hypercorn.toml").write_text(f'worker_class = "{loop}"\n')
     with process("my_tools.py", cwd=tmp_path, descriptors=DESCRIPTORS) as server, contextlib.ExitStack() as stack:
-        address = (server.host, server.port)
-        asked = [stack.enter_context(socket.create_connection(address, START_SECONDS)) for _ in range(100)]
-        assert server.process is not None
-        held = Path(f"/proc/{server.process.pid}/fd")
-        eventually(lambda: len(list(held.iterdir())) >= DESCRIPTORS - 1)  # libuv gives one up for a moment
-        if loop == "asyncio":
-            eventually(lambda: any("connections wait to be accepted" in line for line in server.output))
-        for each in asked[:90]:
-            each.close()
-        assert httpx.get(f"{server.url}/healthz", timeout=START_SECONDS).status_code == 200
+        for _ in range(3 * DESCRIPTORS):
+            stack.enter_context(socket.create_connection((server.host, server.port), START_SECONDS))
+        for _ in range(3):
+            assert httpx.get(f"{server.url}/healthz", timeout=START_SECONDS).status_code == 200
     lines = [line for line in server.output if "access: " not in line]
     assert sum("Too many open files" in line for line in lines) <= LINES, lines
     assert not any("Traceback" in line or "could not be formatted" in line for line in lines), lines

@@ -256,6 +256,23 @@ def test_an_origin_that_no_page_has_stops_the_start(monkeypatch: pytest.MonkeyPa
     assert "is not an exact origin" in problem(monkeypatch, "MCP_APP_ALLOWED_ORIGINS", value)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("OAUTH_ISSUERS", "https://id.example",
+         "MCP_APP_OAUTH_ISSUERS needs MCP_APP_PUBLIC_URL: tokens are for one server, by its address"),
+        ("LIMITS", "requests per tool 5/min",
+         "MCP_APP_LIMITS: 'requests per tool 5/min': requests are counted per principal, address, or in all"),
+        ("TRUSTED_PROXIES", "::1, 10.0.0.1/8",
+         "MCP_APP_TRUSTED_PROXIES='::1, 10.0.0.1/8': 10.0.0.1/8 has host bits set"),
+    ],
+)  # fmt: skip
+def test_the_line_has_each_name_and_value_once_as_it_was_given(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: str
+) -> None:
+    assert problem(monkeypatch, f"MCP_APP_{name}", value) == expected
+
+
 def test_what_a_tools_own_settings_will_not_take_is_named_at_the_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

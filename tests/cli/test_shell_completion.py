@@ -39,20 +39,25 @@ def fish(words: list[str], program: str) -> list[str]:
 
 
 def test_bash_completes_commands_and_options() -> None:
-    assert set(bash(["mcp-app", ""])) == {"serve", "call", "follow", "list", "certs", "completion"}
+    assert set(bash(["mcp-app", ""])) == {"serve", "call", "follow", "list", "keys", "certs", "completion"}
     assert bash(["mcp-app", "se"]) == ["serve"]
     assert set(bash(["mcp-app", "serve", "a.py", "--no"])) == {"--no-tls"}
     assert "--insecure-bind" in bash(["mcp-app", "serve", "--"])
-    assert set(bash(["mcp-app", "list", "--c"])) == {"--cacert"}
+    assert set(bash(["mcp-app", "list", "--c"])) == {"--cacert", "--cert"}
     assert bash(["mcp-app", "serve", ""]) == [], "files, by the default"
     assert bash(["mcp-app", "nonsense", "--"]) == []
+    assert set(bash(["mcp-app", "keys", ""])) == {"add", "list", "revoke", "explain"}
+    assert bash(["mcp-app", "keys", "add", ""]) == []
+    assert set(bash(["mcp-app", "keys", "add", "--"])) == {"--help", "--file", "--json", "--scopes", "--expires"}
 
 
 @pytest.mark.needs("fish")
 def test_fish_does(program: Callable[[str], str]) -> None:
     found = program("fish")
-    assert set(fish(["mcp-app", ""], found)) == {"serve", "call", "follow", "list", "certs", "completion"}
+    assert set(fish(["mcp-app", ""], found)) == {"serve", "call", "follow", "list", "keys", "certs", "completion"}
     assert fish(["mcp-app", "serve", "--no"], found) == ["--no-tls"]
+    assert set(fish(["mcp-app", "keys", ""], found)) == {"add", "list", "revoke", "explain"}
+    assert fish(["mcp-app", "keys", "add", "--sc"], found) == ["--scopes"]
 
 
 @pytest.mark.needs("zsh")

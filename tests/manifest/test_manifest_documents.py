@@ -1,4 +1,5 @@
-"""Every document, against the published schemas and against what the live server said."""
+"""Every document about the server, against the published schemas and against what the live server said; that about its
+tools as operations of HTTP has tests of its own, test_openapi.py."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from mcp_app import Icon, prompt, resource, tool
 from mcp_app.authoring.metadata import Metadata
 from mcp_app.manifest import CORS, Document, LiveServer, ManifestError, documents_of, load_manifest, parse_manifest
+from mcp_app.manifest.paths import OPENAPI_PATH
 
 FOLDER = Path(__file__).parent
 CARD = json.loads((FOLDER / "server-card.v1.schema.json").read_text())
@@ -56,6 +58,7 @@ class Tool:
     idempotent: bool = False
     open_world: bool = True
     metadata: Metadata = field(default_factory=Metadata)
+    scopes: frozenset[str] = frozenset()
 
 
 TOOLS = [
@@ -79,9 +82,8 @@ def live(revisions: list[str] | None = None, **changes: Any) -> LiveServer:
 
 def made(revisions: list[str] | None = None, *, file: dict[str, Any] = FULL, base: str = BASE) -> dict[str, Document]:
     manifest = parse_manifest(json.dumps(file).encode(), file="mcp.json")
-    return {
-        document.path: document for document in documents_of(manifest, live(revisions), base_url=base, cacheable=True)
-    }
+    every = documents_of(manifest, live(revisions), base_url=base, cacheable=True)
+    return {document.path: document for document in every if document.path != OPENAPI_PATH}
 
 
 def documents(revisions: list[str] | None = None, **more: Any) -> dict[str, dict[str, Any]]:
@@ -113,6 +115,8 @@ def test_the_closed_schema_would_refuse_what_is_on_our_own_paths() -> None:
 
 def test_the_default_file_makes_valid_documents() -> None:
     for document in documents_of(load_manifest(), live(), base_url="https://127.0.0.1:8443", cacheable=False):
+        if document.path == OPENAPI_PATH:
+            continue
         schema = CATALOG if document.path.endswith("ai-catalog.json") else CARD
         jsonschema.Draft202012Validator(schema).validate(json.loads(document.body))
 
@@ -148,6 +152,7 @@ def test_what_the_live_server_knows_is_served() -> None:
         "events": f"{BASE}/live/events",
         "tools": f"{BASE}/live/tools",
         "runs": f"{BASE}/live/runs",
+        "tickets": f"{BASE}/live/tickets",
         "responseTypes": ["text/event-stream", "application/json"],
         "heartbeatSeconds": 15,
         "maxStreamSeconds": 120,
@@ -272,7 +277,7 @@ def test_the_listing_has_what_the_server_has() -> None:
         {"src": "https://a.example/p.svg", "mimeType": "image/svg+xml", "sizes": ["any"], "theme": "dark"}
     ]
     for path, document in by_path.items():
-        standard = path in ("/mcp/server-card", "/.well-known/ai-catalog.json")
+        standard = path in ("/mcp/server-card", "/.well-known/ai-catalog.json", OPENAPI_PATH)
         assert document.get("instructions") == (None if standard else "Count first."), path
 
 
@@ -284,7 +289,8 @@ def test_a_real_tool_has_the_facts() -> None:
 
     manifest = parse_manifest(json.dumps(FULL).encode(), file="mcp.json")
     made_documents = documents_of(manifest, live(tools=[count_words]), base_url=BASE, cacheable=True)
-    (shown,) = json.loads(made_documents[-1].body)["tools"]
+    [listing] = [each for each in made_documents if each.path == "/.well-known/mcp/server-card.json"]
+    (shown,) = json.loads(listing.body)["tools"]
     assert (shown["name"], shown["title"]) == ("count_words", "Count words")
     assert shown["description"] == "Count the words of a text."
     assert shown["inputSchema"]["required"] == ["text"]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import Any
 
 import pytest
+from closing import closed_after
 from legacy_client import Stage
 
 Make = Callable[..., Stage]
@@ -14,15 +14,8 @@ Make = Callable[..., Stage]
 @pytest.fixture
 async def make() -> AsyncIterator[Make]:
     """make(**settings): an endpoint, closed after the test."""
-    made: list[Stage] = []
-
-    def one(**settings: Any) -> Stage:
-        made.append(Stage(**settings))
-        return made[-1]
-
-    yield one
-    for each in made:
-        await each.close()
+    async with closed_after(Stage) as one:
+        yield one
 
 
 @pytest.fixture

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from closing import stop
+
 from mcp_app import Context, Registry, Resources, ToolError, prompt, resource, tool
 from mcp_app.authoring.prompt import Prompts
 from mcp_app.config.settings import Settings
@@ -119,10 +121,7 @@ class Stage:
         return made
 
     async def close(self) -> None:
-        for frames in self._open:
-            frames.close()
-        await asyncio.wait_for(self.endpoint.drain(), SECONDS)
-        self.runs.close()
+        await stop(self.runs, self._open, drain=self.endpoint.drain)
 
 
 @dataclass

@@ -12,6 +12,7 @@ import pytest
 from legacy_client import BOTH, STREAM, Client, Events, Stage, call, decoded
 
 from mcp_app import Audio, Context, ResourceLink, tool
+from mcp_app.protocol.access import Access
 from mcp_app.web.messages import Answer
 
 VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
@@ -132,18 +133,18 @@ async def test_an_id_of_no_session_is_404(stage: Stage, method: str, session: st
 @pytest.mark.parametrize("method", ["POST", "GET", "DELETE", "HEAD"])
 async def test_somebody_elses_session_is_none(stage: Stage, method: str) -> None:
     """The same as one that never was: nobody can find out which there are."""
-    theirs = await stage.endpoint.sessions.begin("somebody else")
+    theirs = await stage.endpoint.sessions.begin(Access("somebody else"))
     body = call("ping") if method == "POST" else None
     answer = await stage.ask(method, body, mcp_session_id=theirs.id)
     never = await stage.ask(method, body, mcp_session_id="0" * 32)
     assert (answer.status, answer.body) == (never.status, never.body)
     assert answer.status == 404
-    assert stage.endpoint.sessions.find(theirs.id, "somebody else") is theirs
+    assert stage.endpoint.sessions.find(theirs.id, Access("somebody else")) is theirs
     stage.endpoint.sessions.end(theirs)
 
 
 async def test_somebody_elses_stream_of_the_oldest_transport_takes_no_messages(stage: Stage) -> None:
-    theirs = await stage.endpoint.sessions.begin("somebody else")
+    theirs = await stage.endpoint.sessions.begin(Access("somebody else"))
     answer = await stage.ask("POST", call("ping"), path=f"/mcp/messages?session={theirs.id}")
     assert answer.status == 404
     stage.endpoint.sessions.end(theirs)

@@ -16,6 +16,7 @@ from legacy_client import SECONDS, STREAM, Events, Stage, decoded
 from mcp_types.methods import validate_server_result
 
 from mcp_app import File, Image, Result, prompt, resource, tool
+from mcp_app.protocol.access import Access
 from mcp_app.protocol.event import encode
 from mcp_app.protocol.linked import MAX_RESULT_BYTES
 from mcp_app.runs.results import METADATA_BYTES
@@ -218,7 +219,7 @@ async def test_an_authors_own_scheme_of_that_name_is_still_the_authors(large: St
 async def test_it_is_its_principals_only(large: Stage) -> None:
     client = Caller(large, MODERN)
     uri = links(await client.result("tools/call", {"name": "picture", "arguments": {}}), MODERN)[0]["uri"]
-    large.runs._runs[uri.removeprefix("run://")[:32]]._caller.principal = "somebody else"
+    large.runs._runs[uri.removeprefix("run://")[:32]]._caller.access = Access("somebody else")
     assert (await client.result("resources/read", {"uri": uri}))["code"] == -32602
     answer = await large.ask("GET", path=uri.replace("run://", f"{RUNS}/"))
     assert answer.status == 404
@@ -278,7 +279,7 @@ async def test_a_link_has_its_url(large: Stage, accept: str) -> None:
         assert fields["Content-Type"] == mime_type + ("; charset=utf-8" if mime_type == "text/plain" else "")
         assert fields["Accept-Ranges"] == "bytes"
         # Whatever a tool returns, it is no page of this server's.
-        assert fields["Content-Security-Policy"] == "default-src 'none'; sandbox"
+        assert fields["Content-Security-Policy"] == "default-src 'none'; sandbox; frame-ancestors 'none'"
         assert fields["X-Content-Type-Options"] == "nosniff"
         assert fields["Content-Disposition"] == f"attachment; filename*=UTF-8''{link['name']}"
 

@@ -11,6 +11,7 @@ from every_revision import VERSIONS, Caller
 from legacy_client import Stage, decoded
 
 from mcp_app import tool
+from mcp_app.protocol.access import ANONYMOUS
 from mcp_app.protocol.mcp.revisions import STATELESS
 from mcp_app.protocol.policy import PLAIN_DETACHED
 
@@ -33,7 +34,7 @@ class Visits:
         stage.tools.add(visit)
 
     async def begin(self) -> None:
-        await self.stage.runs.start(self.visit, {}, PLAIN_DETACHED, principal="anonymous", headers={})
+        await self.stage.runs.start(self.visit, {}, PLAIN_DETACHED, access=ANONYMOUS, headers={})
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from loop_clock import on_loop_clock
 from pydantic import BaseModel
 
 from mcp_app import Context, tool
+from mcp_app.protocol.access import ANONYMOUS
 
 
 async def started(client: Client, n: int = 3) -> Events:
@@ -298,7 +299,7 @@ async def test_each_message_goes_to_one_stream_only(stage: Stage) -> None:
 
 
 async def test_a_session_that_is_not_initialized_is_told_nothing(stage: Stage) -> None:
-    session = await stage.endpoint.sessions.begin("anonymous")
+    session = await stage.endpoint.sessions.begin(ANONYMOUS)
     stage.endpoint.sessions.list_changed("tools")
     await asyncio.sleep(0)
     assert session.outbox.last == 0
@@ -399,7 +400,7 @@ async def test_a_run_that_is_followed_in_the_plain_dialect_shows_no_questions(st
 async def test_head_says_what_get_would_and_takes_no_stream_from_its_reader(stage: Stage) -> None:
     client = await stage.client()
     own = await client.get()
-    listener = stage.endpoint.sessions.find(client.session, "anonymous")
+    listener = stage.endpoint.sessions.find(client.session, ANONYMOUS)
     assert listener is not None
     before = listener.outbox.listener
     event = await (await started(client)).next()

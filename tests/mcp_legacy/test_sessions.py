@@ -12,6 +12,7 @@ from mcp_app.config.settings import Settings
 from mcp_app.dialects.mcp.sessions.outbox import RETENTION, Listener, Outbox
 from mcp_app.dialects.mcp.sessions.register import Sessions
 from mcp_app.eventlog.memory import MemoryLog
+from mcp_app.protocol.access import Access
 from mcp_app.protocol.errors import InvalidRequest, Purged
 from mcp_app.protocol.mcp.jsonrpc import RpcResponse
 from mcp_app.web.metrics import InFlight
@@ -37,13 +38,13 @@ async def heard(listener: Listener) -> list[bytes] | None:
 
 
 async def test_a_session_is_one_principals(sessions: Sessions) -> None:
-    session = await sessions.begin("alice")
-    assert sessions.find(session.id, "alice") is session
-    assert sessions.find(session.id, "bob") is None
+    session = await sessions.begin(Access("alice"))
+    assert sessions.find(session.id, Access("alice")) is session
+    assert sessions.find(session.id, Access("bob")) is None
 
 
 async def test_a_response_settles_what_waits_for_it(sessions: Sessions) -> None:
-    session = await sessions.begin("alice")
+    session = await sessions.begin(Access("alice"))
     request, answer = session.expect()
     other, unanswered = session.expect()
     assert request != other

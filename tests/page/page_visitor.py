@@ -15,6 +15,7 @@ from cut_proxy import Proxy, proxying
 from live_server import LiveServer, serving
 from page_tools import Stage, tools
 from playwright.async_api import Browser, Page, expect
+from quart import Quart
 
 from mcp_app import Settings, create_app
 
@@ -52,6 +53,20 @@ async def replaceable(site: Site, lane: bool) -> AsyncIterator[tuple[Proxy, Site
         yield proxy, Site(server, stage)
 
 
+@asynccontextmanager
+async def foreign() -> AsyncIterator[str]:
+    """The origin of a site that is not ours, with an empty page: all that we answer has a policy, under which a page
+    calls nobody. A browser lets none but a site on this machine call this machine."""
+    app = Quart("foreign")
+
+    @app.get("/")
+    async def empty() -> str:
+        return "<!doctype html>"
+
+    async with serving(app) as server:
+        yield server.url
+
+
 @dataclass
 class Visitor:
     """Opens pages and keeps what the browser complains of."""
@@ -60,8 +75,8 @@ class Visitor:
     complaints: list[str] = field(default_factory=list)
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
-    async def open(self, url: str, **context: Any) -> Page:
-        """Open `url` in a context of its own and wait until the page has its tools."""
+    async def open(self, url: str, *, until: str = '#start[aria-disabled="false"]', **context: Any) -> Page:
+        """Open `url` in a context of its own and wait until the page has its tools, or shows what is named."""
         settings = {"ignore_https_errors": True, "viewport": {"width": 1280, "height": 900}} | context
         page = await (await self.browser.new_context(**settings)).new_page()
         page.set_default_timeout(PATIENCE_MS)
@@ -69,7 +84,7 @@ class Visitor:
         page.on("pageerror", lambda error: self.complaints.append(f"uncaught: {error}"))
         page.on("console", lambda said: said.type in ("error", "warning") and self.complaints.append(said.text))
         await page.goto(url)
-        await expect(page.locator("#start")).to_have_attribute("aria-disabled", "false")
+        await expect(page.locator(until)).to_be_attached()
         return page
 
     def forgive(self, *words: str) -> None:

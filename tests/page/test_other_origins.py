@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from live_server import serving
 from page_tools import Stage, tools
-from page_visitor import Site
+from page_visitor import foreign
 from playwright.async_api import Browser
 
 from mcp_app import Settings, create_app
@@ -39,9 +39,10 @@ FIELDS = {
     ids=["header fields", "cookies", "not listed"],
 )
 async def test_what_a_page_of_another_origin_may_send(
-    site: Site, browser: Browser, lane: bool, listed: bool, options: dict[str, object], said: str
+    browser: Browser, lane: bool, listed: bool, options: dict[str, object], said: str
 ) -> None:
-    settings = Settings(allowed_origins=site.server.url if listed else "https://app.example")
-    async with serving(create_app(settings, tools(Stage()), lane=lane)) as other, await browser.new_page() as page:
-        await page.goto(f"{site.server.url}/healthz")  # of that origin, and without the page's own policy
-        assert await page.evaluate(CALL, [f"{other.url}/api/v1/mcp/sse", options]) == said
+    async with foreign() as origin, await browser.new_page() as page:
+        settings = Settings(allowed_origins=origin if listed else "https://app.example")
+        async with serving(create_app(settings, tools(Stage()), lane=lane)) as other:
+            await page.goto(origin)
+            assert await page.evaluate(CALL, [f"{other.url}/api/v1/mcp/sse", options]) == said

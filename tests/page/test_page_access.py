@@ -183,7 +183,7 @@ async def test_without_motion_nothing_moves(site: Site, visitor: Visitor) -> Non
 async def test_the_page_calls_below_its_own_address_whatever_the_public_one_says(browser: Browser, path: str) -> None:
     """Served as it is at loopback, and by a proxy below the path that is public or, by mistake, another."""
     stage = Stage()
-    settings = Settings(public_url="https://tools.example.com/tools")  # type: ignore[arg-type]
+    settings = Settings(public_url="https://tools.example.com/tools", allow_anonymous=True)  # type: ignore[arg-type]
     async with serving(below(create_app(settings, tools(stage)), path)) as server:
         page = await (await browser.new_context(ignore_https_errors=True)).new_page()
         await page.goto(f"{server.tls_url}{path}/")

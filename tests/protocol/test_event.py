@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_app.protocol import plain
+from mcp_app.protocol import plain_events
 from mcp_app.protocol.event import Event, EventType, decode, encode, number
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))  # what UTF-8 can carry
 
 
 def test_the_words_of_the_wire() -> None:
-    assert list(dict.fromkeys(plain.WORDS.values())) == [
+    assert list(dict.fromkeys(plain_events.WORDS.values())) == [
         "started", "progress", "log", "ask", "let_go", "complete", "input_required", "error",
     ]  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_app.protocol import plain
+from mcp_app.protocol import plain_events
 from mcp_app.protocol.errors import InvalidRequest
 from mcp_app.protocol.event import Entry, Event, EventType
 from mcp_app.protocol.event_id import NOWHERE, EventId, parse_event_id
@@ -21,7 +21,7 @@ RUN = "0123456789abcdef" * 2
     ],
 )
 def test_event_ids_come_back(event: Event, written: str, id_: EventId) -> None:
-    given_out = plain.frame(RUN.encode(), Entry(7, event, 1)).split(b"\n")[0].removeprefix(b"id: ").decode()
+    given_out = plain_events.frame(RUN.encode(), Entry(7, event, 1)).split(b"\n")[0].removeprefix(b"id: ").decode()
     assert given_out == written == str(id_)
     assert parse_event_id(given_out) == id_
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mcp_app.protocol import plain
+from mcp_app.protocol import plain, plain_events
 from mcp_app.protocol.errors import InvalidRequest
 from mcp_app.protocol.event import Entry, Event, EventType
 
@@ -225,25 +225,27 @@ def test_what_is_no_run_key(key: str) -> None:
     ids=lambda value: value.type.value if isinstance(value, Event) else "",
 )
 def test_frames_are_as_the_design_says(event: Event, frame: str) -> None:
-    written = plain.frame(RUN.encode(), Entry(9, event, event.size)).decode()
+    written = plain_events.frame(RUN.encode(), Entry(9, event, event.size)).decode()
     number = "09" if event.last else "9"
     assert written == f"id: {RUN}/{number}\ndata: {frame}\n\n".replace("RUN", RUN)
-    assert plain.frame(RUN.encode(), Entry(9, event, 1), 5).decode() == written.replace("data:", "retry: 5\ndata:")
+    assert plain_events.frame(RUN.encode(), Entry(9, event, 1), 5).decode() == written.replace(
+        "data:", "retry: 5\ndata:"
+    )
 
 
 def test_the_reconnection_time_stands_in_an_event_that_has_data() -> None:
-    written = plain.frame(RUN.encode(), Entry(1, Event(EventType.PROGRESS, b"5"), 1), 1000).decode()
+    written = plain_events.frame(RUN.encode(), Entry(1, Event(EventType.PROGRESS, b"5"), 1), 1000).decode()
     assert written.count("\n\n") == 1
     assert {line.split(":")[0] for line in written.strip().split("\n")} == {"id", "retry", "data"}
     assert "retry: 1000\n" in written
 
 
 def test_a_visible_heartbeat() -> None:
-    assert plain.HEARTBEAT_EVENT == b'data: {"type":"heartbeat"}\n\n'
+    assert plain_events.HEARTBEAT_EVENT == b'data: {"type":"heartbeat"}\n\n'
 
 
 def test_a_json_answer_of_the_design() -> None:
-    answer = plain.json_answer(
+    answer = plain_events.json_answer(
         "scan_domain",
         Event(EventType.COMPLETE, b'{"grade":"A"}', b'{"duration_ms":5,"events":3,"items":2}'),
         [Event(EventType.PROGRESS, b"1", b'{"progress":1}'), Event(EventType.LOG, b'{"level":"info","message":"x"}')],
@@ -264,7 +266,7 @@ def test_a_json_answer_of_the_design() -> None:
 
 def test_a_json_answer_of_a_failure() -> None:
     error = b'{"code":"time_cap","message":"m","hint":"h"}'
-    answer = json.loads(plain.json_answer('a"b', Event(EventType.ERROR, error), [], {"run": RUN}))
+    answer = json.loads(plain_events.json_answer('a"b', Event(EventType.ERROR, error), [], {"run": RUN}))
     assert answer == {
         "type": "error",
         "tool": 'a"b',

@@ -8,15 +8,17 @@ from collections.abc import Iterator
 import mcp_types.jsonrpc as official
 import pytest
 
-from mcp_app.protocol import errors
+from mcp_app.protocol import caller_errors, error_root, errors
 from mcp_app.protocol.asking import UrlRequired
 from mcp_app.protocol.errors import McpAppError, RequestError
 from mcp_app.protocol.mcp.rpc_error import RPC_CODES, Code, RpcError, error, rpc_error
 
+MODULES = {module.__name__ for module in (errors, caller_errors, error_root)}
+
 
 def ours(root: type[McpAppError] = McpAppError) -> Iterator[type[McpAppError]]:
     for each in root.__subclasses__():
-        if each.__module__ == errors.__name__:
+        if each.__module__ in MODULES:
             if hasattr(each, "code"):
                 yield each
             yield from ours(each)
@@ -95,6 +97,10 @@ def test_the_table_knows_nothing_else() -> None:
 @pytest.mark.parametrize("kind", ALL)
 def test_every_error_as_json_rpc(kind: type[McpAppError]) -> None:
     details = [{"field": "a", "problem": "b"}]
+    if kind is errors.InsufficientScope:  # which makes its own words of the scopes
+        told: McpAppError = errors.InsufficientScope(["read"])
+        assert json.loads(rpc_error(told, 7).encode())["error"]["data"] == told.object()
+        return
     told = kind("It is so.", hint="Do this.", details=details, error_id="e-1", headers={"Retry-After": "1"})
     seen = rpc_error(told, 7)
     assert json.loads(seen.encode()) == {

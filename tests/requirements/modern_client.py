@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from closing import stop
 from mcp_types import JSONRPCError
 from mcp_types.methods import parse_server_notification, validate_server_result
 from modern_served import HELD, PROMPTS, RESOURCES, TOOLS
@@ -205,5 +206,4 @@ async def stage(**settings: Any) -> AsyncIterator[Stage]:
     try:
         yield made
     finally:
-        await asyncio.wait_for(made.endpoint.drain(), SECONDS)
-        made.runs.close()
+        await stop(made.runs, drain=made.endpoint.drain)

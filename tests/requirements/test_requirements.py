@@ -40,7 +40,6 @@ SIDES = {
     "host": "the application around a client",
     "intermediary": "a proxy or gateway in between",
     "authorization server": "whoever gives out tokens",
-    "resource server": "a server with the optional authorization, which this one does not offer",
     "author": "who writes a server's tools, and alone can keep it",
     "specification": "who writes specifications and extensions",
 }

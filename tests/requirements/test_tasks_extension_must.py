@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from functools import partial
 from typing import Any
 
 import pytest
 
 from mcp_app import Registry, Settings, ToolError, tool
+from mcp_app.auth.authentication import Authentication
 from mcp_app.dialects.mcp.stateless import tasks
 from mcp_app.endpoint import Endpoint
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.manifest import load_manifest
+from mcp_app.protocol.access import Access
 from mcp_app.runs import Runs
 from mcp_app.web.frames import Frames
 from mcp_app.web.messages import Answer, Request
@@ -183,7 +184,7 @@ async def test_ids_cannot_be_guessed(ask: Ask) -> None:
 @pytest.mark.parametrize("method", METHODS)
 async def test_a_task_is_its_callers_alone(ask: Ask, method: str, monkeypatch: pytest.MonkeyPatch) -> None:
     task = await created(ask)
-    monkeypatch.setitem(globals(), "Request", partial(Request, principal="somebody else"))
+    monkeypatch.setattr(Authentication, "access", lambda *_, **__: Access("somebody else"))
     said = await ask(method, {"taskId": task, "inputResponses": {}})
     assert said["error"]["code"] == -32602
     assert said == await ask(method, {"taskId": "0" * 32, "inputResponses": {}})  # nor is it told that it exists

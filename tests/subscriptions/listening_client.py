@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from closing import stop
 from mcp_types.methods import parse_server_notification, validate_server_result
 
 from mcp_app import Prompts, Registry, Resources, Settings, prompt, resource, tool
@@ -145,7 +146,4 @@ async def stage(**settings: Any) -> AsyncIterator[Stage]:
     try:
         yield made
     finally:
-        for frames in made._opened:
-            frames.close()
-        await asyncio.wait_for(made.endpoint.drain(), SECONDS)
-        made.runs.close()
+        await stop(made.runs, made._opened, drain=made.endpoint.drain)

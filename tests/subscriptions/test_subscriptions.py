@@ -170,8 +170,9 @@ async def test_changes_that_were_not_sent_yet_are_one() -> None:
 async def test_a_thousand_changes_of_one_turn_are_one_for_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     async with stage() as here:
         told: list[str] = []
-        monkeypatch.setattr(here.endpoint.speaker._subscriptions, "list_changed", told.append)
-        monkeypatch.setattr(here.endpoint.speaker._subscriptions, "resource_updated", told.append)
+        subscriptions = here.endpoint.speaker._subscriptions
+        monkeypatch.setattr(subscriptions, "list_changed", lambda kind, _: told.append(kind))
+        monkeypatch.setattr(subscriptions, "resource_updated", lambda uri, _: told.append(uri))
         for _ in range(1000):
             here.tools.changed()
             here.resources.updated("test://users/1")

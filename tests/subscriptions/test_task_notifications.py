@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from functools import partial
 from typing import Any
 
-import listening_client
 import pytest
 from listening_client import SECONDS, SUBSCRIPTION_ID, VERSION, Listened, Stage, request, stage
 from pydantic import BaseModel
 
 from mcp_app import Context, tool
+from mcp_app.auth.authentication import Authentication
 from mcp_app.dialects.mcp.stateless import subscriptions
-from mcp_app.web.messages import Request
+from mcp_app.protocol.access import Access
 
 EXTENSION = "io.modelcontextprotocol/tasks"
 CAN: dict[str, Any] = {"elicitation": {}, "extensions": {EXTENSION: {}}}
@@ -121,7 +120,7 @@ async def test_tasks_that_are_not_known_are_left_out(monkeypatch: pytest.MonkeyP
         [task] = await begun(here, "forever")
         assert await honoured(await listening(here, task, "unknown", 12, task)) == {"taskIds": [task]}
         assert await honoured(await listening(here, "unknown")) == {}
-        monkeypatch.setattr(listening_client, "Request", partial(Request, principal="somebody else"))
+        monkeypatch.setattr(Authentication, "access", lambda *_, **__: Access("somebody else"))
         assert await honoured(await listening(here, task)) == {}
 
 

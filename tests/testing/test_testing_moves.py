@@ -206,6 +206,23 @@ async def test_what_is_cut_at_once_is_cut() -> None:
         assert await again == "waited"
 
 
+async def test_who_is_cut_as_soon_as_it_comes_back_is_cut_and_twice_is_once() -> None:
+    async with client(TOOLS, by="get") as c:
+        run = c.run("wait")
+        await run.until("progress")
+        for _ in range(2):
+            await run.disconnect()
+            await run.disconnect()
+            before = list(run.events)
+            await run.reconnect()
+        await run.disconnect()
+        await c.clock.advance(5)
+        assert list(run.events) == before
+        await run.reconnect()
+        await c.clock.advance(40)
+        assert await run == "waited"
+
+
 async def test_who_has_left_does_not_come_back() -> None:
     async with client(TOOLS, by="get") as c:
         run = c.run("wait")

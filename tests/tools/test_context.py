@@ -12,6 +12,7 @@ from typing import Any, get_args
 import pytest
 
 from mcp_app.authoring.context import Caller, Context, Level
+from mcp_app.protocol.access import Access
 from mcp_app.protocol.event import Event, EventType
 
 
@@ -29,7 +30,7 @@ class Said:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.clock = Clock()
-        self.caller = Caller(principal="ann", headers={"accept": "*/*"}, deadline=160.0, clock=self.clock)
+        self.caller = Caller(access=Access("ann"), headers={"accept": "*/*"}, deadline=160.0, clock=self.clock)
         self.ctx = Context(self._send, self.caller)
 
     async def _send(self, event: Event) -> None:

@@ -210,7 +210,8 @@ def test_a_file_with_such_a_tool_cannot_be_served(tmp_path: Path, command: str) 
         "def crunch(n: int) -> int: return n\n"
         "app = create_app(tools=[tool(placement='process')(crunch)])\n"
     )
-    words = [sys.executable, "-m", "mcp_app", command, "lost.py:app"]
+    port = ["--port", "0"] if command == "serve" else []
+    words = [sys.executable, "-m", "mcp_app", command, "lost.py:app", *port]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent.parent)}
     ended = subprocess.run(
         words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=60

@@ -23,6 +23,7 @@ from mcp_app import (
     tool,
 )
 from mcp_app.authoring.context import Caller
+from mcp_app.protocol.access import ANONYMOUS, Access
 from mcp_app.protocol.event import Event
 from mcp_app.runs.execution import Outcome, work
 from mcp_app.runs.threads import Threads
@@ -36,7 +37,7 @@ async def worked(made: Any, **arguments: Any) -> Outcome:
     async def emit(events: Any) -> None:
         assert all(isinstance(each, Event) for each in events)
 
-    caller = Caller(principal="ann", headers={}, deadline=60.0, clock=lambda: 0.0)
+    caller = Caller(access=Access("ann"), headers={}, deadline=60.0, clock=lambda: 0.0)
     return await work(made, arguments, caller, emit, Threads(4))
 
 
@@ -229,7 +230,7 @@ async def test_a_prompt_or_a_resource_that_returns_one_fails() -> None:
     def gives():  # type: ignore[no-untyped-def]
         return Result("x")
 
-    made = Prompts([prompt(gives)]).get("gives")
+    made = Prompts([prompt(gives)]).get("gives", ANONYMOUS)
     with pytest.raises(errors.ToolFailed, match="The prompt gives returned a Result, which only tools give: return"):
         await worked(made)
     reading, _ = resource("test://x")(gives).reading("test://x", {})

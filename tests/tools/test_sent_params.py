@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pydantic.dataclasses
 import pytest
 from pydantic import BaseModel, Field, RootModel, Secret, SecretBytes, SecretStr, field_serializer
 
@@ -47,6 +48,16 @@ class Held:
     word: SecretStr
 
 
+@dataclass(slots=True)
+class Slotted:
+    word: SecretStr
+
+
+@pydantic.dataclasses.dataclass
+class Aliased:
+    word: SecretStr = Field(alias="passWord")
+
+
 @pytest.mark.parametrize(
     ("value", "sent"),
     [
@@ -63,6 +74,8 @@ class Held:
         (Shown(word=SecretStr("a")), {"word": "shown a"}),
         (Words([SecretStr("a")]), ["a"]),
         (Held(SecretStr("a")), {"word": "a"}),
+        (Slotted(SecretStr("a")), {"word": "a"}),
+        (Aliased(passWord=SecretStr("a")), {"passWord": "a"}),
         ("**********", "**********"),
         ([uuid.UUID(int=1), SecretStr("a")], ["00000000-0000-0000-0000-000000000001", "a"]),
         (5, 5),

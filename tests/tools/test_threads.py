@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from mcp_app.runs import threads
-from mcp_app.runs.threads import CHANNEL_BYTES, CHANNEL_ITEMS, Channel, NoThread, Threads
+from mcp_app.runs.channel import CHANNEL_BYTES, CHANNEL_ITEMS, Channel
+from mcp_app.runs.threads import NoThread, Threads
 
 SECONDS = 20.0
 

@@ -14,9 +14,11 @@ import pytest
 from mcp_app import Context, Image, Result, errors, tool
 from mcp_app.authoring.context import Caller
 from mcp_app.authoring.kind import Encoded
+from mcp_app.protocol.access import Access
 from mcp_app.protocol.event import Event
+from mcp_app.runs.channel import CHANNEL_ITEMS
 from mcp_app.runs.execution import Outcome, work
-from mcp_app.runs.threads import CHANNEL_ITEMS, Threads
+from mcp_app.runs.threads import Threads
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
 
@@ -33,7 +35,7 @@ class Worked:
         self.batches: list[int] = []
         self.gate = asyncio.Event()
         self.gate.set()
-        self.caller = Caller(principal="ann", headers={}, deadline=time.monotonic() + 60, clock=time.monotonic)
+        self.caller = Caller(access=Access("ann"), headers={}, deadline=time.monotonic() + 60, clock=time.monotonic)
 
     async def emit(self, events: Sequence[Event]) -> None:
         await self.gate.wait()

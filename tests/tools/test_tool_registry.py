@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from mcp_app import Registry, ToolDefinitionError, errors, tool
+from mcp_app.protocol.access import ANONYMOUS
 
 
 def scan_domain(domain: str) -> str:
@@ -77,7 +78,7 @@ def test_tools_by_name_in_the_order_given() -> None:
     registry = Registry(tools)
     assert list(registry) == tools
     assert len(registry) == 3
-    assert registry.get("a") is tools[1]
+    assert registry.get("a", ANONYMOUS) is tools[1]
 
 
 def test_two_of_one_name() -> None:
@@ -98,18 +99,18 @@ def test_what_is_no_tool(what: Any) -> None:
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     registry = Registry([named("scan_domain"), named("scan_domains"), named("echo")])
     with pytest.raises(errors.UnknownTool) as raised:
-        registry.get("scan_domian")
+        registry.get("scan_domian", ANONYMOUS)
     assert "'scan_domian'" in raised.value.message
     assert "Did you mean scan_domain or scan_domains?" in raised.value.object()["hint"]
     with pytest.raises(errors.UnknownTool) as raised:
-        registry.get("x")
+        registry.get("x", ANONYMOUS)
     assert "Did you mean" not in raised.value.object()["hint"]
 
 
 def test_an_absurd_name_costs_little_and_is_shown_in_short() -> None:
     registry = Registry([named("a" * 128)])
     with pytest.raises(errors.UnknownTool) as raised:
-        registry.get("\r\n\0" + "a" * 1_000_000)
+        registry.get("\r\n\0" + "a" * 1_000_000, ANONYMOUS)
     assert len(raised.value.message) < 300
     assert "\n" not in raised.value.message
 

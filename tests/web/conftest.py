@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Any
+from functools import partial
 
 import pytest
+from closing import closed_after
 from live_server import LiveServer, serving
 from web_direct import Direct, Make
 from web_play import Play
@@ -32,15 +33,8 @@ def play() -> Play:
 @pytest.fixture
 async def make(play: Play) -> AsyncIterator[Make]:
     """make(**settings): an endpoint with those settings, closed after the test."""
-    made: list[Direct] = []
-
-    def one(**settings: Any) -> Direct:
-        made.append(Direct(play, **settings))
-        return made[-1]
-
-    yield one
-    for each in made:
-        await each.close()
+    async with closed_after(partial(Direct, play)) as one:
+        yield one
 
 
 @pytest.fixture

@@ -48,6 +48,7 @@ async def test_health_is_answered_whatever_the_host(direct: Direct, path: str, h
 async def test_listed_hosts_are_answered_beside_the_public_one_and_no_other(make: Make) -> None:
     direct = make(
         public_url="https://tools.example.com",
+        allow_anonymous=True,
         allowed_hosts="mcp:8000, Tools.Internal ,10.0.0.7,[FD00:0::7],last.example.,",
     )
     for host in ("mcp:8000", "MCP.:8000", "tools.internal", "tools.internal:9", "10.0.0.7:80", "[fd00::7]:8443",
@@ -76,7 +77,7 @@ async def test_pages_of_a_listed_host_may_call_also_behind_a_proxy_that_ends_tls
 
 
 async def test_the_public_urls_host_is_answered_whatever_the_port_and_others_are_not(make: Make) -> None:
-    direct = make(public_url="https://Tools.Example.com/below")
+    direct = make(public_url="https://Tools.Example.com/below", allow_anonymous=True)
     for host in ("tools.example.com", "TOOLS.example.com:443", "localhost:8000"):
         assert (await direct.get("/metrics", host=host)).status == 200
     for host in ("example.com", "tools.example.com.evil.example", "tools.example.com@evil.example"):
@@ -120,7 +121,7 @@ async def test_the_servers_own_origin_is_taken(direct: Direct, scheme: str, host
 
 
 async def test_behind_a_proxy_that_ends_tls_the_public_origin_is_taken(make: Make) -> None:
-    direct = make(public_url="https://tools.example.com")
+    direct = make(public_url="https://tools.example.com", allow_anonymous=True)
     answer = await direct.get("/healthz", host="tools.example.com", origin="https://tools.example.com")
     assert answer.status == 200
 

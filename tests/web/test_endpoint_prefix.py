@@ -67,7 +67,7 @@ async def documents(client: Client, prefix: str) -> str:
 async def test_every_address_has_the_prefix(
     play: Play, lane: bool, public: str | None, root: str, asked: str, prefix: str, base: str
 ) -> None:
-    app = create_app(Settings(public_url=public), play.tools(), lane=lane)  # type: ignore[arg-type]
+    app = create_app(Settings(public_url=public, allow_anonymous=True), play.tools(), lane=lane)  # type: ignore[arg-type]
     async with running(app):
         client = Client(Mounted(app, root))
         location, run = await detached(client, asked)
@@ -82,7 +82,7 @@ async def test_every_address_has_the_prefix(
         assert f'"{base}{EVENTS}"' in text
         assert f'"{base}/mcp"' in text
         assert f'"{base}/mcp/server-card"' in text
-        assert all(address.startswith(f"{base}/") for address in _urls(text)), _urls(text)
+        assert all(f"{address}/".startswith(f"{base}/") for address in _urls(text)), _urls(text)
 
 
 def _urls(text: str) -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
+from mcp_messages import INITIALIZE, META
 from web_asgi import Client, Exchange, TellingQueue, running
 from web_deaf import Deaf
 from web_direct import EVENTS, RUNS
@@ -39,27 +40,9 @@ MODERN = (
 
 
 def modern(tool: str = "echo", **arguments: Any) -> bytes:
-    meta = {
-        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-        "io.modelcontextprotocol/clientCapabilities": {},
-        "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"},
-    }
-    params = {"name": tool, "arguments": arguments, "_meta": meta}
+    params = {"name": tool, "arguments": arguments, "_meta": META}
     return json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).encode()
 
-
-INITIALIZE = json.dumps(
-    {
-        "jsonrpc": "2.0",
-        "id": 1,
-        "method": "initialize",
-        "params": {
-            "protocolVersion": "2025-11-25",
-            "capabilities": {},
-            "clientInfo": {"name": "test", "version": "1"},
-        },
-    }
-).encode()
 
 Asked = tuple[str, str, tuple[tuple[bytes, bytes], ...], bytes]
 
@@ -94,7 +77,7 @@ ASKED: tuple[Asked, ...] = (
     ("POST", "/mcp", (TYPE, BOTH), b"{"),
     ("POST", "/mcp", (TYPE, BOTH), b""),
     ("POST", "/mcp", (), modern()),
-    ("POST", "/mcp", (TYPE, BOTH), INITIALIZE),
+    ("POST", "/mcp", (TYPE, BOTH), json.dumps(INITIALIZE).encode()),
     ("POST", EVENTS, (TYPE, JSON), b'{"tool":"echo"}'),
     ("POST", EVENTS, (TYPE, STREAM), b'{"tool":"count","params":{"upto":20}}'),
     ("POST", EVENTS, (TYPE, STREAM), b'{"tool":"fails"}'),

@@ -12,24 +12,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from loop_clock import on_loop_clock
+from own_tools import who
 from quart import Blueprint, Quart, Response, g, request, session
 from web_asgi import Client, running
 from web_mounted import STREAM, Caller, error_of, signed_in
 from web_play import Play
 
-from mcp_app import Context, Settings, blueprint, tool
+from mcp_app import Settings, blueprint
 from mcp_app.manifest import load_manifest
 from mcp_app.routes import table
 from mcp_app.web.quart.blueprint import split_prefix
 
 EVENTS = "/api/v1/mcp/sse"
 RUNS = "/api/v1/mcp/runs"
-
-
-@tool(read_only=True)
-async def who(ctx: Context) -> str:
-    """Whose call it is."""
-    return ctx.principal
 
 
 @asynccontextmanager

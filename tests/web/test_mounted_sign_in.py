@@ -10,27 +10,16 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from own_tools import Name, greet, task, who
+from web_access import EVENTS, RUNS, TASKS
 from web_mounted import BOTH, STREAM, Caller, error_of, signed_in, stopped_after
 
 from mcp_app import Context, Settings, asgi_app, resource, tool
+from mcp_app.auth import host
+from mcp_app.manifest import DOCUMENT_PATHS
 from mcp_app.mounting import MountedApp
-from mcp_app.web import sign_in
 
-EVENTS = "/api/v1/mcp/sse"
-RUNS = "/api/v1/mcp/runs"
-TASKS = {"extensions": {"io.modelcontextprotocol/tasks": {}}}
 LARGE = 100_000
-
-
-class Name(BaseModel):
-    name: str
-
-
-@tool(read_only=True)
-async def who(ctx: Context) -> str:
-    """Whose call it is."""
-    return ctx.principal
 
 
 @tool
@@ -39,15 +28,10 @@ async def large(ctx: Context) -> str:
     return ctx.principal * LARGE
 
 
-@tool(task="must")
-async def task(ctx: Context) -> str:
-    return ctx.principal
-
-
-@tool
-async def greet(ctx: Context) -> str:
-    """Ask for a name."""
-    return f"{ctx.principal}: {(await ctx.ask(Name, 'Who?', key='who')).name}"
+@tool(scopes=["write"])
+async def scoped() -> str:
+    """Not for everybody."""
+    return "done"
 
 
 @resource("test://mine")
@@ -91,7 +75,7 @@ async def test_who_is_nobody_gets_401_with_a_challenge(mounted: Mounted) -> None
         answer = await nobody.ask(method, target, body=body)
         assert (answer.status, error_of(answer)["code"]) == (401, "unauthorized"), target
         assert answer.field("www-authenticate") == "Bearer"  # RFC 9110, 15.5.2
-        assert answer.field("cache-control") == "no-store"
+        assert "no-store" in (answer.field("cache-control") or "")
 
 
 async def test_what_balancers_and_preflights_ask_for_needs_nobody(mounted: Mounted) -> None:
@@ -122,6 +106,17 @@ async def test_without_a_sign_in_everybody_is_anonymous() -> None:
     async with stopped_after(asgi_app(who)) as app:
         answer = await Caller(Mounted(app), "ann").ask("POST", EVENTS, body={"tool": "who"})
         assert answer.wire.last["data"] == "anonymous"
+
+
+@pytest.mark.parametrize("path", DOCUMENT_PATHS)
+async def test_what_a_hosts_user_is_shown_is_for_no_shared_cache_whatever_it_is_called(path: str) -> None:
+    settings = Settings(public_url="https://shop.example.com")  # type: ignore[arg-type]
+    async with stopped_after(asgi_app(scoped, settings=settings, principal=lambda _: "anonymous")) as app:
+        answer = await Caller(Mounted(app)).ask("GET", path)
+        assert answer.status == 200
+        assert (answer.field("cache-control") or "").startswith("private")
+        assert "Cookie" in (answer.field("vary") or "")
+        assert path != "/openapi.json" or b"/tools/scoped" in answer.body
 
 
 async def test_a_tool_and_a_resource_are_told_who_calls(mounted: Mounted) -> None:
@@ -205,7 +200,7 @@ async def test_a_state_is_opened_for_its_caller_alone(mounted: Mounted) -> None:
         "inputResponses": {"who": {"action": "accept", "content": {"name": "Ann"}}},
     }
     refused = await bob.stateless("tools/call", answered, elicitation={})
-    assert refused["error"]["data"]["reason"] == "other_principal"
+    assert refused["error"]["data"]["reason"] == "tampered"
     said = await ann.stateless("tools/call", answered, elicitation={})
     assert said["result"]["content"][0]["text"] == "ann: Ann"
 
@@ -274,7 +269,7 @@ async def never(scope: dict[str, Any]) -> str:
 async def test_what_fails_in_it_is_masked_and_logged(
     principal: Callable[..., Any], logged: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sign_in, "SIGN_IN_SECONDS", 0.01)
+    monkeypatch.setattr(host, "ANSWER_SECONDS", 0.01)
     async with stopped_after(asgi_app(who, principal=principal)) as app:
         with caplog.at_level(logging.ERROR, "mcp_app"):
             answer = await Caller(Mounted(app), "ann").ask("POST", EVENTS, BOTH, body={"tool": "who"})

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI, HTTPException, Request, Response
 from hypercorn.middleware import DispatcherMiddleware
+from own_tools import who
 from starlette.applications import Starlette
 from starlette.authentication import AuthCredentials, AuthenticationBackend, SimpleUser
 from starlette.middleware import Middleware
@@ -23,18 +24,12 @@ from web_asgi import Client
 from web_mounted import STREAM, Caller, error_of, stopped_after
 from web_play import Play
 
-from mcp_app import Context, Settings, asgi_app, create_app, tool
+from mcp_app import Settings, asgi_app, create_app
 
 EVENTS = "/api/v1/mcp/sse"
 RUNS = "/api/v1/mcp/runs"
 
 Next = Callable[[Request], Awaitable[Response]]
-
-
-@tool(read_only=True)
-async def who(ctx: Context) -> str:
-    """Whose call it is."""
-    return ctx.principal
 
 
 class Proxied:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
+from closing import stop
 from web_play import SECONDS, Play
 
 from mcp_app.authoring.tool import Registry
@@ -72,8 +73,7 @@ class Direct:
 
     async def close(self) -> None:
         self.forget()
-        await asyncio.wait_for(self.runs.drain(), SECONDS)
-        self.runs.close()
+        await stop(self.runs, drain=self.runs.drain)
 
 
 Make = Callable[..., Direct]

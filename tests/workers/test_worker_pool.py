@@ -14,6 +14,7 @@ from worker_stage import SECONDS, Call, Stage, lives, until
 
 from mcp_app.config.settings import Settings
 from mcp_app.eventlog.memory import MemoryLog
+from mcp_app.protocol.access import Access
 from mcp_app.protocol.event import decode
 from mcp_app.protocol.policy import PLAIN_POST
 from mcp_app.runs import Run, Runs, processes
@@ -146,7 +147,7 @@ def test_none_outlives_a_loop_whose_tasks_are_all_cancelled(tmp_path: Path) -> N
 
 async def start(runs: Runs, name: str, **params: Any) -> Run:
     tool = getattr(worker_tools, name)
-    run = await runs.start(tool, tool.arguments(params), PLAIN_POST, principal="ann", headers={})
+    run = await runs.start(tool, tool.arguments(params), PLAIN_POST, access=Access("ann"), headers={})
     run.attach()
     return run
 

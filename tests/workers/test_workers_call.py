@@ -17,6 +17,7 @@ from mcp_app.authoring.around import Call, Proceed, around
 from mcp_app.authoring.tool import Registry, Tool
 from mcp_app.config.settings import Settings
 from mcp_app.eventlog.memory import MemoryLog
+from mcp_app.protocol.access import Access
 from mcp_app.protocol.errors import Cancelled
 from mcp_app.protocol.policy import PLAIN_POST
 from mcp_app.runs import Run, Runs, processes
@@ -34,7 +35,7 @@ class House:
         self.runs = Runs(Settings(processes=processes), MemoryLog(), tools, arounds)
 
     async def start(self, tool: Tool, **params: Any) -> tuple[Run, Any]:
-        run = await self.runs.start(tool, tool.arguments(params), PLAIN_POST, principal="ann", headers={})
+        run = await self.runs.start(tool, tool.arguments(params), PLAIN_POST, access=Access("ann"), headers={})
         return run, run.attach()
 
     async def play(self, tool: Tool, **params: Any) -> list[dict[str, Any]]:

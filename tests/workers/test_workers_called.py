@@ -16,6 +16,7 @@ from mcp_app.authoring.around import Around, Call, Proceed, around
 from mcp_app.authoring.tool import Registry, Tool
 from mcp_app.config.settings import Settings
 from mcp_app.eventlog.memory import MemoryLog
+from mcp_app.protocol.access import Access
 from mcp_app.protocol.policy import PLAIN_POST
 from mcp_app.runs import Runs
 
@@ -32,7 +33,7 @@ async def play() -> AsyncIterator[Play]:
         log = MemoryLog()
         runs = Runs(Settings(processes=2), log, Registry([tool]), arounds)
         made.append(runs)
-        run = await runs.start(tool, tool.arguments(params), PLAIN_POST, principal="ann", headers={})
+        run = await runs.start(tool, tool.arguments(params), PLAIN_POST, access=Access("ann"), headers={})
         reader = run.attach()
         events: list[dict[str, Any]] = []
         while (batch := await asyncio.wait_for(reader.next(1e12), SECONDS)) is not None:

@@ -13,14 +13,16 @@ import worker_tools
 from worker_stage import SECONDS, Call, Stage, in_group, lives, until
 
 from mcp_app.authoring.caller import Caller
+from mcp_app.protocol.access import Access
 from mcp_app.protocol.errors import EventTooLarge, ToolFailed
 from mcp_app.protocol.event import Event, EventType
 from mcp_app.protocol.packets import Packet, packed
 from mcp_app.protocol.relay import PacketKind, event_packet
 from mcp_app.runs import processes
+from mcp_app.runs.channel import CHANNEL_BYTES, CHANNEL_ITEMS
 from mcp_app.runs.dependencies import Dependencies
 from mcp_app.runs.process_call import call_packet
-from mcp_app.runs.threads import CHANNEL_BYTES, CHANNEL_ITEMS, Threads
+from mcp_app.runs.threads import Threads
 from mcp_app.workers.working import Working
 
 
@@ -180,7 +182,7 @@ async def test_a_run_that_ends_before_its_process_has_started(stage: Stage) -> N
 async def test_a_function_does_not_begin_if_its_end_is_heard_of_before(tmp_path: Path) -> None:
     """As where both packets come in one read: nothing of it works, and the process stays."""
     mark, sent = tmp_path / "mark", list[Packet]()
-    tool, caller = worker_tools.waits, Caller(principal="ann", headers={}, deadline=60, clock=lambda: 0.0)
+    tool, caller = worker_tools.waits, Caller(access=Access("ann"), headers={}, deadline=60, clock=lambda: 0.0)
     packet = call_packet(tool, tool.arguments({"mark": str(mark), "how": "looks"}), caller, "0123", 1000)
     working = Working(packet.value(), lambda *packets: sent.extend(packets), Threads(1), Dependencies(1))
     working.cancel("left")

@@ -13,6 +13,7 @@ import worker_tools
 from worker_stage import Call, Stage
 
 from mcp_app.asking import NullAsker
+from mcp_app.protocol.access import Access
 from mcp_app.protocol.error_root import McpAppError
 from mcp_app.protocol.errors import EventTooLarge
 from mcp_app.protocol.event import encode
@@ -49,13 +50,14 @@ async def test_a_process_is_somewhere_else_and_stays(stage: Stage) -> None:
 
 async def test_the_caller_is_known_there(stage: Stage) -> None:
     of = {
-        "principal": "béa",
+        "access": Access("béa", frozenset({"b", "a"}), claims={"org": ["é"]}),
         "headers": {"x-test": "é\N{SNOWMAN}"},
         "trace": Trace("00-" + "a" * 32 + "-" + "b" * 16 + "-01", None, "key=value"),
         "seconds": 30.0,
     }
     seen = await stage.call("look", of, pid=os.getpid()).value()
-    assert (seen["principal"], seen["headers"]) == (of["principal"], of["headers"])
+    assert (seen["principal"], seen["headers"]) == ("béa", of["headers"])
+    assert (seen["scopes"], seen["claims"]) == (["a", "b"], {"org": ["é"]})
     assert (seen["trace"], seen["baggage"]) == ("a" * 32, {"key": "value"})
     assert 0 < seen["seconds_left"] <= 30
     assert seen["deadline_is_monotonic"]

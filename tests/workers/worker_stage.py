@@ -14,6 +14,7 @@ import worker_tools
 from mcp_app.asking import Asker
 from mcp_app.authoring.caller import Caller
 from mcp_app.authoring.tool import Tool
+from mcp_app.protocol.access import Access
 from mcp_app.protocol.event import Event, decode
 from mcp_app.protocol.http.trace import Trace
 from mcp_app.runs.execution import Outcome
@@ -30,9 +31,9 @@ class Call:
     def __init__(
         self, pool: Processes, tool: Tool, params: Mapping[str, Any], asker: Asker | None = None, **of: Any
     ) -> None:
-        given = {"principal": "ann", "headers": {"x-test": "é"}, "trace": Trace(), "seconds": 60.0, **of}
+        given = {"access": Access("ann"), "headers": {"x-test": "é"}, "trace": Trace(), "seconds": 60.0, **of}
         self.caller = Caller(
-            principal=given["principal"],
+            access=given["access"],
             headers=given["headers"],
             deadline=time.monotonic() + given["seconds"],
             clock=time.monotonic,

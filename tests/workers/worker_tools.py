@@ -125,6 +125,8 @@ def look(ctx: Context, pid: int) -> dict[str, Any]:
         "calls": len(CALLS),
         "group": os.getpgrp(),
         "principal": ctx.principal,
+        "scopes": None if ctx.scopes is None else sorted(ctx.scopes),
+        "claims": dict(ctx.claims),
         "headers": dict(ctx.headers),
         "trace": ctx.trace.trace_id,
         "baggage": ctx.trace.baggage,

@@ -37,6 +37,10 @@ Watch = Callable[[float], Awaitable[None]]
 """Told how many percent of a statement are done, from time to time."""
 
 
+_MIXED = "Some of its lines may end with CR LF and others with LF alone: sed 's/\\r$//' makes one kind of them."
+"""DuckDB reads a CSV with either of them."""
+
+
 class LockedDuckDb:
     """One connection. Its statements run in a thread, one at a time; whoever is cancelled has stopped them."""
 
@@ -68,7 +72,7 @@ class LockedDuckDb:
             await self._stop(task)
         try:
             return task.result()
-        except duckdb.Error as error:
+        except (duckdb.Error, MemoryError) as error:
             self._raise(error)
 
     def _run(self, sql: str) -> list[tuple[Any, ...]]:
@@ -81,7 +85,12 @@ class LockedDuckDb:
             await asyncio.wait((task,), timeout=0.02)
         task.exception()  # retrieved: of a statement that was stopped it is the interrupt
 
-    def _raise(self, error: duckdb.Error) -> NoReturn:
+    def _raise(self, error: duckdb.Error | MemoryError) -> NoReturn:
+        if isinstance(error, duckdb.OutOfMemoryException | MemoryError):
+            raise ToolError(
+                f"The analysis needs more memory than the {MEMORY} it may have.",
+                hint="Ask for fewer columns (columns=[…]) or fewer kinds of findings (findings=[…]).",
+            ) from error
         # The line stands before what is wrong with it, and may be as long as a megabyte.
         text = re.sub(r"\nOriginal Line:[^\n]*", ".", str(error)).replace(self._path, self._name)
         if "maximum_object_size" in text:  # an option that nobody here can set
@@ -89,14 +98,10 @@ class LockedDuckDb:
         text = text.split("\n\nLINE ")[0].split("\nPossible ")[0]
         text = text.split("Possible solutions:")[0].split("Possible fixes:")[0]
         text = shown(" ".join(text.split()), _MESSAGE_CHARACTERS)
-        if isinstance(error, duckdb.OutOfMemoryException):
-            raise ToolError(
-                f"The analysis needs more memory than the {MEMORY} it may have.",
-                hint="Ask for fewer columns (columns=[…]) or fewer kinds of findings (findings=[…]).",
-            ) from error
         if isinstance(error, duckdb.PermissionException):
             raise ToolError(f"{shown(self._name)!r} was moved or replaced while it was read: call again.") from error
-        raise ToolError(f"{shown(self._name)!r} cannot be read: {text}") from error
+        mixed = "invalid state" in text or "detect the CSV parsing dialect" in text
+        raise ToolError(f"{shown(self._name)!r} cannot be read: {text}", hint=_MIXED if mixed else "") from error
 
 
 @asynccontextmanager

@@ -27,6 +27,9 @@ MAX_REJECTS = 100_000
 
 _REMEMBERED = f", store_rejects = true, rejects_limit = {MAX_REJECTS}"
 
+MAX_PARQUET_COLUMNS = 20_000
+"""More than of a CSV: those that are not looked at are not read. But each is named in the SQL."""
+
 LINE_BYTES = 16 * 1024 * 1024
 """Of one line of JSON."""
 
@@ -177,8 +180,8 @@ async def _json_lines(database: LockedDuckDb, path: str) -> DataSource:
 
 async def _parquet(database: LockedDuckDb, path: str) -> DataSource:
     described = await database.rows(f"DESCRIBE SELECT * FROM read_parquet({literal(path)})")
-    if len(described) > 10 * MAX_COLUMNS:
-        raise ToolError(f"The file has {len(described):,} columns; at most {10 * MAX_COLUMNS:,} can be read.")
+    if len(described) > MAX_PARQUET_COLUMNS:
+        raise ToolError(f"The file has {len(described):,} columns; at most {MAX_PARQUET_COLUMNS:,} can be read.")
     [[rows]] = await database.rows(f"SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata({literal(path)})")
     names = clean_names(each[0] for each in described)
     listed = ", ".join(map(identifier, names))

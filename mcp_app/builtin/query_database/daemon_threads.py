@@ -50,7 +50,6 @@ class DaemonThreads:
         """Begin at once, for what takes no time: nobody's turn is waited for. To be awaited, or not."""
         loop = asyncio.get_running_loop()
         ended: asyncio.Future[T] = loop.create_future()
-        _AT_WORK.add(ended)
         ended.add_done_callback(_AT_WORK.discard)
         ended.add_done_callback(lambda each: each.cancelled() or each.exception())  # marked as seen: nobody may wait
 
@@ -73,6 +72,7 @@ class DaemonThreads:
                 tell(ended.set_result, value)
 
         threading.Thread(target=thread, name=self._name, daemon=True).start()
+        _AT_WORK.add(ended)  # a thread that could not be started would be waited for without end
         return ended
 
 

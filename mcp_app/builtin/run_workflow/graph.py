@@ -41,7 +41,7 @@ def references(at: int, step: Step) -> Iterator[Reference | Problem]:
         yield from found(step.params, place)
     if (condition := step.if_) is not None:
         [comparison] = condition.comparisons
-        yield from found({"$from": condition.step, "pointer": condition.pointer}, ("steps", at, "if"))
+        yield from found({FROM: condition.step, "pointer": condition.pointer}, ("steps", at, "if"))
         if comparison != "exists":
             yield from found(getattr(condition, comparison), ("steps", at, "if", comparison.rstrip("_")))
 

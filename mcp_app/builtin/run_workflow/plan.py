@@ -203,7 +203,7 @@ class Course:
         except Nowhere:
             if reference.default:
                 return reference.default[0]
-        raise _NoResult(f'The result of the step "{reference.step}" has nothing at {reference.pointer!r}.')
+        raise _NoResult(f'The result of the step "{reference.step}" has nothing at {reference.pointer!r:.100}.')
 
     def _value(self, step: str, way: Sequence[str]) -> Any:
         """Raises Nowhere if the step has no result, or the tokens lead to nothing in it."""
@@ -231,13 +231,18 @@ class _Measured:
         value = self._given(reference)
         what = (reference.step, reference.way)
         if what not in self._known:
-            self._known[what] = (len(to_json(value).decode()), _values(value, MAX_GIVEN_VALUES))
-        characters, values = self._known[what]
-        self._characters -= characters
+            self._known[what] = (characters(value), _values(value, MAX_GIVEN_VALUES))
+        size, values = self._known[what]
+        self._characters -= size
         self._values -= values
         if self._characters < 0 or self._values < 0:
             raise _TooMuchGiven
         return value
+
+
+def characters(value: Any) -> int:
+    """The length of the value, or of the model, as JSON."""
+    return len(to_json(value).decode())
 
 
 def _values(value: Any, most: int) -> int:

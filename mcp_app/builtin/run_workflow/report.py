@@ -6,7 +6,6 @@ Nothing is cut in the middle: JSON that lost its end says something else. Nothin
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from pydantic import BaseModel
 from pydantic_core import to_json
@@ -14,7 +13,7 @@ from pydantic_core import to_json
 from mcp_app import errors
 from mcp_app.builtin.run_workflow.graph import links, references
 from mcp_app.builtin.run_workflow.outcome import EndedStep, FailedStep, OkStep, SkippedStep, StepError, Workflow
-from mcp_app.builtin.run_workflow.plan import Ended
+from mcp_app.builtin.run_workflow.plan import Ended, characters
 from mcp_app.builtin.run_workflow.pointers import Nowhere, tokens, value_at
 from mcp_app.builtin.run_workflow.steps import Selection, Step
 
@@ -23,6 +22,9 @@ MAX_NAMED = 4
 
 _NOTICE_CHARACTERS = 1200
 """A notice has fewer: ids have 64 at most."""
+
+_AROUND_CHARACTERS = 100
+"""What stands around the steps, without the notice, has fewer."""
 
 _ENTRY_CHARACTERS = 420
 """A step without its result, its id and its tool has fewer, once its error is cut to `_SHORT`."""
@@ -39,15 +41,10 @@ _KEPT = 4
 """Times the bound of the result are kept of what may be in it, until all have ended and it is decided."""
 
 
-def characters(value: Any) -> int:
-    """The length of the value, or of the model, as JSON."""
-    return len(to_json(value).decode())
-
-
 def least_characters(steps: Sequence[Step]) -> int:
     """What the result of these steps may have when all results are left out: a bound may not be below that."""
     names = sum(characters(step.id) + characters(step.tool) for step in steps)
-    return _NOTICE_CHARACTERS + 100 + names + _ENTRY_CHARACTERS * len(steps)
+    return _NOTICE_CHARACTERS + _AROUND_CHARACTERS + names + _ENTRY_CHARACTERS * len(steps)
 
 
 def step_error(error: errors.McpAppError) -> StepError:
@@ -135,10 +132,10 @@ class Report:
         """The result, when all has ended."""
         entries = [each for each in self._entries if each is not None]
         bare = [self._without_result(at, each) for at, each in enumerate(entries)]
-        shortened = characters(_Steps(steps=bare)) + _NOTICE_CHARACTERS + 100 > self._most
+        shortened = characters(_Steps(steps=bare)) + _NOTICE_CHARACTERS + _AROUND_CHARACTERS > self._most
         if shortened:
             bare = [_shortened(each) for each in bare]
-        room = self._most - characters(_Steps(steps=bare)) - 100  # for what stands around the steps
+        room = self._most - characters(_Steps(steps=bare)) - _AROUND_CHARACTERS
         left_out = [*self._too_large]
         if left_out or self._nowhere or shortened or sum(self._sizes.values()) > room:
             room -= _NOTICE_CHARACTERS

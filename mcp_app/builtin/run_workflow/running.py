@@ -12,8 +12,8 @@ from typing import Any
 
 from mcp_app import Context, Tool, errors
 from mcp_app.builtin.run_workflow.outcome import EndedStep, StepError
-from mcp_app.builtin.run_workflow.plan import Course, Ended, Start, Stop
-from mcp_app.builtin.run_workflow.report import Report, characters, step_error
+from mcp_app.builtin.run_workflow.plan import Course, Ended, Start, Stop, characters
+from mcp_app.builtin.run_workflow.report import Report, step_error
 from mcp_app.builtin.run_workflow.retrying import is_retried, wait_seconds
 from mcp_app.builtin.run_workflow.rounds import Rounds
 from mcp_app.builtin.run_workflow.steps import Step

@@ -7,9 +7,11 @@ unless the schema says so (`additionalProperties`), as a tool's result never has
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
+
+from pydantic_core import SchemaError, SchemaValidator
+from pydantic_core.core_schema import str_schema
 
 from mcp_app.builtin.run_workflow.pointers import Nowhere, index, tokens, value_at
 
@@ -220,9 +222,10 @@ def _of_object(parts: _Parts, name: str) -> Any | None:
 
 
 def _matches(pattern: str, name: str) -> bool:
+    """Whether the pattern is found in a name that the caller wrote: by Rust's engine, which no text holds up."""
     try:
-        return re.search(pattern, name) is not None
-    except re.error:
+        return SchemaValidator(str_schema(pattern=pattern)).isinstance_python(name)
+    except SchemaError:  # of another dialect
         return True
 
 

@@ -130,6 +130,4 @@ def selected(results: Results | None) -> list[Selection] | None:
     """Each as a selection; None where all steps are wanted."""
     if results is None:
         return None
-    named: Any = [Selection(**{"from": each}) if isinstance(each, str) else each for each in results]
-    chosen: list[Selection] = named
-    return chosen
+    return [Selection.model_validate({"from": each}) if isinstance(each, str) else each for each in results]

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mcp_app import Context, ToolError, tool
+from mcp_app import Context, ToolError, errors, tool
 from mcp_app.builtin.run_workflow.checking import Tools, check
 from mcp_app.builtin.run_workflow.outcome import Workflow
 from mcp_app.builtin.run_workflow.plan import Course
@@ -77,10 +77,14 @@ async def run_workflow(
             "A tool that a workflow calls has called run_workflow: workflows are not run within each other.",
             hint="Write the steps of both as one workflow.",
         )
-    problems = check(steps, tools, _own(tools), selected(results), max_characters)
+    selections = selected(results)
+    problems = check(steps, tools, _own(tools), selections, max_characters)
     if problems:
         raise _invalid(problems)
-    report = Report(steps, selected(results), max_characters)
+    needed = frozenset[str]().union(*(tools[step.tool].scopes for step in steps))
+    if ctx.scopes is not None and not needed <= ctx.scopes:
+        raise errors.InsufficientScope(needed)
+    report = Report(steps, selections, max_characters)
     course = Course(steps, _widths(tools))
     before = _AT_WORK.set(True)
     try:

@@ -36,6 +36,9 @@ def from_object(content: Mapping[str, Any]) -> McpAppError:
     elif isinstance(error, asking.UrlRequired):
         pages = content.get("elicitations")
         error.elicitations = pages if isinstance(pages, list) else ()
+    elif isinstance(error, errors.InsufficientScope):
+        scopes = content.get("scopes")
+        error.needed = frozenset(map(str, scopes) if isinstance(scopes, list) else ())
     elif isinstance(error, asking.Declined):
         error.action = "decline"  # the wire does not say which
     return error
@@ -68,8 +71,10 @@ def _bare(code: str, *, masked: bool) -> McpAppError:
 
 @cache
 def _ours() -> Mapping[str, type[McpAppError]]:
-    modules = {errors.__name__, asking.__name__}
-    return {kind.code: kind for kind in _below(McpAppError) if kind.__module__ in modules and "code" in vars(kind)}
+    """What those modules have, wherever it is defined."""
+    offered = [*vars(errors).values(), *vars(asking).values()]
+    kinds = [each for each in offered if isinstance(each, type) and issubclass(each, McpAppError)]
+    return {kind.code: kind for kind in kinds if "code" in vars(kind)}
 
 
 def _authors(code: str) -> type[McpAppError] | None:

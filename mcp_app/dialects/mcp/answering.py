@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Awaitable, Callable
-from functools import partial
+from functools import lru_cache, partial
 
 from ...config.settings import Settings
 from ...middleware import Batches
@@ -222,8 +222,22 @@ async def _ended(reader: Reader, transcript: Transcript) -> Answer:
             return json_answer(status(transcript.info, last), transcript.response(last))
 
 
+def may_stream(request: Request, name: str, *, listens: bool) -> None:
+    """The answer to a call of that name may become an event stream, as its client `listens` to what precedes the
+    response, or takes nothing else: take its place, before the call begins. Raises RateLimited, and NotAcceptable."""
+    if request.place is None:
+        return
+    accepted = acceptable(request.headers.get("accept"))
+    if accepted is Representation.EVENT_STREAM or (listens and accepted is None):
+        request.place.take(name)
+
+
 def acceptable(accept: str | None) -> Representation | None:
     """The only acceptable representation, or None if both are. Raises NotAcceptable if neither is."""
+    return (_known if accept is None or len(accept) <= _CACHED_CHARACTERS else _acceptable)(accept)
+
+
+def _acceptable(accept: str | None) -> Representation | None:
     stream = quality(accept, Representation.EVENT_STREAM.value).q
     json = quality(accept, Representation.JSON.value).q
     if not stream and not json:
@@ -231,3 +245,8 @@ def acceptable(accept: str | None) -> Representation | None:
     if stream and json:
         return Representation.JSON if json > stream else None
     return Representation.JSON if json else Representation.EVENT_STREAM
+
+
+_CACHED_CHARACTERS = 256
+"""Of an Accept that is kept with what it takes: clients send few different ones, and a call is asked for it twice."""
+_known = lru_cache(maxsize=256)(_acceptable)

@@ -22,10 +22,13 @@ from ...authoring.signature import Signature
 from ...protocol.errors import InvalidParams, McpAppError, TimeCap, ToolFailed
 from ...protocol.event import MAX_EVENT_BYTES, encode, sendable_text
 from ...protocol.json_schema import allowed, alternatives
+from ...protocol.payer import NOBODY, Payer
+from ...runs.channel import Channel
 from ...runs.dependencies import Dependencies
 from ...runs.failure import public_error
+from ...runs.fair_places import PAYER
 from ...runs.kept_thread import KeptThread
-from ...runs.threads import Channel, Threads
+from ...runs.threads import Threads
 
 MAX_VALUES = 100
 """Values in one result (MCP, Completion Results)."""
@@ -48,9 +51,15 @@ class Completions:
         self._threads = Threads(THREADS)
 
     async def complete(
-        self, signature: Signature, argument: str, prefix: str, context: Mapping[str, str]
+        self,
+        signature: Signature,
+        argument: str,
+        prefix: str,
+        context: Mapping[str, str],
+        payer: Payer = NOBODY,
     ) -> dict[str, Any]:
         """As `completion`, but whatever the function raises is a ToolFailed with an id, under which the log has it.
+        `payer`: whose turns and places the function has.
 
         A ToolError is the author's word and stays as it is. Raises InvalidParams if there is no such argument, TimeCap
         and NoThread, too.
@@ -58,7 +67,9 @@ class Completions:
         _check_argument(signature, argument)
         # A task of its own: a GeneratorExit would close every coroutine around it, and who swallows the cancellation
         # is not waited for.
-        task = asyncio.create_task(self._outcome(signature, argument, prefix, context), name=f"completing {argument}")
+        task = asyncio.create_task(
+            self._outcome(signature, argument, prefix, context, payer), name=f"completing {argument}"
+        )
         try:
             done, _ = await asyncio.wait({task}, timeout=self._seconds)
         finally:
@@ -71,8 +82,9 @@ class Completions:
         return outcome
 
     async def _outcome(
-        self, signature: Signature, argument: str, prefix: str, context: Mapping[str, str]
+        self, signature: Signature, argument: str, prefix: str, context: Mapping[str, str], payer: Payer
     ) -> dict[str, Any] | McpAppError:
+        PAYER.set(payer)  # of this task alone
         try:
             return await completion(signature, argument, prefix, context, self._threads, self._dependencies)
         except BaseException as error:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ...manifest import SSE_PATH
-from ...protocol.errors import InvalidRequest, MethodNotAllowed, NotAcceptable, UnknownRoute
+from ...protocol.errors import InvalidRequest, McpAppError, MethodNotAllowed, NotAcceptable, UnknownRoute
 from ...protocol.http import strict_json
 from ...protocol.http.accept import Representation, quality
 from ...protocol.mcp import headers as mcp_headers
@@ -158,6 +158,17 @@ def parse_rpc(body: bytes) -> Any:
     except InvalidRequest:
         return None  # both dialects reject it; the plain one answers
     return value if isinstance(value, list) or (isinstance(value, dict) and "jsonrpc" in value) else None
+
+
+SMALL_BODY = 4096
+"""Bytes of a body that is read for the id of a request that is refused: a larger one would cost more than the refusal
+is to save."""
+
+
+def refusal(error: McpAppError, parsed: Any) -> Answer:
+    """The response to a request that was refused before it was read; `parsed` is the result of `parse_rpc`."""
+    found = parsed.get("id") if isinstance(parsed, dict) else None
+    return _error(error, jsonrpc.read_id(found))
 
 
 def is_stateless(request: Request, message: jsonrpc.RpcRequest) -> bool:

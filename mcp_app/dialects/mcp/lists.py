@@ -1,12 +1,13 @@
 """MCP's list methods: the entries of tools, resources and prompts as each revision has them, page by page.
 
-Lists are in order of definition, which is the same in every process (2026-07-28, Pagination). Nothing is run or read
-here, and no request is known.
+Lists are in order of definition, which is the same in every process (2026-07-28, Pagination), and each caller gets
+those entries that it is shown. Nothing is run or read here, and no request is known.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from ...authoring.prompt import Prompts
 from ...authoring.resource import Resources
 from ...authoring.tool import Registry, Tool
 from ...manifest import tool_entry
+from ...protocol.access import ANONYMOUS, Access
 from ...protocol.event import encode
 from ...protocol.mcp.pagination import paginate
 from ...protocol.mcp.revisions import Structure, Wire
@@ -37,11 +39,21 @@ class _List(NamedTuple):
 
 
 class _Listed(NamedTuple):
-    """An item as it is listed. `size`: its bytes, with the comma behind it."""
+    """An item as it is listed. `size`: its bytes, with the comma behind it. `scopes`: who lacks one, and cannot get it,
+    is not shown the item."""
 
     key: str
     content: dict[str, Any]
     size: int
+    scopes: frozenset[str]
+
+
+class _Entries(NamedTuple):
+    """`version`: of the catalogue that they were made of. `alike`: whether all callers are shown all of them."""
+
+    version: int
+    listed: list[_Listed]
+    alike: bool
 
 
 class Lists:
@@ -52,28 +64,36 @@ class Lists:
         self._namespace = namespace
         self._kinds = {
             "tools/list": _List("tools", "tools", tools, tools.__iter__),
-            "resources/list": _List("resources", "resources", resources, resources.listed),
-            "resources/templates/list": _List("resourceTemplates", "templates", resources, resources.templates),
+            "resources/list": _List("resources", "resources", resources, partial(resources.listed, ANONYMOUS)),
+            "resources/templates/list": _List(
+                "resourceTemplates", "templates", resources, partial(resources.templates, ANONYMOUS)
+            ),
             "prompts/list": _List("prompts", "prompts", prompts, prompts.__iter__),
         }
-        self._listed: dict[tuple[str, Wire], tuple[int, list[_Listed]]] = {}
+        self._listed: dict[tuple[str, Wire], _Entries] = {}
 
-    def page(self, method: str, cursor: str | None, wire: Wire) -> dict[str, Any]:
-        """The result of the list method: the page after `cursor`, or the first without one. Raises InvalidCursor."""
-        kind = self._kinds[method]
-        page = paginate(self._entries(method, wire), _KEY, _SIZE, of=kind.of, limit=PAGE_BYTES, cursor=cursor)
+    def page(self, method: str, cursor: str | None, wire: Wire, access: Access) -> dict[str, Any]:
+        """The result of the list method for this caller: the page after `cursor`, or the first without one. Raises
+        InvalidCursor."""
+        kind, entries = self._kinds[method], self._entries(method, wire)
+        listed = entries.listed
+        if not entries.alike:
+            listed = [each for each in listed if access.sees(each.scopes)]
+        page = paginate(listed, _KEY, _SIZE, of=kind.of, limit=PAGE_BYTES, cursor=cursor)
         result: dict[str, Any] = {kind.member: [entry.content for entry in page.items]}
         return result if page.next_cursor is None else {**result, "nextCursor": page.next_cursor}
 
-    def _entries(self, method: str, wire: Wire) -> list[_Listed]:
-        """Kept until something changes: how large an entry is, is known only once it is encoded."""
+    def _entries(self, method: str, wire: Wire) -> _Entries:
+        """Of all callers, without what is hidden. Kept until something changes: how large an entry is, is known only
+        once it is encoded."""
         kind = self._kinds[method]
         version = kind.catalogue.version
         kept = self._listed.get((method, wire))
-        if kept is not None and kept[0] == version:
-            return kept[1]
-        entries = [_entry(item, wire, self._namespace) for item in kind.items()]
-        self._listed[method, wire] = version, entries
+        if kept is not None and kept.version == version:
+            return kept
+        listed = [_entry(item, wire, self._namespace) for item in kind.items() if not item.hidden]
+        entries = _Entries(version, listed, not any(each.scopes for each in listed))
+        self._listed[method, wire] = entries
         return entries
 
 
@@ -82,9 +102,9 @@ _KEY, _SIZE = attrgetter("key"), attrgetter("size")
 
 def _entry(item: Any, wire: Wire, namespace: str) -> _Listed:
     content = tool_as_listed(item, wire) if isinstance(item, Tool) else item.wire()
-    more = item.metadata.wire(namespace)
+    more = item.metadata.wire(namespace, item.scopes)
     content |= {name: value for name, value in more.items() if name in wire.described_by}
-    return _Listed(item.key, content, len(encode(content)) + 1)
+    return _Listed(item.key, content, len(encode(content)) + 1, item.scopes)
 
 
 def tool_as_listed(tool: Tool, wire: Wire) -> dict[str, Any]:

@@ -5,18 +5,21 @@ How they are listed is in lists.py. No tool is run here, and no request is read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from ...authoring.permitted import permitted
 from ...authoring.prompt import Prompt, Prompts
 from ...authoring.resource import Resources
 from ...authoring.tool import Registry, Tool
 from ...manifest import Manifest, server_info
+from ...protocol.access import Access
 from ...protocol.errors import InvalidParams
 from ...protocol.mcp.advice import invalid_arguments
 from ...protocol.mcp.revisions import Wire
+from ...web.messages import Request
 from ...web.metrics import Counter
 from .completion import Completions
 from .lists import Lists
@@ -38,6 +41,8 @@ class Offer:
     instructions: str | None = None
     repairs: Counter = field(default_factory=Counter)
     """Values that were repaired in the arguments of calls."""
+    verifies: bool = False
+    """Whether something knows who calls: then what is offered may differ from caller to caller."""
 
     @property
     def namespace(self) -> str:
@@ -77,6 +82,15 @@ class Offer:
     def lists(self) -> Lists:
         return Lists(self.tools, self.resources, self.prompts, self.namespace)
 
+    def check_readable(self, uris: Iterable[str], access: Access) -> None:
+        """Raises InsufficientScope for a URI of a resource that the caller is shown and needs more scopes for. Others
+        are let pass: that there is no such resource, and one that the caller is not shown, are the same to it."""
+        if all(not each.scopes for each in self.resources):
+            return
+        for uri in uris:
+            if (found := self.resources.at(uri)) is not None:
+                permitted(found[0], access)
+
     def arguments(self, tool: Tool, params: dict[str, Any]) -> dict[str, Any]:
         """The arguments of a tools/call. What was repaired in them is written into `params`: of it header fields and
         the digest of a requestState are made. Raises InvalidParams in MCP's words."""
@@ -96,13 +110,14 @@ class Offer:
         except InvalidParams as error:
             raise invalid_arguments(error, prompt.name, prompt.signature.input_schema) from None
 
-    async def complete(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Suggested values for one argument of a prompt or resource template (Completion)."""
-        reference, argument = params["ref"], params["argument"]
+    async def complete(self, params: Mapping[str, Any], http: Request) -> dict[str, Any]:
+        """Suggested values for one argument of a prompt or resource template that this caller may use (Completion)."""
+        reference, argument, access = params["ref"], params["argument"], http.access
         if reference["type"] == "ref/prompt":
-            signature = self.prompts.get(reference["name"]).signature
+            signature = self.prompts.get(reference["name"], access).signature
         else:
-            signature = self.resources.template(reference["uri"]).signature
+            signature = self.resources.template(reference["uri"], access).signature
         context = (params.get("context") or {}).get("arguments") or {}
-        completed = await self.completions.complete(signature, argument["name"], argument["value"], context)
+        name, value = argument["name"], argument["value"]
+        completed = await self.completions.complete(signature, name, value, context, http.payer)
         return {"completion": completed}

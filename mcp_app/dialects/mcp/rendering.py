@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from ...protocol.caller_errors import CREDENTIALS_ENDED
 from ...protocol.errors import McpAppError
 from ...protocol.event import Entry, EventType
 from ...protocol.http import sse
@@ -157,6 +158,10 @@ class Resumable:
         return self._rendering.cap() + self._primer(self._retry_ms)
 
     def error(self, error: McpAppError) -> bytes:
+        """No response where the run goes on, and its client may come back by other credentials: it would end the
+        request. Who comes back by those that have ended is told so by a 401."""
+        if isinstance(error, CREDENTIALS_ENDED):
+            return sse.comment(error.code) + self._primer(self._retry_ms)
         return self._rendering.error(error)
 
     def _primer(self, retry_ms: int | None) -> bytes:

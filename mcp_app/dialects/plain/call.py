@@ -52,10 +52,10 @@ class PlainCall(NamedTuple):
 
 
 def parse_post(request: Request, registry: Registry, settings: Settings) -> PlainCall:
-    """Parse a call by POST. Raises InvalidRequest, NotAcceptable, UnknownTool, InvalidParams."""
+    """Parse a call by POST. Raises InvalidRequest, NotAcceptable, UnknownTool, InsufficientScope, InvalidParams."""
     body = plain.parse_call(request.body)
     representation = _representation(request) if body.stream else Representation.JSON
-    tool = registry.get(body.tool)
+    tool = registry.get(body.tool, request.access)
     validated = tool.validated(body.params)
     return PlainCall(
         representation,
@@ -69,10 +69,32 @@ def parse_post(request: Request, registry: Registry, settings: Settings) -> Plai
     )
 
 
+def parse_tool_post(request: Request, name: str, registry: Registry, settings: Settings) -> PlainCall:
+    """Parse a POST to the route of the tool `name`, whose body is the parameters. JSON is what most clients of OpenAPI
+    read, and they do not say so.
+
+    Raises InvalidRequest, NotAcceptable, UnknownTool, InvalidParams.
+    """
+    params = plain.parse_params(request.body)
+    representation = _representation(request, Representation.JSON)
+    tool = registry.get(name, request.access)
+    validated = tool.validated(params)
+    return PlainCall(
+        representation,
+        request,
+        settings.heartbeat_seconds,
+        False,
+        None,
+        tool,
+        validated.arguments,
+        validated.repaired,
+    )
+
+
 def parse_get(request: Request, registry: Registry, settings: Settings) -> PlainCall:
     """Parse a GET: a call of a read-only tool, or the resumption of its run.
 
-    Raises InvalidRequest, NotAcceptable, UnknownTool, NotReadOnly, InvalidParams.
+    Raises InvalidRequest, NotAcceptable, UnknownTool, InsufficientScope, NotReadOnly, InvalidParams.
     """
     query = plain.parse_query(request.query)
     if query.tool is None and query.key is None:
@@ -83,7 +105,7 @@ def parse_get(request: Request, registry: Registry, settings: Settings) -> Plain
     call = _from_query(request, query, _representation(request), settings)
     if query.tool is None:
         return _returning(call, request)
-    tool = registry.get(query.tool)
+    tool = registry.get(query.tool, request.access)
     if not tool.read_only:
         raise NotReadOnly(
             f"The tool {tool.name} may change something and is not started by GET.", headers={"Allow": "POST"}
@@ -128,8 +150,8 @@ def _from_query(request: Request, query: plain.Query, representation: Representa
     )
 
 
-def _representation(request: Request) -> Representation:
-    representation = choose(request.headers.get("accept"))
+def _representation(request: Request, own: Representation = Representation.EVENT_STREAM) -> Representation:
+    representation = choose(request.headers.get("accept"), own)
     if representation is None:
         raise NotAcceptable("Accept takes neither text/event-stream nor application/json.")
     return representation

@@ -1,4 +1,5 @@
-"""The SSE route: a tool called by POST, or by a browser's EventSource with GET, answered as an event stream or JSON.
+"""The SSE route and that of each tool: called by POST, or by a browser's EventSource with GET, answered as an event
+stream or JSON.
 
 The policy row determines the effects of leaving, resuming and the cap. Requests are parsed in call.py.
 """
@@ -6,7 +7,7 @@ The policy row determines the effects of leaving, resuming and the cap. Requests
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 from ...authoring.tool import Registry
@@ -22,12 +23,22 @@ from ...protocol.http.accept import Representation
 from ...protocol.policy import PLAIN_EVENTSOURCE, PLAIN_POST, OnCap, OnLeave, Policy
 from ...protocol.stream import Stream
 from ...runs import Reader, Run, Runs
+from ...web.charging import take_place
 from ...web.frames import Frames
 from ...web.guard import Guard
 from ...web.links import Links
 from ...web.messages import NO_CONTENT, STREAM_HEADERS, Answer, Request, check_content_type, json_answer
 from ...web.metrics import Metrics
-from .call import PlainCall, check_stream, lower_limit, parse_follow, parse_get, parse_last_event, parse_post
+from .call import (
+    PlainCall,
+    check_stream,
+    lower_limit,
+    parse_follow,
+    parse_get,
+    parse_last_event,
+    parse_post,
+    parse_tool_post,
+)
 from .rendering import PlainRendering
 from .resuming import ended_by, lost, resumed
 
@@ -57,11 +68,21 @@ class Calls:
         self._clock: Callable[[], float] = asyncio.get_running_loop().time
         self._key_lock = asyncio.Lock()
 
-    async def post(self, request: Request) -> Answer:
+    def post(self, request: Request) -> Awaitable[Answer]:
         """A call in the body."""
         self._guard.check_start(request)
         check_content_type(request)
-        call = parse_post(request, self._registry, self._settings)
+        return self._posted(request, parse_post(request, self._registry, self._settings))
+
+    def tool(self, request: Request, tool: str) -> Awaitable[Answer]:
+        """A call at the tool's own route: the body is its parameters, and nothing at all where there are none."""
+        self._guard.check_start(request)
+        if request.body or "content-type" in request.headers:
+            check_content_type(request)
+        return self._posted(request, parse_tool_post(request, tool, self._registry, self._settings))
+
+    async def _posted(self, request: Request, call: PlainCall) -> Answer:
+        _take_place(call)
         if request.headers.get("last-event-id"):
             return await self._post_again(request, call)
         run = await self._start(call, PLAIN_POST)
@@ -84,6 +105,7 @@ class Calls:
     async def get(self, request: Request) -> Answer:
         """A call of a read-only tool, or the resumption of its run, in the query."""
         call = parse_get(request, self._registry, self._settings)
+        _take_place(call)
         if call.representation is Representation.JSON and call.key is None and call.last_event is None:
             # This run cannot be resumed: it has no key, and no event whose id the client could send.
             self._guard.check_start(request)
@@ -126,6 +148,7 @@ class Calls:
 
     def _follow(self, run: str, request: Request, answer: Callable[[Run, PlainCall], Answer]) -> Answer:
         call = parse_follow(request, self._settings)
+        _take_place(call)
         if call.last_event is None:
             return answer(self._runs.find(run, request.principal), call)
         if call.last_event.run != run:
@@ -182,7 +205,8 @@ class Calls:
             call.tool,
             call.arguments,
             policy,
-            principal=call.request.principal,
+            access=call.request.access,
+            payer=call.request.payer,
             headers=call.request.headers,
             body=call.request.body or call.request.query,
             cap_seconds=call.cap,
@@ -238,6 +262,12 @@ class Calls:
             on_close=self._on_close,
         )
         return Answer(200, STREAM_HEADERS, frames)
+
+
+def _take_place(call: PlainCall) -> None:
+    """Before anything is begun for it. Raises RateLimited."""
+    if call.request.place is not None and call.representation is Representation.EVENT_STREAM:
+        take_place(call.request, None if call.tool is None else call.tool.name)
 
 
 def _stream_head() -> Answer:

@@ -13,7 +13,7 @@ _HEADERS = (
     ("Accept-Ranges", "bytes"),
     ("Cache-Control", "no-store"),
     ("X-Content-Type-Options", "nosniff"),
-    ("Content-Security-Policy", "default-src 'none'; sandbox"),
+    ("Content-Security-Policy", "default-src 'none'; sandbox; frame-ancestors 'none'"),
 )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ...protocol import plain
+from ...protocol import plain_events
 from ...protocol.errors import McpAppError
 from ...protocol.event import Entry, Shape
 from ...protocol.event_id import EventId
@@ -29,7 +29,7 @@ class PlainRendering:
         self._url = url
         self._last = after
         self._opening = opening
-        self._heartbeat = plain.HEARTBEAT_EVENT if visible else sse.HEARTBEAT
+        self._heartbeat = plain_events.HEARTBEAT_EVENT if visible else sse.HEARTBEAT
         self._retry_ms = retry_ms
 
     def opening(self) -> bytes:
@@ -39,21 +39,22 @@ class PlainRendering:
         self._last = entries[-1].number
         run = self._run
         frames = [
-            self._frame(entry) if entry.event.shape is not _VALUE else plain.frame(run, entry) for entry in entries
+            self._frame(entry) if entry.event.shape is not _VALUE else plain_events.frame(run, entry)
+            for entry in entries
         ]
         if entries[-1].event.beside:  # only the last event of a run has something
             frames[-1] = self._frame(entries[-1])
         if self._retry_ms is not None and frames[0]:
-            frames[0] = plain.frame(run, self._addressed(entries[0]), self._retry_ms)
+            frames[0] = plain_events.frame(run, self._addressed(entries[0]), self._retry_ms)
             self._retry_ms = None
         return frames
 
     def _frame(self, entry: Entry) -> bytes:
         """Empty for an event that is not for this reader."""
-        return b"" if entry.event.shape is Shape.PRIVATE else plain.frame(self._run, self._addressed(entry))
+        return b"" if entry.event.shape is Shape.PRIVATE else plain_events.frame(self._run, self._addressed(entry))
 
     def _addressed(self, entry: Entry) -> Entry:
-        return Entry(entry.number, plain.addressed(entry.event, self._url), entry.end)
+        return Entry(entry.number, plain_events.addressed(entry.event, self._url), entry.end)
 
     def heartbeat(self) -> bytes:
         return self._heartbeat
@@ -62,4 +63,4 @@ class PlainRendering:
         return _CAP
 
     def error(self, error: McpAppError) -> bytes:
-        return plain.error_frame(error, EventId(self._run.decode(), self._last))
+        return plain_events.error_frame(error, EventId(self._run.decode(), self._last))

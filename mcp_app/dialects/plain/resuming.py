@@ -1,4 +1,4 @@
-"""Coming back with a Last-Event-ID: the run that it names, and the answer when there is none to go on with.
+"""Coming back, with a Last-Event-ID, a key or an id: the run that is meant, and the answer when there is none.
 
 A Last-Event-ID never starts a run. How the rest of a run is answered is not decided here.
 """
@@ -6,7 +6,7 @@ A Last-Event-ID never starts a run. How the rest of a run is answered is not dec
 from __future__ import annotations
 
 from ...authoring.tool import Tool
-from ...protocol import plain
+from ...protocol import plain_events
 from ...protocol.errors import InvalidRequest, McpAppError, RunConflict, UnknownRun
 from ...protocol.event_id import HINT, NOWHERE, EventId
 from ...protocol.http import sse
@@ -32,6 +32,17 @@ def resumed(runs: Runs, event: EventId, principal: str, tool: Tool | None = None
     return None if run.over and event.number == run.events else run
 
 
+def run_named(runs: Runs, principal: str, name: str) -> str | None:
+    """The id of the principal's run that was started with this key, or that has this id; None for none."""
+    run = runs.find_by_key(name, principal, None, {})
+    if run is None:
+        try:
+            run = runs.find(name, principal)
+        except UnknownRun:
+            return None
+    return run.id
+
+
 def lost() -> UnknownRun:
     """The error for a client that comes back to a run that is not there."""
     return UnknownRun(
@@ -48,4 +59,4 @@ def ended_by(error: McpAppError, event: EventId | None) -> Answer:
     @microsoft/fetch-event-source ask again after it; EventSource, eventsource-client and requests-sse also come back
     after a stream that has ended, but with its last id: and the answer to that is 204.
     """
-    return Answer(200, STREAM_HEADERS, sse.OPEN + plain.error_frame(error, event or NOWHERE))
+    return Answer(200, STREAM_HEADERS, sse.OPEN + plain_events.error_frame(error, event or NOWHERE))

@@ -12,7 +12,7 @@ from typing import Any
 
 from ...authoring.tool import Registry
 from ...eventlog import EventLog
-from ...protocol import plain
+from ...protocol import plain, plain_events
 from ...protocol.errors import Cancelled, UnknownRun
 from ...protocol.event import EventType, encode
 from ...protocol.policy import PLAIN_DETACHED
@@ -46,7 +46,7 @@ class RunRoutes:
         self._guard.check_start(request)
         check_content_type(request)
         call = plain.parse_start(request.body)
-        tool = self._registry.get(call.tool)
+        tool = self._registry.get(call.tool, request.access)
         validated = tool.validated(call.params)
         event = parse_last_event(request)
         if event is not None:
@@ -56,7 +56,8 @@ class RunRoutes:
             tool,
             validated.arguments,
             PLAIN_DETACHED,
-            principal=request.principal,
+            access=request.access,
+            payer=request.payer,
             headers=request.headers,
             body=request.body,
             cap_seconds=call.cap_seconds,
@@ -110,7 +111,7 @@ class RunRoutes:
         }
         if not run.over:
             return {**state, "metadata": {"events": run.events}}
-        end = plain.addressed((await self._log.read(run.id, run.events - 1, 0))[0].event, lambda: url)
+        end = plain_events.addressed((await self._log.read(run.id, run.events - 1, 0))[0].event, lambda: url)
         value = json.loads(end.data)
         result = {"data": value} if end.type is EventType.COMPLETE else {"error": value}
         return {**state, **result, "metadata": json.loads(end.metadata)}

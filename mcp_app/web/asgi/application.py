@@ -16,7 +16,7 @@ from ..messages import Respond
 from .answer import ANSWER_SECONDS, send_answer
 from .body import BODY_SECONDS, MAX_BODY_BYTES, read_body
 from .leaving import QUEUE_KEY, CancelScope, Queue
-from .scope import build_request, request_headers, request_path
+from .scope import build_request, note_client, request_headers, request_path
 from .websocket import refuse_handshake
 
 
@@ -63,5 +63,6 @@ class Lane:
         request = build_request(scope, path, headers, body)
         async with CancelScope(receive, queue, listen_now=unread is not None) as leaving:
             answer = await self._respond(request, unread)
+            note_client(scope, request)
             del request, body, headers  # not kept in memory for the life of a stream
             await send_answer(answer, scope["method"], send, leaving, limits.answer_seconds)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from hypercorn.typing import ASGIReceiveCallable, ASGIReceiveEvent
 
-from ...protocol.errors import BodyTimeout, BodyTooLarge, McpAppError
+from ...protocol.errors import BodyTimeout, BodyTooLarge, McpAppError, Overloaded
 from .leaving import Queue
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -22,6 +22,11 @@ BODY_SECONDS = 10
 holds a stream forever."""
 
 
+MAX_BODIES_BYTES = 128 * 1024 * 1024
+"""Of all bodies that have begun and are not complete: 128 of the largest. One HTTP/2 connection could hold as much, and
+somebody can have a thousand. What is complete becomes a run, which counts what it holds."""
+
+
 def too_large(max_bytes: float | None = MAX_BODY_BYTES) -> BodyTooLarge:
     return BodyTooLarge(f"The body is larger than {max_bytes} bytes.")
 
@@ -30,13 +35,34 @@ def too_late(seconds: float | None = BODY_SECONDS) -> BodyTimeout:
     return BodyTimeout(f"The body did not arrive within {seconds:g} seconds.")
 
 
+class IncompleteBodies:
+    """The bytes of a process's bodies that are not complete."""
+
+    __slots__ = ("held", "most")
+
+    def __init__(self, most: int = MAX_BODIES_BYTES) -> None:
+        self.held = 0
+        self.most = most
+
+    def add(self, size: int) -> None:
+        """Count received bytes. Raises Overloaded for too many."""
+        self.held += size
+        if self.held > self.most:
+            raise Overloaded("The server is receiving as many bytes as it may hold.", headers={"Retry-After": "5"})
+
+
+ALL_BODIES = IncompleteBodies()
+"""Of this process, whichever way they come in."""
+
+
 class IncomingBody:
     """A request's body, up to `max_bytes`. Raises BodyTooLarge as soon as its declared or received length exceeds
-    that."""
+    that, and Overloaded where all together hold too much."""
 
-    __slots__ = ("_max_bytes", "_size", "complete", "disconnected", "parts")
+    __slots__ = ("_all", "_max_bytes", "_size", "complete", "disconnected", "parts")
 
-    def __init__(self, max_bytes: int | None) -> None:
+    def __init__(self, max_bytes: int | None, all_bodies: IncompleteBodies = ALL_BODIES) -> None:
+        self._all = all_bodies
         self._max_bytes = math.inf if max_bytes is None else max_bytes
         self._size = 0
         self.parts: list[bytes] = []
@@ -57,6 +83,7 @@ class IncomingBody:
     def add(self, part: bytes) -> None:
         self.parts.append(part)
         self._size += len(part)
+        self._all.add(len(part))
         if self._size > self._max_bytes:
             raise too_large(self._max_bytes)
 
@@ -66,6 +93,10 @@ class IncomingBody:
             return
         self.add(message.get("body", b""))
         self.complete = not message.get("more_body", False)
+
+    def close(self) -> None:
+        """It is read no further."""
+        self._all.held -= self._size
 
 
 async def read_body(
@@ -90,4 +121,6 @@ async def read_body(
         return b"", too_late(seconds)
     except McpAppError as error:
         return b"", error
+    finally:
+        body.close()
     return None if body.disconnected else b"".join(body.parts), None

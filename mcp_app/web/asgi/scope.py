@@ -3,12 +3,15 @@ Quart's view, so that both behave the same. Nothing is read, sent or decided her
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from ...protocol.payer import LOCAL_PEER
 from ..messages import Answer, Request
+
+_NOTHING: Mapping[str, Any] = {}
 
 _CACHED_NAMES = 256
 _CACHED_NAME_BYTES = 64
@@ -74,12 +77,19 @@ def build_request(scope: Mapping[str, Any], path: str, headers: Mapping[str, str
         query=scope["query_string"],
         headers=headers,
         body=body,
-        peer=(scope.get("client") or ("<local>",))[0],
+        peer=(scope.get("client") or (LOCAL_PEER,))[0],
         scheme=scope["scheme"],
         server=_server(scope.get("server")),
         http_version=scope["http_version"],
         root_path=scope.get("root_path", ""),
+        certificate=_certificate(scope),
     )
+
+
+def note_client(scope: Mapping[str, Any], request: Request) -> None:
+    """Put the client for whom a trusted proxy spoke into the server's scope: its access log names it."""
+    if request.peer != (scope.get("client") or (LOCAL_PEER,))[0] and isinstance(scope, MutableMapping):
+        scope["client"] = (request.peer, 0)
 
 
 def has_content_length(answer: Answer, method: str) -> bool:
@@ -105,6 +115,14 @@ def _name(raw: bytes) -> str:
 
 
 _cached_name = lru_cache(maxsize=_CACHED_NAMES)(_name)
+
+
+def _certificate(scope: Mapping[str, Any]) -> str | None:
+    """The client's own, where TLS has verified it (ASGI's TLS extension)."""
+    tls = scope.get("extensions", _NOTHING).get("tls")
+    if not tls or tls.get("client_cert_error"):
+        return None
+    return next(iter(tls.get("client_cert_chain") or ()), None)
 
 
 def _server(server: tuple[str, int | None] | None) -> tuple[str, int]:

@@ -12,6 +12,9 @@ import { parse, stringify } from "./exact.js";
 // a longer call is posted instead.
 const MAX_URL = 8000;
 
+/** The codes of what ends when a sign-in does: to sign in again is all that helps. */
+export const SIGNED_OUT = new Set(["unauthorized", "credentials_expired", "revoked"]);
+
 export class Problem extends Error {
   /** @param object {code, message, hint?, details?}: what the server said, or what the page found. */
   constructor(object) {
@@ -44,6 +47,24 @@ export async function discover(manifestUrl) {
 export async function listTools(path) {
   const answer = await getJson(path);
   return answer.tools;
+}
+
+/** Who this page calls as: {caller, asks, by_key, signed_in}; `caller` is null for nobody. */
+export function signInState(path) {
+  return getJson(path);
+}
+
+/** Have the server set the cookie that stands for this API key. */
+export async function signIn(path, key) {
+  // Only what a header field may have: `fetch` would refuse the rest with an error of its own.
+  if (!/^[\x21-\x7e]+$/.test(key)) throw new Problem({ message: "That is no key: it has characters that no key has." });
+  const response = await send(path, { method: "POST", headers: { Authorization: `Bearer ${key}`, Accept: "application/json" } });
+  if (!response.ok) throw new Problem(await problemOf(response));
+}
+
+export async function signOut(path) {
+  const response = await send(path, { method: "DELETE" });
+  if (!response.ok) throw new Problem(await problemOf(response));
 }
 
 /** A key that makes starting by GET repeatable: 128 random bits in the 22 characters the server asks at least for. */

@@ -64,7 +64,7 @@ export class Arrivals {
   /** No more than this is drawn; what comes is counted. */
   leave(kind, path) {
     const before = kind === "columns" ? this.tableAt(path) : undefined;
-    if (before !== undefined) this.close(before);
+    if (before !== undefined) close(before.table);
     if (kind !== "rows") this.left += 1;
     this.note ??= el("p", "hint quiet");
     this.note.textContent = `and ${number(this.left)} more`;
@@ -74,7 +74,7 @@ export class Arrivals {
 
   begin(columns, path) {
     const before = this.tableAt(path);
-    if (before !== undefined) this.close(before);
+    if (before !== undefined) close(before.table);
     const table = growing(columns, this.nameOf(path), this.room);
     this.add({ path, table, element: table.element });
     return plural(columns.length, "column");
@@ -135,11 +135,7 @@ export class Arrivals {
   /** The run is over. */
   end() {
     this.draw();
-    for (const item of this.items) if (item.table !== undefined && !item.table.isOver) this.close(item);
-  }
-
-  close(item) {
-    close(item.table);
+    for (const { table } of this.items) if (table !== undefined && !table.isOver) close(table);
   }
 
   /** The table that was filled by what came from `path`, or below it, if it is the one that `value` has the begin of. */

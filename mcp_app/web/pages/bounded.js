@@ -1,5 +1,10 @@
 /** A list on the page that stays within bounds, however much arrives. It draws nothing itself. */
 
+const NEAR = 40; // CSS pixels: who is less than two lines from the end reads on as it grows
+
+/** Whether the end of a list is in sight. To ask lays the whole page out. */
+export const isAtEnd = (list) => list.scrollHeight - list.scrollTop - list.clientHeight < NEAR;
+
 /** A list element that keeps its newest `max` children, and says how many it has let go. */
 export class BoundedList {
   constructor(list, note, max, noun) {
@@ -21,8 +26,7 @@ export class BoundedList {
   /** Add what `make()` returns for each waiting item; those that would be pushed out at once are only counted. */
   add(items, make) {
     if (items.length === 0) return;
-    const isSeen = this.fold === null || this.fold.open; // to ask how high it is lays the whole page out
-    const atEnd = isSeen && this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight < 40;
+    const goesOn = (this.fold === null || this.fold.open) && isAtEnd(this.list);
     this.total += items.length;
     const kept = items.slice(-this.max);
     this.list.append(...kept.map(make));
@@ -30,6 +34,6 @@ export class BoundedList {
     const dropped = this.total - this.list.childElementCount;
     this.note.hidden = dropped === 0;
     this.note.textContent = `${dropped.toLocaleString("en")} earlier ${this.noun} are no longer shown.`;
-    if (atEnd) this.list.scrollTop = this.list.scrollHeight;
+    if (goesOn) this.list.scrollTop = this.list.scrollHeight;
   }
 }

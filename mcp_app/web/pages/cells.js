@@ -1,14 +1,15 @@
 /** Cells of rows: which columns hold numbers, how a cell is written, and which comes before which. Pure: no DOM. */
 
 import { stringify } from "./exact.js";
+import { decimalsOf, MAX_DECIMALS } from "./words.js";
 
 // Types of numbers, as SQLite, DuckDB and PostgreSQL name them.
 const NUMERIC =
   /^u?(tiny|small|medium|big|huge)?int(eger)?[248]?( unsigned)?$|^((small|big)?serial|numeric|decimal|dec|number|real|double( precision)?|float[48]?)$/i;
 const INTEGER = /^[+-]?\d+$/;
-const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+/** A number in words. */
+export const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const INFINITE = /^([+-]?)inf(inity)?$/i;
-const MAX_DECIMALS = 4; // with more, a column's numbers are measured values, and are left as they are
 // In which order unlike cells come; what is not there comes last, whichever way.
 const [NUMBERS, NO_NUMBER, TEXTS, OTHERS] = [0, 1, 2, 3];
 
@@ -74,9 +75,4 @@ function digits(one, other) {
   const whole = (text) => BigInt(text.replace(/[+.]/g, "") + "0".repeat(most - decimalsOf(text)));
   const [a, b] = [whole(one), whole(other)];
   return (a > b) - (a < b);
-}
-
-/** Digits behind the point; what is written with an exponent has more than are ever made alike. */
-function decimalsOf(text) {
-  return /e/i.test(text) ? Infinity : (text.split(".")[1]?.length ?? 0);
 }

@@ -14,6 +14,15 @@ export function wrap(className, ...children) {
   return box;
 }
 
+/** A box of this name in which what is wider, or taller, than it is scrolled. */
+export function scrolling(name, ...children) {
+  const box = wrap("scroll", ...children);
+  box.tabIndex = 0; // what scrolls must be reachable by keyboard
+  box.setAttribute("role", "group");
+  box.setAttribute("aria-label", name);
+  return box;
+}
+
 export function cut(text, max) {
   return text.length <= max ? text : `${text.slice(0, max)}… (${(text.length - max).toLocaleString("en")} more characters)`;
 }

@@ -1,6 +1,6 @@
 /** A histogram as a small chart: bars in SVG, the ends of their range below them, and the same as a table. */
 
-import { cut, el, folded, wrap } from "./element.js";
+import { cut, el, folded, scrolling, wrap } from "./element.js";
 import { number, plural, when } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -73,11 +73,7 @@ function asTable(edges, counts) {
   top.append(head);
   const grid = el("table", "grid");
   grid.append(top, body);
-  const box = wrap("scroll", grid);
-  box.tabIndex = 0; // what scrolls must be reachable by keyboard
-  box.setAttribute("role", "group");
-  box.setAttribute("aria-label", "The ranges and their values");
-  return box;
+  return scrolling("The ranges and their values", grid);
 }
 
 function node(name, attributes = {}) {

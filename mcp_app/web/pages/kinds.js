@@ -28,8 +28,11 @@ export function drawKind(value, name, stood = NOTHING, path = []) {
       return rowsOf(value, name);
     case "histogram":
       return histogram(value);
-    case "finding":
-      return analysisOf([value]);
+    case "finding": {
+      const list = new FindingList();
+      list.add(value);
+      return list.element;
+    }
     case "analysis":
       return analysis(value, stood.findings(path) ?? undefined);
     case "step": {
@@ -61,10 +64,4 @@ function rowsOf({ first, rows }, name) {
   grown.rows.add(first, rows);
   grown.end();
   return grown.element;
-}
-
-function analysisOf(findings) {
-  const list = new FindingList();
-  for (const finding of findings) list.add(finding);
-  return list.element;
 }

@@ -5,7 +5,7 @@
  * loaded: a picture becomes a link. A link leads to http, https or mailto, or is left as text.
  */
 
-import { el } from "./element.js";
+import { el, scrolling } from "./element.js";
 
 const BLOCK = /^(#{1,6} \S|```|~~~|\s*[-*+] \S|\s*\d+[.)] \S|> |\|.*\|\s*$)/;
 const RULE = /^ {0,3}([-*_])( *\1){2,}\s*$/;
@@ -149,12 +149,7 @@ function table(lines, at, made) {
   let end = at + 2;
   while (end < lines.length && lines[end].includes("|")) body.append(row(lines[end++], "td"));
   grid.append(head, body);
-  const scroll = el("div", "scroll");
-  scroll.tabIndex = 0;
-  scroll.setAttribute("role", "group");
-  scroll.setAttribute("aria-label", "Table");
-  scroll.append(grid);
-  made.push(scroll);
+  made.push(scrolling("Table", grid));
   return end;
 }
 

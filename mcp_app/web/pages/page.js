@@ -9,6 +9,7 @@ import { stringify } from "./exact.js";
 import { mark, ParamsForm } from "./form.js";
 import { drawRecent, recentRuns, remember } from "./recent.js";
 import { problemObject, Running } from "./running.js";
+import { SignIn } from "./signin.js";
 import { RunView } from "./view.js";
 import { plural, seconds, unwrapped } from "./words.js";
 
@@ -23,6 +24,7 @@ const form = new ParamsForm($("fields"), showCurl);
 let paths = null;
 let tools = [];
 let running = null;
+let signIn = null;
 let shown = ""; // the address of the run that is shown
 
 // aria-disabled rather than disabled: a button that is switched off while it has the focus must not lose it.
@@ -32,20 +34,50 @@ const tool = () => tools.find((one) => one.name === $("tool").value);
 
 async function main() {
   paths = await discover($("manifest").href);
+  signIn = new SignIn();
+  await signIn.look();
   showServer();
-  tools = await listTools(paths.tools);
-  showProtocol();
-  $("tool-count").textContent = plural(tools.length, "tool");
-  $("tool-count").hidden = false;
-  for (const one of tools) {
-    const option = new Option(one.title && one.title !== one.name ? `${one.title} (${one.name})` : one.name, one.name);
-    $("tool").append(option);
+  if (signIn.isNeeded) {
+    $("calling").hidden = true;
+    await signIn.ask();
+    $("calling").hidden = false;
   }
-  if (tools.length === 0) throw new Problem({ message: "This server has no tools." });
-  running = new Running(view, paths, { began, changed, ended, refused: (details) => form.complain(details) });
+  await showTools();
+  showProtocol();
+  running = new Running(view, paths, { began, changed, ended, refused: (details) => form.complain(details), signedOut: (...why) => signedOut(...why).catch(complain) });
   enable("start", true);
   drawRecent($("recent"), $("recent-runs"));
   arrive();
+}
+
+/** The tools that this caller may call. */
+async function showTools() {
+  tools = await listTools(paths.tools);
+  $("tool-count").textContent = plural(tools.length, "tool");
+  $("tool-count").hidden = false;
+  const chosen = $("tool").value;
+  const label = (one) => (one.title && one.title !== one.name ? `${one.title} (${one.name})` : one.name);
+  $("tool").replaceChildren(...tools.map((one) => new Option(label(one), one.name)));
+  if (tools.some((one) => one.name === chosen)) $("tool").value = chosen;
+  if (tools.length === 0) throw new Problem({ message: signIn.state.signed_in ? "There is no tool that this key may call." : "This server has no tools." });
+}
+
+/** The sign-in has ended: what is on the page stays, and a run that is there is come back to. */
+async function signedOut(problem, isThere) {
+  await signIn.ask(problem.message);
+  await signedIn();
+  if (isThere) arrive();
+}
+
+async function signedIn() {
+  const before = $("tool").value;
+  await showTools();
+  if ($("tool").value !== before) chooseTool();
+}
+
+function complain(error) {
+  $("page-error").textContent = problemObject(error).message;
+  $("page-error").hidden = false;
 }
 
 function showServer() {
@@ -55,7 +87,9 @@ function showServer() {
   }
   if (paths.description) $("tagline").textContent = paths.description;
   if (paths.mcp === null) return;
-  drawClients($("clients-list"), paths.mcp);
+  const isAsked = signIn.state.by_key === true;
+  drawClients($("clients-list"), { ...paths.mcp, isAsked });
+  $("clients-key").hidden = !isAsked;
   $("connect").parentElement.hidden = false;
 }
 
@@ -137,7 +171,7 @@ function limits(quietly) {
 function showCurl() {
   if (paths === null || tools.length === 0) return;
   const url = new URL(paths.events, location.origin).href;
-  $("curl").textContent = curlLine(url, tool().name, form.draft(), limits(true) ?? {});
+  $("curl").textContent = curlLine(url, tool().name, form.draft(), limits(true) ?? {}, signIn.state.by_key === true);
   const local = location.protocol === "https:";
   $("curl-note").hidden = !local;
   $("curl-note").textContent = "With a development certificate, add --cacert and the path of its authority.";
@@ -200,11 +234,9 @@ $("pull").addEventListener("click", () => running.pull());
 $("copy").addEventListener("click", () => copy($("copy"), $("curl").textContent));
 $("copy-outcome").addEventListener("click", () => copy($("copy-outcome"), stringify(view.outcome, 2)));
 $("connect").addEventListener("click", toggleClients);
+$("sign-in-open").addEventListener("click", () => signIn.ask().then(signedIn).catch(complain));
 addEventListener("hashchange", () => running !== null && arrive());
 addEventListener("keydown", (event) => event.key === "Escape" && !event.isComposing && running?.stop());
 $("terminal").open = WIDE.matches;
 
-main().catch((error) => {
-  $("page-error").textContent = problemObject(error).message;
-  $("page-error").hidden = false;
-});
+main().catch(complain);

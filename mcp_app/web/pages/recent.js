@@ -35,6 +35,15 @@ export function remember(run) {
   }
 }
 
+/** Forget all runs. What else this origin keeps is not ours. */
+export function forgetRuns() {
+  try {
+    sessionStorage.removeItem(KEY);
+  } catch {
+    // storage is forbidden here: then there is nothing in it
+  }
+}
+
 /** Draw the list: each run is a link to its own address. Hidden while there is none. */
 export function drawRecent(section, list) {
   const runs = recentRuns();

@@ -7,7 +7,7 @@ import { ordered, written } from "./cells.js";
 import { columnFacts, numberWidth } from "./columns.js";
 import { csv } from "./csv.js";
 import { downloadButton } from "./download.js";
-import { cut, el, wrap } from "./element.js";
+import { cut, el, scrolling, wrap } from "./element.js";
 import { RowWindow } from "./rowwindow.js";
 import { number, plural } from "./words.js";
 
@@ -33,17 +33,15 @@ export class RowTable {
     this.notice = null;
     this.isOver = false;
     this.element = el("div", "sheet rows");
-    this.scroll = el("div", "scroll tall");
-    this.scroll.tabIndex = 0; // what scrolls must be reachable by keyboard
-    this.scroll.setAttribute("role", "group");
     this.grid = el("table", "grid fixed");
+    this.scroll = scrolling("", this.grid);
+    this.scroll.classList.add("tall");
     this.columns = el("colgroup");
     this.head = el("tr");
     this.body = el("tbody");
     const head = el("thead");
     head.append(this.head);
     this.grid.append(this.columns, head, this.body);
-    this.scroll.append(this.grid);
     this.detail = el("section", "opened");
     this.detail.hidden = true;
     this.words = el("p", "hint quiet");

@@ -1,6 +1,6 @@
 /** One run at a time: started, come back to, followed, cancelled, given up. It tells the view, and draws nothing. */
 
-import { cancelRun, eventsUrl, keyUrl, newKey, postRun, Problem, startUrl } from "./api.js";
+import { cancelRun, eventsUrl, keyUrl, newKey, postRun, Problem, SIGNED_OUT, startUrl } from "./api.js";
 import { Follower } from "./follower.js";
 
 const PULL_MS = 2000; // long enough to be seen, far shorter than a run waits for its reader
@@ -10,8 +10,9 @@ const GONE = new Set(["unknown_run", "nothing_left", "not_found"]);
 
 export class Running {
   /**
-   * @param on {began(run), changed(), ended(state), refused(details)}: `run` is {run: id} or {key}, by which it is
-   *           come back to; `refused` returns the details that belong to no field
+   * @param on {began(run), changed(), ended(state), refused(details), signedOut(problem, isThere)}: `run` is {run: id}
+   *           or {key}, by which it is come back to; `refused` returns the details that belong to no field; `signedOut`
+   *           is called when the server wants to know anew who calls, with whether there is a run to come back to
    */
   constructor(view, paths, on) {
     this.view = view;
@@ -180,6 +181,7 @@ export class Running {
     if (problem !== null && !this.view.over) this.failed(problem);
     this.on.ended(document.getElementById("run").dataset.phase);
     this.on.changed();
+    if (SIGNED_OUT.has(problem?.code)) this.on.signedOut(problem, this.follower !== null);
   }
 
   failed(problem) {

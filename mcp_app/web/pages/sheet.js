@@ -1,15 +1,13 @@
 /** A list of like objects as a table: a column for each key, numbers to the right, sorted by a press, copied as CSV. */
 
-import { csv } from "./csv.js";
-import { copyButton, el } from "./element.js";
+import { csv, isFlat } from "./csv.js";
+import { copyButton, el, scrolling, wrap } from "./element.js";
 import { number, plural, writer } from "./words.js";
 
 const MAX_ROWS = 50; // drawn at once; sorting and copying take all of them
 const MAX_COLUMNS = 10; // with more, nobody can read across
 const MAX_CELL_ITEMS = 5; // of a list in a cell
 const LIKENESS = 0.5; // a key that fewer of the objects have does not make a column worth its place
-
-const isFlat = (value) => value === null || typeof value !== "object";
 
 /** Whether a value is a list of two or more objects with the same few, flat members. */
 export function isTabular(values) {
@@ -58,17 +56,10 @@ export function sheet(values, draw, title) {
   head.append(top);
   const grid = el("table", "grid");
   grid.append(head, body);
-  const scroll = el("div", "scroll");
-  scroll.tabIndex = 0; // what scrolls must be reachable by keyboard
-  scroll.setAttribute("role", "group");
-  scroll.setAttribute("aria-label", `Table of ${plural(values.length, "row")}`);
-  scroll.append(grid);
   const foot = el("div", "row under");
   const more = values.length > MAX_ROWS ? ` · and ${number(values.length - MAX_ROWS)} more` : "";
   foot.append(el("span", "hint quiet", `${plural(values.length, "row")}${more}`), copyButton("Copy CSV", () => csv(lines(values))));
-  const box = el("div", "sheet");
-  box.append(scroll, foot);
-  return box;
+  return wrap("sheet", scrolling(`Table of ${plural(values.length, "row")}`, grid), foot);
 }
 
 function lines(values) {

@@ -13,7 +13,7 @@ const MAX_STEPS = 300; // that are kept; a workflow has 100, and a run calls 1,0
 
 export class StepTree {
   constructor() {
-    this.root = node("", []);
+    this.root = node("", null);
     this.count = 0;
     this.left = false; // whether there are more than are kept
     this.changed = new Set();
@@ -27,7 +27,7 @@ export class StepTree {
   take(path, { words, done = NaN, total = NaN }, at) {
     let step = this.root;
     for (const name of path.slice(0, MAX_DEPTH)) {
-      const below = step.steps.get(name) ?? step.steps.get(baseOf(name)) ?? this.begin(step, name, at);
+      const below = belowOf(step, name) ?? this.begin(step, name, at);
       if (below === null) return;
       if (below.name !== name) below.attempt = name.slice(below.name.length + 1);
       step = below;
@@ -45,7 +45,7 @@ export class StepTree {
       return null;
     }
     this.count += 1;
-    const made = node(name, [...above.path, name]);
+    const made = node(name, above);
     made.began = at;
     above.steps.set(name, made);
     this.changed.add(made);
@@ -54,7 +54,7 @@ export class StepTree {
 
   /** What a workflow says of its steps, which are below `path`: {id, status, seconds, reason, error}. */
   settle(steps, path, at) {
-    const above = path.reduce((step, name) => step?.steps.get(name) ?? step?.steps.get(baseOf(name)), this.root);
+    const above = path.reduce((step, name) => step && belowOf(step, name), this.root);
     if (above === undefined) return;
     for (const { id, status, seconds, reason, error } of steps) {
       const step = above.steps.get(id) ?? this.begin(above, id, null);
@@ -96,8 +96,10 @@ export function workedFor({ began, ended, seconds, state }, now) {
   return began === null || until === null ? null : until - began;
 }
 
+/** The step of this name below another, or the one that it is an attempt at. */
+const belowOf = (step, name) => step.steps.get(name) ?? step.steps.get(baseOf(name));
 const isFull = ({ done, total }) => total > 0 && done >= total;
 
-function node(name, path) {
-  return { name, path, steps: new Map(), state: "running", began: null, ended: null, seconds: null, attempt: "", words: "", done: NaN, total: NaN };
+function node(name, above) {
+  return { name, above, steps: new Map(), state: "running", began: null, ended: null, seconds: null, attempt: "", words: "", done: NaN, total: NaN };
 }

@@ -1,5 +1,6 @@
 /** The steps of a run as a tree, each with a sign, its newest words, how far it is and a clock. */
 
+import { isAtEnd } from "./bounded.js";
 import { cut, el } from "./element.js";
 import { statusOf } from "./status.js";
 import { StepTree, workedFor } from "./steptree.js";
@@ -49,9 +50,9 @@ export class TreeView {
     const { tree } = this;
     if (tree.changed.size === 0) return;
     const list = $("tree");
-    const isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40; // then what begins comes into sight
+    const goesOn = isAtEnd(list); // then what begins comes into sight
     for (const step of tree.changed) if (step !== tree.root) this.show(step, now);
-    if (isAtEnd) list.scrollTop = list.scrollHeight;
+    if (goesOn) list.scrollTop = list.scrollHeight;
     tree.changed.clear();
     $("tree-section").hidden = tree.count < 2 && !this.isNews;
     const steps = [...this.rows.keys()];
@@ -82,7 +83,7 @@ export class TreeView {
   }
 
   rowOf(step) {
-    const above = step.path.length === 1 ? $("tree") : this.listBelow(step.path.slice(0, -1));
+    const above = step.above === this.tree.root ? $("tree") : this.listBelow(step.above);
     const item = el("li");
     const [line, sign, state] = [el("div", "node"), el("span", "sign"), el("span", "unseen")];
     const [name, words, clock, bar] = [el("span", "node-name", cut(step.name, MAX_NAME)), el("span", "node-words"), el("span", "number quiet"), el("progress")];
@@ -99,9 +100,8 @@ export class TreeView {
     return row;
   }
 
-  /** The list of the steps below the step at `path`, which is there, as it began before them. */
-  listBelow(path) {
-    const step = path.reduce((at, name) => at.steps.get(name), this.tree.root);
+  /** The list of the steps below a step. */
+  listBelow(step) {
     const row = this.rows.get(step) ?? this.rowOf(step);
     if (row.list === null) {
       row.list = el("ol", "branch");

@@ -7,7 +7,7 @@ const INITIALS = new Set(
 // Integers below are mostly years, ports and codes, which nobody groups; above this many digits they are mostly ids.
 const GROUPED_FROM = 10_000;
 const GROUPED_DIGITS = 15;
-const MAX_DECIMALS = 4; // with more, a column's numbers are measured values, and are left as they are
+export const MAX_DECIMALS = 4; // with more, a column's numbers are measured values, and are left as they are
 // Whose numbers are names, not amounts.
 const NUMBERED = /(^|_)(id|port|code|year|serial|pid|zip|phone|seed|timestamp|hash)$/;
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
@@ -59,9 +59,14 @@ export function writer(key, values) {
   if (NUMBERED.test(key.toLowerCase()) || numbers.some((value) => unitOf(key, value) !== null || /e/.test(String(value)))) {
     return (value) => amount(key, value);
   }
-  const decimals = Math.max(0, ...numbers.map((value) => String(value).split(".")[1]?.length ?? 0));
+  const decimals = Math.max(0, ...numbers.map((value) => decimalsOf(String(value))));
   const style = { useGrouping: isGrouped, minimumFractionDigits: decimals > MAX_DECIMALS ? 0 : decimals, maximumFractionDigits: 20 };
   return (value) => (Math.abs(value) < Number.MAX_SAFE_INTEGER ? value.toLocaleString("en", style) : number(value));
+}
+
+/** Digits behind the point; what is written with an exponent has more than are ever made alike. */
+export function decimalsOf(text) {
+  return /e/i.test(text) ? Infinity : (text.split(".")[1]?.length ?? 0);
 }
 
 /** 0.35 -> "0.4 s", 90 -> "90 s", 1800 -> "30 min", 5400 -> "1 h 30 min". */

@@ -14,11 +14,11 @@ from typing import Any, cast
 from quart import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from ...protocol.errors import BodyTooLarge, McpAppError
+from ...protocol.errors import BodyTooLarge, McpAppError, Overloaded
 from ..asgi import answer as response_limits
 from ..asgi.application import Limits
 from ..asgi.body import IncomingBody, too_large, too_late
-from ..asgi.scope import build_request, has_content_length, request_headers, request_path
+from ..asgi.scope import build_request, has_content_length, note_client, request_headers, request_path
 from ..frames import Frames
 from ..messages import Answer, Respond
 
@@ -90,7 +90,9 @@ def make_view(respond: Callable[[], Respond]) -> View:
         answering = respond()
         headers = request_headers(scope)
         body, unread = await _read_body(headers, Limits(request.max_content_length, request.body_timeout))
-        answer = await answering(build_request(scope, request_path(scope), headers, body), unread)
+        made = build_request(scope, request_path(scope), headers, body)
+        answer = await answering(made, unread)
+        note_client(scope, made)
         return _response(answer, scope["method"])
 
     return view
@@ -111,6 +113,7 @@ def _hosted_view(respond: RespondTo, rule: str) -> View:
         ours_request = build_request(scope, path, headers, body)
         ours_request.root_path = request.root_path.rstrip("/") + prefix
         answer = await respond(scope)(ours_request, unread)
+        note_client(scope, ours_request)
         response = _response(answer, scope["method"])
         if not isinstance(answer.body, Frames):
             response.timeout = ours.answer_seconds
@@ -148,6 +151,10 @@ async def _read_body(headers: Mapping[str, str], limits: Limits) -> tuple[bytes,
         return b"", too_large(limits.body_bytes)
     except TimeoutError:
         return b"", too_late(limits.body_seconds)
+    except Overloaded as error:
+        return b"", error
+    finally:
+        body.close()
     return b"".join(body.parts), None
 
 

@@ -66,6 +66,8 @@ class DuckDbStatement:
         self._parameters = parameters
         self._batch = batch
         self._at_work = threading.Lock()
+        self._known = threading.Lock()
+        """Held while the connection is looked at: to interrupt one that is closed is an error."""
         self._open = ExitStack()
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._read: list[Callable[[Any], Any] | None] = []
@@ -120,19 +122,22 @@ class DuckDbStatement:
     def stop(self) -> None:
         """Interrupt what is at work, and whatever would begin."""
         self._stopped.set()
-        threading.Thread(target=self._interrupt, name="duckdb stop", daemon=True).start()
+        if self._at_work.locked():  # whoever begins after this sees that it is stopped
+            threading.Thread(target=self._interrupt, name="duckdb stop", daemon=True).start()
 
     def _interrupt(self) -> None:
         """Again and again, as an interrupt before the first step of a statement is lost."""
         while not self._at_work.acquire(timeout=0.02):
-            if self._connection is not None:
-                self._connection.interrupt()
+            with self._known:
+                if self._connection is not None:
+                    self._connection.interrupt()
         self._at_work.release()
 
     def close(self) -> None:
         """Close the file, once nothing is at work."""
         with self._at_work:
-            self._connection = None
+            with self._known:
+                self._connection = None
             self._open.close()
 
 

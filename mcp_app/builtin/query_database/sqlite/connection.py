@@ -68,7 +68,8 @@ class Stop:
 
 def temporary_folder() -> str:
     """Where SQLite puts temporary files (https://sqlite.org/tempfiles.html, 5)."""
-    candidates = [os.environ.get("SQLITE_TMPDIR"), os.environ.get("TMPDIR"), "/var/tmp", "/usr/tmp", "/tmp"]  # noqa: S108
+    usual = ["/var/tmp", "/usr/tmp", "/tmp"]  # noqa: S108 - what SQLite uses, which is looked at and not written to
+    candidates = [os.environ.get("SQLITE_TMPDIR"), os.environ.get("TMPDIR"), *usual]
     return next((each for each in candidates if each and os.access(each, os.W_OK | os.X_OK)), ".")
 
 

@@ -1,8 +1,8 @@
 """Batches, which exist in MCP 2025-03-26 only: several messages in one body, and one answer to all of its requests.
 
 The answer is a JSON array if there are only responses to send, else one stream with the messages of all calls, which
-ends after the last response (2025-03-26, Transports, Sending Messages to the Server, 5 and 6). The methods, and the
-effect of each message, are in requests.py.
+ends after the last response (2025-03-26, Transports, Sending Messages to the Server, 5 and 6). Each request of a batch
+counts for the limits as one that comes alone. The methods, and the effect of each message, are in requests.py.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from ....protocol.errors import InvalidRequest, UnknownRun
+from ....protocol.errors import InvalidRequest, RateLimited, UnknownRun
 from ....protocol.http import sse
 from ....protocol.mcp import jsonrpc
 from ....protocol.mcp.jsonrpc import Code, RpcError
+from ....protocol.payer import Payer
 from ....web.messages import NO_CONTENT, Answer, Request, json_answer
 from ..answering import Answering, acceptable
+from ..failures import as_rpc_error
 from .merged_stream import BatchedCall, MergedStream, array
 from .session import RequestRun, Session
 
@@ -31,9 +33,13 @@ Receive = Callable[[Session, jsonrpc.RpcNotification | jsonrpc.RpcResponse], Non
 class Batching:
     """Answers batches."""
 
-    def __init__(self, answering: Answering, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, answering: Answering, clock: Callable[[], float], charge: Callable[[Payer], None] | None
+    ) -> None:
+        """`charge` is told who pays for one more request, and raises RateLimited; None where nothing is limited."""
         self._answering = answering
         self._clock = clock
+        self._charge = charge
 
     async def answer(
         self,
@@ -54,6 +60,9 @@ class Batching:
             for message in messages:
                 if isinstance(message, jsonrpc.RpcNotification | jsonrpc.RpcResponse):
                     receive(session, message)
+                    continue
+                if responses and (limited := self._limited(request, message)) is not None:
+                    responses.append(limited)
                     continue
                 started = await _start(session, request, message, begin)
                 if isinstance(started, RequestRun):
@@ -94,6 +103,16 @@ class Batching:
             return NO_CONTENT
         remaining = [self._call(each, at) for each, at in zip(kept, after, strict=True)]
         return self._streamed(stream, remaining, [], sse.OPEN_AGAIN)
+
+    def _limited(self, request: Request, message: jsonrpc.RpcRequest | RpcError) -> bytes | None:
+        """The response to one whose caller has no more requests left. The first was charged as the HTTP request."""
+        if self._charge is None:
+            return None
+        try:
+            self._charge(request.payer)
+        except RateLimited as error:
+            return as_rpc_error(error, message.id).encode()
+        return None
 
     def _call(self, request: RequestRun, after: int = 0) -> BatchedCall:
         filtered, rendering = self._answering.member(request.run, request.transcript, after)

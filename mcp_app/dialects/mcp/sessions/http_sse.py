@@ -14,7 +14,8 @@ from ....protocol.http import sse
 from ....protocol.mcp import jsonrpc
 from ....protocol.mcp.jsonrpc import Code, RpcBody, RpcError
 from ....protocol.policy import MCP_2024_11_05
-from ....runs.register import RETRY_AFTER
+from ....runs.at_work import RETRY_AFTER
+from ....web.charging import take_place
 from ....web.links import Links
 from ....web.messages import Answer, Request
 from ..answering import Answering
@@ -52,7 +53,8 @@ class HttpSse:
 
     async def open(self, request: Request) -> Answer:
         """Start a session and its stream; the first event contains the URL for messages."""
-        session = await self._sessions.begin(request.principal, MCP_2024_11_05)
+        take_place(request)
+        session = await self._sessions.begin(request.access, MCP_2024_11_05)
         address = self._links.path(request, f"{request.path}/messages?session={session.id}")
         opening = sse.OPEN + sse.frame(address.encode(), event="endpoint")
         return self._listening.answer_without_ids(session, opening, lambda: self._sessions.end(session))
@@ -78,7 +80,7 @@ class HttpSse:
 
     def _session(self, request: Request) -> Session:
         session_id = parse_qs(request.query.decode("latin-1")).get("session", [""])[0]
-        session = self._sessions.find(session_id, request.principal)
+        session = self._sessions.find(session_id, request.access)
         if session is None or session.policy is not MCP_2024_11_05:
             raise RpcError(Code.INVALID_REQUEST, "There is no such session, or its stream has ended.", status=404)
         return session

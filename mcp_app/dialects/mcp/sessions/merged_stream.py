@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from ....middleware import Batch
+from ....protocol.caller_errors import CREDENTIALS_ENDED
 from ....protocol.errors import McpAppError, UnknownRun
 from ....protocol.event import Entry, Event, EventType
 from ....protocol.http import sse
@@ -150,6 +151,8 @@ class MergedStream:
         return sse.comment("cap")
 
     def error(self, error: McpAppError) -> bytes:
+        if isinstance(error, CREDENTIALS_ENDED):  # it is resumable: a response would end what goes on
+            return sse.comment(error.code)
         return sse.frame(rpc_error(error).encode())
 
 

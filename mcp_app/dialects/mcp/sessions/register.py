@@ -11,10 +11,12 @@ from collections.abc import Callable
 
 from ....config.settings import Settings
 from ....eventlog import EventLog
+from ....protocol.access import Access
 from ....protocol.errors import Draining, Overloaded
 from ....protocol.policy import Policy
-from ....runs.register import RETRY_AFTER
+from ....runs.at_work import RETRY_AFTER
 from ....web.metrics import InFlight
+from ..changes import EVERYBODY, Needed
 from .outbox import Outbox
 from .session import Session
 
@@ -34,12 +36,12 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    async def begin(self, principal: str, policy: Policy | None = None) -> Session:
-        """Create a session. Raises what `check` raises."""
+    async def begin(self, access: Access, policy: Policy | None = None) -> Session:
+        """Create a session of this caller. Raises what `check` raises."""
         self.check()
-        if (excess := self._least_recent()) is not None:
+        if (excess := self._least_recent(access.principal)) is not None:
             self.end(excess)
-        session = Session(principal, Outbox(self._log), policy=policy, touched=self._clock())
+        session = Session(access, Outbox(self._log), policy=policy, touched=self._clock())
         await session.outbox.open()
         self._sessions[session.id] = session
         self._numbers.add()
@@ -52,11 +54,13 @@ class Sessions:
             raise Draining("The server is being stopped and takes no new session.", headers=RETRY_AFTER)
         self._least_recent()
 
-    def find(self, session_id: str, principal: str) -> Session | None:
-        """The principal's session with that id, or None. Restarts the session's idle timeout."""
+    def find(self, session_id: str, access: Access) -> Session | None:
+        """The principal's session with that id, or None. Restarts the session's idle timeout. From now on it is told of
+        what this access is shown."""
         found = self._sessions.get(session_id)
-        if found is None or found.principal != principal:
+        if found is None or found.principal != access.principal:
             return None
+        found.access = access
         found.touched = self._clock()
         self._sessions.move_to_end(session_id)
         return found
@@ -89,29 +93,32 @@ class Sessions:
 
     # --- notifications to many sessions ------------------------------------------------------------------------------
 
-    def list_changed(self, kind: str) -> None:
-        """Notify all clients that the list of "tools", "resources" or "prompts" has changed."""
+    def list_changed(self, kind: str, needed: Needed = EVERYBODY) -> None:
+        """Notify the clients that are shown what has changed in the list of "tools", "resources" or "prompts"."""
         for session in self._sessions.values():
-            if session.initialized:
+            if session.initialized and any(map(session.access.sees, needed)):
                 session.notify(f"notifications/{kind}/list_changed")
 
-    def resource_updated(self, uri: str) -> None:
-        """Notify the subscribers of the resource with that normalised URI, each with the spelling it subscribed to."""
+    def resource_updated(self, uri: str, needed: Needed = EVERYBODY) -> None:
+        """Notify the subscribers of the resource with that normalised URI who may read it, each with the spelling it
+        subscribed to."""
         for session in self._sessions.values():
-            for spelling in session.subscriptions.get(uri, ()):
-                session.notify("notifications/resources/updated", {"uri": spelling})
+            spellings = session.subscriptions.get(uri, ())
+            if spellings and any(map(session.access.may, needed)):
+                for spelling in spellings:
+                    session.notify("notifications/resources/updated", {"uri": spelling})
 
     # --- the idle timeout --------------------------------------------------------------------------------------------
 
-    def _least_recent(self) -> Session | None:
-        """The session that has to end for another: not busy, and used least recently. None if there is room. Raises
-        Overloaded if all are busy."""
+    def _least_recent(self, principal: str | None = None) -> Session | None:
+        """The session that has to end for another of that principal's: not busy, and used least recently; one of its
+        own, if there is any. None if there is room. Raises Overloaded if all are busy."""
         if len(self._sessions) < self._settings.max_sessions:
             return None
-        idle = next((each for each in self._sessions.values() if not each.busy), None)
-        if idle is None:
+        idle = [each for each in self._sessions.values() if not each.busy]
+        if not idle:
             raise Overloaded("As many sessions as this server takes are in use.", headers=RETRY_AFTER)
-        return idle
+        return next((each for each in idle if each.principal == principal), idle[0])
 
     def _schedule_expiry(self) -> None:
         """Set the timer that all sessions share, for the one that was used least recently: the first."""

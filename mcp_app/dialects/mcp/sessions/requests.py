@@ -28,7 +28,7 @@ from ....protocol.mcp.transcript import Transcript
 from ....protocol.policy import MCP_2024_11_05, OnCap, Policy
 from ....runs import Callee, Runs, has_context
 from ....web.messages import Request
-from ..answering import acceptable
+from ..answering import acceptable, may_stream
 from ..kept import read_kept
 from ..lists import LISTS
 from ..offer import Offer
@@ -129,7 +129,7 @@ class SessionMethods:
         return {}
 
     async def _subscribe(self, request: SessionRequest) -> dict[str, Any]:
-        self._match(request.params["uri"])
+        self._match(request)
         request.session.subscribe(request.params["uri"], _normal(request))
         return {}
 
@@ -141,16 +141,16 @@ class SessionMethods:
 
     async def _list(self, request: SessionRequest) -> dict[str, Any]:
         return self._offer.lists.page(
-            request.message.method, request.params.get("cursor"), request.session.revision.wire
+            request.message.method, request.params.get("cursor"), request.session.revision.wire, request.http.access
         )
 
     async def _complete(self, request: SessionRequest) -> dict[str, Any]:
-        return await self._offer.complete(request.params)
+        return await self._offer.complete(request.params, request.http)
 
     # --- requests that start a run -----------------------------------------------------------------------------------
 
     async def _call_tool(self, request: SessionRequest) -> dict[str, Any] | RequestRun:
-        tool = self._offer.tools.get(request.params["name"])
+        tool = self._offer.tools.get(request.params["name"], request.http.access)
         info = self._info(request, tool, request.session.revision.wire.structure(tool.structure))
         try:
             arguments = self._offer.arguments(tool, request.params)
@@ -159,7 +159,7 @@ class SessionMethods:
         return await self._run(request, tool, arguments, info)
 
     async def _get_prompt(self, request: SessionRequest) -> RequestRun:
-        prompt = self._offer.prompts.get(request.params["name"])
+        prompt = self._offer.prompts.get(request.params["name"], request.http.access)
         arguments = self._offer.prompt_arguments(prompt, request.params)
         return await self._run(request, prompt, arguments, self._info(request, prompt, raw={}))
 
@@ -167,12 +167,12 @@ class SessionMethods:
         kept = read_kept(self._runs, request.params["uri"], request.session.principal)
         if kept is not None:
             return kept
-        reading, arguments = self._match(request.params["uri"])
+        reading, arguments = self._match(request)
         return await self._run(request, reading, arguments, self._info(request, reading, raw={}))
 
-    def _match(self, uri: str) -> Any:
+    def _match(self, request: SessionRequest) -> Any:
         try:
-            return self._offer.resources.match(uri)
+            return self._offer.resources.match(request.params["uri"], request.http.access)
         except UnknownResource as error:
             refused = rpc_error(error)
             refused.code = Code.RESOURCE_NOT_FOUND
@@ -184,11 +184,13 @@ class SessionMethods:
         session = request.session
         policy = session.policy or session.revision.policy
         asker = self._asker(request, policy) if has_context(callee) else None
+        may_stream(request.http, callee.name, listens=True)  # or asks, on its stream
         run = await self._runs.start(
             callee,
             arguments,
             policy,
-            principal=session.principal,
+            access=request.http.access,
+            payer=request.http.payer,
             headers=request.http.headers,
             body=request.http.body,
             asker=asker,

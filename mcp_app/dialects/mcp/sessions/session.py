@@ -16,6 +16,7 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from ....asking import UrlReferrals
+from ....protocol.access import Access
 from ....protocol.errors import Cancelled, InvalidRequest, Overloaded
 from ....protocol.event import encode
 from ....protocol.mcp import jsonrpc
@@ -53,7 +54,8 @@ class RequestRun(NamedTuple):
 class Session:
     """One client's session. `policy` applies to its requests. Over Streamable HTTP it is None until `initialize`."""
 
-    principal: str
+    access: Access
+    """The caller's, as its last request had it. The principal is always the same: that of who began the session."""
     outbox: Outbox
     revision: SessionRevision = field(default_factory=lambda: negotiated(None))
     policy: Policy | None = None
@@ -83,6 +85,11 @@ class Session:
     """The ids of requests that are being started, and whether each has been cancelled meanwhile."""
     _expected: dict[Id, asyncio.Future[jsonrpc.RpcResponse]] = field(default_factory=dict)
     """Our requests to the client that have no response yet."""
+
+    @property
+    def principal(self) -> str:
+        """Whose session it is."""
+        return self.access.principal
 
     # --- the client's requests ---------------------------------------------------------------------------------------
 

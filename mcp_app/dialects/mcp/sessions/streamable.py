@@ -4,7 +4,9 @@ POST sends a message (or a batch, where the revision has batches), GET opens the
 a request, DELETE ends the session. The methods are in requests.py.
 
 Errors in a request are answered with 200: these revisions do not map them to HTTP, and their clients drop the body of a
-4xx. Errors at the level of HTTP (no session, an ended session, a bad header field) have the status that they require.
+4xx. Errors at the level of HTTP (no session, an ended session, a bad header field) have the status that they require,
+and so has a missing scope: clients step up by the challenge of a 403 (2025-11-25, Authorization, Runtime Insufficient
+Scope).
 """
 
 from __future__ import annotations
@@ -12,12 +14,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from ....protocol.errors import InvalidRequest, NotAcceptable
+from ....protocol.errors import InsufficientScope, InvalidRequest, NotAcceptable
 from ....protocol.http.accept import Representation
 from ....protocol.mcp import jsonrpc
 from ....protocol.mcp.jsonrpc import Code, RpcBody, RpcError
 from ....protocol.mcp.revisions import SESSION_REVISIONS
 from ....protocol.policy import MCP_2024_11_05
+from ....web.charging import take_place
 from ....web.frames import Frames
 from ....web.messages import NO_CONTENT, STREAM_HEADERS, Answer, Request, json_answer
 from ..answering import Answering, acceptable
@@ -55,7 +58,7 @@ class Streamable:
     async def initialize(self, request: Request, message: jsonrpc.RpcRequest) -> Answer:
         """Start a session. Its id is in the answer's header; if `initialize` fails, no session is created."""
         acceptable(request.headers.get("accept"))
-        session = await self._sessions.begin(request.principal)
+        session = await self._sessions.begin(request.access)
         try:
             response = await self._methods.begin(session, message, request)
         except Exception as error:
@@ -89,6 +92,7 @@ class Streamable:
         session = self._session(request)
         if acceptable(request.headers.get("accept")) is Representation.JSON:
             raise NotAcceptable("This is an event stream, and Accept does not take it.")
+        take_place(request)
         last_event_id = request.headers.get("last-event-id")
         if not last_event_id:
             return listen(session, None)
@@ -121,7 +125,7 @@ class Streamable:
         session_id = request.headers.get(SESSION_HEADER)
         if session_id is None:
             raise RpcError(Code.INVALID_REQUEST, "Mcp-Session-Id is missing: initialize opens a session and names it.")
-        session = self._sessions.find(session_id, request.principal)
+        session = self._sessions.find(session_id, request.access)
         if session is None or session.policy is MCP_2024_11_05:  # it belongs to the other transport
             raise RpcError(Code.INVALID_REQUEST, "There is no such session, or it has ended.", status=404)
         version = request.headers.get("mcp-protocol-version")
@@ -138,7 +142,12 @@ class Streamable:
 
     async def _request(self, session: Session, request: Request, message: jsonrpc.RpcRequest) -> Answer:
         acceptable(request.headers.get("accept"))  # raises before anything is started
-        started = await self._begin(session, request, message)
+        try:
+            started = await self._methods.begin(session, message, request)
+        except InsufficientScope:
+            raise
+        except Exception as error:
+            started = as_rpc_error(error, message.id).encode()
         if isinstance(started, bytes):
             return json_answer(200, started)
         return await self._answering.answer(request, started.run, started.transcript)

@@ -25,8 +25,8 @@ from ....protocol.mcp.tasks import EXTENSION, EXTENSION_METHODS, extension_requi
 from ....protocol.mcp.transcript import Transcript
 from ....protocol.policy import Policy
 from ....runs import Callee, Run, Runs, has_context
-from ....web.messages import ANONYMOUS, Answer, Request, json_answer
-from ..answering import Answering
+from ....web.messages import Answer, Request, json_answer
+from ..answering import Answering, may_stream
 from ..kept import read_kept
 from ..lists import LISTS
 from ..offer import LIST_TTL_MS, Offer
@@ -34,14 +34,9 @@ from ..validation import validate
 from .binding import HTTP, Binding
 from .request import Started, StatelessRequest, StatelessRun
 from .request_state import BoundStates, LazyBoundStates, States
-from .subscriptions import Subscription, Subscriptions
+from .subscriptions import MAX_URIS, Subscription, Subscriptions
 from .task import Task
 from .tasks import Tasks
-
-
-def _cacheable(request: StatelessRequest) -> dict[str, Any]:
-    """Lists are the same for every client; but those who have not signed in are not shown them."""
-    return {"ttlMs": LIST_TTL_MS, "cacheScope": "public" if request.http.principal == ANONYMOUS else "private"}
 
 
 class StatelessMethods:
@@ -114,15 +109,29 @@ class StatelessMethods:
         introduction = self._offer.introduction(STATELESS_WIRE)
         meta = {SERVER_INFO_KEY: introduction.pop("serverInfo")}
         supported = list(self.supported)
-        result = {"supportedVersions": supported, "capabilities": capabilities, **introduction, **_cacheable(request)}
+        result = {
+            "supportedVersions": supported,
+            "capabilities": capabilities,
+            **introduction,
+            **self._cacheable(request),
+        }
         return self._result(request, {**result, "_meta": meta})
 
     async def _list(self, request: StatelessRequest) -> Answer:
-        page = self._offer.lists.page(request.message.method, request.params.get("cursor"), STATELESS_WIRE)
-        return self._result(request, {**page, **_cacheable(request)})
+        page = self._offer.lists.page(
+            request.message.method, request.params.get("cursor"), STATELESS_WIRE, request.http.access
+        )
+        return self._result(request, {**page, **self._cacheable(request)})
+
+    def _cacheable(self, request: StatelessRequest) -> dict[str, Any]:
+        """Where it is known who calls, a list is one caller's alone, also that of who is nobody: "the Result from an
+        authenticated tools/list call with a "public" cacheScope […] may be shared outside of the initial requests
+        authorization context" (Caching)."""
+        alike = request.http.access.anonymous and not self._offer.verifies
+        return {"ttlMs": LIST_TTL_MS, "cacheScope": "public" if alike else "private"}
 
     async def _complete(self, request: StatelessRequest) -> Answer:
-        return self._result(request, await self._offer.complete(request.params))
+        return self._result(request, await self._offer.complete(request.params, request.http))
 
     async def _listen(self, request: StatelessRequest) -> Subscription:
         task_ids = request.params["notifications"].get("taskIds")
@@ -130,6 +139,8 @@ class StatelessMethods:
             raise extension_required()
         if not isinstance(task_ids or [], list):
             raise RpcError(Code.INVALID_PARAMS, '"taskIds": a list of strings is needed.')
+        uris = request.params["notifications"].get("resourceSubscriptions") or ()
+        self._offer.check_readable(uris[:MAX_URIS], request.http.access)
         principal = request.http.principal
         known = self._tasks.known(task_ids or (), principal)
         state = partial(self._tasks.state, principal)
@@ -138,7 +149,7 @@ class StatelessMethods:
     # --- requests that start a run -----------------------------------------------------------------------------------
 
     async def _call_tool(self, request: StatelessRequest) -> Started:
-        tool = self._offer.tools.get(request.params["name"])
+        tool = self._offer.tools.get(request.params["name"], request.http.access)
         structure = STATELESS_WIRE.structure(tool.structure)
         given = request.params.get("arguments")
         try:
@@ -154,6 +165,7 @@ class StatelessMethods:
         followed = request.binding.followed
         if followed is not None and Tasks.promotes(tool, request.capabilities):
             task = await self._new_task(request, tool, structure)
+            may_stream(request.http, tool.name, listens=task.transcript.info.listens)
             run = await self._start(request, tool, arguments, followed, task)
             return StatelessRun(run, task.transcript, partial(self._tasks.promote, run, task))
         repaired = request.params.get("arguments") is not given
@@ -174,14 +186,14 @@ class StatelessMethods:
         return answer
 
     async def _get_prompt(self, request: StatelessRequest) -> StatelessRun:
-        prompt = self._offer.prompts.get(request.params["name"])
+        prompt = self._offer.prompts.get(request.params["name"], request.http.access)
         arguments = self._offer.prompt_arguments(prompt, request.params)
         return await self._run(request, prompt, arguments, raw={})
 
     async def _read_resource(self, request: StatelessRequest) -> Started:
         if (kept := read_kept(self._runs, request.params["uri"], request.http.principal)) is not None:
             return self._result(request, {**kept, "ttlMs": 0, "cacheScope": "private"})
-        reading, arguments = self._offer.resources.match(request.params["uri"])
+        reading, arguments = self._offer.resources.match(request.params["uri"], request.http.access)
         return await self._run(request, reading, arguments, raw=reading.resource.cache_hints())
 
     async def _run(
@@ -204,6 +216,7 @@ class StatelessMethods:
             states = LazyBoundStates(self._states, request.http.principal, request.http.body)
             asker = LazyAsker(request.capabilities, states.asker)
         info = self._info(request, callee, structure, raw, None if states is None else states.seal)
+        may_stream(request.http, callee.name, listens=info.listens)
         run = await self._start(request, callee, arguments, request.binding.policy, asker)
         return StatelessRun(run, Transcript(info))
 
@@ -214,7 +227,8 @@ class StatelessMethods:
             callee,
             arguments,
             policy,
-            principal=request.http.principal,
+            access=request.http.access,
+            payer=request.http.payer,
             headers=request.http.headers,
             body=request.http.body,
             asker=asker,
@@ -223,7 +237,8 @@ class StatelessMethods:
 
     async def _retry_asker(self, request: StatelessRequest, *, once: bool) -> tuple[BoundStates, RetryAsker]:
         """The call's asker, which continues from the request's state. Raises StateRefused."""
-        self._runs.check()  # first: a single-use state would be lost if it were opened for a call that cannot start
+        # First: a single-use state would be lost if it were opened for a call that cannot start.
+        self._runs.check(payer=request.http.payer)
         states = BoundStates(self._states, request.http.principal, request.message.method, request.params)
         state = await states.open(once=once)
         return states, states.asker(state)

@@ -17,6 +17,7 @@ from ....config.settings import Settings
 from ....eventlog import READ_BYTES
 from ....middleware.heartbeat import Heartbeat
 from ....middleware.time_cap import CappedBatches
+from ....protocol.access import Access
 from ....protocol.errors import Draining, NotAcceptable, Overloaded
 from ....protocol.event import Entry, Event, EventType, encode
 from ....protocol.http.accept import Representation, quality
@@ -25,10 +26,12 @@ from ....protocol.mcp import jsonrpc
 from ....protocol.mcp.jsonrpc import Id, RpcRequest
 from ....protocol.policy import MCP_2026_07_28_LISTEN
 from ....protocol.stream import Stream
-from ....runs.register import RETRY_AFTER
+from ....runs.at_work import RETRY_AFTER
+from ....web.charging import take_place
 from ....web.frames import Frames
 from ....web.messages import STREAM_HEADERS, Answer, Request
 from ....web.metrics import Metrics
+from ..changes import Needed
 from ..rendering import MessageRendering
 
 SUBSCRIPTION_ID = "io.modelcontextprotocol/subscriptionId"
@@ -97,12 +100,14 @@ class Subscription:
         self,
         id: Id,  # noqa: A002 - the wire's name
         honoured: Filter,
+        access: Access,
         meta: Mapping[str, Any],
         state: TaskState,
         on_close: Callable[[Subscription], None],
     ) -> None:
         self.id = id
         self.honoured = honoured
+        self._access = access
         self._state = state
         self._on_close = on_close
         self._meta = {**meta, SUBSCRIPTION_ID: id}
@@ -118,12 +123,12 @@ class Subscription:
 
     # --- notifications -----------------------------------------------------------------------------------------------
 
-    def list_changed(self, kind: str) -> None:
-        if kind in self.honoured.lists:
+    def list_changed(self, kind: str, needed: Needed) -> None:
+        if kind in self.honoured.lists and any(map(self._access.sees, needed)):
             self._notify(kind, f"notifications/{kind}/list_changed", {})
 
-    def resource_updated(self, uri: str) -> None:
-        if uri in self.honoured.uris:
+    def resource_updated(self, uri: str, needed: Needed) -> None:
+        if uri in self.honoured.uris and any(map(self._access.may, needed)):
             self._notify(uri, "notifications/resources/updated", {"uri": self.honoured.uris[uri]})
 
     def task_changed(self, task: str) -> None:
@@ -234,10 +239,11 @@ class Subscriptions:
             raise NotAcceptable("Accept does not take text/event-stream, which is all that a subscription can be.")
         if self._refusing:
             raise Draining("The server is being stopped and takes no new subscription.", headers=RETRY_AFTER)
+        take_place(request)
         honoured = Filter.honoured(message.params["notifications"], tasks)
         if len(self._open) >= MAX_SUBSCRIPTIONS or self._uri_bytes + honoured.size > MAX_URI_BYTES:
             raise Overloaded("As many subscriptions as this server takes are open.", headers=RETRY_AFTER)
-        subscription = Subscription(message.id, honoured, meta, state, self._closed)
+        subscription = Subscription(message.id, honoured, request.access, meta, state, self._closed)
         self._open.add(subscription)
         self._uri_bytes += honoured.size
         for each in honoured.tasks:
@@ -265,13 +271,13 @@ class Subscriptions:
         frames = Frames(batches, stream, self._clock, run=name, rendering=MessageRendering(id=subscription.id))
         return Answer(200, STREAM_HEADERS, frames)
 
-    def list_changed(self, kind: str) -> None:
+    def list_changed(self, kind: str, needed: Needed) -> None:
         for each in self._open:
-            each.list_changed(kind)
+            each.list_changed(kind, needed)
 
-    def resource_updated(self, uri: str) -> None:
+    def resource_updated(self, uri: str, needed: Needed) -> None:
         for each in self._open:
-            each.resource_updated(uri)
+            each.resource_updated(uri, needed)
 
     def task_changed(self, task: str) -> None:
         for each in self._of_task.get(task, ()):
