@@ -30,10 +30,12 @@ test: $(DEV_READY) ## run the tests
 	$(IN)/python -m pytest $(ARGS)
 
 .PHONY: lint
-lint: $(DEV_READY) ## ruff and mypy
+lint: $(DEV_READY) ## ruff, mypy, bandit and pip-audit
 	$(IN)/ruff check .
 	$(IN)/ruff format --check .
 	$(IN)/mypy
+	$(IN)/python -m tests.lint.insecure
+	$(IN)/python -m tests.lint.known
 
 .PHONY: conformance
 conformance: $(DEV_READY) ## run the official MCP conformance suite (needs npm)
@@ -42,7 +44,7 @@ conformance: $(DEV_READY) ## run the official MCP conformance suite (needs npm)
 .PHONY: clients
 clients: $(DEV_READY) ## test with real MCP clients, installed into .venv-clients (needs npm)
 	$(IN)/python tests/clients/build.py
-	MCP_APP_CLIENTS=1 $(IN)/python -m pytest tests/clients $(ARGS)
+	MCP_APP_CLIENTS=1 $(IN)/python -m pytest tests/clients tests/oauth/test_oauth_live.py $(ARGS)
 
 .PHONY: bench
 bench: $(DEV_READY) ## measure beside other servers, installed into .venv-bench: docs/performance.md (needs npm, h2load)
@@ -53,7 +55,7 @@ cost: $(DEV_READY) ## count the instructions of a call, beside those of a commit
 	$(IN)/python -m bench.cost $(ARGS)
 
 .PHONY: proof
-proof: $(DEV_READY) ## prove at length: ARGS=schemas (100,000 examples), ARGS=analysis (10,000,000 rows); --tenth
+proof: $(DEV_READY) ## prove at length: ARGS=schemas (100,000 examples), analysis (10,000,000 rows), requests (100,000), connections (10,000), defences; --tenth
 	$(IN)/python -m tests.proofs $(ARGS)
 
 .PHONY: format

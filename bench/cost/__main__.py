@@ -14,8 +14,9 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +24,7 @@ from typing import NamedTuple
 from mcp_app.server.certificates import ensure
 
 from .. import environments, report
+from .callers import Known, with_key, with_token
 from .calls import DOORS, TOOLS, Process, instructions
 from .counters import Counter, best
 from .figures import BEGIN, END, Counts, Side, rendered
@@ -38,18 +40,19 @@ def main(arguments: Sequence[str]) -> int:
     """Returns the exit status: 2 when nothing can count here, or git does not know the commit."""
     asked = _parser().parse_args(arguments)
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="mcp-app-cost-") as temporary:
+    with tempfile.TemporaryDirectory(prefix="mcp-app-cost-") as temporary, ExitStack() as stack:
         # Both are copies, at paths of one length: where an object lies in memory moves a count by up to 0.4%.
         scratch = Path(temporary)
         old, new = scratch / "old", scratch / "new"
         try:
             counter = best()
             name = copy(asked.vs_dir, new)
-            if asked.shared:
-                copy(asked.vs_dir, old)
-                sides = {name: Served(old), "with one Shared": Served(new, SHARED)}
-            else:
+            if asked.beside is None:
                 sides = {check_out(asked.base, old): Served(old), name: Served(new)}
+            else:
+                copy(asked.vs_dir, old)
+                other = stack.enter_context(BESIDE[asked.beside](new, scratch))
+                sides = {name: Served(old), f"with one {asked.beside}": other}
         except OSError as error:
             print(error, file=sys.stderr)
             return 2
@@ -71,6 +74,28 @@ class Served(NamedTuple):
 
     tree: Path
     tools: str = TOOLS
+    caller: Known = Known()
+
+
+@contextmanager
+def _shared(tree: Path, scratch: Path) -> Iterator[Served]:
+    yield Served(tree, SHARED)
+
+
+@contextmanager
+def _key(tree: Path, scratch: Path) -> Iterator[Served]:
+    with with_key(scratch) as caller:
+        yield Served(tree, caller=caller)
+
+
+@contextmanager
+def _token(tree: Path, scratch: Path) -> Iterator[Served]:
+    with with_token() as caller:
+        yield Served(tree, caller=caller)
+
+
+BESIDE = {"Shared": _shared, "key": _key, "token": _token}
+"""What one tree is counted with, beside the same without it."""
 
 
 def counted(served: Mapping[str, Served], processes: int, scratch: Path, counter: Counter) -> list[Side]:
@@ -85,12 +110,17 @@ def counted(served: Mapping[str, Served], processes: int, scratch: Path, counter
 
     # A process of the old tree and one of the new have the same seed, as the order of a set may cost or save a little.
     seeds = range(1, processes + 1)
-    wanted = [Process(tree, door, seed, tools) for seed in seeds for door in DOORS for tree, tools in served.values()]
+    wanted = [
+        Process(each.tree, door, seed, each.tools, each.caller)
+        for seed in seeds
+        for door in DOORS
+        for each in served.values()
+    ]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = dict(zip(wanted, pool.map(one, wanted), strict=True))
     sides = []
-    for name, (tree, tools) in served.items():
-        by_door = [[found[Process(tree, door, seed, tools)] for door in DOORS] for seed in seeds]
+    for name, (tree, tools, caller) in served.items():
+        by_door = [[found[Process(tree, door, seed, tools, caller)] for door in DOORS] for seed in seeds]
         sides.append(Side(name, [lane | quart for lane, quart in by_door]))
     return sides
 
@@ -127,7 +157,13 @@ def _parser() -> argparse.ArgumentParser:
         "--base", default="HEAD", metavar="COMMIT", help="the old tree (HEAD, so that the new is what is not committed)"
     )
     add("--vs-dir", type=Path, default=environments.ROOT, metavar="DIR", help="the new tree (this checkout)")
-    add("--shared", action="store_true", help="in place of two trees: one tree, and its tools with one Shared each")
+    for name, what in (
+        ("Shared", "and its tools with one Shared each"),
+        ("key", "and a caller with an API key"),
+        ("token", "and a caller with an access token that was seen before"),
+    ):
+        text = f"in place of two trees: one tree, {what}"
+        add(f"--{name.lower()}", action="store_const", dest="beside", const=name, help=text)
     add("--processes", type=int, default=3, help="server processes for each tree and door (3)")
     add("--write", action="store_true", help="write the table into docs/performance.md")
     return parser

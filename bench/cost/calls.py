@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from .. import servers
 from ..dialects import JSON, MCP, PLAIN, STREAM, Dialect, WrongAnswer
 from ..starting import ECHO, PROGRAMS, free_ports, hypercorn_toml
 from ..wire import Wire, dial
+from .callers import Known
 from .counters import Counter
 from .figures import Cell, Counts
 
@@ -55,12 +57,14 @@ WORKS = (
 
 
 class Process(NamedTuple):
-    """What server to start: the checkout it comes from, the door, the seed of its string hashes, and what it serves."""
+    """What server to start: the checkout it comes from, the door, the seed of its string hashes, what it serves; who
+    calls it."""
 
     tree: Path
     door: str
     hash_seed: int
     tools: str = TOOLS
+    caller: Known = Known()
 
 
 def instructions(process: Process, certificates: tuple[Path, Path], directory: Path, counter: Counter) -> Counts:
@@ -75,16 +79,18 @@ def instructions(process: Process, certificates: tuple[Path, Path], directory: P
             for work in WORKS:
                 wire = dial(port, None, http2=protocol == "h2")
                 try:
-                    _call(wire, work, WARM_CALLS)
-                    total = counter.count(pid, directory, partial(_call, wire, work, counter.calls))
+                    _call(wire, work, WARM_CALLS, process.caller)
+                    total = counter.count(pid, directory, partial(_call, wire, work, counter.calls, process.caller))
                 finally:
                     wire.close()
                 found[Cell(work.name, protocol, process.door)] = total / counter.calls
     return found
 
 
-def _call(wire: Wire, work: Work, times: int) -> None:
+def _call(wire: Wire, work: Work, times: int, caller: Known) -> None:
     call = work.dialect.call(work.tool, work.arguments)
+    if caller.authorization:
+        call = replace(call, headers=(*call.headers, ("authorization", caller.authorization)))
     for _ in range(times):
         answer = wire.answer(wire.post(call))
         work.dialect.check(work.tool, work.arguments, answer)
@@ -115,7 +121,7 @@ def _served(
         )
     try:
         try:
-            _wait_for_answer(child, port)
+            _wait_for_answer(child, port, process.caller)
         except (OSError, WrongAnswer) as error:
             written = log.read_text(errors="replace")[-2000:]
             raise RuntimeError(f"{process} did not start: {error}; its output: {written}") from error
@@ -128,10 +134,11 @@ def _served(
 def _environment(process: Process) -> dict[str, str]:
     """This process's, without settings of ours."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MCP_APP_")}
-    return {**kept, "PYTHONPATH": str(process.tree), "PYTHONHASHSEED": str(process.hash_seed)}
+    fixed = {"PYTHONPATH": str(process.tree), "PYTHONHASHSEED": str(process.hash_seed)}
+    return {**kept, **fixed, **dict(process.caller.environment)}
 
 
-def _wait_for_answer(child: subprocess.Popen[bytes], port: int) -> None:
+def _wait_for_answer(child: subprocess.Popen[bytes], port: int, caller: Known) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
@@ -142,6 +149,6 @@ def _wait_for_answer(child: subprocess.Popen[bytes], port: int) -> None:
                 raise
             time.sleep(POLL_SECONDS)
     try:
-        _call(wire, WORKS[0], 1)
+        _call(wire, WORKS[0], 1, caller)
     finally:
         wire.close()

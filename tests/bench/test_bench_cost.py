@@ -13,6 +13,7 @@ import pytest
 from bench import environments, report
 from bench.cost import calls, counters
 from bench.cost.__main__ import DOCUMENT, Served, check_out, counted
+from bench.cost.callers import Known
 from bench.cost.figures import BEGIN, END, Cell, Side, ratio, rendered
 from bench.dialects import Answer, Call, WrongAnswer
 from bench.starting import PROGRAMS
@@ -231,7 +232,7 @@ def test_an_answer_of_another_kind_is_not_counted() -> None:
             return Answer(200, "text/event-stream", b"data: " + result + b"\n\n")
 
     with pytest.raises(WrongAnswer, match="echo: text/event-stream instead of application/json"):
-        calls._call(Streaming(), calls.WORKS[0], 1)
+        calls._call(Streaming(), calls.WORKS[0], 1, Known())
 
 
 def _certificates(directory: Path) -> tuple[Path, Path]:

@@ -10,5 +10,11 @@ import os
 collect_ignore = (
     []
     if os.environ.get("MCP_APP_CLIENTS")
-    else ["test_clients_real.py", "test_clients_stdio.py", "test_clients_docs.py", "test_stream_readers.py"]
+    else [
+        "test_clients_real.py",
+        "test_clients_stdio.py",
+        "test_clients_docs.py",
+        "test_clients_oauth.py",
+        "test_stream_readers.py",
+    ]
 )

@@ -40,7 +40,9 @@ COMMAND_SECONDS = 40.0
 SEEN_SECONDS = 20.0
 """For lines to appear that the page says are there."""
 
-_SERVER = re.compile(r"((?:\w+=\S+ +)*)(make serve|mcp-app serve|hypercorn|uvicorn|python serve\.py)\b(.*)", re.DOTALL)
+_SERVER = re.compile(
+    r"""((?:\w+=(?:"[^"]*"|\S+) +)*)(make serve|mcp-app serve|hypercorn|uvicorn|python serve\.py)\b(.*)""", re.DOTALL
+)
 _CHECKOUT = ("mcp.json", "hypercorn.toml", "pyproject.toml", "examples")
 """What a reader has in the directory that `make serve` runs in."""
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import hmac
 import json
+import runpy
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,7 @@ import pytest
 from doc_page import ROOT, blocks
 from live_server import process
 
+from mcp_app import ToolError, outgoing
 from mcp_app.testing import Question, client
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
@@ -53,6 +58,31 @@ def test_what_is_shared_is_open_for_every_call_and_closed_in_the_end(tmp_path: P
             assert events(server.url, "status_of", address=f"{server.url}/healthz")[-1]["data"] == 200
         assert "closed" not in server.output
     assert "closed" in server.output
+
+
+async def test_read_page() -> None:
+    """It reads what the rules allow, and nothing of the machine that it runs on."""
+    place = runpy.run_path(str(ROOT / "examples/read_page.py"))
+    read_page = place["read_page"]
+    globals_of_it = read_page.function.__globals__
+    asked = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n<p>Hello <b>there</b></p>")
+        writer.close()
+
+    site = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = site.sockets[0].getsockname()[1]
+    async with site, client(read_page) as c:
+        for url in (f"http://127.0.0.1:{port}/", "http://127.0.0.1/", "http://169.254.169.254/"):
+            with pytest.raises(ToolError, match=r"is at a|may be connected") as caught:
+                await c.run("read_page", url=url)
+            assert caught.value.code == "unreachable"
+        assert asked == []
+        globals_of_it["RULES"] = outgoing.Rules(allow_private=True, ports=frozenset({port}))
+        read = await c.run("read_page", url=f"http://127.0.0.1:{port}/")
+    assert read == {"url": f"http://127.0.0.1:{port}/", "status": 200, "text": "Hello there"}
 
 
 def test_orders(tmp_path: Path) -> None:
@@ -120,6 +150,28 @@ def test_fastapi_app(tmp_path: Path) -> None:
                 greeted = client.post(f"/tools{SSE}", json={"tool": "hello", "params": {"name": name}})
                 assert f"Hello, {name}!" in greeted.text
         nobody.close()
+
+
+def test_signed(tmp_path: Path) -> None:
+    example = ROOT / "examples/signed.py"
+    command = [sys.executable, "-m", "mcp_app", "serve", "--port", "0", f"{example}:app"]
+    with process(cwd=tmp_path, command=command, schemes=1) as server, httpx.Client(base_url=server.url) as client:
+
+        def called(secret: bytes, ago: int = 0, version: str = "1.2") -> httpx.Response:
+            body = b'{"tool": "deploy", "params": {"version": "1.2"}}'
+            sent = str(int(time.time()) - ago)
+            signed = hmac.new(secret, b"\n".join((b"POST", SSE.encode(), sent.encode(), body)), "sha256").hexdigest()
+            fields = {"X-Time": sent, "X-Signature": signed, "Accept": "application/json"}
+            body = body.replace(b"1.2", version.encode())
+            return client.post(SSE, content=body, headers={**fields, "Content-Type": "application/json"})
+
+        right = b"only for trying it out"
+        assert called(right).json()["data"] == "deploys deploys 1.2"
+        assert "not of this request" in called(b"another").json()["error"]["message"]
+        assert called(right, version="1.3").status_code == 401
+        assert called(right, ago=1000).json()["error"]["hint"] == "Sign the request anew."
+        nobody = client.post(SSE, json={"tool": "deploy"})
+        assert (nobody.status_code, nobody.headers["www-authenticate"]) == (401, "Bearer")
 
 
 def test_workflow(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ async def steps(ctx: Context, count: int) -> AsyncIterator[int]:
 '''
 
 SSE = "/api/v1/mcp/sse"
-SETTINGS = {"MCP_APP_PUBLIC_URL": f"https://{NAME}", "MCP_APP_HEARTBEAT_SECONDS": "0.5"}
+SETTINGS = {"MCP_APP_PUBLIC_URL": f"https://{NAME}", "MCP_APP_ALLOW_ANONYMOUS": "1", "MCP_APP_HEARTBEAT_SECONDS": "0.5"}
 
 WAYS = [
     pytest.param(name, http2, id=f"{name}-{'h2' if http2 else 'h1'}", marks=pytest.mark.needs(name))

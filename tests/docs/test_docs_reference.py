@@ -17,10 +17,13 @@ from mcp_app import Settings
 from mcp_app.cli import _parser
 from mcp_app.client.outcome import Status
 from mcp_app.manifest import load_manifest
-from mcp_app.protocol import plain
-from mcp_app.protocol.errors import McpAppError, RequestError, RunError, ToolError
+from mcp_app.protocol import caller_errors, plain, plain_events
+from mcp_app.protocol import errors as errors_module
+from mcp_app.protocol.errors import McpAppError, RunError, ToolError
 from mcp_app.routes import table
 from mcp_app.web import pages
+
+ERROR_MODULES = {errors_module.__name__, caller_errors.__name__}
 
 REFERENCE = ROOT / "docs" / "reference.md"
 
@@ -32,7 +35,7 @@ def listed(heading: str, column: int = 0) -> list[str]:
 
 def written(value: Any) -> str:
     """A default as people write it."""
-    if value is None or value == ():
+    if value is None or value in ((), ""):
         return "none"
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
@@ -49,14 +52,15 @@ def test_routes_and_their_methods() -> None:
         path = (codes(row[0]) or [path])[0]
         documented.setdefault(path, set()).update(codes(row[1]))
     manifest = load_manifest(ROOT / "mcp.json")
-    served = {path: set(methods) for path, methods in table(manifest).items() if not path.startswith("/page/")}
+    files = pages.pages().keys() - {"/"}
+    served = {path: set(methods) for path, methods in table(manifest).items() if path not in files}
     assert documented == served
     assert any(path.startswith("/page/") for path in pages.pages())
 
 
 def errors(root: type[McpAppError] = McpAppError) -> Iterator[type[McpAppError]]:
     for each in root.__subclasses__():
-        if "code" in vars(each) and each.__module__ == RequestError.__module__:
+        if "code" in vars(each) and each.__module__ in ERROR_MODULES:
             yield each
         yield from errors(each)
 
@@ -81,7 +85,7 @@ def test_no_code_is_two_errors() -> None:
 def test_events() -> None:
     assert listed("Events") is not None
     assert [row[0].strip("`") for row in rows(section(REFERENCE, "Events"))] == list(
-        dict.fromkeys(plain.WORDS.values())
+        dict.fromkeys(plain_events.WORDS.values())
     )
 
 
@@ -142,7 +146,7 @@ def test_exit_status_of_call() -> None:
 
 
 def test_header_fields_of_answers() -> None:
-    from mcp_app.runs.register import RETRY_AFTER
+    from mcp_app.runs.at_work import RETRY_AFTER
     from mcp_app.web.messages import STREAM_HEADERS
 
     given = [(codes(row[0]), row[2]) for row in rows(section(REFERENCE, "Of an answer"))]

@@ -12,8 +12,12 @@ from .examples import RANDOM, VARIABLE
 PROOFS = {
     "schemas": ("tests/proofs/test_schemas.py", 100_000),
     "analysis": ("tests/proofs/test_analysis.py", 10_000_000),
+    "requests": ("tests/proofs/test_requests.py", 100_000),
+    "connections": ("tests/proofs/test_connections.py", 10_000),
+    "defences": ("tests/proofs/test_defences.py", 100),
 }
-"""Name -> the file of its tests, and how many examples each of them draws; of an analysis they are rows."""
+"""Name -> the file of its tests, and how many examples each of them draws; of an analysis they are rows, of
+requests the requests of one server, of defences how many are removed at most."""
 
 
 def main() -> int:
