@@ -24,6 +24,9 @@ sub vcl_recv {
     if (req.url ~ "^/metrics" || req.url ~ "^[^?]*%") {
         return (synth(403));
     }
+    # What is not written here would be passed on as the client has sent it. Varnish itself writes X-Forwarded-For.
+    unset req.http.Forwarded;
+    unset req.http.X-Forwarded-Host;
     # Nothing is cached: a call is not repeated for another caller, and events are passed on when they come.
     return (pass);
 }
