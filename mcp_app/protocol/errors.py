@@ -5,9 +5,10 @@
     │   └── InvalidRequest, InvalidParams, UnknownTool, UnknownRun, UnknownRoute, RunConflict, MethodNotAllowed,
     │       NotAcceptable, BodyTimeout, BodyTooLarge, UnsupportedMediaType, InvalidCredentials, Unauthorized,
     │       InsufficientScope, HostNotAllowed, OriginNotAllowed, AnonymousNotAllowed, CrossSiteNotAllowed,
-    │       NotReadOnly, QueueFull, RateLimited, Overloaded, Draining, NotReady
+    │       NotReadOnly, QueueFull, RateLimited, Overloaded, Draining, NotReady, LogUnavailable
     ├── RunError                a run ended without a result: the last event of its stream, or a 5xx as JSON
-    │   └── ToolFailed, TimeCap, Shutdown, Cancelled, Left, CredentialsExpired, Revoked, EventTooLarge
+    │   └── ToolFailed, TimeCap, Shutdown, Cancelled, Left, CredentialsExpired, Revoked, EventTooLarge,
+    │       Interrupted
     ├── InternalError           a defect of the server, masked
     ├── Purged                  a reader fell behind what the event log keeps
     └── ToolError               raised by a tool's author: its message is meant for the caller
@@ -181,6 +182,14 @@ class NotReady(RequestError):
     hint = "Try again after the seconds in Retry-After."
 
 
+class LogUnavailable(RequestError):
+    """The event log that the server's processes share cannot be reached."""
+
+    code = "log_unavailable"
+    status = 503
+    hint = "Try again after the seconds in Retry-After."
+
+
 class ToolFailed(RunError):
     """The tool raised an exception, or its result does not fit its declaration. The log has it under `error_id`."""
 
@@ -222,6 +231,14 @@ class Left(RunError):
     hint = "Start a detached run with POST to the runs route to let it outlive its caller."
 
 
+class Interrupted(RunError):
+    """The process that worked on the run is gone: it was killed, or lost the event log for too long."""
+
+    code = "interrupted"
+    status = 503
+    hint = "Start the call again: the tool may have done a part of its work."
+
+
 class EventTooLarge(RunError):
     """The tool sent an event, or a result, that is neither sent nor kept, as it is too large."""
 
@@ -260,3 +277,11 @@ class ToolDefinitionError(TypeError):
 
     Raised to the author when the tool is defined. It never reaches a caller, so it is not an `McpAppError`.
     """
+
+
+class Fenced(Exception):
+    """Another node owns what this one wanted to change. It never reaches a caller."""
+
+
+class LogRefused(Exception):
+    """The event log that is configured cannot be used: the message says why, and what to do."""
