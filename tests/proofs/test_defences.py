@@ -73,7 +73,7 @@ def test_without_it_a_test_fails(copy: Path, defence: Defence) -> None:
         for file, text in before.items():
             (copy / file).write_text(text, encoding="utf-8")
     assert done.returncode == 1, done.stdout[-5000:] + done.stderr[-2000:]
-    assert " failed" in done.stdout.splitlines()[-1] or " error" in done.stdout.splitlines()[-1], done.stdout[-5000:]
+    assert " failed" in done.stdout.splitlines()[-1], done.stdout[-5000:]  # an error alone may be a missing service's
 
 
 def test_with_all_of_them_none_fails(copy: Path) -> None:
