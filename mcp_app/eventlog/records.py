@@ -17,10 +17,12 @@ class RunRecord:
     `owner` is the node that appends to it. Times are seconds since the epoch, by the log's clock. `policy` is the name
     of a row of protocol/policy.py. `digest` is that of the call (`call_digest`), `key` the caller's own name for it;
     None without one. `arguments` are encoded JSON, and there only where the run may begin again elsewhere. `attempt`
-    counts its beginnings, from 1. `extra` is the dialect's own, encoded JSON: of a task, what it asks.
+    counts its owners, from 1: a run that ends each process which works on it is known by it. `extra` is the dialect's
+    own, encoded JSON: of a task, what it asks.
 
     `code` is None while it is worked on, then "complete" or the error's code; `until` is when it is forgotten, None
-    while it is worked on. `last` is the number of its last entry.
+    while it is worked on. `last` is the number of its last entry, `end` the bytes of all entries up to it, as
+    `Entry.end`.
     """
 
     id: str
@@ -39,6 +41,7 @@ class RunRecord:
     code: str | None = None
     until: float | None = None
     last: int = 0
+    end: int = 0
     format: int = RECORD_FORMAT
 
 
@@ -51,7 +54,7 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class StoredDocument:
     """A small value that outlives a process. `version` counts its changes, from 1."""
 
     value: bytes

@@ -71,7 +71,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
 }
 
 # "One eventlog never imports another": these are its implementations.
-EVENT_LOGS = ("memory", "sqlite", "redis")
+EVENT_LOGS = ("memory", "shared_memory", "sqlite", "redis")
 
 # Foreign package -> the parts that may import it. What only one tool or command needs stays there, so that the server
 # starts without it. Anything else that is neither here nor in the standard library is refused.
