@@ -8,7 +8,7 @@ the cap is computed in protocol/stream.py.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from ..protocol.policy import OnCap
 from ..protocol.stream import Stream
@@ -18,8 +18,8 @@ from . import Batch, Batches, Mark
 class CappedBatches:
     """Ends the wrapped batches at `stream.cap_at`.
 
-    `callback` is called at the cap, except for OnCap.END_STREAM, to apply the cap to the run. When it returns true (the
-    run was promoted), the stream ends with `Mark.CAP`; otherwise it ends with the run's own last event.
+    `callback` is called at the cap, except for OnCap.END_STREAM, to apply the cap to the run. Where it returns an
+    awaitable of true (the run was promoted), the stream ends with `Mark.CAP`; otherwise with the run's own last event.
     """
 
     __slots__ = ("_batches", "_callback", "_clock", "_ended", "_on_cap", "_stream")
@@ -30,7 +30,7 @@ class CappedBatches:
         stream: Stream,
         clock: Callable[[], float],
         on_cap: OnCap,
-        callback: Callable[[], bool | None],
+        callback: Callable[[], Awaitable[bool] | None],
     ) -> None:
         self._batches = batches
         self._stream = stream
@@ -52,7 +52,7 @@ class CappedBatches:
 
     async def _end_at_cap(self, until: float) -> Batch | None:
         self._stream.cap_at = math.inf
-        if self._on_cap is OnCap.END_STREAM or self._callback():
+        if self._on_cap is OnCap.END_STREAM or ((promoted := self._callback()) is not None and await promoted):
             self._ended = True
             return (Mark.CAP,)
         # The run's last event is the next one in the wrapped batches, after the entries already queued.

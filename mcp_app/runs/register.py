@@ -204,15 +204,31 @@ class Runs:
         """Raises Draining or Overloaded if no run that holds `size` bytes can be started now (`AtWork.check`)."""
         self._at_work.check(size, payer)
 
-    def find(self, run_id: str, principal: str) -> Run:
-        """The run of that id. Raises UnknownRun, also for another principal's run, so that ids cannot be probed."""
-        run = self._runs.get(run_id)
-        if run is None or run.principal != principal:
+    async def find(self, run_id: str, principal: str) -> Run:
+        """The run of that id. Raises UnknownRun, also for another principal's run, so that ids cannot be probed.
+
+        It suspends only for a run that is not worked on here: between this and the use of a local run nothing happens.
+        """
+        run = self.find_here(run_id, principal)
+        if run is None:
             raise UnknownRun("This run is not known.")
         return run
 
-    def find_by_key(self, key: str, principal: str, callee: Callee | None, identity: Mapping[str, Any]) -> Run | None:
+    async def find_by_key(
+        self, key: str, principal: str, callee: Callee | None, identity: Mapping[str, Any]
+    ) -> Run | None:
         """The run that was started with that key; None if there is none. Raises RunConflict if `identity` differs."""
+        return self.find_by_key_here(key, principal, callee, identity)
+
+    def find_here(self, run_id: str, principal: str) -> Run | None:
+        """The principal's run of that id, if it is one of this process."""
+        run = self._runs.get(run_id)
+        return None if run is None or run.principal != principal else run
+
+    def find_by_key_here(
+        self, key: str, principal: str, callee: Callee | None, identity: Mapping[str, Any]
+    ) -> Run | None:
+        """As `find_by_key`, among the runs of this process."""
         run_id = self._keys.find(principal, key, callee, identity)
         return None if run_id is None else self._runs[run_id]
 

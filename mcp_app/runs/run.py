@@ -248,6 +248,12 @@ class Run:
                 self._host.lingering.add(self, self.payer.key)
                 self._host.expiries.at(self, back_by)
 
+    # --- other nodes -------------------------------------------------------------------------------------------------
+
+    async def publish(self) -> None:
+        """Make it known to other nodes, before its id is first handed out: whoever has the id may ask any of them.
+        Does nothing without a shared log. Idempotent."""
+
     # --- its end -----------------------------------------------------------------------------------------------------
 
     def stop(self, end: McpAppError | InputRequired) -> None:
@@ -309,6 +315,7 @@ class Run:
             outcome = await (working if calls is None else calls.until(working))
             if self._writer.must_link(outcome.result):
                 outcome = Outcome(*await self._writer.link_result(outcome.result))
+                await self.publish()
             forked.end_copy(begun)
             end: Outcome | McpAppError = outcome
         except BaseException as error:

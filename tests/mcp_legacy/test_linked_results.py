@@ -296,7 +296,7 @@ async def test_parts_are_linked_one_by_one(large: Stage, accept: str) -> None:
 
 async def test_a_run_shows_the_url_in_its_state(large: Stage) -> None:
     started = decoded(await large.ask("POST", {"tool": "picture"}, path=RUNS))
-    run = large.runs.find(started["id"], "anonymous")
+    run = await large.runs.find(started["id"], "anonymous")
     await asyncio.wait_for(run.stopped(), SECONDS)
     state = decoded(await large.ask("GET", path=started["url"]))
     assert state["metadata"]["linked"] is True
@@ -375,7 +375,7 @@ async def test_a_call_that_may_be_a_task_and_ends_at_once_keeps_what_it_links(st
     (link,) = links(result, MODERN)
     assert "blob" in (await client.result("resources/read", {"uri": link["uri"]}))["contents"][0]
     task = await client.result("tools/call", {"name": "later", "arguments": {}})
-    run = stage.runs.find(task["taskId"], "anonymous")
+    run = await stage.runs.find(task["taskId"], "anonymous")
     await asyncio.wait_for(run.stopped(), SECONDS)
     polled = await client.result("tasks/get", {"taskId": task["taskId"]})
     (link,) = links(polled["result"], MODERN)
@@ -390,6 +390,6 @@ async def test_what_a_task_keeps_of_its_request_is_weighed(stage: Stage) -> None
     stage.tools.add(later)
     client = Caller(stage, MODERN, {"extensions": {"io.modelcontextprotocol/tasks": {}}})
     task = await client.result("tools/call", {"name": "later", "arguments": {"text": "x" * 300_000}})
-    run = stage.runs.find(task["taskId"], "anonymous")
+    run = await stage.runs.find(task["taskId"], "anonymous")
     await asyncio.wait_for(run.stopped(), SECONDS)
     assert 300_000 < stage.runs.finished.bytes < 700_000

@@ -227,7 +227,7 @@ async def test_to_a_plain_client_it_stands_beside_the_data(rich_stage: Stage, ac
 
 async def test_a_detached_run_shows_it_in_its_state_and_a_repeated_start_in_its_stream(rich_stage: Stage) -> None:
     started = decoded(await rich_stage.ask("POST", {"tool": "found"}, path=RUNS))
-    run = rich_stage.runs.find(started["id"], "anonymous")
+    run = await rich_stage.runs.find(started["id"], "anonymous")
     await asyncio.wait_for(run.stopped(), SECONDS)
     state = decoded(await rich_stage.ask("GET", path=started["url"]))
     assert (state["data"], state["metadata"]["beside"]) == ({"rows": [1, 2]}, BESIDE)
@@ -258,7 +258,7 @@ async def test_a_task_has_it_in_its_result(stage: Stage) -> None:
         return result
 
     task = await asked("tools/call", {"name": "later", "arguments": {}})
-    await asyncio.wait_for(stage.runs.find(task["taskId"], "anonymous").stopped(), SECONDS)
+    await asyncio.wait_for((await stage.runs.find(task["taskId"], "anonymous")).stopped(), SECONDS)
     result = (await asked("tasks/get", {"taskId": task["taskId"]}))["result"]
     assert result["content"] == [{"type": "text", "text": "2 rows"}, IMAGE]
     assert result["structuredContent"] == {"rows": [1, 2]}

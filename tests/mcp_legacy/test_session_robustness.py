@@ -234,7 +234,7 @@ async def test_what_is_kept_for_a_result_counts_once_however_often_it_is_read(st
     while await events.next() is not None:
         pass
     assert first is not None
-    run = stage.runs.find(first.id.partition("/")[0], "anonymous")
+    run = await stage.runs.find(first.id.partition("/")[0], "anonymous")
     size = run.size
     assert 2 * PARTS * PART_BYTES <= size < 2 * PARTS * PART_BYTES + 2000
     again = Events(await client.get(last_event_id=f"{run.id}/1"))

@@ -163,7 +163,7 @@ async def test_the_header_fields_of_an_ended_run_are_not_kept() -> None:
     async with Stage() as stage:
         run = await stage.start(short, PLAIN_DETACHED, headers=HEADERS)
         await run.stopped()
-        assert stage.runs.find(run.id, "anonymous") is run
+        assert await stage.runs.find(run.id, "anonymous") is run
         assert dict(run._caller.headers) == {}
         left = await stage.start(forever, PLAIN_DETACHED, headers=HEADERS)
         left.end_at_cap()
@@ -245,14 +245,14 @@ async def test_a_run_with_linked_results_is_kept_and_weighed(policy: Any) -> Non
             reader.close()
         assert [run.id in stage.runs._runs for run in runs] == [False, True, True]
         assert 6 * MIB < stage.runs.finished.bytes < 7 * MIB
-        results = stage.runs.find(runs[2].id, "anonymous").results
+        results = (await stage.runs.find(runs[2].id, "anonymous")).results
         assert results is not None
         assert len(results.get(1).data) == 3 * MIB
         with pytest.raises(UnknownRun):
             results.get(2)
         stage.runs.finished.kept_long_enough(runs[2])
         with pytest.raises(UnknownRun):
-            stage.runs.find(runs[2].id, "anonymous")
+            await stage.runs.find(runs[2].id, "anonymous")
         assert stage.runs.memory.held == 0
 
 

@@ -86,7 +86,7 @@ async def test_a_run_that_does_not_begin_leaves_nothing() -> None:
             await stage.start(short, PLAIN_EVENTSOURCE, key=KEY)
         del stage.log.append
         assert (stage.runs.working, stage.runs.kept, len(stage.log)) == (0, 0, 0)
-        assert stage.runs.find_by_key(KEY, "anonymous", tool(short), {}) is None
+        assert await stage.runs.find_by_key(KEY, "anonymous", tool(short), {}) is None
 
 
 @pytest.mark.parametrize(
@@ -120,10 +120,10 @@ async def test_the_lowest_cap_holds(policy: Policy, limit: float | None, asked: 
 async def test_a_run_is_found_by_its_principal_alone() -> None:
     async with Stage() as stage:
         run = await stage.start(forever, PLAIN_DETACHED, access=Access("ann"))
-        assert stage.runs.find(run.id, "ann") is run
+        assert await stage.runs.find(run.id, "ann") is run
         for run_id, principal in ((run.id, "bob"), ("0" * 32, "ann"), ("", "ann")):
             with pytest.raises(UnknownRun):
-                stage.runs.find(run_id, principal)
+                await stage.runs.find(run_id, principal)
 
 
 @on_loop_clock
@@ -145,9 +145,9 @@ class Port(BaseModel):
 async def test_a_key_is_found_by_its_principal_alone() -> None:
     async with Stage() as stage:
         run = await stage.start(forever, PLAIN_EVENTSOURCE, key=KEY, access=Access("ann"))
-        assert stage.runs.find_by_key(KEY, "ann", tool(forever), {}) is run
-        assert stage.runs.find_by_key(KEY, "bob", tool(forever), {}) is None
-        assert stage.runs.find_by_key("x" * 16, "ann", tool(forever), {}) is None
+        assert await stage.runs.find_by_key(KEY, "ann", tool(forever), {}) is run
+        assert await stage.runs.find_by_key(KEY, "bob", tool(forever), {}) is None
+        assert await stage.runs.find_by_key("x" * 16, "ann", tool(forever), {}) is None
 
 
 @pytest.mark.parametrize(
@@ -175,13 +175,13 @@ async def test_the_same_key_with_other_parameters_is_a_conflict(
     async with Stage() as stage:
         run = await stage.start(call, PLAIN_EVENTSOURCE, call.arguments(first), key=KEY)
         if same:
-            assert stage.runs.find_by_key(KEY, "anonymous", call, call.arguments(second)) is run
+            assert await stage.runs.find_by_key(KEY, "anonymous", call, call.arguments(second)) is run
         else:
             with pytest.raises(RunConflict):
-                stage.runs.find_by_key(KEY, "anonymous", call, call.arguments(second))
+                await stage.runs.find_by_key(KEY, "anonymous", call, call.arguments(second))
         with pytest.raises(RunConflict):
-            stage.runs.find_by_key(KEY, "anonymous", other, other.arguments(first))
-        assert stage.runs.find_by_key(KEY, "anonymous", None, {}) is run
+            await stage.runs.find_by_key(KEY, "anonymous", other, other.arguments(first))
+        assert await stage.runs.find_by_key(KEY, "anonymous", None, {}) is run
 
 
 class Opaque:
@@ -197,10 +197,10 @@ async def test_a_key_takes_whatever_a_tool_takes(value: Any) -> None:
 
     async with Stage() as stage:
         run = await stage.start(call, PLAIN_EVENTSOURCE, {"x": value}, key=KEY)
-        assert stage.runs.find_by_key(KEY, "anonymous", call, {"x": value}) is run
+        assert await stage.runs.find_by_key(KEY, "anonymous", call, {"x": value}) is run
         for different in (b"\xff\xfd", -math.inf, None):
             with pytest.raises(RunConflict):
-                stage.runs.find_by_key(KEY, "anonymous", call, {"x": different})
+                await stage.runs.find_by_key(KEY, "anonymous", call, {"x": different})
 
 
 @on_loop_clock
@@ -208,11 +208,11 @@ async def test_a_forgotten_runs_key_is_free_again() -> None:
     async with Stage(keep_seconds=600) as stage:
         first = await stage.start(short, PLAIN_EVENTSOURCE, key=KEY)
         await asyncio.sleep(599)
-        assert stage.runs.find_by_key(KEY, "anonymous", tool(short), {}) is first
+        assert await stage.runs.find_by_key(KEY, "anonymous", tool(short), {}) is first
         await asyncio.sleep(2)
-        assert stage.runs.find_by_key(KEY, "anonymous", tool(short), {}) is None
+        assert await stage.runs.find_by_key(KEY, "anonymous", tool(short), {}) is None
         second = await stage.start(short, PLAIN_EVENTSOURCE, key=KEY)
-        assert stage.runs.find_by_key(KEY, "anonymous", tool(short), {}) is second
+        assert await stage.runs.find_by_key(KEY, "anonymous", tool(short), {}) is second
 
 
 @on_loop_clock
@@ -223,8 +223,8 @@ async def test_a_key_belongs_to_the_run_that_had_it_last() -> None:
         second = await stage.start(short, PLAIN_EVENTSOURCE, key=KEY)
         await asyncio.sleep(301)
         with pytest.raises(UnknownRun):
-            stage.runs.find(first.id, "anonymous")
-        assert stage.runs.find_by_key(KEY, "anonymous", tool(short), {}) is second
+            await stage.runs.find(first.id, "anonymous")
+        assert await stage.runs.find_by_key(KEY, "anonymous", tool(short), {}) is second
 
 
 # --- when forgotten --------------------------------------------------------------------------------------------------
@@ -237,12 +237,12 @@ async def test_a_finished_run_is_kept_ten_minutes_and_no_longer(policy: Policy) 
         run = await stage.start(short, policy)
         await asyncio.sleep(599)
         assert len(await read_to_end(run.follow())) == 2
-        assert stage.runs.find(run.id, "anonymous") is run
+        assert await stage.runs.find(run.id, "anonymous") is run
         for reader in tuple(run._followers):
             reader.close()
         await asyncio.sleep(2)
         with pytest.raises(UnknownRun):
-            stage.runs.find(run.id, "anonymous")
+            await stage.runs.find(run.id, "anonymous")
         assert (stage.runs.kept, len(stage.log), timers()) == (0, 0, 0)
         assert stage.runs.finished.bytes == 0
 
@@ -252,7 +252,7 @@ async def test_a_run_being_worked_on_is_kept_however_long() -> None:
     async with Stage(keep_seconds=10, run_life_seconds=5000) as stage:
         run = await stage.start(forever, PLAIN_DETACHED)
         await asyncio.sleep(4000)
-        assert stage.runs.find(run.id, "anonymous") is run
+        assert await stage.runs.find(run.id, "anonymous") is run
 
 
 @BY_POLICY
@@ -308,7 +308,7 @@ async def test_the_newest_is_kept_whatever_its_size() -> None:
     async with Stage(keep_bytes=1024 * 1024) as stage:
         run = await stage.start(huge, PLAIN_DETACHED)
         await run.stopped()
-        assert stage.runs.find(run.id, "anonymous") is run
+        assert await stage.runs.find(run.id, "anonymous") is run
 
 
 @on_loop_clock
@@ -372,5 +372,5 @@ async def test_closing_forgets_the_timers() -> None:
 def test_every_ending_has_its_code() -> None:
     assert {each.code for each in errors.RunError.__subclasses__()} == {
         "tool_failed", "time_cap", "shutdown", "cancelled", "left", "event_too_large",
-        "credentials_expired", "revoked",
+        "credentials_expired", "revoked", "interrupted",
     }  # fmt: skip

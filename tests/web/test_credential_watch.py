@@ -350,7 +350,7 @@ async def test_what_has_expired_and_is_revoked_then_ends_its_runs(stage: Stage) 
     assert stage.ended == {}
     await stage.revoke()
     await until(lambda: stage.ended == {"revoked": 1})
-    assert stage.endpoint.runs.find(run, ANN.principal).over
+    assert (await stage.endpoint.runs.find(run, ANN.principal)).over
 
 
 async def test_it_looks_by_itself_as_long_as_there_is_something(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

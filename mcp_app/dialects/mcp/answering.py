@@ -77,6 +77,8 @@ class Answering:
             response = await filtered.response_only(stream.quiet_at if alone else self.json_deadline(accepted))
             if response is not None:
                 return json_answer(filtered.status, response)
+            if run.policy.resumable and not alone:
+                await run.publish()
             streaming = True
             if alone:
                 return self._framed(filtered, stream, JsonRendering(filtered), run.label, WAITING_JSON_HEADERS)

@@ -6,7 +6,7 @@ Deadlines and the format of messages are not decided here.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from ...middleware import Batch, Batches, Mark
 from ...protocol.event import Entry, EventType
@@ -17,7 +17,7 @@ from ...runs import Reader
 
 _PROGRESS, _LET_GO = EventType.PROGRESS, EventType.LET_GO  # looked up once: an enum's attribute access is slow
 
-Promote = Callable[[Reader], bytes | None]
+Promote = Callable[[Reader], Awaitable[bytes | None]]
 """Detaches the run from a reader, and returns the response that tells the client how to follow it; None for a run that
 has ended, whose own response is about to be read."""
 
@@ -33,9 +33,9 @@ class Promotion:
         self._reader = reader
         self.response: bytes | None = None
 
-    def __call__(self) -> bool:
+    async def __call__(self) -> bool:
         """Promote the run. Returns whether it continues without this reader."""
-        self.response = self._promote(self._reader)
+        self.response = await self._promote(self._reader)
         return self.response is not None
 
 

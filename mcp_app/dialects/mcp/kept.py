@@ -9,13 +9,13 @@ from ...protocol.linked import URI
 from ...runs import Runs
 
 
-def read_kept(runs: Runs, uri: str, principal: str) -> dict[str, Any] | None:
+async def read_kept(runs: Runs, uri: str, principal: str) -> dict[str, Any] | None:
     """The result of the request; None if `uri` is of no kept result of the principal's, and so may be a resource."""
     match = URI.fullmatch(uri)
     if match is None:
         return None
     try:
-        results = runs.find(match[1], principal).results
+        results = (await runs.find(match[1], principal)).results
         return None if results is None else {"contents": [results.get(int(match[2])).contents(uri)]}
     except (UnknownRun, Purged):
         return None

@@ -92,14 +92,14 @@ class Calls:
         """The rest of the run that the client has begun to read: it repeats its request, and means no second run."""
         try:
             call = call._replace(last_event=parse_last_event(request))
-            found = self._come_back(call)
+            found = await self._come_back(call)
         except RequestError as error:
             return self._end(call, error)
         if isinstance(found, Answer):
             return found
         if found.policy.on_leave is OnLeave.GO_ON:
             check_stream(call)
-            return self._answer_follower(found, call)
+            return await self._answer_follower(found, call)
         return await self._answer(found, found.attach(call.after), call, self._cap(call))
 
     async def get(self, request: Request) -> Answer:
@@ -112,12 +112,12 @@ class Calls:
             run = await self._start(call, PLAIN_POST)
             return await self._answer(run, run.attach(), call, self._settings.cap_seconds)
         async with self._key_lock:  # two requests with one key start one run
-            found = self._find(request, call)
+            found = await self._find(request, call)
             if isinstance(found, Answer):
                 return found
             run = await self._start(call, PLAIN_EVENTSOURCE) if found is None else found
             if run.policy.on_leave is not OnLeave.LINGER:
-                return self._answer_follower(run, call)
+                return await self._answer_follower(run, call)
             reader = run.attach(call.after)
         return await self._answer(run, reader, call, self._cap(call))
 
@@ -125,7 +125,7 @@ class Calls:
         """The status and header fields that GET would have (RFC 9110, 9.3.2), without starting a tool. The status of
         JSON is that of a run that does not fail, unless the run has ended already."""
         call = parse_get(request, self._registry, self._settings)
-        found = self._find(request, call)
+        found = await self._find(request, call)
         if isinstance(found, Answer):
             return found
         if found is None:
@@ -140,30 +140,32 @@ class Calls:
 
     async def follow(self, run: str, request: Request) -> Answer:
         """The events of any run of the principal, from the start or after Last-Event-ID. Raises UnknownRun."""
-        return self._follow(run, request, self._answer_follower)
+        found, call = await self._followed(run, request)
+        return found if isinstance(found, Answer) else await self._answer_follower(found, call)
 
     async def follow_head(self, run: str, request: Request) -> Answer:
         """The header fields that `follow` would have."""
-        return self._follow(run, request, lambda _run, _call: _stream_head())
+        found, _ = await self._followed(run, request)
+        return found if isinstance(found, Answer) else _stream_head()
 
-    def _follow(self, run: str, request: Request, answer: Callable[[Run, PlainCall], Answer]) -> Answer:
+    async def _followed(self, run: str, request: Request) -> tuple[Run | Answer, PlainCall]:
+        """The run to follow, or the answer when there is nothing to follow."""
         call = parse_follow(request, self._settings)
         _take_place(call)
         if call.last_event is None:
-            return answer(self._runs.find(run, request.principal), call)
+            return await self._runs.find(run, request.principal), call
         if call.last_event.run != run:
             raise InvalidRequest("Last-Event-ID is of another run.", hint=event_id.HINT)
-        found = self._come_back(call)
-        return found if isinstance(found, Answer) else answer(found, call)
+        return await self._come_back(call), call
 
     # --- finding or starting the run ---------------------------------------------------------------------------------
 
-    def _find(self, request: Request, call: PlainCall) -> Run | Answer | None:
+    async def _find(self, request: Request, call: PlainCall) -> Run | Answer | None:
         """The run that a GET reads, the answer if there is nothing to read, or None if it starts a run."""
         if call.last_event is not None:
-            found: Run | Answer | None = self._come_back(call)
+            found: Run | Answer | None = await self._come_back(call)
         else:
-            found = self._find_by_key(call)
+            found = await self._find_by_key(call)
             if found is None and call.tool is None:
                 raise UnknownRun("No run of this key is known, and the query names no tool to start.")
         if found is None:
@@ -172,15 +174,16 @@ class Calls:
             check_stream(call)  # not started by EventSource: this reader only follows it
         return found
 
-    def _come_back(self, call: PlainCall) -> Run | Answer:
+    async def _come_back(self, call: PlainCall) -> Run | Answer:
         """The run that goes on after Last-Event-ID, or the answer when none does. It never starts one.
 
         Raises RunConflict for a run of another call, InvalidRequest for an event that has not happened.
         """
         assert call.last_event is not None  # noqa: S101 - it has none to come back to
         try:
-            run = resumed(self._runs, call.last_event, call.request.principal, call.tool if call.key is None else None)
-            if run is not None and call.key is not None and self._find_by_key(call) is not run:
+            tool = call.tool if call.key is None else None
+            run = await resumed(self._runs, call.last_event, call.request.principal, tool)
+            if run is not None and call.key is not None and await self._find_by_key(call) is not run:
                 raise lost()
         except UnknownRun as error:
             return self._end(call, error)
@@ -193,10 +196,10 @@ class Calls:
         self._metrics.count_refusal(error.code)
         return ended_by(error, call.last_event)
 
-    def _find_by_key(self, call: PlainCall) -> Run | None:
+    async def _find_by_key(self, call: PlainCall) -> Run | None:
         if call.key is None:
             return None
-        return self._runs.find_by_key(call.key, call.request.principal, call.tool, call.identity or {})
+        return await self._runs.find_by_key(call.key, call.request.principal, call.tool, call.identity or {})
 
     async def _start(self, call: PlainCall, policy: Policy) -> Run:
         assert call.tool is not None  # noqa: S101 - a call without a tool never starts a run
@@ -224,6 +227,8 @@ class Calls:
         try:
             await asyncio.sleep(0)  # the tool's first turn of the loop: most tools have ended after it
             if call.representation is Representation.EVENT_STREAM:
+                if run.policy.resumable:
+                    await run.publish()
                 handed_over = True
                 return self._answer_stream(run, capped, stream, call)
             return json_answer(*await collect(capped, run.callee.name, run.id, partial(self.url, run, call.request)))
@@ -231,7 +236,8 @@ class Calls:
             if not handed_over:
                 capped.close()  # a client that leaves while the tool works cancels this task
 
-    def _answer_follower(self, run: Run, call: PlainCall) -> Answer:
+    async def _answer_follower(self, run: Run, call: PlainCall) -> Answer:
+        await run.publish()
         stream = Stream(self._clock(), heartbeat=call.heartbeat, cap=self._cap(call))
         capped = CappedBatches(run.follow(call.after), stream, self._clock, OnCap.END_STREAM, _no_effect)
         return self._answer_stream(run, capped, stream, call)

@@ -14,7 +14,7 @@ from ...runs import Run, Runs
 from ...web.messages import STREAM_HEADERS, Answer
 
 
-def resumed(runs: Runs, event: EventId, principal: str, tool: Tool | None = None) -> Run | None:
+async def resumed(runs: Runs, event: EventId, principal: str, tool: Tool | None = None) -> Run | None:
     """The principal's run to go on with after `event`; None when nothing is left of it.
 
     Raises UnknownRun, RunConflict for a run of another tool, InvalidRequest for a number that does not exist yet.
@@ -22,7 +22,7 @@ def resumed(runs: Runs, event: EventId, principal: str, tool: Tool | None = None
     if event.last:
         return None
     try:
-        run = runs.find(event.run, principal)
+        run = await runs.find(event.run, principal)
     except UnknownRun:
         raise lost() from None
     if tool is not None and run.callee is not tool:
@@ -33,14 +33,9 @@ def resumed(runs: Runs, event: EventId, principal: str, tool: Tool | None = None
 
 
 def run_named(runs: Runs, principal: str, name: str) -> str | None:
-    """The id of the principal's run that was started with this key, or that has this id; None for none."""
-    run = runs.find_by_key(name, principal, None, {})
-    if run is None:
-        try:
-            run = runs.find(name, principal)
-        except UnknownRun:
-            return None
-    return run.id
+    """The id of the principal's run that was started here with this key, or that has this id; None for none."""
+    run = runs.find_by_key_here(name, principal, None, {}) or runs.find_here(name, principal)
+    return None if run is None else run.id
 
 
 def lost() -> UnknownRun:

@@ -50,7 +50,7 @@ class RunRoutes:
         validated = tool.validated(call.params)
         event = parse_last_event(request)
         if event is not None:
-            return await self._created(request, resumed(self._runs, event, request.principal, tool))
+            return await self._created(request, await resumed(self._runs, event, request.principal, tool))
         self._metrics.repairs.add(validated.repaired)
         run = await self._runs.start(
             tool,
@@ -68,15 +68,16 @@ class RunRoutes:
         """The same for who asks again with a Last-Event-ID of that run, of which nothing may be left."""
         if run is None:
             return NO_CONTENT
+        await run.publish()
         return json_answer(202, encode(await self._state(run, request)), ("Location", self._calls.url(run, request)))
 
     async def show(self, request: Request, run: str) -> Answer:
         """The run's state, and after its end the result or the error."""
-        return json_answer(200, encode(await self._state(self._find(run, request), request)))
+        return json_answer(200, encode(await self._state(await self._find(run, request), request)))
 
     async def cancel(self, request: Request, run: str) -> Answer:
         """Cancel the run; no effect on a run that has ended (RFC 9110, 9.3.5: DELETE is idempotent)."""
-        found = self._find(run, request)
+        found = await self._find(run, request)
         found.stop(Cancelled("The run was cancelled by a caller."))
         return json_answer(202 if not found.over else 200, encode(await self._state(found, request)))
 
@@ -90,14 +91,14 @@ class RunRoutes:
 
     async def result(self, request: Request, run: str, result: str) -> Answer:
         """A result that was too large for an event: whole, or the range that was asked for."""
-        found = self._find(run, request)
+        found = await self._find(run, request)
         number = int(result) if _NUMBER.fullmatch(result) else 0
         if found.results is None:
             raise UnknownRun("This run has no such result.")
         return kept_answer(request, found.results.get(number), number)
 
-    def _find(self, run: str, request: Request) -> Run:
-        return self._runs.find(run, request.principal)
+    async def _find(self, run: str, request: Request) -> Run:
+        return await self._runs.find(run, request.principal)
 
     async def _state(self, run: Run, request: Request) -> dict[str, Any]:
         url = self._calls.url(run, request)

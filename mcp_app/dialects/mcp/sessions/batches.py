@@ -79,6 +79,7 @@ class Batching:
             complete = [each for each in responses if each is not None]
             if not calls:
                 return json_answer(200, array(complete))
+            await asyncio.gather(*(each.run.publish() for each in calls.values()))
             name = session.keep_batch([each.run.id for each in calls.values()])
             remaining, calls = list(calls.values()), {}
             return self._streamed(name, remaining, complete, sse.OPEN)

@@ -164,7 +164,7 @@ class SessionMethods:
         return await self._run(request, prompt, arguments, self._info(request, prompt, raw={}))
 
     async def _read_resource(self, request: SessionRequest) -> dict[str, Any] | RequestRun:
-        kept = read_kept(self._runs, request.params["uri"], request.session.principal)
+        kept = await read_kept(self._runs, request.params["uri"], request.session.principal)
         if kept is not None:
             return kept
         reading, arguments = self._match(request)

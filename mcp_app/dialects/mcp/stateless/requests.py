@@ -142,7 +142,7 @@ class StatelessMethods:
         uris = request.params["notifications"].get("resourceSubscriptions") or ()
         self._offer.check_readable(uris[:MAX_URIS], request.http.access)
         principal = request.http.principal
-        known = self._tasks.known(task_ids or (), principal)
+        known = await self._tasks.known(task_ids or (), principal)
         state = partial(self._tasks.state, principal)
         return self._subscriptions.open(request.http, request.message, self._meta, known, state)
 
@@ -176,12 +176,12 @@ class StatelessMethods:
         return self._tasks.new(self._info(request, tool, structure, seal=states.seal), asker, request.http.body)
 
     def _task(
-        self, method: Callable[[Mapping[str, Any], str], dict[str, Any]]
+        self, method: Callable[[Mapping[str, Any], str], Awaitable[dict[str, Any]]]
     ) -> Callable[[StatelessRequest], Awaitable[Answer]]:
         async def answer(request: StatelessRequest) -> Answer:
             if not supports_tasks(request.capabilities):
                 raise extension_required()
-            return self._result(request, method(request.params, request.http.principal))
+            return self._result(request, await method(request.params, request.http.principal))
 
         return answer
 
@@ -191,7 +191,7 @@ class StatelessMethods:
         return await self._run(request, prompt, arguments, raw={})
 
     async def _read_resource(self, request: StatelessRequest) -> Started:
-        if (kept := read_kept(self._runs, request.params["uri"], request.http.principal)) is not None:
+        if (kept := await read_kept(self._runs, request.params["uri"], request.http.principal)) is not None:
             return self._result(request, {**kept, "ttlMs": 0, "cacheScope": "private"})
         reading, arguments = self._offer.resources.match(request.params["uri"], request.http.access)
         return await self._run(request, reading, arguments, raw=reading.resource.cache_hints())

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ....config.settings import Settings
@@ -50,9 +49,10 @@ MAX_URI_BYTES = 64 * 1024 * 1024
 """Characters of the URIs and task ids of all subscriptions: without this limit, each could keep most of a request's
 body."""
 
-TaskState = Callable[[str], Mapping[str, Any] | None]
+TaskState = Callable[[str], Awaitable[Mapping[str, Any] | None]]
 """The current state of the task with that id, as in the result of tasks/get; None for a task that is not known."""
 
+_TASK = "task "
 _LISTS = {"tools": "toolsListChanged", "prompts": "promptsListChanged", "resources": "resourcesListChanged"}
 
 
@@ -102,7 +102,7 @@ class Subscription:
         honoured: Filter,
         access: Access,
         meta: Mapping[str, Any],
-        state: TaskState,
+        state: TaskState | None,
         on_close: Callable[[Subscription], None],
     ) -> None:
         self.id = id
@@ -111,7 +111,7 @@ class Subscription:
         self._state = state
         self._on_close = on_close
         self._meta = {**meta, SUBSCRIPTION_ID: id}
-        self._pending: dict[str, Callable[[], bytes | None]] = {}
+        self._pending: dict[str, bytes | None] = {}
         self._waiter: asyncio.Future[None] | None = None
         self._ending = False
         self._ended = False
@@ -133,7 +133,7 @@ class Subscription:
 
     def task_changed(self, task: str) -> None:
         """The notification is rendered when it is sent: a result may be large, and the client slow."""
-        self._enqueue(f"task {task}", partial(self._task, task))
+        self._enqueue(_TASK + task, None)
 
     def end(self) -> None:
         """Send the pending notifications, then the result ("Graceful Closure")."""
@@ -141,10 +141,9 @@ class Subscription:
         self._wake()
 
     def _notify(self, key: str, method: str, params: Mapping[str, Any]) -> None:
-        message = self._notification(method, params)
-        self._enqueue(key, lambda: message)
+        self._enqueue(key, self._notification(method, params))
 
-    def _enqueue(self, key: str, message: Callable[[], bytes | None]) -> None:
+    def _enqueue(self, key: str, message: bytes | None) -> None:
         if not self._ending:
             self._pending[key] = message
             self._wake()
@@ -152,8 +151,8 @@ class Subscription:
     def _notification(self, method: str, params: Mapping[str, Any]) -> bytes:
         return jsonrpc.notification(method, encode({"_meta": {SUBSCRIPTION_ID: self.id}, **params}))
 
-    def _task(self, task: str) -> bytes | None:
-        state = self._state(task)
+    async def _task(self, task: str) -> bytes | None:
+        state = None if self._state is None else await self._state(task)
         return None if state is None else self._notification("notifications/tasks", state)
 
     def _wake(self) -> None:
@@ -167,18 +166,20 @@ class Subscription:
             return None
         if not self._pending and not self._ending:
             await self._wait(until)
-        batch = [self._entry(EventType.LOG, message) for message in self._dequeue()]
+        batch = [self._entry(EventType.LOG, message) async for message in self._dequeue()]
         if self._ending and not self._pending and not self._ended:
             self._ended = True
             result = {"resultType": "complete", "_meta": self._meta}
             batch.append(self._entry(EventType.COMPLETE, jsonrpc.result(self.id, encode(result))))
         return batch
 
-    def _dequeue(self) -> Iterator[bytes]:
+    async def _dequeue(self) -> AsyncIterator[bytes]:
         """Pending messages, up to the size of one write."""
         size = 0
         while self._pending and size < READ_BYTES:
-            message = self._pending.pop(next(iter(self._pending)))()
+            message = self._pending.pop(key := next(iter(self._pending)))
+            if message is None:
+                message = await self._task(key.removeprefix(_TASK))
             if message is not None:
                 size += len(message)
                 yield message
@@ -228,7 +229,7 @@ class Subscriptions:
         message: RpcRequest,
         meta: Mapping[str, Any],
         tasks: Sequence[str] = (),
-        state: TaskState = lambda _: None,
+        state: TaskState | None = None,
     ) -> Subscription:
         """Open the subscription that a request asks for; whoever sends its messages must close it. `meta` are members
         of the result's `_meta`, `tasks` the requested tasks that are visible to the client.

@@ -95,6 +95,7 @@ class Tasks:
             self._runs.forget(run)
             return task.immediate_answer()
         task.defer()
+        await run.publish()
         self._metrics.tasks.add()
         return json_answer(200, self._created(run, task))
 
@@ -110,13 +111,14 @@ class Tasks:
         """The asker of a call that may become a task; `body` is that of its request."""
         return Task(info, retry_asker, self._now, request_bytes(body, {}))
 
-    def promote(self, run: Run, task: Task, reader: Reader) -> bytes | None:
+    async def promote(self, run: Run, task: Task, reader: Reader) -> bytes | None:
         """Turn a run whose caller is reading it into a task. Returns the response with which the reader ends; None for
         a run that has ended, whose own response is in the log.
 
-        All of this happens in one turn of the loop: a caller that disconnected before it has been detected, and one
-        that disconnects after it may have read its taskId.
+        Once the run is published, all of this happens in one turn of the loop: a caller that disconnected before it has
+        been detected, and one that disconnects after it may have read its taskId.
         """
+        await run.publish()
         if run.ended:
             return None
         task.created = self._now()
@@ -154,27 +156,27 @@ class Tasks:
 
     # --- the methods -------------------------------------------------------------------------------------------------
 
-    def get(self, params: Mapping[str, Any], principal: str) -> dict[str, Any]:
+    async def get(self, params: Mapping[str, Any], principal: str) -> dict[str, Any]:
         """tasks/get: the state of the principal's task. Raises RpcError for an unknown task."""
-        run, task = self._find(params, principal)
+        run, task = await self._find(params, principal)
         status, more = task.outcome(run)
         return {**self._snapshot(run, task, status).wire(), **more}
 
-    def known(self, ids: Iterable[Any], principal: str) -> list[str]:
+    async def known(self, ids: Iterable[Any], principal: str) -> list[str]:
         """The ids that are tasks of this principal, without duplicates."""
         found = []
         for each in dict.fromkeys(each for each in ids if isinstance(each, str)):
             try:
-                self._find({"taskId": each}, principal)
+                await self._find({"taskId": each}, principal)
             except RpcError:
                 continue
             found.append(each)
         return found
 
-    def state(self, principal: str, id_: str) -> dict[str, Any] | None:
+    async def state(self, principal: str, id_: str) -> dict[str, Any] | None:
         """The result of `get`; None for an unknown task."""
         try:
-            return self.get({"taskId": id_}, principal)
+            return await self.get({"taskId": id_}, principal)
         except RpcError:
             return None
 
@@ -183,27 +185,27 @@ class Tasks:
         if self._following:
             await asyncio.wait(self._following, timeout=SETTLE_SECONDS)
 
-    def update(self, params: Mapping[str, Any], principal: str) -> dict[str, Any]:
+    async def update(self, params: Mapping[str, Any], principal: str) -> dict[str, Any]:
         """tasks/update: answers to outstanding questions. Raises RpcError."""
-        _, task = self._find(params, principal)
+        _, task = await self._find(params, principal)
         responses = params.get("inputResponses")
         if not isinstance(responses, Mapping):
             raise RpcError(Code.INVALID_PARAMS, '"inputResponses": an object of answers by key is needed.')
         task.answer(responses)
         return {}
 
-    def cancel(self, params: Mapping[str, Any], principal: str) -> dict[str, Any]:
+    async def cancel(self, params: Mapping[str, Any], principal: str) -> dict[str, Any]:
         """tasks/cancel: an ended task is not changed. Raises RpcError."""
-        run, _ = self._find(params, principal)
+        run, _ = await self._find(params, principal)
         run.stop(Cancelled("The task was cancelled by its client."))
         return {}
 
-    def _find(self, params: Mapping[str, Any], principal: str) -> tuple[Run, Task]:
+    async def _find(self, params: Mapping[str, Any], principal: str) -> tuple[Run, Task]:
         id_ = params.get("taskId")
         if not isinstance(id_, str):
             raise RpcError(Code.INVALID_PARAMS, '"taskId": a string is needed.')
         try:
-            run = self._runs.find(id_, principal)
+            run = await self._runs.find(id_, principal)
         except UnknownRun:
             raise _unknown() from None
         if not isinstance(run.asker, Task) or not run.asker.deferred:
