@@ -110,9 +110,9 @@ class StdioConnection:
             if message.method == "initialize" and task is not None:
                 await asyncio.wait({task})  # what follows belongs to the session
         else:
-            self._receive_unanswered(message)
+            await self._receive_unanswered(message)
 
-    def _receive_unanswered(self, message: jsonrpc.RpcNotification | jsonrpc.RpcResponse) -> None:
+    async def _receive_unanswered(self, message: jsonrpc.RpcNotification | jsonrpc.RpcResponse) -> None:
         if isinstance(message, jsonrpc.RpcResponse):
             self._session.receive_response(message)
         elif message.method == "notifications/cancelled":
@@ -122,7 +122,7 @@ class StdioConnection:
                 unanswered.cancel()
                 self._forget(request, unanswered)
         else:
-            self._speaker.methods.receive_notification(self._session, message)
+            await self._speaker.methods.receive_notification(self._session, message)
 
     async def _skip(self, line: Skipped) -> None:
         """Answer a line that was too long: with an error, or, to a call of ours that it answers, as one."""
@@ -136,7 +136,7 @@ class StdioConnection:
     # --- batches -----------------------------------------------------------------------------------------------------
 
     def _check_batch(self) -> None:
-        if self._session.capabilities is None or not self._session.revision.batches:
+        if self._session.record.capabilities is None or not self._session.record.revision.batches:
             raise RpcError(Code.INVALID_REQUEST, "Batches are of revision 2025-03-26 only: send each message alone.")
 
     async def _receive_batch(self, messages: list[jsonrpc.RpcMessage | RpcError], line: bytes) -> None:
@@ -157,7 +157,7 @@ class StdioConnection:
                 elif (task := await self._start(message, line, collect, len(line) // len(messages))) is not None:
                     tasks.append(task)
             else:
-                self._receive_unanswered(message)
+                await self._receive_unanswered(message)
         batch = asyncio.create_task(self._answer_batch(tasks, responses), name="batch")
         self._batches.add(batch)
         batch.add_done_callback(self._batches.discard)
@@ -224,7 +224,7 @@ class StdioConnection:
                 assert isinstance(started.body, bytes)  # noqa: S101 - a stream begins as a run or a subscription
                 return started.body
             return await self._relay(unanswered, started.run, started.transcript)
-        if self._session.capabilities is None and message.method not in ("initialize", "ping"):
+        if self._session.record.capabilities is None and message.method not in ("initialize", "ping"):
             raise RpcError(
                 Code.INVALID_REQUEST,
                 "The request names no revision (in _meta), and there is no session: initialize opens one.",

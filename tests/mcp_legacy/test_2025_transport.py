@@ -139,7 +139,7 @@ async def test_somebody_elses_session_is_none(stage: Stage, method: str) -> None
     never = await stage.ask(method, body, mcp_session_id="0" * 32)
     assert (answer.status, answer.body) == (never.status, never.body)
     assert answer.status == 404
-    assert stage.endpoint.sessions.find(theirs.id, Access("somebody else")) is theirs
+    assert await stage.endpoint.sessions.find(theirs.id, Access("somebody else")) is theirs
     stage.endpoint.sessions.end(theirs)
 
 

@@ -400,7 +400,7 @@ async def test_a_run_that_is_followed_in_the_plain_dialect_shows_no_questions(st
 async def test_head_says_what_get_would_and_takes_no_stream_from_its_reader(stage: Stage) -> None:
     client = await stage.client()
     own = await client.get()
-    listener = stage.endpoint.sessions.find(client.session, ANONYMOUS)
+    listener = await stage.endpoint.sessions.find(client.session, ANONYMOUS)
     assert listener is not None
     before = listener.outbox.listener
     event = await (await started(client)).next()

@@ -39,8 +39,8 @@ async def heard(listener: Listener) -> list[bytes] | None:
 
 async def test_a_session_is_one_principals(sessions: Sessions) -> None:
     session = await sessions.begin(Access("alice"))
-    assert sessions.find(session.id, Access("alice")) is session
-    assert sessions.find(session.id, Access("bob")) is None
+    assert await sessions.find(session.id, Access("alice")) is session
+    assert await sessions.find(session.id, Access("bob")) is None
 
 
 async def test_a_response_settles_what_waits_for_it(sessions: Sessions) -> None:

@@ -26,7 +26,7 @@ ACCEPTED = Answer(202, ())
 Begin = Callable[[Session, Request, jsonrpc.RpcRequest], Awaitable[bytes | RequestRun]]
 """Starts a request: its response, or its run."""
 
-Receive = Callable[[Session, jsonrpc.RpcNotification | jsonrpc.RpcResponse], None]
+Receive = Callable[[Session, jsonrpc.RpcNotification | jsonrpc.RpcResponse], Awaitable[None]]
 """Handles a message that is not answered."""
 
 
@@ -51,7 +51,7 @@ class Batching:
     ) -> Answer:
         """Process the messages in order; the responses are in the order of the requests. Raises RpcError in revisions
         without batches."""
-        if not session.revision.batches:
+        if not session.record.revision.batches:
             raise RpcError(Code.INVALID_REQUEST, "Batches are of revision 2025-03-26 only: send each message alone.")
         accepted = acceptable(request.headers.get("accept"))
         responses: list[bytes | None] = []
@@ -59,7 +59,7 @@ class Batching:
         try:
             for message in messages:
                 if isinstance(message, jsonrpc.RpcNotification | jsonrpc.RpcResponse):
-                    receive(session, message)
+                    await receive(session, message)
                     continue
                 if responses and (limited := self._limited(request, message)) is not None:
                     responses.append(limited)

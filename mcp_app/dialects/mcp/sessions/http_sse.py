@@ -61,7 +61,7 @@ class HttpSse:
 
     async def post(self, request: Request, message: RpcBody | RpcError) -> Answer:
         """Receive one message. A request is answered on the stream, also if it is none."""
-        session = self._session(request)
+        session = await self._session(request)
         if isinstance(message, list):
             raise RpcError(Code.INVALID_REQUEST, "This transport has no batches: send each message alone.")
         if isinstance(message, jsonrpc.RpcRequest):
@@ -73,15 +73,15 @@ class HttpSse:
         elif isinstance(message, RpcError):
             session.outbox.send(message.encode())
         elif isinstance(message, jsonrpc.RpcNotification):
-            self._methods.receive_notification(session, message)
+            await self._methods.receive_notification(session, message)
         else:
             session.receive_response(message)
         return Answer(202, ())
 
-    def _session(self, request: Request) -> Session:
+    async def _session(self, request: Request) -> Session:
         session_id = parse_qs(request.query.decode("latin-1")).get("session", [""])[0]
-        session = self._sessions.find(session_id, request.access)
-        if session is None or session.policy is not MCP_2024_11_05:
+        session = await self._sessions.find(session_id, request.access)
+        if session is None or session.record.policy is not MCP_2024_11_05:
             raise RpcError(Code.INVALID_REQUEST, "There is no such session, or its stream has ended.", status=404)
         return session
 

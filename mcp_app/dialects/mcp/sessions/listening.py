@@ -40,7 +40,7 @@ class Listening:
         """The messages after number `after`, or after the last one delivered. Closing the stream does not end the
         session."""
         listener = session.outbox.listen(after)
-        retry_ms = MCP_2025_11_25.retry_ms if session.revision.polled else None
+        retry_ms = MCP_2025_11_25.retry_ms if session.record.revision.polled else None
         opening = sse.OPEN if after is None else sse.OPEN_AGAIN
         rendering = Resumable(MessageRendering(opening, event=_EVENT), session.outbox.id, listener.after, retry_ms)
         return self._answer(session, listener, rendering, self._settings.cap_seconds, lambda: None)

@@ -19,6 +19,7 @@ from ....web.metrics import InFlight
 from ..changes import EVERYBODY, Needed
 from .outbox import Outbox
 from .session import Session
+from .session_record import SessionRecord
 
 
 class Sessions:
@@ -41,7 +42,7 @@ class Sessions:
         self.check()
         if (excess := self._least_recent(access.principal)) is not None:
             self.end(excess)
-        session = Session(access, Outbox(self._log), policy=policy, touched=self._clock())
+        session = Session(SessionRecord(access, policy), Outbox(self._log), touched=self._clock())
         await session.outbox.open()
         self._sessions[session.id] = session
         self._numbers.add()
@@ -54,13 +55,13 @@ class Sessions:
             raise Draining("The server is being stopped and takes no new session.", headers=RETRY_AFTER)
         self._least_recent()
 
-    def find(self, session_id: str, access: Access) -> Session | None:
+    async def find(self, session_id: str, access: Access) -> Session | None:
         """The principal's session with that id, or None. Restarts the session's idle timeout. From now on it is told of
         what this access is shown."""
         found = self._sessions.get(session_id)
         if found is None or found.principal != access.principal:
             return None
-        found.access = access
+        found.record.access = access
         found.touched = self._clock()
         self._sessions.move_to_end(session_id)
         return found
@@ -96,15 +97,15 @@ class Sessions:
     def list_changed(self, kind: str, needed: Needed = EVERYBODY) -> None:
         """Notify the clients that are shown what has changed in the list of "tools", "resources" or "prompts"."""
         for session in self._sessions.values():
-            if session.initialized and any(map(session.access.sees, needed)):
+            if session.record.initialized and any(map(session.record.access.sees, needed)):
                 session.notify(f"notifications/{kind}/list_changed")
 
     def resource_updated(self, uri: str, needed: Needed = EVERYBODY) -> None:
         """Notify the subscribers of the resource with that normalised URI who may read it, each with the spelling it
         subscribed to."""
         for session in self._sessions.values():
-            spellings = session.subscriptions.get(uri, ())
-            if spellings and any(map(session.access.may, needed)):
+            spellings = session.record.subscriptions.get(uri, ())
+            if spellings and any(map(session.record.access.may, needed)):
                 for spelling in spellings:
                     session.notify("notifications/resources/updated", {"uri": spelling})
 

@@ -34,6 +34,7 @@ from ..lists import LISTS
 from ..offer import Offer
 from ..validation import validate
 from .session import RequestRun, Session
+from .session_record import SessionRecord
 
 _BEFORE_INITIALIZE = frozenset({"initialize", "ping"})
 """Methods that are allowed before initialization: "The initialization phase MUST be the first interaction" (Lifecycle,
@@ -83,12 +84,12 @@ class SessionMethods:
         method = self._methods.get(message.method)
         if method is None:
             raise RpcError(Code.METHOD_NOT_FOUND, f"There is no method {message.method[:100]!r}.")
-        if session.capabilities is None and message.method not in _BEFORE_INITIALIZE:
+        if session.record.capabilities is None and message.method not in _BEFORE_INITIALIZE:
             raise RpcError(Code.INVALID_REQUEST, "This session is not initialized: initialize comes first.")
         params = message.params
         if message.method == "initialize":
             params = negotiated(params.get("protocolVersion")).relevant(params)
-        validate(message.method, params, session.revision.version)
+        validate(message.method, params, session.record.revision.version)
         with session.claim(message.id):
             started = await method(SessionRequest(session, message, http))
             if isinstance(started, RequestRun):
@@ -96,10 +97,10 @@ class SessionMethods:
                 return started
         return jsonrpc.result(message.id, encode(started))
 
-    def receive_notification(self, session: Session, message: jsonrpc.RpcNotification) -> None:
+    async def receive_notification(self, session: Session, message: jsonrpc.RpcNotification) -> None:
         """Process a notification. Unknown ones are ignored (JSON-RPC 2.0, 4.1)."""
         if message.method == "notifications/initialized":
-            session.initialized = session.capabilities is not None
+            await session.change(SessionRecord.begin)
         elif message.method == "notifications/cancelled":
             request = jsonrpc.read_id(message.params.get("requestId"))
             if request is not None:
@@ -109,39 +110,42 @@ class SessionMethods:
 
     async def _initialize(self, request: SessionRequest) -> dict[str, Any]:
         session = request.session
-        if session.capabilities is not None:
+        if session.record.capabilities is not None:
             raise RpcError(Code.INVALID_REQUEST, "This session has been initialized before.")
-        session.revision = negotiated(request.params["protocolVersion"])
-        session.capabilities = session.revision.capabilities(request.params["capabilities"])
-        if session.policy is None:
-            session.policy = session.revision.policy
+        params = request.params
+        await session.change(lambda record: record.initialize(params["protocolVersion"], params["capabilities"]))
+        revision = session.record.revision
         return {
-            "protocolVersion": session.revision.version,
+            "protocolVersion": revision.version,
             "capabilities": self._offer.capabilities,
-            **self._offer.introduction(session.revision.wire),
+            **self._offer.introduction(revision.wire),
         }
 
     async def _ping(self, request: SessionRequest) -> dict[str, Any]:
         return {}
 
     async def _set_level(self, request: SessionRequest) -> dict[str, Any]:
-        request.session.level = request.params["level"]
+        level = request.params["level"]
+        await request.session.change(lambda record: record.set_level(level))
         return {}
 
     async def _subscribe(self, request: SessionRequest) -> dict[str, Any]:
         self._match(request)
-        request.session.subscribe(request.params["uri"], _normal(request))
+        await request.session.change(lambda record: record.subscribe(request.params["uri"], _normal(request)))
         return {}
 
     async def _unsubscribe(self, request: SessionRequest) -> dict[str, Any]:
-        request.session.unsubscribe(request.params["uri"], _normal(request))
+        await request.session.change(lambda record: record.unsubscribe(request.params["uri"], _normal(request)))
         return {}
 
     # --- lists -------------------------------------------------------------------------------------------------------
 
     async def _list(self, request: SessionRequest) -> dict[str, Any]:
         return self._offer.lists.page(
-            request.message.method, request.params.get("cursor"), request.session.revision.wire, request.http.access
+            request.message.method,
+            request.params.get("cursor"),
+            request.session.record.revision.wire,
+            request.http.access,
         )
 
     async def _complete(self, request: SessionRequest) -> dict[str, Any]:
@@ -151,7 +155,7 @@ class SessionMethods:
 
     async def _call_tool(self, request: SessionRequest) -> dict[str, Any] | RequestRun:
         tool = self._offer.tools.get(request.params["name"], request.http.access)
-        info = self._info(request, tool, request.session.revision.wire.structure(tool.structure))
+        info = self._info(request, tool, request.session.record.revision.wire.structure(tool.structure))
         try:
             arguments = self._offer.arguments(tool, request.params)
         except InvalidParams as error:  # for the model to correct (SEP-1303)
@@ -182,7 +186,7 @@ class SessionMethods:
         self, request: SessionRequest, callee: Callee, arguments: dict[str, Any], info: RequestInfo
     ) -> RequestRun:
         session = request.session
-        policy = session.policy or session.revision.policy
+        policy = session.record.policy or session.record.revision.policy
         asker = self._asker(request, policy) if has_context(callee) else None
         may_stream(request.http, callee.name, listens=True)  # or asks, on its stream
         run = await self._runs.start(
@@ -203,10 +207,10 @@ class SessionMethods:
         """The request's asker; None if its client accepts no stream, on which questions are sent, and cannot open URLs.
         The oldest transport has a stream, whatever the request accepts."""
         session = request.session
-        capabilities = session.capabilities or {}
+        capabilities = session.record.capabilities or {}
         if policy is MCP_2024_11_05 or acceptable(request.http.headers.get("accept")) is not Representation.JSON:
             polled = policy.on_cap is OnCap.END_STREAM
-            forms = session.revision.first_forms
+            forms = session.record.revision.first_forms
             return SessionAsker(
                 session.expect,
                 capabilities,
@@ -229,10 +233,10 @@ class SessionMethods:
     ) -> RequestInfo:
         return RequestInfo(
             request.message.id,
-            request.session.revision.wire,
+            request.session.record.revision.wire,
             self._offer.namespace,
             progress_token=jsonrpc.read_id((request.params.get("_meta") or {}).get("progressToken")),
-            level=request.session.level,
+            level=request.session.record.level,
             counted=not has_context(callee),
             structure=structure,
             raw=raw,

@@ -1,6 +1,7 @@
-"""One session of MCP 2025-11-25 and older: its client's capabilities, subscriptions, and pending requests both ways.
+"""One session of MCP 2025-11-25 and older, as far as it is live in this process: pending requests both ways, outbox.
 
-The number of sessions and their idle timeout are in register.py. No method and no HTTP is known here.
+What its client has said is in session_record.py, the number of sessions and their idle timeout in register.py. No
+method and no HTTP is known here.
 """
 
 from __future__ import annotations
@@ -9,38 +10,23 @@ import asyncio
 import secrets
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import Any, NamedTuple
 
 from ....asking import UrlReferrals
-from ....protocol.access import Access
-from ....protocol.errors import Cancelled, InvalidRequest, Overloaded
+from ....protocol.errors import Cancelled, InvalidRequest
 from ....protocol.event import encode
 from ....protocol.mcp import jsonrpc
 from ....protocol.mcp.jsonrpc import Id
-from ....protocol.mcp.revisions import SessionRevision, negotiated
 from ....protocol.mcp.transcript import Transcript
-from ....protocol.policy import Policy
 from ....runs import Run
 from .outbox import Outbox
-
-MAX_SUBSCRIPTIONS = 1000
-"""Resources that one session can subscribe to. The list is kept as long as the session, and without a limit its length
-would be up to the client."""
-
-MAX_URI_CHARACTERS = 256 * 1024
-"""Characters of their URIs, as they were sent and in their normal form: without it, each could keep most of a request's
-body."""
+from .session_record import SessionRecord
 
 MAX_BATCHES = 64
 """Streams of batches that can be resumed in one session: each is a name and up to a hundred ids."""
-
-DEFAULT_LEVEL = "info"
-"""The level of log messages until the client sets another: "the server MAY decide which messages to send automatically"
-(2025-11-25, Logging)."""
 
 
 class RequestRun(NamedTuple):
@@ -52,20 +38,11 @@ class RequestRun(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class Session:
-    """One client's session. `policy` applies to its requests. Over Streamable HTTP it is None until `initialize`."""
+    """One client's session. Its record is changed by `change` alone."""
 
-    access: Access
-    """The caller's, as its last request had it. The principal is always the same: that of who began the session."""
+    record: SessionRecord
     outbox: Outbox
-    revision: SessionRevision = field(default_factory=lambda: negotiated(None))
-    policy: Policy | None = None
     id: str = field(default_factory=lambda: secrets.token_hex(16))
-    capabilities: dict[str, Any] | None = None
-    """The client's capabilities that exist in the revision; None until `initialize`."""
-    initialized: bool = False
-    level: str = DEFAULT_LEVEL
-    subscriptions: dict[str, dict[str, None]] = field(default_factory=dict)
-    """The subscribed resources: normalised URI -> the spellings that the client subscribed to."""
     referrals: UrlReferrals = field(default_factory=lambda: UrlReferrals(asyncio.get_running_loop().time))
     """The state of calls without a stream that ended with URLs to open."""
     ended: bool = False
@@ -89,7 +66,11 @@ class Session:
     @property
     def principal(self) -> str:
         """Whose session it is."""
-        return self.access.principal
+        return self.record.access.principal
+
+    async def change(self, change: Callable[[SessionRecord], None]) -> None:
+        """Change what is known of the client. Raises what `change` raises."""
+        change(self.record)
 
     # --- the client's requests ---------------------------------------------------------------------------------------
 
@@ -159,26 +140,6 @@ class Session:
     def completed(self, elicitation: str) -> None:
         """Notify the client that an elicitation is complete whose call has already ended."""
         self.notify("notifications/elicitation/complete", {"elicitationId": elicitation})
-
-    def subscribe(self, uri: str, normal: str) -> None:
-        """Subscribe to a resource; `normal` is its normalised URI. Raises Overloaded above MAX_SUBSCRIPTIONS, and above
-        MAX_URI_CHARACTERS."""
-        spellings = self.subscriptions.get(normal, {})
-        if uri in spellings:
-            return
-        known = sum(len(each) for each in (*self.subscriptions, *chain.from_iterable(self.subscriptions.values())))
-        if known + len(uri) + len(normal) > MAX_URI_CHARACTERS:
-            raise Overloaded(f"The URIs of a session's subscriptions have at most {MAX_URI_CHARACTERS} characters.")
-        if sum(map(len, self.subscriptions.values())) >= MAX_SUBSCRIPTIONS:
-            raise Overloaded(f"A session is told of at most {MAX_SUBSCRIPTIONS} resources.")
-        self.subscriptions[normal] = {**spellings, uri: None}
-
-    def unsubscribe(self, uri: str, normal: str) -> None:
-        """Undo `subscribe`. Does nothing without a subscription."""
-        spellings = self.subscriptions.get(normal, {})
-        spellings.pop(uri, None)
-        if not spellings:
-            self.subscriptions.pop(normal, None)
 
     # --- our requests ------------------------------------------------------------------------------------------------
 

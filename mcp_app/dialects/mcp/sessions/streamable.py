@@ -69,27 +69,27 @@ class Streamable:
 
     async def post(self, request: Request, message: RpcBody) -> Answer:
         """One message of a session, or a batch."""
-        session = self._session(request)
+        session = await self._session(request)
         if isinstance(message, list):
             return await self._batching.answer(session, request, message, self._begin, self._receive)
         if isinstance(message, jsonrpc.RpcRequest):
             return await self._request(session, request, message)
-        self._receive(session, message)
+        await self._receive(session, message)
         return ACCEPTED
 
     async def get(self, request: Request) -> Answer:
         """The session's own stream, or the rest of the stream that Last-Event-ID identifies."""
-        return self._stream(request, self._listening.answer)
+        return await self._stream(request, self._listening.answer)
 
     async def head(self, request: Request) -> Answer:
         """The status and header fields of GET. The session's own stream stays with its reader."""
-        answer = self._stream(request, _listening_head)
+        answer = await self._stream(request, _listening_head)
         if isinstance(answer.body, Frames):
             answer.body.close()
         return Answer(answer.status, answer.headers)
 
-    def _stream(self, request: Request, listen: Callable[[Session, int | None], Answer]) -> Answer:
-        session = self._session(request)
+    async def _stream(self, request: Request, listen: Callable[[Session, int | None], Answer]) -> Answer:
+        session = await self._session(request)
         if acceptable(request.headers.get("accept")) is Representation.JSON:
             raise NotAcceptable("This is an event stream, and Accept does not take it.")
         take_place(request)
@@ -114,29 +114,29 @@ class Streamable:
 
     async def delete(self, request: Request) -> Answer:
         """End the session and its runs."""
-        self._sessions.end(self._session(request))
+        self._sessions.end(await self._session(request))
         return Answer(204, ())
 
     # --- one session -------------------------------------------------------------------------------------------------
 
-    def _session(self, request: Request) -> Session:
+    async def _session(self, request: Request) -> Session:
         """The request's session. Raises RpcError: 400 without an id or for a bad version, 404 for an unknown or ended
         session."""
         session_id = request.headers.get(SESSION_HEADER)
         if session_id is None:
             raise RpcError(Code.INVALID_REQUEST, "Mcp-Session-Id is missing: initialize opens a session and names it.")
-        session = self._sessions.find(session_id, request.access)
-        if session is None or session.policy is MCP_2024_11_05:  # it belongs to the other transport
+        session = await self._sessions.find(session_id, request.access)
+        if session is None or session.record.policy is MCP_2024_11_05:  # it belongs to the other transport
             raise RpcError(Code.INVALID_REQUEST, "There is no such session, or it has ended.", status=404)
         version = request.headers.get("mcp-protocol-version")
-        if session.revision.version_header and version is not None and version not in SESSION_REVISIONS:
+        if session.record.revision.version_header and version is not None and version not in SESSION_REVISIONS:
             data = {"supported": list(SESSION_REVISIONS), "requested": version[:100]}
             raise RpcError(Code.INVALID_REQUEST, "MCP-Protocol-Version is not one of a session.", data=data)
         return session
 
-    def _receive(self, session: Session, message: jsonrpc.RpcNotification | jsonrpc.RpcResponse) -> None:
+    async def _receive(self, session: Session, message: jsonrpc.RpcNotification | jsonrpc.RpcResponse) -> None:
         if isinstance(message, jsonrpc.RpcNotification):
-            self._methods.receive_notification(session, message)
+            await self._methods.receive_notification(session, message)
         else:
             session.receive_response(message)
 
