@@ -18,7 +18,7 @@ from .asker import URL, Ask, Asker, Emit, InputRequired, NullAsker, Root, Sample
 from .by_polling import PollingAsker
 from .by_retry import CallState, RetryAsker
 from .by_session import SessionAsker
-from .by_url import UrlAsker, UrlReferrals
+from .by_url import Referrals, UrlAsker, UrlReferrals
 from .form import Titled
 from .lazy import LazyAsker
 from .once import Once
@@ -38,6 +38,7 @@ __all__ = [
     "NullAsker",
     "Once",
     "PollingAsker",
+    "Referrals",
     "RetryAsker",
     "Root",
     "Sample",

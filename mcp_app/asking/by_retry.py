@@ -153,11 +153,12 @@ class RetryAsker:
             await asyncio.sleep(0)
             quiet = quiet + 1 if len(self._pending) == count else 0
             count = len(self._pending)
+        required = await self._required() if self._pending else None
         self._ending = None
-        if self._pending and self.end is not None:
-            self.end(self._required())
+        if required is not None and self.end is not None:
+            self.end(required)
 
-    def _required(self) -> InputRequired | McpAppError:
+    async def _required(self) -> InputRequired | McpAppError:
         requests = {key: {"method": ask.method, "params": ask.params} for key, (ask, _) in self._pending.items()}
         misfits = {key: count for key, (ask, _) in self._pending.items() if (count := self.misfits(ask, key))}
         state = self._state.payload({key: ask.digest for key, (ask, _) in self._pending.items()}, misfits)

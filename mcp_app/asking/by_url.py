@@ -1,7 +1,7 @@
 """Asking a client with a session that accepts no stream: the call ends with URLs to open, and the client retries it.
 
 MCP 2025-11-25, client/elicitation, URL Elicitation Required Error. Forms cannot be asked for in this way. The state
-between a call and its retry is kept here, on the server; without a session the client would carry it.
+between a call and its retry is kept by the server; without a session the client would carry it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from ..protocol.asking import UrlRequired
 from .asker import URL, Ask
@@ -27,11 +27,19 @@ MAX_REFERRALS = 32
 _ACCEPTED = {"action": "accept"}
 
 
-class UrlReferrals:
-    """The referrals of one session: the state of each call that ended with URLs to open, for its retry.
+class Referrals(Protocol):
+    """The referrals of one session: the state of each call that ended with URLs to open, for its retry. Keyed by a
+    string that is equal for a call and its retry."""
 
-    Keyed by a string that is equal for a call and its retry. `clock` returns seconds.
-    """
+    async def take(self, call: str) -> CallState | None:
+        """Remove and return the state of that call; None when there is none or it has expired."""
+
+    async def keep(self, call: str, state: CallState) -> None:
+        """Store the state of that call for REFERRAL_SECONDS, in place of an earlier one."""
+
+
+class UrlReferrals:
+    """Referrals in the memory of this process. `clock` returns seconds."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -40,13 +48,11 @@ class UrlReferrals:
     def __len__(self) -> int:
         return len(self._states)
 
-    def take(self, call: str) -> CallState | None:
-        """Remove and return the state of that call; None when there is none or it has expired."""
+    async def take(self, call: str) -> CallState | None:
         found = self._states.pop(call, None)
         return None if found is None or found[1] <= self._clock() else found[0]
 
-    def keep(self, call: str, state: CallState) -> None:
-        """Store the state of that call for REFERRAL_SECONDS, in place of an earlier one."""
+    async def keep(self, call: str, state: CallState) -> None:
         self._states.pop(call, None)
         while len(self._states) >= MAX_REFERRALS:
             self._states.popitem(last=False)
@@ -61,8 +67,8 @@ class UrlAsker(RetryAsker):
     id of a completed visit, and notifies the client.
     """
 
-    def __init__(self, referrals: UrlReferrals, call: str, notify: Callable[[str], None]) -> None:
-        state = referrals.take(call)
+    def __init__(self, referrals: Referrals, call: str, state: CallState | None, notify: Callable[[str], None]) -> None:
+        """`state` is what `referrals` had of the call."""
         super().__init__(URL, state, dict.fromkeys(state.asked, _ACCEPTED) if state else {})
         self._referrals = referrals
         self._call = call
@@ -73,7 +79,7 @@ class UrlAsker(RetryAsker):
             return super().candidates(ask, key)
         return [_ACCEPTED] if ask.visit.completed else []
 
-    def _required(self) -> UrlRequired:
+    async def _required(self) -> UrlRequired:
         elicitations = []
         for ask, _ in self._pending.values():
             id_ = secrets.token_hex(16)
@@ -82,5 +88,5 @@ class UrlAsker(RetryAsker):
                 ask.visit.on_completed(self._notify)
             elicitations.append({**ask.params, "elicitationId": id_})
         self._state.asked = {key: ask.digest for key, (ask, _) in self._pending.items()}
-        self._referrals.keep(self._call, self._state)
+        await self._referrals.keep(self._call, self._state)
         return UrlRequired(elicitations)

@@ -396,17 +396,17 @@ async def test_visits_are_forgotten_after_their_time_and_beyond_their_number(mon
     assert visits.find("2") is None
 
 
-def test_referrals_are_forgotten_after_their_time_and_beyond_their_number() -> None:
+async def test_referrals_are_forgotten_after_their_time_and_beyond_their_number() -> None:
     now = 0.0
     referrals = UrlReferrals(lambda: now)
     for each in range(MAX_REFERRALS + 1):
-        referrals.keep(str(each), CallState())
+        await referrals.keep(str(each), CallState())
     assert len(referrals) == MAX_REFERRALS
-    assert referrals.take("0") is None
-    assert referrals.take("1") is not None
-    assert referrals.take("1") is None  # one call for one referral
+    assert await referrals.take("0") is None
+    assert await referrals.take("1") is not None
+    assert await referrals.take("1") is None  # one call for one referral
     now = REFERRAL_SECONDS
-    assert referrals.take("2") is None
+    assert await referrals.take("2") is None
 
 
 @pytest.mark.parametrize(

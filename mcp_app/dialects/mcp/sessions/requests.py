@@ -187,7 +187,7 @@ class SessionMethods:
     ) -> RequestRun:
         session = request.session
         policy = session.record.policy or session.record.revision.policy
-        asker = self._asker(request, policy) if has_context(callee) else None
+        asker = await self._asker(request, policy) if has_context(callee) else None
         may_stream(request.http, callee.name, listens=True)  # or asks, on its stream
         run = await self._runs.start(
             callee,
@@ -203,7 +203,7 @@ class SessionMethods:
         run.beside = transcript = Transcript(info)
         return RequestRun(run, transcript)
 
-    def _asker(self, request: SessionRequest, policy: Policy) -> Asker | None:
+    async def _asker(self, request: SessionRequest, policy: Policy) -> Asker | None:
         """The request's asker; None if its client accepts no stream, on which questions are sent, and cannot open URLs.
         The oldest transport has a stream, whatever the request accepts."""
         session = request.session
@@ -221,7 +221,7 @@ class SessionMethods:
             )
         if declared(URL, capabilities):
             call = f"{request.message.method} {digest(request.params).hex()}"
-            return UrlAsker(session.referrals, call, session.completed)
+            return UrlAsker(session.referrals, call, await session.referrals.take(call), session.completed)
         return None
 
     def _info(

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ....asking import UrlReferrals
+from ....asking import Referrals, UrlReferrals
 from ....protocol.errors import Cancelled, InvalidRequest
 from ....protocol.event import encode
 from ....protocol.mcp import jsonrpc
@@ -43,7 +43,7 @@ class Session:
     record: SessionRecord
     outbox: Outbox
     id: str = field(default_factory=lambda: secrets.token_hex(16))
-    referrals: UrlReferrals = field(default_factory=lambda: UrlReferrals(asyncio.get_running_loop().time))
+    referrals: Referrals = field(default_factory=lambda: UrlReferrals(asyncio.get_running_loop().time))
     """The state of calls without a stream that ended with URLs to open."""
     ended: bool = False
     touched: float = 0.0
