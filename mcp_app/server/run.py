@@ -17,7 +17,7 @@ from hypercorn.config import Config, Sockets
 from hypercorn.typing import ASGIFramework
 from hypercorn.utils import wrap_app
 
-from mcp_app.server import binding, forced_exit, main_task, stopping
+from mcp_app.server import binding, forced_exit, main_task, sd_notify, stopping
 from mcp_app.server.addresses import urls
 from mcp_app.server.engine import worker
 from mcp_app.server.errors import StartError
@@ -79,8 +79,19 @@ async def serve_async(
 async def _serve_until_signal(app: ASGIFramework, config: Config, sockets: Sockets, on_ready: OnReady | None) -> None:
     requested = asyncio.Event()
     tls = Tls(config) if config.ssl_enabled else None
-    stopping.listen(config, tls, forced_exit.shutdown_seconds(config), requested.set)
-    await serve_async(app, config, sockets, shutdown=requested.wait, on_ready=on_ready, tls=tls)
+
+    def stop() -> None:
+        sd_notify.notify(sd_notify.STOPPING)
+        requested.set()
+
+    def ready(found: list[str]) -> None:
+        if on_ready is not None:
+            on_ready(found)
+        sd_notify.notify(sd_notify.READY)
+        sd_notify.keep_alive(asyncio.get_running_loop())
+
+    stopping.listen(config, tls, forced_exit.shutdown_seconds(config), stop)
+    await serve_async(app, config, sockets, shutdown=requested.wait, on_ready=ready, tls=tls)
 
 
 def loop_factory(config: Config) -> main_task.LoopFactory | None:
