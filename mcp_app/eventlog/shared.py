@@ -15,6 +15,7 @@ from typing import Protocol
 
 from ..protocol.event import Entry, Event
 from ..protocol.policy import Retention
+from .quota import Quota, Usage
 from .records import Ending, RunRecord, StoredDocument
 
 LEASE_SECONDS = 15.0
@@ -121,8 +122,12 @@ class SharedLog(Protocol):
         """Change the row, or the dialect's own, of a run; None leaves it. Raises Fenced, UnknownRun."""
 
     async def keep(self, run: str, until: float) -> None:
-        """Do not forget a run that has ended before that time, of the log's clock: somebody reads it. Shortens nothing.
-        Raises UnknownRun."""
+        """Somebody reads the run: it is not forgotten before that time, of the log's clock, by its age or by a quota.
+        Shortens nothing, and `record.until` stays as it is. Raises UnknownRun."""
+
+    async def sweep(self, quota: Quota) -> Usage:
+        """Forget the runs that have ended and whose time is over, and those beyond the quota, chosen by
+        `quota.beyond`; what has been forgotten wakes its readers with UnknownRun. Every node calls it now and then."""
 
     async def forget(self, run: str) -> None:
         """Forget the run now; pending reads raise UnknownRun. Does nothing for unknown runs."""

@@ -18,7 +18,9 @@ implementation may be expected here.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TypeVar
@@ -27,6 +29,7 @@ import pytest
 from contract import PLENTY, SECONDS, SOON, events, numbers
 
 from mcp_app.aio.in_thread import in_thread
+from mcp_app.eventlog.quota import Quota, Usage
 from mcp_app.eventlog.records import Ending, RunRecord, StoredDocument
 from mcp_app.eventlog.shared import SharedLog
 from mcp_app.protocol.errors import Fenced, Gap, Purged, UnknownRun
@@ -305,10 +308,10 @@ class SharedContract:
     async def test_what_has_ended_is_kept_until_its_time_is_over(self, log: SharedLog, passing: Passing) -> None:
         node = await log.join()
         run, read_longer = record(node), record(node)
+        until = await log.now() + 100 * self.lease
         for each in (run, read_longer):
             await log.create(each, PLENTY)
             await log.append(each.id, node, 1, events(1), Ending("complete", await log.now() + self.lease))
-        until = await log.now() + 100 * self.lease
         await log.keep(read_longer.id, until)
         await log.keep(read_longer.id, until - 50 * self.lease)
         await passing(self.lease * 1.2)
@@ -318,8 +321,50 @@ class SharedContract:
             await read(log, run.id)
         with pytest.raises(UnknownRun):
             await log.keep(run.id, until)
-        assert (await log.record(read_longer.id)).until == until
+        assert (await log.record(read_longer.id)).code == "complete"
         assert numbers(await read(log, read_longer.id)) == [1]
+
+    async def test_quotas_forget_the_oldest_but_none_that_is_read(self, another: Another) -> None:
+        log, other = await another(), await another()
+        node = await log.join()
+        working = record(node)
+        await log.create(working, PLENTY)
+        await log.append(working.id, node, 1, events(100))
+        runs: dict[str, str] = {}
+        for name, principal in (("a1", "a"), ("b1", "b"), ("a2", "a"), ("a3", "a"), ("b2", "b"), ("a4", "a")):
+            run = replace(record(node), principal=principal)
+            runs[name] = run.id
+            await log.create(run, PLENTY)
+            await log.append(run.id, node, 1, events(2, size=8), Ending("complete", await self.soon(log)))
+
+        async def left() -> set[str]:
+            found = set[str]()
+            for name, run in runs.items():
+                with contextlib.suppress(UnknownRun):
+                    await log.record(run)
+                    found.add(name)
+            return found
+
+        assert await other.sweep(Quota(6, 120, 4, 80)) == Usage(1, 6, 120, Counter())
+        await log.keep(runs["a1"], await self.soon(log))
+        assert await other.sweep(Quota(6, 120, 3, 80)) == Usage(1, 5, 100, Counter(principal=1))
+        assert await left() == {"a1", "a3", "a4", "b1", "b2"}
+        assert await log.sweep(Quota(6, 80, 6, 120)) == Usage(1, 4, 80, Counter(all=1))
+        assert await left() == {"a1", "a4", "b1", "b2"}
+        assert await other.sweep(Quota(6, 120, 6, 10)) == Usage(1, 3, 60, Counter(principal=1))
+        assert await left() == {"a1", "a4", "b2"}
+        assert numbers(await read(log, working.id, 98)) == [99, 100]
+
+    async def test_a_sweep_forgets_what_is_over(self, log: SharedLog, passing: Passing) -> None:
+        node = await log.join()
+        for seconds in (self.lease, self.lease, 100 * self.lease):
+            run = record(node)
+            await log.create(run, PLENTY)
+            await log.append(run.id, node, 1, events(1), Ending("complete", await log.now() + seconds))
+        await passing(self.lease * 1.2)
+        usage = await log.sweep(Quota(100, 10**6, 100, 10**6))
+        assert usage[:3] == (0, 1, 3)
+        assert usage.forgotten in (Counter(age=2), Counter()), "a log may have forgotten them by itself"
 
     # --- readers -----------------------------------------------------------------------------------------------------
 

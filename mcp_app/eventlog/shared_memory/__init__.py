@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from ...aio.deadlines import Deadlines
 from ...protocol.errors import Fenced, Gap, LogUnavailable, Purged, UnknownRun
 from ...protocol.event import Entry, Event
 from ...protocol.policy import Retention
+from ..quota import AGE, Quota, Usage, beyond
 from ..records import Ending, RunRecord, StoredDocument
 from .state import Mailbox, RunLog, SharedMemory, Waiters, resolve, wake
 
@@ -121,7 +123,7 @@ class MemorySharedLog:
 
     async def create(self, record: RunRecord, keep: Retention) -> None:
         shared = self._reached()
-        shared.sweep()
+        shared.forget_old()
         there = shared.runs.get(record.id)
         if there is None:
             shared.runs[record.id] = RunLog(record, keep)
@@ -140,7 +142,7 @@ class MemorySharedLog:
             raise ValueError(f"run {run} has ended: nothing follows")
         log.append(new)
         if ending is not None and log.record.code is None:
-            log.record = replace(log.record, code=ending.code, until=ending.until)
+            log.end(ending)
         wake(log.waiters)
 
     async def read(self, run: str, after: int, until: float) -> list[Entry]:
@@ -166,8 +168,19 @@ class MemorySharedLog:
 
     async def keep(self, run: str, until: float) -> None:
         log = self._log(run)
-        if log.record.until is not None and log.record.until < until:
-            log.record = replace(log.record, until=until)
+        log.read_until = max(log.read_until, until)
+
+    async def sweep(self, quota: Quota) -> Usage:
+        shared = self._reached()
+        forgotten = Counter({AGE: shared.forget_old()})
+        now = shared.clock()
+        ended = [log for log in shared.runs.values() if log.record.code is not None]
+        ended.sort(key=lambda log: log.ended)
+        for run, why in beyond((log.kept(now) for log in ended), quota).items():
+            await self.forget(run)
+            forgotten[why] += 1
+        kept = [log.kept(now) for log in ended if log.record.id in shared.runs]
+        return Usage(len(shared.runs) - len(kept), len(kept), sum(each.bytes for each in kept), +forgotten)
 
     async def forget(self, run: str) -> None:
         log = self._reached().runs.pop(run, None)
@@ -183,7 +196,7 @@ class MemorySharedLog:
 
     async def put(self, name: str, value: bytes, until: float, version: int | None = None) -> StoredDocument | None:
         shared = self._reached()
-        shared.sweep()
+        shared.forget_old()
         there, _ = shared.documents.get(name, (StoredDocument(b"", 0), 0.0))
         if version is not None and version != there.version:
             return there

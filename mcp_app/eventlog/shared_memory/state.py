@@ -6,6 +6,7 @@ Nobody waits here, and nothing is refused for an owner's sake: the log does that
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 import time
 from collections import deque
@@ -16,27 +17,42 @@ from ...protocol.errors import Purged
 from ...protocol.event import Entry, Event
 from ...protocol.policy import Retention
 from .. import READ_BYTES, READ_ENTRIES
-from ..records import RunRecord, StoredDocument
+from ..quota import KeptRun
+from ..records import Ending, RunRecord, StoredDocument
 from ..shared import LEASE_SECONDS, MAX_MESSAGES, RECEIVE_MESSAGES
 
 Waiters = set[asyncio.Future[bool]]
 """Those who wait for one thing."""
 
+_ends = itertools.count()
+
 
 class RunLog:
     """The record and the entries of one run: those that are kept are its last."""
 
-    __slots__ = ("entries", "keep", "record", "waiters")
+    __slots__ = ("ended", "entries", "keep", "read_until", "record", "waiters")
 
     def __init__(self, record: RunRecord, keep: Retention) -> None:
         self.record = record
         self.keep = keep
         self.entries: list[Entry] = []
+        self.read_until = 0.0
+        self.ended = 0
+        """How many had ended before it."""
         self.waiters: Waiters = set()
+
+    def end(self, ending: Ending) -> None:
+        self.record = replace(self.record, code=ending.code, until=ending.until)
+        self.ended = next(_ends)
 
     def over(self, now: float) -> bool:
         """Whether it is forgotten."""
-        return self.record.until is not None and self.record.until <= now
+        return self.record.until is not None and max(self.record.until, self.read_until) <= now
+
+    def kept(self, now: float) -> KeptRun:
+        """As quotas see it."""
+        entries = self.entries
+        return KeptRun(self.record.id, self.record.principal, _size(entries) if entries else 0, self.read_until > now)
 
     def append(self, events: Sequence[Event]) -> None:
         number, end = self.record.last, self.record.end
@@ -109,13 +125,15 @@ class SharedMemory:
                 wake(self.mail.pop(node).waiters)
             return frozenset(self.leases)
 
-    def sweep(self) -> None:
-        """Forget the runs and the documents whose time is over."""
+    def forget_old(self) -> int:
+        """Forget the runs and the documents whose time is over; returns how many runs."""
         now = self.clock()
-        for run in [run for run, log in self.runs.items() if log.over(now)]:
+        runs = [run for run, log in self.runs.items() if log.over(now)]
+        for run in runs:
             wake(self.runs.pop(run).waiters)
         for name in [name for name, (_, until) in self.documents.items() if until <= now]:
             del self.documents[name]
+        return len(runs)
 
 
 def _size(entries: Sequence[Entry], first: int = 0) -> int:
