@@ -1,0 +1,218 @@
+"""`SqliteLog`: the shared log in one SQLite file, for the processes of one machine.
+
+No statement is in here, and none is run here: they are jobs of two threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ...aio.in_thread import in_thread
+from ...protocol.errors import Fenced, LogUnavailable
+from ...protocol.event import Entry, Event
+from ...protocol.policy import Retention
+from ..records import Ending, RunRecord, StoredDocument
+from . import documents, nodes, runs
+from .address import SqliteAddress
+from .commits import CommitThread, Transaction
+from .doorbell import Doorbell
+from .jobs import closed
+from .opening import prepared_folder
+from .reads import ReadThread
+from .waiting import Waiting
+
+R = TypeVar("R")
+
+LOOK_SECONDS = 5.0
+"""After which whoever waits looks by itself, whether or not a datagram came. One that is lost costs that much."""
+
+EXPIRED_AT_ONCE = 64
+"""Runs and documents whose time is over that each look for dead nodes removes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    doorbell: Doorbell
+    commits: CommitThread
+    reads: ReadThread
+
+
+class SqliteLog:
+    """A `SharedLog`. `clock` counts seconds since the epoch, `uptime` those since the machine was started: both are the
+    same for all processes of the machine."""
+
+    def __init__(
+        self,
+        address: SqliteAddress,
+        *,
+        clock: Callable[[], float] = time.time,
+        uptime: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
+        self._uptime = uptime
+        self._address = address
+        self._waiting = Waiting()
+        self._received: dict[str, int] = {}
+        self._opened: _Opened | None = None
+
+    @classmethod
+    def from_url(cls, url: str) -> SqliteLog:
+        """`sqlite:///path?survives=…`. Raises LogRefused."""
+        return cls(SqliteAddress.read(url))
+
+    async def open(self) -> None:
+        doorbell = await in_thread(lambda: Doorbell(prepared_folder(self._address)))
+        commits = CommitThread(self._address, doorbell, self._waiting.wake)
+        reads = ReadThread(self._address)
+        try:
+            await commits.start()
+            await reads.start()
+        except BaseException:
+            await commits.close()
+            doorbell.close()
+            raise
+        doorbell.listen(asyncio.get_running_loop(), self._waiting.wake)
+        self._opened = _Opened(doorbell, commits, reads)
+
+    async def close(self) -> None:
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.doorbell.deafen(asyncio.get_running_loop())
+            self._waiting.close()
+            await opened.reads.close()
+            await opened.commits.close()
+            opened.doorbell.close()
+
+    async def now(self) -> float:
+        return self._clock()
+
+    # --- nodes -------------------------------------------------------------------------------------------------------
+
+    async def join(self) -> str:
+        return await self._write(lambda transaction: nodes.join(transaction, self._uptime()))
+
+    def renew(self, node: str) -> None:
+        self._opened_now().commits.call(lambda transaction: nodes.renew(transaction, node, self._uptime()))
+
+    async def leave(self, node: str) -> None:
+        self._received.pop(node, None)
+        await self._write(lambda transaction: nodes.leave(transaction, node, self._uptime()))
+
+    async def nodes(self) -> frozenset[str]:
+        return await self._read(lambda connection: nodes.living(connection, self._uptime()))
+
+    async def take_over(self, node: str, most: int) -> list[RunRecord]:
+        return await self._write(lambda transaction: self._take_over(transaction, node, most))
+
+    def _take_over(self, transaction: Transaction, node: str, most: int) -> list[RunRecord]:
+        living, now = nodes.living(transaction.connection, self._uptime()), self._clock()
+        if node not in living:
+            raise Fenced(f"node {node} has lost its lease")
+        nodes.remove_dead(transaction, self._uptime())
+        runs.forget_expired(transaction, now, EXPIRED_AT_ONCE)
+        documents.remove_expired(transaction, now, EXPIRED_AT_ONCE)
+        return runs.take_over(transaction, node, most, living)
+
+    # --- messages ----------------------------------------------------------------------------------------------------
+
+    async def send(self, node: str, message: bytes) -> bool:
+        def send(transaction: Transaction) -> bool | None:
+            if node not in nodes.living(transaction.connection, self._uptime()):
+                return False
+            return None if nodes.deliver(transaction, frozenset((node,)), message) else True
+
+        sent = await self._write(send)
+        if sent is None:
+            raise _unread(1)
+        return sent
+
+    async def publish(self, sender: str, message: bytes) -> None:
+        def publish(transaction: Transaction) -> int:
+            living = nodes.living(transaction.connection, self._uptime())
+            return len(nodes.deliver(transaction, living - {sender}, message))
+
+        if full := await self._write(publish):
+            raise _unread(full)
+
+    async def receive(self, node: str, until: float) -> list[bytes]:
+        if through := self._received.get(node, 0):
+            # Nobody waits for it, and it may fail: the next one removes them as well.
+            self._opened_now().commits.submit(lambda transaction: nodes.acknowledge(transaction, node, through))
+        loop = asyncio.get_running_loop()
+        with self._waiting.at(node) as waiter:
+            while True:
+                found = await self._read(lambda connection: nodes.messages(connection, node, through, self._uptime()))
+                if found:
+                    self._received[node] = found[-1][0]
+                    return [body for _, body in found]
+                if (now := loop.time()) >= until:
+                    return []
+                await waiter.wait(min(until, now + LOOK_SECONDS))
+
+    # --- runs --------------------------------------------------------------------------------------------------------
+
+    async def create(self, record: RunRecord, keep: Retention) -> None:
+        await self._write(lambda transaction: runs.create(transaction, record, keep, self._clock()))
+
+    async def append(
+        self, run: str, owner: str, first: int, events: Sequence[Event], ending: Ending | None = None
+    ) -> None:
+        await self._write(
+            lambda transaction: runs.append(transaction, run, owner, first, events, ending, self._clock())
+        )
+
+    async def read(self, run: str, after: int, until: float) -> list[Entry]:
+        loop = asyncio.get_running_loop()
+        with self._waiting.at(run) as waiter:
+            while True:
+                entries = await self._read(lambda connection: runs.read(connection, run, after, self._clock()))
+                if entries or (now := loop.time()) >= until:
+                    return entries
+                await waiter.wait(min(until, now + LOOK_SECONDS))
+
+    async def record(self, run: str) -> RunRecord:
+        return await self._read(lambda connection: runs.record_of(connection, run, self._clock()))
+
+    async def amend(self, run: str, owner: str, *, policy: str | None = None, extra: bytes | None = None) -> None:
+        await self._write(lambda transaction: runs.amend(transaction, run, owner, policy, extra, self._clock()))
+
+    async def keep(self, run: str, until: float) -> None:
+        await self._write(lambda transaction: runs.keep(transaction, run, until, self._clock()))
+
+    async def forget(self, run: str) -> None:
+        await self._write(lambda transaction: runs.forget(transaction, run))
+
+    # --- documents ---------------------------------------------------------------------------------------------------
+
+    async def get(self, name: str) -> StoredDocument | None:
+        return await self._read(lambda connection: documents.get(connection, name, self._clock()))
+
+    async def put(self, name: str, value: bytes, until: float, version: int | None = None) -> StoredDocument | None:
+        return await self._write(
+            lambda transaction: documents.put(transaction, name, value, until, version, self._clock())
+        )
+
+    async def delete(self, name: str) -> None:
+        await self._write(lambda transaction: documents.delete(transaction, name))
+
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def _opened_now(self) -> _Opened:
+        if self._opened is None:
+            raise closed()
+        return self._opened
+
+    async def _write(self, work: Callable[[Transaction], R]) -> R:
+        return await self._opened_now().commits.submit(work)
+
+    async def _read(self, work: Callable[[sqlite3.Connection], R]) -> R:
+        return await self._opened_now().reads.submit(work)
+
+
+def _unread(count: int) -> LogUnavailable:
+    return LogUnavailable(f"Messages are not read by {count} process(es).", headers={"Retry-After": "1"})
