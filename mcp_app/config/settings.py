@@ -16,6 +16,7 @@ from ..protocol.http.forwarded import TrustedProxies
 from ..protocol.scopes import Hierarchy
 from . import names
 from .client_certificates import check_rules
+from .event_log import LogAddress, parse_event_log
 from .limits import parse_rules
 from .oauth import OAuthSettings
 
@@ -149,6 +150,15 @@ class Settings(OAuthSettings):
     in: 16 random characters or more, the same on every node and after a restart. Several, separated by commas or
     spaces, allow rotation: the first seals, all open. Without a secret each process generates its own: a call cannot be
     continued on another node, and after a restart browsers sign in again."""
+
+    event_log: Annotated[LogAddress, BeforeValidator(parse_event_log)] = LogAddress()
+    """Where runs are written down that somebody may come back to: in the memory of this process by default, which ends
+    with what it knows; or in a log that several processes share, and that outlives each of them (config/event_log.py).
+    """
+
+    log_replicas: int = Field(default=0, ge=0, le=16)
+    """Replicas of a Redis that must have an event before a reader is shown it. None by default: while this process
+    lives, it appends again what a failover has lost; with one, nothing that was shown is lost where both die."""
 
     audit_log: Path | None = None
     """The file to which a line is appended when a call begins, and when it ends. None by default. A call of which no

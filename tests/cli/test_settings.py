@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from mcp_app import FromEnvironment, Settings, create_app
-from mcp_app.config import invalid
+from mcp_app.config import event_log, invalid
 from mcp_app.config.retired import RETIRED, retired
 from mcp_app.config.unknown import unknown
 from mcp_app.manifest.documents import absolute
@@ -265,6 +265,14 @@ def test_an_origin_that_no_page_has_stops_the_start(monkeypatch: pytest.MonkeyPa
          "MCP_APP_LIMITS: 'requests per tool 5/min': requests are counted per principal, address, or in all"),
         ("TRUSTED_PROXIES", "::1, 10.0.0.1/8",
          "MCP_APP_TRUSTED_PROXIES='::1, 10.0.0.1/8': 10.0.0.1/8 has host bits set"),
+        ("EVENT_LOG", "sqlite://log.db",
+         "MCP_APP_EVENT_LOG names no file: write sqlite:///PATH, with three slashes before it"),
+        ("EVENT_LOG", "postgres://user:password@db/log",
+         "MCP_APP_EVENT_LOG names no log that there is: " + event_log.FORM),
+        ("EVENT_LOG", "redis://user:password@/0",
+         "MCP_APP_EVENT_LOG names no host: " + event_log.FORM),
+        ("EVENT_LOG", "redis://user:password@redis:seven",
+         "MCP_APP_EVENT_LOG is no address of a log: its port is no number: " + event_log.FORM),
     ],
 )  # fmt: skip
 def test_the_line_has_each_name_and_value_once_as_it_was_given(
@@ -293,3 +301,18 @@ def test_what_a_tools_own_settings_will_not_take_is_named_at_the_start(
     monkeypatch.setenv("NARROW_LIMIT", "3")
     assert invalid.invalid_for_tools() is None
     assert Narrow(needed=1).limit == Wide(needed=1).limit == 3
+
+
+def test_the_address_of_a_log_is_shown_without_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCP_APP_EVENT_LOG", "rediss://user:pass%23word@redis.example:6380/2?encrypt=1")
+    address = Settings().event_log
+    assert str(address) == "rediss://redis.example:6380/2"
+    assert (address.kind, address.options) == ("redis", {"encrypt": "1"})
+    assert "pass" not in repr(Settings())
+
+
+def test_the_file_of_a_log_is_a_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MCP_APP_EVENT_LOG", "sqlite:///var/lib/the%20tools/log.db?synchronous=full")
+    address = Settings().event_log
+    assert (address.kind, address.path, address.shared) == ("sqlite", "/var/lib/the tools/log.db", True)
+    assert not Settings(event_log="memory").event_log.shared  # type: ignore[arg-type]

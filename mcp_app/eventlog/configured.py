@@ -1,0 +1,16 @@
+"""The shared log that the settings name. Each implementation is imported only where it is used: what it needs is an
+extra. Nothing is opened here."""
+
+from __future__ import annotations
+
+from ..config.settings import Settings
+from ..protocol.errors import LogRefused
+from .shared import SharedLog
+
+
+def shared_log(settings: Settings) -> SharedLog | None:
+    """None where runs stay in the memory of this process. Raises LogRefused for a log that cannot be used here."""
+    address = settings.event_log
+    if not address.shared:
+        return None
+    raise LogRefused(f"MCP_APP_EVENT_LOG={address}: this release has no such log.")
