@@ -5,6 +5,7 @@ The content of the documents is generated elsewhere (mcp_app/manifest, web/pages
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -40,10 +41,11 @@ class Documents:
         instructions: str | None,
         runs: Runs,
         numbers: metrics.Metrics,
+        is_stopping: Callable[[], bool],
         *,
         asks: bool = False,
     ) -> None:
-        """`asks`: whether callers are asked who they are."""
+        """`is_stopping`: whether the server was ordered to stop; `asks`: whether callers are asked who they are."""
         self._settings = settings
         self._links = links
         self._manifest = manifest
@@ -53,6 +55,7 @@ class Documents:
         self._instructions = instructions
         self._runs = runs
         self._metrics = numbers
+        self._is_stopping = is_stopping
         self._asks = asks
         self._cached: dict[tuple[str, bool, frozenset[str] | None], dict[str, discovery.Document]] = {}
         self._documented: tuple[int, ...] = ()
@@ -82,8 +85,8 @@ class Documents:
         return json_answer(200, b'{"status":"ok"}')
 
     async def readyz(self, _: Request) -> Answer:
-        """Readiness: whether new runs are accepted."""
-        if self._runs.draining:
+        """Readiness: whether new runs are to be sent here."""
+        if self._runs.draining or self._is_stopping():
             return json_answer(503, b'{"status":"draining"}')
         return json_answer(200, b'{"status":"ready"}')
 

@@ -68,6 +68,7 @@ class Endpoint:
         prompts: Prompts | None = None,
         instructions: str | None = None,
         malformed: Callable[[], int] = lambda: 0,
+        is_stopping: Callable[[], bool] = lambda: False,
         authentication: Authentication | None = None,
         audit: AuditLog | None = None,
         *,
@@ -84,7 +85,7 @@ class Endpoint:
         run_routes = RunRoutes(registry, runs, log, self._guard, calls, self._metrics)
         asks, verifies = authentication.asks, authentication.verifies
         offered = (registry, resources, prompts, instructions)
-        documents = Documents(settings, links, manifest, *offered, runs, self._metrics, asks=asks)
+        documents = Documents(settings, links, manifest, *offered, runs, self._metrics, is_stopping, asks=asks)
         completions = Completions(settings.cap_seconds, runs.dependencies)
         offer = Offer(
             manifest, registry, completions, resources, prompts, instructions, self._metrics.repairs, verifies

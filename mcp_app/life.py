@@ -155,6 +155,7 @@ class Life:
             prompts=server.prompts,
             instructions=server.instructions,
             malformed=lambda: self._served.malformed_requests(),
+            is_stopping=lambda: self._served.is_stopping(),
             authentication=authentication,
             exposed=server.exposed,
             audit=self._audit,

@@ -20,7 +20,7 @@ from .auth.authentication import Identify
 from .endpoint import Endpoint
 from .life import Life, Server
 from .protocol.errors import McpAppError, NotReady
-from .web.asgi.server_state import DRAINING_KEY, MALFORMED_KEY, OnDraining
+from .web.asgi.server_state import DRAINING_KEY, MALFORMED_KEY, STOPPING_KEY, OnDraining
 from .web.messages import Answer, Request, error_answer
 
 logger = logging.getLogger("mcp_app")
@@ -42,6 +42,7 @@ class _FromServer:
     def __init__(self) -> None:
         self.on_draining: OnDraining | None = None
         self.malformed_requests: Callable[[], int] = lambda: 0
+        self.is_stopping: Callable[[], bool] = lambda: False
 
 
 class _Attempt:
@@ -93,6 +94,7 @@ class _Attempt:
             self._heard = True
             self._served.on_draining = state[DRAINING_KEY]
             self._served.malformed_requests = state.get(MALFORMED_KEY, self._served.malformed_requests)
+            self._served.is_stopping = state.get(STOPPING_KEY, self._served.is_stopping)
             if self.endpoint is not None:
                 self._life.subscribe()
 

@@ -20,7 +20,7 @@ from typing import Any
 from hypercorn.config import Config
 
 from mcp_app.aio.signal_mask import stops_for_main_thread_only
-from mcp_app.server.engine.draining import DRAIN_SECONDS
+from mcp_app.server.engine.draining import DRAIN_SECONDS, SHUTDOWN_DELAY
 from mcp_app.server.logs.output import flush_all, standard_error
 
 EXIT_STATUS = 1
@@ -39,9 +39,10 @@ STANDARD_ERROR = 2
 
 
 def shutdown_seconds(config: Config) -> float:
-    """The longest a graceful shutdown can take, in seconds: the last events, streams (twice: told to end, then
-    cancelled), the application, the rest."""
-    return DRAIN_SECONDS + 2 * config.graceful_timeout + config.shutdown_timeout + MARGIN_SECONDS
+    """The longest a graceful shutdown can take, in seconds: until it begins, the last events, streams (twice: told to
+    end, then cancelled), the application, the rest."""
+    delay: float = getattr(config, SHUTDOWN_DELAY, 0)
+    return delay + DRAIN_SECONDS + 2 * config.graceful_timeout + config.shutdown_timeout + MARGIN_SECONDS
 
 
 def exit_after(seconds: float) -> None:

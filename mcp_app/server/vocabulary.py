@@ -14,12 +14,18 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from hypercorn.config import Config
 
 from mcp_app.server.engine.admission import MAX_CONNECTIONS, MAX_PER_ADDRESS
+from mcp_app.server.engine.draining import SHUTDOWN_DELAY
 from mcp_app.server.engine.http1 import H2C_UPGRADE
 
 PROGRAM_ONLY = frozenset({"application_path", "cert_reqs", "log", "logger_class", "ssl_enabled"})
 """Attributes that a file cannot set: set by the program, read-only, or replaced by another key."""
 
-OWN_KEYS: dict[str, tuple[Any, ...]] = {H2C_UPGRADE: (bool,), MAX_CONNECTIONS: (int,), MAX_PER_ADDRESS: (int,)}
+OWN_KEYS: dict[str, tuple[Any, ...]] = {
+    H2C_UPGRADE: (bool,),
+    MAX_CONNECTIONS: (int,),
+    MAX_PER_ADDRESS: (int,),
+    SHUTDOWN_DELAY: (float,),
+}
 """Keys of ours in the same file: Hypercorn keeps whatever it reads."""
 
 TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a text in quotes", dict: "a table"}

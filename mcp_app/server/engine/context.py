@@ -26,12 +26,14 @@ class OpenConnection(Protocol):
 
 
 class ServerContext(WorkerContext):
-    """One per server. `terminated` is set when it accepts no more requests; `draining` begins before that."""
+    """One per server. `is_stopping` as soon as a stop is ordered; then `draining` begins; `terminated` is set when it
+    accepts no more requests."""
 
     event_class = LazyEventWrapper
 
     def __init__(self, max_requests: int | None) -> None:
         super().__init__(max_requests)
+        self.is_stopping = False
         self.draining = DrainCallbacks()
         self.malformed = MalformedRequests()
         self.connections: set[OpenConnection] = set()

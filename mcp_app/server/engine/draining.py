@@ -20,6 +20,13 @@ Unsubscribe = Callable[[], None]
 
 STATE_KEY = "mcp_app.draining"
 
+STOPPING_KEY = "mcp_app.stopping"
+"""There an application finds a function that says whether a stop has been ordered, which may be before it begins."""
+
+SHUTDOWN_DELAY = "shutdown_delay"
+"""The key in hypercorn.toml of the seconds between the two: requests are answered as before, while whoever asks whether
+this process is ready is told that it is not, and sends new ones elsewhere."""
+
 DRAIN_SECONDS = 4.0
 """Limit on all the callbacks' awaitables together: time for a tool's last commit. A tool that needs longer is cut."""
 

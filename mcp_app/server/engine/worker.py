@@ -1,8 +1,9 @@
 """Serves one application on bound sockets in the running loop: startup, accept, shutdown. In place of Hypercorn's
 `worker_serve`.
 
-Shutdown order: callbacks subscribed to `draining` are called and awaited; listening sockets and idle connections are
-closed; active connections have until the end of the graceful timeout. This holds on every Python: as released, from
+Shutdown order: for shutdown_delay all goes on, but for what is said of being ready; callbacks subscribed to `draining`
+are called and awaited; listening sockets and idle connections are closed; active connections have until the end of the
+graceful timeout. This holds on every Python: as released, from
 3.12 on a process does not exit while a client keeps a stream open (https://github.com/pgjones/hypercorn/issues/308,
 https://github.com/pgjones/hypercorn/pull/374).
 
@@ -69,7 +70,11 @@ async def serve(
         raise StartError("quic_bind: HTTP/3 is not served: remove it")
     choose(config)
     context = ServerContext(_max_requests(config))
-    state = {draining.STATE_KEY: context.draining.subscribe, malformed.STATE_KEY: lambda: context.malformed.total}
+    state = {
+        draining.STATE_KEY: context.draining.subscribe,
+        draining.STOPPING_KEY: lambda: context.is_stopping,
+        malformed.STATE_KEY: lambda: context.malformed.total,
+    }
     loop = asyncio.get_running_loop()
     tasks: Tasks = set()
 
@@ -93,6 +98,8 @@ async def serve(
             try:
                 await ready()
                 await _wait_for_first(ordered, context.terminate.wait())
+                context.is_stopping = True
+                await asyncio.sleep(getattr(config, draining.SHUTDOWN_DELAY, 0))
             finally:
                 await _shut_down(config, context, listeners, tasks)
     finally:

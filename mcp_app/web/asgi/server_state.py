@@ -11,6 +11,9 @@ from typing import Protocol
 DRAINING_KEY = "mcp_app.draining"
 """The key of a function that subscribes to the beginning of the server's shutdown: server/engine/draining.py."""
 
+STOPPING_KEY = "mcp_app.stopping"
+"""The key of a function that says whether the server was ordered to stop, which may be before its shutdown begins."""
+
 MALFORMED_KEY = "mcp_app.malformed"
 """The key of the number of requests that the server refused as malformed: server/engine/malformed.py."""
 
@@ -19,7 +22,8 @@ OnDraining = Callable[[Callable[[], Awaitable[object] | None]], Callable[[], Non
 
 
 class Served(Protocol):
-    """An application that uses what its server provides: None, and a constant 0, if the server provides nothing."""
+    """An application that uses what its server provides; a server that provides nothing leaves what is there before."""
 
     on_draining: OnDraining | None
     malformed_requests: Callable[[], int]
+    is_stopping: Callable[[], bool]

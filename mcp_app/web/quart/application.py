@@ -64,9 +64,13 @@ class Application(Quart):
     asgi_websocket_class = WebsocketConnection
 
     on_draining: OnDraining | None = None
+    """The server's subscribe function, set when its lifespan begins; None if the server has none."""
+
     malformed_requests: Callable[[], int]
     """The number of requests that the server refused without asking the application."""
-    """The server's subscribe function, set when its lifespan begins; None if the server has none."""
+
+    is_stopping: Callable[[], bool]
+    """Whether the server was ordered to stop."""
 
     at_the_end: Callable[[], Awaitable[None]]
     """Awaited last, also when the owner's functions for start and stop raise, behind which Quart calls no other."""
@@ -75,6 +79,7 @@ class Application(Quart):
         """`respond` returns the running server's function, and raises if no server is running."""
         super().__init__("mcp_app", static_folder=None)
         self.malformed_requests = lambda: 0
+        self.is_stopping = lambda: False
         self.at_the_end = _nothing
         paths = list(paths)
         self.paths = RoutePaths(paths)

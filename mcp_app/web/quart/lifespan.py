@@ -9,14 +9,14 @@ from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, LifespanScop
 from quart import Quart
 from quart.asgi import ASGILifespan
 
-from ..asgi.server_state import DRAINING_KEY, MALFORMED_KEY, Served
+from ..asgi.server_state import DRAINING_KEY, MALFORMED_KEY, STOPPING_KEY, Served
 
 logger = logging.getLogger("mcp_app")
 
 
 class Lifespan(ASGILifespan):
     """Sets the application's `on_draining`, None if the server has none: then streams end at the lifespan's shutdown.
-    And its `malformed_requests`, if the server counts them."""
+    And what else the server knows of itself, if it does."""
 
     def __init__(self, app: Quart, scope: LifespanScope) -> None:
         super().__init__(app, scope)
@@ -24,6 +24,7 @@ class Lifespan(ASGILifespan):
         self._application = cast(Served, app)
         self._application.on_draining = state.get(DRAINING_KEY)
         self._application.malformed_requests = state.get(MALFORMED_KEY, self._application.malformed_requests)
+        self._application.is_stopping = state.get(STOPPING_KEY, self._application.is_stopping)
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if self._application.on_draining is None and _is_hypercorn(receive):
