@@ -19,78 +19,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections import Counter
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import TypeVar
 
 import pytest
 from contract import PLENTY, SECONDS, SOON, events, numbers
+from shared_disorder import DisorderContract
+from shared_parts import Another, Passing, loop_time, new_id, read, read_all, record, renew, soon, within
+from shared_reading import ReadingContract
 
-from mcp_app.aio.in_thread import in_thread
 from mcp_app.eventlog.quota import Quota, Usage
-from mcp_app.eventlog.records import Ending, RunRecord, StoredDocument
+from mcp_app.eventlog.records import Ending, StoredDocument
 from mcp_app.eventlog.shared import SharedLog
 from mcp_app.protocol.errors import Fenced, Gap, Purged, UnknownRun
-from mcp_app.protocol.event import Entry
 
-T = TypeVar("T")
-Another = Callable[[], Awaitable[SharedLog]]
-Passing = Callable[[float], Awaitable[None]]
+__all__ = ["Another", "Passing", "SharedContract", "loop_time", "new_id", "read", "read_all", "record", "within"]
 
 
-def new_id() -> str:
-    return os.urandom(16).hex()
-
-
-def record(owner: str, run: str = "", *, last: int = 0, end: int = 0) -> RunRecord:
-    return RunRecord(
-        id=run or new_id(),
-        owner=owner,
-        callee="echo",
-        principal="somebody",
-        policy="plain, POST",
-        created=1_700_000_000.25,
-        deadline=1_700_000_060.5,
-        cap=60.0,
-        key="key-1",
-        digest=b"\x00\xff",
-        arguments=b'{"text":"x"}',
-        extra=b"{}",
-        last=last,
-        end=end,
-    )
-
-
-def loop_time() -> float:
-    return asyncio.get_running_loop().time()
-
-
-async def within(awaited: Awaitable[T]) -> T:
-    return await asyncio.wait_for(awaited, SECONDS)
-
-
-async def renew(log: SharedLog, node: str) -> None:
-    """As a node does: in a thread."""
-    await within(in_thread(lambda: log.renew(node)))
-
-
-async def read(log: SharedLog, run: str, after: int = 0) -> list[Entry]:
-    """What is there already."""
-    return await within(log.read(run, after, loop_time()))
-
-
-async def read_all(log: SharedLog, run: str, after: int = 0) -> list[Entry]:
-    """What is there already, of a run that goes on."""
-    everything: list[Entry] = []
-    while batch := await read(log, run, after):
-        everything += batch
-        after = batch[-1].number
-    return everything
-
-
-class SharedContract:
+class SharedContract(ReadingContract, DisorderContract):
     """Needs `lease`, and the fixtures `another` and `passing`."""
 
     lease: float
@@ -98,10 +44,6 @@ class SharedContract:
     @pytest.fixture
     async def log(self, another: Another) -> SharedLog:
         return await another()
-
-    async def soon(self, log: SharedLog) -> float:
-        """A time of the log's clock that no test reaches by itself."""
-        return await log.now() + 100 * self.lease
 
     # --- nodes -------------------------------------------------------------------------------------------------------
 
@@ -162,7 +104,7 @@ class SharedContract:
         with pytest.raises(Fenced):
             await log.append(run.id, dead, 1, events(1))  # which is there
         with pytest.raises(Fenced):
-            await log.append(run.id, dead, 2, events(1), Ending("complete", await self.soon(log)))
+            await log.append(run.id, dead, 2, events(1), Ending("complete", await soon(log)))
         with pytest.raises(Fenced):
             await log.amend(run.id, dead, extra=b"{1}")
         await other.append(run.id, living, 2, events(1, first=7))
@@ -207,7 +149,7 @@ class SharedContract:
         dead = await log.join()
         run = record(dead)
         await log.create(run, PLENTY)
-        await log.append(run.id, dead, 1, events(1), Ending("complete", await self.soon(log)))
+        await log.append(run.id, dead, 1, events(1), Ending("complete", await soon(log)))
         await log.leave(dead)
         assert await log.take_over(await log.join(), 10) == []
 
@@ -245,7 +187,7 @@ class SharedContract:
         run = record(node)
         await log.create(run, PLENTY)
         await log.append(run.id, node, 1, events(2))
-        for ending in (None, Ending("complete", await self.soon(log))):
+        for ending in (None, Ending("complete", await soon(log))):
             with pytest.raises(Gap) as caught:
                 await log.append(run.id, node, 4, events(2), ending)
             assert caught.value.last == 2
@@ -260,7 +202,7 @@ class SharedContract:
         await log.append(run.id, node, 1, events(3))
         await log.append(run.id, node, 2, events(1, first=1))
         await log.append(run.id, node, 2, events(4, first=1))  # two of which are new
-        ending = Ending("complete", await self.soon(log))
+        ending = Ending("complete", await soon(log))
         await log.append(run.id, node, 6, events(1, first=5), ending)
         await log.append(run.id, node, 6, events(1, first=5), ending)
         assert [entry.event for entry in await read(log, run.id)] == events(6)
@@ -284,7 +226,7 @@ class SharedContract:
         node = await log.join()
         run = record(node)
         await log.create(run, PLENTY)
-        until = await self.soon(log)
+        until = await soon(log)
         await log.append(run.id, node, 1, events(2), Ending("complete", until))
         assert await other.record(run.id) == replace(run, last=2, end=6, code="complete", until=until)
         assert numbers(await read(other, run.id)) == [1, 2]
@@ -298,7 +240,7 @@ class SharedContract:
         waiting = [asyncio.create_task(log.read(run.id, after, loop_time() + SECONDS)) for after in (3, 9)]
         await asyncio.sleep(SOON)
         assert not any(each.done() for each in waiting)
-        await log.append(run.id, node, 3, events(1), Ending("interrupted", await self.soon(log)))
+        await log.append(run.id, node, 3, events(1), Ending("interrupted", await soon(log)))
         for each in waiting:
             with pytest.raises(Purged):
                 await within(each)
@@ -335,7 +277,7 @@ class SharedContract:
             run = replace(record(node), principal=principal)
             runs[name] = run.id
             await log.create(run, PLENTY)
-            await log.append(run.id, node, 1, events(2, size=8), Ending("complete", await self.soon(log)))
+            await log.append(run.id, node, 1, events(2, size=8), Ending("complete", await soon(log)))
 
         async def left() -> set[str]:
             found = set[str]()
@@ -346,7 +288,7 @@ class SharedContract:
             return found
 
         assert await other.sweep(Quota(6, 120, 4, 80)) == Usage(1, 6, 120, Counter())
-        await log.keep(runs["a1"], await self.soon(log))
+        await log.keep(runs["a1"], await soon(log))
         assert await other.sweep(Quota(6, 120, 3, 80)) == Usage(1, 5, 100, Counter(principal=1))
         assert await left() == {"a1", "a3", "a4", "b1", "b2"}
         assert await log.sweep(Quota(6, 80, 6, 120)) == Usage(1, 4, 80, Counter(all=1))
@@ -399,7 +341,7 @@ class SharedContract:
             log.read("never", 0, loop_time() + SECONDS),
             log.append("never", node, 1, events(1)),
             log.amend("never", node, extra=b""),
-            log.keep("never", await self.soon(log)),
+            log.keep("never", await soon(log)),
         ):
             with pytest.raises(UnknownRun):
                 await within(asked)
@@ -447,7 +389,7 @@ class SharedContract:
 
     async def test_a_document_is_the_same_for_all(self, another: Another) -> None:
         log, other = await another(), await another()
-        until = await self.soon(log)
+        until = await soon(log)
         assert await log.get("key/a") is None
         assert await log.put("key/a", b"\x00\xff", until) is None
         assert await other.get("key/a") == StoredDocument(b"\x00\xff", 1)
@@ -458,7 +400,7 @@ class SharedContract:
         assert await other.get("key/a") is None
 
     async def test_a_document_of_another_version_stands_in_the_way(self, log: SharedLog) -> None:
-        until = await self.soon(log)
+        until = await soon(log)
         assert await log.put("key/a", b"1", until, version=0) is None
         assert await log.put("key/a", b"2", until, version=0) == StoredDocument(b"1", 1)
         assert await log.put("key/a", b"2", until, version=2) == StoredDocument(b"1", 1)
@@ -468,7 +410,7 @@ class SharedContract:
 
     async def test_of_many_at_once_one_is_stored(self, another: Another) -> None:
         views = [await another() for _ in range(3)]
-        until = await self.soon(views[0])
+        until = await soon(views[0])
 
         async def claim(at: int, name: str) -> bool:
             return await views[at % 3].put(f"claim/{name}", b"", until, version=0) is None
@@ -494,7 +436,7 @@ class SharedContract:
         run = record(node)
         await log.create(run, PLENTY)
         await log.append(run.id, node, 1, events(3))
-        await log.put("session/a", b"said", await self.soon(log))
+        await log.put("session/a", b"said", await soon(log))
         await log.close()
         await log.close()
         other = await another()
