@@ -89,7 +89,7 @@ FOREIGN: dict[str, str] = {
     "wsproto": "server",
     "priority": "server",
     "uvloop": "server",
-    "cryptography": "auth server builtin",
+    "cryptography": "auth server builtin eventlog",
     "dns": "outgoing builtin",
     "idna": "builtin",
     "certifi": "outgoing builtin",

@@ -1,0 +1,59 @@
+"""What the parts of the log share: the client, the bells, the cipher, and the names of keys and channels.
+
+Keys, behind the prefix. Braces are a Cluster's hash tags: what is between them decides the slot, so that all keys and
+the channel of one run, and all of one node, are together.
+
+    nodes                      set: the ids of all nodes that have joined, and are not yet tidied up
+    node:{ID}:lease            there as long as the lease lasts: Redis itself lets it expire
+    node:{ID}:runs             set: the runs that this node works on
+    node:{ID}:messages         stream
+    run:{ID}  run:{ID}:entries hash, stream
+    document:NAME              hash
+
+The channel of a run, and of a node, has the name of its first key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .cipher import Cipher, NoCipher, Unsealed
+from .client import Client
+from .wakeups import Wakeups
+
+
+class Store:
+    """`recovered` is called when another primary, or one that was restarted, is reached: it may lack what was written
+    last. Owners then repeat their last append, which is taken as done, or raises Gap or UnknownRun."""
+
+    recovered: Callable[[], None] | None = None
+
+    def __init__(self, client: Client, wakeups: Wakeups, cipher: Cipher | NoCipher, replicas: int) -> None:
+        self._client, self._wakeups, self._cipher, self._replicas = client, wakeups, cipher, replicas
+        self._prefix = client.address.prefix.encode()
+        self._owned: dict[str, str] = {}  # the runs that this process works on, and as which node
+        self._received: dict[str, bytes] = {}  # the first id of a message that each node has not received yet
+
+    def _opened(self, place: str, data: bytes) -> bytes:
+        """Raises LogUnavailable for what another secret has sealed."""
+        try:
+            return self._cipher.open(place, data)
+        except Unsealed as error:
+            raise self._client.unavailable(error) from error
+
+    @property
+    def _nodes_key(self) -> bytes:
+        return self._prefix + b"nodes"
+
+    def _node_key(self, node: str, what: str) -> bytes:
+        return self._prefix + f"node:{{{node}}}:{what}".encode()
+
+    def _run_key(self, run: str) -> bytes:
+        return self._prefix + f"run:{{{run}}}".encode()
+
+    def _run_keys(self, run: str) -> tuple[bytes, bytes]:
+        key = self._run_key(run)
+        return key, key + b":entries"
+
+    def _document_key(self, name: str) -> bytes:
+        return self._prefix + b"document:" + name.encode()
