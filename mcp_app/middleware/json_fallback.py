@@ -12,19 +12,34 @@ from typing import Any
 
 from ..protocol import asking, errors, plain_events
 from ..protocol.error_kind import ErrorKind
+from ..protocol.errors import Purged
 from ..protocol.event import Entry, Event, EventType, decode
 from ..protocol.excerpt import Excerpt
 from . import Batches
 
 
-async def collect(batches: Batches, tool: str, run: str, url: Callable[[], str] = str) -> tuple[int, bytes]:
+async def collect(
+    batches: Batches, tool: str, run: str, url: Callable[[], str] = str, skip: Callable[[], int] | None = None
+) -> tuple[int, bytes]:
     """Read the run, which is at `url()`, to its end, and return the HTTP status and the JSON object.
 
-    Raises what the reader raises (Purged, UnknownRun).
+    `skip` has the batches go on behind events that are no longer kept, and returns how many there were from the run's
+    start: then the object has the end, and how many events there were. Raises what the reader raises (UnknownRun, and
+    Purged where nothing can be skipped).
     """
     progress: Excerpt[Event] = Excerpt()
     end: Event | None = None
-    while (batch := await batches.next(math.inf)) is not None:
+    while True:
+        try:
+            batch = await batches.next(math.inf)
+        except Purged:
+            if skip is None:
+                raise
+            progress = Excerpt()
+            progress.total = skip() - 1  # `started` is no progress
+            continue
+        if batch is None:
+            break
         for entry in batch:
             if not isinstance(entry, Entry):
                 continue

@@ -2,10 +2,10 @@
 
     McpAppError
     ├── RequestError            refused before a run starts: always JSON with a 4xx (503 while draining)
-    │   └── InvalidRequest, InvalidParams, UnknownTool, UnknownRun, UnknownRoute, RunConflict, MethodNotAllowed,
-    │       NotAcceptable, BodyTimeout, BodyTooLarge, UnsupportedMediaType, InvalidCredentials, Unauthorized,
-    │       InsufficientScope, HostNotAllowed, OriginNotAllowed, AnonymousNotAllowed, CrossSiteNotAllowed,
-    │       NotReadOnly, QueueFull, RateLimited, Overloaded, Draining, NotReady, LogUnavailable
+    │   └── InvalidRequest, InvalidParams, UnknownTool, UnknownRun, UnknownRoute, RunConflict, IdempotencyKeyReused,
+    │       MethodNotAllowed, NotAcceptable, BodyTimeout, BodyTooLarge, UnsupportedMediaType, InvalidCredentials,
+    │       Unauthorized, InsufficientScope, HostNotAllowed, OriginNotAllowed, AnonymousNotAllowed,
+    │       CrossSiteNotAllowed, NotReadOnly, QueueFull, RateLimited, Overloaded, Draining, NotReady, LogUnavailable
     ├── RunError                a run ended without a result: the last event of its stream, or a 5xx as JSON
     │   └── ToolFailed, TimeCap, Shutdown, Cancelled, Left, CredentialsExpired, Revoked, EventTooLarge,
     │       Interrupted
@@ -100,6 +100,14 @@ class RunConflict(RequestError):
     code = "run_conflict"
     status = 409
     hint = "Choose a new random key for a new call; repeat a key only to come back to the same call."
+
+
+class IdempotencyKeyReused(RequestError):
+    """The idempotency key is that of another call (draft-ietf-httpapi-idempotency-key-header-07, 2.7)."""
+
+    code = "idempotency_key_reused"
+    status = 422
+    hint = "Choose a new random key for a new call; repeat a key only to repeat the same request."
 
 
 class MethodNotAllowed(RequestError):

@@ -74,11 +74,20 @@ class Policy:
     """Whether a stream ends at the cap. Where it does not, only the run's own deadline ends it."""
     dialect: Literal["plain", "mcp"] = "mcp"
     """For the functions around a tool; nothing is decided by it."""
+    repeatable: bool = False
+    """Whether the run is kept after its end for a caller that repeats its request by an idempotency key."""
+    keyed: Policy | None = None
+    """The row of a call with an idempotency key; None where this one serves, as its runs are kept anyway."""
 
     @property
     def long_lived(self) -> bool:
         """Whether a run lasts as long as a detached one: the cap of a stream does not end it."""
         return self.on_leave is OnLeave.GO_ON or not self.stream_capped
+
+    @property
+    def kept(self) -> bool:
+        """Whether somebody may come back to a run after its end: to its events, or with its key."""
+        return self.resumable or self.repeatable
 
     @property
     def waits(self) -> bool:
@@ -102,7 +111,25 @@ _REPLAY = Retention(entries=1024, bytes=4 * 1024 * 1024)
 _RETRY_MS = 1000
 """Browsers default to 3 to 5 s; one second is short for a person and long enough for a server to restart."""
 
-PLAIN_POST = Policy("plain, POST", OnLeave.CANCEL, OnCap.END_RUN, resumable=False, keep=_WINDOW, dialect="plain")
+PLAIN_POST_KEYED = Policy(
+    "plain, POST with Idempotency-Key",
+    OnLeave.LINGER,
+    OnCap.END_RUN,
+    resumable=True,
+    keep=_REPLAY,
+    retry_ms=_RETRY_MS,
+    dialect="plain",
+    repeatable=True,
+)
+PLAIN_POST = Policy(
+    "plain, POST",
+    OnLeave.CANCEL,
+    OnCap.END_RUN,
+    resumable=False,
+    keep=_WINDOW,
+    dialect="plain",
+    keyed=PLAIN_POST_KEYED,
+)
 PLAIN_EVENTSOURCE = Policy(
     "plain, EventSource GET",
     OnLeave.LINGER,
@@ -122,7 +149,19 @@ PLAIN_DETACHED = Policy(
     dialect="plain",
 )
 
-MCP_2026_07_28 = Policy("MCP 2026-07-28 request", OnLeave.CANCEL, OnCap.END_RUN, resumable=False, keep=_WINDOW)
+# "Closing the SSE response stream MUST be treated by the server as cancellation": a client that gives its call a key of
+# ours asks for another meaning. Its streams have no ids; it repeats the request.
+MCP_KEYED = Policy(
+    "MCP tools/call with an idempotency key",
+    OnLeave.LINGER,
+    OnCap.END_RUN,
+    resumable=False,
+    keep=_REPLAY,
+    repeatable=True,
+)
+MCP_2026_07_28 = Policy(
+    "MCP 2026-07-28 request", OnLeave.CANCEL, OnCap.END_RUN, resumable=False, keep=_WINDOW, keyed=MCP_KEYED
+)
 
 MCP_2026_07_28_LISTEN = Policy(
     "MCP 2026-07-28 subscriptions/listen",
@@ -140,13 +179,25 @@ MCP_2025_11_25 = Policy(
 MCP_2025_06_18 = Policy(
     "MCP 2025-06-18, 2025-03-26 request", OnLeave.GO_ON, OnCap.END_RUN, resumable=True, keep=_REPLAY
 )
-MCP_2024_11_05 = Policy("MCP 2024-11-05 request", OnLeave.CANCEL, OnCap.END_RUN, resumable=False, keep=_WINDOW)
+MCP_2024_11_05 = Policy(
+    "MCP 2024-11-05 request", OnLeave.CANCEL, OnCap.END_RUN, resumable=False, keep=_WINDOW, keyed=MCP_KEYED
+)
 
 # A task is polled, not read as a stream, so the cap of a stream does not apply to it.
 MCP_TASK = Policy("MCP task", OnLeave.GO_ON, OnCap.END_STREAM, resumable=True, keep=_REPLAY, keeps_result=True)
 
 # Clients and proxies have the same timeout of two minutes and started it earlier: a message in the last second may
 # come too late.
+MCP_FOLLOWED_KEYED = Policy(
+    "MCP tools/call with an idempotency key, tasks declared",
+    OnLeave.LINGER,
+    OnCap.PROMOTE,
+    resumable=False,
+    keep=_REPLAY,
+    promoted_to=MCP_TASK,
+    margin=5.0,
+    repeatable=True,
+)
 MCP_2026_07_28_FOLLOWED = Policy(
     "MCP 2026-07-28 tools/call, tasks declared",
     OnLeave.CANCEL,
@@ -155,10 +206,20 @@ MCP_2026_07_28_FOLLOWED = Policy(
     keep=_WINDOW,
     promoted_to=MCP_TASK,
     margin=5.0,
+    keyed=MCP_FOLLOWED_KEYED,
 )
 
 # One channel for all requests of one client: no proxy ends it, and no request has a stream that could be closed.
 # "notifications/cancelled" and the end of standard input are how a caller leaves (2026-07-28, stdio, Cancellation).
+MCP_STDIO_KEYED = Policy(
+    "MCP over stdio, tools/call with an idempotency key",
+    OnLeave.CANCEL,
+    OnCap.END_RUN,
+    resumable=False,
+    keep=_REPLAY,
+    stream_capped=False,
+    repeatable=True,
+)
 MCP_STDIO = Policy(
     "MCP over stdio, every revision",
     OnLeave.CANCEL,
@@ -166,10 +227,12 @@ MCP_STDIO = Policy(
     resumable=False,
     keep=_WINDOW,
     stream_capped=False,
+    keyed=MCP_STDIO_KEYED,
 )
 
 ROWS = (
     PLAIN_POST,
+    PLAIN_POST_KEYED,
     PLAIN_EVENTSOURCE,
     PLAIN_DETACHED,
     MCP_2026_07_28,
@@ -179,5 +242,8 @@ ROWS = (
     MCP_2024_11_05,
     MCP_2026_07_28_FOLLOWED,
     MCP_TASK,
+    MCP_KEYED,
+    MCP_FOLLOWED_KEYED,
     MCP_STDIO,
+    MCP_STDIO_KEYED,
 )

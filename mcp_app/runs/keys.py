@@ -1,13 +1,16 @@
 """Run keys: a caller's own names for its runs, so that a start which is repeated starts nothing.
 
-Pure: which runs there are, and how long they are kept, is not known here.
+What was chosen as `run=` and as Idempotency-Key are names of one kind. Which runs there are, and how long they are
+kept, is not known here.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+from weakref import WeakValueDictionary
 
 from pydantic_core import to_json
 
@@ -26,6 +29,12 @@ class RunKeys:
     def __init__(self) -> None:
         self._runs: dict[tuple[str, str], _Keyed] = {}
         self._keys: dict[str, tuple[str, str]] = {}
+        self._locks: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
+
+    def lock(self, principal: str, key: str) -> asyncio.Lock:
+        """To hold while a run of the key is looked for and, if there is none, started: two requests with one key start
+        one run."""
+        return self._locks.setdefault((principal, key), asyncio.Lock())
 
     def remember(self, principal: str, key: str, digest: bytes, run_id: str) -> None:
         """From now on the key finds this run; `digest` is that of its call."""

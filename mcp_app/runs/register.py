@@ -49,7 +49,7 @@ class Runs:
     `ended` counts runs by how they ended: "complete" or an error code. `started` counts all. `finished` are those that
     are kept. `steps` counts the tools that tools called, by tool and by how they ended. `watch` names what holds the
     loop, once it is started. `dependencies` is what functions need; its `stop` ends the whole. `charges` holds the
-    limits of what callers may have; None for none. `trail` is told of each call.
+    limits of what callers may have; None for none. `trail` is told of each call. `lock` is `RunKeys.lock`.
     """
 
     def __init__(
@@ -78,6 +78,7 @@ class Runs:
         keep_bytes = kept if "keep_bytes" in settings.model_fields_set else min(kept, quarter)
         self.finished = FinishedRuns(keep_bytes, self._drop)
         self._keys = RunKeys()
+        self.lock = self._keys.lock
         self._host = Host(
             log,
             Registry() if tools is None else tools,
@@ -229,8 +230,7 @@ class Runs:
         self, key: str, principal: str, callee: Callee | None, identity: Mapping[str, Any]
     ) -> Run | None:
         """As `find_by_key`, among the runs of this process."""
-        run_id = self._keys.find(principal, key, callee, identity)
-        return None if run_id is None else self._runs[run_id]
+        return self._runs.get(self._keys.find(principal, key, callee, identity) or "")
 
     def forget(self, run: Run) -> None:
         """Do not keep the run once it has ended, although its policy says so: no caller can come back to it, unless to

@@ -178,7 +178,7 @@ class Run:
     @property
     def kept(self) -> bool:
         """Whether somebody may come back to it after its end: to its events, or to results that they link to."""
-        return self.policy.resumable or self._writer.results is not None
+        return self.policy.kept or self._writer.results is not None
 
     @property
     def idle(self) -> bool:

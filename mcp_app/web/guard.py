@@ -34,7 +34,8 @@ silently removes: such checks are bypassed with values that two parsers read dif
 
 _ALLOWED_METHODS = "GET, HEAD, POST, DELETE, OPTIONS"
 _ALLOWED_HEADERS = (
-    "Accept, Cache-Control, Content-Type, Last-Event-ID, Mcp-Method, Mcp-Name, MCP-Protocol-Version, Mcp-Session-Id"
+    "Accept, Cache-Control, Content-Type, Idempotency-Key, Last-Event-ID, Mcp-Method, Mcp-Name, MCP-Protocol-Version, "
+    "Mcp-Session-Id"
 )
 _FIELD_NAME = re.compile(r"(?!\*\Z)[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}", re.ASCII)
 """A token (RFC 9110, 5.6.2), and not the wildcard, which would allow what nobody has asked for."""

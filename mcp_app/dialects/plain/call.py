@@ -15,8 +15,10 @@ from ...config.settings import Settings
 from ...protocol import plain
 from ...protocol.errors import InvalidRequest, NotAcceptable, NotReadOnly
 from ...protocol.event_id import EventId, parse_event_id
-from ...protocol.http import sse
+from ...protocol.http import idempotency_key, sse
 from ...protocol.http.accept import Representation, choose
+from ...protocol.http.idempotency_key import RepeatableCall
+from ...protocol.policy import PLAIN_POST_KEYED, Policy
 from ...web.messages import Request
 
 MIN_HEARTBEAT_SECONDS = 0.1
@@ -26,10 +28,11 @@ MIN_HEARTBEAT_SECONDS = 0.1
 class PlainCall(NamedTuple):
     """The parsed request.
 
-    `tool` is None when the request only resumes a run. `key` is the run key; calls with the same key must have equal
-    `identity`. `last_event` is what Last-Event-ID says, parsed later of a POST. `heartbeat` is its interval in seconds;
-    `visible` means that heartbeats are events. `cap` is the request's own cap in seconds, None for the server's.
-    `repaired` is how many values were repaired in the arguments. `opening` are the first bytes of a stream.
+    `tool` is None when the request only resumes a run. `key` is the run key, or the Idempotency-Key of a POST; calls
+    with the same key must have equal `identity`. `last_event` is what Last-Event-ID says, parsed later of a POST.
+    `heartbeat` is its interval in seconds; `visible` means that heartbeats are events. `cap` is the request's own cap
+    in seconds, None for the server's. `repaired` is how many values were repaired in the arguments. `opening` are the
+    first bytes of a stream.
     """
 
     representation: Representation
@@ -57,7 +60,7 @@ def parse_post(request: Request, registry: Registry, settings: Settings) -> Plai
     representation = _representation(request) if body.stream else Representation.JSON
     tool = registry.get(body.tool, request.access)
     validated = tool.validated(body.params)
-    return PlainCall(
+    call = PlainCall(
         representation,
         request,
         _heartbeat_seconds(settings, body.heartbeat_seconds),
@@ -67,11 +70,12 @@ def parse_post(request: Request, registry: Registry, settings: Settings) -> Plai
         validated.arguments,
         validated.repaired,
     )
+    return _keyed(call, validated) if idempotency_key.FIELD in request.headers else call
 
 
 def parse_tool_post(request: Request, name: str, registry: Registry, settings: Settings) -> PlainCall:
     """Parse a POST to the route of the tool `name`, whose body is the parameters. JSON is what most clients of OpenAPI
-    read, and they do not say so.
+    read, and they do not say so. With an Idempotency-Key it is the same call as one to the SSE route.
 
     Raises InvalidRequest, NotAcceptable, UnknownTool, InvalidParams.
     """
@@ -79,7 +83,7 @@ def parse_tool_post(request: Request, name: str, registry: Registry, settings: S
     representation = _representation(request, Representation.JSON)
     tool = registry.get(name, request.access)
     validated = tool.validated(params)
-    return PlainCall(
+    call = PlainCall(
         representation,
         request,
         settings.heartbeat_seconds,
@@ -89,6 +93,21 @@ def parse_tool_post(request: Request, name: str, registry: Registry, settings: S
         validated.arguments,
         validated.repaired,
     )
+    return _keyed(call, validated) if idempotency_key.FIELD in request.headers else call
+
+
+def _keyed(call: PlainCall, validated: Validated) -> PlainCall:
+    repeatable = parse_key(call.request, PLAIN_POST_KEYED, validated)
+    return call if repeatable is None else call._replace(key=repeatable.key, identity=repeatable.identity)
+
+
+def parse_key(request: Request, policy: Policy, validated: Validated) -> RepeatableCall | None:
+    """The call under its Idempotency-Key, which a request repeats that is made in the way of that row; None without a
+    key. Raises InvalidRequest."""
+    field = request.headers.get(idempotency_key.FIELD)
+    if field is None:
+        return None
+    return idempotency_key.repeatable(idempotency_key.parse_field(field), policy, validated.params)
 
 
 def parse_get(request: Request, registry: Registry, settings: Settings) -> PlainCall:

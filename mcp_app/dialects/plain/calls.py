@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from functools import partial
 
 from ...authoring.tool import Registry
@@ -17,12 +18,14 @@ from ...middleware.heartbeat import Heartbeat
 from ...middleware.json_fallback import collect
 from ...middleware.time_cap import CappedBatches
 from ...protocol import event_id
-from ...protocol.errors import InvalidRequest, RequestError, UnknownRun
+from ...protocol.errors import InvalidRequest, RequestError, RunConflict, UnknownRun
 from ...protocol.event import number
 from ...protocol.http.accept import Representation
-from ...protocol.policy import PLAIN_EVENTSOURCE, PLAIN_POST, OnCap, OnLeave, Policy
+from ...protocol.http.idempotency_key import RepeatableCall
+from ...protocol.policy import PLAIN_EVENTSOURCE, PLAIN_POST, PLAIN_POST_KEYED, OnCap, OnLeave, Policy
 from ...protocol.stream import Stream
 from ...runs import Reader, Run, Runs
+from ...runs.repeating import key_reused, started_once
 from ...web.charging import take_place
 from ...web.frames import Frames
 from ...web.guard import Guard
@@ -66,7 +69,6 @@ class Calls:
         self._on_heartbeat = metrics.heartbeats.add
         self._on_close = metrics.streams.ended.add
         self._clock: Callable[[], float] = asyncio.get_running_loop().time
-        self._key_lock = asyncio.Lock()
 
     def post(self, request: Request) -> Awaitable[Answer]:
         """A call in the body."""
@@ -85,8 +87,19 @@ class Calls:
         _take_place(call)
         if request.headers.get("last-event-id"):
             return await self._post_again(request, call)
+        if call.key is not None:
+            return await self._post_once(call)
         run = await self._start(call, PLAIN_POST)
         return await self._answer(run, run.attach(), call, self._settings.cap_seconds)
+
+    async def _post_once(self, call: PlainCall) -> Answer:
+        """The call of an Idempotency-Key: the run that it has started before, or starts now, from its beginning."""
+        assert call.key is not None  # noqa: S101 - it has no row of its own without one
+        assert call.tool is not None  # noqa: S101 - a POST names one
+        repeatable = RepeatableCall(call.key, call.identity or {})
+        start = partial(self._start, call, PLAIN_POST_KEYED)
+        run = await started_once(self._runs, repeatable, call.request.principal, call.tool, start)
+        return await self._answer(run, run.attach(), call, self._cap(call))
 
     async def _post_again(self, request: Request, call: PlainCall) -> Answer:
         """The rest of the run that the client has begun to read: it repeats its request, and means no second run."""
@@ -94,7 +107,8 @@ class Calls:
             call = call._replace(last_event=parse_last_event(request))
             found = await self._come_back(call)
         except RequestError as error:
-            return self._end(call, error)
+            reused = call.key is not None and isinstance(error, RunConflict)
+            return self._end(call, key_reused() if reused else error)
         if isinstance(found, Answer):
             return found
         if found.policy.on_leave is OnLeave.GO_ON:
@@ -111,7 +125,7 @@ class Calls:
             self._guard.check_start(request)
             run = await self._start(call, PLAIN_POST)
             return await self._answer(run, run.attach(), call, self._settings.cap_seconds)
-        async with self._key_lock:  # two requests with one key start one run
+        async with nullcontext() if call.key is None else self._runs.lock(request.principal, call.key):
             found = await self._find(request, call)
             if isinstance(found, Answer):
                 return found
@@ -231,7 +245,8 @@ class Calls:
                     await run.publish()
                 handed_over = True
                 return self._answer_stream(run, capped, stream, call)
-            return json_answer(*await collect(capped, run.callee.name, run.id, partial(self.url, run, call.request)))
+            url = partial(self.url, run, call.request)
+            return json_answer(*await collect(capped, run.callee.name, run.id, url, reader.skip))
         finally:
             if not handed_over:
                 capped.close()  # a client that leaves while the tool works cancels this task

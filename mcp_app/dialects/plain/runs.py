@@ -8,19 +8,23 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
-from ...authoring.tool import Registry
+from ...authoring.signature import Validated
+from ...authoring.tool import Registry, Tool
 from ...eventlog import EventLog
 from ...protocol import plain, plain_events
 from ...protocol.errors import Cancelled, UnknownRun
 from ...protocol.event import EventType, encode
+from ...protocol.http.idempotency_key import RepeatableCall
 from ...protocol.policy import PLAIN_DETACHED
 from ...runs import Run, Runs
+from ...runs.repeating import started_once
 from ...web.guard import Guard
 from ...web.messages import NO_CONTENT, Answer, Request, check_content_type, json_answer
 from ...web.metrics import Metrics
-from .call import parse_last_event
+from .call import parse_key, parse_last_event
 from .calls import Calls
 from .kept import kept_answer
 from .resuming import resumed
@@ -51,8 +55,22 @@ class RunRoutes:
         event = parse_last_event(request)
         if event is not None:
             return await self._created(request, await resumed(self._runs, event, request.principal, tool))
+        repeatable = parse_key(request, PLAIN_DETACHED, validated)
+        start = partial(self._start, request, call, tool, validated, repeatable)
+        if repeatable is None:
+            return await self._created(request, await start())
+        return await self._created(request, await started_once(self._runs, repeatable, request.principal, tool, start))
+
+    async def _start(
+        self,
+        request: Request,
+        call: plain.StartBody,
+        tool: Tool,
+        validated: Validated,
+        repeatable: RepeatableCall | None,
+    ) -> Run:
         self._metrics.repairs.add(validated.repaired)
-        run = await self._runs.start(
+        return await self._runs.start(
             tool,
             validated.arguments,
             PLAIN_DETACHED,
@@ -61,8 +79,9 @@ class RunRoutes:
             headers=request.headers,
             body=request.body,
             cap_seconds=call.cap_seconds,
+            key=None if repeatable is None else repeatable.key,
+            identity=None if repeatable is None else repeatable.identity,
         )
-        return await self._created(request, run)
 
     async def _created(self, request: Request, run: Run | None) -> Answer:
         """The same for who asks again with a Last-Event-ID of that run, of which nothing may be left."""

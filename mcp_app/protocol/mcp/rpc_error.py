@@ -92,6 +92,7 @@ RPC_CODES: Mapping[type[errors.McpAppError], tuple[Code, int]] = MappingProxyTyp
         errors.UnknownRun: (Code.INVALID_PARAMS, 400),
         errors.NotReadOnly: (Code.INVALID_REQUEST, 400),
         errors.RunConflict: (Code.INVALID_REQUEST, 409),
+        errors.IdempotencyKeyReused: (Code.INVALID_PARAMS, 400),
         errors.UnknownRoute: (Code.INVALID_REQUEST, 404),
         errors.MethodNotAllowed: (Code.INVALID_REQUEST, 405),
         errors.NotAcceptable: (Code.INVALID_REQUEST, 406),
