@@ -52,6 +52,9 @@ from .error_kind import ErrorKind
 from .error_root import McpAppError as McpAppError
 from .error_root import RequestError as RequestError
 from .error_root import RunError as RunError
+from .log_errors import Fenced as Fenced
+from .log_errors import Gap as Gap
+from .log_errors import LogRefused as LogRefused
 
 
 class InvalidRequest(RequestError):
@@ -285,20 +288,3 @@ class ToolDefinitionError(TypeError):
 
     Raised to the author when the tool is defined. It never reaches a caller, so it is not an `McpAppError`.
     """
-
-
-class Fenced(Exception):
-    """Another node owns what this one wanted to change. It never reaches a caller."""
-
-
-class Gap(Exception):
-    """The log ends at number `last`, before what was to be appended: a failover has lost what came between, and its
-    owner appends that first. It never reaches a caller."""
-
-    def __init__(self, last: int) -> None:
-        super().__init__(f"the log of this run ends at number {last}")
-        self.last = last
-
-
-class LogRefused(Exception):
-    """The event log that is configured cannot be used: the message says why, and what to do."""
