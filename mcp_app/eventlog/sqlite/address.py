@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote
 
 from ...protocol.errors import LogRefused
-
-SCHEME = "sqlite:///"
 
 
 class Survives(Enum):
@@ -30,20 +28,14 @@ class SqliteAddress:
     survives: Survives = Survives.KILL
 
     @classmethod
-    def read(cls, url: str) -> SqliteAddress:
-        """As SQLAlchemy writes it: `sqlite:///relative.db`, `sqlite:////absolute.db`. Raises LogRefused."""
-        name, _, query = url.removeprefix(SCHEME).partition("?")
-        if not url.startswith(SCHEME) or not name or name.endswith("/") or name == ":memory:":
-            raise LogRefused(
-                "MCP_APP_EVENT_LOG: sqlite needs the path of a file: sqlite:////var/lib/mcp-app/events.db, or "
-                "sqlite:///events.db below the working directory."
-            )
+    def read(cls, path: str, options: Mapping[str, str]) -> SqliteAddress:
+        """Of `sqlite:///path?option=…`. Raises LogRefused."""
         survives = Survives.KILL
-        for key, value in parse_qsl(query, keep_blank_values=True):
+        for key, value in options.items():
             if key != "survives" or value.upper() not in Survives.__members__:
                 raise LogRefused(
-                    f"MCP_APP_EVENT_LOG: {key}={value} is no setting of sqlite. It has one: survives=kill (the "
-                    "default: what is written outlives every process) or survives=power (and the loss of power)."
+                    f"MCP_APP_EVENT_LOG: {key}={value} is no option of sqlite. It has one: survives=kill (the default: "
+                    "what is written outlives every process) or survives=power (and a loss of power)."
                 )
             survives = Survives[value.upper()]
-        return cls(Path(unquote(name)).absolute(), survives)
+        return cls(Path(path), survives)

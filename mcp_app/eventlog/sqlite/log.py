@@ -60,11 +60,6 @@ class SqliteLog:
         self._received: dict[str, int] = {}
         self._opened: _Opened | None = None
 
-    @classmethod
-    def from_url(cls, url: str) -> SqliteLog:
-        """`sqlite:///path?survives=…`. Raises LogRefused."""
-        return cls(SqliteAddress.read(url))
-
     async def open(self) -> None:
         doorbell = await in_thread(lambda: Doorbell(prepared_folder(self._address)))
         commits = CommitThread(self._address, doorbell, self._waiting.wake)

@@ -26,7 +26,7 @@ def join(transaction: Transaction, uptime: float) -> str:
 def renew(transaction: Transaction, node: str, uptime: float) -> None:
     """Raises Fenced."""
     renewed = transaction.connection.execute(
-        f"UPDATE node SET until = ?1 + {LEASE_SECONDS} WHERE id = ?2 AND {_ALIVE}",  # noqa: S608
+        f"UPDATE node SET until = ?1 + {LEASE_SECONDS} WHERE id = ?2 AND {_ALIVE}",
         (uptime, node),
     )
     if not renewed.rowcount:
@@ -39,14 +39,14 @@ def leave(transaction: Transaction, node: str, uptime: float) -> None:
 
 
 def living(connection: sqlite3.Connection, uptime: float) -> frozenset[str]:
-    rows = connection.execute(f"SELECT id FROM node WHERE {_ALIVE}", (uptime,))  # noqa: S608
+    rows = connection.execute(f"SELECT id FROM node WHERE {_ALIVE}", (uptime,))
     return frozenset(node for (node,) in rows)
 
 
 def remove_dead(transaction: Transaction, uptime: float) -> None:
     """The nodes without a lease, and what was left for them."""
     connection = transaction.connection
-    connection.execute(f"DELETE FROM node WHERE NOT ({_ALIVE})", (uptime,))  # noqa: S608
+    connection.execute(f"DELETE FROM node WHERE NOT ({_ALIVE})", (uptime,))
     connection.execute("DELETE FROM message WHERE node NOT IN (SELECT id FROM node)")
 
 
@@ -63,7 +63,7 @@ def deliver(transaction: Transaction, nodes: frozenset[str], message: bytes) -> 
 def messages(connection: sqlite3.Connection, node: str, after: int, uptime: float) -> list[tuple[int, bytes]]:
     """Those for a node that lives, with their numbers, from number `after` on."""
     return connection.execute(
-        "SELECT number, body FROM message WHERE node = ?2 AND number > ?3 AND"  # noqa: S608
+        "SELECT number, body FROM message WHERE node = ?2 AND number > ?3 AND"
         f" EXISTS (SELECT 1 FROM node WHERE id = ?2 AND {_ALIVE}) ORDER BY number LIMIT ?4",
         (uptime, node, after, RECEIVE_MESSAGES),
     ).fetchall()

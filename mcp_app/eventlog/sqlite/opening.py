@@ -24,6 +24,9 @@ SCHEMA = 1
 LOCK_SECONDS = 0.05
 """How long SQLite itself waits for a lock before we look whether to go on waiting."""
 
+SMALLEST_BYTES = 512
+"""Of a database that is not empty. SQLite takes a shorter file for an empty one, and writes over it."""
+
 LOST_NUMBERS = 2**20
 """By which the numbers of a run go on after a loss of power: more than its readers can have seen since the disk was
 last waited for, as that happens every few megabytes."""
@@ -78,11 +81,13 @@ def prepared_folder(address: SqliteAddress) -> Path:
     path = address.path
     if not path.parent.is_dir():
         raise LogRefused(
-            f"MCP_APP_EVENT_LOG: the folder {path.parent} is not there. Create it, or name a file in another one "
-            "(an absolute path has four slashes: sqlite:////var/lib/mcp-app/events.db)."
+            f"MCP_APP_EVENT_LOG: the folder {path.parent} is not there. Create it, or name a file in another one: "
+            "sqlite:///var/lib/mcp-app/events.db is the file /var/lib/mcp-app/events.db."
         )
     if path.exists() and not path.is_file():
         raise LogRefused(f"MCP_APP_EVENT_LOG: {path} is not a file. Name a file.")
+    if path.exists() and 0 < path.stat().st_size < SMALLEST_BYTES:
+        raise _garbage(address, "it is too short")
     if (kind := _file_system(path)) in NETWORK:
         raise LogRefused(
             f"MCP_APP_EVENT_LOG: {path} is on a network file system ({kind}), where SQLite cannot share it between "
@@ -182,7 +187,7 @@ def _leave_numbers_out(connection: sqlite3.Connection) -> None:
     last = "SELECT max(number) FROM entry WHERE entry.run = run.number"
     end = 'SELECT max("end") FROM entry WHERE entry.run = run.number'
     connection.execute(
-        f"UPDATE run SET first = coalesce(({last}), first) + ?, first_end = coalesce(({end}), first_end)"  # noqa: S608
+        f"UPDATE run SET first = coalesce(({last}), first) + ?, first_end = coalesce(({end}), first_end)"
         " WHERE code IS NULL",
         (LOST_NUMBERS,),
     )
@@ -216,9 +221,7 @@ def _check(connection: sqlite3.Connection, address: SqliteAddress) -> None:
     except sqlite3.DatabaseError as error:
         code = error.sqlite_errorcode & 0xFF
         if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-            raise LogRefused(
-                f"MCP_APP_EVENT_LOG: {path} is not a database ({error}). Move it away, or name another file."
-            ) from error
+            raise _garbage(address, str(error)) from error
         if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
             raise _refused(address, str(error)) from error
         raise
@@ -227,6 +230,12 @@ def _check(connection: sqlite3.Connection, address: SqliteAddress) -> None:
             f"MCP_APP_EVENT_LOG: {path} cannot be used by several processes: SQLite has no WAL on its file system. Name"
             " a file on a local disk."
         )
+
+
+def _garbage(address: SqliteAddress, reason: str) -> LogRefused:
+    return LogRefused(
+        f"MCP_APP_EVENT_LOG: {address.path} is not a database: {reason}. Move it away, or name another file."
+    )
 
 
 def _refused(address: SqliteAddress, reason: str) -> LogRefused:

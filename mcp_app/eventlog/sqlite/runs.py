@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from itertools import accumulate
 from typing import Any
@@ -32,7 +33,7 @@ _COLUMNS = "record, owner, attempt, policy, extra, code, until, number, first, f
 def create(transaction: Transaction, record: RunRecord, keep: Retention, now: float) -> None:
     """Raises ValueError if the id is taken by another owner."""
     connection = transaction.connection
-    there = connection.execute(f"SELECT owner FROM run WHERE {_KNOWN}", (record.id, now)).fetchone()  # noqa: S608
+    there = connection.execute(f"SELECT owner FROM run WHERE {_KNOWN}", (record.id, now)).fetchone()
     if there is not None:
         if there[0] != record.owner:
             raise ValueError(f"run {record.id} has a log already")
@@ -63,8 +64,7 @@ def append(
     """Raises UnknownRun, Fenced, Gap; ValueError for events behind the last of a run that has ended."""
     connection = transaction.connection
     row = connection.execute(
-        "SELECT owner, code, number, first, first_end, keep_entries, keep_bytes"  # noqa: S608
-        f" FROM run WHERE {_KNOWN}",
+        f"SELECT owner, code, number, first, first_end, keep_entries, keep_bytes FROM run WHERE {_KNOWN}",
         (run, now),
     ).fetchone()
     if row is None:
@@ -99,7 +99,7 @@ def append(
 def read(connection: sqlite3.Connection, run: str, after: int, now: float) -> list[Entry]:
     """The entries that follow number `after`; none if there are none yet. Raises UnknownRun, Purged."""
     row = connection.execute(
-        f"SELECT number, code, first, first_end, keep_entries, keep_bytes FROM run WHERE {_KNOWN}",  # noqa: S608
+        f"SELECT number, code, first, first_end, keep_entries, keep_bytes FROM run WHERE {_KNOWN}",
         (run, now),
     ).fetchone()
     if row is None:
@@ -119,20 +119,20 @@ def read(connection: sqlite3.Connection, run: str, after: int, now: float) -> li
         'SELECT number, "end", size, event FROM entry WHERE run = ? AND number > ? ORDER BY number LIMIT ?',
         (number, after, READ_ENTRIES),
     )
-    for at, its_end, its_size, event in cursor:
-        if not entries and (at != after + 1 or (at != last and its_end - its_size < end - keep_bytes)):
-            raise Purged(f"Event {after + 1} of this run is no longer kept.")
-        size += its_size
-        if entries and size > READ_BYTES:
-            break
-        entries.append(Entry(at, decode_event(event), its_end))
-    cursor.close()
+    with closing(cursor):  # what is not closed keeps its snapshot, and an error that is raised here keeps the cursor
+        for at, its_end, its_size, event in cursor:
+            if not entries and (at != after + 1 or (at != last and its_end - its_size < end - keep_bytes)):
+                raise Purged(f"Event {after + 1} of this run is no longer kept.")
+            size += its_size
+            if entries and size > READ_BYTES:
+                break
+            entries.append(Entry(at, decode_event(event), its_end))
     return entries
 
 
 def record_of(connection: sqlite3.Connection, run: str, now: float) -> RunRecord:
     """Raises UnknownRun; LogUnavailable for a record in a newer format."""
-    row = connection.execute(f"SELECT {_COLUMNS} FROM run WHERE {_KNOWN}", (run, now)).fetchone()  # noqa: S608
+    row = connection.execute(f"SELECT {_COLUMNS} FROM run WHERE {_KNOWN}", (run, now)).fetchone()
     if row is None:
         raise unknown()
     return _record(connection, row)
@@ -141,7 +141,7 @@ def record_of(connection: sqlite3.Connection, run: str, now: float) -> RunRecord
 def amend(transaction: Transaction, run: str, owner: str, policy: str | None, extra: bytes | None, now: float) -> None:
     """Raises UnknownRun, Fenced."""
     connection = transaction.connection
-    row = connection.execute(f"SELECT owner FROM run WHERE {_KNOWN}", (run, now)).fetchone()  # noqa: S608
+    row = connection.execute(f"SELECT owner FROM run WHERE {_KNOWN}", (run, now)).fetchone()
     if row is None:
         raise unknown()
     if row[0] != owner:
@@ -154,7 +154,7 @@ def amend(transaction: Transaction, run: str, owner: str, policy: str | None, ex
 def keep(transaction: Transaction, run: str, until: float, now: float) -> None:
     """Raises UnknownRun."""
     connection = transaction.connection
-    if connection.execute(f"SELECT 1 FROM run WHERE {_KNOWN}", (run, now)).fetchone() is None:  # noqa: S608
+    if connection.execute(f"SELECT 1 FROM run WHERE {_KNOWN}", (run, now)).fetchone() is None:
         raise unknown()
     connection.execute("UPDATE run SET until = ? WHERE id = ? AND until < ?", (until, run, until))
 
@@ -178,7 +178,7 @@ def take_over(transaction: Transaction, node: str, most: int, living: frozenset[
         if owner in living:
             continue
         for row in connection.execute(
-            f"SELECT {_COLUMNS} FROM run WHERE owner = ? AND code IS NULL ORDER BY number",  # noqa: S608
+            f"SELECT {_COLUMNS} FROM run WHERE owner = ? AND code IS NULL ORDER BY number",
             (owner,),
         ).fetchall():
             if len(taken) >= most:
@@ -240,7 +240,7 @@ def _trim(connection: sqlite3.Connection, number: int, last: int, end: int, keep
 
 def _remove(transaction: Transaction, which: str, *values: object) -> bool:
     connection = transaction.connection
-    numbers = connection.execute(f"SELECT number FROM run WHERE {which}", values).fetchall()  # noqa: S608
+    numbers = connection.execute(f"SELECT number FROM run WHERE {which}", values).fetchall()
     connection.executemany("DELETE FROM entry WHERE run = ?", numbers)
     connection.executemany("DELETE FROM run WHERE number = ?", numbers)
     return bool(numbers)
