@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from redis.exceptions import ResponseError
 
 from ...protocol.errors import LogRefused
-from .address import Kind, read_address
+from .address import RedisKind, read_address
 from .cipher import Cipher, NoCipher
-from .client import Client
+from .client import RedisClient
 from .faults import Lost, reason
 from .leases import Renewal
 from .store_documents import DocumentStore
@@ -40,7 +40,7 @@ class RedisLog(RunStore, DocumentStore):
                 "Processes that share a log must share MCP_APP_SECRET, too, and it is not set. Set it to the same long"
                 " random text for all of them: it seals what clients hold, and encrypts what is stored (?encrypt=1)."
             )
-        client = Client(address, replicas, self._other_history)
+        client = RedisClient(address, replicas, self._other_history)
         super().__init__(client, Wakeups(client), Cipher(secrets) if address.encrypt else NoCipher(), replicas)
         self._renewal = Renewal(address)
         self._holding: asyncio.Task[None] | None = None
@@ -52,7 +52,7 @@ class RedisLog(RunStore, DocumentStore):
             await line.link()
         except Lost as error:
             raise LogRefused(f"{address} cannot be reached: {reason(error)}. Is MCP_APP_EVENT_LOG right?") from error
-        wrong = line.facts and line.facts.never(address.kind is Kind.CLUSTER)
+        wrong = line.facts and line.facts.never(address.kind is RedisKind.CLUSTER)
         if wrong:
             raise LogRefused(f"{address} cannot hold the event log. {wrong}")
         try:

@@ -23,7 +23,7 @@ DEFAULT_PREFIX = "mcp_app:"
 _PORT, _SENTINEL_PORT = 6379, 26379
 
 
-class Kind(Enum):
+class RedisKind(Enum):
     """How the primary of a key is found. The value is what follows `redis` in the scheme."""
 
     SERVER = ""
@@ -32,13 +32,13 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class RedisAddress:
     """Where the log is. `hosts` are those of the URL: the server, the Sentinels, or some nodes of the Cluster.
 
     `options` are keyword arguments of redis-py's connections: who we are, TLS, the database. `repr` has no password.
     """
 
-    kind: Kind
+    kind: RedisKind
     hosts: tuple[tuple[str, int], ...]
     tls: bool = False
     service: str = ""
@@ -50,21 +50,22 @@ class Address:
     def __str__(self) -> str:
         """For people, without who we are."""
         named = ", ".join(f"{host}:{port}" for host, port in self.hosts)
-        what = {Kind.SERVER: "", Kind.SENTINEL: f"{self.service!r} by Sentinels ", Kind.CLUSTER: "Cluster "}
-        return f"Redis at {what[self.kind]}{named}"
+        if self.kind is RedisKind.SENTINEL:
+            return f"Redis {self.service!r} of the Sentinels {named}"
+        return f"Redis at {named}"
 
 
-def read_address(url: str) -> Address:
+def read_address(url: str) -> RedisAddress:
     """Raises LogRefused with what is wrong in the URL; the message has no password."""
     scheme, _, rest = url.partition("://")
-    for kind in Kind:
+    for kind in RedisKind:
         for tls in (False, True):
             if scheme.lower() == f"redis{'s' * tls}{kind.value}":
                 return _read(kind, tls, rest)
     raise _refused(f"its scheme is {scheme!r}", "Use redis, redis+sentinel or redis+cluster, or rediss… for TLS.")
 
 
-def _read(kind: Kind, tls: bool, rest: str) -> Address:
+def _read(kind: RedisKind, tls: bool, rest: str) -> RedisAddress:
     # By hand: urllib takes several hosts for one with a wrong port, and refuses an IPv6 address among them.
     place, _, query = rest.partition("?")
     authority, _, path = place.partition("/")
@@ -72,7 +73,7 @@ def _read(kind: Kind, tls: bool, rest: str) -> Address:
     user, _, password = login.partition(":")
     parts = [unquote(part) for part in path.split("/") if part]
     service = ""
-    if kind is Kind.SENTINEL:
+    if kind is RedisKind.SENTINEL:
         if not parts:
             raise _refused("it names no service", "Say which: redis+sentinel://host:26379/SERVICE.")
         service = parts.pop(0)
@@ -86,9 +87,9 @@ def _read(kind: Kind, tls: bool, rest: str) -> Address:
             sentinel_options[name] = of_sentinel
     if database := _database(kind, parts):
         options["db"] = database
-    return Address(
+    return RedisAddress(
         kind,
-        tuple(_host(each, _SENTINEL_PORT if kind is Kind.SENTINEL else _PORT) for each in hosts.split(",")),
+        tuple(_host(each, _SENTINEL_PORT if kind is RedisKind.SENTINEL else _PORT) for each in hosts.split(",")),
         tls,
         service,
         _prefix(str(asked.get("prefix", DEFAULT_PREFIX))),
@@ -114,12 +115,12 @@ def _host(text: str, port: int) -> tuple[str, int]:
     return unquote(name) or "localhost", int(number)
 
 
-def _database(kind: Kind, parts: list[str]) -> int:
+def _database(kind: RedisKind, parts: list[str]) -> int:
     if not parts:
         return 0
     if len(parts) > 1 or not parts[0].isdecimal():
         raise _refused(f"{'/'.join(parts)!r} is no database", "A database is a number, as in redis://host/1.")
-    if kind is Kind.CLUSTER and int(parts[0]):
+    if kind is RedisKind.CLUSTER and int(parts[0]):
         raise _refused("a Cluster has one database", "Take the number away; ?prefix= keeps applications apart.")
     return int(parts[0])
 

@@ -16,7 +16,7 @@ from redis.asyncio.connection import Connection
 from redis.crc import key_slot
 
 from ...protocol.errors import LogUnavailable
-from .address import Address, Kind
+from .address import RedisAddress, RedisKind
 from .faults import Lost, reason, unavailable
 from .line import Line
 from .link import Argument
@@ -38,13 +38,13 @@ _ELSEWHERE = (exceptions.ReadOnlyError, exceptions.MasterDownError, exceptions.C
 """Errors that say: this server is not the one to ask, or not now."""
 
 
-class Client:
+class RedisClient:
     """`replicas`: a write returns once so many replicas have it. `on_other_history`: see Line."""
 
-    def __init__(self, address: Address, replicas: int, on_other_history: Callable[[], None]) -> None:
+    def __init__(self, address: RedisAddress, replicas: int, on_other_history: Callable[[], None]) -> None:
         self.address = address
         self.topology = topology(address)
-        self._clustered = address.kind is Kind.CLUSTER
+        self._clustered = address.kind is RedisKind.CLUSTER
         self._replicas, self._on_other_history = replicas, on_other_history
         self._lines: dict[Place | None, Line] = {}
         self._said: dict[str, float] = {}

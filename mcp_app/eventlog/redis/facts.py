@@ -13,7 +13,7 @@ OLDEST = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ServerFacts:
     """`history` is the replication id of a primary: another one whenever a replica or a restarted server takes over."""
 
     version: str
@@ -45,7 +45,7 @@ class Facts:
         return None
 
 
-async def read_facts(connection: Connection) -> Facts:
+async def read_facts(connection: Connection) -> ServerFacts:
     """Raises one of LOSSES, and Lost for a server that cannot be used at the moment."""
     await connection.send_command("INFO")
     facts = parse_facts(await connection.read_response())
@@ -54,10 +54,10 @@ async def read_facts(connection: Connection) -> Facts:
     return facts
 
 
-def parse_facts(told: bytes) -> Facts:
+def parse_facts(told: bytes) -> ServerFacts:
     lines = (line.partition(":") for line in told.decode(errors="replace").splitlines())
     known = {name: value.strip() for name, colon, value in lines if colon}
-    return Facts(
+    return ServerFacts(
         known.get("redis_version", ""),
         known.get("role", ""),
         known.get("master_replid", "").encode(),

@@ -16,7 +16,7 @@ from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from ...protocol.errors import Fenced
-from .address import Address, Kind
+from .address import RedisAddress, RedisKind
 from .faults import LOSSES, unavailable
 
 SOCKET_SECONDS = 2.0
@@ -33,7 +33,7 @@ _ClusterNode: Any = ClusterNode
 class Renewal:
     """Connects when it is used, and anew after a failure."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: RedisAddress) -> None:
         self._address = address
         self._client: Any = None
         self._lock = threading.Lock()
@@ -71,9 +71,9 @@ class Renewal:
         if address.tls:
             once["ssl"] = True
         (host, port), options = address.hosts[0], dict(address.options)
-        if address.kind is Kind.SERVER:
+        if address.kind is RedisKind.SERVER:
             return _Redis(host=host, port=port, **once, **options)
-        if address.kind is Kind.SENTINEL:
+        if address.kind is RedisKind.SENTINEL:
             asking = _Sentinel(address.hosts, sentinel_kwargs={**once, **address.sentinel_options})
             return asking.master_for(address.service, **once, **options)
         return _RedisCluster(

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from redis.asyncio.connection import Connection
 
 from ..shared import RETRY_SECONDS
-from .facts import Facts, read_facts
+from .facts import ServerFacts, read_facts
 from .faults import LOSSES, Lost, reason
 from .link import Argument, Link, Push
 from .topology import CONNECT_SECONDS
@@ -43,7 +43,7 @@ class Line:
         on_lost: Callable[[], None] | None = None,
         on_other_history: Callable[[], None] | None = None,
     ) -> None:
-        self.facts: Facts | None = None
+        self.facts: ServerFacts | None = None
         self._name, self._connect, self._replicas = name, connect, replicas
         self._on_push, self._on_lost, self._on_other_history = on_push, on_lost, on_other_history
         self._link: Link | None = None

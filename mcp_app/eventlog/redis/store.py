@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .cipher import Cipher, NoCipher, Unsealed
-from .client import Client
+from .client import RedisClient
 from .wakeups import Wakeups
 
 
@@ -28,7 +28,7 @@ class Store:
 
     recovered: Callable[[], None] | None = None
 
-    def __init__(self, client: Client, wakeups: Wakeups, cipher: Cipher | NoCipher, replicas: int) -> None:
+    def __init__(self, client: RedisClient, wakeups: Wakeups, cipher: Cipher | NoCipher, replicas: int) -> None:
         self._client, self._wakeups, self._cipher, self._replicas = client, wakeups, cipher, replicas
         self._prefix = client.address.prefix.encode()
         self._owned: dict[str, str] = {}  # the runs that this process works on, and as which node

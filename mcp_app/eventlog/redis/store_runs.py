@@ -48,7 +48,7 @@ class RunStore(NodeStore):
         deadline = int(min(record.deadline * 1000, FARTHEST_MS))
         flat = [part for field in fields.items() for part in field]
         # Both at once: who stops between two steps would leave a run that nobody finds.
-        done: Sequence[Any] = await asyncio.gather(
+        done = await asyncio.gather(
             self._hold(record.owner, record.id),
             self._client.run(scripts.CREATE, keys, record.owner, deadline, ABANDONED_MS, *flat),
             return_exceptions=True,

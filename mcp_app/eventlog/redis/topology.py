@@ -12,7 +12,7 @@ from typing import Any
 
 from redis.asyncio.connection import Connection, SSLConnection
 
-from .address import Address, Kind
+from .address import RedisAddress, RedisKind
 from .faults import LOSSES, Lost, reason
 from .link import Argument
 
@@ -22,7 +22,7 @@ CONNECT_SECONDS = 3.0
 """For TCP, TLS and the handshake with one server, and for one question to a Sentinel or a node of a Cluster."""
 
 
-def connection(address: Address, place: Place, *, sentinel: bool = False) -> Connection:
+def connection(address: RedisAddress, place: Place, *, sentinel: bool = False) -> Connection:
     """Of redis-py, not connected. It repeats nothing and waits for nothing by itself: who uses it does."""
     kind = SSLConnection if address.tls else Connection
     options: dict[str, Any] = dict(address.sentinel_options if sentinel else address.options)
@@ -36,7 +36,7 @@ def connection(address: Address, place: Place, *, sentinel: bool = False) -> Con
     )
 
 
-async def ask(address: Address, place: Place, *command: Argument, sentinel: bool = False) -> Any:
+async def ask(address: RedisAddress, place: Place, *command: Argument, sentinel: bool = False) -> Any:
     """One question on a connection of its own. Raises one of LOSSES."""
     asking = connection(address, place, sentinel=sentinel)
     try:
@@ -51,7 +51,7 @@ async def ask(address: Address, place: Place, *command: Argument, sentinel: bool
 class FixedTopology:
     """One server, which may be a name or a proxy behind which others take turns."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: RedisAddress) -> None:
         self._place = address.hosts[0]
 
     async def primary(self, slot: int) -> Place:
@@ -67,7 +67,7 @@ class FixedTopology:
 class SentinelTopology:
     """Asks at each new connection, as the Sentinels' guide for clients demands: so a failover is followed."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: RedisAddress) -> None:
         self._address = address
 
     async def primary(self, slot: int) -> Place:
@@ -96,7 +96,7 @@ class SentinelTopology:
 class ClusterTopology:
     """The map of slots, read from any node that answers, again once it was doubted."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: RedisAddress) -> None:
         self._address = address
         self._map: list[tuple[int, int, Place]] = []
         self._moved: dict[int, Place] = {}
@@ -151,11 +151,11 @@ class ClusterTopology:
 AnyTopology = FixedTopology | SentinelTopology | ClusterTopology
 
 
-def topology(address: Address) -> AnyTopology:
+def topology(address: RedisAddress) -> AnyTopology:
     match address.kind:
-        case Kind.SERVER:
+        case RedisKind.SERVER:
             return FixedTopology(address)
-        case Kind.SENTINEL:
+        case RedisKind.SENTINEL:
             return SentinelTopology(address)
-        case Kind.CLUSTER:
+        case RedisKind.CLUSTER:
             return ClusterTopology(address)

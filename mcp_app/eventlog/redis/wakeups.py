@@ -16,8 +16,8 @@ from redis.asyncio.connection import Connection
 from redis.crc import key_slot
 
 from ...aio.deadlines import Deadlines
-from .address import Kind
-from .client import REDIRECTIONS, Client
+from .address import RedisKind
+from .client import REDIRECTIONS, RedisClient
 from .faults import LOSSES, Lost
 from .line import Line
 from .topology import Place, connection
@@ -61,7 +61,7 @@ class Bell:
 class Wakeups:
     """The bells of this process."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: RedisClient) -> None:
         self._client = client
         self._bells: dict[bytes, Bell] = {}
         self._lines: dict[Place | None, Line] = {}
@@ -138,7 +138,7 @@ class Wakeups:
     async def _line(self, channel: bytes) -> Line:
         address, topology = self._client.address, self._client.topology
         slot = key_slot(channel)
-        place = await topology.primary(slot) if address.kind is Kind.CLUSTER else None
+        place = await topology.primary(slot) if address.kind is RedisKind.CLUSTER else None
         line = self._lines.get(place)
         if line is None:
 
