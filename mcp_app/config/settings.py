@@ -135,8 +135,18 @@ class Settings(OAuthSettings):
     processors, as what computes gains nothing from more."""
 
     keep_bytes: int = Field(default=256 * 1024 * 1024, ge=1024 * 1024)
-    """Bytes of events and results kept in memory for all finished runs together; the oldest runs are forgotten first.
-    The default is a quarter of the memory that the process may use, where that is less."""
+    """Bytes of events and results kept for all finished runs together; the oldest runs are forgotten first. In memory
+    the default is a quarter of what the process may use, where that is less."""
+
+    keep_bytes_per_principal: int | None = Field(default=None, ge=1024 * 1024)
+    """Of these, the bytes of one caller's runs. By default one caller may have all: where they do not suffice, whoever
+    has most loses its oldest run first."""
+
+    keep_runs: int = Field(default=100_000, ge=1)
+    """Finished runs kept at once; the oldest are forgotten first: each costs a few KiB whatever it said."""
+
+    keep_runs_per_principal: int | None = Field(default=None, ge=1)
+    """Of these, one caller's. By default one caller may have all."""
 
     working_bytes: int | None = Field(default=None, ge=1024 * 1024)
     """Bytes that the runs being worked on may hold together: parameters, header fields, events and results; further

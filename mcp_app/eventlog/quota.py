@@ -6,10 +6,13 @@ each run by itself is its policy's `Retention`; how long, its record's `until`.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
+
+from ..config.settings import Settings
 
 PRINCIPAL, ALL, AGE = "principal", "all", "age"
 """Why a run is forgotten: its principal has more than it may, all have, or its time is over."""
@@ -22,6 +25,15 @@ class Quota(NamedTuple):
     bytes: int
     principal_runs: int
     principal_bytes: int
+
+    @classmethod
+    def of(cls, settings: Settings, room: float = math.inf) -> Quota:
+        """What the settings say. `room`: the bytes that there are for all, unless a setting says so."""
+        held = settings.keep_bytes
+        if "keep_bytes" not in settings.model_fields_set:
+            held = int(min(held, room))
+        runs, own, own_bytes = settings.keep_runs, settings.keep_runs_per_principal, settings.keep_bytes_per_principal
+        return cls(runs, held, runs if own is None else own, held if own_bytes is None else own_bytes)
 
 
 class KeptRun(NamedTuple):
@@ -63,12 +75,11 @@ class _Kept:
         return run
 
 
-def beyond(kept: Iterable[KeptRun], quota: Quota) -> dict[str, str]:
+def beyond(kept: Sequence[KeptRun], quota: Quota) -> dict[str, str]:
     """The ids of the runs to forget, and why; `kept` is in the order of their ends.
 
     The oldest go first: of a principal that has more than it may, then of whoever has most, so that nobody's results
-    are lost to who has many. A run that is read stays, and so does the newest of each whose own quota is reached,
-    whatever its size.
+    are lost to who has many. A run that is read stays, and the newest, of one principal or of all, whatever its size.
     """
     principals: dict[str, _Kept] = {}
     for run in kept:
@@ -81,14 +92,16 @@ def beyond(kept: Iterable[KeptRun], quota: Quota) -> dict[str, str]:
             if not each.idle or each.idle[0] is newest:
                 break
             forgotten[each.forget().id] = PRINCIPAL
-    everybody = list(principals.values())
+        if each.idle and each.idle[-1] is kept[-1]:
+            each.idle.pop()
     for limit, count in ((quota.runs, _runs), (quota.bytes, _bytes)):
-        forgotten.update((run, ALL) for run in _of_who_has_most(everybody, limit, count))
+        forgotten.update((run, ALL) for run in _of_who_has_most(principals.values(), limit, count))
     return forgotten
 
 
-def _of_who_has_most(principals: list[_Kept], limit: int, count: Callable[[_Kept], int]) -> Iterable[str]:
+def _of_who_has_most(everybody: Iterable[_Kept], limit: int, count: Callable[[_Kept], int]) -> Iterable[str]:
     """The oldest of whoever has most by that count, until all together have no more than the limit."""
+    principals = list(everybody)
     total = sum(map(count, principals))
     heap = [(-count(each), at) for at, each in enumerate(principals) if each.idle]
     heapify(heap)

@@ -1,4 +1,4 @@
-"""The runs that have ended and are kept for who may come back: how many bytes of them, and when they are forgotten.
+"""The runs that have ended and are kept for who may come back: how many of them, and when they are forgotten.
 
 What is worked on is not known here.
 """
@@ -9,16 +9,19 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 
 from ..aio.deadlines import Deadlines
+from ..eventlog.quota import AGE, ALL, PRINCIPAL, Quota
 from .run import Run
 
 
 class FinishedRuns:
-    """Forgets each run at its time, and earlier while all hold more than `keep_bytes`: the oldest of the caller who has
-    most bytes kept, so that nobody's results are lost to who has many. One that is being read stays until that is over,
-    and the newest stays whatever its size. `forget` is called with each once."""
+    """Forgets each run at its time, and earlier those beyond the quota: the oldest of a caller who has more than it
+    may; while all have more, the oldest of the caller who has most bytes kept, so that nobody's results are lost to who
+    has many. One that is being read stays until that is over, and the newest stays whatever its size. `forget` is
+    called with each once; `forgotten` counts them, by reason."""
 
-    def __init__(self, keep_bytes: int, forget: Callable[[Run], object]) -> None:
-        self._keep_bytes = keep_bytes
+    def __init__(self, quota: Quota, forget: Callable[[Run], object]) -> None:
+        self._quota = quota
+        self.forgotten: Counter[str] = Counter()
         self._forget = forget
         self._runs: dict[Run, int] = {}  # their bytes, oldest first
         self._own: dict[str, dict[Run, None]] = {}  # each caller's
@@ -46,13 +49,12 @@ class FinishedRuns:
         self.bytes += grown
         self._held[run.payer.key] += grown
         self._runs[run] = run.held
-        while self.bytes > self._keep_bytes and (oldest := self._oldest_idle()) is not None:
-            self.remove(oldest)
+        self._make_room(run.payer.key)
 
     def idle(self, run: Run) -> None:
         """Nobody reads it any more."""
         if run in self._overdue:
-            self.remove(run)
+            self.remove(run, AGE)
         else:
             self.weigh(run)
 
@@ -60,12 +62,13 @@ class FinishedRuns:
         """Forget it; a reader that is reading it may read to its end. One that works, and will be kept, may be named
         before it ends."""
         if run in self._runs and run.idle:
-            self.remove(run)
+            self.remove(run, AGE)
         else:
             self._overdue.add(run)
 
-    def remove(self, run: Run) -> None:
-        """Forget it now."""
+    def remove(self, run: Run, why: str) -> None:
+        """Forget it now. `why` is a reason of eventlog/quota.py."""
+        self.forgotten[why] += 1
         self._overdue.discard(run)
         self._times.cancel(run)
         held = self._runs.pop(run)
@@ -81,13 +84,30 @@ class FinishedRuns:
         """Cancel the timer."""
         self._times.close()
 
+    def _make_room(self, payer: str) -> None:
+        quota = self._quota
+        while (own := self._own.get(payer)) and (
+            len(own) > quota.principal_runs or self._held[payer] > quota.principal_bytes
+        ):
+            oldest = _first_idle(own, next(reversed(own)))
+            if oldest is None:
+                break
+            self.remove(oldest, PRINCIPAL)
+        while self.bytes > quota.bytes or len(self._runs) > quota.runs:
+            oldest = self._oldest_idle()
+            if oldest is None:
+                break
+            self.remove(oldest, ALL)
+
     def _oldest_idle(self) -> Run | None:
+        newest = next(reversed(self._runs))
         if len(self._own) > 1:
             heaviest = max(self._held, key=self._held.__getitem__)
-            if (own := self._first_idle(self._own[heaviest])) is not None:
+            if (own := _first_idle(self._own[heaviest], newest)) is not None:
                 return own
-        return self._first_idle(self._runs)
+        return _first_idle(self._runs, newest)
 
-    def _first_idle(self, runs: Iterable[Run]) -> Run | None:
-        newest = next(reversed(self._runs))
-        return next((run for run in runs if run is not newest and run.idle), None)
+
+def _first_idle(runs: Iterable[Run], newest: Run) -> Run | None:
+    """The first, but the newest, that nobody reads."""
+    return next((run for run in runs if run is not newest and run.idle), None)

@@ -18,6 +18,7 @@ from ..authoring.tool import Registry
 from ..config.memory import memory_limit
 from ..config.settings import Settings
 from ..eventlog import EventLog
+from ..eventlog.quota import Quota
 from ..limits.charges import Charges
 from ..protocol.access import Access
 from ..protocol.account import Trail
@@ -72,11 +73,10 @@ class Runs:
         self._log = log
         self._clock = asyncio.get_running_loop().time
         self._runs: dict[str, Run] = {}
-        working, kept, quarter = settings.working_bytes, settings.keep_bytes, memory_limit() // 4
+        working, quarter = settings.working_bytes, memory_limit() // 4
         self.memory = Memory(quarter if working is None else working)
         self._at_work = AtWork(settings.max_runs, self.memory)
-        keep_bytes = kept if "keep_bytes" in settings.model_fields_set else min(kept, quarter)
-        self.finished = FinishedRuns(keep_bytes, self._drop)
+        self.finished = FinishedRuns(Quota.of(settings, quarter), self._drop)
         self._keys = RunKeys()
         self.lock = self._keys.lock
         self._host = Host(

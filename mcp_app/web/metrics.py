@@ -82,6 +82,8 @@ class Metrics:
         yield from _metric("mcp_app_runs_kept", "gauge", "Runs that can be read now.", runs.kept)
         yield from _metric("mcp_app_working_bytes", "gauge", "Bytes held by runs being worked on.", runs.memory.held)
         yield from _metric("mcp_app_kept_bytes", "gauge", "Bytes kept of finished runs.", runs.finished.bytes)
+        forgotten = "Finished runs forgotten, by what was reached: their age, what one caller may have, or all."
+        yield from _labelled("mcp_app_runs_forgotten_total", forgotten, "reason", runs.finished.forgotten)
         yield from _labelled("mcp_app_refusals_total", "Requests refused, by error code.", "code", self.refusals)
         limited = {} if runs.charges is None else _limited(runs.charges, names)
         yield from _labelled("mcp_app_limited_total", "Requests over a limit, by its rule.", "limit", limited)

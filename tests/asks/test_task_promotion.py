@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from mcp_app import Context, ToolError, tool
 from mcp_app.config.settings import Settings
+from mcp_app.eventlog.quota import AGE
 from mcp_app.protocol.policy import MCP_2026_07_28_FOLLOWED
 from mcp_app.runs import Run
 from mcp_app.web.frames import Frames
@@ -460,5 +461,5 @@ async def test_what_is_kept_for_results_counts_in_the_memory_for_finished_runs(s
     assert min(finished._runs.values()) > 2 * 900_000
     await close(server)
     for run in list(finished._runs):
-        finished.remove(run)
+        finished.remove(run, AGE)
     assert finished.bytes == 0

@@ -23,6 +23,10 @@ def test_what_fits_is_kept() -> None:
     assert beyond([], Quota(0, 0, 0, 0)) == {}
 
 
+def test_the_newest_of_all_stays_whatever_its_size() -> None:
+    assert beyond(kept("b1", "a1", size=1000), Quota(0, 0, MANY, MANY)) == {"b1": ALL}
+
+
 def test_a_principal_loses_its_own_oldest() -> None:
     runs = kept("a1", "b1", "a2", "a3", "b2")
     assert beyond(runs, NONE._replace(principal_runs=2)) == {"a1": PRINCIPAL}
@@ -38,7 +42,7 @@ def test_beyond_all_who_has_most_loses_its_oldest() -> None:
     runs = kept("b1", "a1", "a2", "a3")
     assert beyond(runs, NONE._replace(runs=3)) == {"a1": ALL}
     assert beyond(runs, NONE._replace(bytes=20)) == {"a1": ALL, "a2": ALL}
-    large = [*kept("a1", "a2", "a3"), *kept("b1", size=100)]
+    large = [*kept("b1", size=100), *kept("a1", "a2", "a3")]
     assert beyond(large, NONE._replace(bytes=50)) == {"b1": ALL}
     assert beyond(large, NONE._replace(runs=3)) == {"a1": ALL}
 
@@ -58,7 +62,8 @@ def test_no_more_than_may_be_and_no_fewer_than_need_be(runs: list[tuple[str, int
     forgotten = beyond(all_runs, quota)
     left = [run for run in all_runs if run.id not in forgotten]
     assert not any(run.read for run in all_runs if run.id in forgotten)
-    idle = [run for run in left if not run.read]
+    assert all_runs[-1:] == left[-1:], "the newest stays"
+    idle = [run for run in left[:-1] if not run.read]
     assert not idle or (len(left) <= quota.runs and sum(run.bytes for run in left) <= quota.bytes)
     for principal in "abc":
         own = [run for run in left if run.principal == principal]

@@ -176,7 +176,7 @@ class MemorySharedLog:
         now = shared.clock()
         ended = [log for log in shared.runs.values() if log.record.code is not None]
         ended.sort(key=lambda log: log.ended)
-        for run, why in beyond((log.kept(now) for log in ended), quota).items():
+        for run, why in beyond([log.kept(now) for log in ended], quota).items():
             await self.forget(run)
             forgotten[why] += 1
         kept = [log.kept(now) for log in ended if log.record.id in shared.runs]
