@@ -92,8 +92,8 @@ class SharedLog(Protocol):
 
     async def create(self, record: RunRecord, keep: Retention) -> None:
         """Begin the log of a run behind number `record.last`, where all entries so far had `record.end` bytes: what
-        came before is purged. Raises ValueError if the id is taken by another owner; repeated by the same owner it does
-        nothing."""
+        came before is purged. Raises ValueError if the id is taken by another owner, Fenced if the owner has no lease:
+        nobody would take the run over. Repeated by the same owner it does nothing."""
 
     async def append(
         self, run: str, owner: str, first: int, events: Sequence[Event], ending: Ending | None = None

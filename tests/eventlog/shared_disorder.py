@@ -21,7 +21,7 @@ from shared_parts import Another, Passing, loop_time, new_id, read, read_all, re
 from mcp_app.eventlog.quota import Quota
 from mcp_app.eventlog.records import Ending, StoredDocument
 from mcp_app.eventlog.shared import MAX_MESSAGES, RECEIVE_MESSAGES, SharedLog
-from mcp_app.protocol.errors import Fenced, Gap, LogUnavailable
+from mcp_app.protocol.errors import Fenced, Gap, LogUnavailable, UnknownRun
 from mcp_app.protocol.event import Event
 
 ODD = "ä☃/ *?[x]{y}:%s\n\\\"\x00'--"
@@ -114,13 +114,27 @@ class DisorderContract:
         run = record(dead)
         await log.create(run, PLENTY)
         await log.leave(dead)
-        await log.take_over(await log.join(), 10)
-        with pytest.raises(ValueError, match=run.id):
+        [taken] = await log.take_over(await log.join(), 10)
+        with pytest.raises((ValueError, Fenced)):
             await log.create(run, PLENTY)
+        with pytest.raises(ValueError, match=run.id):
+            await log.create(replace(run, owner=await log.join()), PLENTY)
+        assert await log.record(run.id) == taken
+
+    async def test_who_has_no_lease_begins_nothing(self, log: SharedLog) -> None:
+        """Nobody who looks for the runs of the dead would find it."""
+        left = await log.join()
+        await log.leave(left)
+        for node in (left, new_id()):
+            run = record(node)
+            with pytest.raises(Fenced):
+                await log.create(run, PLENTY)
+            with pytest.raises(UnknownRun):
+                await log.record(run.id)
 
     async def test_only_what_is_named_is_amended(self, another: Another) -> None:
         log, other = await another(), await another()
-        run = replace(record(new_id()), principal=ODD, callee=ODD, key=ODD, digest=bytes(range(256)))
+        run = replace(record(await log.join()), principal=ODD, callee=ODD, key=ODD, digest=bytes(range(256)))
         await log.create(run, PLENTY)
         await log.amend(run.id, run.owner, extra=b"\x00\xff")
         assert await other.record(run.id) == replace(run, extra=b"\x00\xff")
@@ -129,15 +143,16 @@ class DisorderContract:
         assert await other.record(run.id) == replace(run, extra=b"\x00\xff", policy="MCP task", last=1, end=3)
 
     async def test_nothing_in_a_record_is_needed(self, another: Another) -> None:
-        run = replace(record(new_id()), key=None, arguments=None, digest=b"", extra=b"")
-        await (await another()).create(run, PLENTY)
+        log = await another()
+        run = replace(record(await log.join()), key=None, arguments=None, digest=b"", extra=b"")
+        await log.create(run, PLENTY)
         assert await (await another()).record(run.id) == run
 
     # --- who gives up ------------------------------------------------------------------------------------------------
 
     async def test_an_append_that_was_given_up_is_repeated_and_there_once(self, another: Another) -> None:
         log, other = await another(), await another()
-        run = record(new_id())
+        run = record(await log.join())
         await log.create(run, PLENTY)
         written = events(60)
         for turns in range(20):
@@ -251,7 +266,7 @@ class DisorderContract:
 
     async def test_of_many_who_create_one_run_one_owns_it(self, another: Another) -> None:
         views = [await another() for _ in range(3)]
-        runs = [record(new_id(), "f" * 32) for _ in views]
+        runs = [record(await view.join(), "f" * 32) for view in views]
         created = [view.create(run, PLENTY) for view, run in zip(views, runs, strict=True)]
         results = await within(asyncio.gather(*created, return_exceptions=True))
         assert sorted(type(each).__name__ for each in results) == ["NoneType", "ValueError", "ValueError"]

@@ -12,7 +12,7 @@ import pytest
 from contract import PLENTY, SECONDS, SOON, events, numbers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from shared_parts import Another, loop_time, new_id, read, read_all, record, within
+from shared_parts import Another, loop_time, read, read_all, record, within
 
 from mcp_app.eventlog import READ_BYTES, READ_ENTRIES
 from mcp_app.eventlog.records import RunRecord
@@ -29,7 +29,7 @@ class ReadingContract:
     """Needs the fixtures `log` and `another`."""
 
     async def begun(self, log: SharedLog, keep: Retention = PLENTY, *, last: int = 0) -> RunRecord:
-        run = record(new_id(), last=last)
+        run = record(await log.join(), last=last)
         await log.create(run, keep)
         return run
 

@@ -125,6 +125,8 @@ class MemorySharedLog:
         shared = self._reached()
         shared.forget_old()
         there = shared.runs.get(record.id)
+        if record.owner not in shared.nodes():
+            raise Fenced(f"node {record.owner} has lost its lease")
         if there is None:
             shared.runs[record.id] = RunLog(record, keep)
         elif there.record.owner != record.owner:
