@@ -13,4 +13,9 @@ def shared_log(settings: Settings) -> SharedLog | None:
     address = settings.event_log
     if not address.shared:
         return None
+    if address.kind == "sqlite":
+        from .sqlite.address import SqliteAddress
+        from .sqlite.log import SqliteLog
+
+        return SqliteLog(SqliteAddress.read(address.path, address.options))
     raise LogRefused(f"MCP_APP_EVENT_LOG={address}: this release has no such log.")

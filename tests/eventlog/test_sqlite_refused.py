@@ -10,6 +10,8 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from mcp_app.config.settings import Settings
+from mcp_app.eventlog.configured import shared_log
 from mcp_app.eventlog.sqlite import opening
 from mcp_app.eventlog.sqlite.address import SqliteAddress, Survives
 from mcp_app.eventlog.sqlite.filesystem import NETWORK, file_system
@@ -55,6 +57,16 @@ def test_what_the_log_survives_is_an_option(options: dict[str, str], survives: S
 def test_another_option_is_refused(options: dict[str, str]) -> None:
     with pytest.raises(LogRefused, match=r"survives=kill .* survives=power"):
         SqliteAddress.read("/events.db", options)
+
+
+async def test_the_setting_names_the_file(tmp_path: Path) -> None:
+    log = shared_log(Settings(event_log=f"sqlite://{tmp_path}/with%20space.db?survives=power"))
+    assert isinstance(log, SqliteLog)
+    await log.open()
+    assert not is_not_there(tmp_path / "with space.db")
+    await log.close()
+    with pytest.raises(LogRefused, match="survives"):
+        shared_log(Settings(event_log=f"sqlite://{tmp_path}/events.db?mode=ro"))
 
 
 @pytest.mark.parametrize(("survives", "synchronous"), [(Survives.KILL, 1), (Survives.POWER, 2)])

@@ -36,7 +36,9 @@ def delete(transaction: Transaction, name: str) -> None:
     transaction.connection.execute("DELETE FROM document WHERE name = ?", (name,))
 
 
-def remove_expired(transaction: Transaction, now: float, most: int) -> None:
-    transaction.connection.execute(
+def remove_expired(transaction: Transaction, now: float, most: int) -> int:
+    """At most so many of those whose time is over; how many there were."""
+    removed = transaction.connection.execute(
         "DELETE FROM document WHERE rowid IN (SELECT rowid FROM document WHERE until <= ? LIMIT ?)", (now, most)
     )
+    return removed.rowcount

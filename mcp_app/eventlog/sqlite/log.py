@@ -8,16 +8,19 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from ...aio.in_thread import in_thread
 from ...protocol.errors import Fenced, LogUnavailable
 from ...protocol.event import Entry, Event
 from ...protocol.policy import Retention
+from ..quota import AGE, Quota, Usage, beyond
 from ..records import Ending, RunRecord, StoredDocument
-from . import documents, nodes, runs
+from . import documents, forgetting, nodes, runs
 from .address import SqliteAddress
 from .commits import CommitThread, Transaction
 from .doorbell import Doorbell
@@ -31,8 +34,8 @@ R = TypeVar("R")
 LOOK_SECONDS = 5.0
 """After which whoever waits looks by itself, whether or not a datagram came. One that is lost costs that much."""
 
-EXPIRED_AT_ONCE = 64
-"""Runs and documents whose time is over that each look for dead nodes removes."""
+FORGOTTEN_AT_ONCE = 64
+"""Runs, or documents, that a sweep removes in one transaction, so that nobody waits long for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,12 +108,10 @@ class SqliteLog:
         return await self._write(lambda transaction: self._take_over(transaction, node, most))
 
     def _take_over(self, transaction: Transaction, node: str, most: int) -> list[RunRecord]:
-        living, now = nodes.living(transaction.connection, self._uptime()), self._clock()
+        living = nodes.living(transaction.connection, self._uptime())
         if node not in living:
             raise Fenced(f"node {node} has lost its lease")
         nodes.remove_dead(transaction, self._uptime())
-        runs.forget_expired(transaction, now, EXPIRED_AT_ONCE)
-        documents.remove_expired(transaction, now, EXPIRED_AT_ONCE)
         return runs.take_over(transaction, node, most, living)
 
     # --- messages ----------------------------------------------------------------------------------------------------
@@ -179,8 +180,24 @@ class SqliteLog:
     async def keep(self, run: str, until: float) -> None:
         await self._write(lambda transaction: runs.keep(transaction, run, until, self._clock()))
 
+    async def sweep(self, quota: Quota) -> Usage:
+        forgotten: Counter[str] = Counter()
+        while count := await self._write(lambda it: forgetting.forget_expired(it, self._clock(), FORGOTTEN_AT_ONCE)):
+            forgotten[AGE] += count
+        while await self._write(lambda it: documents.remove_expired(it, self._clock(), FORGOTTEN_AT_ONCE)):
+            pass
+        working, kept, why = await self._read(lambda connection: _beyond(connection, quota, self._clock()))
+        chosen = list(why)
+        for at in range(0, len(chosen), FORGOTTEN_AT_ONCE):
+            some = chosen[at : at + FORGOTTEN_AT_ONCE]
+            gone = await self._write(partial(forgetting.forget_unread, runs=some, now=self._clock()))
+            forgotten.update(why[run] for run in gone)
+            for run in gone:
+                del kept[run]
+        return Usage(working, len(kept), sum(kept.values()), forgotten)
+
     async def forget(self, run: str) -> None:
-        await self._write(lambda transaction: runs.forget(transaction, run))
+        await self._write(lambda transaction: forgetting.forget(transaction, run))
 
     # --- documents ---------------------------------------------------------------------------------------------------
 
@@ -207,6 +224,12 @@ class SqliteLog:
 
     async def _read(self, work: Callable[[sqlite3.Connection], R]) -> R:
         return await self._opened_now().reads.submit(work)
+
+
+def _beyond(connection: sqlite3.Connection, quota: Quota, now: float) -> tuple[int, dict[str, int], dict[str, str]]:
+    """How many runs are worked on; the bytes of each that has ended; and those of them to forget, and why."""
+    working, kept = forgetting.kept(connection, now)
+    return working, {run.id: run.bytes for run in kept}, beyond(kept, quota)
 
 
 def _unread(count: int) -> LogUnavailable:

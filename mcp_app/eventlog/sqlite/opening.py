@@ -49,6 +49,10 @@ CREATE TABLE run (
     extra BLOB NOT NULL,
     code TEXT,
     until REAL,
+    ended INTEGER,                  -- how many had ended before it
+    bytes INTEGER,                  -- of its entries, once it has ended
+    read_until REAL NOT NULL,
+    principal TEXT NOT NULL,
     first INTEGER NOT NULL,         -- the number before its first entry
     first_end INTEGER NOT NULL,     -- and the bytes of all before it
     keep_entries INTEGER NOT NULL,
@@ -57,6 +61,7 @@ CREATE TABLE run (
 );
 CREATE INDEX run_worked_on ON run (owner) WHERE code IS NULL;
 CREATE INDEX run_until ON run (until) WHERE until IS NOT NULL;
+CREATE INDEX run_ended ON run (ended) WHERE ended IS NOT NULL;
 
 -- The last number of a run is that of its last entry: an append changes nothing else.
 CREATE TABLE entry (

@@ -19,14 +19,12 @@ from .. import READ_BYTES, READ_ENTRIES
 from ..coding import decode_event, decode_record, encode_event, encode_record
 from ..records import Ending, RunRecord
 from .commits import Transaction
+from .forgetting import TRIM_ENTRIES, end_run, forget_expired, remove, trim
 
-TRIM_ENTRIES = 32
-"""Entries that are dropped together. Until then they cannot be read."""
-
-FORGOTTEN_AT_ONCE = 4
+EXPIRED_AT_ONCE = 4
 """Runs whose time is over that the beginning of one run removes: more than the one that it adds."""
 
-_KNOWN = "id = ? AND (until IS NULL OR until > ?)"
+_KNOWN = "id = ? AND (until IS NULL OR max(until, read_until) > ?)"
 _COLUMNS = "record, owner, attempt, policy, extra, code, until, number, first, first_end"
 
 
@@ -39,13 +37,13 @@ def create(transaction: Transaction, record: RunRecord, keep: Retention, now: fl
             raise ValueError(f"run {record.id} has a log already")
         return
     encoded = encode_record(record)
-    forget_expired(transaction, now, FORGOTTEN_AT_ONCE)
-    _remove(transaction, "id = ?", record.id)  # its time is over, and nobody has removed it yet
+    forget_expired(transaction, now, EXPIRED_AT_ONCE)
+    remove(transaction, "id = ?", record.id)  # its time is over, and nobody has removed it yet
     connection.execute(
-        "INSERT INTO run (id, owner, attempt, policy, extra, code, until, first, first_end, keep_entries, keep_bytes,"
-        " record) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO run (id, owner, attempt, policy, extra, read_until, principal, first, first_end, keep_entries,"
+        " keep_bytes, record) VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?, ?)",
         (
-            *(record.id, record.owner, record.attempt, record.policy, record.extra, record.code, record.until),
+            *(record.id, record.owner, record.attempt, record.policy, record.extra, record.principal),
             *(record.last, record.end, keep.entries, keep.bytes, encoded),
         ),
     )
@@ -90,9 +88,9 @@ def append(
         connection.executemany("INSERT INTO entry VALUES (?, ?, ?, ?, ?)", rows)
         last, end = rows[-1][1], rows[-1][2]
         if last - before >= keep_entries + TRIM_ENTRIES or end - before_end > keep_bytes:
-            _trim(connection, number, last, end, Retention(keep_entries, keep_bytes))
+            trim(connection, number, last, end, Retention(keep_entries, keep_bytes))
     if ending is not None:
-        connection.execute("UPDATE run SET code = ?, until = ? WHERE number = ?", (ending.code, ending.until, number))
+        end_run(connection, number, ending, end)
     transaction.changed.add(run)
 
 
@@ -156,17 +154,7 @@ def keep(transaction: Transaction, run: str, until: float, now: float) -> None:
     connection = transaction.connection
     if connection.execute(f"SELECT 1 FROM run WHERE {_KNOWN}", (run, now)).fetchone() is None:
         raise unknown()
-    connection.execute("UPDATE run SET until = ? WHERE id = ? AND until < ?", (until, run, until))
-
-
-def forget(transaction: Transaction, run: str) -> None:
-    if _remove(transaction, "id = ?", run):
-        transaction.changed.add(run)
-
-
-def forget_expired(transaction: Transaction, now: float, most: int) -> None:
-    """At most so many of the runs whose time is over."""
-    _remove(transaction, "number IN (SELECT number FROM run WHERE until <= ? LIMIT ?)", now, most)
+    connection.execute("UPDATE run SET read_until = ? WHERE id = ? AND read_until < ?", (until, run, until))
 
 
 def take_over(transaction: Transaction, node: str, most: int, living: frozenset[str]) -> list[RunRecord]:
@@ -220,27 +208,3 @@ def _last(connection: sqlite3.Connection, number: int, before: int, before_end: 
         'SELECT number, "end" FROM entry WHERE run = ? ORDER BY number DESC LIMIT 1', (number,)
     ).fetchone()
     return (before, before_end) if row is None else row
-
-
-def _trim(connection: sqlite3.Connection, number: int, last: int, end: int, keep: Retention) -> None:
-    """Drop the oldest entries beyond the retention, but never the last one, when there are enough of them."""
-    oldest, start = connection.execute(
-        'SELECT number, "end" - size FROM entry WHERE run = ? ORDER BY number LIMIT 1', (number,)
-    ).fetchone()
-    if last - oldest < keep.entries + TRIM_ENTRIES - 1 and end - start <= keep.bytes:
-        return
-    through = last - keep.entries
-    enough = connection.execute(
-        'SELECT number FROM entry WHERE run = ? AND number < ? AND "end" - size >= ? ORDER BY number LIMIT 1',
-        (number, last, end - keep.bytes),
-    ).fetchone()
-    through = max(through, (last if enough is None else enough[0]) - 1)
-    connection.execute("DELETE FROM entry WHERE run = ? AND number <= ?", (number, through))
-
-
-def _remove(transaction: Transaction, which: str, *values: object) -> bool:
-    connection = transaction.connection
-    numbers = connection.execute(f"SELECT number FROM run WHERE {which}", values).fetchall()
-    connection.executemany("DELETE FROM entry WHERE run = ?", numbers)
-    connection.executemany("DELETE FROM run WHERE number = ?", numbers)
-    return bool(numbers)
