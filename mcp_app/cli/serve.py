@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import gc
 import os
-import re
 import sys
 import traceback
 from collections.abc import Callable, Iterator
@@ -13,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mcp_app.cli.serve_options import add_options, configured, of_addresses, set_log
 from mcp_app.loading.toolfile import ToolFileError
 from mcp_app.server.errors import StartError
-from mcp_app.server.logs.lines import FORMATS, LEVELS
 
 if TYPE_CHECKING:
     from hypercorn.typing import ASGIFramework
@@ -38,44 +37,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         epilog=_EPILOG,
         allow_abbrev=False,
     )
-    add = parser.add_argument
-    add(
-        "tools",
-        nargs="*",
-        metavar="FILE.py|module[:NAME]",
-        help="serve the tools defined there, in their order; or only NAME there: a registry, or an app of create_app",
-    )
-    add("--config", type=Path, metavar="FILE", help="another hypercorn.toml")
-    add(
-        "--bind",
-        action="append",
-        default=[],
-        metavar="HOST:PORT",
-        help="listen here, with TLS where there is a certificate; may be repeated",
-    )
-    add("--insecure-bind", action="append", default=[], metavar="HOST:PORT", help="listen here without TLS; likewise")
-    add("--port", type=_port, metavar="PORT", help="serve plain HTTP at this port of localhost, and nothing else")
-    add("--no-tls", action="store_true", help="serve plain HTTP only, without a certificate")
-    add("--log-level", choices=LEVELS, help="log from this level on, in the place of hypercorn.toml's")
-    add("--log-format", choices=FORMATS, help="likewise: lines for people, or one JSON object a line")
-    add("--reload", action="store_true", help="start again when the tools, the package or a configuration file change")
-    add("--with-builtin", action="store_true", help="serve the built-in tools as well")
-    add("--traceback", action="store_true", help="show the whole traceback of an exception in the tools' files")
-    add("--allow-anonymous", action="store_true", help="let anybody call without credentials, from other machines, too")
-    add("--stdio", action="store_true", help="speak MCP over standard input and output, to the client that starts this")
+    add_options(parser)
     parser.set_defaults(run=run)
-
-
-_MAX_PORT = 65_535
-"""TCP's ports have 16 bits. 0 lets the system choose."""
-
-_DIGITS = re.compile(r"[0-9]{1,5}")
-
-
-def _port(text: str) -> int:
-    if not _DIGITS.fullmatch(text) or int(text) > _MAX_PORT:
-        raise argparse.ArgumentTypeError(f"{text} is no port: 0 to {_MAX_PORT}")
-    return int(text)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -92,6 +55,10 @@ def run(arguments: argparse.Namespace) -> int:
 
         words = [word for word in arguments.argv if word != "--reload"]
         return supervise([sys.executable, "-m", "mcp_app", *words], _watched(arguments))
+    if arguments.workers is not None:
+        from mcp_app.cli import serve_workers
+
+        return serve_workers.supervise(arguments)
     return _errors_shown(arguments, _serve)
 
 
@@ -111,21 +78,19 @@ def _serve(arguments: argparse.Namespace) -> int:
         # Imported here: `mcp-app call` and `mcp-app certs` work without Hypercorn and Quart.
         import mcp_app.app  # noqa: F401 - used below; it is most of the import time
         from mcp_app.cli.banner import banner
+        from mcp_app.cli.serve_workers import refuse_separate_logs, supervised_by
         from mcp_app.cli.shipped import not_offered
         from mcp_app.config.invalid import invalid_for_tools
         from mcp_app.server import configuration, tls
         from mcp_app.server.addresses import exposed_binds
         from mcp_app.server.run import serve
 
-    config, source = configuration.load(
-        arguments.config,
-        bind=arguments.bind,
-        insecure_bind=[*arguments.insecure_bind, *([] if arguments.port is None else [f"localhost:{arguments.port}"])],
-        tls=not arguments.no_tls and arguments.port is None,
-    )
-    config.loglevel = arguments.log_level or config.loglevel
-    config.access_log_format = arguments.log_format or config.access_log_format
+    config, source = configured(arguments)
+    supervised = supervised_by(arguments, config)
     app, served = application(arguments)
+    if supervised is not None:
+        refuse_separate_logs(supervised.count, shared=os.environ.get("MCP_APP_EVENT_LOG", "memory") != "memory")
+        supervised.hand_over_seconds = served.settings.cap_seconds + _LAST_EVENT_SECONDS
     if (wrong := invalid_for_tools()) is not None:
         raise StartError(wrong)
     if not served.settings.allow_anonymous and not served.verifies:
@@ -154,14 +119,18 @@ def _serve(arguments: argparse.Namespace) -> int:
 
     # All objects that exist now live until the end. To traverse them takes 30 ms, during which every stream would wait.
     gc.freeze()
-    return serve(app, config, on_ready)
+    return serve(app, config, on_ready, supervised)
+
+
+_LAST_EVENT_SECONDS = 5.0
+"""For what has reached the cap to be written, when a worker is replaced: nothing else is cut by that."""
 
 
 def _serve_stdio(arguments: argparse.Namespace) -> int:
     """The same over standard input and output. Nothing of ours is printed there."""
     from mcp_app.stdio.descriptors import put_aside
 
-    if wrong := [option for option, value in _of_addresses(arguments).items() if value]:
+    if wrong := [option for option, value in of_addresses(arguments).items() if value]:
         raise StartError(f"{wrong[0]} is about addresses, and --stdio has none: leave one of them out")
     if arguments.reload:
         raise StartError("--reload would end the client's session: with --stdio the client starts the server again")
@@ -174,8 +143,7 @@ def _serve_stdio(arguments: argparse.Namespace) -> int:
         from mcp_app.stdio.serving import serve
 
     config, _ = configuration.load(arguments.config, tls=False)
-    config.loglevel = arguments.log_level or config.loglevel
-    config.access_log_format = arguments.log_format or config.access_log_format
+    set_log(config, arguments)
     app, served = application(arguments)
     if (wrong_setting := invalid_for_tools()) is not None:
         raise StartError(wrong_setting)
@@ -185,16 +153,6 @@ def _serve_stdio(arguments: argparse.Namespace) -> int:
         _note("an MCP client starts this command and writes JSON-RPC messages to it, one a line; Ctrl-D ends it")
     gc.freeze()
     return serve(app, lambda: served.started.speaker, config, descriptors)
-
-
-def _of_addresses(arguments: argparse.Namespace) -> dict[str, object]:
-    return {
-        "--bind": arguments.bind,
-        "--insecure-bind": arguments.insecure_bind,
-        "--port": arguments.port is not None,
-        "--no-tls": arguments.no_tls,
-        "--allow-anonymous": arguments.allow_anonymous,
-    }
 
 
 def _with_shipped(arguments: argparse.Namespace) -> bool:

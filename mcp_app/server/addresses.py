@@ -38,6 +38,14 @@ def split(bind: str) -> tuple[str, int]:
     return plain, 8000
 
 
+def bind_of(sock: socket.socket) -> str:
+    """The address of a bound socket, in the same notation."""
+    name = sock.getsockname()
+    if isinstance(name, tuple):
+        return f"[{name[0]}]:{name[1]}" if sock.family == socket.AF_INET6 else f"{name[0]}:{name[1]}"
+    return f"unix:{name if isinstance(name, str) else name.decode('utf-8', 'surrogateescape')}"
+
+
 def urls(sockets: Sockets) -> list[str]:
     """The URLs at which the bound sockets can be called, TLS first, each with its actual port."""
     of_scheme = (("https", sockets.secure_sockets), ("http", sockets.insecure_sockets))

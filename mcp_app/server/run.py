@@ -1,8 +1,8 @@
 """Serves an ASGI application with Hypercorn in this process, until SIGTERM, SIGINT or the end of its terminal.
 
-Addresses, certificates and limits are determined before (`configuration`), sockets bound in `binding`; the application
-is the caller's. Hypercorn's worker processes are not used: with them a failed start exits with status 0, and a signal
-to the process group cuts every stream. Run one process per unit or container instead, several of them behind a proxy.
+Addresses, certificates and limits are determined before (`configuration`), sockets bound in `binding`, or by the
+supervisor whose worker this process is; the application is the caller's. Hypercorn's worker processes are not used:
+with them a failed start exits with status 0, and a signal to the process group cuts every stream.
 """
 
 from __future__ import annotations
@@ -20,30 +20,32 @@ from hypercorn.utils import wrap_app
 from mcp_app.server import binding, forced_exit, main_task, sd_notify, stopping
 from mcp_app.server.addresses import urls
 from mcp_app.server.engine import worker
+from mcp_app.server.engine.sharing import Siblings
 from mcp_app.server.errors import StartError
 from mcp_app.server.hosting import lifespan_errors_named
 from mcp_app.server.logs.access import choose
 from mcp_app.server.logs.loggers import take_over
+from mcp_app.server.supervised import OnReady, Supervised
 from mcp_app.server.tls_context import Tls
-
-OnReady = Callable[[list[str]], None]
-"""Called once, on the loop, when every address accepts connections, with the URLs and their actual ports."""
 
 log = logging.getLogger("mcp_app.server")
 
 
-def serve(app: ASGIFramework, config: Config, on_ready: OnReady | None = None) -> int:
-    """Serve `app` until SIGTERM or SIGINT and return the exit status: 0, even if streams had to be ended.
+def serve(
+    app: ASGIFramework, config: Config, on_ready: OnReady | None = None, supervised: Supervised | None = None
+) -> int:
+    """Serve `app` until SIGTERM or SIGINT and return the exit status: 0, even if streams had to be ended. As a worker,
+    `supervised`, also until its supervisor says so or is gone.
 
     Raises `StartError` if an address cannot be bound, the certificate cannot be used, or the application's startup
     fails. A second signal ends the process at once.
     """
-    sockets = binding.bind(config)
+    sockets = binding.bind(config) if supervised is None else supervised.sockets
     try:
         with log_errors_named():
             take_over(config)
         main_task.run(
-            forced_exit.bounded(_serve_until_signal(app, config, sockets, on_ready)),
+            forced_exit.bounded(_serve_until_signal(app, config, sockets, on_ready, supervised)),
             debug=config.debug,
             loop_factory=loop_factory(config),
         )
@@ -60,9 +62,11 @@ async def serve_async(
     shutdown: Callable[[], Awaitable[Any]],
     on_ready: OnReady | None = None,
     tls: Tls | None = None,
+    siblings: Siblings | None = None,
 ) -> None:
-    """Serve `app` on bound `sockets` in the running loop until `shutdown()` returns; by `tls`, if it is to be changed
-    meanwhile. Raises `StartError` if the application's startup fails.
+    """Serve `app` on bound `sockets` in the running loop until `shutdown()` returns, or one of its `siblings` has
+    replaced this process; by `tls`, if it is to be changed meanwhile. Raises `StartError` if the application's startup
+    fails.
     """
     choose(config)
     with log_errors_named():
@@ -73,10 +77,13 @@ async def serve_async(
             on_ready(urls(sockets))
 
     with lifespan_errors_named():
-        await worker.serve(wrap_app(app, config.wsgi_max_body_size, "asgi"), config, sockets, shutdown, ready, tls)
+        wrapped = wrap_app(app, config.wsgi_max_body_size, "asgi")
+        await worker.serve(wrapped, config, sockets, shutdown, ready, tls, siblings)
 
 
-async def _serve_until_signal(app: ASGIFramework, config: Config, sockets: Sockets, on_ready: OnReady | None) -> None:
+async def _serve_until_signal(
+    app: ASGIFramework, config: Config, sockets: Sockets, on_ready: OnReady | None, supervised: Supervised | None
+) -> None:
     requested = asyncio.Event()
     tls = Tls(config) if config.ssl_enabled else None
 
@@ -90,8 +97,13 @@ async def _serve_until_signal(app: ASGIFramework, config: Config, sockets: Socke
         sd_notify.notify(sd_notify.READY)
         sd_notify.keep_alive(asyncio.get_running_loop())
 
-    stopping.listen(config, tls, forced_exit.shutdown_seconds(config), stop)
-    await serve_async(app, config, sockets, shutdown=requested.wait, on_ready=ready, tls=tls)
+    seconds = forced_exit.shutdown_seconds(config)
+    stopping.listen(config, tls, seconds, stop)
+    siblings = None
+    if supervised is not None:
+        on_ready = supervised.announcing(on_ready)
+        siblings = supervised.listen(stop, seconds)
+    await serve_async(app, config, sockets, shutdown=requested.wait, on_ready=ready, tls=tls, siblings=siblings)
 
 
 def loop_factory(config: Config) -> main_task.LoopFactory | None:

@@ -103,7 +103,7 @@ async def test_a_request_in_the_turn_of_the_close_comes_first() -> None:
 @on_loop_clock
 async def test_idle_while_the_server_stops_is_closed_at_once() -> None:
     async with connection() as (served, closed):
-        await served.context.terminated.set()
+        await served.context.terminate_requests()
         await served.protocol_send(Updated(idle=True))
         await asyncio.sleep(1)
         assert closed == [0]

@@ -18,6 +18,7 @@ from time import monotonic
 
 from ...protocol.payer import LOCAL_PEER
 from .admission import Admission, ConnectionPlace, group
+from .sharing import LOOK_SECONDS, LOOKS, OpenConnections
 
 ACCEPTS_PER_TURN = 16
 """Connections accepted before others get a turn of the loop: a handshake is a millisecond."""
@@ -46,11 +47,14 @@ class AcceptingSocket:
         admission: Admission,
         tls: Callable[[], ssl.SSLContext] | None = None,
         handshake_seconds: float | None = None,
+        shared: OpenConnections | None = None,
     ) -> None:
+        """`shared`: with which other processes the socket is."""
         self._loop = asyncio.get_running_loop()
         self._sock = sock
         self._serve = serve
         self._admission = admission
+        self._shared = shared
         self._tls = tls
         self._handshake_seconds = handshake_seconds if tls is not None else None
         self._opening: set[asyncio.Task[None]] = set()
@@ -60,19 +64,50 @@ class AcceptingSocket:
         self._retry: asyncio.TimerHandle | None = None
         self._next_line_at = 0.0
         sock.setblocking(False)
+        if shared is not None:
+            shared.write(len(admission))
         self._loop.add_reader(sock, self._accept)
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether a handshake is not over."""
+        return bool(self._opening)
+
+    def stop_accepting(self) -> None:
+        """Accept no more; handshakes go on. Another process may accept at the same address. Idempotent."""
+        if self._retry is not None:
+            self._retry.cancel()
+        if self._shared is not None:
+            self._shared.leave()
+        if self._sock.fileno() >= 0:
+            self._loop.remove_reader(self._sock)
+            self._sock.close()
 
     def close(self) -> None:
         """Accept no more, and end the handshakes: their clients have asked for nothing yet."""
-        if self._retry is not None:
-            self._retry.cancel()
-        self._loop.remove_reader(self._sock)
-        self._sock.close()
+        self.stop_accepting()
         for task in self._opening:
             task.cancel()
 
     def _accept(self) -> None:
-        for _ in range(ACCEPTS_PER_TURN):
+        if self._shared is not None and self._shared.is_ahead():
+            self._loop.remove_reader(self._sock)
+            self._retry = self._loop.call_later(LOOK_SECONDS, self._accept_after_others, LOOKS)
+        else:
+            self._accept_some()
+
+    def _accept_after_others(self, looks: int) -> None:
+        assert self._shared is not None  # noqa: S101 - there are others
+        if looks > 0 and self._shared.is_ahead():
+            self._retry = self._loop.call_later(LOOK_SECONDS, self._accept_after_others, looks - 1)
+            return
+        self._loop.add_reader(self._sock, self._accept)
+        self._accept_some(for_others=looks == 0)
+
+    def _accept_some(self, *, for_others: bool = False) -> None:
+        for number in range(ACCEPTS_PER_TURN):
+            if number and not for_others and self._shared is not None and self._shared.is_ahead():
+                return
             try:
                 connection, address = self._sock.accept()
             except (BlockingIOError, InterruptedError, ConnectionAbortedError):
@@ -99,6 +134,8 @@ class AcceptingSocket:
                 *(place.group, self._admission.rivals(place.group), self._admission.refused, self._admission.closed),
             )
             return
+        if self._shared is not None:
+            self._shared.write(len(self._admission))
         task = self._loop.create_task(self._serve_connection(connection, place))
         self._opening.add(task)
         self._unopened[task] = connection
@@ -106,6 +143,8 @@ class AcceptingSocket:
 
     def _left(self, place: ConnectionPlace, task: asyncio.Task[None]) -> None:
         self._admission.leave(place)
+        if self._shared is not None:
+            self._shared.write(len(self._admission))
         self._opening.discard(task)
         if (unopened := self._unopened.pop(task, None)) is not None:
             unopened.close()

@@ -117,6 +117,22 @@ class Connection(TCPServer):
         if self.idle_timer.is_idle:
             self._spawn(self._close_if_still_idle())
 
+    def retire(self) -> None:
+        """Have the peer open another connection for its next request, which another process accepts.
+
+        Over HTTP/1.1 the next response says so: a connection that is closed while a request is on its way fails that.
+        Over HTTP/2 GOAWAY says which requests were not begun, as soon as there is none.
+        """
+        if isinstance(self.protocol, Http1):
+            self.protocol.retire()
+        elif self.is_idle:
+            self._spawn(self._go_away())
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has no active request."""
+        return self.idle_timer.is_idle
+
     def _make_room(self) -> None:
         """Close it now. A request that has come meanwhile, and was not looked at, is not begun."""
         self._is_unread = True
@@ -138,6 +154,8 @@ class Connection(TCPServer):
                 )
                 self.protocol = http(*self._protocol_args)
                 await self.protocol.initiate()
+                if self.context.is_retiring and isinstance(self.protocol, Http1):
+                    self.protocol.retire()
                 self._mark_idle()
                 await self._read_data()
         except OSError:
@@ -178,8 +196,16 @@ class Connection(TCPServer):
 
     def _mark_idle(self) -> None:
         self.idle_timer.mark_idle()
-        if self.context.terminated.is_set():
-            self.close_if_idle()
+        if self.context.is_ending:
+            if self.context.terminated.is_set():
+                self.close_if_idle()
+            elif isinstance(self.protocol, Http2):
+                self._spawn(self._go_away())
+
+    async def _go_away(self) -> None:
+        if self.is_idle and isinstance(self.protocol, Http2):
+            await self.protocol.send_goaway()
+            await self._close_unread()  # a request on its way finds GOAWAY, and not a reset
 
     async def _close_if_still_idle(self) -> None:
         if self.idle_timer.is_idle:

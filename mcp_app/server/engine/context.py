@@ -24,10 +24,17 @@ class OpenConnection(Protocol):
     def abort(self) -> None:
         """Abort it, discarding unsent bytes."""
 
+    def retire(self) -> None:
+        """Have the peer open another connection for what it asks next."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it has no active request."""
+
 
 class ServerContext(WorkerContext):
-    """One per server. `is_stopping` as soon as a stop is ordered; then `draining` begins; `terminated` is set when it
-    accepts no more requests."""
+    """One per server. `is_retiring` where others accept in its place; `is_stopping` as soon as a stop is ordered; then
+    `draining` begins; `terminated` is set when it accepts no more requests."""
 
     event_class = LazyEventWrapper
 
@@ -37,6 +44,21 @@ class ServerContext(WorkerContext):
         self.draining = DrainCallbacks()
         self.malformed = MalformedRequests()
         self.connections: set[OpenConnection] = set()
+        self.is_retiring = False
+        self.is_ending = False
+        """Whether it retires or is terminated: one look for each request."""
+
+    def retire(self) -> None:
+        """Have every connection end that can, without a request that fails; also those that are still opening."""
+        self.is_retiring = self.is_ending = True
+        for connection in list(self.connections):
+            connection.retire()
+
+    async def terminate_requests(self) -> None:
+        """Accept no more requests, and close every connection that has no active one."""
+        self.is_ending = True
+        await self.terminated.set()
+        self.close_idle_connections()
 
     def close_idle_connections(self) -> None:
         """Close every connection that has no active request."""

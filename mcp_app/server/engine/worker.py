@@ -38,6 +38,8 @@ from .accepting import AcceptingSocket, Serve
 from .admission import DEFAULTS, MAX_CONNECTIONS, MAX_PER_ADDRESS, Admission, ConnectionPlace, possible
 from .connection import Connection
 from .context import ServerContext
+from .retiring import hand_over
+from .sharing import Siblings
 
 TESTED = ("0.18.0",)
 """The Hypercorn versions whose classes the engine's were written against. For any other,
@@ -55,8 +57,10 @@ async def serve(
     shutdown: Callable[[], Awaitable[object]],
     ready: Callable[[], Awaitable[object]],
     tls: Tls | None = None,
+    siblings: Siblings | None = None,
 ) -> None:
-    """Serve `app` on `sockets` until `shutdown()` returns, then shut down in the order above.
+    """Serve `app` on `sockets` until `shutdown()` returns, then shut down in the order above; or until it is replaced
+    by one of its `siblings`, then first finish what has begun (`retiring`).
 
     `tls` is in the place of what `config` says, for who changes it meanwhile. `ready()` is awaited once, when every
     socket accepts connections; not if `shutdown()` returns before the application has started. Raises Hypercorn's
@@ -94,12 +98,14 @@ async def serve(
             if not serving:
                 ordered.result()
                 return
-            listeners = _listen(config, tls, sockets, serve_connection)
+            listeners = _listen(config, tls, sockets, serve_connection, siblings)
             try:
                 await ready()
-                await _wait_for_first(ordered, context.terminate.wait())
-                context.is_stopping = True
-                await asyncio.sleep(getattr(config, draining.SHUTDOWN_DELAY, 0))
+                handed_over = [] if siblings is None else [_handed_over(siblings, context, listeners)]
+                await _wait_for_first(ordered, context.terminate.wait(), *handed_over)
+                if not context.is_retiring:  # then nothing new comes
+                    context.is_stopping = True
+                    await asyncio.sleep(getattr(config, draining.SHUTDOWN_DELAY, 0))
             finally:
                 await _shut_down(config, context, listeners, tasks)
     finally:
@@ -187,20 +193,27 @@ def _max_requests(config: Config) -> int | None:
     return None if config.max_requests is None else config.max_requests + randint(0, config.max_requests_jitter)  # noqa: S311 - only spreads the restarts of the workers; need not be unpredictable
 
 
-def _listen(config: Config, tls: Tls | None, sockets: Sockets, serve_connection: Serve) -> list[AcceptingSocket]:
+def _listen(
+    config: Config, tls: Tls | None, sockets: Sockets, serve_connection: Serve, siblings: Siblings | None
+) -> list[AcceptingSocket]:
     most, per_address = (getattr(config, key, DEFAULTS[key]) for key in (MAX_CONNECTIONS, MAX_PER_ADDRESS))
     admission = Admission(possible(most, resource.getrlimit(resource.RLIMIT_NOFILE)[0]), per_address)
     for sock in (*sockets.secure_sockets, *sockets.insecure_sockets):
         sock.listen(config.backlog)
     tls = tls or (Tls(config) if sockets.secure_sockets else None)
+    shared = None if siblings is None else siblings.connections
     return [
         *(
-            AcceptingSocket(sock, serve_connection, admission, tls.context, config.ssl_handshake_timeout)
+            AcceptingSocket(sock, serve_connection, admission, tls.context, config.ssl_handshake_timeout, shared)
             for sock in sockets.secure_sockets
             if tls is not None
         ),
-        *(AcceptingSocket(sock, serve_connection, admission) for sock in sockets.insecure_sockets),
+        *(AcceptingSocket(sock, serve_connection, admission, shared=shared) for sock in sockets.insecure_sockets),
     ]
+
+
+async def _handed_over(siblings: Siblings, context: ServerContext, listeners: list[AcceptingSocket]) -> None:
+    await hand_over(context, listeners, await siblings.replaced())
 
 
 async def _wait_for_first(*awaitables: Awaitable[object]) -> None:
@@ -225,10 +238,9 @@ async def _shut_down(config: Config, context: ServerContext, listeners: list[Acc
     started_at = loop.time()
     abort_timer = loop.call_later(config.graceful_timeout, context.abort_connections)
     await context.draining.begin()
-    await context.terminated.set()
+    await context.terminate_requests()
     for listener in listeners:
         listener.close()
-    context.close_idle_connections()
     await _wait_for_tasks(tasks, started_at + 2 * config.graceful_timeout - loop.time())
     abort_timer.cancel()
     for task in tasks:

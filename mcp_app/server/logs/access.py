@@ -26,6 +26,9 @@ NAME = "access"
 PAGE_FILES = (".css", ".js", ".svg", ".png", ".ico", ".woff2", ".webmanifest")
 """What a page loads: fifteen lines for each view, which say nothing, are at level DEBUG."""
 
+WORKER = "mcp_app_worker"
+"""An attribute of the configuration, which no file can set: which of several processes of one server this is."""
+
 NO_PEER = "-"
 """In the place of address and port: the client of a Unix socket has none."""
 
@@ -38,7 +41,7 @@ class ServerLogger(Logger):
 
     def __init__(self, config: Config) -> None:
         """Raises OSError and ValueError if the log cannot be written as configured."""
-        self._lines = LogFormat(format_of(config))
+        self._lines = lines_of(config)
         view = copy.copy(config)
         view.accesslog = _logger("hypercorn.access", config.accesslog, config.loglevel, standard_output, self._lines)
         view.errorlog = _logger("hypercorn.error", config.errorlog, config.loglevel, standard_error, self._lines)
@@ -95,9 +98,10 @@ def choose(config: Config) -> None:
         config.logger_class = ServerLogger if config.statsd_host is None else StatsdServerLogger
 
 
-def format_of(config: Config) -> str:
-    """ "text" or "json", which stands in the place of Hypercorn's pattern; text for a pattern."""
-    return config.access_log_format if config.access_log_format in FORMATS else TEXT
+def lines_of(config: Config) -> LogFormat:
+    """The format of every line: text or JSON, which stands in the place of Hypercorn's pattern; text for a pattern."""
+    kind = config.access_log_format if config.access_log_format in FORMATS else TEXT
+    return LogFormat(kind, getattr(config, WORKER, None))
 
 
 @lru_cache(maxsize=256)  # a client has many requests on a connection

@@ -80,14 +80,16 @@ class LogFormat(logging.Formatter):
     """Log records as lines of one format. As JSON, a record that has `fields` (`extra={"fields": …}`) consists of
     them, in the place of its message."""
 
-    def __init__(self, kind: str = TEXT) -> None:
-        """Raises ValueError unless `kind` is one of FORMATS."""
+    def __init__(self, kind: str = TEXT, worker: int | None = None) -> None:
+        """`worker` is which of several processes of one server this is. Raises ValueError unless `kind` is one of
+        FORMATS."""
         super().__init__()
         if kind not in FORMATS:
             raise ValueError(f"the format {kind!r} of the log is not {' or '.join(FORMATS)}")
         self.is_json = kind == JSON
         self._clock = Clock()
-        self._pid = f" [{os.getpid()}] "
+        self._pid = f" [{os.getpid()}] " if worker is None else f" [{os.getpid()} w{worker}] "
+        self._worker = {} if worker is None else {"worker": worker}
 
     def format(self, record: logging.LogRecord) -> str:
         """The record's line; of a traceback more lines as text, each indented, so that none can pass for another."""
@@ -116,7 +118,7 @@ class LogFormat(logging.Formatter):
 
     def json(self, now: float, level: str, name: str, fields: dict[str, Any]) -> str:
         """A JSON object in one line of ASCII. Texts in `fields` need no escaping; ids in them are cut short."""
-        whole = {"time": self._clock.text(now), "level": level, "logger": name, "pid": os.getpid()}
+        whole = {"time": self._clock.text(now), "level": level, "logger": name, "pid": os.getpid(), **self._worker}
         whole |= {
             key: value if key == "trace_id" else _shortened(value) for key, value in fields.items() if value is not None
         }

@@ -11,8 +11,7 @@ from typing import Any
 
 from hypercorn.config import Config
 
-from .access import format_of
-from .lines import LogFormat
+from .access import lines_of
 from .output import Output, ToOutput, file, standard_error
 
 OWN = (
@@ -61,7 +60,7 @@ def take_over(config: Config) -> None:
     output = _error_output(config)
     if output is None:
         return
-    lines = LogFormat(format_of(config))
+    lines = lines_of(config)
     last_resort = ToOutput(output, lines)
     last_resort.setLevel(logging.WARNING)
     logging.lastResort = last_resort
