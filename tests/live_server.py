@@ -34,6 +34,7 @@ from hypercorn.utils import wrap_app
 
 from mcp_app.server import binding
 from mcp_app.server.certificates import Certificates, ensure
+from mcp_app.server.engine.sharing import Siblings
 from mcp_app.server.run import serve_async
 from mcp_app.server.tls_context import Tls
 
@@ -114,12 +115,13 @@ def loopback_config(**settings: Any) -> Config:
 
 @asynccontextmanager
 async def serving(
-    app: Any, *, released: bool = False, tls: Tls | None = None, **settings: Any
+    app: Any, *, released: bool = False, tls: Tls | None = None, siblings: Siblings | None = None, **settings: Any
 ) -> AsyncIterator[LiveServer]:
     """Serve `app` in this loop while the block runs; `settings` are Hypercorn's, over those of `loopback_config`.
 
     By our engine, or by Hypercorn as released, for whoever wants to see a defect: with what error that ends is left to
-    the test, in `server.task`. `tls` is in the place of what the settings say, for who changes it meanwhile.
+    the test, in `server.task`. `tls` is in the place of what the settings say, for who changes it meanwhile; `siblings`
+    are other servers at the same addresses.
     """
     config = loopback_config(**settings)
     sockets = binding.bind(config)
@@ -127,7 +129,7 @@ async def serving(
         port=sockets.insecure_sockets[0].getsockname()[1], tls_port=sockets.secure_sockets[0].getsockname()[1]
     )
     ready = asyncio.Event()
-    serve = _serve_released if released else functools.partial(serve_async, tls=tls)
+    serve = _serve_released if released else functools.partial(serve_async, tls=tls, siblings=siblings)
     server.task = asyncio.create_task(
         serve(app, config, sockets, shutdown=server.stop.wait, on_ready=lambda urls: ready.set())
     )

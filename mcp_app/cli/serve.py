@@ -89,7 +89,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     supervised = supervised_by(arguments, config)
     app, served = application(arguments)
     if supervised is not None:
-        refuse_separate_logs(supervised.count, shared=os.environ.get("MCP_APP_EVENT_LOG", "memory") != "memory")
+        refuse_separate_logs(supervised.count, served.settings.event_log)
         supervised.hand_over_seconds = served.settings.cap_seconds + _LAST_EVENT_SECONDS
     if (wrong := invalid_for_tools()) is not None:
         raise StartError(wrong)

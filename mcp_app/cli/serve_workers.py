@@ -15,6 +15,7 @@ from mcp_app.server.errors import StartError
 if TYPE_CHECKING:
     from hypercorn.config import Config
 
+    from mcp_app.config.event_log import LogAddress
     from mcp_app.server.supervised import Supervised
 
 
@@ -48,9 +49,9 @@ def supervised_by(arguments: argparse.Namespace, config: Config) -> Supervised |
         raise StartError(f"{AS_WORKER} is for the supervisor of --workers: {error}") from error
 
 
-def refuse_separate_logs(count: int, *, shared: bool) -> None:
+def refuse_separate_logs(count: int, log: LogAddress) -> None:
     """Raise `StartError` if several processes would each have a log of their own."""
-    if count > 1 and not shared:
+    if count > 1 and not log.shared:
         raise StartError(
             f"--workers {count} needs a log that the processes share: with one of its own each, a run, a task or a "
             "session is found by the process that began it alone, and its client may come back to another. Set "
