@@ -94,6 +94,8 @@ class DisorderContract:
                     break
                 continue
             first = max(1, len(model.events) + 1 + shift)
+            if what == "end":  # which belongs to its event: there is no end for one that is there without it
+                count = max(count, len(model.events) + 2 - first)
             new, code = events(count, first=first), "complete" if what == "end" else None
             expected = model.append(by, first, new, code)
             ending = None if code is None else Ending(code, until)
