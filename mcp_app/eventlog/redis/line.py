@@ -133,10 +133,11 @@ class Line:
                 await connection.disconnect(nowait=True)
                 raise
         except (*LOSSES, Lost) as error:
-            if self._failed is None and self._on_push is None:
-                logger.warning("%s cannot be reached: %s", self._name, reason(error))
-            self._failed = (loop.time() + RETRY_SECONDS, reason(error))
-            raise Lost(reason(error)) from error
+            why = reason(error)
+            if self._on_push is None and (self._failed is None or self._failed[1] != why):
+                logger.warning("%s cannot be reached: %s", self._name, why)
+            self._failed = (loop.time() + RETRY_SECONDS, why)
+            raise Lost(why) from error
         else:
             if self._failed is not None and self._on_push is None:
                 logger.warning("%s can be reached again", self._name)
