@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import redis
+from live_server import eventually
 from programs import path_of
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -127,7 +128,8 @@ class Server:
             **({} if self.sentinel else {"save": '""', "appendonly": "yes", "appendfsync": "everysec"}),
             **self.options,
         }
-        return "".join(f"{name} {value}\n" for name, value in given.items())
+        lines = [(name, each) for name, value in given.items() for each in (value if type(value) is list else [value])]
+        return "".join(f"{name} {value}\n" for name, value in lines)
 
 
 @contextlib.contextmanager
@@ -147,3 +149,76 @@ def ended(servers: list[Server]) -> Iterator[list[Server]]:
             if each.process is not None and each.process.poll() is None:
                 each.kill()
             shutil.rmtree(each.directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def replicated(directory: Path) -> Iterator[list[Server]]:
+    """A primary, and a replica of it."""
+    quick = {"repl-diskless-sync-delay": 0}
+    with ended([Server(directory / name, quick) for name in ("one", "two")]) as servers:
+        servers[0].start()
+        servers[1].options = {**quick, "replicaof": f"127.0.0.1 {servers[0].port}"}
+        servers[1].start()
+        with servers[1].client() as replica:
+            eventually(lambda: replica.info("replication")["master_link_status"] == "up")
+        yield servers
+
+
+def in_step(servers: list[Server]) -> None:
+    """Until the replica has everything."""
+    with servers[0].client() as primary, servers[1].client() as replica:
+        primary.set("written", 1)
+        eventually(lambda: replica.get("written") is not None)
+        primary.delete("written")
+
+
+@contextlib.contextmanager
+def watched(directory: Path, service: str) -> Iterator[tuple[list[Server], list[Server]]]:
+    """A primary with a replica, and three Sentinels that make the replica the primary within two seconds."""
+    sentinels = [Server(directory / f"sentinel{at}", {}, sentinel=True) for at in range(3)]
+    with replicated(directory) as data, ended(sentinels):
+        for each in sentinels:
+            each.options = {
+                "sentinel": [
+                    f"monitor {service} 127.0.0.1 {data[0].port} 2",
+                    f"down-after-milliseconds {service} 500",
+                    f"failover-timeout {service} 2000",
+                ]
+            }
+            each.start()
+        for each in sentinels:
+            with each.client() as client:
+                eventually(lambda client=client: _knows_all(client, service))
+        yield data, sentinels
+
+
+def _knows_all(client: redis.Redis, service: str) -> bool:
+    told = client.sentinel_master(service)
+    return bool(told["num-other-sentinels"] == 2 and told["num-slaves"] == 1)
+
+
+SLOTS = 16384
+
+
+@contextlib.contextmanager
+def cluster(directory: Path, masters: int = 3) -> Iterator[list[Server]]:
+    """A Cluster of so many primaries without replicas."""
+    options = {"cluster-enabled": "yes", "cluster-node-timeout": 2000, "cluster-config-file": "nodes.conf"}
+    with ended([Server(directory / f"node{at}", options) for at in range(masters)]) as nodes:
+        for at, each in enumerate(nodes):
+            each.start()
+            with each.client() as client:
+                first, last = SLOTS * at // masters, SLOTS * (at + 1) // masters - 1
+                client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, last)
+                client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", at + 1)
+                if at:
+                    client.execute_command("CLUSTER", "MEET", "127.0.0.1", nodes[0].port)
+        for each in nodes:
+            with each.client() as client:
+                eventually(lambda client=client: _is_whole(client, masters))
+        yield nodes
+
+
+def _is_whole(client: redis.Redis, masters: int) -> bool:
+    told = client.execute_command("CLUSTER INFO")
+    return bool(told["cluster_state"] == "ok" and int(told["cluster_known_nodes"]) == masters)

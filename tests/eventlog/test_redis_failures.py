@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,16 +13,14 @@ pytest.importorskip("redis", reason="needs the extra redis: pip install 'mcp-app
 
 from contract import PLENTY, SECONDS, SOON, events, numbers
 from cut_proxy import proxying
-from live_server import eventually
-from redis_servers import Server, ended, server
+from redis_scenes import again, begun, opened
+from redis_servers import Server, in_step, replicated, server
 from shared_contract import loop_time, read, record, renew, within
 
 from mcp_app.eventlog.records import Ending
-from mcp_app.eventlog.redis import RedisLog, link
+from mcp_app.eventlog.redis import link
 from mcp_app.eventlog.shared import SharedLog
 from mcp_app.protocol.errors import Gap, LogUnavailable, Purged, UnknownRun
-
-SECRET = "a secret that is long enough"
 
 pytestmark = pytest.mark.needs("redis-server")
 
@@ -31,36 +29,6 @@ pytestmark = pytest.mark.needs("redis-server")
 def running(tmp_path: Path) -> Iterator[Server]:
     with server(tmp_path / "one") as one:
         yield one
-
-
-@contextlib.asynccontextmanager
-async def opened(url: str, replicas: int = 0) -> AsyncIterator[RedisLog]:
-    log = RedisLog(url, [SECRET], replicas)
-    try:
-        await log.open()
-        yield log
-    finally:
-        await log.close()
-
-
-async def again(log: SharedLog) -> None:
-    """Until it answers, as whoever uses it tries."""
-    async with asyncio.timeout(SECONDS):
-        while True:
-            try:
-                await log.now()
-                return
-            except LogUnavailable:
-                await asyncio.sleep(0.05)
-
-
-async def begun(log: SharedLog, count: int = 3) -> tuple[str, str]:
-    """A run with so many entries, and its owner."""
-    node = await log.join()
-    run = record(node)
-    await log.create(run, PLENTY)
-    await log.append(run.id, node, 1, events(count))
-    return run.id, node
 
 
 async def test_a_restart_loses_nothing_and_everybody_goes_on(running: Server) -> None:
@@ -205,11 +173,10 @@ async def test_a_primary_that_has_become_a_replica_is_left(running: Server, tmp_
 async def test_one_that_loads_its_data_is_waited_for(running: Server, caplog: pytest.LogCaptureFixture) -> None:
     async with opened(running.url) as log:
         run, node = await begun(log)
-        with running.client() as client:
-            with client.pipeline(transaction=False) as filling:
-                for at in range(5000):
-                    filling.set(f"filling:{at}", 1)
-                filling.execute()
+        with running.client() as client, client.pipeline(transaction=False) as filling:
+            for at in range(5000):
+                filling.set(f"filling:{at}", 1)
+            filling.execute()
         running.options = {"key-load-delay": 300}  # microseconds for each; it answers after every thousandth
         running.kill()
         running.launch()
@@ -223,21 +190,8 @@ async def test_one_that_loads_its_data_is_waited_for(running: Server, caplog: py
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[list[Server]]:
-    """A primary, and a replica of it."""
-    with ended([Server(tmp_path / name, {"repl-diskless-sync-delay": 0}) for name in ("one", "two")]) as servers:
-        servers[0].start()
-        servers[1].options = {"replicaof": f"127.0.0.1 {servers[0].port}"}
-        servers[1].start()
+    with replicated(tmp_path) as servers:
         yield servers
-
-
-def in_step(servers: list[Server]) -> None:
-    """Until the replica has everything."""
-    with servers[0].client() as primary, servers[1].client() as replica:
-        eventually(lambda: replica.info("replication")["master_link_status"] == "up")
-        primary.set("written", 1)
-        eventually(lambda: replica.get("written") is not None)
-        primary.delete("written")
 
 
 def replica_takes_over(servers: list[Server]) -> None:

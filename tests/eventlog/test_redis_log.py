@@ -8,14 +8,12 @@ import pytest
 
 pytest.importorskip("redis", reason="needs the extra redis: pip install 'mcp-app[redis]'")
 
-import redis
+from redis_scenes import SECRET, let_pass
 from redis_servers import Server, server
 from shared_contract import Another, Passing, SharedContract
 
 from mcp_app.eventlog.redis import RedisLog
 from mcp_app.eventlog.shared import LEASE_SECONDS
-
-SECRET = "a secret that is long enough"
 
 pytestmark = pytest.mark.needs("redis-server")
 
@@ -32,14 +30,6 @@ def fresh(running: Server) -> Server:
     with running.client() as client:
         client.flushall()
     return running
-
-
-def let_pass(client: redis.Redis, seconds: float) -> None:
-    """All times of Redis are expiries of keys: each is so much sooner, as if that time had passed."""
-    for key in client.scan_iter(count=1000):
-        left = client.pttl(key)
-        if left >= 0:
-            client.pexpire(key, max(0, left - int(seconds * 1000)))
 
 
 class OnRedis(SharedContract):
