@@ -17,13 +17,13 @@ from mcp_app import Settings
 from mcp_app.cli import _parser
 from mcp_app.client.outcome import Status
 from mcp_app.manifest import load_manifest
-from mcp_app.protocol import caller_errors, plain, plain_events
+from mcp_app.protocol import caller_errors, plain, plain_events, run_errors
 from mcp_app.protocol import errors as errors_module
 from mcp_app.protocol.errors import McpAppError, RunError, ToolError
 from mcp_app.routes import table
 from mcp_app.web import pages
 
-ERROR_MODULES = {errors_module.__name__, caller_errors.__name__}
+ERROR_MODULES = {errors_module.__name__, caller_errors.__name__, run_errors.__name__}
 
 REFERENCE = ROOT / "docs" / "reference.md"
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from mcp_app.protocol import caller_errors, error_root, errors
+from mcp_app.protocol import caller_errors, error_root, errors, run_errors
 from mcp_app.protocol.errors import InsufficientScope, McpAppError, RequestError, RunError, ToolError, ToolFailed
 from mcp_app.protocol.event import encode
 
-MODULES = {module.__name__ for module in (errors, caller_errors, error_root)}
+MODULES = {module.__name__ for module in (errors, caller_errors, error_root, run_errors)}
 
 
 def concrete(root: type[McpAppError]) -> Iterator[type[McpAppError]]:

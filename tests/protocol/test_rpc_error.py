@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import mcp_types.jsonrpc as official
 import pytest
 
-from mcp_app.protocol import caller_errors, error_root, errors
+from mcp_app.protocol import caller_errors, error_root, errors, run_errors
 from mcp_app.protocol.asking import UrlRequired
 from mcp_app.protocol.errors import McpAppError, RequestError
 from mcp_app.protocol.mcp.rpc_error import RPC_CODES, Code, RpcError, error, rpc_error
 
-MODULES = {module.__name__ for module in (errors, caller_errors, error_root)}
+MODULES = {module.__name__ for module in (errors, caller_errors, error_root, run_errors)}
 
 
 def ours(root: type[McpAppError] = McpAppError) -> Iterator[type[McpAppError]]:

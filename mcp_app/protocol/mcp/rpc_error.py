@@ -111,6 +111,7 @@ RPC_CODES: Mapping[type[errors.McpAppError], tuple[Code, int]] = MappingProxyTyp
         errors.Overloaded: (Code.INTERNAL_ERROR, 503),
         errors.Draining: (Code.INTERNAL_ERROR, 503),
         errors.NotReady: (Code.INTERNAL_ERROR, 503),
+        errors.LogUnavailable: (Code.INTERNAL_ERROR, 503),
         errors.Purged: (Code.INVALID_REQUEST, 410),
         # How a run ended.
         errors.ToolFailed: (Code.INTERNAL_ERROR, OK),
@@ -120,6 +121,7 @@ RPC_CODES: Mapping[type[errors.McpAppError], tuple[Code, int]] = MappingProxyTyp
         errors.Shutdown: (Code.INTERNAL_ERROR, OK),
         errors.Cancelled: (Code.INTERNAL_ERROR, OK),
         errors.Left: (Code.INTERNAL_ERROR, OK),
+        errors.Interrupted: (Code.INTERNAL_ERROR, OK),
         errors.EventTooLarge: (Code.INTERNAL_ERROR, OK),
         errors.CredentialsExpired: (Code.INTERNAL_ERROR, OK),
         errors.Revoked: (Code.INTERNAL_ERROR, OK),
