@@ -17,7 +17,7 @@ from pathlib import Path
 
 import httpx
 from doc_page import ROOT
-from live_server import LiveServer, certificates, is_late
+from live_server import certificates, is_late
 
 FILES = ROOT / "docs" / "deploy"
 NAME = "tools.example.com"
@@ -32,7 +32,8 @@ class Place:
     """Where a proxy is run: what its file and its command are made with."""
 
     directory: Path
-    upstream: int
+    upstreams: tuple[int, int]
+    """The ports of the two nodes. A test of one node has nobody at the second."""
     port: int
 
     @property
@@ -43,16 +44,22 @@ class Place:
         return path
 
 
+def _two_nodes(place: Place) -> Swaps:
+    return tuple((f"127.0.0.1:{8000 + number}", f"127.0.0.1:{port}") for number, port in enumerate(place.upstreams))
+
+
 @dataclass(frozen=True)
 class Proxy:
     """`around` is what its distribution's own configuration has, made to run as anybody in a directory of its own."""
 
     file: str
     swaps: Callable[[Place], Swaps]
+    """Of its own address and its certificate."""
     command: Callable[[str, Place], Sequence[str]]
     below: Swaps
     """What makes it serve below /tools and take that off, as docs/how-to-deploy.md says."""
     around: Callable[[Place, str], str] = lambda _, text: text
+    nodes: Callable[[Place], Swaps] = _two_nodes
     tls: bool = True
     at_once: bool = True
     """Leaving a JSON answer is noticed, too."""
@@ -61,24 +68,16 @@ class Proxy:
     """Its exit status when it is told to stop."""
 
     def text(self, place: Place, *, below: bool = False) -> str:
-        text = (FILES / self.file).read_text()
-        for old, new in (
-            ("127.0.0.1:8000" if "127.0.0.1:8000" in _code(text) else '"8000"', _upstream(text, place)),
-            *self.swaps(place),
-            *(self.below if below else ()),
-        ):
-            assert _code(text).count(old) == 1, (self.file, old)
-            text = _code(text).replace(old, new)
+        text = _code((FILES / self.file).read_text())
+        for old, new in (*self.nodes(place), *self.swaps(place), *(self.below if below else ())):
+            assert text.count(old) == 1, (self.file, old)
+            text = text.replace(old, new)
         return self.around(place, text)
 
 
 def _code(text: str) -> str:
     """Without the comments, which name addresses as well."""
     return "".join(f"{line}\n" for line in text.splitlines() if not line.lstrip().startswith("#"))
-
-
-def _upstream(text: str, place: Place) -> str:
-    return f"127.0.0.1:{place.upstream}" if "127.0.0.1:8000" in _code(text) else f'"{place.upstream}"'
 
 
 def _letsencrypt(_: Place) -> Swaps:
@@ -99,7 +98,10 @@ http {{
 }}
 """
 
-_APACHE_MODULES = ("mpm_event", "authz_core", "env", "socache_shmcb", "ssl", "http2", "proxy", "proxy_http", "headers")
+_APACHE_MODULES = (
+    *("mpm_event", "authz_core", "env", "socache_shmcb", "ssl", "http2", "headers", "proxy", "proxy_http"),
+    *("slotmem_shm", "proxy_balancer", "lbmethod_bybusyness", "proxy_hcheck"),
+)
 
 _APACHE = """
 ServerRoot {directory}
@@ -117,7 +119,7 @@ Listen 127.0.0.1:{port}
 _CADDY = """
 {{
 	admin off
-	auto_https disable_redirects
+	auto_https off
 }}
 {text}
 """
@@ -178,6 +180,7 @@ PROXIES: Mapping[str, Proxy] = {
             *("-a", f"127.0.0.1:{place.port}", "-f", str(place.directory / "proxy.conf"), "-p", "send_timeout=86400"),
         ],
         (("    return (pass);", '    set req.url = regsub(req.url, "^/tools/", "/");\n    return (pass);'),),
+        nodes=lambda place: (('"8000"', f'"{place.upstreams[0]}"'),),
         tls=False,
         at_once=False,
     ),
@@ -185,10 +188,11 @@ PROXIES: Mapping[str, Proxy] = {
 
 
 @contextmanager
-def proxied(name: str, program: str, server: LiveServer, directory: Path, *, below: bool = False) -> Iterator[str]:
-    """Run a proxy in front of `server`, and yield its URL when it passes requests on."""
+def proxied(name: str, program: str, ports: Sequence[int], directory: Path, *, below: bool = False) -> Iterator[str]:
+    """Run a proxy in front of the one or two nodes at `ports`, and yield its URL when it passes requests on."""
     proxy = PROXIES[name]
-    place = Place(directory / "proxy", server.port, _free_port())
+    first, second = (*ports, free_port())[:2]
+    place = Place(directory / "proxy", (first, second), free_port())
     place.directory.mkdir()
     (place.directory / "proxy.conf").write_text(proxy.text(place, below=below))
     with (directory / "proxy.log").open("w+") as log:
@@ -235,6 +239,7 @@ def _wait_for(url: str, child: subprocess.Popen[bytes], log: str) -> None:
         time.sleep(0.05)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """One at which nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as found:
         return int(found.getsockname()[1])
