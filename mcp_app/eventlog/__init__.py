@@ -42,6 +42,9 @@ class EventLog(Protocol):
         Raises Purged when the entry after `after` is no longer kept, UnknownRun when the run was forgotten.
         """
 
+    def first(self, run: str) -> int:
+        """The number of the oldest entry that is kept, or will be. Raises UnknownRun."""
+
     def drop(self, run: str, through: int) -> None:
         """Keep no entry up to and including number `through`, which there is: reading one raises Purged from now on.
         Does nothing for unknown runs."""

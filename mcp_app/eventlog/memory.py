@@ -51,6 +51,11 @@ class _Run:
         self.end = 0
         self.waiters: set[asyncio.Future[bool]] = set()
 
+    @property
+    def first(self) -> int:
+        """The number of the oldest entry that can be read, or will be."""
+        return max(self.last - len(self.entries), self.last - self.keep.entries) + 1
+
     def wake(self) -> None:
         """Wake the waiting readers, once: further appends before they run do not wake them again."""
         waiters, self.waiters = self.waiters, set()
@@ -134,6 +139,9 @@ class MemoryLog:
             # The first entry is returned whatever its size.
             del batch[max(1, bisect_right(batch, limit, key=_end)) :]
         return batch
+
+    def first(self, run: str) -> int:
+        return self._run(run).first
 
     def drop(self, run: str, through: int) -> None:
         if run in self._runs:

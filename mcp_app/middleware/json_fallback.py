@@ -12,7 +12,7 @@ from typing import Any
 
 from ..protocol import asking, errors, plain_events
 from ..protocol.error_kind import ErrorKind
-from ..protocol.errors import Purged
+from ..protocol.errors import Interrupted, Purged
 from ..protocol.event import Entry, Event, EventType, decode
 from ..protocol.excerpt import Excerpt
 from . import Batches
@@ -25,7 +25,7 @@ async def collect(
 
     `skip` has the batches go on behind events that are no longer kept, and returns how many there were from the run's
     start: then the object has the end, and how many events there were. Raises what the reader raises (UnknownRun, and
-    Purged where nothing can be skipped).
+    Purged where nothing can be skipped), and Interrupted where this process has lost the run.
     """
     progress: Excerpt[Event] = Excerpt()
     end: Event | None = None
@@ -49,8 +49,8 @@ async def collect(
             elif event.type is not EventType.STARTED:
                 progress.add(plain_events.addressed(event, url), event.size)
     if end is None:
-        # A stream ends without a last event only when the run outlives the cap, and such runs are never collected.
-        raise RuntimeError(f"run {run} ended without a last event")
+        # A stream ends without a last event also when the run outlives the cap, but such runs are never collected.
+        raise Interrupted(f"The process that worked on run {run} has lost it.")
     status = 200 if end.type is EventType.COMPLETE else _status(end)
     more: dict[str, Any] = {"truncated": True, "items": progress.total} if progress.truncated else {}
     return status, plain_events.json_answer(tool, end, progress.items, {"run": run, **more})

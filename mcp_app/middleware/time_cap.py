@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable
 
+from ..protocol.errors import Fenced
 from ..protocol.policy import OnCap
 from ..protocol.stream import Stream
 from . import Batch, Batches, Mark
@@ -45,7 +46,11 @@ class CappedBatches:
         # Checked before reading: a tool that floods always has a next batch.
         if self._clock() >= self._stream.cap_at:
             return await self._end_at_cap(until)
-        batch = await self._batches.next(min(until, self._stream.cap_at))
+        try:
+            batch = await self._batches.next(min(until, self._stream.cap_at))
+        except Fenced:  # the run goes on, or ends, at another process, where the reader finds it
+            self._ended = True
+            return (Mark.CAP,)
         if batch is None or batch or self._clock() < self._stream.cap_at:
             return batch
         return await self._end_at_cap(until)

@@ -14,6 +14,7 @@ from ..limits.charges import Charges
 from ..limits.rotation import Rotation
 from ..protocol.account import Trail
 from .dependencies import Dependencies
+from .elsewhere import Elsewhere
 from .execution import Work
 from .memory import Memory
 from .queues import Queues
@@ -31,7 +32,8 @@ class Host(NamedTuple):
 
     `expiries` are the moments at which runs end by themselves. `lingering` are those that wait for their reader to come
     back, whose reader left first before the others. `on_end` is called with a run whose last event is in the log,
-    `on_idle` with one that has ended and that nobody reads any more.
+    `on_idle` with one that has ended and that nobody reads any more. `elsewhere` are the other processes; None without
+    a shared log.
     """
 
     log: EventLog
@@ -51,3 +53,4 @@ class Host(NamedTuple):
     linger_seconds: float
     on_end: Callable[[Run], None]
     on_idle: Callable[[Run], None]
+    elsewhere: Elsewhere | None = None

@@ -41,16 +41,13 @@ class RunKeys:
         self._runs[principal, key] = _Keyed(digest, run_id)
         self._keys[run_id] = (principal, key)
 
-    def find(self, principal: str, key: str, callee: Callee | None, identity: Mapping[str, Any]) -> str | None:
-        """The id of the run that was started with the key, None if there is none; without a callee, whatever it calls.
-
-        Raises RunConflict if it calls something else, or with other parameters.
-        """
+    def find(self, principal: str, key: str, digest: bytes | None) -> str | None:
+        """The id of the run that was started with the key, None if there is none; without a digest, whatever it calls.
+        Raises RunConflict if it calls something else, or with other parameters."""
         known = self._runs.get((principal, key))
         if known is None:
             return None
-        if callee is not None and known.digest != call_digest(callee, identity):
-            raise RunConflict("This run key belongs to a call of another tool or with other parameters.")
+        check_digest(known.digest, digest)
         return known.run_id
 
     def forget(self, run_id: str) -> None:
@@ -58,6 +55,12 @@ class RunKeys:
         key = self._keys.pop(run_id, None)
         if key is not None and self._runs[key].run_id == run_id:
             del self._runs[key]
+
+
+def check_digest(known: bytes, digest: bytes | None) -> None:
+    """Raises RunConflict if the call of this digest, if any, is not the one that is known."""
+    if digest is not None and known != digest:
+        raise RunConflict("This run key belongs to a call of another tool or with other parameters.")
 
 
 def call_digest(callee: Callee, arguments: Mapping[str, Any]) -> bytes:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..protocol.errors import Fenced, UnknownRun
 from ..protocol.event import Entry
 
 if TYPE_CHECKING:
-    from .run import Run
+    from .found import FoundRun
 
 
 class Reader:
@@ -19,7 +20,7 @@ class Reader:
 
     __slots__ = ("_ended", "after", "end", "run")
 
-    def __init__(self, run: Run, after: int, end: int = 0) -> None:
+    def __init__(self, run: FoundRun, after: int, end: int = 0) -> None:
         self.run = run
         self.after = after
         self.end = end
@@ -29,12 +30,18 @@ class Reader:
         """The next entries; an empty list when there are none before the loop's clock says `until`; None at the end.
 
         Asking for the next batch acknowledges the one before as written: only then may the function go on.
-        Raises Purged when the entries to come are no longer kept, UnknownRun when the run was forgotten.
+        Raises Purged when the entries to come are no longer kept, UnknownRun when the run was forgotten, Fenced when
+        another process has it now, where the reader may go on.
         """
         if self._ended:
             return None
         self.run.acknowledge(self)
-        batch = await self.run.log.read(self.run.id, self.after, until)
+        try:
+            batch = await self.run.log.read(self.run.id, self.after, until)
+        except UnknownRun:
+            if self.run.abandoned:
+                raise Fenced(f"run {self.run.id} is not worked on here any more") from None
+            raise
         if batch:
             self.after = batch[-1].number
             self.end = batch[-1].end

@@ -22,7 +22,7 @@ from ..eventlog.quota import Quota
 from ..limits.charges import Charges
 from ..protocol.access import Access
 from ..protocol.account import Trail
-from ..protocol.errors import Shutdown, UnknownRun
+from ..protocol.errors import Shutdown
 from ..protocol.event import number
 from ..protocol.http.trace import Trace, extract_trace
 from ..protocol.payer import NOBODY, Payer
@@ -31,9 +31,12 @@ from .at_work import AtWork
 from .audited import AuditedCall
 from .callee import Callee
 from .dependencies import Dependencies
+from .elsewhere import Elsewhere
 from .finished import FinishedRuns
+from .found import FoundRun
 from .host import Host
-from .keys import RunKeys, call_digest
+from .keys import call_digest
+from .known import KnownRuns
 from .loop_watch import LoopWatch
 from .memory import RUN_BYTES, Memory, request_bytes
 from .places import placing
@@ -50,7 +53,8 @@ class Runs:
     `ended` counts runs by how they ended: "complete" or an error code. `started` counts all. `finished` are those that
     are kept. `steps` counts the tools that tools called, by tool and by how they ended. `watch` names what holds the
     loop, once it is started. `dependencies` is what functions need; its `stop` ends the whole. `charges` holds the
-    limits of what callers may have; None for none. `trail` is told of each call. `lock` is `RunKeys.lock`.
+    limits of what callers may have; None for none. `trail` is told of each call. `lock` is `RunKeys.lock`. `elsewhere`
+    are the other processes; None without a shared log.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class Runs:
         arounds: Arounds = (),
         charges: Charges | None = None,
         trail: Trail | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self.charges = charges
         self.threads, self.processes = Threads(settings.threads), processes_of(settings)
@@ -72,13 +77,12 @@ class Runs:
         self._settings = settings
         self._log = log
         self._clock = asyncio.get_running_loop().time
-        self._runs: dict[str, Run] = {}
+        self.known = KnownRuns(elsewhere)
+        self.lock = self.known.keys.lock
         working, quarter = settings.working_bytes, memory_limit() // 4
         self.memory = Memory(quarter if working is None else working)
         self._at_work = AtWork(settings.max_runs, self.memory)
         self.finished = FinishedRuns(Quota.of(settings, quarter), self._drop)
-        self._keys = RunKeys()
-        self.lock = self._keys.lock
         self._host = Host(
             log,
             Registry() if tools is None else tools,
@@ -97,7 +101,9 @@ class Runs:
             settings.linger_seconds,
             self._on_end,
             self._on_idle,
+            elsewhere,
         )
+        self.elsewhere = elsewhere
 
     @property
     def working(self) -> int:
@@ -117,7 +123,7 @@ class Runs:
     @property
     def kept(self) -> int:
         """Runs that can be read, those being worked on among them."""
-        return len(self._runs)
+        return len(self.known.runs)
 
     async def start(
         self,
@@ -179,13 +185,15 @@ class Runs:
             )
             self._at_work.add(run, hold)
             self.started += 1
-            self._runs[run.id] = run
+            self.known.runs[run.id] = run
             if key is not None:
-                self._keys.remember(access.principal, key, call, run.id)
+                await self.known.name(run, key, call)
             if (trail := self._host.trail) is not None:
                 run.audited = AuditedCall(trail, caller, callee, run.id)
                 run.audited.began(arguments)
             await run.begin(arguments, {**(metadata or {}), "cap_seconds": number(cap)})
+            if key is not None:
+                await run.publish()
         except BaseException:
             if hold is not None:
                 hold.release()
@@ -205,37 +213,22 @@ class Runs:
         """Raises Draining or Overloaded if no run that holds `size` bytes can be started now (`AtWork.check`)."""
         self._at_work.check(size, payer)
 
-    async def find(self, run_id: str, principal: str) -> Run:
-        """The run of that id. Raises UnknownRun, also for another principal's run, so that ids cannot be probed.
-
-        It suspends only for a run that is not worked on here: between this and the use of a local run nothing happens.
+    async def find(self, run_id: str, principal: str) -> FoundRun:
+        """The run of that id. Raises LogUnavailable, UnknownRun, also for another principal's, so that none is probed.
+        It suspends only for a run of another process: nothing comes between this and the use of one of this.
         """
-        run = self.find_here(run_id, principal)
-        if run is None:
-            raise UnknownRun("This run is not known.")
-        return run
+        return await self.known.find(run_id, principal)
 
     async def find_by_key(
         self, key: str, principal: str, callee: Callee | None, identity: Mapping[str, Any]
-    ) -> Run | None:
-        """The run that was started with that key; None if there is none. Raises RunConflict if `identity` differs."""
-        return self.find_by_key_here(key, principal, callee, identity)
-
-    def find_here(self, run_id: str, principal: str) -> Run | None:
-        """The principal's run of that id, if it is one of this process."""
-        run = self._runs.get(run_id)
-        return None if run is None or run.principal != principal else run
-
-    def find_by_key_here(
-        self, key: str, principal: str, callee: Callee | None, identity: Mapping[str, Any]
-    ) -> Run | None:
-        """As `find_by_key`, among the runs of this process."""
-        return self._runs.get(self._keys.find(principal, key, callee, identity) or "")
+    ) -> FoundRun | None:
+        """The run that was started with that key, if any. Raises RunConflict if `identity` differs, LogUnavailable."""
+        return await self.known.find_by_key(key, principal, callee, identity)
 
     def forget(self, run: Run) -> None:
         """Do not keep the run once it has ended, although its policy says so: no caller can come back to it, unless to
         results that were linked."""
-        if run.results is None and run.kept and run.id in self._runs:
+        if run.results is None and run.kept and self.known.here(run.id) is run:
             self.finished.kept_long_enough(run)
 
     async def drain(self) -> None:
@@ -245,6 +238,8 @@ class Runs:
         took is closed. The caller bounds the wait.
         """
         self._at_work.draining = True
+        if self.elsewhere is not None:
+            self.elsewhere.drain()
         working = self.at_work
         for run in working:
             run.stop(Shutdown("The server was stopped while the run was being worked on."))
@@ -279,11 +274,16 @@ class Runs:
         if run.closing is not None:
             self._at_work.clean_up(run.closing)
         self.ended[run.code or ""] += 1
-        if not run.kept:
-            return
+        if run.abandoned:
+            self._drop(run)  # who has it now is asked for it
+        elif run.kept:
+            self.finished.add(run, self._clock() + self.kept_for(run))
+            run.release_log()
+
+    def kept_for(self, run: Run) -> float:
+        """The seconds for which a run is kept that ends now."""
         life_left = max(0.0, run.deadline - self._clock()) if run.policy.keeps_result else 0.0
-        self.finished.add(run, self._clock() + life_left + self._settings.keep_seconds)
-        run.release_log()
+        return life_left + self._settings.keep_seconds
 
     def _on_idle(self, run: Run) -> None:
         """The run has ended and has no reader: forget it now if it cannot be resumed."""
@@ -293,7 +293,6 @@ class Runs:
             self._drop(run)
 
     def _drop(self, run: Run) -> None:
-        self._runs.pop(run.id, None)
+        self.known.drop(run)
         run.release_log()  # which a slow reader may have kept it from, long after its end
-        self._keys.forget(run.id)
         self._log.forget(run.id)

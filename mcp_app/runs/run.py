@@ -22,7 +22,7 @@ from ..asking import Asker, InputRequired
 from ..authoring.context import Caller
 from ..authoring.placement import SentArguments
 from ..protocol.access import Access
-from ..protocol.errors import Left, McpAppError, TimeCap
+from ..protocol.errors import Fenced, Interrupted, Left, McpAppError, TimeCap
 from ..protocol.event import Event, EventType, encode
 from ..protocol.payer import NOBODY, Payer
 from ..protocol.policy import OnLeave, Policy
@@ -37,6 +37,7 @@ from .holder import WORKING
 from .host import Host
 from .last_event import last_event
 from .memory import RUN_BYTES, Share
+from .publishing import Publishing
 from .queues import Ticket, in_turn
 from .reader import Reader
 from .results import Results, Weighed
@@ -53,7 +54,7 @@ def expiries() -> Deadlines[Run]:
     return Deadlines(lambda run: asyncio.get_running_loop().call_soon(run.expire))
 
 
-class Run:
+class Run(Publishing):
     """One call of one callee.
 
     `label` names it in the log. `code` is None while the run is being worked on, then "complete", "input_required" or
@@ -178,7 +179,7 @@ class Run:
     @property
     def kept(self) -> bool:
         """Whether somebody may come back to it after its end: to its events, or to results that they link to."""
-        return self.policy.kept or self._writer.results is not None
+        return not self.abandoned and (self.policy.kept or self._writer.results is not None)
 
     @property
     def idle(self) -> bool:
@@ -247,12 +248,6 @@ class Run:
             if back_by < self.deadline:
                 self._host.lingering.add(self, self.payer.key)
                 self._host.expiries.at(self, back_by)
-
-    # --- other nodes -------------------------------------------------------------------------------------------------
-
-    async def publish(self) -> None:
-        """Make it known to other nodes, before its id is first handed out: whoever has the id may ask any of them.
-        Does nothing without a shared log. Idempotent."""
 
     # --- its end -----------------------------------------------------------------------------------------------------
 
@@ -363,7 +358,10 @@ class Run:
     async def _finish(self, end: Outcome | InputRequired | McpAppError) -> None:
         """Append the last event, and report it."""
         seconds = self._caller.clock() - self._began
-        await self._writer.finish(lambda number: last_event(end, number, round(seconds * 1000)))
+        try:
+            await self._writer.finish(lambda number: last_event(end, number, round(seconds * 1000)))
+        except Fenced:  # who has the run now ends it
+            self.code = Interrupted.code
         self.over = True
         error_id, trace_id = getattr(end, "error_id", None), self._caller.trace.trace_id
         log_end(self.callee.name, self.code or "-", seconds, self.events, self.id, self._origin, error_id, trace_id)

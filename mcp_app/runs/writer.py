@@ -7,40 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple, cast
 
 from ..aio.event import LazyEvent
 from ..aio.mutex import Mutex
 from ..authoring.kind import Encoded
 from ..eventlog import EventLog
-from ..protocol.event import Event, Shape
+from ..protocol.event import Entry, Event, Shape
 from ..protocol.linked import too_large
 from ..protocol.policy import WINDOW_BYTES, Retention
 from .memory import ENTRY_BYTES, Share
+from .pace import CLOCK_EVENTS, COUNTED_BYTES, SHORT_BYTES, SLICE_SECONDS, YIELD_TURNS
 from .results import METADATA_BYTES, Bounds, Results
 from .window import Window
+from .write_through import WriteThrough, entries_after
 
-SLICE_SECONDS = 0.0004
-"""How long a tool that never awaits may hold the event loop. Its reader then takes as long to render and write what was
-appended, so that all other tasks wait for a millisecond at most. Half the time would halve the size of each write."""
-
-CLOCK_EVENTS = 16
-"""Events appended between two reads of the clock. A tool that is slow between events holds the loop for this many."""
-
-YIELD_TURNS = 6
-"""Iterations of the event loop that the tool then yields for. A small request of another client takes five, and so is
-answered before the next slice; with one iteration it would wait for five slices. On an idle server an iteration costs
-as much as an event."""
-
-
-COUNTED_BYTES = 1024
-"""Bytes appended between two counts of what the log holds, so that most batches of small events cost nothing. It
-is also counted each CLOCK_EVENTS. A single event that is larger is counted before it is appended."""
-
-SHORT_BYTES = 64 * 1024
-"""What the log of a run without a reader to wait for keeps while memory is short: once or twice this. It is the batch
-of a reader, so that one that follows the run can keep up."""
+Begin = Callable[[list[Entry], int, int], Awaitable[WriteThrough]]
+"""Makes a run known to other nodes: from the entries that are kept, and the number and the end of the last one."""
 
 _DEFAULT = Bounds()
 
@@ -61,6 +45,7 @@ class Writer:
     `waits`: whether `emit` waits while the log is a window ahead of what the reader acknowledged. `linkable`: whether
     a part that is too large for an event is kept, in `results`, and linked. `share` counts what is held. `clock` counts
     seconds; it must advance within one iteration of the loop, as uvloop's own, in whole milliseconds, does not.
+    `through` is the way to the shared log; None unless the run is published.
     """
 
     def __init__(
@@ -90,6 +75,7 @@ class Writer:
         self._dropped = _START  # the last entry that memory was too short for
         self._mark = _START
         self.results: Results | None = None
+        self.through: WriteThrough | None = None
         self._window = Window()
         self._room = LazyEvent()
         self._writing = Mutex()  # a log that awaits must not get two concurrent appends of one run
@@ -122,6 +108,19 @@ class Writer:
         try:
             await self._log.open(self._run, keep)
             await self._append((first,))
+        finally:
+            self._writing.release()
+
+    async def publish(self, begin: Begin) -> None:
+        """From now on write to the shared log, too. Idempotent. Raises what `begin` raises."""
+        await self._writing.acquire()
+        try:
+            if self.through is None:
+                last = self._window.appended
+                kept = await entries_after(self._log, self._run, self._log.first(self._run) - 1, last)
+                self.through = await begin(kept, last, self._window.appended_bytes)
+                self.through.appended = self._window.append
+                self._log = cast(EventLog, self.through)
         finally:
             self._writing.release()
 
@@ -271,10 +270,15 @@ class Writer:
         return asyncio.CancelledError(f"the run was ended: {self._closed}")
 
     async def finish(self, last: Callable[[int], Event]) -> None:
-        """Append the last event, made by `last` from its number, without waiting for the reader."""
+        """Append the last event, made by `last` from its number, without waiting for the reader. Raises Fenced where
+        this process has lost the run."""
         await self._writing.acquire()
         try:
-            await self._append((last(self._window.appended + 1),))
+            event = last(self._window.appended + 1)
+            if self.through is not None:
+                await self.through.end(event, self._closed or "")
+            else:
+                await self._append((event,))
         finally:
             self._writing.release()
 

@@ -219,7 +219,7 @@ async def test_an_authors_own_scheme_of_that_name_is_still_the_authors(large: St
 async def test_it_is_its_principals_only(large: Stage) -> None:
     client = Caller(large, MODERN)
     uri = links(await client.result("tools/call", {"name": "picture", "arguments": {}}), MODERN)[0]["uri"]
-    large.runs._runs[uri.removeprefix("run://")[:32]]._caller.access = Access("somebody else")
+    large.runs.known.runs[uri.removeprefix("run://")[:32]]._caller.access = Access("somebody else")
     assert (await client.result("resources/read", {"uri": uri}))["code"] == -32602
     answer = await large.ask("GET", path=uri.replace("run://", f"{RUNS}/"))
     assert answer.status == 404

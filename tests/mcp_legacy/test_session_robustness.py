@@ -265,6 +265,6 @@ async def test_what_a_kept_run_holds_of_its_request_is_dropped(stage: Stage) -> 
     trace = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01", "baggage": baggage}
     answer = await client.post(call("tools/call", params, "i"), **trace)
     await Events(answer).rest()
-    (run,) = stage.runs._runs.values()
+    (run,) = stage.runs.known.runs.values()
     caller = run._caller
     assert (dict(caller.headers), caller.asker, caller.trace.baggage) == ({}, None, type(caller.trace)().baggage)

@@ -283,7 +283,7 @@ async def test_the_oldest_are_forgotten_for_their_bytes() -> None:
         for _ in range(6):
             runs.append(await stage.start(large, PLAIN_DETACHED))
             await runs[-1].stopped()
-        known = [run for run in runs if run.id in stage.runs._runs]
+        known = [run for run in runs if run.id in stage.runs.known.runs]
         assert known == runs[3:]
         assert (stage.runs.kept, len(stage.log)) == (3, 3)
         assert timers() == 1  # for all of them

@@ -362,7 +362,7 @@ async def test_it_looks_by_itself_as_long_as_there_is_something(stage: Stage, mo
     stage.people.gone.add("second")
     await until(lambda: stage.ended == {"revoked": 2})
     await until(lambda: stage.watch._timer is None and stage.watch._looking is None)
-    assert detached in stage.endpoint.runs._runs
+    assert detached in stage.endpoint.runs.known.runs
 
 
 def test_within_ten_seconds() -> None:

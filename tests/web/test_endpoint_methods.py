@@ -208,8 +208,8 @@ async def test_head_of_a_run_that_has_ended_is_that_of_get(direct: Direct, accep
 async def test_head_of_a_run_that_was_read_to_its_end(direct: Direct) -> None:
     target = f"{EVENTS}?tool=echo&run={KEY}"
     await direct.ask("GET", target, accept="application/json")
-    [run] = direct.runs._runs
-    for position, status in ((1, 200), (direct.runs._runs[run].events, 204), (999, 400)):
+    [run] = direct.runs.known.runs
+    for position, status in ((1, 200), (direct.runs.known.runs[run].events, 204), (999, 400)):
         fields = {"accept": "text/event-stream", "last-event-id": f"{run}/{position}"}
         head, got = await both(direct, target, fields)
         assert got.status == status

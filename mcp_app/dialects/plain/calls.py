@@ -24,8 +24,8 @@ from ...protocol.http.accept import Representation
 from ...protocol.http.idempotency_key import RepeatableCall
 from ...protocol.policy import PLAIN_EVENTSOURCE, PLAIN_POST, PLAIN_POST_KEYED, OnCap, OnLeave, Policy
 from ...protocol.stream import Stream
-from ...runs import Reader, Run, Runs
-from ...runs.repeating import key_reused, started_once
+from ...runs import FoundRun, Reader, Run, Runs
+from ...runs.repeating import found_or_started, key_reused, started_once
 from ...web.charging import take_place
 from ...web.frames import Frames
 from ...web.guard import Guard
@@ -123,17 +123,16 @@ class Calls:
         if call.representation is Representation.JSON and call.key is None and call.last_event is None:
             # This run cannot be resumed: it has no key, and no event whose id the client could send.
             self._guard.check_start(request)
-            run = await self._start(call, PLAIN_POST)
-            return await self._answer(run, run.attach(), call, self._settings.cap_seconds)
+            started = await self._start(call, PLAIN_POST)
+            return await self._answer(started, started.attach(), call, self._settings.cap_seconds)
         async with nullcontext() if call.key is None else self._runs.lock(request.principal, call.key):
-            found = await self._find(request, call)
-            if isinstance(found, Answer):
-                return found
-            run = await self._start(call, PLAIN_EVENTSOURCE) if found is None else found
-            if run.policy.on_leave is not OnLeave.LINGER:
-                return await self._answer_follower(run, call)
-            reader = run.attach(call.after)
-        return await self._answer(run, reader, call, self._cap(call))
+            start = partial(self._start, call, PLAIN_EVENTSOURCE)
+            run = await found_or_started(partial(self._find, request, call), start)
+        if isinstance(run, Answer):
+            return run
+        if run.policy.on_leave is not OnLeave.LINGER:
+            return await self._answer_follower(run, call)
+        return await self._answer(run, run.attach(call.after), call, self._cap(call))
 
     async def head(self, request: Request) -> Answer:
         """The status and header fields that GET would have (RFC 9110, 9.3.2), without starting a tool. The status of
@@ -162,7 +161,7 @@ class Calls:
         found, _ = await self._followed(run, request)
         return found if isinstance(found, Answer) else _stream_head()
 
-    async def _followed(self, run: str, request: Request) -> tuple[Run | Answer, PlainCall]:
+    async def _followed(self, run: str, request: Request) -> tuple[FoundRun | Answer, PlainCall]:
         """The run to follow, or the answer when there is nothing to follow."""
         call = parse_follow(request, self._settings)
         _take_place(call)
@@ -174,21 +173,21 @@ class Calls:
 
     # --- finding or starting the run ---------------------------------------------------------------------------------
 
-    async def _find(self, request: Request, call: PlainCall) -> Run | Answer | None:
+    async def _find(self, request: Request, call: PlainCall) -> FoundRun | Answer | None:
         """The run that a GET reads, the answer if there is nothing to read, or None if it starts a run."""
         if call.last_event is not None:
-            found: Run | Answer | None = await self._come_back(call)
+            found: FoundRun | Answer | None = await self._come_back(call)
         else:
             found = await self._find_by_key(call)
             if found is None and call.tool is None:
                 raise UnknownRun("No run of this key is known, and the query names no tool to start.")
         if found is None:
             self._guard.check_start(request)
-        elif isinstance(found, Run) and found.policy.on_leave is not OnLeave.LINGER:
+        elif not isinstance(found, Answer) and found.policy.on_leave is not OnLeave.LINGER:
             check_stream(call)  # not started by EventSource: this reader only follows it
         return found
 
-    async def _come_back(self, call: PlainCall) -> Run | Answer:
+    async def _come_back(self, call: PlainCall) -> FoundRun | Answer:
         """The run that goes on after Last-Event-ID, or the answer when none does. It never starts one.
 
         Raises RunConflict for a run of another call, InvalidRequest for an event that has not happened.
@@ -210,7 +209,7 @@ class Calls:
         self._metrics.count_refusal(error.code)
         return ended_by(error, call.last_event)
 
-    async def _find_by_key(self, call: PlainCall) -> Run | None:
+    async def _find_by_key(self, call: PlainCall) -> FoundRun | None:
         if call.key is None:
             return None
         return await self._runs.find_by_key(call.key, call.request.principal, call.tool, call.identity or {})
@@ -234,7 +233,7 @@ class Calls:
 
     # --- answering ---------------------------------------------------------------------------------------------------
 
-    async def _answer(self, run: Run, reader: Reader, call: PlainCall, cap: float) -> Answer:
+    async def _answer(self, run: FoundRun, reader: Reader, call: PlainCall, cap: float) -> Answer:
         stream = Stream(self._clock(), heartbeat=call.heartbeat, cap=cap, ends_by=run.deadline)
         capped = CappedBatches(reader, stream, self._clock, run.policy.on_cap, partial(run.end_at_cap, cap))
         handed_over = False
@@ -251,20 +250,20 @@ class Calls:
             if not handed_over:
                 capped.close()  # a client that leaves while the tool works cancels this task
 
-    async def _answer_follower(self, run: Run, call: PlainCall) -> Answer:
+    async def _answer_follower(self, run: FoundRun, call: PlainCall) -> Answer:
         await run.publish()
         stream = Stream(self._clock(), heartbeat=call.heartbeat, cap=self._cap(call))
         capped = CappedBatches(run.follow(call.after), stream, self._clock, OnCap.END_STREAM, _no_effect)
         return self._answer_stream(run, capped, stream, call)
 
-    def url(self, run: Run, request: Request) -> str:
+    def url(self, run: FoundRun, request: Request) -> str:
         """The run's address, for who sent the request."""
         return self._links.path(request, f"{self._runs_path}/{run.id}")
 
     def _cap(self, call: PlainCall) -> float:
         return lower_limit(self._settings.cap_seconds, call.cap)
 
-    def _answer_stream(self, run: Run, capped: Batches, stream: Stream, call: PlainCall) -> Answer:
+    def _answer_stream(self, run: FoundRun, capped: Batches, stream: Stream, call: PlainCall) -> Answer:
         batches = Heartbeat(capped, stream, self._clock, self._on_heartbeat)
         self._metrics.streams.add()
         frames = Frames(

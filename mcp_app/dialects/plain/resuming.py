@@ -10,11 +10,11 @@ from ...protocol import plain_events
 from ...protocol.errors import InvalidRequest, McpAppError, RunConflict, UnknownRun
 from ...protocol.event_id import HINT, NOWHERE, EventId
 from ...protocol.http import sse
-from ...runs import Run, Runs
+from ...runs import FoundRun, Runs
 from ...web.messages import STREAM_HEADERS, Answer
 
 
-async def resumed(runs: Runs, event: EventId, principal: str, tool: Tool | None = None) -> Run | None:
+async def resumed(runs: Runs, event: EventId, principal: str, tool: Tool | None = None) -> FoundRun | None:
     """The principal's run to go on with after `event`; None when nothing is left of it.
 
     Raises UnknownRun, RunConflict for a run of another tool, InvalidRequest for a number that does not exist yet.
@@ -34,7 +34,7 @@ async def resumed(runs: Runs, event: EventId, principal: str, tool: Tool | None 
 
 def run_named(runs: Runs, principal: str, name: str) -> str | None:
     """The id of the principal's run that was started here with this key, or that has this id; None for none."""
-    run = runs.find_by_key_here(name, principal, None, {}) or runs.find_here(name, principal)
+    run = runs.known.own_by_key(name, principal) or runs.known.own(name, principal)
     return None if run is None else run.id
 
 

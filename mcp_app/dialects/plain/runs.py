@@ -19,7 +19,7 @@ from ...protocol.errors import Cancelled, UnknownRun
 from ...protocol.event import EventType, encode
 from ...protocol.http.idempotency_key import RepeatableCall
 from ...protocol.policy import PLAIN_DETACHED
-from ...runs import Run, Runs
+from ...runs import FoundRun, Run, Runs
 from ...runs.repeating import started_once
 from ...web.guard import Guard
 from ...web.messages import NO_CONTENT, Answer, Request, check_content_type, json_answer
@@ -83,7 +83,7 @@ class RunRoutes:
             identity=None if repeatable is None else repeatable.identity,
         )
 
-    async def _created(self, request: Request, run: Run | None) -> Answer:
+    async def _created(self, request: Request, run: FoundRun | None) -> Answer:
         """The same for who asks again with a Last-Event-ID of that run, of which nothing may be left."""
         if run is None:
             return NO_CONTENT
@@ -97,7 +97,7 @@ class RunRoutes:
     async def cancel(self, request: Request, run: str) -> Answer:
         """Cancel the run; no effect on a run that has ended (RFC 9110, 9.3.5: DELETE is idempotent)."""
         found = await self._find(run, request)
-        found.stop(Cancelled("The run was cancelled by a caller."))
+        await found.cancel(Cancelled("The run was cancelled by a caller."))
         return json_answer(202 if not found.over else 200, encode(await self._state(found, request)))
 
     async def events(self, request: Request, run: str) -> Answer:
@@ -116,10 +116,10 @@ class RunRoutes:
             raise UnknownRun("This run has no such result.")
         return kept_answer(request, found.results.get(number), number)
 
-    async def _find(self, run: str, request: Request) -> Run:
+    async def _find(self, run: str, request: Request) -> FoundRun:
         return await self._runs.find(run, request.principal)
 
-    async def _state(self, run: Run, request: Request) -> dict[str, Any]:
+    async def _state(self, run: FoundRun, request: Request) -> dict[str, Any]:
         url = self._calls.url(run, request)
         state: dict[str, Any] = {
             "id": run.id,
@@ -131,7 +131,7 @@ class RunRoutes:
         }
         if not run.over:
             return {**state, "metadata": {"events": run.events}}
-        end = plain_events.addressed((await self._log.read(run.id, run.events - 1, 0))[0].event, lambda: url)
+        end = plain_events.addressed((await run.log.read(run.id, run.events - 1, 0))[0].event, lambda: url)
         value = json.loads(end.data)
         result = {"data": value} if end.type is EventType.COMPLETE else {"error": value}
         return {**state, **result, "metadata": json.loads(end.metadata)}

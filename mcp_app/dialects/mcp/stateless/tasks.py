@@ -208,7 +208,7 @@ class Tasks:
             run = await self._runs.find(id_, principal)
         except UnknownRun:
             raise _unknown() from None
-        if not isinstance(run.asker, Task) or not run.asker.deferred:
+        if not isinstance(run, Run) or not isinstance(run.asker, Task) or not run.asker.deferred:
             raise _unknown()
         return run, run.asker
 
