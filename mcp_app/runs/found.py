@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from ..protocol.errors import McpAppError
-from ..protocol.event import Entry
+from ..protocol.event import Entry, Event
 from ..protocol.policy import Policy
 
 if TYPE_CHECKING:
@@ -82,6 +82,9 @@ class FoundRun(Protocol):
     async def cancel(self, end: McpAppError) -> None:
         """End the run with `end` as its last event; one that has ended is not changed. Raises LogUnavailable where the
         process that works on it does not answer."""
+
+    async def end_event(self) -> Event:
+        """The last event of a run that is over. Raises LogUnavailable."""
 
     async def publish(self) -> None:
         """Make it known to other nodes."""

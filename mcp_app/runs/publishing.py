@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..protocol.errors import Interrupted, LogUnavailable, McpAppError
+from ..protocol.event import Event
 from ..protocol.policy import Policy
 from .write_through import to_its_end
 
@@ -30,6 +31,7 @@ class Publishing:
         id: str
         policy: Policy
         log: EventLog
+        over: bool
         _host: Host
         _writer: Writer
 
@@ -59,9 +61,15 @@ class Publishing:
     def abandon(self) -> None:
         """It is another node's, or will be: its function is cancelled, nothing more is appended, and its streams end
         without a last event, so that their readers go on elsewhere."""
+        if self.over:  # all of it is written
+            return
         self.abandoned = True
         self.log.forget(self.id)
         self.stop(Interrupted("The process that worked on the run has lost the event log."))
+
+    async def end_event(self) -> Event:
+        """The last event of a run that is over."""
+        return (await self.log.read(self.id, self._writer.events - 1, 0))[0].event
 
     async def cancel(self, end: McpAppError) -> None:
         """`stop`, as who has found the run says it, wherever that is worked on."""

@@ -26,11 +26,16 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class LogCounts:
-    """What a process counts of its shared log. `waits`: times that a run waited, as the log could not be reached.
-    `lost`: published runs that this process has lost. `taken_over`: those of other processes that it has ended."""
+    """What a process counts of its shared log.
+
+    `published` are runs that others know, `lost` those of them that this process has lost, `taken_over` those of others
+    that it has ended. `waits` are times that a run waited, as the log could not be reached; `failures` times that the
+    lease could not be renewed.
+    """
 
     published: int = 0
     waits: int = 0
+    failures: int = 0
     lost: int = 0
     taken_over: int = 0
 

@@ -131,7 +131,7 @@ class RunRoutes:
         }
         if not run.over:
             return {**state, "metadata": {"events": run.events}}
-        end = plain_events.addressed((await run.log.read(run.id, run.events - 1, 0))[0].event, lambda: url)
+        end = plain_events.addressed(await run.end_event(), lambda: url)
         value = json.loads(end.data)
         result = {"data": value} if end.type is EventType.COMPLETE else {"error": value}
         return {**state, **result, "metadata": json.loads(end.metadata)}

@@ -1,0 +1,248 @@
+"""`Node`: this process among those that share a log. It joins with a lease, and joins again as another node when it has
+lost it; it publishes its runs, finds those of others, and takes over those of the dead.
+
+An `Elsewhere` of runs/elsewhere.py. HTTP and dialects are not known here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import re
+import secrets
+import time
+import weakref
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from ..authoring.tool import Registry
+from ..config.settings import Settings
+from ..eventlog.records import RunRecord
+from ..eventlog.shared import LEASE_SECONDS, RENEW_SECONDS, RETRY_SECONDS, SharedLog
+from ..protocol.errors import Fenced, LogUnavailable, UnknownRun
+from ..protocol.policy import ROWS, Policy
+from ..runs import Run
+from ..runs.known import KnownRuns
+from ..runs.write_through import LogCounts
+from ..runs.writer import Writer
+from .draining import Draining
+from .lease import Keeping, Lease, keep_by_thread
+from .letters import Letter
+from .post import Post
+from .publishing import PublishedRuns
+from .remote_run import RETRY, RemoteRun
+from .run_keys import SharedRunKeys
+from .run_letters import RunLetters
+from .take_over import TakeOver
+
+logger = logging.getLogger("mcp_app.nodes")
+
+ASK_SECONDS = LEASE_SECONDS + 2 * RENEW_SECONDS
+"""How long the owner of a run is asked something: it may have died a moment ago, and the run is taken over within a
+lease and one look for such runs."""
+
+REPLY_SECONDS = 2.0
+"""After which it is asked again, if the run is still its own: a tool may hold its loop."""
+
+_RUN_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_POLICIES = {policy.name: policy for policy in ROWS}
+
+
+@dataclass(frozen=True, slots=True)
+class CalleeName:
+    """A callee that is not offered by this process."""
+
+    name: str
+
+
+class Node:
+    """`keeping` renews its lease, and `clock` says how old that is: the loop's may stand still while a tool holds it.
+    `counts` are for an operator."""
+
+    def __init__(
+        self,
+        log: SharedLog,
+        settings: Settings,
+        tools: Registry,
+        *,
+        keeping: Keeping = keep_by_thread,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.log = log
+        self.counts = LogCounts()
+        self.post = Post(log)
+        self.draining = Draining()
+        self._tools = tools
+        self._keeping, self._lease_clock = keeping, clock
+        self._clock = asyncio.get_running_loop().time
+        self._keys = SharedRunKeys(log, self.now)
+        self._published = PublishedRuns(
+            log,
+            self.now,
+            self.counts,
+            keep_seconds=settings.keep_seconds,
+            max_event_bytes=settings.max_event_bytes,
+        )
+        self._keep_seconds = settings.keep_seconds
+        self._take_over = TakeOver(log, settings.keep_seconds, self.counts)
+        self._remote: weakref.WeakSet[RemoteRun] = weakref.WeakSet()
+        self._lease: Lease | None = None
+        self._stop_keeping: Callable[[], None] = lambda: None
+        self._offset = 0.0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._letters: RunLetters | None = None
+        self._stopped = self._away = False
+
+    # --- its life ----------------------------------------------------------------------------------------------------
+
+    async def start(self, known: KnownRuns) -> None:
+        """Join the others; `known` are the runs of this process. Raises LogRefused, and LogUnavailable for a log that
+        cannot be reached."""
+        await self.log.open()
+        self._letters = RunLetters(self.post, known)
+        self.post.on_dead = self._owner_is_dead
+        await self._join()
+        self._tasks = [asyncio.create_task(self._watch(), name="watch over other nodes")]
+
+    async def stop(self) -> None:
+        """Leave the others: runs that are not ended by now are theirs. Idempotent."""
+        if self._stopped:
+            return
+        self._stopped = True
+        lease, self._lease = self._lease, None
+        self._stop_keeping()
+        self._published.lose_all()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await self.post.close()
+        if self._letters is not None:
+            self._letters.close()
+        if lease is not None:
+            with suppress(LogUnavailable):  # then it ends by itself
+                await self.log.leave(lease.node)
+        await self.log.close()
+
+    @property
+    def present(self) -> bool:
+        return self._lease is not None
+
+    @property
+    def id(self) -> str:
+        """This node's id. Raises LogUnavailable while it has no lease."""
+        if self._lease is None:
+            raise LogUnavailable("This process has lost the event log, and is about to find it again.", headers=RETRY)
+        return self._lease.node
+
+    def now(self) -> float:
+        """The log's clock, as far as it is known: seconds since the epoch."""
+        return self._clock() + self._offset
+
+    def drain(self) -> None:
+        self.draining.begin()
+
+    async def _join(self) -> Lease:
+        id_ = await self.log.join()
+        self._offset = await self.log.now() - self._clock()
+        loop = asyncio.get_running_loop()
+        lease = self._lease = Lease(self.log, id_, self.counts, self._lease_clock)
+
+        def lost() -> None:
+            with suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(self._lost, lease)
+
+        self._stop_keeping = self._keeping(lease, lost)
+        self.post.begin(id_)
+        logger.info("this process is node %s", id_)
+        return lease
+
+    def _lost(self, lease: Lease) -> None:
+        """The lease is over: whatever was this node's is another's, or will be."""
+        if self._lease is lease:
+            self._lease = None
+            logger.error("node %s has lost its lease: its runs end here, and it joins again", lease.node)
+            self._published.lose_all()
+
+    async def _watch(self) -> None:
+        """Take over what the dead leave, notice a log that was away, and come back after one's own death."""
+        while True:
+            # Not all at once: each of them would find the same runs.
+            await asyncio.sleep(RENEW_SECONDS * random.uniform(0.7, 1.0) if self.present else RETRY_SECONDS)  # noqa: S311
+            try:
+                await self._look(self._lease or await self._join())
+            except LogUnavailable:
+                self._away = True
+            except Exception:  # a defect of a log must not end the watch
+                logger.exception("the watch over other nodes failed, and goes on")
+
+    async def _look(self, lease: Lease) -> None:
+        """Raises LogUnavailable."""
+        self._offset = await self.log.now() - self._clock()
+        if self._away or self._published.left_over:
+            await self._published.check()
+            self._away = False
+        try:
+            await self._take_over.look(lease.node, self.now())
+        except Fenced:
+            self._stop_keeping()
+            self._lost(lease)
+
+    # --- runs --------------------------------------------------------------------------------------------------------
+
+    async def publish(self, run: Run, writer: Writer, extra: bytes, policy: Policy) -> None:
+        await self._published.publish(self.id, run, writer, extra, policy)
+
+    async def find(self, run_id: str, principal: str) -> RemoteRun:
+        if not _RUN_ID.fullmatch(run_id):
+            raise UnknownRun("This run is not known.")
+        record = await self.log.record(run_id)
+        if record.principal != principal:
+            raise UnknownRun("This run is not known.")
+        return self._found(record)
+
+    async def find_by_key(self, key: str, principal: str, digest: bytes | None) -> RemoteRun | None:
+        record = await self._keys.find(principal, key, digest)
+        return None if record is None else self._found(record)
+
+    async def claim_key(self, run: Run) -> None:
+        assert run.key is not None  # noqa: S101 - it is claimed as it has one
+        until = self.now() + run.cap + self._keep_seconds
+        await self._keys.claim(run.principal, run.key, run.id, run.digest, self.id, until)
+
+    def _found(self, record: RunRecord) -> RemoteRun:
+        policy = _POLICIES.get(record.policy)
+        if policy is None:
+            raise UnknownRun("This run was started by another release of this server, which alone can show it.")
+        callee = self._tools.find(record.callee) or CalleeName(record.callee)
+        run = RemoteRun(self, record, callee, policy)
+        self._remote.add(run)
+        return run
+
+    # --- their owners ------------------------------------------------------------------------------------------------
+
+    async def ask_owner(self, run_id: str, letter: Letter) -> Any:
+        """What the owner of a run answers to a letter about it, done once; None for a run that has ended. Raises
+        LogUnavailable when neither it nor another in its place answers within ASK_SECONDS."""
+        id_, until = secrets.token_hex(16), self._clock() + ASK_SECONDS
+        while True:
+            try:
+                record = await self.log.record(run_id)
+                if record.code is not None:
+                    return None
+                if record.owner != self.id:  # else it has been taken over by this node, which is about to end it
+                    return await self.post.ask(record.owner, {**letter, "run": run_id}, REPLY_SECONDS, id_)
+            except (LogUnavailable, TimeoutError):
+                pass
+            if self._clock() >= until:
+                raise LogUnavailable("The process that works on this run does not answer.", headers=RETRY)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    def _owner_is_dead(self, owner: str) -> None:
+        """Who reads one of its runs here tells the next one."""
+        for run in tuple(self._remote):
+            if run.record.owner == owner and run.has_readers:
+                self.post.in_background(run.find_owner(), f"owner of run {run.id}")

@@ -1,0 +1,53 @@
+"""What becomes of the runs of a node that is dead: whoever is first ends them, for all readers.
+
+How a node is known to be dead is the log's.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from ..eventlog.records import Ending, RunRecord
+from ..eventlog.shared import SharedLog
+from ..protocol.errors import Fenced, Interrupted, UnknownRun
+from ..runs.last_event import last_event
+from ..runs.write_through import LogCounts
+
+logger = logging.getLogger("mcp_app.nodes")
+
+TAKE_OVER_RUNS = 100
+"""Runs that are taken over at once: a node may leave thousands, and each of the others takes a part."""
+
+
+class TakeOver:
+    """Ends runs with `interrupted`. `keep_seconds`: how long one is kept after its end."""
+
+    def __init__(self, log: SharedLog, keep_seconds: float, counts: LogCounts) -> None:
+        self._log = log
+        self._keep_seconds = keep_seconds
+        self._counts = counts
+        self._owed: dict[str, RunRecord] = {}
+
+    async def look(self, node: str, now: float) -> None:
+        """Take over what there is, as this node; `now` is the log's clock. What fails is owed until the next time.
+        Raises LogUnavailable, and Fenced if this node has no lease."""
+        while True:
+            for record in tuple(self._owed.values()):
+                await self._end(record, now)
+            taken = await self._log.take_over(node, TAKE_OVER_RUNS)
+            if not taken:
+                return
+            self._owed.update({record.id: record for record in taken})
+
+    async def _end(self, record: RunRecord, now: float) -> None:
+        end = Interrupted("The process that worked on the run is gone.")
+        event = last_event(end, record.last + 1, round(max(0.0, now - record.created) * 1000))
+        try:
+            ending = Ending(end.code, now + self._keep_seconds)
+            await self._log.append(record.id, record.owner, record.last + 1, (event,), ending)
+        except (UnknownRun, Fenced, ValueError):  # somebody else has done it, or nobody can
+            logger.info("run %s was to be ended here, and has been ended elsewhere", record.id)
+        else:
+            self._counts.taken_over += 1
+            logger.warning("run %s (%s) was interrupted: its process is gone", record.id, record.callee)
+        del self._owed[record.id]
