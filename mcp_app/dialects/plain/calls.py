@@ -196,8 +196,10 @@ class Calls:
         try:
             tool = call.tool if call.key is None else None
             run = await resumed(self._runs, call.last_event, call.request.principal, tool)
-            if run is not None and call.key is not None and await self._find_by_key(call) is not run:
-                raise lost()
+            if run is not None and call.key is not None:
+                named = await self._find_by_key(call)
+                if named is None or named.id != run.id:
+                    raise lost()
         except UnknownRun as error:
             return self._end(call, error)
         return NO_CONTENT if run is None else run
