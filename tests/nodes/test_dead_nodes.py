@@ -67,7 +67,7 @@ async def test_a_node_that_was_cut_off_stops_its_runs_and_comes_back_as_another(
         await back.rest()
         assert own.numbers + back.numbers == [1, 2, 3]
         assert back.types == ["error"]
-        assert (await here.start("echo", text="x"))["state"] == "working"
+        assert (await here.start("walk"))["state"] == "working"
 
 
 @on_loop_clock

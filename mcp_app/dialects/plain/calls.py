@@ -127,7 +127,7 @@ class Calls:
             return await self._answer(started, started.attach(), call, self._settings.cap_seconds)
         async with nullcontext() if call.key is None else self._runs.lock(request.principal, call.key):
             start = partial(self._start, call, PLAIN_EVENTSOURCE)
-            run = await found_or_started(partial(self._find, request, call), start)
+            run: FoundRun | Answer = await found_or_started(partial(self._find, request, call), start)
         if isinstance(run, Answer):
             return run
         if run.policy.on_leave is not OnLeave.LINGER:
