@@ -84,7 +84,7 @@ class CommitThread(DatabaseThread[Transaction]):
             while (job := self._waiting()) is not None:  # they have waited as well
                 jobs.append(job)
             self._fail(jobs, error)
-        except (sqlite3.Error, OSError) as error:
+        except Exception as error:  # of the database, or of the file
             self._drop_connection(error)
             self._fail(jobs, error)
         else:

@@ -69,7 +69,12 @@ class Doorbell:
         data = "\n".join(ids).encode()
         if len(data) > DATAGRAM_BYTES:
             data = ANYTHING
-        for name in os.listdir(self.folder):
+        try:
+            names = os.listdir(self.folder)
+        except OSError as error:
+            logger.warning("%s: %s: other processes are not woken, and look by themselves", self._path, error)
+            return
+        for name in names:
             if name != self._name:
                 self._send(name, ANYTHING if name in self.unheard else data)
 
@@ -95,7 +100,7 @@ class Doorbell:
         except (ConnectionRefusedError, FileNotFoundError):
             self._remove(name)  # its process was killed
         except OSError as error:
-            logger.debug("%s: %s", name, error)  # it looks by itself, later
+            logger.warning("%s: %s: this process is not woken, and looks by itself", self._path / name, error)
 
     def _remove(self, name: str) -> None:
         with suppress(FileNotFoundError):

@@ -87,6 +87,7 @@ class SqliteLog:
             opened.doorbell.close()
 
     async def now(self) -> float:
+        self._opened_now()
         return self._clock()
 
     # --- nodes -------------------------------------------------------------------------------------------------------

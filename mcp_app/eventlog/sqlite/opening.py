@@ -120,6 +120,9 @@ def connect(address: SqliteAddress) -> sqlite3.Connection:
     try:
         _check(connection, address)
         connection.execute(f"PRAGMA synchronous={address.survives.value}")
+        connection.execute(
+            f"PRAGMA fullfsync={int(address.survives is Survives.POWER)}"
+        )  # of macOS, whose fsync is none
         connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
     except BaseException:
         connection.close()
