@@ -59,7 +59,7 @@ def _options(parser: argparse.ArgumentParser) -> Iterator[Option]:
             found |= {(name,): Option((name,), helps[name]) for name in action.choices}
             for each in action.choices.values():
                 found |= {option.words: option for option in _options(each)}
-        elif action.option_strings:
+        elif action.option_strings and action.help != argparse.SUPPRESS:
             words = tuple(action.option_strings)
             found[words] = Option(words, action.help or "")
     yield from found.values()

@@ -175,6 +175,6 @@ def _check_combinations(values: Mapping[str, Any], source: Source) -> None:
     if values.get("access_log_format") not in FORMATS:
         raise source.error("access_log_format", "'text' or 'json', for every line of the log: its fields are fixed")
     if values.get("workers", 0) > 1:
-        raise source.error("workers", "mcp-app serve is one process: set 0, and run more processes to use more cores")
+        raise source.error("workers", "it is for Hypercorn's own command: set 0, and say mcp-app serve --workers N")
     if values.get("worker_class") not in ("asyncio", "uvloop"):
         raise source.error("worker_class", "'asyncio' or 'uvloop'")

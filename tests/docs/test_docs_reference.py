@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import re
 import tomllib
@@ -136,7 +137,8 @@ def test_commands_and_options_of_serve() -> None:
     documented = {code.split()[1] for code in listed("Command line") if code.startswith("mcp-app ")}
     assert documented - {"--version"} == set(commands.choices or ())
     serve = dict(commands.choices or ())["serve"]
-    known = {option for action in serve._actions for option in action.option_strings} - {"-h", "--help"}
+    shown = [action for action in serve._actions if action.help != argparse.SUPPRESS]
+    known = {option for action in shown for option in action.option_strings} - {"-h", "--help"}
     assert {code.split()[0] for code in listed("Options of mcp-app serve")} == known
 
 

@@ -121,7 +121,7 @@ def test_a_file_named_is_read_instead(tmp_path: Path) -> None:
         ("read_timeout = 0", "read_timeout: it ends every HTTP/1.1 stream at that age"),
         ("max_requests = 1000", "max_requests: it restarts the process"),
         ("quic_bind = '127.0.0.1:4433'", "quic_bind: HTTP/3 is not served"),
-        ("workers = 4", "workers: mcp-app serve is one process"),
+        ("workers = 4", "workers: it is for Hypercorn's own command"),
         ("worker_class = 'trio'", "worker_class: 'asyncio' or 'uvloop'"),
         ("certfile = 'a.pem'\nbind = 'x'", "certfile: without keyfile everything would be served unencrypted"),
         ("keyfile = 'a.pem'\nbind = 'x'", "keyfile: without certfile everything would be served unencrypted"),

@@ -124,7 +124,7 @@ class Connection(TCPServer):
         Over HTTP/2 GOAWAY says which requests were not begun, as soon as there is none.
         """
         if isinstance(self.protocol, Http1):
-            self.protocol.retire()
+            self.protocol.keep_alive_requests = self.config.keep_alive_max_requests
         elif self.is_idle:
             self._spawn(self._go_away())
 
@@ -154,8 +154,8 @@ class Connection(TCPServer):
                 )
                 self.protocol = http(*self._protocol_args)
                 await self.protocol.initiate()
-                if self.context.is_retiring and isinstance(self.protocol, Http1):
-                    self.protocol.retire()
+                if self.context.is_retiring:
+                    self.retire()
                 self._mark_idle()
                 await self._read_data()
         except OSError:

@@ -61,10 +61,6 @@ class Http1(H11Protocol):
         if isinstance(event, Closed):
             await self._pause.end()
 
-    def retire(self) -> None:
-        """Have the next response be the last of this connection, and say so (RFC 9112, 9.6)."""
-        self.keep_alive_requests = self.config.keep_alive_max_requests
-
     async def stream_send(self, event: StreamEvent) -> None:
         """As upstream, except for the combined events of `streams`, and for an early response.
 

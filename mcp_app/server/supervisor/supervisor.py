@@ -21,7 +21,7 @@ FAILED = 1
 """Exit status: nothing served, or something had to be ended by force."""
 
 
-class Process(Protocol):
+class ServingProcess(Protocol):
     """`web_process.WebProcess`."""
 
     is_ready: bool
@@ -43,7 +43,7 @@ class Process(Protocol):
 class _Member:
     """A process and its times, in seconds of the clock."""
 
-    def __init__(self, process: Process, kill_at: float) -> None:
+    def __init__(self, process: ServingProcess, kill_at: float) -> None:
         self.process = process
         self.ready_at: float | None = None
         self.kill_at: float | None = kill_at
@@ -82,7 +82,7 @@ class Supervisor:
     def __init__(
         self,
         count: int,
-        start: Callable[[int], Process],
+        start: Callable[[int], ServingProcess],
         clock: Callable[[], float],
         *,
         start_seconds: float,
