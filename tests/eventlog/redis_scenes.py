@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import redis
 from contract import PLENTY, SECONDS, events
@@ -36,6 +36,15 @@ async def again(log: SharedLog) -> None:
                 return
             except LogUnavailable:
                 await asyncio.sleep(0.05)
+
+
+async def until_true(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Asked often; an error when it does not come."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            if await holds():
+                return
+            await asyncio.sleep(0.05)
 
 
 async def begun(log: SharedLog, count: int = 3) -> tuple[str, str]:

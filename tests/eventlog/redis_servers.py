@@ -50,7 +50,8 @@ def _is_free(port: int) -> bool:
 
 @dataclass
 class Server:
-    """A redis-server. `start` again has what its AOF holds."""
+    """A redis-server. `start` after `kill` has all that was answered: with appendfsync always, as with everysec Redis
+    puts off not only the fsync but the write itself while an fsync is under way, and loses up to two seconds."""
 
     directory: Path
     options: Mapping[str, object]
@@ -125,7 +126,7 @@ class Server:
             "dir": self.directory,
             ("tls-port" if self.tls else "port"): self.port,
             **({"port": 0} if self.tls else {}),
-            **({} if self.sentinel else {"save": '""', "appendonly": "yes", "appendfsync": "everysec"}),
+            **({} if self.sentinel else {"save": '""', "appendonly": "yes", "appendfsync": "always"}),
             **self.options,
         }
         lines = [(name, each) for name, value in given.items() for each in (value if type(value) is list else [value])]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +13,7 @@ pytest.importorskip("redis", reason="needs the extra redis: pip install 'mcp-app
 
 from contract import PLENTY, SECONDS, SOON, events, numbers
 from redis.crc import key_slot
-from redis_scenes import SECRET, let_pass
+from redis_scenes import SECRET, let_pass, until_true
 from redis_servers import Server, cluster
 from shared_contract import Another, Passing, SharedContract, loop_time, read, record, within
 
@@ -148,16 +150,7 @@ async def test_a_node_that_is_away_stops_its_slots_only_and_comes_back(tmp_path:
             assert True in first
             assert False in first
             nodes[1].start()
-            async with asyncio.timeout(SECONDS):
-                for at in range(30):
-                    while not await there(at):
-                        print(
-                            at,
-                            [
-                                (c.execute_command("CLUSTER INFO")["cluster_state"], c.keys("*document*"))
-                                for c in (n.client() for n in nodes)
-                            ],
-                        )
-                        await asyncio.sleep(0.1)
+            for at in range(30):
+                await until_true(partial(there, at))
         finally:
             await log.close()
