@@ -13,7 +13,7 @@ pytest.importorskip("redis", reason="needs the extra redis: pip install 'mcp-app
 
 from contract import PLENTY, SECONDS, SOON, events, numbers
 from cut_proxy import proxying
-from redis_scenes import again, begun, opened
+from redis_scenes import again, begun, opened, until_true
 from redis_servers import Server, in_step, replicated, server
 from shared_contract import loop_time, read, record, renew, within
 
@@ -203,8 +203,6 @@ def replica_takes_over(servers: list[Server]) -> None:
 
 async def test_what_is_missing_is_appended_by_its_owner(pair: list[Server]) -> None:
     async with proxying(pair[0].port) as between, opened(f"redis://127.0.0.1:{between.port}") as log:
-        recovered = asyncio.Event()
-        log.recovered = recovered.set
         run, node = await begun(log)
         in_step(pair)
         with pair[1].client() as replica:
@@ -212,11 +210,14 @@ async def test_what_is_missing_is_appended_by_its_owner(pair: list[Server]) -> N
         await log.append(run, node, 4, events(3, first=3))
         other = record(node)
         await log.create(other, PLENTY)
+        waiting = asyncio.create_task(log.receive(node, loop_time() + SECONDS))
+        await asyncio.sleep(SOON)
         replica_takes_over(pair)
         between.target = pair[1].port
         between.cut()
+        with pytest.raises(LogUnavailable):  # by which its owner knows that it must compare
+            await within(waiting)
         await again(log)
-        await within(recovered.wait())
         with pytest.raises(Gap) as caught:
             await log.append(run, node, 7, events(1, first=6))
         assert caught.value.last == 3
@@ -265,7 +266,14 @@ async def test_a_restart_that_its_owner_has_seen_purges_nothing(running: Server)
         running.kill()
         running.start()
         await again(log)
-        await log.append(run, node, 3, events(1, first=2))  # repeated, as an owner does that was told
+        key = f"mcp_app:run:{{{run}}}"
+        with running.client() as client:  # by itself the log confirms that all is there
+            history = client.info("replication")["master_replid"].encode()
+
+            async def confirmed() -> bool:
+                return client.hget(key, "history") == history
+
+            await until_true(confirmed)
         await log.leave(node)
         (taken,) = await log.take_over(await log.join(), 10)
         assert taken.last == 3

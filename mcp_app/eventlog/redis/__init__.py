@@ -8,11 +8,12 @@ is here.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 from redis.exceptions import ResponseError
 
-from ...protocol.errors import LogRefused
+from ...protocol.errors import LogRefused, LogUnavailable
 from .address import RedisKind, read_address
 from .cipher import Cipher, NoCipher
 from .client import RedisClient
@@ -22,6 +23,9 @@ from .store_documents import DocumentStore
 from .store_nodes import LEASE_MS
 from .store_runs import RunStore
 from .wakeups import Wakeups
+
+TEND_SECONDS = 5.0
+"""Between two looks after the connections: so soon a connection that is dead is noticed, and a failover."""
 
 __all__ = ["RedisLog"]
 
@@ -43,7 +47,9 @@ class RedisLog(RunStore, DocumentStore):
         client = RedisClient(address, replicas, self._other_history)
         super().__init__(client, Wakeups(client), Cipher(secrets) if address.encrypt else NoCipher(), replicas)
         self._renewal = Renewal(address)
-        self._holding: asyncio.Task[None] | None = None
+        self._tending: asyncio.Task[None] | None = None
+        self._poked = asyncio.Event()
+        self._unsure: set[str] = set()
 
     async def open(self) -> None:
         address = self._client.address
@@ -59,11 +65,13 @@ class RedisLog(RunStore, DocumentStore):
             await line.call("EXISTS", self._nodes_key)
         except (Lost, ResponseError) as error:
             raise LogRefused(f"{address} refuses: {reason(error)}") from error
+        if self._tending is None:
+            self._tending = asyncio.create_task(self._tend())
 
     async def close(self) -> None:
-        if self._holding is not None:
-            self._holding.cancel()
-            await asyncio.wait([self._holding])
+        if self._tending is not None:
+            self._tending.cancel()
+            await asyncio.wait([self._tending])
         await self._wakeups.close()
         await self._client.close()
         self._renewal.close()
@@ -72,7 +80,22 @@ class RedisLog(RunStore, DocumentStore):
         self._renewal.renew(self._node_key(node, "lease"), LEASE_MS)
 
     def _other_history(self) -> None:
-        if self._holding is None or self._holding.done():
-            self._holding = asyncio.create_task(self._hold_again())
-        if self.recovered is not None:
-            self.recovered()
+        """A replica has taken over, or the server was restarted: it may lack what was written last."""
+        self._histories += 1
+        self._unsure.update(self._owned)
+        self._wakeups.ring_all()
+        self._poked.set()
+
+    async def _tend(self) -> None:
+        """Look after the connections, and after what another primary must be told."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TEND_SECONDS):
+                    await self._poked.wait()
+            self._poked.clear()
+            await self._client.keep_alive()
+            self._wakeups.keep_alive()
+            with contextlib.suppress(LogUnavailable):  # the next time, then
+                for run in list(self._unsure):
+                    await self._confirm(run)
+                    self._unsure.discard(run)

@@ -91,6 +91,18 @@ class RedisClient:
         except Lost:
             pass  # the next command says so
 
+    async def keep_alive(self) -> None:
+        """To be called each few seconds: a connection that was lost is made again, so that another primary is noticed
+        though nobody asks for anything; and those to nodes that have left a Cluster are closed."""
+        for place, line in list(self._lines.items()):
+            if line.connected:
+                line.ping()
+            elif place is None or self.topology.knows(place):
+                await asyncio.gather(line.link(), return_exceptions=True)
+            else:
+                del self._lines[place]
+                await line.close()
+
     async def close(self) -> None:
         await asyncio.gather(*(line.close() for line in self._lines.values()))
 

@@ -84,6 +84,10 @@ class Line:
         if self._link is not None and self._link.lost is None:
             self._link.send(*command).add_done_callback(lambda done: done.cancelled() or done.exception())
 
+    def ping(self) -> None:
+        """Whether the server still hears us: a proxy may have forgotten a quiet connection."""
+        self.tell("PING")
+
     def lose(self, why: str) -> None:
         """This server is not the one to ask any more."""
         if self._link is not None:

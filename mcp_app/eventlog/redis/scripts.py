@@ -86,6 +86,17 @@ return {'done', last}
 """
 )
 
+CONFIRM = Script(
+    """
+-- KEYS run. ARGV owner, last number that its owner has written, history.
+local run = redis.call('HMGET', KEYS[1], 'owner', 'last')
+if run[1] == ARGV[1] and tonumber(run[2]) >= tonumber(ARGV[2]) then
+    redis.call('HSET', KEYS[1], 'history', ARGV[3])
+end
+return 1
+"""
+)
+
 SHOW = Script(
     """
 -- KEYS run. ARGV last, channel: what is at enough replicas may be read.

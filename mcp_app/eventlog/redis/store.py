@@ -15,24 +15,21 @@ The channel of a run, and of a node, has the name of its first key.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from .cipher import Cipher, NoCipher, Unsealed
 from .client import RedisClient
 from .wakeups import Wakeups
 
 
 class Store:
-    """`recovered` is called when another primary, or one that was restarted, is reached: it may lack what was written
-    last. Owners then repeat their last append, which is taken as done, or raises Gap or UnknownRun."""
-
-    recovered: Callable[[], None] | None = None
+    """`_owned` are the runs that this process works on: as which node, and the last number that Redis has taken."""
 
     def __init__(self, client: RedisClient, wakeups: Wakeups, cipher: Cipher | NoCipher, replicas: int) -> None:
         self._client, self._wakeups, self._cipher, self._replicas = client, wakeups, cipher, replicas
         self._prefix = client.address.prefix.encode()
-        self._owned: dict[str, str] = {}  # the runs that this process works on, and as which node
+        self._owned: dict[str, tuple[str, int]] = {}
+        self._histories = 0  # how often another primary, or one that was restarted, has been reached
         self._received: dict[str, bytes] = {}  # the first id of a message that each node has not received yet
+        self._compared: dict[str, int] = {}  # how many histories each node has been told of
 
     def _opened(self, place: str, data: bytes) -> bytes:
         """Raises LogUnavailable for what another secret has sealed."""

@@ -33,6 +33,8 @@ class NodeStore(Store):
     async def leave(self, node: str) -> None:
         keys = self._node_key(node, "lease"), self._node_key(node, "messages")
         await self._client.run(scripts.LEAVE, keys, keys[0])
+        self._received.pop(node, None)
+        self._compared.pop(node, None)
 
     async def nodes(self) -> frozenset[str]:
         return (await self._living_and_dead())[0]
@@ -54,10 +56,16 @@ class NodeStore(Store):
                 raise each
 
     async def receive(self, node: str, until: float) -> list[bytes]:
+        """Raises LogUnavailable also once after each failover or restart that this process sees: its owner compares
+        what it has written with what there is."""
         keys = self._node_key(node, "lease"), self._node_key(node, "messages")
         bell = self._wakeups.enter(keys[0])
+        self._compared.setdefault(node, self._histories)
         try:
             while True:
+                if self._compared[node] != self._histories:
+                    self._compared[node] = self._histories
+                    raise unavailable()
                 if until > asyncio.get_running_loop().time():
                     await self._wakeups.listen(bell)
                 rung, acknowledged = bell.rung, self._received.get(node, b"")

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ...protocol.errors import Fenced, Gap, LogUnavailable, Purged, UnknownRun
+from ...protocol.errors import Fenced, Gap, Purged, UnknownRun
 from ...protocol.event import Entry, Event
 from ...protocol.policy import Retention
 from .. import READ_BYTES, READ_ENTRIES
@@ -61,7 +61,7 @@ class RunStore(NodeStore):
         if done[1] == b"taken":
             await self._release(record.owner, record.id)
             raise ValueError(f"run {record.id} has a log already")
-        self._owned[record.id] = record.owner
+        self._owned[record.id] = record.owner, record.last
 
     async def append(
         self, run: str, owner: str, first: int, events: Sequence[Event], ending: Ending | None = None
@@ -76,6 +76,7 @@ class RunStore(NodeStore):
         answer = await self._client.run(scripts.APPEND, keys, owner, first, history, show, keys[0], *closing, *sealed)
         match answer[0]:
             case b"done":
+                self._owned[run] = owner, int(answer[1])
                 if self._replicas:  # the answer came once they have it
                     await self._client.run(scripts.SHOW, keys[:1], answer[1], keys[0])
             case b"gap":
@@ -179,16 +180,22 @@ class RunStore(NodeStore):
         if answer == b"gone":
             await self._release(node, run)
             return None, True
-        self._owned[run] = node
-        return await self.record(run), True
+        record = await self.record(run)
+        self._owned[run] = node, record.last
+        return record, True
 
-    async def _hold_again(self) -> None:
-        """Another primary may not know what this node works on."""
-        for run, node in list(self._owned.items()):
-            try:
-                await self._hold(node, run)
-            except (Fenced, LogUnavailable):
-                return  # it stops its runs, or is told of yet another primary
+    async def _confirm(self, run: str) -> None:
+        """Another primary may not know what this node works on; and if it has all that was written, nobody needs to
+        doubt it later. Raises LogUnavailable."""
+        if run not in self._owned:
+            return
+        node, last = self._owned[run]
+        key = self._run_key(run)
+        try:
+            await self._hold(node, run)
+            await self._client.run(scripts.CONFIRM, (key,), node, last, await self._client.history(key))
+        except Fenced:
+            self._owned.pop(run, None)
 
     # -----------------------------------------------------------------------------------------------------------------
 

@@ -63,6 +63,9 @@ class FixedTopology:
     def moved(self, slot: int, place: Place) -> None:
         raise Lost("it is a node of a Cluster: the URL begins with redis+cluster://")
 
+    def knows(self, place: Place) -> bool:
+        return True
+
 
 class SentinelTopology:
     """Asks at each new connection, as the Sentinels' guide for clients demands: so a failover is followed."""
@@ -91,6 +94,9 @@ class SentinelTopology:
 
     def moved(self, slot: int, place: Place) -> None:
         raise Lost("it is a node of a Cluster: the URL begins with redis+cluster://")
+
+    def knows(self, place: Place) -> bool:
+        return True
 
 
 class ClusterTopology:
@@ -124,6 +130,10 @@ class ClusterTopology:
         """The server says itself where the slot is now."""
         self._moved[slot] = place
         self._doubted = True
+
+    def knows(self, place: Place) -> bool:
+        """Whether it is a primary, as far as was told."""
+        return place in self._moved.values() or any(place == each for _, _, each in self._map)
 
     async def _read(self) -> None:
         try:

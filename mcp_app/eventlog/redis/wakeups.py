@@ -27,10 +27,6 @@ logger = logging.getLogger("mcp_app.eventlog")
 LINGER_SECONDS = 10.0
 """How long a channel is still heard after its last reader: one that comes back soon costs no command."""
 
-PING_SECONDS = 5.0
-"""Between two questions whether the server still hears us: a proxy may have forgotten a quiet connection, and nobody
-would be woken."""
-
 
 class Bell:
     """One channel. `rung` counts; `last` is the number that was published last, 0 when it is not known."""
@@ -67,7 +63,6 @@ class Wakeups:
         self._lines: dict[Place | None, Line] = {}
         self._waits: Deadlines[asyncio.Future[bool]] = Deadlines(_resolve)
         self._leaving: Deadlines[bytes] = Deadlines(self._silence)
-        self._pings: asyncio.Task[None] | None = None
 
     def enter(self, channel: bytes) -> Bell:
         """Must be paired with `leave`. Nothing is heard before `listen`."""
@@ -85,8 +80,6 @@ class Wakeups:
 
     async def listen(self, bell: Bell) -> None:
         """Hear the channel, if it is not heard: who then looks, and waits, misses nothing. Raises LogUnavailable."""
-        if self._pings is None:
-            self._pings = asyncio.create_task(self._ping())
         while not bell.heard:
             if bell.subscribing is None:
                 bell.subscribing = asyncio.ensure_future(self._subscribe(bell))
@@ -107,12 +100,9 @@ class Wakeups:
             bell.waiters.discard(future)
 
     async def close(self) -> None:
-        if self._pings is not None:
-            self._pings.cancel()
-            await asyncio.wait([self._pings])
         self._leaving.close()
         await asyncio.gather(*(line.close() for line in self._lines.values()))
-        self._all_ring()
+        self.ring_all()
 
     async def _subscribe(self, bell: Bell) -> None:
         try:
@@ -145,7 +135,7 @@ class Wakeups:
             async def connect() -> Connection:
                 return connection(address, place or await topology.primary(slot))
 
-            line = self._lines[place] = Line(str(address), connect, on_push=self._pushed, on_lost=self._all_ring)
+            line = self._lines[place] = Line(str(address), connect, on_push=self._pushed, on_lost=self._lost)
         return line
 
     def _pushed(self, message: list[Any]) -> None:
@@ -159,7 +149,17 @@ class Wakeups:
             self._client.topology.doubt()
             bell.ring()
 
-    def _all_ring(self) -> None:
+    def ring_all(self) -> None:
+        """Whoever waits looks for itself."""
+        for bell in self._bells.values():
+            bell.ring()
+
+    def keep_alive(self) -> None:
+        """To be called each few seconds."""
+        for line in self._lines.values():
+            line.ping()
+
+    def _lost(self) -> None:
         for bell in self._bells.values():
             if not bell.heard:
                 bell.line = None
@@ -173,13 +173,6 @@ class Wakeups:
         del self._bells[channel]
         if bell.line is not None:
             bell.line.tell("SUNSUBSCRIBE", channel)
-
-    async def _ping(self) -> None:
-        while True:
-            await asyncio.sleep(PING_SECONDS)
-            for line in list(self._lines.values()):
-                if line.connected:
-                    line.tell("PING")
 
 
 def _resolve(future: asyncio.Future[bool], rung: bool = False) -> None:
