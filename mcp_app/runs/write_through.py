@@ -164,7 +164,7 @@ class WriteThrough:
                 await self._shared.append(self._record.id, self.owner, self._last + 1, events, ending)
             except LogUnavailable:
                 if asyncio.get_running_loop().time() >= self._give_up_at:
-                    logger.error("run %s is given up: its events could not be written until its end", self._record.id)
+                    logger.error("run %s is given up: its events could not be written until its end", self._record.id)  # noqa: TRY400
                     break
                 self._counts.waits += 1
                 await asyncio.sleep(RETRY_SECONDS)
