@@ -88,6 +88,8 @@ class Documents:
         """Readiness: whether new runs are to be sent here."""
         if self._runs.draining or self._is_stopping():
             return json_answer(503, b'{"status":"draining"}')
+        if self._runs.elsewhere is not None and not self._runs.elsewhere.present:
+            return json_answer(503, b'{"status":"log_unavailable"}')
         return json_answer(200, b'{"status":"ready"}')
 
     async def metrics(self, request: Request) -> Answer:

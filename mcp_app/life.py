@@ -28,10 +28,12 @@ from .config.retired import retired
 from .config.settings import Settings
 from .config.unknown import unknown
 from .endpoint import Endpoint
+from .eventlog.configured import shared_log
 from .eventlog.memory import MemoryLog
 from .limits.charges import Charges
 from .manifest import Manifest
-from .protocol.errors import ToolDefinitionError
+from .nodes import Node
+from .protocol.errors import LogRefused, LogUnavailable, ToolDefinitionError
 from .runs import MakerFailed, Runs
 from .web.asgi.lifespan import NotStarted
 from .web.asgi.server_state import Served
@@ -117,6 +119,7 @@ class Life:
         self._draining: asyncio.Task[None] | None = None
         self._drain_deadline = 0.0
         self._runs: Runs | None = None
+        self._node: Node | None = None
         self._authentication: Authentication | None = None
         self._unsubscribe: Callable[[], None] | None = None
         self._audit: AuditLog | None = None
@@ -132,8 +135,17 @@ class Life:
             self._audit = AuditLog.configured(server.settings)
         except AuditError as error:
             raise NotStarted(str(error)) from error
-        runs = self._runs = Runs(server.settings, log, server.registry, server.arounds, server.charges(), self._audit)
         try:
+            shared = shared_log(server.settings)
+        except LogRefused as error:
+            raise NotStarted(str(error)) from error
+        node = self._node = None if shared is None else Node(shared, server.settings, server.registry)
+        runs = self._runs = Runs(
+            server.settings, log, server.registry, server.arounds, server.charges(), self._audit, node
+        )
+        try:
+            if node is not None:
+                await node.start(runs.known)
             check_findable(server.registry)
             runs.watch.start()
             await runs.dependencies.shared.start(server.plans())
@@ -142,7 +154,7 @@ class Life:
             self._authentication = authentication
         except BaseException as error:
             await self._close()
-            if isinstance(error, MakerFailed | ToolDefinitionError | VerifierError):
+            if isinstance(error, MakerFailed | ToolDefinitionError | VerifierError | LogRefused | LogUnavailable):
                 raise NotStarted(str(error)) from error
             raise
         server.endpoint = Endpoint(
@@ -187,14 +199,16 @@ class Life:
         await self._close()
 
     async def _close(self) -> None:
-        """Close what tools share, here and in their processes, which end, verifiers and the audit log. Idempotent."""
+        """Close what tools share, here and in their processes, which end, verifiers and the logs. Idempotent."""
         if self._authentication is not None:
             authentication, self._authentication = self._authentication, None
             await authentication.close()
         if self._runs is not None:
             await asyncio.gather(self._runs.dependencies.stop(), self._runs.processes.close())
+            if self._node is not None:
+                await self._node.stop()
             self._runs.close()
-            self._runs = None
+            self._runs = self._node = None
         if self._audit is not None:
             self._audit.close()
 

@@ -20,6 +20,7 @@ from typing import Any
 
 from ..authoring.tool import Registry
 from ..config.settings import Settings
+from ..eventlog.quota import Quota
 from ..eventlog.records import RunRecord
 from ..eventlog.shared import LEASE_SECONDS, RENEW_SECONDS, RETRY_SECONDS, SharedLog
 from ..protocol.errors import Fenced, LogUnavailable, UnknownRun
@@ -28,7 +29,7 @@ from ..runs import Run
 from ..runs.known import KnownRuns
 from ..runs.write_through import LogCounts
 from ..runs.writer import Writer
-from .draining import Draining
+from .drained_waits import DrainedWaits
 from .lease import Keeping, Lease, keep_by_thread
 from .letters import Letter
 from .post import Post
@@ -43,6 +44,9 @@ logger = logging.getLogger("mcp_app.nodes")
 ASK_SECONDS = LEASE_SECONDS + 2 * RENEW_SECONDS
 """How long the owner of a run is asked something: it may have died a moment ago, and the run is taken over within a
 lease and one look for such runs."""
+
+SWEEP_SECONDS = 30.0
+"""Between two looks for runs that the log need not keep. What is read meanwhile is kept for two of them."""
 
 REPLY_SECONDS = 2.0
 """After which it is asked again, if the run is still its own: a tool may hold its loop."""
@@ -74,7 +78,7 @@ class Node:
         self.log = log
         self.counts = LogCounts()
         self.post = Post(log)
-        self.draining = Draining()
+        self.draining = DrainedWaits()
         self._tools = tools
         self._keeping, self._lease_clock = keeping, clock
         self._clock = asyncio.get_running_loop().time
@@ -92,6 +96,8 @@ class Node:
         self._lease: Lease | None = None
         self._stop_keeping: Callable[[], None] = lambda: None
         self._offset = 0.0
+        self._quota, self._sweep_at = Quota.of(settings), 0.0
+        self._just_lost = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._letters: RunLetters | None = None
         self._stopped = self._away = False
@@ -166,12 +172,17 @@ class Node:
             self._lease = None
             logger.error("node %s has lost its lease: its runs end here, and it joins again", lease.node)
             self._published.lose_all()
+            self._just_lost.set()
 
     async def _watch(self) -> None:
         """Take over what the dead leave, notice a log that was away, and come back after one's own death."""
         while True:
-            # Not all at once: each of them would find the same runs.
-            await asyncio.sleep(RENEW_SECONDS * random.uniform(0.7, 1.0) if self.present else RETRY_SECONDS)  # noqa: S311
+            # Not all nodes at once: each of them would find the same runs.
+            seconds = RENEW_SECONDS * random.uniform(0.7, 1.0) if self.present else RETRY_SECONDS  # noqa: S311
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._just_lost.wait()
+            self._just_lost.clear()
             try:
                 await self._look(self._lease or await self._join())
             except LogUnavailable:
@@ -185,11 +196,23 @@ class Node:
         if self._away or self._published.left_over:
             await self._published.check()
             self._away = False
+        if self._clock() >= self._sweep_at:
+            self._sweep_at = self._clock() + SWEEP_SECONDS
+            await self._sweep()
         try:
             await self._take_over.look(lease.node, self.now())
         except Fenced:
             self._stop_keeping()
             self._lost(lease)
+
+    async def _sweep(self) -> None:
+        """Keep what is read here, and forget what is too much. Raises LogUnavailable."""
+        for run in tuple(self._remote):
+            if run.is_read:
+                with suppress(UnknownRun):
+                    await self.log.keep(run.id, self.now() + 2 * SWEEP_SECONDS)
+        self.counts.usage = await self.log.sweep(self._quota)
+        self.counts.forgotten += self.counts.usage.forgotten
 
     # --- runs --------------------------------------------------------------------------------------------------------
 

@@ -48,6 +48,7 @@ class RemoteRun:
         self.deadline = asyncio.get_running_loop().time() + record.deadline - node.now()
         self.log = _SharedEntries(node)
         self._readers: dict[Reader, RemoteReader] = {}
+        self._open: set[Reader] = set()
 
     @property
     def id(self) -> str:
@@ -87,14 +88,16 @@ class RemoteRun:
 
     def attach(self, after: int = 0) -> Reader:
         """As `Run.attach`: the function waits for it, where it works."""
-        reader = Reader(self, after)
+        reader = self.follow(after)
         if not self.ended:
             self._readers[reader] = RemoteReader(self.id, after, self._tell)
         return reader
 
     def follow(self, after: int = 0) -> Reader:
         """As `Run.follow`."""
-        return Reader(self, after)
+        reader = Reader(self, after)
+        self._open.add(reader)
+        return reader
 
     def acknowledge(self, reader: Reader) -> None:
         """As `Run.acknowledge`."""
@@ -103,6 +106,7 @@ class RemoteRun:
 
     def detach(self, reader: Reader) -> None:
         """As `Run.detach`: what it means is decided where the run is worked on."""
+        self._open.discard(reader)
         if (remote := self._readers.pop(reader, None)) is not None:
             remote.close()
 
@@ -126,6 +130,11 @@ class RemoteRun:
         if not entries:
             raise LogUnavailable("The last event of this run cannot be read now.", headers=RETRY)
         return entries[0].event
+
+    @property
+    def is_read(self) -> bool:
+        """Whether somebody here reads it."""
+        return bool(self._open)
 
     @property
     def has_readers(self) -> bool:

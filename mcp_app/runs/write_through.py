@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from ..eventlog import EventLog
+from ..eventlog.quota import Usage
 from ..eventlog.records import Ending, RunRecord
 from ..eventlog.shared import RETRY_SECONDS, SharedLog
 from ..protocol.errors import Fenced, Gap, LogUnavailable, Purged, UnknownRun
@@ -30,7 +32,8 @@ class LogCounts:
 
     `published` are runs that others know, `lost` those of them that this process has lost, `taken_over` those of others
     that it has ended. `waits` are times that a run waited, as the log could not be reached; `failures` times that the
-    lease could not be renewed.
+    lease could not be renewed. `usage` is what the log held at the last look, `forgotten` counts the runs that this
+    process had it forget, by reason.
     """
 
     published: int = 0
@@ -38,6 +41,8 @@ class LogCounts:
     failures: int = 0
     lost: int = 0
     taken_over: int = 0
+    usage: Usage = field(default_factory=lambda: Usage(0, 0, 0, Counter()))
+    forgotten: Counter[str] = field(default_factory=Counter)
 
 
 class WriteThrough:

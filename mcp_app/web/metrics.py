@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ..limits.charges import Charges
-from ..runs import Runs
+from ..runs import Elsewhere, Runs
+from ..runs.write_through import LogCounts
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -85,6 +86,7 @@ class Metrics:
         forgotten = "Finished runs forgotten, by what was reached: their age, what one caller may have, or all."
         yield from _labelled("mcp_app_runs_forgotten_total", forgotten, "reason", runs.finished.forgotten)
         yield from _labelled("mcp_app_refusals_total", "Requests refused, by error code.", "code", self.refusals)
+        yield from _shared_log(runs.elsewhere)
         limited = {} if runs.charges is None else _limited(runs.charges, names)
         yield from _labelled("mcp_app_limited_total", "Requests over a limit, by its rule.", "limit", limited)
         yield from _metric(
@@ -115,6 +117,27 @@ class Metrics:
         yield from _metric("mcp_app_loop_holds_total", "counter", "Times the event loop was held for 0.1 s.", holds)
         yield from _metric("mcp_app_loop_held_seconds_total", "counter", "Seconds of these, together.", held)
         yield from _metric("mcp_app_draining", "gauge", "1 while the server is being stopped.", int(runs.draining))
+
+
+def _shared_log(elsewhere: Elsewhere | None) -> Iterator[str]:
+    """Without a shared log all of it is 0."""
+    counts = LogCounts() if elsewhere is None else elsewhere.counts
+    lease = int(elsewhere is not None and elsewhere.present)
+    yield from _metric("mcp_app_log_lease", "gauge", "1 while this process has its lease in the shared log.", lease)
+    for name, meaning, value in (
+        ("runs_published", "Runs written to the shared log.", counts.published),
+        ("runs_lost", "Of those, runs that this process has lost to others.", counts.lost),
+        ("runs_taken_over", "Runs of processes that are gone, ended by this one.", counts.taken_over),
+        ("waits", "Times that a run waited, as the shared log could not be reached.", counts.waits),
+        ("renewal_failures", "Times that the lease could not be renewed.", counts.failures),
+    ):
+        yield from _metric(f"mcp_app_log_{name}_total", "counter", meaning, value)
+    usage = counts.usage
+    states = {"working": usage.working, "kept": usage.kept}
+    yield from _labelled("mcp_app_log_runs", "Runs in the shared log, by what they are.", "state", states, "gauge")
+    yield from _metric("mcp_app_log_kept_bytes", "gauge", "Bytes that it keeps of finished runs.", usage.bytes)
+    forgotten = "Finished runs that this process had it forget."
+    yield from _labelled("mcp_app_log_runs_forgotten_total", forgotten, "reason", counts.forgotten)
 
 
 def _metric(name: str, kind: str, meaning: str, value: float) -> Iterator[str]:

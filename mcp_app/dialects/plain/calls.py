@@ -43,7 +43,7 @@ from .call import (
     parse_tool_post,
 )
 from .rendering import PlainRendering
-from .resuming import ended_by, lost, resumed
+from .resuming import check_same, ended_by, resumed
 
 
 class Calls:
@@ -197,9 +197,7 @@ class Calls:
             tool = call.tool if call.key is None else None
             run = await resumed(self._runs, call.last_event, call.request.principal, tool)
             if run is not None and call.key is not None:
-                named = await self._find_by_key(call)
-                if named is None or named.id != run.id:
-                    raise lost()
+                check_same(run, await self._find_by_key(call))
         except UnknownRun as error:
             return self._end(call, error)
         return NO_CONTENT if run is None else run

@@ -38,6 +38,12 @@ def run_named(runs: Runs, principal: str, name: str) -> str | None:
     return None if run is None else run.id
 
 
+def check_same(run: FoundRun, by_key: FoundRun | None) -> None:
+    """Raises UnknownRun if the client's key does not find the run of its Last-Event-ID."""
+    if by_key is None or by_key.id != run.id:
+        raise lost()
+
+
 def lost() -> UnknownRun:
     """The error for a client that comes back to a run that is not there."""
     return UnknownRun(

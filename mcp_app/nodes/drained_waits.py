@@ -10,7 +10,7 @@ from typing import Any
 from ..protocol.errors import Fenced
 
 
-class Draining:
+class DrainedWaits:
     """Readers of runs that are worked on elsewhere have no last event to wait for here: they go on at another node."""
 
     def __init__(self) -> None:
