@@ -281,7 +281,7 @@ class StdioConnection:
     async def close(self, seconds: float) -> None:
         """End what still goes on: the last messages have `seconds`, then whoever still waits is cancelled."""
         tasks = {*self._tasks, *self._batches, self._forwarding}
-        self._speaker.sessions.end(self._session)
+        await self._speaker.sessions.end(self._session)
         _, pending = await asyncio.wait(tasks, timeout=seconds)
         for each in pending:
             each.cancel()

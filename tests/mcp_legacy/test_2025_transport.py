@@ -140,14 +140,14 @@ async def test_somebody_elses_session_is_none(stage: Stage, method: str) -> None
     assert (answer.status, answer.body) == (never.status, never.body)
     assert answer.status == 404
     assert await stage.endpoint.sessions.find(theirs.id, Access("somebody else")) is theirs
-    stage.endpoint.sessions.end(theirs)
+    await stage.endpoint.sessions.end(theirs)
 
 
 async def test_somebody_elses_stream_of_the_oldest_transport_takes_no_messages(stage: Stage) -> None:
     theirs = await stage.endpoint.sessions.begin(Access("somebody else"))
     answer = await stage.ask("POST", call("ping"), path=f"/mcp/messages?session={theirs.id}")
     assert answer.status == 404
-    stage.endpoint.sessions.end(theirs)
+    await stage.endpoint.sessions.end(theirs)
 
 
 @pytest.mark.parametrize("version", ["2025-11-25", "2025-06-18"])

@@ -254,7 +254,7 @@ async def test_what_changed_is_told_by_the_uri_that_the_client_wrote(stage: Stag
 async def test_a_session_is_told_of_so_many_resources_and_not_more(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mcp_app.dialects.mcp.sessions.session.MAX_SUBSCRIPTIONS", 2)
+    monkeypatch.setattr("mcp_app.dialects.mcp.sessions.session_record.MAX_SUBSCRIPTIONS", 2)
     client = await stage.client()
     for uri in ("test://text", "TEST://text"):
         await client.result("resources/subscribe", {"uri": uri})

@@ -27,7 +27,7 @@ async def sessions() -> AsyncIterator[Sessions]:
 
 @pytest.fixture
 async def outbox() -> Outbox:
-    made = Outbox(MemoryLog())
+    made = Outbox(MemoryLog(), "session")
     await made.open()
     return made
 
@@ -53,7 +53,7 @@ async def test_a_response_settles_what_waits_for_it(sessions: Sessions) -> None:
     assert not session.receive_response(RpcResponse(request, result={"a": 2}))
     assert not session.receive_response(RpcResponse("nothing", result={}))
     assert not session.receive_response(RpcResponse(None, error={"code": -32700, "message": "?"}))
-    sessions.end(session)
+    await sessions.end(session)
     await asyncio.sleep(0)
     assert unanswered.done()
 
@@ -108,7 +108,7 @@ async def test_a_number_that_is_still_to_come_is_refused(outbox: Outbox) -> None
 
 async def test_nothing_is_left_of_an_outbox_that_nobody_hears() -> None:
     log = MemoryLog()
-    outbox = Outbox(log)
+    outbox = Outbox(log, "session")
     await outbox.open()
     outbox.send(b"1")
     outbox.close()

@@ -57,7 +57,7 @@ class HttpSse:
         session = await self._sessions.begin(request.access, MCP_2024_11_05)
         address = self._links.path(request, f"{request.path}/messages?session={session.id}")
         opening = sse.OPEN + sse.frame(address.encode(), event="endpoint")
-        return self._listening.answer_without_ids(session, opening, lambda: self._sessions.end(session))
+        return self._listening.answer_without_ids(session, opening, lambda: self._sessions.end_soon(session))
 
     async def post(self, request: Request, message: RpcBody | RpcError) -> Answer:
         """Receive one message. A request is answered on the stream, also if it is none."""

@@ -1,15 +1,18 @@
 """A session's own stream: the messages that belong to no request, in a log of their own, and its listener.
 
 Each entry of this log is one complete JSON-RPC message. "The server MUST send each of its JSON-RPC messages on only one
-of the connected streams" (2025-11-25, Multiple Connections): they are delivered to the newest listener. The content of
-the messages is not known here.
+of the connected streams" (2025-11-25, Multiple Connections): they are delivered to the newest listener. Where several
+processes share a log, one of them holds the outbox, in its memory, and the others send theirs there; which one, and how
+it goes from one to another, is not known here, nor is the content of the messages.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
-import secrets
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from ....eventlog import EventLog
 from ....protocol.errors import InvalidRequest, Purged, UnknownRun
@@ -29,11 +32,30 @@ _END = Event(EventType.COMPLETE, b"null")
 """The entry after the last message."""
 
 
-class Outbox:
-    """The messages of one session, in order. `id` identifies the stream in event ids."""
+LOST_NUMBERS = 1_000_000_000
+"""How far the numbers of an outbox jump when the process that held it died with it: nobody knows how many it had given
+out, and a number is never given out twice. More messages than one session gets; and with a million such jumps a number
+still has the 15 digits that `Last-Event-ID` may have."""
 
-    def __init__(self, log: EventLog) -> None:
-        self.id = secrets.token_hex(16)
+
+class KeptMessages(NamedTuple):
+    """An outbox that is held by nobody: its last messages, behind number `before`, and how far they were delivered."""
+
+    before: int
+    delivered: int
+    lost: int
+    messages: Sequence[str]
+
+
+class Outbox:
+    """The messages of one session, in order. `id` identifies the stream in event ids.
+
+    `forward` is where messages go while another process holds the outbox; None while this one does.
+    """
+
+    def __init__(self, log: EventLog, session: str) -> None:
+        self.id = hashlib.sha256(session.encode()).hexdigest()[:32]  # each process has to know it
+        self.forward: Callable[[bytes], None] | None = None
         self.delivered = 0
         """The number of the last message that was delivered to a listener."""
         self.lost = 0
@@ -50,13 +72,71 @@ class Outbox:
         self._log = log
         self._queue: list[Event] = []
         self._sender: asyncio.Task[None] | None = None
+        self.opened = False
+        """Whether the outbox is held here."""
+        self.offset = 0
+        """Of the numbers in event ids: how many more they are than those of the log, which begins at 1 where the outbox
+        is held."""
 
-    async def open(self) -> None:
+    # --- held, here or elsewhere -------------------------------------------------------------------------------------
+
+    async def open(self, kept: KeptMessages | None = None, losses: int = 0, *, told: bool = False) -> None:
+        """Hold it from now on: what was sent meanwhile comes behind what it had. `kept` is what the process before this
+        one left; `losses` is how often one left nothing. `told`: then also a client that comes back without a number is
+        told of the loss."""
+        if kept is None:
+            first = losses * LOST_NUMBERS
+            kept = KeptMessages(first, 0 if told else first, 0, ())
+        self.offset, self.last = kept.before, kept.before + len(kept.messages)
+        self.delivered, self.lost = kept.delivered, kept.lost
         await self._log.open(self.id, RETENTION)
+        if kept.messages:
+            events = [Event(EventType.LOG, each.encode()) for each in kept.messages]
+            self.read_bytes = sum(each.size for each in events[: self.delivered - kept.before])
+            self._sent_bytes += (await self._log.append(self.id, events)).end
+        self.opened, self.forward = True, None
+        self._flush()
+
+    async def give_up(self, forward: Callable[[bytes], None]) -> KeptMessages:
+        """Hold it no longer: its stream ends, and what is sent from now on is forwarded. Returns what is to be kept."""
+        while self._sender is not None:
+            await asyncio.wait({self._sender})
+        self.opened, self.forward, self.listener = False, forward, None
+        self._wake()
+        before = max(self.offset, self.last - RETENTION.entries)
+        try:
+            messages = await self._messages(before)
+        except Purged:  # they have more bytes than are kept
+            before = self.delivered
+            messages = await self._messages(before)
+        self._log.forget(self.id)
+        self._sent_bytes = self.read_bytes = 0
+        for event in self._queue:  # sent while the messages were read
+            forward(event.data)
+        self._queue.clear()
+        return KeptMessages(before, self.delivered, self.lost, [each.event.data.decode() for each in messages])
+
+    async def read(self, after: int, until: float) -> list[Entry]:
+        """As `EventLog.read`, by the numbers of event ids."""
+        if after < self.offset:
+            raise Purged("Messages of this session were lost with the process that held them.")
+        batch = await self._log.read(self.id, after - self.offset, until)
+        return [Entry(each.number + self.offset, each.event, each.end) for each in batch] if self.offset else batch
+
+    async def _messages(self, after: int) -> list[Entry]:
+        found: list[Entry] = []
+        while after + len(found) < self.last:
+            found += await self.read(after + len(found), 0.0)
+        return found
+
+    # --- what is sent ------------------------------------------------------------------------------------------------
 
     def send(self, message: bytes) -> None:
         """Queue a message. Never blocks, so it can be called from synchronous code. Does nothing once closed."""
         if self.closed:
+            return
+        if self.forward is not None:
+            self.forward(message)
             return
         self._append(Event(EventType.LOG, message))
 
@@ -94,7 +174,10 @@ class Outbox:
     def _append(self, event: Event) -> None:
         self._sent_bytes += event.size
         self._queue.append(event)
-        if self._sender is None:
+        self._flush()
+
+    def _flush(self) -> None:
+        if self._queue and self.opened and self._sender is None:
             self._sender = asyncio.create_task(self._send(), name=f"messages of {self.id}")
 
     async def _send(self) -> None:
@@ -102,7 +185,7 @@ class Outbox:
             while self._queue:
                 events, self._queue = self._queue, []
                 entry = await self._log.append(self.id, events)
-                self.last = entry.number
+                self.last = entry.number + self.offset
         except UnknownRun:
             self._queue.clear()  # the session has ended and its log is gone
         finally:
@@ -121,7 +204,7 @@ class Outbox:
         Raises InvalidRequest for a number that has not been reached yet.
         """
         self.check(after)
-        self.listener = Listener(self, self._log, self.delivered if after is None else max(after, self.lost))
+        self.listener = Listener(self, self.delivered if after is None else max(after, self.lost))
         return self.listener
 
     def close(self) -> None:
@@ -147,11 +230,10 @@ class Outbox:
 class Listener:
     """Reads the messages, with the same interface as a run's `Reader`."""
 
-    def __init__(self, outbox: Outbox, log: EventLog, after: int) -> None:
+    def __init__(self, outbox: Outbox, after: int) -> None:
         self.stream = outbox.id
         self.after = after
         self._outbox = outbox
-        self._log = log
         self._ended = False
 
     async def next(self, until: float) -> list[Entry] | None:
@@ -161,19 +243,20 @@ class Listener:
         """
         if self._detached():
             return None
+        outbox = self._outbox
         try:
-            batch = await self._log.read(self._outbox.id, self.after, until)
+            batch = await outbox.read(self.after, until)
         except UnknownRun:
             return None
         except Purged:
-            self._outbox.delivered = self._outbox.lost = self._outbox.last
+            outbox.delivered = outbox.lost = outbox.last
             raise
         if self._detached():  # replaced during the await: the messages belong to the new listener
             return None
         if not batch:
             return batch
         self.after = batch[-1].number
-        self._outbox.delivery(batch[-1])
+        outbox.delivery(batch[-1])
         self._ended = batch[-1].event.last
         messages = [each for each in batch if not each.event.last]
         return messages or None

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ....asking import Referrals, UrlReferrals
 from ....protocol.errors import Cancelled, InvalidRequest
@@ -24,6 +24,9 @@ from ....protocol.mcp.transcript import Transcript
 from ....runs import Run
 from .outbox import Outbox
 from .session_record import SessionRecord
+
+if TYPE_CHECKING:
+    from .shared_sessions import SharedSessions
 
 MAX_BATCHES = 64
 """Streams of batches that can be resumed in one session: each is a name and up to a hundred ids."""
@@ -42,7 +45,7 @@ class Session:
 
     record: SessionRecord
     outbox: Outbox
-    id: str = field(default_factory=lambda: secrets.token_hex(16))
+    id: str
     referrals: Referrals = field(default_factory=lambda: UrlReferrals(asyncio.get_running_loop().time))
     """The state of calls without a stream that ended with URLs to open."""
     ended: bool = False
@@ -54,6 +57,14 @@ class Session:
     """The streams of batches by name, each with the ids of its runs."""
     relays: set[asyncio.Task[None]] = field(default_factory=set)
     """The tasks that send the messages of requests on the session's own stream (2024-11-05)."""
+    # Where several processes share a log:
+    shared: SharedSessions | None = None
+    version: int = 0
+    """Of the document that the record is from."""
+    written: float = 0.0
+    """When this process last put off the session's end, on the loop's clock."""
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """While the outbox goes from one process to another."""
     # Weak: a run that the register of runs forgets is forgotten here, too.
     _transcripts: weakref.WeakKeyDictionary[Run, Transcript] = field(default_factory=weakref.WeakKeyDictionary)
     _runs: weakref.WeakValueDictionary[str, Run] = field(default_factory=weakref.WeakValueDictionary)
@@ -69,8 +80,12 @@ class Session:
         return self.record.access.principal
 
     async def change(self, change: Callable[[SessionRecord], None]) -> None:
-        """Change what is known of the client. Raises what `change` raises."""
-        change(self.record)
+        """Change what is known of the client, in every process. Raises what `change` raises, and where processes share
+        a log LogUnavailable, and RpcError for a session that has ended."""
+        if self.shared is None:
+            change(self.record)
+        else:
+            await self.shared.change(self, change)
 
     # --- the client's requests ---------------------------------------------------------------------------------------
 

@@ -47,6 +47,13 @@ class SessionRecord:
     level: str = DEFAULT_LEVEL
     subscriptions: dict[str, dict[str, None]] = field(default_factory=dict)
     """The subscribed resources: normalised URI -> the spellings that the client subscribed to."""
+    # Where several processes share a log:
+    holder: str = ""
+    """The node that has the client's own stream, and the messages for it."""
+    losses: int = 0
+    """How often a node took these messages with it."""
+    touched: float = 0.0
+    """When the session was last used, about, in seconds since the epoch by the log's clock."""
 
     def initialize(self, requested: str, declared: dict[str, Any]) -> None:
         """The client's `initialize`: the revision that it requested, and its capabilities."""
@@ -82,6 +89,17 @@ class SessionRecord:
         if not spellings:
             self.subscriptions.pop(normal, None)
 
+    def set_access(self, access: Access) -> None:
+        """A request came with that access. The principal is the same."""
+        self.access = access
+
+    def tells_otherwise(self, access: Access) -> bool:
+        """Whether who has that access may be told other things."""
+        return access.scopes != self.access.scopes or access.steps_up != self.access.steps_up
+
+    def count_loss(self) -> None:
+        self.losses += 1
+
     # --- as JSON -----------------------------------------------------------------------------------------------------
 
     def encoded(self) -> bytes:
@@ -99,6 +117,9 @@ class SessionRecord:
                 "initialized": self.initialized,
                 "level": self.level,
                 "subscriptions": {normal: list(spellings) for normal, spellings in self.subscriptions.items()},
+                "holder": self.holder,
+                "losses": self.losses,
+                "touched": self.touched,
             }
         )
 
@@ -117,4 +138,7 @@ class SessionRecord:
             known["initialized"],
             known["level"],
             {normal: dict.fromkeys(spellings) for normal, spellings in known["subscriptions"].items()},
+            known["holder"],
+            known["losses"],
+            known["touched"],
         )

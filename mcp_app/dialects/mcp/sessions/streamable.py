@@ -62,7 +62,7 @@ class Streamable:
         try:
             response = await self._methods.begin(session, message, request)
         except Exception as error:
-            self._sessions.end(session)
+            await self._sessions.end(session)
             return json_answer(200, as_rpc_error(error, message.id).encode())
         assert isinstance(response, bytes)  # noqa: S101 - initialize starts no run
         return json_answer(200, response, ("Mcp-Session-Id", session.id))
@@ -114,7 +114,7 @@ class Streamable:
 
     async def delete(self, request: Request) -> Answer:
         """End the session and its runs."""
-        self._sessions.end(await self._session(request))
+        await self._sessions.end(await self._session(request))
         return Answer(204, ())
 
     # --- one session -------------------------------------------------------------------------------------------------
