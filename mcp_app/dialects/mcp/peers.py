@@ -1,36 +1,34 @@
-"""What the dialect asks of the nodes that share a log with this one: messages to one of them, or to all.
+"""What the dialect asks of the nodes that share a log with this one: letters to one of them, or to all.
 
-How messages go, and which nodes there are, is not known here.
+How they go, and which nodes there are, is not known here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from ...eventlog.shared import SharedLog
 
-Handle = Callable[[Any], Awaitable[Any]]
-"""Handles a message of another node; what it returns is the reply to who asked. Messages of one node come in order."""
+Letter = Mapping[str, Any]
+"""JSON; `do` names its kind."""
 
 
 class Peers(Protocol):
-    """The nodes that share a log. Values are JSON."""
+    """The nodes that share a log."""
 
     log: SharedLog
+    node: str
 
-    @property
-    def node(self) -> str:
-        """The id of this node."""
+    def on(self, kind: str, reaction: Callable[[Letter], Any]) -> None:
+        """`reaction` is called with each letter of this kind, in the order in which one node has sent them. What it
+        returns is the reply to who asked, or an awaitable of it."""
 
-    def on(self, name: str, handle: Handle) -> None:
-        """Handle the messages of that name from now on."""
+    def tell(self, node: str, letter: Letter) -> None:
+        """Send it behind those before it. It is lost with the node."""
 
-    async def ask(self, node: str, name: str, value: Any) -> Any:
-        """The reply of that node. Raises LogUnavailable when it has no lease, or does not reply within a bound."""
+    async def ask(self, node: str, letter: Letter, seconds: float) -> Any:
+        """The reply to the letter. Raises the error of the reply, and TimeoutError."""
 
-    def post(self, node: str, name: str, value: Any) -> None:
-        """Send a message behind those that were posted before. Nothing comes of it when the node has no lease."""
-
-    def publish(self, name: str, value: Any) -> None:
-        """Post a message to every other node."""
+    async def tell_all(self, letter: Letter) -> None:
+        """Send it to every other node. Raises LogUnavailable."""

@@ -36,6 +36,8 @@ class RequestInfo(NamedTuple):
     """Members of the `_meta` of every result."""
     seal: Callable[[Any], str] | None = None
     """Makes the `requestState` from the state of an unfinished call; None where calls are not retried (sessions)."""
+    session: str | None = None
+    """The session that it belongs to, which alone may go on with its stream; None without sessions."""
 
     @property
     def listens(self) -> bool:

@@ -103,8 +103,8 @@ class SessionMethods:
             await session.change(SessionRecord.begin)
         elif message.method == "notifications/cancelled":
             request = jsonrpc.read_id(message.params.get("requestId"))
-            if request is not None:
-                session.cancel(request)
+            if request is not None and not session.cancel(request) and session.shared is not None:
+                await session.shared.cancel(session, request)
 
     # --- the session -------------------------------------------------------------------------------------------------
 
@@ -240,6 +240,7 @@ class SessionMethods:
             counted=not has_context(callee),
             structure=structure,
             raw=raw,
+            session=request.session.id,
         )
 
 

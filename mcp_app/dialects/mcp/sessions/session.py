@@ -138,13 +138,15 @@ class Session:
         """Whether messages are still to come: a run has not ended, or its messages have not been sent."""
         return bool(self.relays) or any(not each.over for each in self._runs.values())
 
-    def cancel(self, request: Id) -> None:
-        """notifications/cancelled: cancel the request. Ignored for an unknown or ended request ("MAY be ignored")."""
+    def cancel(self, request: Id) -> bool:
+        """notifications/cancelled: cancel the request. Ignored for an unknown or ended request ("MAY be ignored").
+        Returns whether the request is known here."""
         run = self._by_request.get(request)
         if request in self._claimed:  # it is being started
             self._claimed[request] = True
         if run is not None:
             run.stop(Cancelled("The client cancelled the request."))
+        return run is not None or request in self._claimed
 
     # --- notifications -----------------------------------------------------------------------------------------------
 
@@ -163,7 +165,7 @@ class Session:
 
         The session cancels the future when it ends; a caller that stops waiting must cancel it, too.
         """
-        request = secrets.token_hex(8)
+        request = ("" if self.shared is None else self.shared.prefix) + secrets.token_hex(8)
         future: asyncio.Future[jsonrpc.RpcResponse] = asyncio.get_running_loop().create_future()
         self._expected[request] = future
         future.add_done_callback(lambda _: self._expected.pop(request, None))

@@ -13,9 +13,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ....protocol.access import Access
-from ....protocol.errors import LogUnavailable
 from ....protocol.event import decode, encode
-from ....protocol.mcp.jsonrpc import Code, RpcError
+from ....protocol.mcp.jsonrpc import Code, Id, RpcError, RpcResponse
 from ..peers import Peers
 from .outbox import KeptMessages
 from .session import Session
@@ -26,6 +25,10 @@ logger = logging.getLogger("mcp_app.mcp")
 RENEWALS = 4
 """How often the time of a session in use is written within its idle timeout: one that is not may so end a quarter of
 that early."""
+
+
+ASK_SECONDS = 5.0
+"""How long a client that opens its stream waits for what the process before it has for it: that writes a document."""
 
 
 class SharedRecord(NamedTuple):
@@ -91,7 +94,8 @@ class SharedSessions:
         self.learn(session, SharedRecord(changed, known.version + 1))
         session.written = self._clock()
         if not self.held(session):
-            self._peers.post(changed.holder, "session.changed", [session.id, session.version, written.decode()])
+            letter = {"session": session.id, "version": session.version, "record": written.decode()}
+            self._peers.tell(changed.holder, {"do": "session.changed", **letter})
 
     def learn(self, session: Session, found: SharedRecord) -> None:
         """Take over a record, unless a newer one is known."""
@@ -109,9 +113,31 @@ class SharedSessions:
 
     async def remove(self, session: Session) -> None:
         """The session has ended, in every process."""
-        self._peers.publish("session.ended", session.id)
         await self._log.delete(_name(session.id))
         await self._log.delete(_outbox_name(session.id))
+        await self._peers.tell_all({"do": "session.ended", "session": session.id})
+
+    # --- what the others have to know --------------------------------------------------------------------------------
+
+    @property
+    def prefix(self) -> str:
+        """Of the ids of this process's requests to clients: any process can so tell whose request a client answers."""
+        return f"{self._peers.node}."
+
+    def respond(self, session: Session, response: RpcResponse) -> None:
+        """A client has answered a request that another process made."""
+        node, _, _ = str(response.id).partition(".")
+        written = {"id": response.id, "result": response.result, "error": response.error}
+        self._peers.tell(node, {"do": "session.response", "session": session.id, "response": written})
+
+    async def cancel(self, session: Session, request: Id) -> None:
+        """A client cancels a request that another process may be working on. Raises LogUnavailable."""
+        await self._peers.tell_all({"do": "session.cancelled", "session": session.id, "request": request})
+
+    async def resumed(self, session: Session, run: str) -> None:
+        """A stream of this run is opened here: "the server MUST send each of its JSON-RPC messages on only one of the
+        connected streams" (2025-11-25, Multiple Connections). Raises LogUnavailable."""
+        await self._peers.tell_all({"do": "session.resumed", "session": session.id, "run": run})
 
     # --- the outbox --------------------------------------------------------------------------------------------------
 
@@ -123,7 +149,9 @@ class SharedSessions:
         """Sends a message to the process that holds the outbox."""
 
         def send(message: bytes) -> None:
-            self._peers.post(session.record.holder, "session.message", [session.id, message.decode()])
+            if not self.held(session):
+                letter = {"do": "session.message", "session": session.id, "message": message.decode()}
+                self._peers.tell(session.record.holder, letter)
 
         return send
 
@@ -165,8 +193,8 @@ class SharedSessions:
         if before == self._peers.node or before not in await self._log.nodes():
             return True
         try:
-            given_up = await self._peers.ask(before, "session.give_up", session.id)
-        except LogUnavailable:
+            given_up = await self._peers.ask(before, {"do": "session.give_up", "session": session.id}, ASK_SECONDS)
+        except TimeoutError:
             logger.warning("the node %s does not give up the messages of a session", before)
             return True
         if not given_up and (found := await self.read(session.id)) is not None:
@@ -194,7 +222,7 @@ class SharedSessions:
         if session.outbox.opened:
             await self.give_up(session)
             if others := await self._log.nodes() - {self._peers.node}:
-                self._peers.post(secrets.choice(sorted(others)), "session.hold", session.id)
+                self._peers.tell(secrets.choice(sorted(others)), {"do": "session.hold", "session": session.id})
 
 
 def _name(session: str) -> str:

@@ -12,7 +12,7 @@ Scope).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from ....protocol.errors import InsufficientScope, InvalidRequest, NotAcceptable
 from ....protocol.http.accept import Representation
@@ -79,23 +79,28 @@ class Streamable:
 
     async def get(self, request: Request) -> Answer:
         """The session's own stream, or the rest of the stream that Last-Event-ID identifies."""
-        return await self._stream(request, self._listening.answer)
+        return await self._stream(request, self._listen)
 
     async def head(self, request: Request) -> Answer:
         """The status and header fields of GET. The session's own stream stays with its reader."""
-        answer = await self._stream(request, _listening_head)
+        answer = await self._stream(request, _listen_head)
         if isinstance(answer.body, Frames):
             answer.body.close()
         return Answer(answer.status, answer.headers)
 
-    async def _stream(self, request: Request, listen: Callable[[Session, int | None], Answer]) -> Answer:
+    async def _listen(self, session: Session, after: int | None) -> Answer:
+        if session.shared is not None:
+            await session.shared.hold(session)
+        return self._listening.answer(session, after)
+
+    async def _stream(self, request: Request, listen: Callable[[Session, int | None], Awaitable[Answer]]) -> Answer:
         session = await self._session(request)
         if acceptable(request.headers.get("accept")) is Representation.JSON:
             raise NotAcceptable("This is an event stream, and Accept does not take it.")
         take_place(request)
         last_event_id = request.headers.get("last-event-id")
         if not last_event_id:
-            return listen(session, None)
+            return await listen(session, None)
         match = _EVENT_ID.fullmatch(last_event_id)
         if match is None:
             raise InvalidRequest("Last-Event-ID is none that this server gives out.")
@@ -106,7 +111,7 @@ class Streamable:
         if more:
             raise InvalidRequest("Last-Event-ID is of a batch that this session does not have.")
         if stream == session.outbox.id:
-            return listen(session, after)
+            return await listen(session, after)
         found = session.find(stream)
         if found is None:
             raise InvalidRequest("Last-Event-ID is of a stream that this session does not have.")
@@ -137,8 +142,8 @@ class Streamable:
     async def _receive(self, session: Session, message: jsonrpc.RpcNotification | jsonrpc.RpcResponse) -> None:
         if isinstance(message, jsonrpc.RpcNotification):
             await self._methods.receive_notification(session, message)
-        else:
-            session.receive_response(message)
+        elif not session.receive_response(message) and session.shared is not None:
+            session.shared.respond(session, message)
 
     async def _request(self, session: Session, request: Request, message: jsonrpc.RpcRequest) -> Answer:
         acceptable(request.headers.get("accept"))  # raises before anything is started
@@ -167,6 +172,7 @@ class Streamable:
         return self._answering.resume(run, request.transcript, after)
 
 
-def _listening_head(session: Session, after: int | None) -> Answer:
-    session.outbox.check(after)
+async def _listen_head(session: Session, after: int | None) -> Answer:
+    if session.outbox.opened:  # of one that another process holds this one does not know the numbers
+        session.outbox.check(after)
     return Answer(200, STREAM_HEADERS)
