@@ -39,6 +39,7 @@ from .dialects.plain.runs import RunRoutes
 from .documents import Documents
 from .eventlog import EventLog
 from .manifest import CORS, Manifest
+from .nodes import Node
 from .protocol.errors import InternalError, McpAppError, MethodNotAllowed, RateLimited, UnknownRoute
 from .routes import arguments, table
 from .runs import Runs
@@ -71,6 +72,7 @@ class Endpoint:
         is_stopping: Callable[[], bool] = lambda: False,
         authentication: Authentication | None = None,
         audit: AuditLog | None = None,
+        node: Node | None = None,
         *,
         exposed: bool = False,
     ) -> None:
@@ -91,7 +93,7 @@ class Endpoint:
             manifest, registry, completions, resources, prompts, instructions, self._metrics.repairs, verifies
         )
         clock = asyncio.get_running_loop().time
-        self.speaker = McpSpeaker(settings, offer, runs, log, self._metrics)
+        self.speaker = McpSpeaker(settings, offer, runs, log, self._metrics, node)
         answering = self.speaker.answering
         session_args = (
             self.speaker.sessions,

@@ -39,13 +39,13 @@ MAY_IMPORT: dict[str, str] = {
     "auth": "protocol config aio web",
     # It is spoken of: a request to a run, an entry to a message. No dialect imports the other.
     "dialects.plain": "protocol config authoring runs eventlog middleware web",
-    "dialects.mcp": "protocol config asking authoring runs eventlog middleware manifest web",
+    "dialects.mcp": "protocol config asking authoring runs nodes eventlog middleware manifest web",
     # Where all parts meet.
     "routes": "protocol manifest web.pages",
     "documents": "protocol config authoring runs manifest web web.pages",
     "access_control": "protocol config auth authoring runs manifest web routes",
-    "endpoint": "protocol config auth access_control authoring runs eventlog manifest web dialects.plain dialects.mcp "
-    "routes documents",
+    "endpoint": "protocol config auth access_control authoring runs nodes eventlog manifest web dialects.plain "
+    "dialects.mcp routes documents",
     # It starts and stops, with a lifespan or without.
     "life": "protocol config auth limits authoring runs eventlog nodes manifest web.asgi endpoint",
     "starting": "protocol auth web web.asgi endpoint life",

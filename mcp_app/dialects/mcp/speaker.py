@@ -10,14 +10,18 @@ import asyncio
 
 from ...config.settings import Settings
 from ...eventlog import EventLog
+from ...nodes import Node
 from ...protocol.mcp.revisions import REVISIONS
 from ...runs import Runs
 from ...web.metrics import Metrics
+from .announcements import Announcements
 from .answering import Answering
-from .changes import Changes
+from .changes import ChangeListener, Changes
 from .offer import Offer
 from .sessions.register import Sessions
 from .sessions.requests import SessionMethods
+from .sessions.session_letters import SessionLetters
+from .sessions.shared_sessions import SharedSessions
 from .stateless.request_state import States
 from .stateless.requests import StatelessMethods
 from .stateless.subscriptions import Subscriptions
@@ -27,18 +31,33 @@ from .stateless.tasks import Tasks
 class McpSpeaker:
     """MCP of every revision, as one server speaks it. Must be created on the event loop."""
 
-    def __init__(self, settings: Settings, offer: Offer, runs: Runs, log: EventLog, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, offer: Offer, runs: Runs, log: EventLog, metrics: Metrics, node: Node | None = None
+    ) -> None:
+        """`node` is this process among those that share a log; None without one."""
         clock = asyncio.get_running_loop().time
         self.answering = Answering(settings, metrics, clock)
-        self.sessions = Sessions(settings, log, clock, metrics.sessions)
+        shared = None if node is None else SharedSessions(node, settings.session_idle_seconds, clock)
+        self.sessions = Sessions(settings, log, clock, metrics.sessions, shared)
         self.methods = SessionMethods(offer, runs)
         self._runs = runs
         self._subscriptions = Subscriptions(settings, metrics, clock)
-        self._changes = Changes(offer, self._subscriptions, self.sessions)
-        self._tasks = Tasks(settings, runs, metrics, self._subscriptions.task_changed)
+        listeners: list[ChangeListener] = [self._subscriptions, self.sessions]
+        self._announcements: Announcements | None = None
+        if node is not None and shared is not None:
+            SessionLetters(node, self.sessions, shared)
+            self._announcements = Announcements(node, self._subscriptions, self.sessions)
+            listeners.append(self._announcements)
+        self._changes = Changes(offer, *listeners)
+        self._tasks = Tasks(settings, runs, metrics, self._task_changed)
         self.stateless = StatelessMethods(
-            offer, runs, self.answering, States(settings, log), REVISIONS, self._subscriptions, self._tasks
+            offer, runs, self.answering, States(settings, log, node), REVISIONS, self._subscriptions, self._tasks
         )
+
+    def _task_changed(self, task: str) -> None:
+        self._subscriptions.task_changed(task)
+        if self._announcements is not None:
+            self._announcements.task_changed(task)
 
     async def drain(self) -> None:
         """Shut down: end every run, stream and session with its last message, and accept nothing new."""
@@ -47,6 +66,8 @@ class McpSpeaker:
         self.sessions.refuse()
         await asyncio.gather(self._runs.drain(), self._end_subscriptions())
         await self.sessions.drain()
+        if self._announcements is not None:
+            await self._announcements.settled()
 
     async def _end_subscriptions(self) -> None:
         """Subscribers of a task get its final state before their stream ends."""

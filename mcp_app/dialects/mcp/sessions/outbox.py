@@ -74,6 +74,8 @@ class Outbox:
         self._sender: asyncio.Task[None] | None = None
         self.opened = False
         """Whether the outbox is held here."""
+        self.losses = 0
+        """How often a process took the messages with it, when it was opened here."""
         self.offset = 0
         """Of the numbers in event ids: how many more they are than those of the log, which begins at 1 where the outbox
         is held."""
@@ -94,7 +96,7 @@ class Outbox:
             events = [Event(EventType.LOG, each.encode()) for each in kept.messages]
             self.read_bytes = sum(each.size for each in events[: self.delivered - kept.before])
             self._sent_bytes += (await self._log.append(self.id, events)).end
-        self.opened, self.forward = True, None
+        self.opened, self.losses, self.forward = True, losses, None
         self._flush()
 
     async def give_up(self, forward: Callable[[bytes], None]) -> KeptMessages:

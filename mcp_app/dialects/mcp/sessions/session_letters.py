@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ....nodes import Node
+from ....nodes.letters import Letter
 from ....protocol.mcp.jsonrpc import RpcResponse
-from ..peers import Letter, Peers
 from .register import Sessions
 from .session import Session
 from .session_record import SessionRecord
@@ -20,7 +21,7 @@ class SessionLetters:
     """Reacts to the letters of other processes. One about a session that is not known here is left out: no run of this
     process waits for it."""
 
-    def __init__(self, peers: Peers, sessions: Sessions, shared: SharedSessions) -> None:
+    def __init__(self, node: Node, sessions: Sessions, shared: SharedSessions) -> None:
         self._sessions = sessions
         self._shared = shared
         reactions: dict[str, Callable[[Session, Letter], Any]] = {
@@ -32,9 +33,9 @@ class SessionLetters:
             "session.resumed": self._resumed,
         }
         for kind, reaction in reactions.items():
-            peers.on(kind, self._about(reaction))
-        peers.on("session.give_up", self._give_up)
-        peers.on("session.hold", self._hold)
+            node.post.on(kind, self._about(reaction))
+        node.post.on("session.give_up", self._give_up)
+        node.post.on("session.hold", self._hold)
 
     def _about(self, reaction: Callable[[Session, Letter], Any]) -> Callable[[Letter], Any]:
         def react(letter: Letter) -> Any:

@@ -2,20 +2,21 @@
 
 Any process takes any request of a session: it reads the record before, and changes it by compare and swap. One process
 holds the outbox, and the client's own stream; the others send it what they have for the client. What they tell each
-other is in session_messages.py, the sessions of one process are in register.py.
+other is answered in session_letters.py, the sessions of one process are in register.py.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 from collections.abc import Callable
 from typing import NamedTuple
 
+from ....nodes import Node
 from ....protocol.access import Access
 from ....protocol.event import decode, encode
 from ....protocol.mcp.jsonrpc import Code, Id, RpcError, RpcResponse
-from ..peers import Peers
 from .outbox import KeptMessages
 from .session import Session
 from .session_record import SessionRecord
@@ -26,9 +27,11 @@ RENEWALS = 4
 """How often the time of a session in use is written within its idle timeout: one that is not may so end a quarter of
 that early."""
 
-
 ASK_SECONDS = 5.0
 """How long a client that opens its stream waits for what the process before it has for it: that writes a document."""
+
+
+_NODE = re.compile("[0-9a-f]{1,64}", re.ASCII)
 
 
 class SharedRecord(NamedTuple):
@@ -48,9 +51,9 @@ class KeptOutbox(NamedTuple):
 class SharedSessions:
     """The documents of sessions, and their hand-over from one process to another. `clock` is the event loop's."""
 
-    def __init__(self, peers: Peers, idle_seconds: float, clock: Callable[[], float]) -> None:
-        self._peers = peers
-        self._log = peers.log
+    def __init__(self, node: Node, idle_seconds: float, clock: Callable[[], float]) -> None:
+        self._node = node
+        self._log = node.log
         self._idle_seconds = idle_seconds
         self._clock = clock
         self.renew_seconds = idle_seconds / RENEWALS
@@ -60,8 +63,8 @@ class SharedSessions:
     async def create(self, session: Session) -> None:
         """Write the record of a session that begins here. Raises LogUnavailable."""
         session.shared = self
-        session.record.holder = self._peers.node
-        session.record.touched = now = await self._log.now()
+        session.record.holder = self._node.id
+        session.record.touched = now = self._node.now()
         await self._log.put(_name(session.id), session.record.encoded(), now + self._idle_seconds, 0)
         session.version, session.written = 1, self._clock()
 
@@ -69,7 +72,7 @@ class SharedSessions:
         """A session that began elsewhere is known here from now on. Raises LogUnavailable."""
         session.shared = self
         session.outbox.forward = self.forward(session)
-        session.written = self._clock() - max(0.0, await self._log.now() - session.record.touched)
+        session.written = self._clock() - max(0.0, self._node.now() - session.record.touched)
 
     async def read(self, session_id: str) -> SharedRecord | None:
         """The record as it is now; None for a session that has ended. Raises LogUnavailable."""
@@ -79,7 +82,7 @@ class SharedSessions:
     async def change(self, session: Session, change: Callable[[SessionRecord], None]) -> None:
         """Change the record, whoever else changes it. Raises what `change` raises, LogUnavailable, and RpcError for a
         session that has ended."""
-        known, now = SharedRecord(session.record, session.version), await self._log.now()
+        known, now = SharedRecord(session.record, session.version), self._node.now()
         while True:
             changed = SessionRecord.decoded(known.record.encoded())
             change(changed)
@@ -95,7 +98,7 @@ class SharedSessions:
         session.written = self._clock()
         if not self.held(session):
             letter = {"session": session.id, "version": session.version, "record": written.decode()}
-            self._peers.tell(changed.holder, {"do": "session.changed", **letter})
+            self._node.post.tell(changed.holder, {"do": "session.changed", **letter})
 
     def learn(self, session: Session, found: SharedRecord) -> None:
         """Take over a record, unless a newer one is known."""
@@ -115,43 +118,45 @@ class SharedSessions:
         """The session has ended, in every process."""
         await self._log.delete(_name(session.id))
         await self._log.delete(_outbox_name(session.id))
-        await self._peers.tell_all({"do": "session.ended", "session": session.id})
+        await self._node.post.tell_all({"do": "session.ended", "session": session.id})
 
     # --- what the others have to know --------------------------------------------------------------------------------
 
     @property
     def prefix(self) -> str:
         """Of the ids of this process's requests to clients: any process can so tell whose request a client answers."""
-        return f"{self._peers.node}."
+        return f"{self._node.id}."
 
     def respond(self, session: Session, response: RpcResponse) -> None:
         """A client has answered a request that another process made."""
         node, _, _ = str(response.id).partition(".")
+        if not _NODE.fullmatch(node):
+            return
         written = {"id": response.id, "result": response.result, "error": response.error}
-        self._peers.tell(node, {"do": "session.response", "session": session.id, "response": written})
+        self._node.post.tell(node, {"do": "session.response", "session": session.id, "response": written})
 
     async def cancel(self, session: Session, request: Id) -> None:
         """A client cancels a request that another process may be working on. Raises LogUnavailable."""
-        await self._peers.tell_all({"do": "session.cancelled", "session": session.id, "request": request})
+        await self._node.post.tell_all({"do": "session.cancelled", "session": session.id, "request": request})
 
     async def resumed(self, session: Session, run: str) -> None:
         """A stream of this run is opened here: "the server MUST send each of its JSON-RPC messages on only one of the
         connected streams" (2025-11-25, Multiple Connections). Raises LogUnavailable."""
-        await self._peers.tell_all({"do": "session.resumed", "session": session.id, "run": run})
+        await self._node.post.tell_all({"do": "session.resumed", "session": session.id, "run": run})
 
     # --- the outbox --------------------------------------------------------------------------------------------------
 
     def held(self, session: Session) -> bool:
         """Whether this process is the one that holds the outbox."""
-        return session.record.holder == self._peers.node
+        return session.record.holder == self._node.id
 
     def forward(self, session: Session) -> Callable[[bytes], None]:
         """Sends a message to the process that holds the outbox."""
 
         def send(message: bytes) -> None:
-            if not self.held(session):
+            if self._node.present and not self.held(session):
                 letter = {"do": "session.message", "session": session.id, "message": message.decode()}
-                self._peers.tell(session.record.holder, letter)
+                self._node.post.tell(session.record.holder, letter)
 
         return send
 
@@ -166,11 +171,13 @@ class SharedSessions:
 
             def take(record: SessionRecord) -> None:
                 nonlocal before
-                before, record.holder = record.holder, self._peers.node
+                before, record.holder = record.holder, self._node.id
 
             await self.change(session, take)
-            if outbox.opened:  # another process has taken it, and has not asked for it yet
-                return
+            if outbox.opened:
+                if outbox.losses == session.record.losses:  # who took it has not asked for it yet
+                    return
+                await outbox.give_up(self.forward(session))  # while this process was taken for dead
             outbox.forward = None  # what is sent from now on waits here
             if not await self._given_up(session, before):
                 outbox.forward = self.forward(session)
@@ -190,10 +197,10 @@ class SharedSessions:
     async def _given_up(self, session: Session, before: str) -> bool:
         """Whether the process that held the outbox does so no longer: it has given it up, has gone, or hangs. False if
         it has taken it again."""
-        if before == self._peers.node or before not in await self._log.nodes():
+        if before == self._node.id or before not in await self._log.nodes():
             return True
         try:
-            given_up = await self._peers.ask(before, {"do": "session.give_up", "session": session.id}, ASK_SECONDS)
+            given_up = await self._node.post.ask(before, {"do": "session.give_up", "session": session.id}, ASK_SECONDS)
         except TimeoutError:
             logger.warning("the node %s does not give up the messages of a session", before)
             return True
@@ -211,7 +218,7 @@ class SharedSessions:
                     return False
             if session.outbox.opened:
                 messages = await session.outbox.give_up(self.forward(session))
-                until = await self._log.now() + self._idle_seconds
+                until = self._node.now() + self._idle_seconds
                 await self._log.put(
                     _outbox_name(session.id), encode(KeptOutbox(session.record.losses, messages)), until
                 )
@@ -221,8 +228,8 @@ class SharedSessions:
         """This process stops: its outbox is for another one, as what came for the client meanwhile would be lost."""
         if session.outbox.opened:
             await self.give_up(session)
-            if others := await self._log.nodes() - {self._peers.node}:
-                self._peers.tell(secrets.choice(sorted(others)), {"do": "session.hold", "session": session.id})
+            if others := await self._log.nodes() - {self._node.id}:
+                self._node.post.tell(secrets.choice(sorted(others)), {"do": "session.hold", "session": session.id})
 
 
 def _name(session: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 from ....asking import CallState, RetryAsker
 from ....config.settings import Settings, secrets_of
 from ....eventlog import EventLog
+from ....nodes import Node
 from ....protocol.http import seal
 from ....protocol.mcp import jsonrpc
 from ....protocol.mcp.params import CLIENT_CAPABILITIES_KEY
@@ -27,12 +28,14 @@ STATE_SECONDS = 3600.0
 
 
 class States:
-    """The keys and the used states of one server. `clock` returns seconds since the epoch."""
+    """The keys and the used states of one server; `node` is that among those that share a log. `clock` returns seconds
+    since the epoch."""
 
     def __init__(
         self,
         settings: Settings,
         log: EventLog,
+        node: Node | None = None,
         *,
         clock: Callable[[], float] = time.time,
         random: Callable[[int], bytes] = secrets.token_bytes,
@@ -40,6 +43,7 @@ class States:
         self.clock = clock
         self.random = random
         self._log = log
+        self._node = node
         self._keys = tuple(seal.derive_key(each) for each in secrets_of(settings.secret))
 
     @property
@@ -57,12 +61,23 @@ class States:
     async def consume(self, text: str) -> None:
         """Record a single-use state as used, until it expires, for all processes that share the event log.
 
-        Raises StateRefused if it has been used before, Overloaded if the log is full.
+        Raises StateRefused if it has been used before, Overloaded if the log is full, LogUnavailable.
         """
-        now = self.clock()
         name = f"state {seal.fingerprint(text)}"
-        if not await self._log.claim(name, now=now, until=now + STATE_SECONDS):
+        if self._node is None:
+            now = self.clock()
+            claimed = await self._log.claim(name, now=now, until=now + STATE_SECONDS)
+        else:
+            mine = self.random(_CLAIM_BYTES)
+            until = self._node.now() + STATE_SECONDS
+            other = await self._node.log.put(f"claim/{name}", mine, until, version=0)
+            claimed = other is None or other.value == mine  # it is this very claim, whose answer was lost
+        if not claimed:
             raise seal.StateRefused(seal.Reason.USED)
+
+
+_CLAIM_BYTES = 16
+"""Of what a claim in a shared log is known by."""
 
 
 @dataclass(slots=True)
