@@ -19,6 +19,7 @@ from mcp_app.config.settings import Settings
 from mcp_app.endpoint import Endpoint
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.manifest import load_manifest
+from mcp_app.nodes import Node
 from mcp_app.protocol.http.sse import Decoder, ServerSentEvent
 from mcp_app.runs import Runs
 from mcp_app.web.frames import Frames
@@ -37,16 +38,21 @@ class Stage:
         self.settings = Settings(**settings)
         log = MemoryLog()
         self.log = log
-        self.runs = Runs(self.settings, log)
         self.steps = asyncio.Semaphore(0)
         self.begun = asyncio.Event()
         self.cancelled = asyncio.Event()
         self.tools = Registry(self._tools())
         self.resources = Resources(self._resources())
         self.prompts = Prompts([_greeting()])
+        self.node = self._node()
+        self.runs = Runs(self.settings, log, elsewhere=self.node)
+        offered = (self.resources, self.prompts)
         manifest = load_manifest(None)
-        self.endpoint = Endpoint(self.settings, self.tools, manifest, self.runs, log, self.resources, self.prompts)
+        self.endpoint = Endpoint(self.settings, self.tools, manifest, self.runs, log, *offered, node=self.node)
         self._open: list[Frames] = []
+
+    def _node(self) -> Node | None:
+        return None
 
     def _tools(self) -> list[Any]:
         stage = self

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
 from ....config.settings import Settings
@@ -196,18 +196,22 @@ class Sessions:
 
     def list_changed(self, kind: str, needed: Needed = EVERYBODY) -> None:
         """Notify the clients that are shown what has changed in the list of "tools", "resources" or "prompts"."""
-        for session in self._sessions.values():
+        for session in self._held():
             if session.record.initialized and any(map(session.record.access.sees, needed)):
                 session.notify(f"notifications/{kind}/list_changed")
 
     def resource_updated(self, uri: str, needed: Needed = EVERYBODY) -> None:
         """Notify the subscribers of the resource with that normalised URI who may read it, each with the spelling it
         subscribed to."""
-        for session in self._sessions.values():
+        for session in self._held():
             spellings = session.record.subscriptions.get(uri, ())
             if spellings and any(map(session.record.access.may, needed)):
                 for spelling in spellings:
                     session.notify("notifications/resources/updated", {"uri": spelling})
+
+    def _held(self) -> Iterator[Session]:
+        """Those whose outbox is held here: where processes share a log, each of them is told of a change."""
+        return (each for each in self._sessions.values() if each.outbox.forward is None)
 
     # --- the idle timeout --------------------------------------------------------------------------------------------
 
