@@ -23,7 +23,7 @@ from . import letters
 from .remote_reader import RemoteReader
 
 if TYPE_CHECKING:
-    from ..runs.results import Results
+    from ..runs.results import Results, Weighed
     from .node import Node
 
 RETRY = {"Retry-After": "1"}
@@ -38,6 +38,7 @@ class RemoteRun:
     found."""
 
     results: Results | None = None
+    beside: Weighed | None = None
     abandoned = False
 
     def __init__(self, node: Node, record: RunRecord, callee: Named, policy: Policy) -> None:
@@ -69,6 +70,10 @@ class RemoteRun:
     @property
     def cap(self) -> float:
         return self.record.cap
+
+    @property
+    def extra(self) -> bytes:
+        return self.record.extra
 
     @property
     def code(self) -> str | None:

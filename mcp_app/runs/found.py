@@ -13,7 +13,7 @@ from ..protocol.policy import Policy
 
 if TYPE_CHECKING:
     from .reader import Reader
-    from .results import Results
+    from .results import Results, Weighed
 
 
 class Named(Protocol):
@@ -62,7 +62,12 @@ class FoundRun(Protocol):
     @property
     def results(self) -> Results | None: ...
     @property
+    def beside(self) -> Weighed | None: ...
+    @property
     def abandoned(self) -> bool: ...
+    @property
+    def extra(self) -> bytes:
+        """The dialect's own in the run's record; empty for a run of this process."""
 
     def attach(self, after: int = 0) -> Reader:
         """A reader for whom the function waits."""

@@ -26,6 +26,7 @@ class Publishing:
     key: str | None = None
     digest = b""
     abandoned = False
+    extra = b""
 
     if TYPE_CHECKING:
         id: str
@@ -36,6 +37,11 @@ class Publishing:
         _writer: Writer
 
         def stop(self, end: McpAppError | InputRequired) -> None: ...
+
+    @property
+    def shares(self) -> bool:
+        """Whether there is a log by which other nodes can know it."""
+        return self._host.elsewhere is not None
 
     async def publish(self, extra: bytes = b"", policy: Policy | None = None) -> None:
         """Make it known to other nodes, before its id is first handed out: whoever has the id may ask any of them.

@@ -11,14 +11,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from closing import stop
-from legacy_client import SECONDS, Client, Stage
+from legacy_client import Client, Stage
 from loop_lease import keep_by_task, now
 from pydantic import BaseModel
 
 from mcp_app import Context, tool
 from mcp_app.eventlog.shared_memory import MemorySharedLog, SharedMemory
 from mcp_app.nodes import Node
+
+SECONDS = 3000.0  # of the loop's clock
 
 
 class Name(BaseModel):
@@ -48,7 +49,15 @@ class NodeStage(Stage):
             self.resources.updated("test://text")
             return "changed"
 
-        return [*super()._tools(), asks, changes]
+        @tool
+        async def parts(n: int, at_once: bool = False) -> AsyncIterator[str]:
+            """Gives its result in parts, at the pace that the test sets."""
+            for each in range(n):
+                if not at_once:
+                    await self.steps.acquire()
+                yield str(each)
+
+        return [*super()._tools(), asks, changes, parts]
 
     async def start(self) -> None:
         assert self.node is not None
@@ -58,13 +67,16 @@ class NodeStage(Stage):
         """As by kill -9: from now on nothing of it reaches the log, and nobody renews its lease."""
         assert self.node is not None
         self.shared.reachable = False
-        self.node._stop_keeping()
+        await asyncio.wait_for(self.node.stop(), SECONDS)
         await self.close()
 
     async def close(self) -> None:
         assert self.node is not None
-        await stop(self.runs, self._open, drain=self.endpoint.drain)
+        for each in self._open:
+            each.close()
+        await asyncio.wait_for(self.endpoint.drain(), SECONDS)
         await asyncio.wait_for(self.node.stop(), SECONDS)
+        self.runs.close()
 
 
 @asynccontextmanager

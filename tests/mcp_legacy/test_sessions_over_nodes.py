@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 from legacy_client import Client, Events, decoded
 from loop_clock import on_loop_clock
 from sessions_stage import at, sites
 
-from mcp_app.eventlog.shared import LEASE_SECONDS
+from mcp_app.eventlog.shared import LEASE_SECONDS, RENEW_SECONDS
 from mcp_app.protocol.access import ANONYMOUS, Access
 
 UPDATED = {"jsonrpc": "2.0", "method": "notifications/resources/updated", "params": {"uri": "test://text"}}
@@ -237,3 +238,113 @@ async def test_while_the_log_cannot_be_reached_a_session_says_so_and_goes_on_aft
         assert decoded(answer)["error"]["data"]["code"] == "log_unavailable"
         here.shared.reachable = True
         assert await client.result("ping") == {}
+
+
+# --- the streams of requests -----------------------------------------------------------------------------------------
+
+
+@on_loop_clock
+async def test_a_requests_stream_goes_on_at_the_other_node() -> None:
+    async with sites() as (here, there):
+        client = await here.client()
+        call = Events(await client.tool("steps", token="t", n=3))
+        for _ in range(2):
+            here.steps.release()
+        seen = [await call.next() for _ in range(3)]  # the primer, and two numbers
+        last = seen[-1]
+        assert last is not None
+        other = at(client, there)
+        rest = Events(await other.get(last.id))
+        for _ in range(2):
+            here.steps.release()
+        messages = await rest.rest()
+        assert messages[0]["params"]["progress"] == 3
+        assert messages[-1]["result"]["structuredContent"] == {"n": 3}
+        assert await call.rest() == [], "each message is sent on one stream only"
+        assert messages[-1]["id"] == client.ids - 1000
+
+
+@on_loop_clock
+async def test_parts_of_before_are_in_the_result_of_the_other_node() -> None:
+    async with sites() as (here, there):
+        client = await here.client()
+        call = Events(await client.tool("parts", token="t", n=4))
+        here.steps.release()
+        here.steps.release()
+        seen = [await call.next() for _ in range(3)]
+        assert seen[-1] is not None
+        rest = Events(await at(client, there).get(seen[-1].id))
+        here.steps.release()
+        here.steps.release()
+        messages = await rest.rest()
+        assert [each["text"] for each in messages[-1]["result"]["content"]] == ["0", "1", "2", "3"]
+        assert "_meta" not in messages[-1]["result"]
+
+
+@on_loop_clock
+async def test_parts_that_nobody_keeps_are_said_to_be_missing() -> None:
+    async with sites() as (here, there):
+        client = await here.client()
+        call = Events(await client.tool("parts", token="t", n=1500, at_once=True))
+        *_, last = [event async for event in _until(call, 1499)]
+        rest = Events(await at(client, there).get(last))
+        *_, message = await rest.rest()
+        truncated = message["result"]["_meta"]["com.example.mcp-app/truncated"]
+        assert truncated["truncated"] is True
+
+
+@on_loop_clock
+async def test_no_other_session_goes_on_with_a_stream() -> None:
+    async with sites() as (here, there):
+        client = await here.client()
+        call = Events(await client.tool("steps", token="t", n=1))
+        first = await call.next()
+        assert first is not None
+        mine = await there.client()
+        assert (await mine.get(first.id)).status == 400
+
+
+@on_loop_clock
+async def test_a_request_whose_node_dies_ends_as_interrupted() -> None:
+    async with sites() as (here, there):
+        client = await here.client()
+        call = Events(await client.tool("steps", token="t", n=3))
+        here.steps.release()
+        await call.next()
+        event = await call.next()
+        assert event is not None
+        await here.die()
+        other = await listening(at(client, there), event.id)
+        await asyncio.sleep(LEASE_SECONDS + RENEW_SECONDS)
+        assert (await other.message())["error"]["data"]["code"] == "interrupted"
+        assert await other.next() is None
+
+
+@on_loop_clock
+async def test_a_batchs_stream_goes_on_at_the_other_node() -> None:
+    async with sites() as (here, there):
+        client = await here.client("2025-03-26")
+        params = {"name": "steps", "arguments": {"n": 1}, "_meta": {"progressToken": "t"}}
+        batch = [{"jsonrpc": "2.0", "id": each, "method": "tools/call", "params": params} for each in ("a", "b")]
+        call = Events(await client.post(batch))
+        here.steps.release()
+        event = await call.next()
+        assert event is not None
+        call.leave()
+        rest = Events(await at(client, there).get(event.id))
+        for _ in range(3):
+            here.steps.release()
+        messages = await rest.rest()
+        assert {each["id"] for each in messages if "id" in each} == {"a", "b"}
+        assert (await there.client("2025-03-26")).session != client.session
+        assert (await (await there.client("2025-03-26")).get(event.id)).status == 400
+
+
+async def _until(events: Events, count: int) -> AsyncIterator[str]:
+    """The ids of so many events that are not empty."""
+    while count:
+        event = await events.next()
+        assert event is not None
+        if event.data:
+            count -= 1
+            yield event.id

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import Awaitable, Callable
 from functools import lru_cache, partial
 
@@ -21,17 +22,20 @@ from ...protocol.errors import McpAppError, NotAcceptable
 from ...protocol.event import Entry, EventType
 from ...protocol.http import sse
 from ...protocol.http.accept import Representation, quality
+from ...protocol.mcp.request_info import RequestInfo
 from ...protocol.mcp.results import MAX_MESSAGE_BYTES, status
 from ...protocol.mcp.rpc_error import rpc_error
 from ...protocol.mcp.transcript import Transcript
 from ...protocol.policy import OnCap
 from ...protocol.stream import Stream
-from ...runs import Reader, Run
+from ...runs import FoundRun, Reader, Run
 from ...web.frames import Frames, Rendering
 from ...web.messages import STREAM_HEADERS, WAITING_JSON_HEADERS, Answer, Request, json_answer
 from ...web.metrics import Metrics
 from .filtering import Filtered, Promote, Promotion
 from .rendering import JsonRendering, Resumable, RpcRendering
+from .request_record import write_request
+from .restoring import restored
 
 _PROGRESS, _PARTIAL = EventType.PROGRESS, EventType.PARTIAL
 
@@ -78,7 +82,7 @@ class Answering:
             if response is not None:
                 return json_answer(filtered.status, response)
             if run.policy.resumable and not alone:
-                await run.publish()
+                await publish(run, transcript)
             streaming = True
             if alone:
                 return self._framed(filtered, stream, JsonRendering(filtered), run.label, WAITING_JSON_HEADERS)
@@ -87,7 +91,13 @@ class Answering:
             if not streaming:
                 reader.close()
 
-    def resume(self, run: Run, transcript: Transcript, after: int) -> Answer:
+    async def restored(self, run: FoundRun, info: RequestInfo, after: int) -> Transcript:
+        """The transcript of a request that another process works on, behind its event with number `after`. Raises as
+        `restoring.restored`."""
+        beats = (time.time() - run.created) / self._settings.heartbeat_seconds
+        return await restored(run, info, after, math.ceil(max(0.0, beats)))
+
+    def resume(self, run: FoundRun, transcript: Transcript, after: int) -> Answer:
         """The rest of a request's stream, after the event with number `after`."""
         stream = self._stream(run)
         filtered = self._filtered(run.follow(after), run, transcript, stream, run.policy.on_cap, resumed_at=run.events)
@@ -133,7 +143,7 @@ class Answering:
             reader.close()
         raise AssertionError("a run that is relayed ends with its last event")
 
-    def _stream(self, run: Run) -> Stream:
+    def _stream(self, run: FoundRun) -> Stream:
         return Stream(
             self._clock(),
             heartbeat=self._settings.heartbeat_seconds,
@@ -144,7 +154,7 @@ class Answering:
     def _filtered(
         self,
         reader: Reader,
-        run: Run,
+        run: FoundRun,
         transcript: Transcript,
         stream: Stream,
         on_cap: OnCap,
@@ -157,7 +167,9 @@ class Answering:
         batches = CappedBatches(reader, stream, self._clock, on_cap, at_cap)
         return Filtered(batches, transcript, self._clock, resumed_at, promotion)
 
-    def _streamed(self, filtered: Filtered, run: Run, stream: Stream, after: int, opening: bytes = sse.OPEN) -> Answer:
+    def _streamed(
+        self, filtered: Filtered, run: FoundRun, stream: Stream, after: int, opening: bytes = sse.OPEN
+    ) -> Answer:
         plain = self._rendering(filtered, stream, opening)
         rendering = Resumable(plain, run.id, after, run.policy.retry_ms) if run.policy.resumable else plain
         return self._framed(filtered, stream, rendering, run.label)
@@ -186,7 +198,7 @@ class Answering:
 
     # --- several requests in one stream ------------------------------------------------------------------------------
 
-    def member(self, run: Run, transcript: Transcript, after: int) -> tuple[Filtered, RpcRendering]:
+    def member(self, run: FoundRun, transcript: Transcript, after: int) -> tuple[Filtered, RpcRendering]:
         """The messages of one request after number `after` of its run, and their rendering, for a shared stream."""
         stream = self._stream(run)
         reader = run.follow(after) if after else run.attach()
@@ -207,6 +219,12 @@ class Answering:
                 return -math.inf
             case None:
                 return self._clock() + GRACE_SECONDS
+
+
+async def publish(run: Run, transcript: Transcript) -> None:
+    """Make the run known to other processes, of which one may go on with its stream. Raises LogUnavailable."""
+    if run.shares:
+        await run.publish(write_request(transcript.info))
 
 
 _STARTED_AND_ENDED = 2

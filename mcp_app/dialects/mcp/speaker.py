@@ -39,7 +39,7 @@ class McpSpeaker:
         self.answering = Answering(settings, metrics, clock)
         shared = None if node is None else SharedSessions(node, settings.session_idle_seconds, clock)
         self.sessions = Sessions(settings, log, clock, metrics.sessions, shared)
-        self.methods = SessionMethods(offer, runs)
+        self.methods = SessionMethods(offer, runs, self.answering)
         self._runs = runs
         self._subscriptions = Subscriptions(settings, metrics, clock)
         listeners: list[ChangeListener] = [self._subscriptions, self.sessions]

@@ -57,6 +57,11 @@ class Transcript(Notifications):
                 self._parts = Excerpt()
             self._parts.add(event, event.size)
 
+    def miss_parts(self) -> None:
+        """Parts were sent that are not kept anywhere: the response says that it is not all."""
+        self._parts = Excerpt()
+        self._parts.total += 1
+
     def response(self, event: Event) -> bytes:
         """The run's last event as the response to the request."""
         return response(self.info, event, self._parts)

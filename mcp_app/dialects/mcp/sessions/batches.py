@@ -16,18 +16,22 @@ from ....protocol.mcp import jsonrpc
 from ....protocol.mcp.jsonrpc import Code, RpcError
 from ....protocol.payer import Payer
 from ....web.messages import NO_CONTENT, Answer, Request, json_answer
-from ..answering import Answering, acceptable
+from ..answering import Answering, acceptable, publish
 from ..failures import as_rpc_error
 from .merged_stream import BatchedCall, MergedStream, array
-from .session import RequestRun, Session
+from .session import RequestRun, Session, StartedRun
 
 ACCEPTED = Answer(202, ())
 
-Begin = Callable[[Session, Request, jsonrpc.RpcRequest], Awaitable[bytes | RequestRun]]
+Begin = Callable[[Session, Request, jsonrpc.RpcRequest], Awaitable[bytes | StartedRun]]
 """Starts a request: its response, or its run."""
 
 Receive = Callable[[Session, jsonrpc.RpcNotification | jsonrpc.RpcResponse], Awaitable[None]]
 """Handles a message that is not answered."""
+
+
+Find = Callable[[Session, str, int], Awaitable[RequestRun | None]]
+"""Finds a request of the session by its run, as it is behind that event; None if it is not kept any more."""
 
 
 class Batching:
@@ -55,6 +59,7 @@ class Batching:
             raise RpcError(Code.INVALID_REQUEST, "Batches are of revision 2025-03-26 only: send each message alone.")
         accepted = acceptable(request.headers.get("accept"))
         responses: list[bytes | None] = []
+        runs: dict[int, StartedRun] = {}
         calls: dict[int, BatchedCall] = {}
         try:
             for message in messages:
@@ -65,9 +70,9 @@ class Batching:
                     responses.append(limited)
                     continue
                 started = await _start(session, request, message, begin)
-                if isinstance(started, RequestRun):
-                    calls[len(responses)] = self._call(started)
-                responses.append(None if isinstance(started, RequestRun) else started)
+                if isinstance(started, StartedRun):
+                    runs[len(responses)], calls[len(responses)] = started, self._call(started)
+                responses.append(None if isinstance(started, StartedRun) else started)
             if not responses:
                 return ACCEPTED
             deadline = self._answering.json_deadline(accepted)
@@ -79,26 +84,30 @@ class Batching:
             complete = [each for each in responses if each is not None]
             if not calls:
                 return json_answer(200, array(complete))
-            await asyncio.gather(*(each.run.publish() for each in calls.values()))
-            name = session.keep_batch([each.run.id for each in calls.values()])
+            await asyncio.gather(*(publish(*runs[index]) for index in calls))
+            name = await session.keep_batch([each.run.id for each in calls.values()])
             remaining, calls = list(calls.values()), {}
             return self._streamed(name, remaining, complete, sse.OPEN)
         finally:
             for call in calls.values():
                 call.close()
 
-    def resume(self, session: Session, stream: str, after: Sequence[int]) -> Answer | None:
+    async def resume(self, session: Session, stream: str, after: Sequence[int], find: Find) -> Answer | None:
         """The rest of a batch's stream; None if the session has no such stream.
 
-        Raises InvalidRequest for positions that do not exist in it, UnknownRun if its calls are no longer kept.
+        Raises InvalidRequest for positions that do not exist in it, UnknownRun if its calls are no longer kept,
+        LogUnavailable.
         """
-        runs = session.batches.get(stream)
+        runs = await session.batch(stream)
         if runs is None:
             return None
-        kept = [found for run in runs if (found := session.find(run)) is not None]
+        if len(after) != len(runs):
+            raise InvalidRequest("Last-Event-ID is none that this server gives out.")
+        found = [await find(session, run, at) for run, at in zip(runs, after, strict=True)]
+        kept = [each for each in found if each is not None]
         if len(kept) < len(runs):
             raise UnknownRun("The calls of this batch are not kept any more.")
-        if len(after) != len(kept) or any(at > each.run.events for at, each in zip(after, kept, strict=True)):
+        if any(at > each.run.events for at, each in zip(after, kept, strict=True)):
             raise InvalidRequest("Last-Event-ID is none that this server gives out.")
         if all(each.run.over and at == each.run.events for at, each in zip(after, kept, strict=True)):
             return NO_CONTENT
@@ -115,7 +124,7 @@ class Batching:
             return as_rpc_error(error, message.id).encode()
         return None
 
-    def _call(self, request: RequestRun, after: int = 0) -> BatchedCall:
+    def _call(self, request: RequestRun | StartedRun, after: int = 0) -> BatchedCall:
         filtered, rendering = self._answering.member(request.run, request.transcript, after)
         return BatchedCall(request.run, request.transcript.info.id, filtered, rendering, after)
 
@@ -126,7 +135,7 @@ class Batching:
 
 async def _start(
     session: Session, request: Request, message: jsonrpc.RpcRequest | RpcError, begin: Begin
-) -> bytes | RequestRun:
+) -> bytes | StartedRun:
     if isinstance(message, RpcError):
         return message.encode()
     if message.method == "initialize":  # "The initialize request MUST NOT be part of a JSON-RPC batch" (Lifecycle)

@@ -17,7 +17,7 @@ from ....protocol.event import Entry, Event, EventType
 from ....protocol.http import sse
 from ....protocol.mcp.jsonrpc import Id
 from ....protocol.mcp.rpc_error import rpc_error
-from ....runs import Run
+from ....runs import FoundRun
 from ..failures import as_rpc_error
 from ..filtering import Filtered
 from ..rendering import RpcRendering
@@ -26,7 +26,7 @@ from ..rendering import RpcRendering
 class BatchedCall:
     """One of the calls, read after number `at`."""
 
-    def __init__(self, run: Run, request: Id, filtered: Filtered, rendering: RpcRendering, at: int) -> None:
+    def __init__(self, run: FoundRun, request: Id, filtered: Filtered, rendering: RpcRendering, at: int) -> None:
         self.run = run
         self.request = request
         self.at = at

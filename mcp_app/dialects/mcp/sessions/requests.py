@@ -12,7 +12,7 @@ from typing import Any
 
 from ....asking import URL, Asker, SessionAsker, UrlAsker, declared
 from ....authoring.resource import UnknownResource
-from ....protocol.errors import InvalidParams
+from ....protocol.errors import InvalidParams, UnknownRun
 from ....protocol.event import encode
 from ....protocol.http.accept import Representation
 from ....protocol.http.seal import digest
@@ -26,14 +26,15 @@ from ....protocol.mcp.revisions import Structure, negotiated
 from ....protocol.mcp.rpc_error import rpc_error
 from ....protocol.mcp.transcript import Transcript
 from ....protocol.policy import MCP_2024_11_05, OnCap, Policy
-from ....runs import Callee, Runs, has_context
+from ....runs import Callee, FoundRun, Runs, has_context
 from ....web.messages import Request
-from ..answering import acceptable, may_stream
+from ..answering import Answering, acceptable, may_stream
 from ..kept import read_kept
 from ..lists import LISTS
 from ..offer import Offer
+from ..request_record import read_request
 from ..validation import validate
-from .session import RequestRun, Session
+from .session import RequestRun, Session, StartedRun
 from .session_record import SessionRecord
 
 _BEFORE_INITIALIZE = frozenset({"initialize", "ping"})
@@ -62,10 +63,11 @@ class SessionRequest:
 class SessionMethods:
     """Processes requests and notifications of sessions."""
 
-    def __init__(self, offer: Offer, runs: Runs) -> None:
+    def __init__(self, offer: Offer, runs: Runs, answering: Answering) -> None:
         self._offer = offer
         self._runs = runs
-        self._methods: dict[str, Callable[[SessionRequest], Awaitable[dict[str, Any] | RequestRun]]] = {
+        self._answering = answering
+        self._methods: dict[str, Callable[[SessionRequest], Awaitable[dict[str, Any] | StartedRun]]] = {
             "initialize": self._initialize,
             "ping": self._ping,
             **dict.fromkeys(LISTS, self._list),
@@ -78,7 +80,7 @@ class SessionMethods:
             "logging/setLevel": self._set_level,
         }
 
-    async def begin(self, session: Session, message: jsonrpc.RpcRequest, http: Request) -> bytes | RequestRun:
+    async def begin(self, session: Session, message: jsonrpc.RpcRequest, http: Request) -> bytes | StartedRun:
         """Start a request. Returns its response, or the run that will have it. Raises RpcError and the errors of
         `Runs.start`."""
         method = self._methods.get(message.method)
@@ -92,10 +94,38 @@ class SessionMethods:
         validate(message.method, params, session.record.revision.version)
         with session.claim(message.id):
             started = await method(SessionRequest(session, message, http))
-            if isinstance(started, RequestRun):
-                session.track(message.id, started)
+            if isinstance(started, StartedRun):
                 return started
         return jsonrpc.result(message.id, encode(started))
+
+    async def find(self, session: Session, run_id: str, after: int) -> RequestRun | None:
+        """The request with that run, wherever it is worked on, as it is behind event number `after`; None for a run of
+        another session, or a forgotten one. No other stream of it sends anything from now on. Raises LogUnavailable."""
+        found = session.find(run_id)
+        if session.shared is None:
+            return found
+        if found is None:
+            try:
+                run = await self._runs.find(run_id, session.principal)
+            except UnknownRun:
+                return None
+            found = await self._found(session, run, after)
+        if found is not None:
+            await session.shared.resumed(session, run_id)
+        return found
+
+    async def _found(self, session: Session, run: FoundRun, after: int) -> RequestRun | None:
+        if isinstance(run.beside, Transcript):  # the session is known here again since it began
+            found = RequestRun(run, run.beside)
+        elif run.extra:
+            info, _ = read_request(run.extra, self._offer.namespace, {})
+            if info.session != session.id:
+                return None
+            found = RequestRun(run, await self._answering.restored(run, info, min(after, run.events)))
+        else:
+            return None
+        session.resumed(found)
+        return found
 
     async def receive_notification(self, session: Session, message: jsonrpc.RpcNotification) -> None:
         """Process a notification. Unknown ones are ignored (JSON-RPC 2.0, 4.1)."""
@@ -153,7 +183,7 @@ class SessionMethods:
 
     # --- requests that start a run -----------------------------------------------------------------------------------
 
-    async def _call_tool(self, request: SessionRequest) -> dict[str, Any] | RequestRun:
+    async def _call_tool(self, request: SessionRequest) -> dict[str, Any] | StartedRun:
         tool = self._offer.tools.get(request.params["name"], request.http.access)
         info = self._info(request, tool, request.session.record.revision.wire.structure(tool.structure))
         try:
@@ -162,12 +192,12 @@ class SessionMethods:
             return failed(info, error.object())
         return await self._run(request, tool, arguments, info)
 
-    async def _get_prompt(self, request: SessionRequest) -> RequestRun:
+    async def _get_prompt(self, request: SessionRequest) -> StartedRun:
         prompt = self._offer.prompts.get(request.params["name"], request.http.access)
         arguments = self._offer.prompt_arguments(prompt, request.params)
         return await self._run(request, prompt, arguments, self._info(request, prompt, raw={}))
 
-    async def _read_resource(self, request: SessionRequest) -> dict[str, Any] | RequestRun:
+    async def _read_resource(self, request: SessionRequest) -> dict[str, Any] | StartedRun:
         kept = await read_kept(self._runs, request.params["uri"], request.session.principal)
         if kept is not None:
             return kept
@@ -184,7 +214,7 @@ class SessionMethods:
 
     async def _run(
         self, request: SessionRequest, callee: Callee, arguments: dict[str, Any], info: RequestInfo
-    ) -> RequestRun:
+    ) -> StartedRun:
         session = request.session
         policy = session.record.policy or session.record.revision.policy
         asker = await self._asker(request, policy) if has_context(callee) else None
@@ -201,7 +231,8 @@ class SessionMethods:
             trace=request.trace,
         )
         run.beside = transcript = Transcript(info)
-        return RequestRun(run, transcript)
+        session.track(request.message.id, run, transcript)
+        return StartedRun(run, transcript)
 
     async def _asker(self, request: SessionRequest, policy: Policy) -> Asker | None:
         """The request's asker; None if its client accepts no stream, on which questions are sent, and cannot open URLs.

@@ -21,7 +21,7 @@ from ....protocol.event import encode
 from ....protocol.mcp import jsonrpc
 from ....protocol.mcp.jsonrpc import Id
 from ....protocol.mcp.transcript import Transcript
-from ....runs import Run
+from ....runs import FoundRun, Run
 from .outbox import Outbox
 from .session_record import SessionRecord
 
@@ -32,10 +32,17 @@ MAX_BATCHES = 64
 """Streams of batches that can be resumed in one session: each is a name and up to a hundred ids."""
 
 
-class RequestRun(NamedTuple):
+class StartedRun(NamedTuple):
     """A request that has started a run."""
 
     run: Run
+    transcript: Transcript
+
+
+class RequestRun(NamedTuple):
+    """A request whose run was found, wherever it is worked on."""
+
+    run: FoundRun
     transcript: Transcript
 
 
@@ -66,7 +73,7 @@ class Session:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """While the outbox goes from one process to another."""
     # Weak: a run that the register of runs forgets is forgotten here, too.
-    _transcripts: weakref.WeakKeyDictionary[Run, Transcript] = field(default_factory=weakref.WeakKeyDictionary)
+    _transcripts: weakref.WeakKeyDictionary[FoundRun, Transcript] = field(default_factory=weakref.WeakKeyDictionary)
     _runs: weakref.WeakValueDictionary[str, Run] = field(default_factory=weakref.WeakValueDictionary)
     _by_request: weakref.WeakValueDictionary[Id, Run] = field(default_factory=weakref.WeakValueDictionary)
     _claimed: dict[Id, bool] = field(default_factory=dict)
@@ -107,26 +114,44 @@ class Session:
         finally:
             del self._claimed[request]
 
-    def track(self, request: Id, started: RequestRun) -> None:
+    def track(self, request: Id, run: Run, transcript: Transcript) -> None:
         """Register a run: it can be cancelled by the request's id, and its stream be resumed by the run's id."""
-        self._by_request[request] = started.run
+        self._by_request[request] = run
         if self._claimed.get(request):
             self.cancel(request)
-        self._runs[started.run.id] = started.run
-        self._transcripts[started.run] = started.transcript
+        self._runs[run.id] = run
+        self._transcripts[run] = transcript
 
-    def keep_batch(self, runs: Sequence[str]) -> str:
-        """Register the stream of these runs, and return its name, by which it can be resumed."""
+    async def keep_batch(self, runs: Sequence[str]) -> str:
+        """Register the stream of these runs, and return its name, by which it can be resumed. Raises LogUnavailable."""
         name = secrets.token_hex(16)
         self.batches[name] = runs
         if len(self.batches) > MAX_BATCHES:
             self.batches.popitem(last=False)
+        if self.shared is not None:
+            await self.shared.keep_batch(self, name, runs)
         return name
 
+    async def batch(self, name: str) -> Sequence[str] | None:
+        """The runs of that stream; None for a name that is not known. Raises LogUnavailable."""
+        runs = self.batches.get(name)
+        return await self.shared.batch(self, name) if runs is None and self.shared is not None else runs
+
     def find(self, run_id: str) -> RequestRun | None:
-        """The request with that run, which may have ended; None for a run of another session, or a forgotten one."""
+        """The request with that run, which may have ended; None for a run of another session or process, or a forgotten
+        one."""
         found = self._runs.get(run_id)
         return None if found is None else RequestRun(found, self._transcripts[found])
+
+    def resumed(self, request: RequestRun) -> None:
+        """A stream of a request that another process works on is open here."""
+        self._transcripts[request.run] = request.transcript
+
+    def resumed_elsewhere(self, run_id: str) -> None:
+        """Another process has a stream of that run from now on: a stream of it here sends nothing more."""
+        for run, transcript in self._transcripts.items():
+            if run.id == run_id:
+                transcript.acquire()
 
     @property
     def busy(self) -> bool:

@@ -61,8 +61,7 @@ class SessionLetters:
         session.receive_response(RpcResponse(**letter["response"]))
 
     def _resumed(self, session: Session, letter: Letter) -> None:
-        if (found := session.find(letter["run"])) is not None:
-            found.transcript.acquire()
+        session.resumed_elsewhere(letter["run"])
 
     async def _give_up(self, letter: Letter) -> bool:
         session = self._sessions.here(letter["session"])

@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 import re
 import secrets
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, cast
 
 from ....nodes import Node
 from ....protocol.access import Access
@@ -139,6 +139,15 @@ class SharedSessions:
         """A client cancels a request that another process may be working on. Raises LogUnavailable."""
         await self._node.post.tell_all({"do": "session.cancelled", "session": session.id, "request": request})
 
+    async def keep_batch(self, session: Session, name: str, runs: Sequence[str]) -> None:
+        """Any process can go on with the stream of that name. Raises LogUnavailable."""
+        await self._log.put(_batch_name(session.id, name), encode(runs), self._node.now() + self._idle_seconds)
+
+    async def batch(self, session: Session, name: str) -> Sequence[str] | None:
+        """The runs of the stream of that name; None for none. Raises LogUnavailable."""
+        found = await self._log.get(_batch_name(session.id, name))
+        return None if found is None else cast("list[str]", decode(found.value))
+
     async def resumed(self, session: Session, run: str) -> None:
         """A stream of this run is opened here: "the server MUST send each of its JSON-RPC messages on only one of the
         connected streams" (2025-11-25, Multiple Connections). Raises LogUnavailable."""
@@ -238,3 +247,7 @@ def _name(session: str) -> str:
 
 def _outbox_name(session: str) -> str:
     return f"session/{session}/outbox"
+
+
+def _batch_name(session: str, batch: str) -> str:
+    return f"session/{session}/batch/{batch}"

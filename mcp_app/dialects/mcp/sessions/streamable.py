@@ -29,7 +29,7 @@ from .batches import ACCEPTED, Batching
 from .listening import Listening
 from .register import Sessions
 from .requests import SessionMethods
-from .session import RequestRun, Session
+from .session import RequestRun, Session, StartedRun
 
 SESSION_HEADER = "mcp-session-id"
 
@@ -105,14 +105,14 @@ class Streamable:
         if match is None:
             raise InvalidRequest("Last-Event-ID is none that this server gives out.")
         stream, (after, *more) = match[1], [int(each) for each in match[2].split(".")]
-        batch = self._batching.resume(session, stream, (after, *more))
+        batch = await self._batching.resume(session, stream, (after, *more), self._methods.find)
         if batch is not None:
             return batch
         if more:
             raise InvalidRequest("Last-Event-ID is of a batch that this session does not have.")
         if stream == session.outbox.id:
             return await listen(session, after)
-        found = session.find(stream)
+        found = await self._methods.find(session, stream, after)
         if found is None:
             raise InvalidRequest("Last-Event-ID is of a stream that this session does not have.")
         return self._resume(found, after)
@@ -157,7 +157,7 @@ class Streamable:
             return json_answer(200, started)
         return await self._answering.answer(request, started.run, started.transcript)
 
-    async def _begin(self, session: Session, request: Request, message: jsonrpc.RpcRequest) -> bytes | RequestRun:
+    async def _begin(self, session: Session, request: Request, message: jsonrpc.RpcRequest) -> bytes | StartedRun:
         try:
             return await self._methods.begin(session, message, request)
         except Exception as error:
