@@ -45,6 +45,7 @@ NEEDED: Mapping[str, Needed] = {
     "openssl": Needed("apt-get install openssl", ("openssl",)),
     "postgres": Needed("apt-get install postgresql", ("postgres",)),
     "redis-server": Needed("apt-get install redis-server", ("redis-server",)),
+    "systemd-analyze": Needed("apt-get install systemd", ("systemd-analyze",)),
     "valgrind": Needed("apt-get install valgrind", ("valgrind",)),
     "varnishd": Needed("apt-get install varnish", ("varnishd",)),
     "zsh": Needed("apt-get install zsh", ("zsh",)),

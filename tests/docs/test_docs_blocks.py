@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import json
 import re
 import sys
@@ -12,9 +11,8 @@ from types import ModuleType
 
 import pytest
 from doc_page import PAGES, Block, blocks
-from hypercorn.config import Config
 
-from mcp_app.server import forced_exit, vocabulary
+from mcp_app.server import vocabulary
 
 
 def of(*languages: str) -> list[Block]:
@@ -59,30 +57,6 @@ def test_toml_has_keys_that_hypercorn_has(block: Block) -> None:
     for key, value in tomllib.loads(block.text).items():
         assert vocabulary.is_key(key), key
         assert vocabulary.invalid_reason(key, value) is None
-
-
-def unit() -> configparser.ConfigParser:
-    [block] = of("ini")
-    parsed = configparser.ConfigParser()
-    parsed.optionxform = str  # type: ignore[assignment,method-assign] # systemd's names are case-sensitive
-    parsed.read_string(block.text)
-    return parsed
-
-
-def test_the_unit_waits_longer_than_the_longest_orderly_stop() -> None:
-    [block] = [block for block in of("toml") if "graceful_timeout" in block.text]
-    config = Config.from_mapping(tomllib.loads(block.text))
-    assert int(unit()["Service"]["TimeoutStopSec"]) > forced_exit.shutdown_seconds(config)
-
-
-def test_the_unit_signals_the_server_alone_and_starts_what_there_is() -> None:
-    from mcp_app.cli import _parser
-
-    service = unit()["Service"]
-    assert service["KillMode"] == "mixed"
-    program, *words = service["ExecStart"].split()
-    assert program.endswith("/bin/mcp-app")
-    assert _parser().parse_args(words).tools == ["tools.py"]
 
 
 @pytest.mark.parametrize(
