@@ -86,6 +86,11 @@ class SqliteLog:
             await opened.commits.close()
             opened.doorbell.close()
 
+    @property
+    def transactions(self) -> int:
+        """How many have been written since it was opened."""
+        return 0 if self._opened is None else self._opened.commits.transactions
+
     async def now(self) -> float:
         self._opened_now()
         return self._clock()
