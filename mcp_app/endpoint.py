@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 
 from .access_control import AccessControl, is_public
+from .administration import Administration
 from .auth.audit import AuditLog
 from .auth.authentication import Authentication, Identify
 from .auth.metadata import ResourceMetadata
@@ -41,7 +42,7 @@ from .eventlog import EventLog
 from .manifest import CORS, Manifest
 from .nodes import Node
 from .protocol.errors import InternalError, McpAppError, MethodNotAllowed, RateLimited, UnknownRoute
-from .routes import arguments, table
+from .routes import METRICS_PATH, arguments, table
 from .runs import Runs
 from .runs.end_line import ORIGIN
 from .web.guard import Guard
@@ -75,7 +76,9 @@ class Endpoint:
         node: Node | None = None,
         *,
         exposed: bool = False,
+        administered: bool = False,
     ) -> None:
+        """`administered`: metrics have an address of their own, and are not here."""
         authentication = Authentication(settings) if authentication is None else authentication
         resources = Resources() if resources is None else resources  # not `or`: an empty one may be filled later
         prompts = Prompts() if prompts is None else prompts
@@ -121,9 +124,11 @@ class Endpoint:
             "tickets": ticketing,
             "sign_in": sign_in,
         }
+        self.administration = Administration(documents, guard)
         self._table: dict[str, Methods] = {
             path: {method: _handler(parts, name) for method, name in methods.items()}
             for path, methods in table(manifest).items()
+            if not (administered and path == METRICS_PATH)
         }
         self._templates = [path for path in self._table if "<" in path]
 

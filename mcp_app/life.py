@@ -35,6 +35,7 @@ from .manifest import Manifest
 from .nodes import Node
 from .protocol.errors import LogRefused, LogUnavailable, ToolDefinitionError
 from .runs import MakerFailed, Runs
+from .web.asgi.application import Lane
 from .web.asgi.lifespan import NotStarted
 from .web.asgi.server_state import Served
 
@@ -59,6 +60,8 @@ class Server:
     verifiers: tuple[Verifier, ...] = ()
     hosted: bool = False
     """Whether an application around us says who calls."""
+    administered: bool = False
+    """Whether metrics are served at an address of their own."""
     endpoint: Endpoint | None = None
 
     @property
@@ -66,6 +69,11 @@ class Server:
         """The endpoint, of an application that has been started."""
         assert self.endpoint is not None  # noqa: S101 - set by the startup
         return self.endpoint
+
+    def administration(self) -> Lane:
+        """The application for operators, at an address of its own: called once, before the start."""
+        self.administered = True
+        return Lane(lambda request, error: self.started.administration.answer(request, error))
 
     @property
     def verifies(self) -> bool:
@@ -170,6 +178,7 @@ class Life:
             is_stopping=lambda: self._served.is_stopping(),
             authentication=authentication,
             exposed=server.exposed,
+            administered=server.administered,
             audit=self._audit,
         )
         self._draining = None

@@ -16,6 +16,12 @@ Methods = Mapping[str, str]
 HEALTH_PATHS = frozenset({"/healthz", "/readyz"})
 """Answered whatever the Host: balancers and Kubernetes ask an address, and learn only that the server is there."""
 
+METRICS_PATH = "/metrics"
+
+ADMINISTRATION_PATHS = frozenset({*HEALTH_PATHS, METRICS_PATH})
+"""What an address for operators has. The metrics are there alone then, and health at both: balancers ask the address at
+which they send requests."""
+
 SIGN_IN_PATH = "/page/sign-in"
 """Where the page asks who it calls as, signs in and signs out."""
 
@@ -64,7 +70,7 @@ def table(manifest: Manifest) -> dict[str, Methods]:
         SIGN_IN_PATH: {"GET": "sign_in.show", "POST": "sign_in.sign_in", "DELETE": "sign_in.sign_out"},
         "/healthz": {"GET": "documents.healthz"},
         "/readyz": {"GET": "documents.readyz"},
-        "/metrics": {"GET": "documents.metrics"},
+        METRICS_PATH: {"GET": "documents.metrics"},
     }
 
 

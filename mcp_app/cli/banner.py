@@ -45,16 +45,19 @@ def banner(
     missing: Sequence[str] = (),
     asks: bool = False,
     verifies: bool = False,
+    admin: Sequence[str] = (),
 ) -> str:
     """The lines to print. `urls` are the bound addresses, `path` the event route, `tools` those served, in order;
     `name` is the server's, for MCP clients; `resources` and `prompts` are the numbers of these; `reachable` are the
     addresses that other machines can reach; `missing` says what is not offered for want of an extra; `asks` is whether
-    callers are asked who they are, and `verifies` whether anything could tell."""
+    callers are asked who they are, and `verifies` whether anything could tell; `admin` are the addresses for
+    operators."""
     names = f": {', '.join(tool.name for tool in tools)}" if tools else ""
     more = [_counted(count, noun) for count, noun in ((resources, "resource"), (prompts, "prompt")) if count]
     also = f"; {' and '.join(more)} for MCP clients" if more else ""
     lines = [f"Serving {_counted(len(tools), 'tool')}{names}{also}", *(f"  {url}/" for url in urls)]
     lines += [f"  {each}" for each in missing]
+    lines += [f"  for operators, and whoever reaches it: {url}/metrics, /healthz, /readyz" for url in admin]
     if isinstance(tls, Development):
         made = "made just now" if tls.made else "development only"
         lines.append(f"  certificate: {tls.files.certificate} ({made}; to trust it: mcp-app certs)")

@@ -78,11 +78,12 @@ def _serve(arguments: argparse.Namespace) -> int:
         # Imported here: `mcp-app call` and `mcp-app certs` work without Hypercorn and Quart.
         import mcp_app.app  # noqa: F401 - used below; it is most of the import time
         from mcp_app.cli.banner import banner
-        from mcp_app.cli.serve_workers import refuse_separate_logs, supervised_by
+        from mcp_app.cli.serve_workers import admin_sockets, refuse_separate_logs, supervised_by
         from mcp_app.cli.shipped import not_offered
         from mcp_app.config.invalid import invalid_for_tools
         from mcp_app.server import configuration, tls
-        from mcp_app.server.addresses import exposed_binds
+        from mcp_app.server.addresses import admin_urls, exposed_binds
+        from mcp_app.server.engine.worker import ApplicationBeside
         from mcp_app.server.run import serve
 
     config, source = configured(arguments)
@@ -98,6 +99,8 @@ def _serve(arguments: argparse.Namespace) -> int:
     if served.settings.client_certificates:
         configuration.require_client_authority(config, source)
     provided = tls.provide(config, source)
+    admin = admin_sockets(arguments, config, supervised)
+    beside = ApplicationBeside(served.administration(), admin) if admin else None
     missing = not_offered() if _with_shipped(arguments) else []
 
     def on_ready(urls: list[str]) -> None:
@@ -114,12 +117,13 @@ def _serve(arguments: argparse.Namespace) -> int:
             missing=missing,
             asks=served.refuses_anonymous,
             verifies=served.verifies,
+            admin=admin_urls(admin),
         )
         _print(f"{text}\n")
 
     # All objects that exist now live until the end. To traverse them takes 30 ms, during which every stream would wait.
     gc.freeze()
-    return serve(app, config, on_ready, supervised)
+    return serve(app, config, on_ready, supervised, beside)
 
 
 _LAST_EVENT_SECONDS = 5.0

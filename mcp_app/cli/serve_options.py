@@ -52,6 +52,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="serve by N processes, which are restarted when they end, and replaced one after the other on SIGUSR2",
     )
+    add(
+        "--admin-bind",
+        metavar="HOST:PORT",
+        help="serve /metrics, /healthz and /readyz here, to whoever reaches it; /metrics is nowhere else then",
+    )
     add("--log-level", choices=LEVELS, help="log from this level on, in the place of hypercorn.toml's")
     add("--log-format", choices=FORMATS, help="likewise: lines for people, or one JSON object a line")
     add("--reload", action="store_true", help="start again when the tools, the package or a configuration file change")
@@ -69,6 +74,7 @@ def of_addresses(arguments: argparse.Namespace) -> dict[str, object]:
         "--insecure-bind": arguments.insecure_bind,
         "--port": arguments.port is not None,
         "--no-tls": arguments.no_tls,
+        "--admin-bind": arguments.admin_bind is not None,
         "--workers": arguments.workers is not None,
         "--allow-anonymous": arguments.allow_anonymous,
     }

@@ -5,6 +5,7 @@ mcp_app/server/supervisor.
 from __future__ import annotations
 
 import argparse
+import socket
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -33,7 +34,7 @@ def supervise(arguments: argparse.Namespace) -> int:
     def command(word: str) -> Sequence[str]:
         return [*words, f"{AS_WORKER}={word}"]
 
-    return supervise(config, arguments.workers, command)
+    return supervise(config, arguments.workers, command, arguments.admin_bind)
 
 
 def supervised_by(arguments: argparse.Namespace, config: Config) -> Supervised | None:
@@ -47,6 +48,19 @@ def supervised_by(arguments: argparse.Namespace, config: Config) -> Supervised |
         return Supervised(Inheritance.read(arguments.as_worker), config)
     except (ValueError, OSError) as error:
         raise StartError(f"{AS_WORKER} is for the supervisor of --workers: {error}") from error
+
+
+def admin_sockets(
+    arguments: argparse.Namespace, config: Config, supervised: Supervised | None
+) -> Sequence[socket.socket]:
+    """Those of `--admin-bind`, which the supervisor has bound where there is one. Raises StartError."""
+    if supervised is not None:
+        return supervised.admin_sockets
+    if arguments.admin_bind is None:
+        return ()
+    from mcp_app.server.binding import bind_beside
+
+    return bind_beside(config, arguments.admin_bind)
 
 
 def refuse_separate_logs(count: int, log: LogAddress) -> None:

@@ -52,6 +52,11 @@ def urls(sockets: Sockets) -> list[str]:
     return [url for scheme, bound in of_scheme for url in _urls(scheme, bound)]
 
 
+def admin_urls(bound: Sequence[socket.socket]) -> list[str]:
+    """Likewise of the operators' address."""
+    return _urls("http", bound)
+
+
 def exposed_binds(binds: Iterable[str]) -> Sequence[str]:
     """Those of `binds` that other machines can reach."""
     return [bind for bind in binds if not is_loopback(bind)]

@@ -43,6 +43,11 @@ def bind(config: Config) -> Sockets:
     return bound
 
 
+def bind_beside(config: Config, address: str) -> list[socket.socket]:
+    """Bind an address for operators. Raises `StartError` likewise."""
+    return _bind(config, address, "--admin-bind")
+
+
 def close(sockets: Sockets) -> None:
     """Close all sockets; already closed ones are fine."""
     for sock in (*sockets.secure_sockets, *sockets.insecure_sockets, *sockets.quic_sockets):

@@ -32,10 +32,14 @@ log = logging.getLogger("mcp_app.server")
 
 
 def serve(
-    app: ASGIFramework, config: Config, on_ready: OnReady | None = None, supervised: Supervised | None = None
+    app: ASGIFramework,
+    config: Config,
+    on_ready: OnReady | None = None,
+    supervised: Supervised | None = None,
+    beside: worker.ApplicationBeside | None = None,
 ) -> int:
     """Serve `app` until SIGTERM or SIGINT and return the exit status: 0, even if streams had to be ended. As a worker,
-    `supervised`, also until its supervisor says so or is gone.
+    `supervised`, also until its supervisor says so or is gone. `beside` is served, too.
 
     Raises `StartError` if an address cannot be bound, the certificate cannot be used, or the application's startup
     fails. A second signal ends the process at once.
@@ -45,7 +49,7 @@ def serve(
         with log_errors_named():
             take_over(config)
         main_task.run(
-            forced_exit.bounded(_serve_until_signal(app, config, sockets, on_ready, supervised)),
+            forced_exit.bounded(_serve_until_signal(app, config, sockets, on_ready, supervised, beside)),
             debug=config.debug,
             loop_factory=loop_factory(config),
         )
@@ -63,6 +67,7 @@ async def serve_async(
     on_ready: OnReady | None = None,
     tls: Tls | None = None,
     siblings: Siblings | None = None,
+    beside: worker.ApplicationBeside | None = None,
 ) -> None:
     """Serve `app` on bound `sockets` in the running loop until `shutdown()` returns, or one of its `siblings` has
     replaced this process; by `tls`, if it is to be changed meanwhile. Raises `StartError` if the application's startup
@@ -78,11 +83,16 @@ async def serve_async(
 
     with lifespan_errors_named():
         wrapped = wrap_app(app, config.wsgi_max_body_size, "asgi")
-        await worker.serve(wrapped, config, sockets, shutdown, ready, tls, siblings)
+        await worker.serve(wrapped, config, sockets, shutdown, ready, tls, siblings, beside)
 
 
 async def _serve_until_signal(
-    app: ASGIFramework, config: Config, sockets: Sockets, on_ready: OnReady | None, supervised: Supervised | None
+    app: ASGIFramework,
+    config: Config,
+    sockets: Sockets,
+    on_ready: OnReady | None,
+    supervised: Supervised | None,
+    beside: worker.ApplicationBeside | None,
 ) -> None:
     requested = asyncio.Event()
     tls = Tls(config) if config.ssl_enabled else None
@@ -103,7 +113,16 @@ async def _serve_until_signal(
     if supervised is not None:
         on_ready = supervised.announcing(on_ready)
         siblings = supervised.listen(stop, seconds)
-    await serve_async(app, config, sockets, shutdown=requested.wait, on_ready=ready, tls=tls, siblings=siblings)
+    await serve_async(
+        app,
+        config,
+        sockets,
+        shutdown=requested.wait,
+        on_ready=ready,
+        tls=tls,
+        siblings=siblings,
+        beside=beside,
+    )
 
 
 def loop_factory(config: Config) -> main_task.LoopFactory | None:

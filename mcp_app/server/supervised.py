@@ -17,7 +17,7 @@ from . import forced_exit
 from .engine.sharing import ConnectionCounts, OpenConnections, Siblings
 from .logs.access import WORKER
 from .supervisor.control import ControlSocket
-from .supervisor.inheritance import Inheritance
+from .supervisor.inheritance import Inheritance, opened
 
 OnReady = Callable[[list[str]], None]
 """Called once, on the loop, when every address accepts connections, with the URLs and their actual ports."""
@@ -31,6 +31,7 @@ class Supervised:
         were bound. Raises StartError."""
         self.number, self.count = inheritance.number, inheritance.of
         self.sockets = inheritance.adopt(config)
+        self.admin_sockets = opened(inheritance.admin)
         setattr(config, WORKER, self.number)
         self.hand_over_seconds = 0.0
         """How long it takes at most to finish what it has begun."""

@@ -78,10 +78,10 @@ class Guard:
         if not self._allow_anonymous and not _is_this_machine(address):
             raise AnonymousNotAllowed("This server asks nobody who they are, and serves this machine only.")
 
-    def check_host(self, request: Request) -> None:
-        """Raises HostNotAllowed."""
+    def check_host(self, request: Request, *, addresses: bool = False) -> None:
+        """Raises HostNotAllowed. With `addresses` every IP address is known: no name was rebound then."""
         host = request.headers.get("host", "")
-        if not self._is_known_host(host):
+        if not self._is_known_host(host) and not (addresses and _is_address(host)):
             raise HostNotAllowed(f"This server does not answer for the host {host[:100]!r}.")
 
     def check_origin(self, request: Request) -> None:
@@ -163,6 +163,14 @@ class Guard:
 
 
 _is_this_machine = lru_cache(maxsize=_CACHE_SIZE)(is_this_machine)
+
+
+def _is_address(host: str) -> bool:
+    authority = _authority(host)
+    try:
+        return authority is not None and bool(ipaddress.ip_address(authority[0]))
+    except ValueError:
+        return False
 
 
 def _canonical(name: str) -> str:

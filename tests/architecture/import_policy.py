@@ -43,9 +43,10 @@ MAY_IMPORT: dict[str, str] = {
     # Where all parts meet.
     "routes": "protocol manifest web.pages",
     "documents": "protocol config authoring runs manifest web web.pages",
+    "administration": "protocol web routes documents",
     "access_control": "protocol config auth authoring runs manifest web routes",
     "endpoint": "protocol config auth access_control authoring runs nodes eventlog manifest web dialects.plain "
-    "dialects.mcp routes documents",
+    "dialects.mcp routes documents administration",
     # It starts and stops, with a lifespan or without.
     "life": "protocol config auth limits authoring runs eventlog nodes manifest web.asgi endpoint",
     "starting": "protocol auth web web.asgi endpoint life",

@@ -17,15 +17,17 @@ import logging
 import resource
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from importlib.metadata import version
 from multiprocessing import parent_process
 from random import randint
-from typing import Any
+from socket import socket
+from typing import Any, NamedTuple
 
 from hypercorn.config import Config, Sockets
 from hypercorn.typing import AppWrapper
-from hypercorn.utils import LifespanFailureError, LifespanTimeoutError, repr_socket_addr
+from hypercorn.utils import LifespanFailureError, LifespanTimeoutError, repr_socket_addr, wrap_app
 
 from .. import binding, children, hangup, main_task
 from ..errors import StartError, lifespan_line
@@ -47,7 +49,17 @@ tests/server/test_fingerprints.py says what to read."""
 
 log = logging.getLogger("mcp_app.server")
 
+MOST_BESIDE = 32
+"""Connections of an application beside: of descriptors that `admission` keeps free."""
+
 Tasks = set[asyncio.Task[Any]]
+
+
+class ApplicationBeside(NamedTuple):
+    """Another application, which has no lifespan, without TLS at listening sockets of its own."""
+
+    app: Any
+    sockets: Sequence[socket]
 
 
 async def serve(
@@ -58,9 +70,10 @@ async def serve(
     ready: Callable[[], Awaitable[object]],
     tls: Tls | None = None,
     siblings: Siblings | None = None,
+    beside: ApplicationBeside | None = None,
 ) -> None:
     """Serve `app` on `sockets` until `shutdown()` returns, then shut down in the order above; or until it is replaced
-    by one of its `siblings`, then first finish what has begun (`retiring`).
+    by one of its `siblings`, then first finish what has begun (`retiring`). `beside` is served meanwhile.
 
     `tls` is in the place of what `config` says, for who changes it meanwhile. `ready()` is awaited once, when every
     socket accepts connections; not if `shutdown()` returns before the application has started. Raises Hypercorn's
@@ -69,7 +82,7 @@ async def serve(
     """
     if version("hypercorn") not in TESTED:
         log.warning("hypercorn %s has not been tested with this mcp_app, %s has", version("hypercorn"), TESTED[-1])
-    children.keep_listening((*sockets.secure_sockets, *sockets.insecure_sockets))
+    children.keep_listening((*sockets.secure_sockets, *sockets.insecure_sockets, *(beside.sockets if beside else ())))
     if sockets.quic_sockets:
         raise StartError("quic_bind: HTTP/3 is not served: remove it")
     choose(config)
@@ -83,14 +96,14 @@ async def serve(
     tasks: Tasks = set()
 
     async def serve_connection(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, place: ConnectionPlace
+        asked: AppWrapper, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, place: ConnectionPlace
     ) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - asyncio runs this in its own task
         tasks.add(task)
         task.add_done_callback(tasks.discard)
         children.keep_connection(writer)
-        await Connection(app, loop, config, context, state, reader, writer, place).run()
+        await Connection(asked, loop, config, context, state, reader, writer, place).run()
 
     ordered = asyncio.ensure_future(shutdown())
     try:
@@ -98,7 +111,10 @@ async def serve(
             if not serving:
                 ordered.result()
                 return
-            listeners = _listen(config, tls, sockets, serve_connection, siblings)
+            listeners = _listen(config, tls, sockets, partial(serve_connection, app), siblings)
+            if beside is not None:
+                wrapped = wrap_app(beside.app, config.wsgi_max_body_size, "asgi")
+                listeners += _listen_beside(config, beside.sockets, partial(serve_connection, wrapped))
             try:
                 await ready()
                 handed_over = [] if siblings is None else [_handed_over(siblings, context, listeners)]
@@ -210,6 +226,14 @@ def _listen(
         ),
         *(AcceptingSocket(sock, serve_connection, admission, shared=shared) for sock in sockets.insecure_sockets),
     ]
+
+
+def _listen_beside(config: Config, sockets: Sequence[socket], serve_connection: Serve) -> list[AcceptingSocket]:
+    """Whatever connections others have, there is room for some here."""
+    admission = Admission(MOST_BESIDE, 0)
+    for sock in sockets:
+        sock.listen(config.backlog)
+    return [AcceptingSocket(sock, serve_connection, admission) for sock in sockets]
 
 
 async def _handed_over(siblings: Siblings, context: ServerContext, listeners: list[AcceptingSocket]) -> None:

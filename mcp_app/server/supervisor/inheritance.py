@@ -27,6 +27,7 @@ class Inheritance(NamedTuple):
     connections: int
     secure: tuple[int, ...]
     insecure: tuple[int, ...]
+    admin: tuple[int, ...]
 
     def word(self) -> str:
         """For the command line."""
@@ -37,12 +38,12 @@ class Inheritance(NamedTuple):
         """Raises ValueError for what no supervisor has written."""
         try:
             fields = json.loads(word)
-            return cls(**fields | {"secure": tuple(fields["secure"]), "insecure": tuple(fields["insecure"])})
+            return cls(**fields | {name: tuple(fields[name]) for name in ("secure", "insecure", "admin")})
         except (KeyError, TypeError) as error:
             raise ValueError(f"not the word of a supervisor: {word}") from error
 
     def adopt(self, config: Config) -> Sockets:
-        """The listening sockets, kept to this process. `config` is set to what they are, whatever its file says by now.
+        """The listening sockets. `config` is set to what they are, whatever its file says by now.
 
         Raises StartError if they were bound for TLS, and there is no certificate any more.
         """
@@ -50,7 +51,7 @@ class Inheritance(NamedTuple):
             raise StartError(
                 "the addresses were bound for TLS, and the configuration has no certificate any more: restart the whole"
             )
-        sockets = Sockets(_opened(self.secure), _opened(self.insecure), [])
+        sockets = Sockets(opened(self.secure), opened(self.insecure), [])
         secure = [bind_of(sock) for sock in sockets.secure_sockets]
         insecure = [bind_of(sock) for sock in sockets.insecure_sockets]
         if secure:
@@ -61,7 +62,8 @@ class Inheritance(NamedTuple):
         return sockets
 
 
-def _opened(descriptors: Iterable[int]) -> list[socket.socket]:
+def opened(descriptors: Iterable[int]) -> list[socket.socket]:
+    """Listening sockets, kept to this process."""
     sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors]
     for sock in sockets:
         sock.set_inheritable(False)

@@ -9,7 +9,8 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable, Sequence
+import socket
+from collections.abc import Callable, Iterable, Sequence
 
 from hypercorn.config import Config, Sockets
 
@@ -32,27 +33,39 @@ Command = Callable[[str], Sequence[str]]
 log = logging.getLogger("mcp_app.server")
 
 
-def supervise(config: Config, count: int, command: Command) -> int:
-    """Keep `count` workers at the addresses of `config` until a signal, and return the exit status: 0 if all of them
-    ended in order, that of the first one if it did not start.
+def supervise(config: Config, count: int, command: Command, admin_bind: str | None = None) -> int:
+    """Keep `count` workers at the addresses of `config`, and at that for operators, until a signal. Returns the exit
+    status: 0 if all of them ended in order, that of the first one if it did not start.
 
     Raises `StartError` if an address cannot be bound, or the certificate cannot be used.
     """
     sockets = binding.bind(config)
+    admin: list[socket.socket] = []
     try:
+        if admin_bind is not None:
+            admin = binding.bind_beside(config, admin_bind)
         with log_errors_named():
             take_over(config)
-        return asyncio.run(_Supervising(config, count, command, sockets).run())
+        return asyncio.run(_Supervising(config, count, command, sockets, admin).run())
     finally:
-        binding.close(sockets)
+        _close(sockets, admin)
+
+
+def _close(sockets: Sockets, admin: Iterable[socket.socket]) -> None:
+    binding.close(sockets)
+    for sock in admin:
+        sock.close()
 
 
 class _Supervising:
-    def __init__(self, config: Config, count: int, command: Command, sockets: Sockets) -> None:
+    def __init__(
+        self, config: Config, count: int, command: Command, sockets: Sockets, admin: Sequence[socket.socket]
+    ) -> None:
         self._config = config
         self._count = count
         self._command = command
         self._sockets = sockets
+        self._admin = admin
         self._connections = ConnectionCounts.create(count)
         self._announces = True
         self._done = asyncio.Event()
@@ -82,15 +95,16 @@ class _Supervising:
     def _start(self, number: int) -> WebProcess:
         secure = tuple(sock.fileno() for sock in self._sockets.secure_sockets)
         insecure = tuple(sock.fileno() for sock in self._sockets.insecure_sockets)
+        admin = tuple(sock.fileno() for sock in self._admin)
         announces, self._announces = self._announces, False
 
         def command(control: int) -> Sequence[str]:
             inheritance = Inheritance(
-                number, self._count, announces, control, self._connections.descriptor, secure, insecure
+                number, self._count, announces, control, self._connections.descriptor, secure, insecure, admin
             )
             return self._command(inheritance.word())
 
-        return WebProcess(number, command, (*secure, *insecure, self._connections.descriptor), self._turn)
+        return WebProcess(number, command, (*secure, *insecure, *admin, self._connections.descriptor), self._turn)
 
     def _turn(self) -> None:
         supervisor = self._supervisor
@@ -119,7 +133,7 @@ class _Supervising:
             flush_all(forced_exit.FLUSH_SECONDS)
             os._exit(EXIT_INTERRUPTED)
         # The workers have them: who connects is answered by them while they end, and refused afterwards.
-        binding.close(self._sockets)
+        _close(self._sockets, self._admin)
         sd_notify.notify(sd_notify.STOPPING)
         self._then_turn(self._supervisor.stop)
 
