@@ -15,7 +15,7 @@ from ..eventlog.shared import LEASE_SECONDS, SharedLog
 from ..protocol.errors import LogUnavailable, UnknownRun
 from ..protocol.event import decode, encode
 from ..runs import KeyTaken
-from ..runs.keys import check_digest
+from ..runs.keys import check_digest, frees_its_key
 
 WAIT_SECONDS = 5.0
 """How long a run is waited for whose key is taken, and that is about to be published."""
@@ -64,12 +64,12 @@ class SharedRunKeys:
         return await self._begun(claim)
 
     async def _is_taken(self, claim: _Claim) -> bool:
-        """Whether its run is there, or will be."""
+        """Whether its run is there, or will be, and is the call's."""
         try:
-            await self._log.record(claim.run)
+            record = await self._log.record(claim.run)
         except UnknownRun:
             return self._is_beginning(claim) and claim.owner in await self._log.nodes()
-        return True
+        return not frees_its_key(record.code)
 
     async def _begun(self, claim: _Claim) -> RunRecord | None:
         for _ in range(round(WAIT_SECONDS / POLL_SECONDS)):

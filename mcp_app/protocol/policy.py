@@ -152,7 +152,7 @@ PLAIN_DETACHED = Policy(
 # "Closing the SSE response stream MUST be treated by the server as cancellation": a client that gives its call a key of
 # ours asks for another meaning. Its streams have no ids; it repeats the request.
 MCP_KEYED = Policy(
-    "MCP tools/call with an idempotency key",
+    "MCP 2026-07-28 tools/call with an idempotency key",
     OnLeave.LINGER,
     OnCap.END_RUN,
     resumable=False,
@@ -179,8 +179,16 @@ MCP_2025_11_25 = Policy(
 MCP_2025_06_18 = Policy(
     "MCP 2025-06-18, 2025-03-26 request", OnLeave.GO_ON, OnCap.END_RUN, resumable=True, keep=_REPLAY
 )
+MCP_2024_11_05_KEYED = Policy(
+    "MCP 2024-11-05 tools/call with an idempotency key",
+    OnLeave.CANCEL,
+    OnCap.END_RUN,
+    resumable=False,
+    keep=_REPLAY,
+    repeatable=True,
+)
 MCP_2024_11_05 = Policy(
-    "MCP 2024-11-05 request", OnLeave.CANCEL, OnCap.END_RUN, resumable=False, keep=_WINDOW, keyed=MCP_KEYED
+    "MCP 2024-11-05 request", OnLeave.CANCEL, OnCap.END_RUN, resumable=False, keep=_WINDOW, keyed=MCP_2024_11_05_KEYED
 )
 
 # A task is polled, not read as a stream, so the cap of a stream does not apply to it.
@@ -189,7 +197,7 @@ MCP_TASK = Policy("MCP task", OnLeave.GO_ON, OnCap.END_STREAM, resumable=True, k
 # Clients and proxies have the same timeout of two minutes and started it earlier: a message in the last second may
 # come too late.
 MCP_FOLLOWED_KEYED = Policy(
-    "MCP tools/call with an idempotency key, tasks declared",
+    "MCP 2026-07-28 tools/call with an idempotency key, tasks declared",
     OnLeave.LINGER,
     OnCap.PROMOTE,
     resumable=False,
@@ -244,6 +252,7 @@ ROWS = (
     MCP_TASK,
     MCP_KEYED,
     MCP_FOLLOWED_KEYED,
+    MCP_2024_11_05_KEYED,
     MCP_STDIO,
     MCP_STDIO_KEYED,
 )

@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 
 from pydantic_core import to_json
 
+from ..protocol.asking import UrlRequired
 from ..protocol.errors import RunConflict
 from .callee import Callee
 
@@ -55,6 +56,11 @@ class RunKeys:
         key = self._keys.pop(run_id, None)
         if key is not None and self._runs[key].run_id == run_id:
             del self._runs[key]
+
+
+def frees_its_key(code: str | None) -> bool:
+    """Whether a run that has ended so is no result of its call: its caller is to make the same call again."""
+    return code == UrlRequired.code
 
 
 def check_digest(known: bytes, digest: bytes | None) -> None:

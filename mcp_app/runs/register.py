@@ -141,17 +141,18 @@ class Runs:
         asker: Asker | None = None,
         trace: Trace | None = None,
         payer: Payer = NOBODY,
+        extra: bytes = b"",
     ) -> Run:
         """Start a run.
 
         access: who calls. Others cannot find the run.
         body: that of the request, from which the arguments were parsed.
         key: finds the run again (`find_by_key`); the caller has made sure that no run has it yet.
-        identity: the parameters as they were sent, which a request with the same key must repeat; by default the
-            arguments.
+        identity: what a request with the same key must repeat, as it was sent; by default the arguments.
         asker: how the function asks its caller back; None where it cannot.
         trace: the caller's trace context; by default that of the headers.
         payer: whom the run is charged to.
+        extra: the dialect's own in the record of a run with a key, which other nodes know from its start.
 
         Raises Draining, Overloaded, RateLimited, NotReady (it cannot be audited) and, where a tool works on so many
         calls at once, QueueFull, with Retry-After.
@@ -193,7 +194,7 @@ class Runs:
                 run.audited.began(arguments)
             await run.begin(arguments, {**(metadata or {}), "cap_seconds": number(cap)})
             if key is not None:
-                await run.publish()
+                await run.publish(extra)
         except BaseException:
             if hold is not None:
                 hold.release()

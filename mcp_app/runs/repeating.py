@@ -14,6 +14,7 @@ from ..protocol.http.idempotency_key import RepeatableCall
 from .callee import Callee
 from .elsewhere import KeyTaken
 from .found import FoundRun
+from .keys import frees_its_key
 from .register import Runs
 
 T = TypeVar("T")
@@ -21,11 +22,13 @@ R = TypeVar("R")
 
 
 async def find_repeated(runs: Runs, call: RepeatableCall, principal: str, callee: Callee) -> FoundRun | None:
-    """The run that the principal's call has started already; None if none is kept. Raises IdempotencyKeyReused."""
+    """The run that the principal's call has started already; None if none is kept, and where its caller was to open
+    pages before it calls again. Raises IdempotencyKeyReused."""
     try:
-        return await runs.find_by_key(call.key, principal, callee, call.identity)
+        found = await runs.find_by_key(call.key, principal, callee, call.identity)
     except RunConflict:
         raise key_reused() from None
+    return None if found is not None and frees_its_key(found.code) else found
 
 
 def key_reused() -> IdempotencyKeyReused:

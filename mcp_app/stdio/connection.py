@@ -28,7 +28,7 @@ from ..protocol.mcp.jsonrpc import Code, Id, RpcError
 from ..protocol.mcp.revisions import REVISIONS
 from ..protocol.mcp.transcript import Transcript
 from ..protocol.policy import MCP_STDIO
-from ..runs import Run
+from ..runs import FoundRun, Run
 from ..runs.end_line import ORIGIN
 from ..web.messages import Answer, Request
 from .lines import MAX_LINE_BYTES, Skipped
@@ -233,8 +233,8 @@ class StdioConnection:
         begun = await self._speaker.methods.begin(self._session, message, request)
         return begun if isinstance(begun, bytes) else await self._relay(unanswered, begun.run, begun.transcript)
 
-    async def _relay(self, unanswered: Unanswered, run: Run, transcript: Transcript) -> bytes:
-        unanswered.run = run
+    async def _relay(self, unanswered: Unanswered, run: FoundRun, transcript: Transcript) -> bytes:
+        unanswered.run = run if isinstance(run, Run) else None  # there is no other process here
         return await self._speaker.answering.relay(run, transcript, self._send, bound=MAX_RESPONSE_BYTES)
 
     async def _listen(self, subscription: Subscription) -> bytes:

@@ -293,3 +293,21 @@ async def test_a_stop_waits_for_no_reader(stage: Stage) -> None:
     await begin(old, 6, name="large", arguments={"size": 900_000})
     await asyncio.wait_for(stage.endpoint.drain(), 10)
     assert len(stage.endpoint.sessions) == 0
+
+
+async def test_a_call_with_an_idempotency_key_is_worked_on_once(stage: Stage) -> None:
+    """Both requests are answered on the one stream, also in the session that comes after it."""
+    meta = {"com.example.mcp-app/idempotencyKey": "k" * 16}
+    params = {"name": "steps", "arguments": {"n": 0}, "_meta": meta}
+    old = await connected(stage)
+    for id_ in ("a", "b"):
+        assert await old.send(call("tools/call", params, id_)) == 202
+    await asyncio.wait_for(stage.begun.wait(), 10)
+    stage.steps.release()
+    answers = [await old.events.message() for _ in range(2)]
+    assert {answer["id"] for answer in answers} == {"a", "b"}
+    assert {str(answer["result"]) for answer in answers} == {str(answers[0]["result"])}
+    old.events.leave()
+    later = await connected(stage)
+    assert (await later.request("tools/call", params))["result"] == answers[0]["result"]
+    assert stage.runs.started == 1

@@ -211,3 +211,29 @@ async def test_a_session_is_not_needed_to_ignore_notifications() -> None:
         await here.quiet()
         await here.say(initialize())
         assert (await here.next())["result"]
+
+
+@pytest.mark.parametrize("session", [False, True])
+async def test_a_call_with_an_idempotency_key_is_worked_on_once(session: bool) -> None:
+    calls = 0
+
+    @tool
+    async def book() -> int:
+        nonlocal calls
+        calls += 1
+        await asyncio.sleep(0)
+        return calls
+
+    meta = {"com.example.mcp-app/idempotencyKey": "k" * 16}
+    params = {"name": "book", "arguments": {}}
+    async with stage(book) as here:
+        if session:
+            await here.session()
+        for id_ in (11, 12):
+            message = (request if session else modern)("tools/call", params, id=id_)
+            message["params"]["_meta"] = {**message["params"].get("_meta", {}), **meta}
+            await here.say(message)
+        answers = [await here.next() for _ in range(2)]
+        assert sorted(answer["id"] for answer in answers) == [11, 12]
+        assert [answer["result"]["content"][0]["text"] for answer in answers] == ["1", "1"]
+    assert calls == 1

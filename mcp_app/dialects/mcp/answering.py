@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from functools import lru_cache, partial
@@ -55,7 +56,7 @@ class Answering:
         self._on_close = metrics.streams.ended.add
 
     async def answer(
-        self, request: Request, run: Run, transcript: Transcript, promote: Promote | None = None
+        self, request: Request, run: FoundRun, transcript: Transcript, promote: Promote | None = None
     ) -> Answer:
         """The answer to the run's request. If the client disconnects before it is returned, the reader is closed.
 
@@ -105,7 +106,7 @@ class Answering:
 
     async def relay(
         self,
-        run: Run,
+        run: FoundRun,
         transcript: Transcript,
         send: Callable[[bytes], Awaitable[None]],
         *,
@@ -144,12 +145,13 @@ class Answering:
         raise AssertionError("a run that is relayed ends with its last event")
 
     def _stream(self, run: FoundRun) -> Stream:
-        return Stream(
-            self._clock(),
-            heartbeat=self._settings.heartbeat_seconds,
-            cap=run.policy.stream_seconds(self._settings.cap_seconds),
-            ends_by=run.deadline if run.policy.on_cap is OnCap.END_RUN else None,
-        )
+        cap = self._settings.cap_seconds
+        seconds = run.policy.stream_seconds(cap)
+        ends_by = run.deadline if run.policy.on_cap is OnCap.END_RUN else None
+        # Who repeats the call has come later than its run.
+        if run.policy.on_cap is OnCap.PROMOTE and isinstance(run, Run):
+            ends_by = run.promotable_until - (cap - seconds)
+        return Stream(self._clock(), heartbeat=self._settings.heartbeat_seconds, cap=seconds, ends_by=ends_by)
 
     def _filtered(
         self,
@@ -165,13 +167,18 @@ class Answering:
         promotion = None if promote is None or on_cap is not OnCap.PROMOTE else Promotion(promote, reader)
         at_cap = promotion or partial(run.end_at_cap, self._settings.cap_seconds)
         batches = CappedBatches(reader, stream, self._clock, on_cap, at_cap)
+        if transcript.info.repeats:  # whose stream cannot be come back to
+            resumed_at = sys.maxsize
         return Filtered(batches, transcript, self._clock, resumed_at, promotion)
 
     def _streamed(
         self, filtered: Filtered, run: FoundRun, stream: Stream, after: int, opening: bytes = sse.OPEN
     ) -> Answer:
         plain = self._rendering(filtered, stream, opening)
-        rendering = Resumable(plain, run.id, after, run.policy.retry_ms) if run.policy.resumable else plain
+        # "The event ID MUST be globally unique across all streams within that session" (2025-11-25, Resumability): who
+        # repeats a request has no ids to come back with, and repeats it again.
+        resumable = run.policy.resumable and not filtered.transcript.info.repeats
+        rendering = Resumable(plain, run.id, after, run.policy.retry_ms) if resumable else plain
         return self._framed(filtered, stream, rendering, run.label)
 
     def _rendering(self, filtered: Filtered, stream: Stream, opening: bytes = sse.OPEN) -> RpcRendering:
@@ -221,9 +228,9 @@ class Answering:
                 return self._clock() + GRACE_SECONDS
 
 
-async def publish(run: Run, transcript: Transcript) -> None:
+async def publish(run: FoundRun, transcript: Transcript) -> None:
     """Make the run known to other processes, of which one may go on with its stream. Raises LogUnavailable."""
-    if run.shares:
+    if isinstance(run, Run) and run.shares:
         await run.publish(write_request(transcript.info))
 
 

@@ -46,6 +46,8 @@ class Notifications:
             return (self._progress or self._new_progress()).step(event, _line(event))
         if kind is EventType.ASK:  # a request to the client, sent on the same stream
             message = decode(event.data)
+            if self.info.open_asks is not None and not self.info.open_asks(message.get("id", "")):
+                return None
             if "id" not in message:  # the notification that an elicitation is complete
                 return jsonrpc.notification(message["method"], encode(message["params"]))
             return jsonrpc.request(message["id"], message["method"], encode(message["params"]))

@@ -39,6 +39,15 @@ class RequestInfo(NamedTuple):
     session: str | None = None
     """The session that it belongs to, which alone may go on with its stream; None without sessions."""
 
+    open_asks: Callable[[Id], bool] | None = None
+    """Of a request that repeats an earlier one, and reads that one's run: whether the client has yet to answer our
+    request with that id. The others were sent before, and are not sent again. None for any other request."""
+
+    @property
+    def repeats(self) -> bool:
+        """Whether it reads the run of an earlier request: the ids of events are those of that one's stream."""
+        return self.open_asks is not None
+
     @property
     def listens(self) -> bool:
         """Whether the client asked for messages besides the response: progress, or log messages."""

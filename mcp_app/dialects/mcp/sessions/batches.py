@@ -19,11 +19,11 @@ from ....web.messages import NO_CONTENT, Answer, Request, json_answer
 from ..answering import Answering, acceptable, publish
 from ..failures import as_rpc_error
 from .merged_stream import BatchedCall, MergedStream, array
-from .session import RequestRun, Session, StartedRun
+from .session import AnyRun, RequestRun, Session
 
 ACCEPTED = Answer(202, ())
 
-Begin = Callable[[Session, Request, jsonrpc.RpcRequest], Awaitable[bytes | StartedRun]]
+Begin = Callable[[Session, Request, jsonrpc.RpcRequest], Awaitable[bytes | AnyRun]]
 """Starts a request: its response, or its run."""
 
 Receive = Callable[[Session, jsonrpc.RpcNotification | jsonrpc.RpcResponse], Awaitable[None]]
@@ -59,7 +59,7 @@ class Batching:
             raise RpcError(Code.INVALID_REQUEST, "Batches are of revision 2025-03-26 only: send each message alone.")
         accepted = acceptable(request.headers.get("accept"))
         responses: list[bytes | None] = []
-        runs: dict[int, StartedRun] = {}
+        runs: dict[int, AnyRun] = {}
         calls: dict[int, BatchedCall] = {}
         try:
             for message in messages:
@@ -70,9 +70,9 @@ class Batching:
                     responses.append(limited)
                     continue
                 started = await _start(session, request, message, begin)
-                if isinstance(started, StartedRun):
+                if isinstance(started, AnyRun):
                     runs[len(responses)], calls[len(responses)] = started, self._call(started)
-                responses.append(None if isinstance(started, StartedRun) else started)
+                responses.append(None if isinstance(started, AnyRun) else started)
             if not responses:
                 return ACCEPTED
             deadline = self._answering.json_deadline(accepted)
@@ -85,7 +85,8 @@ class Batching:
             if not calls:
                 return json_answer(200, array(complete))
             await asyncio.gather(*(publish(*runs[index]) for index in calls))
-            name = await session.keep_batch([each.run.id for each in calls.values()])
+            # One that repeats an earlier call is not in the session under this request: such a stream is not resumed.
+            name = await session.keep_batch([each.run.id for each in calls.values() if not each.repeats])
             remaining, calls = list(calls.values()), {}
             return self._streamed(name, remaining, complete, sse.OPEN)
         finally:
@@ -124,7 +125,7 @@ class Batching:
             return as_rpc_error(error, message.id).encode()
         return None
 
-    def _call(self, request: RequestRun | StartedRun, after: int = 0) -> BatchedCall:
+    def _call(self, request: AnyRun, after: int = 0) -> BatchedCall:
         filtered, rendering = self._answering.member(request.run, request.transcript, after)
         return BatchedCall(request.run, request.transcript.info.id, filtered, rendering, after)
 
@@ -135,7 +136,7 @@ class Batching:
 
 async def _start(
     session: Session, request: Request, message: jsonrpc.RpcRequest | RpcError, begin: Begin
-) -> bytes | StartedRun:
+) -> bytes | AnyRun:
     if isinstance(message, RpcError):
         return message.encode()
     if message.method == "initialize":  # "The initialize request MUST NOT be part of a JSON-RPC batch" (Lifecycle)

@@ -34,6 +34,11 @@ class BatchedCall:
         self._rendering = rendering
         self._read_task: asyncio.Task[Batch | None] | None = None
 
+    @property
+    def repeats(self) -> bool:
+        """Whether it reads the run of an earlier call."""
+        return self._filtered.transcript.info.repeats
+
     async def response_only(self, until: float) -> bytes | None:
         """The response, if it comes before `until` and no other message precedes it; else None."""
         try:

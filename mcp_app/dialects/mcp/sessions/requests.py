@@ -7,16 +7,17 @@ in lists.py, the differences between the revisions in protocol/mcp/revisions.py.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ....asking import URL, Asker, SessionAsker, UrlAsker, declared
 from ....authoring.resource import UnknownResource
 from ....protocol.errors import InvalidParams, UnknownRun
 from ....protocol.event import encode
+from ....protocol.http import idempotency_key
 from ....protocol.http.accept import Representation
+from ....protocol.http.idempotency_key import RepeatableCall
 from ....protocol.http.seal import digest
-from ....protocol.http.trace import Trace, extract_trace
 from ....protocol.http.uri_template import normal
 from ....protocol.mcp import jsonrpc
 from ....protocol.mcp.jsonrpc import Code, RpcError
@@ -32,32 +33,16 @@ from ..answering import Answering, acceptable, may_stream
 from ..kept import read_kept
 from ..lists import LISTS
 from ..offer import Offer
-from ..request_record import read_request
+from ..request_record import read_request, write_request
 from ..validation import validate
-from .session import RequestRun, Session, StartedRun
+from .repeating import called_once, repeatable_call
+from .request import SessionRequest
+from .session import AnyRun, RequestRun, Session, StartedRun
 from .session_record import SessionRecord
 
 _BEFORE_INITIALIZE = frozenset({"initialize", "ping"})
 """Methods that are allowed before initialization: "The initialization phase MUST be the first interaction" (Lifecycle,
 Initialization); a ping is harmless."""
-
-
-@dataclass(slots=True)
-class SessionRequest:
-    """One request of a session, its parameters validated."""
-
-    session: Session
-    message: jsonrpc.RpcRequest
-    http: Request
-
-    @property
-    def params(self) -> dict[str, Any]:
-        return self.message.params
-
-    @property
-    def trace(self) -> Trace:
-        meta = self.message.params.get("_meta")
-        return extract_trace(self.http.headers, meta if isinstance(meta, dict) else None)
 
 
 class SessionMethods:
@@ -67,7 +52,8 @@ class SessionMethods:
         self._offer = offer
         self._runs = runs
         self._answering = answering
-        self._methods: dict[str, Callable[[SessionRequest], Awaitable[dict[str, Any] | StartedRun]]] = {
+        self._key_name = f"{offer.namespace}{idempotency_key.META_NAME}"
+        self._methods: dict[str, Callable[[SessionRequest], Awaitable[dict[str, Any] | AnyRun]]] = {
             "initialize": self._initialize,
             "ping": self._ping,
             **dict.fromkeys(LISTS, self._list),
@@ -80,7 +66,7 @@ class SessionMethods:
             "logging/setLevel": self._set_level,
         }
 
-    async def begin(self, session: Session, message: jsonrpc.RpcRequest, http: Request) -> bytes | StartedRun:
+    async def begin(self, session: Session, message: jsonrpc.RpcRequest, http: Request) -> bytes | AnyRun:
         """Start a request. Returns its response, or the run that will have it. Raises RpcError and the errors of
         `Runs.start`."""
         method = self._methods.get(message.method)
@@ -94,7 +80,7 @@ class SessionMethods:
         validate(message.method, params, session.record.revision.version)
         with session.claim(message.id):
             started = await method(SessionRequest(session, message, http))
-            if isinstance(started, StartedRun):
+            if isinstance(started, AnyRun):
                 return started
         return jsonrpc.result(message.id, encode(started))
 
@@ -183,14 +169,19 @@ class SessionMethods:
 
     # --- requests that start a run -----------------------------------------------------------------------------------
 
-    async def _call_tool(self, request: SessionRequest) -> dict[str, Any] | StartedRun:
+    async def _call_tool(self, request: SessionRequest) -> dict[str, Any] | AnyRun:
         tool = self._offer.tools.get(request.params["name"], request.http.access)
         info = self._info(request, tool, request.session.record.revision.wire.structure(tool.structure))
         try:
             arguments = self._offer.arguments(tool, request.params)
         except InvalidParams as error:  # for the model to correct (SEP-1303)
             return failed(info, error.object())
-        return await self._run(request, tool, arguments, info)
+        if self._key_name not in (request.params.get("_meta") or ()):
+            return await self._run(request, tool, arguments, info)
+        policy = request.policy.keyed or request.policy
+        call = repeatable_call(request.params, self._key_name, policy)
+        start = partial(self._run, request, tool, arguments, info, policy, call)
+        return await called_once(self._runs, request, call, tool, info, start)
 
     async def _get_prompt(self, request: SessionRequest) -> StartedRun:
         prompt = self._offer.prompts.get(request.params["name"], request.http.access)
@@ -213,20 +204,29 @@ class SessionMethods:
             raise refused from None
 
     async def _run(
-        self, request: SessionRequest, callee: Callee, arguments: dict[str, Any], info: RequestInfo
+        self,
+        request: SessionRequest,
+        callee: Callee,
+        arguments: dict[str, Any],
+        info: RequestInfo,
+        policy: Policy | None = None,
+        call: RepeatableCall | None = None,
     ) -> StartedRun:
-        session = request.session
-        policy = session.record.policy or session.record.revision.policy
-        asker = await self._asker(request, policy) if has_context(callee) else None
+        """Start a run, by the session's row unless `policy` is given. `call` has its key, if it may be repeated."""
+        session, own = request.session, request.policy
+        asker = await self._asker(request, own) if has_context(callee) else None
         may_stream(request.http, callee.name, listens=True)  # or asks, on its stream
         run = await self._runs.start(
             callee,
             arguments,
-            policy,
+            policy or own,
             access=request.http.access,
             payer=request.http.payer,
             headers=request.http.headers,
             body=request.http.body,
+            key=None if call is None else call.key,
+            identity=None if call is None else call.identity,
+            extra=write_request(info) if call is not None and self._runs.elsewhere is not None else b"",
             asker=asker,
             trace=request.trace,
         )

@@ -46,6 +46,9 @@ class RequestRun(NamedTuple):
     transcript: Transcript
 
 
+AnyRun = StartedRun | RequestRun
+
+
 @dataclass(eq=False, slots=True)
 class Session:
     """One client's session. Its record is changed by `change` alone."""
@@ -122,6 +125,13 @@ class Session:
         self._runs[run.id] = run
         self._transcripts[run] = transcript
 
+    def join(self, request: Id, run: FoundRun) -> None:
+        """Register the run of an earlier request, which this one repeats: it can be cancelled by the id of both."""
+        if isinstance(run, Run):
+            self._by_request[request] = run
+            if self._claimed.get(request):
+                self.cancel(request)
+
     async def keep_batch(self, runs: Sequence[str]) -> str:
         """Register the stream of these runs, and return its name, by which it can be resumed. Raises LogUnavailable."""
         name = secrets.token_hex(16)
@@ -195,6 +205,10 @@ class Session:
         self._expected[request] = future
         future.add_done_callback(lambda _: self._expected.pop(request, None))
         return request, future
+
+    def expects(self, request: Id) -> bool:
+        """Whether our request with that id has no response yet."""
+        return request in self._expected
 
     def receive_response(self, response: jsonrpc.RpcResponse) -> bool:
         """Process a response from the client. Returns whether it was expected."""

@@ -29,7 +29,7 @@ from .batches import ACCEPTED, Batching
 from .listening import Listening
 from .register import Sessions
 from .requests import SessionMethods
-from .session import RequestRun, Session, StartedRun
+from .session import AnyRun, RequestRun, Session
 
 SESSION_HEADER = "mcp-session-id"
 
@@ -157,7 +157,7 @@ class Streamable:
             return json_answer(200, started)
         return await self._answering.answer(request, started.run, started.transcript)
 
-    async def _begin(self, session: Session, request: Request, message: jsonrpc.RpcRequest) -> bytes | StartedRun:
+    async def _begin(self, session: Session, request: Request, message: jsonrpc.RpcRequest) -> bytes | AnyRun:
         try:
             return await self._methods.begin(session, message, request)
         except Exception as error:

@@ -10,7 +10,7 @@ from ....protocol.http.trace import Trace, extract_trace
 from ....protocol.mcp import jsonrpc
 from ....protocol.mcp.params import CLIENT_CAPABILITIES_KEY
 from ....protocol.mcp.transcript import Transcript
-from ....runs import Run
+from ....runs import FoundRun
 from ....web.messages import Answer, Request
 from ..filtering import Promote
 from .binding import Binding
@@ -46,9 +46,10 @@ class StatelessRequest:
 
 
 class StatelessRun(NamedTuple):
-    """A request that has started a run. `promote` makes the last message of a stream whose run goes on as a task."""
+    """A request that has started a run, or repeats one that has. `promote` makes the last message of a stream whose run
+    goes on as a task."""
 
-    run: Run
+    run: FoundRun
     transcript: Transcript
     promote: Promote | None = None
 

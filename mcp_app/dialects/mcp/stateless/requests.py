@@ -1,7 +1,8 @@
 """The methods of the revision without sessions: MCP 2026-07-28.
 
 A request is validated in this order: version, envelope, `_meta`, method, parameters. What a transport settles of that
-is in binding.py; a run is answered in answering.py; the lists are in lists.py.
+is in binding.py; a tool is called in tool_calls.py, a run started in starting.py and answered in answering.py; the
+lists are in lists.py.
 """
 
 from __future__ import annotations
@@ -10,33 +11,26 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
-from ....asking import Asker, LazyAsker, RetryAsker
-from ....authoring.tool import Tool
-from ....protocol.errors import InvalidParams
-from ....protocol.event import encode
 from ....protocol.mcp import headers as mcp_headers
 from ....protocol.mcp import jsonrpc
 from ....protocol.mcp.jsonrpc import Code, RpcError
-from ....protocol.mcp.params import CLIENT_CAPABILITIES_KEY, LOG_LEVEL_KEY, SERVER_INFO_KEY
-from ....protocol.mcp.request_info import RequestInfo
-from ....protocol.mcp.results import failed
-from ....protocol.mcp.revisions import STATELESS, STATELESS_WIRE, Structure
+from ....protocol.mcp.params import CLIENT_CAPABILITIES_KEY, SERVER_INFO_KEY
+from ....protocol.mcp.revisions import STATELESS, STATELESS_WIRE
 from ....protocol.mcp.tasks import EXTENSION, EXTENSION_METHODS, extension_required, supports_tasks
-from ....protocol.mcp.transcript import Transcript
-from ....protocol.policy import Policy
-from ....runs import Callee, Run, Runs, has_context
-from ....web.messages import Answer, Request, json_answer
-from ..answering import Answering, may_stream
+from ....runs import Runs
+from ....web.messages import Answer, Request
+from ..answering import Answering
 from ..kept import read_kept
 from ..lists import LISTS
 from ..offer import LIST_TTL_MS, Offer
 from ..validation import validate
 from .binding import HTTP, Binding
 from .request import Started, StatelessRequest, StatelessRun
-from .request_state import BoundStates, LazyBoundStates, States
+from .request_state import States
+from .starting import StatelessStarting
 from .subscriptions import MAX_URIS, Subscription, Subscriptions
-from .task import Task
 from .tasks import Tasks
+from .tool_calls import ToolCalls
 
 
 class StatelessMethods:
@@ -55,15 +49,14 @@ class StatelessMethods:
         self._offer = offer
         self._runs = runs
         self._answering = answering
-        self._states = states
         self.supported = supported
         self._subscriptions = subscriptions
         self._tasks = tasks
-        self._meta = {SERVER_INFO_KEY: offer.identity}
+        self._starting = StatelessStarting(offer, runs, states)
         self._methods: dict[str, Callable[[StatelessRequest], Awaitable[Started]]] = {
             "server/discover": self._discover,
             **dict.fromkeys(LISTS, self._list),
-            "tools/call": self._call_tool,
+            "tools/call": ToolCalls(offer, runs, self._starting, tasks).call,
             "resources/read": self._read_resource,
             "prompts/get": self._get_prompt,
             "completion/complete": self._complete,
@@ -115,13 +108,13 @@ class StatelessMethods:
             **introduction,
             **self._cacheable(request),
         }
-        return self._result(request, {**result, "_meta": meta})
+        return self._starting.result(request, {**result, "_meta": meta})
 
     async def _list(self, request: StatelessRequest) -> Answer:
         page = self._offer.lists.page(
             request.message.method, request.params.get("cursor"), STATELESS_WIRE, request.http.access
         )
-        return self._result(request, {**page, **self._cacheable(request)})
+        return self._starting.result(request, {**page, **self._cacheable(request)})
 
     def _cacheable(self, request: StatelessRequest) -> dict[str, Any]:
         """Where it is known who calls, a list is one caller's alone, also that of who is nobody: "the Result from an
@@ -131,7 +124,7 @@ class StatelessMethods:
         return {"ttlMs": LIST_TTL_MS, "cacheScope": "public" if alike else "private"}
 
     async def _complete(self, request: StatelessRequest) -> Answer:
-        return self._result(request, await self._offer.complete(request.params, request.http))
+        return self._starting.result(request, await self._offer.complete(request.params, request.http))
 
     async def _listen(self, request: StatelessRequest) -> Subscription:
         task_ids = request.params["notifications"].get("taskIds")
@@ -144,36 +137,9 @@ class StatelessMethods:
         principal = request.http.principal
         known = await self._tasks.known(task_ids or (), principal)
         state = partial(self._tasks.state, principal)
-        return self._subscriptions.open(request.http, request.message, self._meta, known, state)
+        return self._subscriptions.open(request.http, request.message, self._starting.meta, known, state)
 
     # --- requests that start a run -----------------------------------------------------------------------------------
-
-    async def _call_tool(self, request: StatelessRequest) -> Started:
-        tool = self._offer.tools.get(request.params["name"], request.http.access)
-        structure = STATELESS_WIRE.structure(tool.structure)
-        given = request.params.get("arguments")
-        try:
-            arguments = self._offer.arguments(tool, request.params)
-        except InvalidParams as error:  # for the model to correct (SEP-1303)
-            request.binding.check_arguments(request.http.headers, request.message, tool.mirrors)
-            return self._result(request, failed(self._info(request, tool, structure), error.object()))
-        # After the arguments: a header field repeats what they are, however a model wrote them.
-        request.binding.check_arguments(request.http.headers, request.message, tool.mirrors)
-        if Tasks.starts(tool, request.capabilities):
-            task = await self._new_task(request, tool, structure)
-            return await self._tasks.call(request.http, tool, arguments, task, request.trace)
-        followed = request.binding.followed
-        if followed is not None and Tasks.promotes(tool, request.capabilities):
-            task = await self._new_task(request, tool, structure)
-            may_stream(request.http, tool.name, listens=task.transcript.info.listens)
-            run = await self._start(request, tool, arguments, followed, task)
-            return StatelessRun(run, task.transcript, partial(self._tasks.promote, run, task))
-        repaired = request.params.get("arguments") is not given
-        return await self._run(request, tool, arguments, structure, once=tool.once, repaired=repaired)
-
-    async def _new_task(self, request: StatelessRequest, tool: Tool, structure: Structure) -> Task:
-        states, asker = await self._retry_asker(request, once=tool.once)
-        return self._tasks.new(self._info(request, tool, structure, seal=states.seal), asker, request.http.body)
 
     def _task(
         self, method: Callable[[Mapping[str, Any], str], Awaitable[dict[str, Any]]]
@@ -181,93 +147,20 @@ class StatelessMethods:
         async def answer(request: StatelessRequest) -> Answer:
             if not supports_tasks(request.capabilities):
                 raise extension_required()
-            return self._result(request, await method(request.params, request.http.principal))
+            return self._starting.result(request, await method(request.params, request.http.principal))
 
         return answer
 
     async def _get_prompt(self, request: StatelessRequest) -> StatelessRun:
         prompt = self._offer.prompts.get(request.params["name"], request.http.access)
         arguments = self._offer.prompt_arguments(prompt, request.params)
-        return await self._run(request, prompt, arguments, raw={})
+        return await self._starting.run(request, prompt, arguments, raw={})
 
     async def _read_resource(self, request: StatelessRequest) -> Started:
         if (kept := await read_kept(self._runs, request.params["uri"], request.http.principal)) is not None:
-            return self._result(request, {**kept, "ttlMs": 0, "cacheScope": "private"})
+            return self._starting.result(request, {**kept, "ttlMs": 0, "cacheScope": "private"})
         reading, arguments = self._offer.resources.match(request.params["uri"], request.http.access)
-        return await self._run(request, reading, arguments, raw=reading.resource.cache_hints())
-
-    async def _run(
-        self,
-        request: StatelessRequest,
-        callee: Callee,
-        arguments: dict[str, Any],
-        structure: Structure = Structure.ABSENT,
-        raw: dict[str, Any] | None = None,
-        *,
-        once: bool = False,
-        repaired: bool = False,
-    ) -> StatelessRun:
-        """`once`: a `requestState` can be used only once. `repaired`: the arguments are not those of the body."""
-        asker: Asker | None = None
-        states: BoundStates | LazyBoundStates | None = None
-        if repaired or request.params.get("requestState") is not None:
-            states, asker = await self._retry_asker(request, once=once)
-        elif has_context(callee):
-            states = LazyBoundStates(self._states, request.http.principal, request.http.body)
-            asker = LazyAsker(request.capabilities, states.asker)
-        info = self._info(request, callee, structure, raw, None if states is None else states.seal)
-        may_stream(request.http, callee.name, listens=info.listens)
-        run = await self._start(request, callee, arguments, request.binding.policy, asker)
-        return StatelessRun(run, Transcript(info))
-
-    async def _start(
-        self, request: StatelessRequest, callee: Callee, arguments: dict[str, Any], policy: Policy, asker: Asker | None
-    ) -> Run:
-        return await self._runs.start(
-            callee,
-            arguments,
-            policy,
-            access=request.http.access,
-            payer=request.http.payer,
-            headers=request.http.headers,
-            body=request.http.body,
-            asker=asker,
-            trace=request.trace,
-        )
-
-    async def _retry_asker(self, request: StatelessRequest, *, once: bool) -> tuple[BoundStates, RetryAsker]:
-        """The call's asker, which continues from the request's state. Raises StateRefused."""
-        # First: a single-use state would be lost if it were opened for a call that cannot start.
-        self._runs.check(payer=request.http.payer)
-        states = BoundStates(self._states, request.http.principal, request.message.method, request.params)
-        state = await states.open(once=once)
-        return states, states.asker(state)
-
-    def _info(
-        self,
-        request: StatelessRequest,
-        callee: Callee,
-        structure: Structure,
-        raw: dict[str, Any] | None = None,
-        seal: Callable[[Any], str] | None = None,
-    ) -> RequestInfo:
-        return RequestInfo(
-            request.message.id,
-            STATELESS_WIRE,
-            self._offer.namespace,
-            progress_token=jsonrpc.read_id(request.meta.get("progressToken")),
-            level=request.meta.get(LOG_LEVEL_KEY),
-            counted=not has_context(callee),
-            structure=structure,
-            raw=raw,
-            meta=self._meta,
-            seal=seal,
-        )
-
-    def _result(self, request: StatelessRequest, result: dict[str, Any]) -> Answer:
-        meta = {**self._meta, **result.get("_meta", {})}
-        typed = {"resultType": "complete", **result, "_meta": meta}
-        return json_answer(200, jsonrpc.result(request.message.id, encode(typed)))
+        return await self._starting.run(request, reading, arguments, raw=reading.resource.cache_hints())
 
 
 def _version(message: jsonrpc.RpcRequest) -> str:

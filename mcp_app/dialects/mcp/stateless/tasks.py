@@ -18,6 +18,7 @@ from ....authoring.tool import Tool
 from ....config.settings import Settings
 from ....protocol.errors import Cancelled, Left, UnknownRun
 from ....protocol.event import encode
+from ....protocol.http.idempotency_key import RepeatableCall
 from ....protocol.http.trace import Trace
 from ....protocol.mcp import jsonrpc
 from ....protocol.mcp.jsonrpc import Code, RpcError
@@ -73,8 +74,17 @@ class Tasks:
             raise extension_required()
         return False
 
-    async def call(self, http: Request, tool: Tool, arguments: dict[str, Any], task: Task, trace: Trace) -> Answer:
-        """Start the call. Its response if it ends at once, else the task that it has become."""
+    async def call(
+        self,
+        http: Request,
+        tool: Tool,
+        arguments: dict[str, Any],
+        task: Task,
+        trace: Trace,
+        call: RepeatableCall | None = None,
+    ) -> Answer:
+        """Start the call. Its response if it ends at once, else the task that it has become. `call` has its key, if it
+        may be repeated."""
         acceptable(http.headers.get("accept"))
         if tool.task == "must":
             task.defer()
@@ -86,18 +96,28 @@ class Tasks:
             payer=http.payer,
             headers=http.headers,
             body=http.body,
+            key=None if call is None else call.key,
+            identity=None if call is None else call.identity,
             asker=task,
             trace=trace,
         )
         task.created = run.created
         following = self._follow(run, task, run.follow())
-        if not task.deferred and await self._ends_at_once(run, task, following):
-            self._runs.forget(run)
+        if not task.deferred and await self._ends_at_once(run, task, following, repeatable=call is not None):
+            if call is None:
+                self._runs.forget(run)
             return task.immediate_answer()
         task.defer()
         await run.publish()
         self._metrics.tasks.add()
-        return json_answer(200, self._created(run, task))
+        return json_answer(200, self._created(run, task, task.transcript.info))
+
+    def again(self, run: Run, task: Task, info: RequestInfo) -> Answer:
+        """The task as the answer to another request of its call."""
+        if not task.deferred:
+            task.defer()
+            self._metrics.tasks.add()
+        return json_answer(200, self._created(run, task, info))
 
     # --- near the cap ------------------------------------------------------------------------------------------------
 
@@ -111,9 +131,10 @@ class Tasks:
         """The asker of a call that may become a task; `body` is that of its request."""
         return Task(info, retry_asker, self._now, request_bytes(body, {}))
 
-    async def promote(self, run: Run, task: Task, reader: Reader) -> bytes | None:
-        """Turn a run whose caller is reading it into a task. Returns the response with which the reader ends; None for
-        a run that has ended, whose own response is in the log.
+    async def promote(self, run: Run, task: Task, info: RequestInfo, reader: Reader) -> bytes | None:
+        """Turn a run whose caller is reading it into a task. Returns the response with which the reader ends, that of
+        the request of `info`; None for a run that has ended, whose own response is in the log. Of a call that was
+        repeated several may read it: the first of them makes the task.
 
         Once the run is published, all of this happens in one turn of the loop: a caller that disconnected before it has
         been detected, and one that disconnects after it may have read its taskId.
@@ -121,12 +142,13 @@ class Tasks:
         await run.publish()
         if run.ended:
             return None
-        task.created = self._now()
-        task.defer()
-        self._follow(run, task, run.promote(reader))
-        self._metrics.tasks.add()
-        self._metrics.promoted.add()
-        return self._created(run, task)
+        if not task.deferred:
+            task.created = self._now()
+            task.defer()
+            self._follow(run, task, run.promote(reader))
+            self._metrics.tasks.add()
+            self._metrics.promoted.add()
+        return self._created(run, task, info)
 
     def _follow(self, run: Run, task: Task, reader: Reader) -> asyncio.Task[None]:
         run.beside = task
@@ -136,21 +158,21 @@ class Tasks:
         following.add_done_callback(self._following.discard)
         return following
 
-    def _created(self, run: Run, task: Task) -> bytes:
+    def _created(self, run: Run, task: Task, info: RequestInfo) -> bytes:
         """CreateTaskResult."""
-        info = task.transcript.info
         created = info.typed({"resultType": "task", **self._snapshot(run, task, "working").wire()})
         return jsonrpc.result(info.id, encode(created))
 
-    async def _ends_at_once(self, run: Run, task: Task, following: asyncio.Task[None]) -> bool:
+    async def _ends_at_once(self, run: Run, task: Task, following: asyncio.Task[None], *, repeatable: bool) -> bool:
         """Whether there is a response before the call has to become a task."""
         try:
             await asyncio.wait({following}, timeout=AT_ONCE_SECONDS)
             if not following.done() and (task.asking or run.ended):
                 await asyncio.wait({following}, timeout=AT_ONCE_SECONDS)
         except asyncio.CancelledError:  # its caller disconnected, and has no taskId
-            run.stop(Left("The caller left before the run was done."))
-            self._runs.forget(run)
+            if not repeatable:  # by which it would find the task
+                run.stop(Left("The caller left before the run was done."))
+                self._runs.forget(run)
             raise
         return following.done()
 
