@@ -7,7 +7,7 @@ that limit. The representation is chosen in protocol/http/accept.py; the HTTP st
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ..protocol import asking, errors, plain_events
@@ -19,7 +19,11 @@ from . import Batches
 
 
 async def collect(
-    batches: Batches, tool: str, run: str, url: Callable[[], str] = str, skip: Callable[[], int] | None = None
+    batches: Batches,
+    tool: str,
+    run: str,
+    url: Callable[[], str] = str,
+    skip: Callable[[], Awaitable[int]] | None = None,
 ) -> tuple[int, bytes]:
     """Read the run, which is at `url()`, to its end, and return the HTTP status and the JSON object.
 
@@ -36,7 +40,7 @@ async def collect(
             if skip is None:
                 raise
             progress = Excerpt()
-            progress.total = skip() - 1  # `started` is no progress
+            progress.total = await skip() - 1  # `started` is no progress
             continue
         if batch is None:
             break

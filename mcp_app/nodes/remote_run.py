@@ -125,6 +125,10 @@ class RemoteRun:
         await self.ask({"do": "stop", "end": letters.error_object(end)})
         self.record = await self._node.log.record(self.id)
 
+    async def refresh(self) -> None:
+        """As `FoundRun.refresh`."""
+        self.record = await self._node.log.record(self.id)
+
     async def publish(self) -> None:
         """It is."""
 

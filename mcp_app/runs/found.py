@@ -91,5 +91,8 @@ class FoundRun(Protocol):
     async def end_event(self) -> Event:
         """The last event of a run that is over. Raises LogUnavailable."""
 
+    async def refresh(self) -> None:
+        """Know `events`, `code` and `over` as they are now. Raises UnknownRun, LogUnavailable."""
+
     async def publish(self) -> None:
         """Make it known to other nodes."""

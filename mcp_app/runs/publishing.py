@@ -73,6 +73,9 @@ class Publishing:
         self.log.forget(self.id)
         self.stop(Interrupted("The process that worked on the run has lost the event log."))
 
+    async def refresh(self) -> None:
+        """It is this process' own: they are."""
+
     async def end_event(self) -> Event:
         """The last event of a run that is over."""
         return (await self.log.read(self.id, self._writer.events - 1, 0))[0].event

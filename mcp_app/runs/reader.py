@@ -48,9 +48,10 @@ class Reader:
             self._ended = batch[-1].event.last
         return batch
 
-    def skip(self) -> int:
+    async def skip(self) -> int:
         """Go on with what is still to come, or with the last event, where those before are no longer kept. Returns how
-        many events of the run it will not have read."""
+        many events of the run it will not have read. Raises UnknownRun, LogUnavailable."""
+        await self.run.refresh()
         self.after = self.run.events - 1 if self.run.over else self.run.events
         return self.after
 
