@@ -45,9 +45,9 @@ START_SECONDS = 30.0
 """Generous: two cores, and other tests on them."""
 
 
-def eventually(holds: Callable[[], object], what: Sequence[str] = ()) -> None:
+def eventually(holds: Callable[[], object], what: Sequence[str] = (), seconds: float = START_SECONDS) -> None:
     """Wait until `holds()`, which is looked at often; an error with the last lines of `what` when it does not come."""
-    until = time.monotonic() + START_SECONDS
+    until = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < until, "\n".join(what[-10:])
         time.sleep(0.02)

@@ -9,6 +9,8 @@ import glob
 import os
 import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -32,6 +34,19 @@ def _ipv6_loopback() -> bool:
         return False
 
 
+def _containers() -> bool:
+    """Mounts and a network of their own."""
+    command = ["unshare", "--mount", "--net", "chroot", "/", "nsenter", "--version"]
+    return sys.platform == "linux" and os.geteuid() == 0 and _succeeds(command)
+
+
+def _succeeds(command: list[str]) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, timeout=10, check=False).returncode == 0
+    except OSError:
+        return False
+
+
 NEEDED: Mapping[str, Needed] = {
     "apache2": Needed("apt-get install apache2-bin", ("apache2",)),
     "caddy": Needed("apt-get install caddy", ("caddy",)),
@@ -49,6 +64,7 @@ NEEDED: Mapping[str, Needed] = {
     "valgrind": Needed("apt-get install valgrind", ("valgrind",)),
     "varnishd": Needed("apt-get install varnish", ("varnishd",)),
     "zsh": Needed("apt-get install zsh", ("zsh",)),
+    "containers": Needed("run the tests as root, on Linux, with util-linux", check=_containers),
     "ipv6": Needed("give the loopback interface the address ::1", check=_ipv6_loopback),
 }
 
