@@ -275,11 +275,11 @@ class Runs:
         if run.closing is not None:
             self._at_work.clean_up(run.closing)
         self.ended[run.code or ""] += 1
-        if run.abandoned:
-            self._drop(run)  # who has it now is asked for it
-        elif run.kept:
+        if run.kept:
             self.finished.add(run, self._clock() + self.kept_for(run))
             run.release_log()
+        elif run.abandoned:
+            self._drop(run)  # who has it now is asked for it
 
     def kept_for(self, run: Run) -> float:
         """The seconds for which a run is kept that ends now."""

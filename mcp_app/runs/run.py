@@ -184,7 +184,7 @@ class Run(Publishing):
     @property
     def kept(self) -> bool:
         """Whether somebody may come back to it after its end: to its events, or to results that they link to."""
-        return not self.abandoned and (self.policy.kept or self._writer.results is not None)
+        return (self.policy.kept or self._writer.results is not None) and not self.abandoned
 
     @property
     def idle(self) -> bool:
