@@ -1,9 +1,9 @@
 """`MCP_APP_EVENT_LOG`: where runs are written down, as an operator writes it.
 
     memory        sqlite:///var/lib/tools/log.db        redis://[user:password@]host[:port][/db][?encrypt=1]
-                                                        rediss://, redis+sentinel://, rediss+sentinel://
+                  redis+sentinel://host,host/service    redis+cluster://host,host        and rediss… with TLS
 
-Pure: nothing is opened here. What the options of a URL mean is decided by the log that it names.
+Pure: nothing is opened here. What the hosts and the options of a URL mean is decided by the log that it names.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 FORM = "write memory, sqlite:///PATH, redis://HOST:PORT or rediss://HOST:PORT"
 
@@ -48,8 +48,9 @@ class LogAddress:
         """The address for a log line or a message: without user and password, and without the options."""
         if self.kind == "memory":
             return self.kind
-        parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        scheme, _, rest = self.url.partition("://")
+        place, _, path = rest.partition("?")[0].partition("/")
+        return f"{scheme}://{place.rpartition('@')[2]}/{path}".removesuffix("/")
 
 
 def parse_event_log(value: object) -> object:
@@ -59,24 +60,27 @@ def parse_event_log(value: object) -> object:
     text = value.strip()
     if text == "memory":
         return LogAddress()
+    # Not by urlsplit: several hosts are one with a wrong port to it.
+    scheme, _, rest = text.partition("://")
+    rest, _, query = rest.partition("?")
+    authority, slash, path = rest.partition("/")
     try:
-        parts = urlsplit(text)
-        options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+        options = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
     except ValueError:
         raise ValueError(f"MCP_APP_EVENT_LOG is no address of a log: {FORM}") from None
-    kind = _KINDS.get(parts.scheme)
+    kind = _KINDS.get(scheme.lower())
     if kind is None:
         raise ValueError(f"MCP_APP_EVENT_LOG names no log that there is: {FORM}")
-    if parts.fragment:
+    if "#" in text:
         raise ValueError("MCP_APP_EVENT_LOG has a #: write %23 where it belongs to a name or a password")
     if kind == "sqlite":
-        if parts.netloc or not parts.path.strip("/"):
+        if authority or not path.strip("/"):
             raise ValueError("MCP_APP_EVENT_LOG names no file: write sqlite:///PATH, with three slashes before it")
-        return LogAddress(kind, text, unquote(parts.path), options)
-    if not parts.hostname:
+        return LogAddress(kind, text, unquote(slash + path), options)
+    hosts = authority.rpartition("@")[2].split(",")
+    if "" in hosts or any(each.startswith(":") for each in hosts):
         raise ValueError(f"MCP_APP_EVENT_LOG names no host: {FORM}")
-    try:
-        _ = parts.port
-    except ValueError:
-        raise ValueError(f"MCP_APP_EVENT_LOG is no address of a log: its port is no number: {FORM}") from None
+    ports = [each.rpartition("]")[2].partition(":") for each in hosts]
+    if any(colon and not port.isdecimal() for _, colon, port in ports):
+        raise ValueError(f"MCP_APP_EVENT_LOG is no address of a log: its port is no number: {FORM}")
     return LogAddress(kind, text, "", options)

@@ -3,7 +3,7 @@ extra. Nothing is opened here."""
 
 from __future__ import annotations
 
-from ..config.settings import Settings
+from ..config.settings import Settings, secrets_of
 from ..protocol.errors import LogRefused
 from .shared import SharedLog
 
@@ -18,4 +18,10 @@ def shared_log(settings: Settings) -> SharedLog | None:
         from .sqlite.log import SqliteLog
 
         return SqliteLog(SqliteAddress.read(address.path, address.options))
-    raise LogRefused(f"MCP_APP_EVENT_LOG={address}: this release has no such log.")
+    try:
+        from .redis import RedisLog
+    except ModuleNotFoundError as error:
+        raise LogRefused(
+            f"MCP_APP_EVENT_LOG={address} needs {error.name}, which is not installed: pip install 'mcp-app[redis]'."
+        ) from error
+    return RedisLog(address.url, secrets_of(settings.secret), settings.log_replicas)

@@ -95,7 +95,7 @@ class Server:
         if self.tls:
             options = {"ssl": True, "ssl_ca_certs": str(self.options["tls-ca-cert-file"]), **options}
         return redis.Redis(
-            host="localhost" if self.tls else "127.0.0.1",
+            host="127.0.0.1",
             port=self.port,
             password=self.password,
             socket_timeout=5,

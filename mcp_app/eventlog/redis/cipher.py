@@ -5,7 +5,7 @@ random nonces that one key allows (NIST SP 800-38D, 8.3) are never used up, and 
 nowhere else. Numbers, times, sizes, owners and the names of documents stay
 readable: Redis finds and computes by them. Nothing is stored here.
 
-    version 1 · of which secret 4 · nonce 12 · ciphertext … · tag 16
+    version (0xe1) · of which secret 4 · nonce 12 · ciphertext … · tag 16
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from functools import lru_cache
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-VERSION = b"\x01"
+VERSION = b"\xe1"
+"""Not the first byte of anything in clear: a node without `?encrypt=1` sees that it cannot read it."""
 _SALT = b"mcp_app event log"
 _NONCE_BYTES = 12
 _ID_BYTES = 4
+_TAG_BYTES = 16
 _HEAD_BYTES = len(VERSION) + _ID_BYTES + _NONCE_BYTES
 
 KEYS_KEPT = 4096
@@ -35,6 +37,10 @@ class Unsealed(ValueError):
 
 class NoCipher:
     """Without `?encrypt=1`: everything as it is."""
+
+    def mark(self, principal: str) -> str:
+        """By which runs of one principal are known to be one's."""
+        return hashlib.sha256(principal.encode()).hexdigest()[:32]
 
     def seal(self, place: str, data: bytes) -> bytes:
         return data
@@ -51,7 +57,12 @@ class Cipher:
         roots = [hmac.digest(_SALT, secret.encode(), "sha256") for secret in secrets]
         self._roots = {_expand(root, b"id")[:_ID_BYTES]: root for root in roots}
         self._first = next(iter(self._roots))
+        self._marks = _expand(roots[0], b"principals")
         self._cipher = lru_cache(KEYS_KEPT)(self._derive)
+
+    def mark(self, principal: str) -> str:
+        """As that of NoCipher; nobody can try names out."""
+        return hmac.digest(self._marks, principal.encode(), "sha256").hex()[:32]
 
     def seal(self, place: str, data: bytes) -> bytes:
         nonce = os.urandom(_NONCE_BYTES)
@@ -61,7 +72,7 @@ class Cipher:
     def open(self, place: str, data: bytes) -> bytes:
         """Raises Unsealed."""
         version, which, nonce = data[:1], data[1 : 1 + _ID_BYTES], data[1 + _ID_BYTES : _HEAD_BYTES]
-        if version != VERSION or which not in self._roots:
+        if version != VERSION or which not in self._roots or len(data) < _HEAD_BYTES + _TAG_BYTES:
             raise Unsealed("not encrypted by one of the secrets in MCP_APP_SECRET")
         try:
             return self._cipher(which, place).decrypt(nonce, data[_HEAD_BYTES:], None)

@@ -40,8 +40,6 @@ class ServerFacts:
             )
         if self.clustered and not clustered:
             return "It is a node of a Cluster. Begin the URL with redis+cluster:// (rediss+cluster:// with TLS)."
-        if clustered and not self.clustered:
-            return "It is no Cluster. Begin the URL with redis:// (rediss:// with TLS)."
         return None
 
 

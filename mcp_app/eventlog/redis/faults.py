@@ -6,7 +6,6 @@ Nothing is connected or repeated here.
 from __future__ import annotations
 
 import math
-import ssl
 
 from redis import exceptions
 
@@ -35,6 +34,9 @@ def reason(error: BaseException) -> str:
     for kinds, remedy in _REMEDIES:
         if isinstance(error, kinds):
             return f"{text.rstrip('.')}. {remedy}"
+    for part, remedy in _REMEDIES_OF_TEXTS:
+        if part in text:
+            return f"{text.rstrip('.')}. {remedy}"
     return text
 
 
@@ -43,11 +45,14 @@ _REMEDIES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
         (exceptions.AuthenticationError, exceptions.AuthorizationError),
         "Put user and password into the URL: redis://USER:PASSWORD@HOST.",
     ),
-    ((exceptions.NoPermissionError,), "docs/how-to-share-a-log.md lists the commands that its user needs."),
+    ((exceptions.NoPermissionError,), "docs/how-to-survive.md lists the commands that its user needs."),
     ((exceptions.OutOfMemoryError,), "Give it more memory (maxmemory), or keep less: MCP_APP_RUN_KEEP_SECONDS."),
     (
         (exceptions.ReadOnlyError, exceptions.MasterDownError),
         "It is a replica: name its primary, or use redis+sentinel://.",
     ),
-    ((ssl.SSLError,), "For a certificate of your own authority add ?ssl_ca_certs=FILE to the URL."),
+)
+_REMEDIES_OF_TEXTS = (
+    ("CERTIFICATE_VERIFY_FAILED", "For a certificate of your own authority add ?ssl_ca_certs=FILE to the URL."),
+    ("cluster support disabled", "Begin the URL with redis:// (rediss:// with TLS)."),
 )

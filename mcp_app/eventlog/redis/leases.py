@@ -36,11 +36,14 @@ class Renewal:
     def __init__(self, address: RedisAddress) -> None:
         self._address = address
         self._client: Any = None
+        self._closed = False
         self._lock = threading.Lock()
 
     def renew(self, key: bytes, milliseconds: int) -> None:
         """Raises Fenced where the lease is over, LogUnavailable where nobody says."""
         with self._lock:
+            if self._closed:
+                raise unavailable()
             try:
                 if self._client is None:
                     self._client = self._connect()
@@ -53,6 +56,7 @@ class Renewal:
 
     def close(self) -> None:
         with self._lock:
+            self._closed = True
             self._drop()
 
     def _drop(self) -> None:

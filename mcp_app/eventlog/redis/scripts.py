@@ -60,7 +60,7 @@ local first, last, finish = tonumber(ARGV[2]), tonumber(run[2]), tonumber(run[3]
 if first > last + 1 then return {'gap', last} end
 if run[9] ~= ARGV[3] then redis.call('HSET', KEYS[1], 'history', ARGV[3]) end
 local skipped = last + 1 - first
-if 9 + 2 * skipped > #ARGV then return {'done', last} end
+if 9 + 2 * skipped > #ARGV then return {'done', last, finish - run[8]} end
 if run[4] then return {'ended'} end
 for at = 9 + 2 * skipped, #ARGV, 2 do
     last, finish = last + 1, finish + tonumber(ARGV[at])
@@ -82,7 +82,7 @@ if ARGV[4] == '1' then
     redis.call('HSET', KEYS[1], 'shown', last)
     redis.call('SPUBLISH', ARGV[5], ARGV[6] == '' and last or 0)
 end
-return {'done', last}
+return {'done', last, finish - redis.call('HGET', KEYS[1], 'start')}
 """
 )
 
@@ -181,13 +181,12 @@ return 'done'
 
 KEEP = Script(
     """
--- KEYS run, stream. ARGV until, until in ms.
-local run = redis.call('HMGET', KEYS[1], 'owner', 'until')
+-- KEYS run, stream. ARGV until in ms.
+local run = redis.call('HMGET', KEYS[1], 'owner', 'code')
 if not run[1] then return 'unknown' end
-if run[2] and tonumber(run[2]) < tonumber(ARGV[1]) then
-    redis.call('HSET', KEYS[1], 'until', ARGV[1])
-    redis.call('PEXPIREAT', KEYS[1], ARGV[2])
-    redis.call('PEXPIREAT', KEYS[2], ARGV[2])
+if run[2] then
+    redis.call('PEXPIREAT', KEYS[1], ARGV[1], 'GT')
+    redis.call('PEXPIREAT', KEYS[2], ARGV[1], 'GT')
 end
 return 'done'
 """

@@ -9,24 +9,36 @@ the channel of one run, and all of one node, are together.
     node:{ID}:messages         stream
     run:{ID}  run:{ID}:entries hash, stream
     document:NAME              hash
+    {ended}:…                  the list of runs that have ended: store_ended.py
 
 The channel of a run, and of a node, has the name of its first key.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from .cipher import Cipher, NoCipher, Unsealed
 from .client import RedisClient
 from .wakeups import Wakeups
 
 
+class OwnedRun(NamedTuple):
+    """A run that this process works on: as which node, whose it is (empty if nobody has asked yet), and the last number
+    that Redis has taken."""
+
+    node: str
+    principal: str
+    last: int
+
+
 class Store:
-    """`_owned` are the runs that this process works on: as which node, and the last number that Redis has taken."""
+    """`_owned` are the runs that this process works on."""
 
     def __init__(self, client: RedisClient, wakeups: Wakeups, cipher: Cipher | NoCipher, replicas: int) -> None:
         self._client, self._wakeups, self._cipher, self._replicas = client, wakeups, cipher, replicas
         self._prefix = client.address.prefix.encode()
-        self._owned: dict[str, tuple[str, int]] = {}
+        self._owned: dict[str, OwnedRun] = {}
         self._histories = 0  # how often another primary, or one that was restarted, has been reached
         self._received: dict[str, bytes] = {}  # the first id of a message that each node has not received yet
         self._compared: dict[str, int] = {}  # how many histories each node has been told of

@@ -96,6 +96,12 @@ class NodeStore(Store):
         living = frozenset(node for node, lives in zip(known, alive, strict=True) if lives)
         return living, frozenset(known) - living
 
+    async def _working(self) -> int:
+        """How many runs are worked on, by all nodes."""
+        living, dead = await self._living_and_dead()
+        keys = [self._node_key(node, "runs") for node in living | dead]
+        return sum(await asyncio.gather(*(self._client.read(key, "SCARD", key) for key in keys)))
+
     async def _hold(self, node: str, run: str) -> None:
         """Whoever takes over from the node will find the run. Raises Fenced when it has no lease."""
         keys = self._node_key(node, "lease"), self._node_key(node, "runs")

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from ...protocol.errors import Fenced, Gap, Purged, UnknownRun
 from ...protocol.event import Entry, Event
 from ...protocol.policy import Retention
 from .. import READ_BYTES, READ_ENTRIES
 from ..coding import decode_event, decode_record, encode_event, encode_record
+from ..quota import AGE, Quota, Usage, beyond
 from ..records import RECORD_FORMAT, Ending, RunRecord
 from . import scripts
+from .store import OwnedRun
+from .store_ended import EndedStore
 from .store_nodes import NodeStore
+
+T = TypeVar("T")
 
 ABANDONED_MS = 24 * 3600 * 1000
 """How long Redis keeps a run beyond its deadline that no node ends: all are gone, and one may come back."""
@@ -24,7 +30,7 @@ FARTHEST_MS = 2.0**53
 """For a deadline without end: Redis takes whole milliseconds."""
 
 
-class RunStore(NodeStore):
+class RunStore(NodeStore, EndedStore):
     """Everything about runs."""
 
     async def create(self, record: RunRecord, keep: Retention) -> None:
@@ -61,7 +67,7 @@ class RunStore(NodeStore):
         if done[1] == b"taken":
             await self._release(record.owner, record.id)
             raise ValueError(f"run {record.id} has a log already")
-        self._owned[record.id] = record.owner, record.last
+        self._owned[record.id] = OwnedRun(record.owner, record.principal, record.last)
 
     async def append(
         self, run: str, owner: str, first: int, events: Sequence[Event], ending: Ending | None = None
@@ -76,7 +82,8 @@ class RunStore(NodeStore):
         answer = await self._client.run(scripts.APPEND, keys, owner, first, history, show, keys[0], *closing, *sealed)
         match answer[0]:
             case b"done":
-                self._owned[run] = owner, int(answer[1])
+                known = self._owned.get(run)
+                self._owned[run] = OwnedRun(owner, "" if known is None else known.principal, int(answer[1]))
                 if self._replicas:  # the answer came once they have it
                     await self._client.run(scripts.SHOW, keys[:1], answer[1], keys[0])
             case b"gap":
@@ -88,7 +95,9 @@ class RunStore(NodeStore):
                 raise Fenced(f"run {run} belongs to node {answer[1].decode()}")
             case _:
                 raise _unknown()
-        if ending is not None:
+        if ending is not None:  # whoever could not be told of the end repeats it: all of this can be done twice
+            principal = self._owned[run].principal or (await self.record(run)).principal
+            await self._list_ended(run, principal, int(answer[2]), ending.until)
             self._owned.pop(run, None)
             await self._release(owner, run)
 
@@ -134,11 +143,31 @@ class RunStore(NodeStore):
             raise _unknown()
 
     async def keep(self, run: str, until: float) -> None:
-        answer = await self._client.run(scripts.KEEP, self._run_keys(run), repr(until), math.ceil(until * 1000))
+        answer = await self._client.run(scripts.KEEP, self._run_keys(run), math.ceil(until * 1000))
         if answer == b"unknown":
             raise _unknown()
+        await self._list_read(run, until)
+
+    async def sweep(self, quota: Quota) -> Usage:
+        totals = await self._totals()
+        forgotten = Counter({AGE: totals.expired})
+        if not totals.within(quota) and (token := await self._alone()) is not None:
+            try:
+                for run, why in beyond(await self._listed(), quota).items():
+                    if await self._unlist(run, though_read=False):  # else somebody reads it now
+                        await self._forget(run)
+                        forgotten[why] += 1
+            finally:
+                await self._done(token)
+            totals = await self._totals()
+            forgotten[AGE] += totals.expired
+        return Usage(await self._working(), totals.runs, totals.bytes, +forgotten)
 
     async def forget(self, run: str) -> None:
+        await self._forget(run)
+        await self._unlist(run, though_read=True)
+
+    async def _forget(self, run: str) -> None:
         keys = self._run_keys(run)
         owner = await self._client.run(scripts.FORGET, keys, keys[0])
         self._owned.pop(run, None)
@@ -181,7 +210,7 @@ class RunStore(NodeStore):
             await self._release(node, run)
             return None, True
         record = await self.record(run)
-        self._owned[run] = node, record.last
+        self._owned[run] = OwnedRun(node, record.principal, record.last)
         return record, True
 
     async def _confirm(self, run: str) -> None:
@@ -189,7 +218,7 @@ class RunStore(NodeStore):
         doubt it later. Raises LogUnavailable."""
         if run not in self._owned:
             return
-        node, last = self._owned[run]
+        node, _, last = self._owned[run]
         key = self._run_key(run)
         try:
             await self._hold(node, run)
@@ -204,7 +233,7 @@ class RunStore(NodeStore):
             case b"found":
                 flat = answer[1:]
                 return [
-                    Entry(after + at, decode_event(self._opened(f"run/{run}", data)), int(end))
+                    Entry(after + at, self._decoded(decode_event, run, data), int(end))
                     for at, (data, end) in enumerate(zip(flat[::2], flat[1::2], strict=True), 1)
                 ]
             case b"ended":
@@ -214,9 +243,16 @@ class RunStore(NodeStore):
             case _:
                 raise _unknown()
 
+    def _decoded(self, decode: Callable[[bytes], T], run: str, data: bytes) -> T:
+        """Raises LogUnavailable for what cannot be read: the operator's log says why."""
+        try:
+            return decode(self._opened(f"run/{run}", data))
+        except ValueError as error:
+            raise self._client.unavailable(error) from error
+
     def _record(self, run: str, fields: Mapping[bytes, bytes]) -> RunRecord:
         """As it was created, with what has changed since. What is not at enough replicas has not happened yet."""
-        record = decode_record(self._opened(f"run/{run}", fields[b"record"]))
+        record = self._decoded(decode_record, run, fields[b"record"])
         ended = b"code" in fields and fields[b"shown"] == fields[b"last"]
         return replace(
             record,
