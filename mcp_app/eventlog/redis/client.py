@@ -48,6 +48,7 @@ class RedisClient:
         self._replicas, self._on_other_history = replicas, on_other_history
         self._lines: dict[Place | None, Line] = {}
         self._said: dict[str, float] = {}
+        self._closed = False
 
     async def read(self, key: bytes, *command: Argument) -> Any:
         """Raises LogUnavailable."""
@@ -104,6 +105,7 @@ class RedisClient:
                 await line.close()
 
     async def close(self) -> None:
+        self._closed = True
         await asyncio.gather(*(line.close() for line in self._lines.values()))
 
     def unavailable(self, error: BaseException) -> LogUnavailable:
@@ -163,6 +165,8 @@ class RedisClient:
     def _line(self, place: Place | None, slot: int) -> Line:
         """For a Cluster the line to that node; else the one line, which looks for the primary when it connects."""
         line = self._lines.get(place)
+        if self._closed:
+            raise Lost("the log is closed")
         if line is None:
 
             async def connect() -> Connection:

@@ -63,6 +63,7 @@ class Wakeups:
         self._lines: dict[Place | None, Line] = {}
         self._waits: Deadlines[asyncio.Future[bool]] = Deadlines(_resolve)
         self._leaving: Deadlines[bytes] = Deadlines(self._silence)
+        self._closed = False
 
     def enter(self, channel: bytes) -> Bell:
         """Must be paired with `leave`. Nothing is heard before `listen`."""
@@ -100,6 +101,7 @@ class Wakeups:
             bell.waiters.discard(future)
 
     async def close(self) -> None:
+        self._closed = True
         self._leaving.close()
         await asyncio.gather(*(line.close() for line in self._lines.values()))
         self.ring_all()
@@ -130,6 +132,8 @@ class Wakeups:
         slot = key_slot(channel)
         place = await topology.primary(slot) if address.kind is RedisKind.CLUSTER else None
         line = self._lines.get(place)
+        if self._closed:
+            raise Lost("the log is closed")
         if line is None:
 
             async def connect() -> Connection:
