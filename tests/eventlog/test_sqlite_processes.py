@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract import SECONDS, events, numbers
-from shared_contract import loop_time, read_all, within
+from contract import PLENTY, SECONDS, events, numbers
+from shared_contract import loop_time, read_all, record, within
 
 from mcp_app.aio.in_thread import in_thread
 from mcp_app.eventlog.records import Ending
 from mcp_app.eventlog.shared import LEASE_SECONDS
+from mcp_app.eventlog.sqlite import commits, turn
 from mcp_app.eventlog.sqlite import log as log_module
-from mcp_app.eventlog.sqlite import turn
 from mcp_app.eventlog.sqlite.address import SqliteAddress
 from mcp_app.eventlog.sqlite.log import SqliteLog
 from mcp_app.protocol.errors import LogUnavailable
@@ -92,12 +93,24 @@ async def log(file: Path) -> AsyncIterator[SqliteLog]:
 
 
 @pytest.fixture
+async def other(file: Path) -> AsyncIterator[SqliteLog]:
+    log = SqliteLog(SqliteAddress(file))
+    await log.open()
+    yield log
+    await log.close()
+
+
+@pytest.fixture
 async def later(file: Path) -> AsyncIterator[SqliteLog]:
     """One for which the leases of all others are over."""
     log = SqliteLog(SqliteAddress(file), uptime=lambda: time.monotonic() + LEASE_SECONDS + 0.5)
     await log.open()
     yield log
     await log.close()
+
+
+def sockets(file: Path) -> list[Path]:
+    return list(file.with_name("events.db-processes").iterdir())
 
 
 async def follow(log: SqliteLog, run: str, seen: list[Entry]) -> None:
@@ -110,7 +123,7 @@ async def follow(log: SqliteLog, run: str, seen: list[Entry]) -> None:
 
 
 @pytest.mark.time_bound(120)
-@pytest.mark.parametrize("lines", [1, 37, 400])
+@pytest.mark.parametrize("lines", [1, 300])
 async def test_what_a_reader_saw_is_there_after_kill_9(
     start: Start, log: SqliteLog, later: SqliteLog, lines: int
 ) -> None:
@@ -150,11 +163,12 @@ async def test_what_a_reader_saw_is_there_after_kill_9(
 
     # Who was thought dead, and is not, has been fenced; or had no run of its own yet.
     if len(taken) > len(acknowledged):
+        await other.rest()
         assert await within(other.process.wait()) == 1
 
 
 async def test_a_process_that_is_killed_again_and_again_leaves_no_gap(start: Start, log: SqliteLog) -> None:
-    for _ in range(4):
+    for _ in range(2):
         worker = await start("append", "3")
         await worker.line()
         acknowledged = dict([await worker.line()])
@@ -215,29 +229,60 @@ async def test_a_message_wakes_another_process(start: Start, log: SqliteLog) -> 
     assert (await worker.line())[0] == "to all"
 
 
+async def waiting_read(log: SqliteLog, run: str) -> asyncio.Task[list[Entry]]:
+    """One that finds nothing, and waits."""
+    reading = asyncio.create_task(log.read(run, 0, loop_time() + 1000))
+    await asyncio.sleep(0.2)
+    assert not reading.done()
+    return reading
+
+
+@pytest.mark.usefixtures("no_looking")
+async def test_whose_socket_was_full_is_told_again(log: SqliteLog, other: SqliteLog) -> None:
+    node = await other.join()
+    run, more = record(node), record(node)
+    await other.create(run, PLENTY)
+    await other.create(more, PLENTY)
+    reading = await waiting_read(log, run.id)
+    doorbell = log._opened_now().doorbell
+    doorbell.deafen(asyncio.get_running_loop())  # as if this process were busy
+    for at in range(600):  # as many datagrams as any kernel keeps
+        await other.append(more.id, node, at + 1, events(1))
+    await other.append(run.id, node, 1, events(1))
+    await asyncio.sleep(0.2)
+    assert other._opened_now().doorbell.unheard
+    assert not reading.done()
+    doorbell.listen(asyncio.get_running_loop(), log._waiting.wake)
+    assert numbers(await within(reading)) == [1]
+
+
 async def test_who_was_not_told_looks_by_itself(
-    file: Path, start: Start, log: SqliteLog, monkeypatch: pytest.MonkeyPatch
+    file: Path, log: SqliteLog, other: SqliteLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(log_module, "LOOK_SECONDS", 0.05)
-    worker = await start("append", "1")
-    await worker.line()
-    for socket in file.with_name("events.db-processes").iterdir():
-        socket.unlink()  # ours is among them
-    run, number = await worker.line()
-    for _ in range(3):
-        number = (await within(log.read(run, number, loop_time() + 1000)))[-1].number
+    monkeypatch.setattr(log_module, "LOOK_SECONDS", 0.5)
+    node = await other.join()
+    run = record(node)
+    await other.create(run, PLENTY)
+    for socket in sockets(file):
+        socket.unlink()
+    reading = await waiting_read(log, run.id)
+    receiving = asyncio.create_task(other.receive(node, loop_time() + 1000))
+    await asyncio.sleep(0.1)
+    await other.append(run.id, node, 1, events(1))
+    assert numbers(await within(reading)) == [1]
+    assert await log.send(node, b"x")
+    assert await within(receiving) == [b"x"]
 
 
 async def test_the_sockets_of_the_dead_are_removed(file: Path, start: Start, log: SqliteLog) -> None:
-    folder = file.with_name("events.db-processes")
     worker = await start("wait")
     await worker.line()
-    assert len(list(folder.iterdir())) == 2
+    assert len(sockets(file)) == 2
     await worker.kill()
     await log.publish("nobody", b"to who still has a lease")
     await log.join()
     await log.leave(await log.join())
-    assert len(list(folder.iterdir())) == 1
+    assert len(sockets(file)) == 1
 
 
 # --- one of many -----------------------------------------------------------------------------------------------------
@@ -297,6 +342,29 @@ async def test_a_file_that_another_program_has_locked(
     assert len(said) == 2
     assert "cannot be written: another program has locked the file (error_id " in said[0]
     assert "it works again" in said[1]
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_all_who_wait_have_waited_when_one_has(
+    start: Start, log: SqliteLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not one after the other, each its own five seconds."""
+    begun: list[float] = []
+    real = commits.begin
+
+    def begin(connection: sqlite3.Connection, its_turn: turn.Turn, until: float) -> None:
+        begun.append(until)
+        real(connection, its_turn, until)
+
+    monkeypatch.setattr(commits, "begin", begin)
+    holder = await start("hold")
+    await holder.line()
+    first = asyncio.create_task(log.put("key/a", b"x", 2e9))
+    await asyncio.sleep(0.1)
+    others = [log.put(f"key/{at}", b"x", 2e9) for at in range(20)]
+    failed = await within(asyncio.gather(first, *others, return_exceptions=True))
+    assert [type(each) for each in failed] == [LogUnavailable] * 21
+    assert len(begun) == 1
 
 
 @pytest.mark.usefixtures("hurried")
