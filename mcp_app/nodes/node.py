@@ -209,8 +209,7 @@ class Node:
         """Keep what is read here, and forget what is too much. Raises LogUnavailable."""
         for run in tuple(self._remote):
             if run.is_read:
-                with suppress(UnknownRun):
-                    await self.log.keep(run.id, self.now() + 2 * SWEEP_SECONDS)
+                await self.keep(run)
         self.counts.usage = await self.log.sweep(self._quota)
         self.counts.forgotten += self.counts.usage.forgotten
 
@@ -235,6 +234,11 @@ class Node:
         assert run.key is not None  # noqa: S101 - it is claimed as it has one
         until = self.now() + run.cap + self._keep_seconds
         await self._keys.claim(run.principal, run.key, run.id, run.digest, self.id, until)
+
+    async def keep(self, run: RemoteRun) -> None:
+        """Somebody here reads the run: it is not forgotten before the look after the next. What fails is done then."""
+        with suppress(UnknownRun, LogUnavailable):
+            await self.log.keep(run.id, self.now() + 2 * SWEEP_SECONDS)
 
     def _found(self, record: RunRecord) -> RemoteRun:
         policy = _POLICIES.get(record.policy)

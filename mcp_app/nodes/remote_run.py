@@ -101,6 +101,8 @@ class RemoteRun:
     def follow(self, after: int = 0) -> Reader:
         """As `Run.follow`."""
         reader = Reader(self, after)
+        if not self._open:
+            self._node.post.in_background(self._node.keep(self), f"keep run {self.id}")
         self._open.add(reader)
         return reader
 
