@@ -23,6 +23,7 @@ from .runs import Runs
 from .web import metrics, pages
 from .web.links import Links
 from .web.messages import NOT_A_PAGE, Answer, Request, json_answer
+from .web.metrics_page import MetricsPage
 
 _MAX_BASES = 16  # base URLs, one for each local address of the server, for which documents are cached
 
@@ -40,7 +41,7 @@ class Documents:
         prompts: Prompts,
         instructions: str | None,
         runs: Runs,
-        numbers: metrics.Metrics,
+        numbers: MetricsPage,
         is_stopping: Callable[[], bool],
         *,
         asks: bool = False,
@@ -96,7 +97,10 @@ class Documents:
         """The metrics in Prometheus' text format. Labels name no tool that the caller is not shown."""
         kind = (("Content-Type", metrics.CONTENT_TYPE), ("X-Content-Type-Options", "nosniff"))
         headers = (*kind, ("Cache-Control", "no-store"), NOT_A_PAGE)
-        return Answer(200, headers, self._metrics.text(self._runs, partial(self._names, request.access)))
+        return Answer(200, headers, self._page_of(request.access))
+
+    def _page_of(self, access: Access) -> bytes:
+        return self._metrics.text(partial(self._names, access), named=access.scopes is None)
 
     def _names(self, access: Access, tool: str) -> bool:
         """Whether the caller is told of a tool of this name: of one that is not offered, who is told of everything."""

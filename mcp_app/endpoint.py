@@ -49,6 +49,7 @@ from .web.guard import Guard
 from .web.links import Links
 from .web.messages import Answer, Request, error_answer
 from .web.metrics import Metrics
+from .web.metrics_page import MetricsPage, SharedPage
 
 logger = logging.getLogger("mcp_app.endpoint")
 
@@ -71,6 +72,7 @@ class Endpoint:
         instructions: str | None = None,
         malformed: Callable[[], int] = lambda: 0,
         is_stopping: Callable[[], bool] = lambda: False,
+        page: SharedPage | None = None,
         authentication: Authentication | None = None,
         audit: AuditLog | None = None,
         node: Node | None = None,
@@ -84,13 +86,14 @@ class Endpoint:
         prompts = Prompts() if prompts is None else prompts
         self.runs = runs
         self._metrics = Metrics(malformed)
+        self.metrics_page = MetricsPage(self._metrics, runs, page)
         guard = self._guard = Guard(settings, credentials=authentication.asks)
         links = Links(settings)
         calls = Calls(manifest.runs_path, links, settings, registry, runs, self._guard, self._metrics)
         run_routes = RunRoutes(registry, runs, log, self._guard, calls, self._metrics)
         asks, verifies = authentication.asks, authentication.verifies
         offered = (registry, resources, prompts, instructions)
-        documents = Documents(settings, links, manifest, *offered, runs, self._metrics, is_stopping, asks=asks)
+        documents = Documents(settings, links, manifest, *offered, runs, self.metrics_page, is_stopping, asks=asks)
         completions = Completions(settings.cap_seconds, runs.dependencies)
         offer = Offer(
             manifest, registry, completions, resources, prompts, instructions, self._metrics.repairs, verifies

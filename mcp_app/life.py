@@ -138,6 +138,13 @@ class Life:
         server = self._server
         for each in (*retired(os.environ), *unknown(os.environ), *server.cut_by_clients()):
             logger.warning("%s", each)
+        if self._served.processes > 1 and not server.settings.event_log.shared:
+            logger.warning(
+                "%d processes serve, each with a log in its own memory: a client that comes back to a run, a stream, a "
+                "task or a session finds it in one of them alone. Set MCP_APP_EVENT_LOG=sqlite:///runs.db or "
+                "redis://…, or serve by one process",
+                self._served.processes,
+            )
         log = MemoryLog()
         try:
             self._audit = AuditLog.configured(server.settings)
@@ -176,11 +183,13 @@ class Life:
             instructions=server.instructions,
             malformed=lambda: self._served.malformed_requests(),
             is_stopping=lambda: self._served.is_stopping(),
+            page=self._served.page,
             authentication=authentication,
             exposed=server.exposed,
             administered=server.administered,
             audit=self._audit,
         )
+        server.endpoint.metrics_page.start()
         self._draining = None
         self.subscribe()
 
@@ -212,6 +221,8 @@ class Life:
         if self._authentication is not None:
             authentication, self._authentication = self._authentication, None
             await authentication.close()
+        if self._server.endpoint is not None:
+            self._server.endpoint.metrics_page.close()
         if self._runs is not None:
             await asyncio.gather(self._runs.dependencies.stop(), self._runs.processes.close())
             if self._node is not None:

@@ -22,6 +22,7 @@ from .life import Life, Server
 from .protocol.errors import McpAppError, NotReady
 from .web.asgi.server_state import DRAINING_KEY, MALFORMED_KEY, STOPPING_KEY, OnDraining
 from .web.messages import Answer, Request, error_answer
+from .web.metrics_page import SharedPage
 
 logger = logging.getLogger("mcp_app")
 
@@ -43,6 +44,8 @@ class _FromServer:
         self.on_draining: OnDraining | None = None
         self.malformed_requests: Callable[[], int] = lambda: 0
         self.is_stopping: Callable[[], bool] = lambda: False
+        self.processes = 1
+        self.page: SharedPage | None = None
 
 
 class _Attempt:

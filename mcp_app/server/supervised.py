@@ -14,6 +14,7 @@ from collections.abc import Callable
 from hypercorn.config import Config
 
 from . import forced_exit
+from .engine.pages import OwnPage, SharedPages
 from .engine.sharing import ConnectionCounts, OpenConnections, Siblings
 from .logs.access import WORKER
 from .supervisor.control import ControlSocket
@@ -38,6 +39,8 @@ class Supervised:
         self._announces = inheritance.announces
         counts = ConnectionCounts(inheritance.connections, inheritance.of)
         self._connections = OpenConnections(counts, inheritance.number)
+        self._page = OwnPage(SharedPages(inheritance.pages, inheritance.of), inheritance.number)
+        os.set_inheritable(inheritance.pages, False)
         os.close(inheritance.connections)  # what it was opened for is mapped
         self._control = ControlSocket(inheritance.control)
         # A service manager may signal every process of the service: what SIGUSR2 asks for is the supervisor's to do.
@@ -74,7 +77,7 @@ class Supervised:
             return self.hand_over_seconds
 
         self._control.listen(on_replaced, on_stop)
-        return Siblings(self._connections, wait)
+        return Siblings(self._connections, self._page, wait)
 
 
 def _on_loop(loop: asyncio.AbstractEventLoop, function: Callable[[], object]) -> None:

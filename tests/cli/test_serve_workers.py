@@ -154,6 +154,33 @@ def test_one_that_is_killed_is_replaced_and_the_others_streams_go_on_until_they_
     assert not any(psutil.pid_exists(pid) for pid in after)
 
 
+def test_the_metrics_are_those_of_all_whoever_is_asked(folder: Path) -> None:
+    with workers(folder, 2) as server, contextlib.ExitStack() as calls:
+        streams = streams_on_both(server, calls)
+
+        def started() -> dict[str, str]:
+            page = httpx.get(f"{server.url}/metrics", timeout=START_SECONDS).text
+            assert "\nmcp_app_workers 2\n" in page
+            return dict(re.findall(r'mcp_app_streams_open\{worker="(\d)"\} ([\d.]+)', page))
+
+        eventually(lambda: sorted(started()) == ["1", "2"] and "0" not in started().values(), server.output)
+        os.kill(next(iter(streams)), signal.SIGKILL)
+        eventually(lambda: len(lines(server, "is ready")) == 3, server.output)
+        eventually(lambda: "0" in started().values(), server.output)
+
+
+def test_the_supervisor_speaks_with_the_service_manager(folder: Path, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(START_SECONDS)
+        with workers(folder, 2, NOTIFY_SOCKET=manager.getsockname()):
+            pass
+        manager.settimeout(0)
+        assert [manager.recv(100) for _ in range(2)] == [b"READY=1", b"STOPPING=1"]
+        with pytest.raises(BlockingIOError):
+            manager.recv(100)
+
+
 def test_a_signal_to_every_process_is_one_order(folder: Path) -> None:
     """systemd's KillMode=control-group, and a supervisor that passes the same on: two signals would end a worker at
     once."""

@@ -15,6 +15,7 @@ from live_server import LiveServer, client_tls, serving
 from raw_h2 import RawH2, raw_h2
 
 from mcp_app.server.engine import retiring
+from mcp_app.server.engine.pages import OwnPage, SharedPages
 from mcp_app.server.engine.sharing import ConnectionCounts, OpenConnections, Siblings
 
 WITHIN_SECONDS = 10.0
@@ -46,12 +47,17 @@ async def replaceable(app: Provoking, seconds: float = 60.0) -> AsyncIterator[tu
         return seconds
 
     counts = ConnectionCounts.create(1)
-    siblings = Siblings(OpenConnections(counts, 1), wait)
+    pages = SharedPages.create(1)
+    page = OwnPage(pages, 1)
+    page.write(b"from before")
     try:
-        async with serving(app, siblings=siblings) as server:
+        async with serving(app, siblings=Siblings(OpenConnections(counts, 1), page, wait)) as server:
             yield server, replaced
+        page.write(b"late")
+        assert dict(pages.read()) == {1: b"from before" if replaced.is_set() else b"late"}
     finally:
         os.close(counts.descriptor)
+        os.close(pages.descriptor)
 
 
 async def head(reader: asyncio.StreamReader) -> str:

@@ -14,7 +14,7 @@ import mmap
 import os
 import tempfile
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self
 
 _BYTES = 8
 """Of one number, written at once."""
@@ -39,9 +39,7 @@ class ConnectionCounts:
     @classmethod
     def create(cls, count: int) -> Self:
         """In an unnamed file. No process accepts yet."""
-        descriptor = os.memfd_create("mcp-app-connections") if hasattr(os, "memfd_create") else _temporary()
-        os.truncate(descriptor, count * _BYTES)
-        made = cls(descriptor, count)
+        made = cls(unnamed_file("mcp-app-connections", count * _BYTES), count)
         for number in range(1, count + 1):
             made.clear(number)
         return made
@@ -77,14 +75,30 @@ class OpenConnections:
         return any(_ABSENT < count < own for count in numbers)
 
 
+class PageOfOne(Protocol):
+    """`pages.OwnPage`."""
+
+    def leave(self) -> None:
+        """Say no more."""
+
+
 class Siblings(NamedTuple):
     """The other processes that accept at the same addresses, as one of them knows them."""
 
     connections: OpenConnections
+    page: PageOfOne
+    """Where this one says of itself what the others are to know: for the application."""
+
     replaced: Callable[[], Awaitable[float]]
     """Returns when another accepts in the place of this one, which has so many seconds to finish what it has begun."""
 
 
-def _temporary() -> int:
-    with tempfile.TemporaryFile() as file:
-        return os.dup(file.fileno())
+def unnamed_file(name: str, size: int) -> int:
+    """The descriptor of a file of zeros that is gone when nobody has it. `name` is for who looks at descriptors."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create(name)
+    else:
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    os.truncate(descriptor, size)
+    return descriptor

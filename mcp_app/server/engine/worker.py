@@ -20,7 +20,7 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from importlib.metadata import version
-from multiprocessing import parent_process
+from multiprocessing import current_process, parent_process
 from random import randint
 from socket import socket
 from typing import Any, NamedTuple
@@ -48,6 +48,10 @@ TESTED = ("0.18.0",)
 tests/server/test_fingerprints.py says what to read."""
 
 log = logging.getLogger("mcp_app.server")
+
+PROCESSES_KEY = "mcp_app.processes"
+PAGE_KEY = "mcp_app.page"
+"""Where an application finds how many processes serve without a supervisor, and the page of one that has one."""
 
 MOST_BESIDE = 32
 """Connections of an application beside: of descriptors that `admission` keeps free."""
@@ -91,6 +95,8 @@ async def serve(
         draining.STATE_KEY: context.draining.subscribe,
         draining.STOPPING_KEY: lambda: context.is_stopping,
         malformed.STATE_KEY: lambda: context.malformed.total,
+        PROCESSES_KEY: _separate_processes(config),
+        PAGE_KEY: None if siblings is None else siblings.page,
     }
     loop = asyncio.get_running_loop()
     tasks: Tasks = set()
@@ -198,6 +204,12 @@ def _is_worker_process() -> bool:
     return parent_process() is not None and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
+def _separate_processes(config: Config) -> int:
+    """How many processes of Hypercorn's own mode serve, each without a word of the others. The first tells, for all."""
+    is_first = _is_worker_process() and current_process().name.endswith("-1")
+    return max(1, config.workers) if is_first else 1
+
+
 def _any_trigger(*triggers: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
     async def shutdown() -> None:
         await _wait_for_first(*(trigger() for trigger in triggers))
@@ -237,7 +249,9 @@ def _listen_beside(config: Config, sockets: Sequence[socket], serve_connection: 
 
 
 async def _handed_over(siblings: Siblings, context: ServerContext, listeners: list[AcceptingSocket]) -> None:
-    await hand_over(context, listeners, await siblings.replaced())
+    seconds = await siblings.replaced()
+    siblings.page.leave()
+    await hand_over(context, listeners, seconds)
 
 
 async def _wait_for_first(*awaitables: Awaitable[object]) -> None:

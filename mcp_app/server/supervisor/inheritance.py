@@ -25,6 +25,7 @@ class Inheritance(NamedTuple):
     announces: bool
     control: int
     connections: int
+    pages: int
     secure: tuple[int, ...]
     insecure: tuple[int, ...]
     admin: tuple[int, ...]

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from hypercorn.config import Config, Sockets
 
 from .. import binding, forced_exit, hangup, sd_notify
+from ..engine.pages import SharedPages
 from ..engine.sharing import ConnectionCounts
 from ..logs.loggers import take_over
 from ..logs.output import flush_all, reopen_files
@@ -67,6 +68,7 @@ class _Supervising:
         self._sockets = sockets
         self._admin = admin
         self._connections = ConnectionCounts.create(count)
+        self._pages = SharedPages.create(count)
         self._announces = True
         self._done = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -95,16 +97,15 @@ class _Supervising:
     def _start(self, number: int) -> WebProcess:
         secure = tuple(sock.fileno() for sock in self._sockets.secure_sockets)
         insecure = tuple(sock.fileno() for sock in self._sockets.insecure_sockets)
+        shared = self._connections.descriptor, self._pages.descriptor
         admin = tuple(sock.fileno() for sock in self._admin)
         announces, self._announces = self._announces, False
 
         def command(control: int) -> Sequence[str]:
-            inheritance = Inheritance(
-                number, self._count, announces, control, self._connections.descriptor, secure, insecure, admin
-            )
+            inheritance = Inheritance(number, self._count, announces, control, *shared, secure, insecure, admin)
             return self._command(inheritance.word())
 
-        return WebProcess(number, command, (*secure, *insecure, *admin, self._connections.descriptor), self._turn)
+        return WebProcess(number, command, (*secure, *insecure, *admin, *shared), self._turn)
 
     def _turn(self) -> None:
         supervisor = self._supervisor
@@ -114,6 +115,7 @@ class _Supervising:
             sd_notify.notify(sd_notify.READY)
             sd_notify.keep_alive(asyncio.get_running_loop())
         for number in supervisor.unserved():
+            self._pages.clear(number)
             self._connections.clear(number)  # what was killed has not done so, and others would wait for it
         if self._timer is not None:
             self._timer.cancel()

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from ..metrics_page import SharedPage
+
 DRAINING_KEY = "mcp_app.draining"
 """The key of a function that subscribes to the beginning of the server's shutdown: server/engine/draining.py."""
 
@@ -16,6 +18,12 @@ STOPPING_KEY = "mcp_app.stopping"
 
 MALFORMED_KEY = "mcp_app.malformed"
 """The key of the number of requests that the server refused as malformed: server/engine/malformed.py."""
+
+PROCESSES_KEY = "mcp_app.processes"
+"""The key of how many processes serve the application, none of which knows of the others."""
+
+PAGE_KEY = "mcp_app.page"
+"""The key of a `SharedPage`, where several processes do that know of each other: server/engine/pages.py."""
 
 OnDraining = Callable[[Callable[[], Awaitable[object] | None]], Callable[[], None]]
 """Subscribes a callback to the beginning of the server's shutdown; returns a function that unsubscribes it."""
@@ -27,3 +35,5 @@ class Served(Protocol):
     on_draining: OnDraining | None
     malformed_requests: Callable[[], int]
     is_stopping: Callable[[], bool]
+    processes: int
+    page: SharedPage | None

@@ -21,6 +21,7 @@ from ..asgi.scope import request_path
 from ..asgi.server_state import OnDraining
 from ..asgi.websocket import refuse_handshake
 from ..messages import Respond
+from ..metrics_page import SharedPage
 from .blueprint import NAME, RoutePaths, blueprint, make_view
 from .connection import QuartConnection
 from .lifespan import Lifespan
@@ -71,6 +72,12 @@ class Application(Quart):
 
     is_stopping: Callable[[], bool]
     """Whether the server was ordered to stop."""
+
+    processes = 1
+    """How many processes serve it, none of which knows of the others."""
+
+    page: SharedPage | None = None
+    """What the server's processes say to each other, where they can."""
 
     at_the_end: Callable[[], Awaitable[None]]
     """Awaited last, also when the owner's functions for start and stop raise, behind which Quart calls no other."""

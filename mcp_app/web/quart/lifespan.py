@@ -9,7 +9,7 @@ from hypercorn.typing import ASGIReceiveCallable, ASGISendCallable, LifespanScop
 from quart import Quart
 from quart.asgi import ASGILifespan
 
-from ..asgi.server_state import DRAINING_KEY, MALFORMED_KEY, STOPPING_KEY, Served
+from ..asgi.server_state import DRAINING_KEY, MALFORMED_KEY, PAGE_KEY, PROCESSES_KEY, STOPPING_KEY, Served
 
 logger = logging.getLogger("mcp_app")
 
@@ -25,6 +25,8 @@ class Lifespan(ASGILifespan):
         self._application.on_draining = state.get(DRAINING_KEY)
         self._application.malformed_requests = state.get(MALFORMED_KEY, self._application.malformed_requests)
         self._application.is_stopping = state.get(STOPPING_KEY, self._application.is_stopping)
+        self._application.processes = state.get(PROCESSES_KEY, 1)
+        self._application.page = state.get(PAGE_KEY)
 
     async def __call__(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if self._application.on_draining is None and _is_hypercorn(receive):
