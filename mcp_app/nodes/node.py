@@ -91,7 +91,7 @@ class Node:
             max_event_bytes=settings.max_event_bytes,
         )
         self._keep_seconds = settings.keep_seconds
-        self._take_over = TakeOver(log, settings.keep_seconds, self.counts)
+        self.take_over = TakeOver(log, settings.keep_seconds, self.counts)
         self._remote: weakref.WeakSet[RemoteRun] = weakref.WeakSet()
         self._lease: Lease | None = None
         self._stop_keeping: Callable[[], None] = lambda: None
@@ -200,7 +200,7 @@ class Node:
             self._sweep_at = self._clock() + SWEEP_SECONDS
             await self._sweep()
         try:
-            await self._take_over.look(lease.node, self.now())
+            await self.take_over.look(lease.node, self.now())
         except Fenced:
             self._stop_keeping()
             self._lost(lease)

@@ -6,6 +6,7 @@ How a node is known to be dead is the log's.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 from ..eventlog.records import Ending, RunRecord
 from ..eventlog.shared import SharedLog
@@ -27,6 +28,8 @@ class TakeOver:
         self._keep_seconds = keep_seconds
         self._counts = counts
         self._owed: dict[str, RunRecord] = {}
+        self.on_ended: Callable[[RunRecord], None] = lambda record: None
+        """Called with each run that was ended here for a node that is gone."""
 
     async def look(self, node: str, now: float) -> None:
         """Take over what there is, as this node; `now` is the log's clock. What fails is owed until the next time.
@@ -50,4 +53,5 @@ class TakeOver:
         else:
             self._counts.taken_over += 1
             logger.warning("run %s (%s) was interrupted: its process is gone", record.id, record.callee)
+            self.on_ended(record)
         del self._owed[record.id]

@@ -21,6 +21,7 @@ from mcp_app.config.settings import Settings
 from mcp_app.endpoint import Endpoint
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.manifest import load_manifest
+from mcp_app.nodes import Node
 from mcp_app.runs import Runs
 from mcp_app.web.frames import Frames
 from mcp_app.web.messages import Request
@@ -83,10 +84,14 @@ class Server:
         settings = Settings(secret=None if secret is None else SecretStr(secret))
         log = MemoryLog()
         registry = Registry([each if isinstance(each, Tool) else tool(each) for each in tools])
-        self.runs = Runs(settings, log, registry)
-        self.endpoint = Endpoint(
-            settings, registry, load_manifest(None), self.runs, log, Resources(resources), Prompts(prompts)
-        )
+        self.resources = Resources(resources)
+        self.node = self._node(settings, registry)
+        self.runs = Runs(settings, log, registry, elsewhere=self.node)
+        offered = (self.resources, Prompts(prompts))
+        self.endpoint = Endpoint(settings, registry, load_manifest(None), self.runs, log, *offered, node=self.node)
+
+    def _node(self, settings: Settings, registry: Registry) -> Node | None:
+        return None
 
     async def request(
         self,

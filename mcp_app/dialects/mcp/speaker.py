@@ -7,6 +7,7 @@ here, and no request is answered.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from ...config.settings import Settings
 from ...eventlog import EventLog
@@ -44,20 +45,24 @@ class McpSpeaker:
         self._subscriptions = Subscriptions(settings, metrics, clock)
         listeners: list[ChangeListener] = [self._subscriptions, self.sessions]
         self._announcements: Announcements | None = None
+        on_record: Callable[[str], None] | None = None
         if node is not None and shared is not None:
             SessionLetters(node, self.sessions, shared)
             self._announcements = Announcements(node, self._subscriptions, self.sessions)
             listeners.append(self._announcements)
+            on_record = self._announcements.task_changed
+            node.take_over.on_ended = lambda record: self._task_changed(record.id)
         self._changes = Changes(offer, *listeners)
-        self._tasks = Tasks(settings, runs, metrics, self._task_changed)
+        self._tasks = Tasks(settings, runs, metrics, offer, self._subscriptions.task_changed, on_record, node)
         self.stateless = StatelessMethods(
             offer, runs, self.answering, States(settings, log, node), REVISIONS, self._subscriptions, self._tasks
         )
 
-    def _task_changed(self, task: str) -> None:
-        self._subscriptions.task_changed(task)
+    def _task_changed(self, run: str) -> None:
+        """A run that may be a task was ended here for a process that is gone."""
+        self._subscriptions.task_changed(run)
         if self._announcements is not None:
-            self._announcements.task_changed(task)
+            self._announcements.task_changed(run)
 
     async def drain(self) -> None:
         """Shut down: end every run, stream and session with its last message, and accept nothing new."""

@@ -7,12 +7,10 @@ asking/by_polling.py.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
-from typing import Any
 
 from ....asking import PollingAsker, RetryAsker
-from ....protocol.errors import Cancelled, UnknownRun
+from ....protocol.errors import Cancelled, Fenced, UnknownRun
 from ....protocol.event import Event
 from ....protocol.mcp.request_info import RequestInfo
 from ....protocol.mcp.results import status
@@ -20,6 +18,7 @@ from ....protocol.mcp.transcript import Transcript
 from ....runs import Reader, Run
 from ....web.messages import Answer, json_answer
 from ..failures import as_rpc_error
+from .task_record import TaskOutcome, TaskRecord, ended_with, unended
 
 _LOOK_SECONDS = 3600.0
 """The timeout of one read of the log, after which it is repeated."""
@@ -57,6 +56,8 @@ class Task(PollingAsker):
         """Read the run to its end, and record the entries that the result repeats."""
         try:
             self._last = await self._last_event(reader)
+        except Fenced:  # another process has the run: what becomes of the task is known there
+            return
         except Exception as error:  # purged, or a defect of ours: either is the task's response
             self._error = as_rpc_error(error, self.transcript.info.id).encode()
         finally:
@@ -82,15 +83,13 @@ class Task(PollingAsker):
         http_status = 200 if self._last is None else status(self.transcript.info, self._last)
         return json_answer(http_status, self.response or b"")
 
-    def outcome(self, run: Run) -> tuple[str, dict[str, Any]]:
+    def outcome(self, run: Run) -> TaskOutcome:
         """The task's status, and the members that go with it."""
         if isinstance(run.stopped_by, Cancelled):
             return "cancelled", {}
         response = self.response
-        if response is None:
-            questions = self.outstanding
-            return ("input_required", {"inputRequests": questions}) if questions else ("working", {})
-        message = json.loads(response)
-        if "error" in message:
-            return "failed", {"statusMessage": message["error"]["message"], "error": message["error"]}
-        return "completed", {"result": message["result"]}
+        return unended(self.outstanding) if response is None else ended_with(response)
+
+    def record(self) -> bytes:
+        """The dialect's own part of the run's record."""
+        return TaskRecord(self.created, self.updated, self.outstanding).write(self.transcript.info)

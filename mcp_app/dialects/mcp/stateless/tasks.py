@@ -16,25 +16,36 @@ from typing import Any
 from ....asking import RetryAsker
 from ....authoring.tool import Tool
 from ....config.settings import Settings
-from ....protocol.errors import Cancelled, Left, UnknownRun
+from ....eventlog.shared import RETRY_SECONDS
+from ....nodes import Node
+from ....nodes.letters import Letter
+from ....nodes.remote_run import RemoteRun
+from ....protocol.errors import Cancelled, Left, LogUnavailable, UnknownRun
 from ....protocol.event import encode
 from ....protocol.http.idempotency_key import RepeatableCall
 from ....protocol.http.trace import Trace
 from ....protocol.mcp import jsonrpc
 from ....protocol.mcp.jsonrpc import Code, RpcError
+from ....protocol.mcp.params import SERVER_INFO_KEY
 from ....protocol.mcp.request_info import RequestInfo
 from ....protocol.mcp.tasks import TaskSnapshot, extension_required, supports_tasks
 from ....protocol.policy import MCP_TASK
-from ....runs import Reader, Run, Runs
+from ....runs import FoundRun, Reader, Run, Runs
 from ....runs.memory import request_bytes
 from ....web.messages import Answer, Request, json_answer
 from ....web.metrics import Metrics
 from ..answering import acceptable
+from ..offer import Offer
 from .task import Task
+from .task_record import TaskRecord, outcome, read_task
+from .task_recording import TaskRecording
 
 AT_ONCE_SECONDS = 0.5
 """How long to wait for the response of a call that may become a task: a call that ends or asks its caller within this
 time needs no polling, and half a second is not noticed before a long wait."""
+
+STATE_TRIES = 5
+"""How often a subscriber's task is looked for while the log cannot be reached: its stream is silent meanwhile."""
 
 SETTLE_SECONDS = 1.0
 """How long a shutdown waits for the responses of tasks: their last events arrive within a few turns of the loop."""
@@ -43,7 +54,8 @@ SETTLE_SECONDS = 1.0
 class Tasks:
     """Starts tasks, and answers the methods of the extension.
 
-    `now` returns seconds since the epoch; `on_change` is called with the id of a task whose state has changed.
+    `now` returns seconds since the epoch; `on_change` is called with the id of a task whose state has changed,
+    `on_record` once other processes can read that; `node` is this process among those that share a log, if any do.
     """
 
     def __init__(
@@ -51,7 +63,10 @@ class Tasks:
         settings: Settings,
         runs: Runs,
         metrics: Metrics,
+        offer: Offer,
         on_change: Callable[[str], None],
+        on_record: Callable[[str], None] | None = None,
+        node: Node | None = None,
         *,
         now: Callable[[], float] = time.time,
     ) -> None:
@@ -60,6 +75,10 @@ class Tasks:
         self._metrics = metrics
         self._on_change = on_change
         self._now = now
+        self._namespace, self._meta = offer.namespace, {SERVER_INFO_KEY: offer.identity}
+        self._recording = None if on_record is None else TaskRecording(runs.known, on_record)
+        if node is not None:
+            node.post.on("task.update", self._update_here)
         self._following: set[asyncio.Task[None]] = set()
 
     @staticmethod
@@ -108,7 +127,8 @@ class Tasks:
                 self._runs.forget(run)
             return task.immediate_answer()
         task.defer()
-        await run.publish()
+        if run.shares:
+            await run.publish(task.record())
         self._metrics.tasks.add()
         return json_answer(200, self._created(run, task, task.transcript.info))
 
@@ -139,11 +159,13 @@ class Tasks:
         Once the run is published, all of this happens in one turn of the loop: a caller that disconnected before it has
         been detected, and one that disconnects after it may have read its taskId.
         """
-        await run.publish()
+        if not task.deferred:
+            task.created = self._now()
+        if run.shares:
+            await run.publish(task.record(), MCP_TASK)
         if run.ended:
             return None
         if not task.deferred:
-            task.created = self._now()
             task.defer()
             self._follow(run, task, run.promote(reader))
             self._metrics.tasks.add()
@@ -152,11 +174,16 @@ class Tasks:
 
     def _follow(self, run: Run, task: Task, reader: Reader) -> asyncio.Task[None]:
         run.beside = task
-        task.on_change = partial(self._on_change, run.id)
+        task.on_change = partial(self._changed, run.id)
         following = asyncio.create_task(task.follow(reader), name=f"task {run.id}")
         self._following.add(following)
         following.add_done_callback(self._following.discard)
         return following
+
+    def _changed(self, run: str) -> None:
+        self._on_change(run)
+        if self._recording is not None:
+            self._recording.begin(run)
 
     def _created(self, run: Run, task: Task, info: RequestInfo) -> bytes:
         """CreateTaskResult."""
@@ -179,10 +206,14 @@ class Tasks:
     # --- the methods -------------------------------------------------------------------------------------------------
 
     async def get(self, params: Mapping[str, Any], principal: str) -> dict[str, Any]:
-        """tasks/get: the state of the principal's task. Raises RpcError for an unknown task."""
+        """tasks/get: the state of the principal's task. Raises RpcError for an unknown task, LogUnavailable."""
         run, task = await self._find(params, principal)
-        status, more = task.outcome(run)
-        return {**self._snapshot(run, task, status).wire(), **more}
+        if isinstance(run, Run) and isinstance(task, Task):
+            status, more = task.outcome(run)
+            return {**self._snapshot(run, task, status).wire(), **more}
+        assert not isinstance(task, Task)  # noqa: S101 - that is a run's of this process
+        (status, more), updated = await outcome(run, *task)
+        return {**self._snapshot(run, task[1]._replace(updated=updated), status).wire(), **more}
 
     async def known(self, ids: Iterable[Any], principal: str) -> list[str]:
         """The ids that are tasks of this principal, without duplicates."""
@@ -196,11 +227,15 @@ class Tasks:
         return found
 
     async def state(self, principal: str, id_: str) -> dict[str, Any] | None:
-        """The result of `get`; None for an unknown task."""
-        try:
-            return await self.get({"taskId": id_}, principal)
-        except RpcError:
-            return None
+        """The result of `get`; None for an unknown task, and while the log that processes share cannot be reached."""
+        for _ in range(STATE_TRIES):
+            try:
+                return await self.get({"taskId": id_}, principal)
+            except RpcError:
+                return None
+            except LogUnavailable:
+                await asyncio.sleep(RETRY_SECONDS)
+        return None
 
     async def settled(self) -> None:
         """Wait until every task whose run has ended has its response."""
@@ -208,21 +243,36 @@ class Tasks:
             await asyncio.wait(self._following, timeout=SETTLE_SECONDS)
 
     async def update(self, params: Mapping[str, Any], principal: str) -> dict[str, Any]:
-        """tasks/update: answers to outstanding questions. Raises RpcError."""
-        _, task = await self._find(params, principal)
+        """tasks/update: answers to outstanding questions. Raises RpcError, LogUnavailable."""
+        run, _ = await self._find(params, principal)
         responses = params.get("inputResponses")
         if not isinstance(responses, Mapping):
             raise RpcError(Code.INVALID_PARAMS, '"inputResponses": an object of answers by key is needed.')
-        task.answer(responses)
+        letter = {"run": run.id, "responses": responses}
+        if isinstance(run, RemoteRun):
+            await run.ask({"do": "task.update", **letter})
+        else:
+            await self._update_here(letter)
         return {}
+
+    async def _update_here(self, letter: Letter) -> None:
+        """What is answered is recorded before the client asks any process again."""
+        run = self._runs.known.here(letter["run"])
+        if run is not None and isinstance(run.asker, Task):
+            run.asker.answer(letter["responses"])
+            if self._recording is not None:
+                await self._recording.settled(run.id)
 
     async def cancel(self, params: Mapping[str, Any], principal: str) -> dict[str, Any]:
-        """tasks/cancel: an ended task is not changed. Raises RpcError."""
+        """tasks/cancel: an ended task is not changed. Raises RpcError, LogUnavailable."""
         run, _ = await self._find(params, principal)
-        run.stop(Cancelled("The task was cancelled by its client."))
+        await run.cancel(Cancelled("The task was cancelled by its client."))
         return {}
 
-    async def _find(self, params: Mapping[str, Any], principal: str) -> tuple[Run, Task]:
+    async def _find(
+        self, params: Mapping[str, Any], principal: str
+    ) -> tuple[FoundRun, Task | tuple[RequestInfo, TaskRecord]]:
+        """The task of this process, or what is recorded of another's."""
         id_ = params.get("taskId")
         if not isinstance(id_, str):
             raise RpcError(Code.INVALID_PARAMS, '"taskId": a string is needed.')
@@ -230,11 +280,14 @@ class Tasks:
             run = await self._runs.find(id_, principal)
         except UnknownRun:
             raise _unknown() from None
-        if not isinstance(run, Run) or not isinstance(run.asker, Task) or not run.asker.deferred:
-            raise _unknown()
-        return run, run.asker
+        if isinstance(run, Run):
+            if isinstance(run.asker, Task) and run.asker.deferred:
+                return run, run.asker
+        elif run.policy is MCP_TASK and (recorded := read_task(run, self._namespace, self._meta)) is not None:
+            return run, recorded
+        raise _unknown()
 
-    def _snapshot(self, run: Run, task: Task, status: str) -> TaskSnapshot:
+    def _snapshot(self, run: FoundRun, task: Task | TaskRecord, status: str) -> TaskSnapshot:
         ttl = run.created + run.cap + self._keep_seconds - task.created
         return TaskSnapshot(run.id, status, task.created, max(task.updated, task.created), ttl)
 
