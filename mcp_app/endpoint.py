@@ -108,6 +108,8 @@ class Endpoint:
             Listening(settings, self._metrics, clock),
         )
         http_sse = HttpSse(links, *session_args) if settings.legacy_sse else None
+        if node is not None and http_sse is not None:
+            node.post.on("session.post", http_sse.receive_posted)
         batching = Batching(answering, clock, None if runs.charges is None else runs.charges.another)
         streamable = Streamable(*session_args, batching)
         mcp = Dispatch(self._guard, self.speaker.stateless, streamable, http_sse)

@@ -188,6 +188,7 @@ class Life:
             exposed=server.exposed,
             administered=server.administered,
             audit=self._audit,
+            node=node,
         )
         server.endpoint.metrics_page.start()
         self._draining = None

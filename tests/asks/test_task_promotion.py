@@ -214,7 +214,7 @@ async def read_until(frames: Frames, what: bytes) -> bytes:
 
 
 def the_run(server: Server) -> Run:
-    [run] = server.runs._runs.values()
+    [run] = server.runs.known.runs.values()
     return run
 
 

@@ -242,7 +242,7 @@ async def test_what_is_kept_of_who_keeps_most_is_forgotten_first() -> None:
         bens.append(await ended(small, BEN))
         for _ in range(3):
             annas.append(await ended(large, ANNA))
-        kept = stage.runs._runs
+        kept = stage.runs.known.runs
         assert all(each in kept for each in bens)
         assert annas[-1] in kept
         assert annas[0] not in kept
@@ -253,12 +253,12 @@ async def test_a_caller_s_own_session_makes_way_before_anybody_elses() -> None:
     sessions = Sessions(Settings(max_sessions=3), MemoryLog(), asyncio.get_running_loop().time, InFlight())
     ben, anna, second = [await sessions.begin(Access(name)) for name in ("ben", "anna", "ben")]
     again = await sessions.begin(Access("anna"))
-    assert sessions.find(anna.id, Access("anna")) is None
-    assert sessions.find(second.id, Access("ben")) is second
-    assert sessions.find(ben.id, Access("ben")) is ben
+    assert await sessions.find(anna.id, Access("anna")) is None
+    assert await sessions.find(second.id, Access("ben")) is second
+    assert await sessions.find(ben.id, Access("ben")) is ben
     await sessions.begin(Access("carl"))
     assert len(sessions) == 3
-    assert sessions.find(again.id, Access("anna")) is None, "used least recently, as none is carl's"
+    assert await sessions.find(again.id, Access("anna")) is None, "used least recently, as none is carl's"
     await sessions.drain()
 
 

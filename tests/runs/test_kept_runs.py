@@ -27,7 +27,7 @@ async def finished(stage: Stage, payer: Payer, size: int = 1) -> Run:
 
 
 def left(stage: Stage, runs: list[Run]) -> list[int]:
-    return [at for at, run in enumerate(runs) if run.id in stage.runs._runs]
+    return [at for at, run in enumerate(runs) if run.id in stage.runs.known.runs]
 
 
 @on_loop_clock

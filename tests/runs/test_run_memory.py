@@ -218,13 +218,13 @@ async def test_a_run_is_not_forgotten_for_the_bytes_of_others_while_it_is_read()
         for each in others:
             await each.stopped()
         stage.runs.forget(run)  # not even by who may ask for it
-        known = [each.id in stage.runs._runs for each in (run, *others)]
+        known = [each.id in stage.runs.known.runs for each in (run, *others)]
         assert known == [True, False, False, True]
         while (batch := await reader.next(math.inf)) is not None:
             entries += batch
         assert [entry.number for entry in entries] == list(range(1, 12))
         reader.close()
-        assert run.id not in stage.runs._runs
+        assert run.id not in stage.runs.known.runs
         assert stage.runs.finished.bytes <= MIB
 
 
@@ -243,7 +243,7 @@ async def test_a_run_with_linked_results_is_kept_and_weighed(policy: Any) -> Non
             reader = runs[-1].attach()
             await read_to_end(reader)
             reader.close()
-        assert [run.id in stage.runs._runs for run in runs] == [False, True, True]
+        assert [run.id in stage.runs.known.runs for run in runs] == [False, True, True]
         assert 6 * MIB < stage.runs.finished.bytes < 7 * MIB
         results = (await stage.runs.find(runs[2].id, "anonymous")).results
         assert results is not None

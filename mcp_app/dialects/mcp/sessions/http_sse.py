@@ -9,21 +9,25 @@ from __future__ import annotations
 import asyncio
 from urllib.parse import parse_qs
 
-from ....protocol.errors import Overloaded
+from ....nodes.letters import Letter
+from ....protocol.errors import Overloaded, UnknownRun
 from ....protocol.http import sse
 from ....protocol.mcp import jsonrpc
 from ....protocol.mcp.jsonrpc import Code, RpcBody, RpcError
 from ....protocol.policy import MCP_2024_11_05
 from ....runs.at_work import RETRY_AFTER
+from ....runs.end_line import ORIGIN
 from ....web.charging import take_place
 from ....web.links import Links
 from ....web.messages import Answer, Request
 from ..answering import Answering
 from ..failures import as_rpc_error
+from .forwarding import read_post
 from .listening import Listening
 from .register import Sessions
 from .requests import SessionMethods
 from .session import Session
+from .shared_sessions import no_session
 
 MAX_UNANSWERED = 128
 """Requests of one session without an answer, as many as streams of an HTTP/2 connection: their answers wait in memory
@@ -64,25 +68,44 @@ class HttpSse:
         session = await self._session(request)
         if isinstance(message, list):
             raise RpcError(Code.INVALID_REQUEST, "This transport has no batches: send each message alone.")
+        if isinstance(message, RpcError):
+            session.outbox.send(message.encode())
+        elif session.shared is not None and not session.outbox.opened:
+            if not await session.shared.post(session, request):
+                await self._sessions.end(session)
+                raise no_session()
+        else:
+            await self._receive(session, request, message)
+        return Answer(202, ())
+
+    async def receive_posted(self, letter: Letter) -> None:
+        """Receive a message that came to another process, and has been checked there. Raises Overloaded, UnknownRun."""
+        session = self._sessions.here(letter["session"])
+        if session is None:
+            raise UnknownRun("There is no such session, or its stream has ended.")
+        request = read_post(letter)
+        ORIGIN.set((request.peer, request.http_version))
+        message = jsonrpc.parse(request.body)
+        assert not isinstance(message, list)  # noqa: S101 - it is refused where it came
+        await self._receive(session, request, message)
+
+    async def _receive(self, session: Session, request: Request, message: jsonrpc.RpcMessage) -> None:
         if isinstance(message, jsonrpc.RpcRequest):
             if len(session.relays) >= MAX_UNANSWERED:
                 raise Overloaded(f"{MAX_UNANSWERED} requests of this session have no answer yet.", headers=RETRY_AFTER)
             task = asyncio.create_task(self._answer(session, message, request))
             session.relays.add(task)
             task.add_done_callback(session.relays.discard)
-        elif isinstance(message, RpcError):
-            session.outbox.send(message.encode())
         elif isinstance(message, jsonrpc.RpcNotification):
             await self._methods.receive_notification(session, message)
         else:
             session.receive_response(message)
-        return Answer(202, ())
 
     async def _session(self, request: Request) -> Session:
         session_id = parse_qs(request.query.decode("latin-1")).get("session", [""])[0]
         session = await self._sessions.find(session_id, request.access)
         if session is None or session.record.policy is not MCP_2024_11_05:
-            raise RpcError(Code.INVALID_REQUEST, "There is no such session, or its stream has ended.", status=404)
+            raise no_session()
         return session
 
     async def _answer(self, session: Session, message: jsonrpc.RpcRequest, request: Request) -> None:

@@ -15,8 +15,11 @@ from typing import NamedTuple, cast
 
 from ....nodes import Node
 from ....protocol.access import Access
+from ....protocol.errors import LogUnavailable
 from ....protocol.event import decode, encode
 from ....protocol.mcp.jsonrpc import Code, Id, RpcError, RpcResponse
+from ....web.messages import Request
+from .forwarding import write_post
 from .outbox import KeptMessages
 from .session import Session
 from .session_record import SessionRecord
@@ -92,7 +95,7 @@ class SharedSessions:
             if other is None or (other.version == known.version + 1 and other.value == written):
                 break  # also where it is this very change, whose answer was lost
             if not other.version:
-                raise RpcError(Code.INVALID_REQUEST, "There is no such session, or it has ended.", status=404)
+                raise no_session()
             known = SharedRecord(SessionRecord.decoded(other.value), other.version)
         self.learn(session, SharedRecord(changed, known.version + 1))
         session.written = self._clock()
@@ -147,6 +150,18 @@ class SharedSessions:
         """The runs of the stream of that name; None for none. Raises LogUnavailable."""
         found = await self._log.get(_batch_name(session.id, name))
         return None if found is None else cast("list[str]", decode(found.value))
+
+    async def post(self, session: Session, request: Request) -> bool:
+        """A message to a session whose stream another process has: that one receives it. Returns whether it is there.
+        Raises what it answers, LogUnavailable."""
+        holder = session.record.holder
+        if holder not in await self._log.nodes():
+            return False
+        try:
+            await self._node.post.ask(holder, write_post(session.id, request), ASK_SECONDS)
+        except TimeoutError:
+            raise LogUnavailable("The process that has the stream of this session does not answer.") from None
+        return True
 
     async def resumed(self, session: Session, run: str) -> None:
         """A stream of this run is opened here: "the server MUST send each of its JSON-RPC messages on only one of the
@@ -239,6 +254,11 @@ class SharedSessions:
             await self.give_up(session)
             if others := await self._log.nodes() - {self._node.id}:
                 self._node.post.tell(secrets.choice(sorted(others)), {"do": "session.hold", "session": session.id})
+
+
+def no_session() -> RpcError:
+    """The answer to a request of a session that is not known."""
+    return RpcError(Code.INVALID_REQUEST, "There is no such session, or it has ended.", status=404)
 
 
 def _name(session: str) -> str:

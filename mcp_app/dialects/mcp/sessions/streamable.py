@@ -30,6 +30,7 @@ from .listening import Listening
 from .register import Sessions
 from .requests import SessionMethods
 from .session import AnyRun, RequestRun, Session
+from .shared_sessions import no_session
 
 SESSION_HEADER = "mcp-session-id"
 
@@ -132,7 +133,7 @@ class Streamable:
             raise RpcError(Code.INVALID_REQUEST, "Mcp-Session-Id is missing: initialize opens a session and names it.")
         session = await self._sessions.find(session_id, request.access)
         if session is None or session.record.policy is MCP_2024_11_05:  # it belongs to the other transport
-            raise RpcError(Code.INVALID_REQUEST, "There is no such session, or it has ended.", status=404)
+            raise no_session()
         version = request.headers.get("mcp-protocol-version")
         if session.record.revision.version_header and version is not None and version not in SESSION_REVISIONS:
             data = {"supported": list(SESSION_REVISIONS), "requested": version[:100]}
