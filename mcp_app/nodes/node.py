@@ -13,7 +13,7 @@ import re
 import secrets
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +24,7 @@ from ..eventlog.quota import Quota
 from ..eventlog.records import RunRecord
 from ..eventlog.shared import LEASE_SECONDS, RENEW_SECONDS, RETRY_SECONDS, SharedLog
 from ..protocol.errors import Fenced, LogUnavailable, UnknownRun
+from ..protocol.linked import Kept, write_kept
 from ..protocol.policy import ROWS, Policy
 from ..runs import Run
 from ..runs.known import KnownRuns
@@ -34,7 +35,7 @@ from .lease import Keeping, Lease, keep_by_thread
 from .letters import Letter
 from .post import Post
 from .publishing import PublishedRuns
-from .remote_run import RETRY, RemoteRun
+from .remote_run import RETRY, RemoteRun, result_name
 from .run_keys import SharedRunKeys
 from .run_letters import RunLetters
 from .take_over import TakeOver
@@ -217,6 +218,11 @@ class Node:
 
     async def publish(self, run: Run, writer: Writer, extra: bytes, policy: Policy) -> None:
         await self._published.publish(self.id, run, writer, extra, policy)
+
+    async def keep_results(self, run: Run, kept: Mapping[int, Kept]) -> None:
+        until = self.now() + run.deadline - self._clock() + self._keep_seconds
+        for number, each in kept.items():
+            await self.log.put(result_name(run.id, number), write_kept(each), until)
 
     async def find(self, run_id: str, principal: str) -> RemoteRun:
         if not _RUN_ID.fullmatch(run_id):

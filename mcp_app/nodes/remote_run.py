@@ -15,6 +15,7 @@ from ..eventlog.records import RunRecord
 from ..eventlog.shared import LEASE_SECONDS, RETRY_SECONDS
 from ..protocol.errors import LogUnavailable, McpAppError, UnknownRun
 from ..protocol.event import Entry, Event
+from ..protocol.linked import Kept, read_kept
 from ..protocol.policy import Policy
 from ..runs import Reader
 from ..runs.end_line import ID_CHARACTERS
@@ -23,7 +24,7 @@ from . import letters
 from .remote_reader import RemoteReader
 
 if TYPE_CHECKING:
-    from ..runs.results import Results, Weighed
+    from ..runs.results import Weighed
     from .node import Node
 
 RETRY = {"Retry-After": "1"}
@@ -33,11 +34,15 @@ END_SECONDS = 2 * LEASE_SECONDS
 missed after a lease."""
 
 
+def result_name(run: str, number: int) -> str:
+    """The document of a kept result."""
+    return f"result/{run}/{number}"
+
+
 class RemoteRun:
     """Its times are by the clocks that those of a `Run` are. `events`, `code` and `over` are as they were when it was
     found."""
 
-    results: Results | None = None
     beside: Weighed | None = None
     abandoned = False
 
@@ -160,6 +165,13 @@ class RemoteRun:
             if self.record.owner != before:
                 for remote in self._readers.values():
                     remote.say()
+
+    async def result(self, number: int) -> Kept:
+        """As `FoundRun.result`."""
+        found = await self._node.log.get(result_name(self.id, number))
+        if found is None:
+            raise UnknownRun("This run has no such result, or it is no longer kept.")
+        return read_kept(found.value)
 
     async def ask(self, letter: letters.Letter) -> Any:
         """What the run's owner answers to a letter about it, done once; None for a run that has ended. Raises

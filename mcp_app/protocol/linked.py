@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from .errors import EventTooLarge
+from .errors import EventTooLarge, LogUnavailable
 from .event import Shape, decode, encode
 from .http import media_type
 
@@ -21,6 +21,9 @@ reader gets it in one piece, so that more would be as much memory for each of th
 
 LINK_BYTES = 4096
 """A link takes less: its parts are cut to their lengths. A block that is not larger is no use to link."""
+
+KEPT_FORMAT = 1
+"""The format of written values that this release writes; it reads this one and the one before."""
 
 _NAME_CHARS = 100
 _URI_CHARS = 1000
@@ -50,6 +53,27 @@ class Kept(NamedTuple):
         """The contents of a `resources/read`: text, or a blob, as it was."""
         body = {"text": self.data.decode()} if self.text else {"blob": base64.b64encode(self.data).decode()}
         return {"uri": uri, "mimeType": self.mime_type, **body}
+
+
+def write_kept(kept: Kept) -> bytes:
+    """The value as one piece, for a log that several processes share."""
+    head = {
+        "format": KEPT_FORMAT,
+        "mime_type": kept.mime_type,
+        "text": kept.text,
+        "name": kept.name,
+        "title": kept.title,
+    }
+    return encode(head) + b"\n" + kept.data
+
+
+def read_kept(written: bytes) -> Kept:
+    """What `write_kept` wrote. Raises LogUnavailable for what a newer release wrote: that release can answer."""
+    head, _, data = written.partition(b"\n")
+    known = decode(head)
+    if known["format"] > KEPT_FORMAT:
+        raise LogUnavailable("The result was written by a newer release, which can answer.")
+    return Kept(data, known["mime_type"], known["text"], known["name"], known["title"])
 
 
 Keep = Callable[[Kept], dict[str, Any]]

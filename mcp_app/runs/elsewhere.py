@@ -5,8 +5,10 @@ Without a shared log there is none.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from ..protocol.linked import Kept
 from ..protocol.policy import Policy
 from .found import FoundRun
 from .write_through import LogCounts
@@ -32,6 +34,9 @@ class Elsewhere(Protocol):
 
     async def publish(self, run: Run, writer: Writer, extra: bytes, policy: Policy) -> None:
         """Make a run of this process known, by its writer, with `policy` as its row. Raises LogUnavailable."""
+
+    async def keep_results(self, run: Run, kept: Mapping[int, Kept]) -> None:
+        """Keep results of the run, by their numbers, for as long as it may be kept. Raises LogUnavailable."""
 
     async def find(self, run_id: str, principal: str) -> FoundRun:
         """A run of the principal's that is not one of this process. Raises UnknownRun, LogUnavailable."""

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..protocol.errors import McpAppError
 from ..protocol.event import Entry, Event
+from ..protocol.linked import Kept
 from ..protocol.policy import Policy
 
 if TYPE_CHECKING:
     from .reader import Reader
-    from .results import Results, Weighed
+    from .results import Weighed
 
 
 class Named(Protocol):
@@ -60,8 +61,6 @@ class FoundRun(Protocol):
     @property
     def log(self) -> Readable: ...
     @property
-    def results(self) -> Results | None: ...
-    @property
     def beside(self) -> Weighed | None: ...
     @property
     def abandoned(self) -> bool: ...
@@ -93,6 +92,9 @@ class FoundRun(Protocol):
 
     async def refresh(self) -> None:
         """Know `events`, `code` and `over` as they are now. Raises UnknownRun, LogUnavailable."""
+
+    async def result(self, number: int) -> Kept:
+        """The kept result of that number. Raises Purged, UnknownRun, LogUnavailable."""
 
     async def publish(self) -> None:
         """Make it known to other nodes."""

@@ -5,10 +5,14 @@ What a node is, and how the shared log is reached, is not known here.
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from ..protocol.errors import Interrupted, LogUnavailable, McpAppError
+from ..protocol.errors import Fenced, Interrupted, LogUnavailable, McpAppError, UnknownRun
 from ..protocol.event import Event
+from ..protocol.linked import Kept
 from ..protocol.policy import Policy
 from .write_through import to_its_end
 
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
     from ..asking import InputRequired
     from ..eventlog import EventLog
     from .host import Host
+    from .results import OnKept
     from .writer import Writer
 
 
@@ -50,14 +55,32 @@ class Publishing:
         `extra` is the dialect's own, in the run's record; `policy` the row that it is about to have. Raises
         LogUnavailable, and the run ends with it.
         """
-        elsewhere = self._host.elsewhere
-        if elsewhere is None or self._writer.through is not None:
+        elsewhere, through = self._host.elsewhere, self._writer.through
+        if elsewhere is None:
+            return
+        if through is not None:
+            if extra:  # it was published before its dialect had something to say: a result of it was linked
+                with suppress(Fenced):  # then it is another node's
+                    await through.amend(policy=(policy or self.policy).name, extra=extra)
             return
         try:
             await to_its_end(elsewhere.publish(self, self._writer, extra, policy or self.policy))  # type: ignore[arg-type]
         except LogUnavailable as error:
             self.stop(error)
             raise
+
+    async def share_results(self, kept: Mapping[int, Kept]) -> None:
+        """Let other nodes read results that are about to be linked, and know the run. Raises LogUnavailable."""
+        if self._host.elsewhere is not None:
+            await self._host.elsewhere.keep_results(self, kept)  # type: ignore[arg-type]
+            await self.publish()
+
+    async def result(self, number: int) -> Kept:
+        """The kept result of that number. Raises Purged for one that was dropped, UnknownRun for one that never was."""
+        results = self._writer.results
+        if results is None:
+            raise UnknownRun("This run has no such result.")
+        return results.get(number)
 
     async def amend(self, extra: bytes) -> None:
         """Change the dialect's own in the record of a run that is published. Raises LogUnavailable, Fenced."""
@@ -83,3 +106,14 @@ class Publishing:
     async def cancel(self, end: McpAppError) -> None:
         """`stop`, as who has found the run says it, wherever that is worked on."""
         self.stop(end)
+
+
+def share_results(run: Publishing) -> OnKept:
+    """`run.share_results`, for who is held by the run: a method would be a circle, which only the collector opens."""
+    weak = weakref.ref(run)
+
+    async def share(kept: Mapping[int, Kept]) -> None:
+        if (run := weak()) is not None:
+            await run.share_results(kept)
+
+    return share

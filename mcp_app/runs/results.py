@@ -5,6 +5,7 @@ What is too large, and what stands in its place, is decided in protocol (linked.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from ..aio.in_thread import in_thread
@@ -40,6 +41,10 @@ class Bounds(NamedTuple):
         return self.max_event_bytes // 2
 
 
+OnKept = Callable[[Mapping[int, Kept]], Awaitable[None]]
+"""Is told of results by their numbers. What it raises ends the function."""
+
+
 class Weighed(Protocol):
     """What is kept beside a run's log, for as long as the run is."""
 
@@ -51,9 +56,12 @@ class Weighed(Protocol):
 class Results:
     """The kept results of one run, which count in its `share`. `size` is the sum of theirs, in bytes."""
 
-    __slots__ = ("_bounds", "_kept", "_last", "_run", "_share", "size")
+    __slots__ = ("_bounds", "_kept", "_last", "_new", "_on_kept", "_run", "_share", "size")
 
-    def __init__(self, run: str, bounds: Bounds, share: Share) -> None:
+    def __init__(self, run: str, bounds: Bounds, share: Share, on_kept: OnKept | None = None) -> None:
+        """`on_kept` is called with what was kept before its links are shown to anybody."""
+        self._on_kept = on_kept
+        self._new: dict[int, Kept] = {}
         self._run = run
         self._bounds = bounds
         self._share = share
@@ -88,13 +96,21 @@ class Results:
             found = await in_thread(lambda: divide(data, shape, beside, room))
         else:
             found = divide(data, shape, beside, room)
-        return (data, shape, beside) if found is None else found.linked(self._keep, data, shape)
+        if found is None:
+            return data, shape, beside
+        linked = found.linked(self._keep, data, shape)
+        if self._on_kept is not None:
+            new, self._new = self._new, {}
+            await self._on_kept(new)
+        return linked
 
     def _keep(self, kept: Kept) -> dict[str, Any]:
         size, most = len(kept.data), self._bounds.max_event_bytes
         self._share.check(size)
         self._last += 1
         self._kept[self._last] = kept
+        if self._on_kept is not None:
+            self._new[self._last] = kept
         before = self.size
         self.size += size
         while self.size > RESULTS_BYTES:

@@ -37,7 +37,7 @@ from .holder import WORKING
 from .host import Host
 from .last_event import last_event
 from .memory import RUN_BYTES, Share
-from .publishing import Publishing
+from .publishing import Publishing, share_results
 from .queues import Ticket, in_turn
 from .reader import Reader
 from .results import Results, Weighed
@@ -98,6 +98,8 @@ class Run(Publishing):
         self._writer = Writer(
             host.log, self.id, waits=policy.waits, linkable=callee.linkable, bounds=host.bounds, share=self._share
         )
+        if host.elsewhere is not None:
+            self._writer.on_kept = share_results(self)
         if has_context(callee):
             tickets = () if ticket is None else (ticket,)
             caller.calls = Children(host, self._writer.emit, self.id, self.label, (callee.name,), tickets)
@@ -315,7 +317,6 @@ class Run(Publishing):
             outcome = await (working if calls is None else calls.until(working))
             if self._writer.must_link(outcome.result):
                 outcome = Outcome(*await self._writer.link_result(outcome.result))
-                await self.publish()
             forked.end_copy(begun)
             end: Outcome | McpAppError = outcome
         except BaseException as error:

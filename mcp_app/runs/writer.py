@@ -19,7 +19,7 @@ from ..protocol.linked import too_large
 from ..protocol.policy import WINDOW_BYTES, Retention
 from .memory import ENTRY_BYTES, Share
 from .pace import CLOCK_EVENTS, COUNTED_BYTES, SHORT_BYTES, SLICE_SECONDS, YIELD_TURNS
-from .results import METADATA_BYTES, Bounds, Results
+from .results import METADATA_BYTES, Bounds, OnKept, Results
 from .window import Window
 from .write_through import WriteThrough, entries_after
 
@@ -75,6 +75,7 @@ class Writer:
         self._dropped = _START  # the last entry that memory was too short for
         self._mark = _START
         self.results: Results | None = None
+        self.on_kept: OnKept | None = None
         self.through: WriteThrough | None = None
         self._window = Window()
         self._room = LazyEvent()
@@ -206,7 +207,7 @@ class Writer:
 
     def _results(self) -> Results | None:
         if self.results is None and self._linkable:
-            self.results = Results(self._run, self._bounds, self._share)
+            self.results = Results(self._run, self._bounds, self._share, self.on_kept)
         return self.results
 
     def _count(self) -> None:

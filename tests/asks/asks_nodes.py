@@ -44,7 +44,7 @@ class NodeServer(Server):
 
     async def ask(self, method: str, params: Mapping[str, Any]) -> Answer:
         """One request of a client that can do all that CAN says."""
-        declared = {f"{META}protocolVersion": VERSION, f"{META}clientCapabilities": CAN}
+        declared = {f"{META}protocolVersion": VERSION, f"{META}clientCapabilities": CAN, **params.get("_meta", {})}
         body = {"jsonrpc": "2.0", "id": 7, "method": method, "params": {**params, "_meta": declared}}
         headers = {
             "host": "127.0.0.1:8000",
@@ -87,6 +87,11 @@ class NodeServer(Server):
                 return found
             await asyncio.sleep(1)
         raise AssertionError(found)
+
+    async def fetch(self, method: str, path: str) -> Answer:
+        """A request of the plain dialect."""
+        request = Request(method, path, headers={"host": "127.0.0.1:8000"})
+        return await asyncio.wait_for(self.endpoint.answer(request), SECONDS)
 
     async def die(self) -> None:
         """As by kill -9: from now on nothing of it reaches the log, and nobody renews its lease."""

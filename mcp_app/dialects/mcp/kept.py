@@ -10,12 +10,13 @@ from ...runs import Runs
 
 
 async def read_kept(runs: Runs, uri: str, principal: str) -> dict[str, Any] | None:
-    """The result of the request; None if `uri` is of no kept result of the principal's, and so may be a resource."""
+    """The result of the request; None if `uri` is of no kept result of the principal's, and so may be a resource.
+    Raises LogUnavailable."""
     match = URI.fullmatch(uri)
     if match is None:
         return None
     try:
-        results = (await runs.find(match[1], principal)).results
-        return None if results is None else {"contents": [results.get(int(match[2])).contents(uri)]}
+        kept = await (await runs.find(match[1], principal)).result(int(match[2]))
+        return {"contents": [kept.contents(uri)]}
     except (UnknownRun, Purged):
         return None

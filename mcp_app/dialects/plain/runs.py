@@ -15,7 +15,7 @@ from ...authoring.signature import Validated
 from ...authoring.tool import Registry, Tool
 from ...eventlog import EventLog
 from ...protocol import plain, plain_events
-from ...protocol.errors import Cancelled, UnknownRun
+from ...protocol.errors import Cancelled
 from ...protocol.event import EventType, encode
 from ...protocol.http.idempotency_key import RepeatableCall
 from ...protocol.policy import PLAIN_DETACHED
@@ -112,9 +112,7 @@ class RunRoutes:
         """A result that was too large for an event: whole, or the range that was asked for."""
         found = await self._find(run, request)
         number = int(result) if _NUMBER.fullmatch(result) else 0
-        if found.results is None:
-            raise UnknownRun("This run has no such result.")
-        return kept_answer(request, found.results.get(number), number)
+        return kept_answer(request, await found.result(number), number)
 
     async def _find(self, run: str, request: Request) -> FoundRun:
         return await self._runs.find(run, request.principal)
