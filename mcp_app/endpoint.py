@@ -19,7 +19,8 @@ from .auth.audit import AuditLog
 from .auth.authentication import Authentication, Identify
 from .auth.metadata import ResourceMetadata
 from .auth.page_sign_in import PageSignInRoutes
-from .auth.ticketing import Ticketing
+from .auth.shared_tickets import SharedTickets
+from .auth.ticketing import Ticketing, TicketStore
 from .auth.tickets import Tickets
 from .authoring.prompt import Prompts
 from .authoring.resource import Resources
@@ -35,7 +36,7 @@ from .dialects.mcp.sessions.register import Sessions
 from .dialects.mcp.sessions.streamable import SESSION_HEADER, Streamable
 from .dialects.mcp.speaker import McpSpeaker
 from .dialects.plain.calls import Calls
-from .dialects.plain.resuming import run_named
+from .dialects.plain.resuming import run_named, run_named_anywhere
 from .dialects.plain.runs import RunRoutes
 from .documents import Documents
 from .eventlog import EventLog
@@ -114,9 +115,11 @@ class Endpoint:
         streamable = Streamable(*session_args, batching)
         mcp = Dispatch(self._guard, self.speaker.stateless, streamable, http_sse)
         self._plain, self._mcp = calls, mcp
-        ticketing = Ticketing(
-            Tickets(partial(run_named, runs)), guard, authentication.ended, manifest.events_path, manifest.runs_path
-        )
+        tickets: TicketStore = Tickets(partial(run_named, runs))
+        if node is not None:
+            run_seconds = settings.run_life_seconds + settings.keep_seconds
+            tickets = SharedTickets(node.log, node.now, partial(run_named_anywhere, runs), run_seconds)
+        ticketing = Ticketing(tickets, guard, authentication.ended, manifest.events_path, manifest.runs_path)
         sign_in = PageSignInRoutes(guard, authentication)
         self._control = AccessControl(settings, runs, guard, authentication, ticketing, audit, exposed=exposed)
         parts = {

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -20,7 +21,7 @@ from ..protocol.http import challenge, strict_json
 from ..protocol.problems import problems
 from ..web.guard import Guard
 from ..web.messages import Answer, Request, check_content_type, json_answer
-from .tickets import TICKET_SECONDS, Tickets
+from .tickets import TICKET_SECONDS
 
 PARAMETER = b"access_ticket"
 """Its name in the query: that of RFC 6750, 2.3, for a ticket. A tool may have a parameter `ticket`."""
@@ -30,6 +31,22 @@ _FIELD = re.compile(rb"(?:^|&)access_ticket=([^&]*)")
 
 Ended = Callable[[Access], Awaitable[bool]]
 """Whether what a caller was given this access for holds no more."""
+
+
+class TicketStore(Protocol):
+    """The tickets that were given out: `Tickets` of this process, or `SharedTickets` of all that share a log."""
+
+    async def issue(self, access: Access, run_key: str, now: float) -> str:
+        """A new ticket of this access for this run key."""
+
+    async def access(self, text: str, now: float) -> Access:
+        """What the ticket gives. Raises Unauthorized for one that is not good, or not any more."""
+
+    async def started(self, access: Access) -> None:
+        """A request with a ticket's access has been answered: if there is a run now, the ticket is for that one."""
+
+    async def end(self, access: Access) -> None:
+        """The credentials that a ticket was made with hold no more: neither does it."""
 
 
 class TicketBody(BaseModel):
@@ -45,7 +62,7 @@ class Ticketing:
 
     def __init__(
         self,
-        tickets: Tickets,
+        tickets: TicketStore,
         guard: Guard,
         ended: Ended,
         events_path: str,
@@ -65,7 +82,7 @@ class Ticketing:
         self._guard.check_start(request)
         check_content_type(request)
         run_key = _run_key(request.body)
-        ticket = self._tickets.issue(request.access, run_key, self._clock())
+        ticket = await self._tickets.issue(request.access, run_key, self._clock())
         return json_answer(201, encode({"ticket": ticket, "run": run_key, "expires_in": int(TICKET_SECONDS)}))
 
     async def admit(self, request: Request) -> Access:
@@ -80,10 +97,10 @@ class Ticketing:
                 hint="Send one: access_ticket=TICKET in the query, once, or the Authorization field.",
             )
         text = found[0].decode("latin-1")
-        access = self._tickets.access(text, self._clock())
+        access = await self._tickets.access(text, self._clock())
         if await self._ended(access):
-            self._tickets.end(access)
-            access = self._tickets.access(text, self._clock())
+            await self._tickets.end(access)
+            access = await self._tickets.access(text, self._clock())
         rest = _FIELD.sub(b"", request.query).removeprefix(b"&")
         if not self._is_open(request, rest, access.run_key):
             raise Unauthorized(
@@ -98,7 +115,7 @@ class Ticketing:
         try:
             return await answer
         finally:
-            self._tickets.started(request.access)
+            await self._tickets.started(request.access)
 
     def _is_open(self, request: Request, query: bytes, key: str | None) -> bool:
         if request.method not in {"GET", "HEAD"}:

@@ -57,13 +57,13 @@ class Tickets:
     def __len__(self) -> int:
         return len(self._issued)
 
-    def issue(self, access: Access, run_key: str, now: float) -> str:
+    async def issue(self, access: Access, run_key: str, now: float) -> str:
         """A new ticket of this access for this run key: of a run that is there, or that it may start."""
         if now >= self._next_sweep:
             self._next_sweep = now + SWEEP_SECONDS
             self._sweep(now)
         text = PREFIX + secrets.token_urlsafe(32)
-        digest = _digest(text)
+        name = digest(text)
         principal = access.principal
         own = self._of_principal.setdefault(principal, {})
         if len(own) >= MAX_PER_PRINCIPAL:
@@ -72,42 +72,38 @@ class Tickets:
             most = max(self._of_principal.values(), key=len)
             self._drop(next(iter(most)))
         run = self._run_of(principal, run_key)
-        self._issued[digest] = _Issued(replace(access, run_key=run_key), now + TICKET_SECONDS, run)
-        self._of_principal.setdefault(principal, {})[digest] = None
+        self._issued[name] = _Issued(replace(access, run_key=run_key), now + TICKET_SECONDS, run)
+        self._of_principal.setdefault(principal, {})[name] = None
         return text
 
-    def access(self, text: str, now: float) -> Access:
+    async def access(self, text: str, now: float) -> Access:
         """What the ticket gives. Raises Unauthorized for one that is not known, came too late, or whose run or
         credentials are no more: one answer, as each is known to whom the ticket was given."""
-        digest = _digest(text)
-        issued = self._issued.get(digest)
+        name = digest(text)
+        issued = self._issued.get(name)
         if issued is None or self._is_over(issued, now):
             if issued is not None:
-                self._drop(digest)
-            raise Unauthorized(
-                f"This ticket is not known, its run is no longer kept, or it was not used within {TICKET_SECONDS:g} s.",
-                hint=_HINT,
-                headers={challenge.FIELD: challenge.bearer("invalid_token")},
-            )
+                self._drop(name)
+            raise not_known()
         return issued.access
 
-    def started(self, access: Access) -> None:
+    async def started(self, access: Access) -> None:
         """Called once a request with a ticket's access has been answered: if there is a run now, each ticket for its
         key is for that run, and for no later one of the same key."""
         assert access.run_key is not None  # noqa: S101 - only a ticket's access has started by it
         run = self._run_of(access.principal, access.run_key)
         if run is None:
             return
-        for digest in self._of_principal.get(access.principal, ()):
-            issued = self._issued[digest]
+        for name in self._of_principal.get(access.principal, ()):
+            issued = self._issued[name]
             if issued.run is None and issued.access.run_key == access.run_key:
                 issued.run = run
 
-    def end(self, access: Access) -> None:
+    async def end(self, access: Access) -> None:
         """Forget all that its caller has made with the credentials of this access: they hold no more."""
         own = self._of_principal.get(access.principal, ())
-        for digest in [each for each in own if self._issued[each].access.credential == access.credential]:
-            self._drop(digest)
+        for name in [each for each in own if self._issued[each].access.credential == access.credential]:
+            self._drop(name)
 
     def _is_over(self, issued: _Issued, now: float) -> bool:
         access = issued.access
@@ -119,17 +115,26 @@ class Tickets:
         return self._run_of(access.principal, access.run_key) != issued.run
 
     def _sweep(self, now: float) -> None:
-        for digest in [each for each, issued in self._issued.items() if self._is_over(issued, now)]:
-            self._drop(digest)
+        for name in [each for each, issued in self._issued.items() if self._is_over(issued, now)]:
+            self._drop(name)
 
-    def _drop(self, digest: bytes) -> None:
-        principal = self._issued.pop(digest).access.principal
+    def _drop(self, name: bytes) -> None:
+        principal = self._issued.pop(name).access.principal
         own = self._of_principal[principal]
-        del own[digest]
+        del own[name]
         if not own:
             del self._of_principal[principal]
 
 
-def _digest(text: str) -> bytes:
+def not_known() -> Unauthorized:
+    """The one answer for every ticket that is not good."""
+    return Unauthorized(
+        f"This ticket is not known, its run is no longer kept, or it was not used within {TICKET_SECONDS:g} s.",
+        hint=_HINT,
+        headers={challenge.FIELD: challenge.bearer("invalid_token")},
+    )
+
+
+def digest(text: str) -> bytes:
     """What is looked up: how long that takes says nothing of the ticket."""
     return hashlib.sha256(text.encode(errors="surrogatepass")).digest()

@@ -35,6 +35,8 @@ class Access:
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     credential: str = ""
     run_key: str | None = None
+    ticket: str = field(default="", repr=False, compare=False)
+    """The digest of the ticket, where tickets are shared by several processes."""
 
     @property
     def anonymous(self) -> bool:

@@ -171,7 +171,7 @@ async def test_one_that_comes_late_opens_nothing() -> None:
 
     tickets = Tickets(lambda principal, key: None)
     ticketing = Ticketing(tickets, guard, revoked, EVENTS, RUNS, clock=lambda: now[0])
-    text = tickets.issue(Access("key:a"), KEY, now[0])
+    text = await tickets.issue(Access("key:a"), KEY, now[0])
     where, _, query = target(text).partition("?")
     now[0] += TICKET_SECONDS - 1
     admitted = Request("GET", where, query.encode())
@@ -197,7 +197,7 @@ async def test_what_follows_sees_the_request_without_it(before: bytes, after: by
 
     tickets = Tickets(lambda principal, key: None)
     ticketing = Ticketing(tickets, Guard.__new__(Guard), revoked, EVENTS, RUNS, clock=lambda: 0.0)
-    text = tickets.issue(Access("key:a"), "k", 0.0).encode()
+    text = (await tickets.issue(Access("key:a"), "k", 0.0)).encode()
     ticketing._is_open = lambda *_: True  # type: ignore[method-assign]
     request = Request("GET", EVENTS, before % text)
     await ticketing.admit(request)

@@ -5,6 +5,8 @@ A Last-Event-ID never starts a run. How the rest of a run is answered is not dec
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from ...authoring.tool import Tool
 from ...protocol import plain_events
 from ...protocol.errors import InvalidRequest, McpAppError, RunConflict, UnknownRun
@@ -35,6 +37,15 @@ async def resumed(runs: Runs, event: EventId, principal: str, tool: Tool | None 
 def run_named(runs: Runs, principal: str, name: str) -> str | None:
     """The id of the principal's run that was started here with this key, or that has this id; None for none."""
     run = runs.known.own_by_key(name, principal) or runs.known.own(name, principal)
+    return None if run is None else run.id
+
+
+async def run_named_anywhere(runs: Runs, principal: str, name: str) -> str | None:
+    """As `run_named`, wherever it is worked on. Raises LogUnavailable."""
+    run = await runs.find_by_key(name, principal, None, {})
+    if run is None:
+        with suppress(UnknownRun):
+            run = await runs.find(name, principal)
     return None if run is None else run.id
 
 
