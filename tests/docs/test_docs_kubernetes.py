@@ -142,8 +142,13 @@ def test_what_it_sets_are_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: An
     monkeypatch.setenv("MCP_APP_EVENT_LOG", "redis://:password@redis:6379")
     settings = Settings()
     assert settings.event_log.kind == "redis"
-    [keys] = [each for each in pod()["volumes"] if each["name"] == "keys"]
-    assert [item["path"] for item in keys["secret"]["items"]] == [str(settings.keys).rpartition("/")[2]]
+    secrets = dict(re.findall(r"create secret generic (\S+) --from-(\w+)", TEXT))
+    [keys] = [each["secret"]["secretName"] for each in pod()["volumes"] if each["name"] == "keys"]
+    [names] = [each["secretRef"]["name"] for each in container()["envFrom"]]
+    assert secrets == {keys: "file", names: "literal"}
+    [mounted] = [each["mountPath"] for each in container()["volumeMounts"] if each["name"] == "keys"]
+    assert str(settings.keys) == f"{mounted}/keys.json"
+    assert "--from-file=keys.json" in TEXT
 
 
 async def test_the_metric_that_it_scales_by_is_there() -> None:

@@ -19,7 +19,7 @@ import pytest
 from live_server import LiveServer, eventually, process
 from proxies import NAME, SECONDS, client, free_port, proxied
 
-TOOLS = '''
+TOOLS = r'''
 import asyncio
 import os
 from collections.abc import AsyncIterator
@@ -36,6 +36,14 @@ async def where(text: str = "") -> str:
 
 
 @tool(read_only=True)
+async def ticks() -> AsyncIterator[int]:
+    """Count for a minute."""
+    for number in range(1200):
+        yield number
+        await asyncio.sleep(0.05)
+
+
+@tool(read_only=True)
 async def wait(ctx: Context) -> AsyncIterator[str]:
     """Name the node, then wait for the end."""
     try:
@@ -45,9 +53,15 @@ async def wait(ctx: Context) -> AsyncIterator[str]:
         os.write(1, f"over: {ctx.cancel_reason}\n".encode())  # in one write, between the lines of the log
 '''
 
+RUNS = "/api/v1/mcp/runs"
 SSE = "/api/v1/mcp/sse"
 JSON = {"Accept": "application/json"}
-SETTINGS = {"MCP_APP_PUBLIC_URL": f"https://{NAME}", "MCP_APP_ALLOW_ANONYMOUS": "1", "MCP_APP_HEARTBEAT_SECONDS": "0.3"}
+SETTINGS = {
+    "MCP_APP_PUBLIC_URL": f"https://{NAME}",
+    "MCP_APP_ALLOW_ANONYMOUS": "1",
+    "MCP_APP_HEARTBEAT_SECONDS": "0.3",
+    "MCP_APP_SECRET": "00" * 16,
+}
 DELAY = 5
 """Seconds of shutdown_delay, as the files say it."""
 
@@ -71,7 +85,8 @@ class Node:
         (self.folder / "tools.py").write_text(TOOLS)
         (self.folder / "hypercorn.toml").write_text(f'bind = ["127.0.0.1:{self.port}"]\nshutdown_delay = {DELAY}\n')
         command = [sys.executable, "-m", "mcp_app", "serve", "--no-tls"]
-        environment = SETTINGS | {"NODE": self.name}
+        log = {"MCP_APP_EVENT_LOG": f"sqlite://{self.folder.parent}/events.db"}
+        environment = SETTINGS | log | {"NODE": self.name}
         with process("tools.py", cwd=self.folder, env=environment, command=command, schemes=1) as server:
             yield server
             if server.process is not None and server.process.poll() == -signal.SIGKILL:
@@ -161,6 +176,37 @@ def test_heartbeats_pass_and_leaving_reaches_the_tool_on_either_node(nodes: Node
         through.close()
         for server in nodes.servers.values():
             eventually(lambda server=server: "over: left" in server.output, server.output)
+
+
+def test_a_reader_that_comes_back_goes_on_where_it_was_on_either_node(nodes: Nodes) -> None:
+    with client(http2=True) as through:
+        begun = through.post(nodes.url + RUNS, json={"tool": "ticks", "params": {}}).json()
+        ids: list[int] = []
+        seen: list[int] = []
+
+        def come_back() -> None:
+            """Read three events more."""
+            last = {"Last-Event-ID": f"{begun['id']}/{ids[-1]}"} if ids else {}
+            with through.stream("GET", nodes.url + begun["events_url"], headers=last) as answer:
+                assert answer.status_code == 200, answer.read()
+                until = len(ids) + 3
+                for line in answer.iter_lines():
+                    if line.startswith("id: "):
+                        ids.append(int(line.rpartition("/")[2]))
+                    elif line.startswith("data: "):
+                        event = json.loads(line[6:])
+                        assert event["type"] in ("started", "progress"), event
+                        seen.extend([event["data"]] if event["type"] == "progress" else [])
+                    elif not line and len(ids) >= until:
+                        break
+
+        def served(server: LiveServer) -> bool:
+            return any(f'"GET {RUNS}/{begun["id"][:8]}' in line for line in server.output)
+
+        eventually(lambda: come_back() or all(served(each) for each in nodes.servers.values()))
+        assert ids == list(range(ids[0], ids[0] + len(ids)))
+        assert seen == list(range(len(seen)))
+        assert through.delete(nodes.url + f"{RUNS}/{begun['id']}").status_code in (200, 202, 204)
 
 
 @pytest.mark.time_bound(150)

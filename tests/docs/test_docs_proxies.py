@@ -19,7 +19,7 @@ from mcp_app.config.defaults import default_text
 
 DEPLOY = (ROOT / "docs" / "how-to-deploy.md").read_text()
 
-TOOLS = '''
+TOOLS = r'''
 import asyncio
 import os
 from collections.abc import AsyncIterator
