@@ -61,11 +61,5 @@ def keep_by_thread(lease: Lease, on_lost: Callable[[], None]) -> Callable[[], No
                 seconds = None
         on_lost()
 
-    thread = threading.Thread(target=body, name=f"lease-{lease.node[:8]}", daemon=True)
-    thread.start()
-
-    def stop() -> None:
-        stopped.set()
-        thread.join(RETRY_SECONDS)
-
-    return stop
+    threading.Thread(target=body, name=f"lease-{lease.node[:8]}", daemon=True).start()
+    return stopped.set

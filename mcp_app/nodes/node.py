@@ -98,7 +98,7 @@ class Node:
         self._stop_keeping: Callable[[], None] = lambda: None
         self._offset = 0.0
         self._quota, self._sweep_at = Quota.of(settings), 0.0
-        self._just_lost = asyncio.Event()
+        self._woken = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._letters: RunLetters | None = None
         self._stopped = self._away = False
@@ -111,6 +111,7 @@ class Node:
         await self.log.open()
         self._letters = RunLetters(self.post, known)
         self.post.on_dead = self._owner_is_dead
+        self.post.on_away = self._was_away
         await self._join()
         self._tasks = [asyncio.create_task(self._watch(), name="watch over other nodes")]
 
@@ -173,7 +174,7 @@ class Node:
             self._lease = None
             logger.error("node %s has lost its lease: its runs end here, and it joins again", lease.node)
             self._published.lose_all()
-            self._just_lost.set()
+            self._woken.set()
 
     async def _watch(self) -> None:
         """Take over what the dead leave, notice a log that was away, and come back after one's own death."""
@@ -182,8 +183,8 @@ class Node:
             seconds = RENEW_SECONDS * random.uniform(0.7, 1.0) if self.present else RETRY_SECONDS  # noqa: S311
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
-                    await self._just_lost.wait()
-            self._just_lost.clear()
+                    await self._woken.wait()
+            self._woken.clear()
             try:
                 await self._look(self._lease or await self._join())
             except LogUnavailable:
@@ -194,17 +195,23 @@ class Node:
     async def _look(self, lease: Lease) -> None:
         """Raises LogUnavailable."""
         self._offset = await self.log.now() - self._clock()
-        if self._away or self._published.left_over:
-            await self._published.check()
-            self._away = False
-        if self._clock() >= self._sweep_at:
-            self._sweep_at = self._clock() + SWEEP_SECONDS
-            await self._sweep()
         try:
             await self.take_over.look(lease.node, self.now())
         except Fenced:
             self._stop_keeping()
             self._lost(lease)
+            return
+        if self._away or self._published.left_over:
+            self._away = False
+            await self._published.check()
+        if self._clock() >= self._sweep_at:
+            self._sweep_at = self._clock() + SWEEP_SECONDS
+            await self._sweep()
+
+    def _was_away(self) -> None:
+        """The log could not be reached for a moment: it may have lost what was written last."""
+        self._away = True
+        self._woken.set()
 
     async def _sweep(self) -> None:
         """Keep what is read here, and forget what is too much. Raises LogUnavailable."""

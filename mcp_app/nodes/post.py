@@ -36,7 +36,7 @@ Reaction = Callable[[Letter], Any]
 class Post:
     """The letters of one node. `on` says what is done about each kind of them; those of no kind that is known are left
     out, as a newer release may send them. `on_dead` is called with a node that was told something and
-    has no lease."""
+    has no lease, `on_away` when the log could not be reached: what came meanwhile may be lost."""
 
     def __init__(self, log: SharedLog) -> None:
         self._log = log
@@ -48,6 +48,7 @@ class Post:
         self._receiving: asyncio.Task[None] | None = None
         self.node = ""
         self.on_dead: Callable[[str], None] = lambda node: None
+        self.on_away: Callable[[], None] = lambda: None
 
     def on(self, kind: str, reaction: Reaction) -> None:
         """`reaction` is called with each letter of this kind, in the order in which one node has sent them."""
@@ -94,10 +95,14 @@ class Post:
             try:
                 messages = await self._log.receive(node, loop.time() + RECEIVE_SECONDS)
             except LogUnavailable:
+                self.on_away()
                 await asyncio.sleep(RETRY_SECONDS)
-                continue
-            for message in messages:
-                self._open(message)
+            except Exception:  # a defect of a log: a node that hears nothing would be dead for all that others ask
+                logger.exception("the messages for node %s cannot be received", node)
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                for message in messages:
+                    self._open(message)
 
     def in_background(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Do it in a task that ends with this post."""
@@ -118,19 +123,21 @@ class Post:
     # -----------------------------------------------------------------------------------------------------------------
 
     async def _send_all(self, node: str) -> None:
-        while waiting := self._outgoing[node]:
-            message = letters.write(waiting)
-            self._outgoing[node] = []
-            while True:
-                try:
-                    alive = await self._log.send(node, message)
-                except LogUnavailable:
-                    await asyncio.sleep(RETRY_SECONDS)
-                    continue
-                break
-            if not alive:
-                self.on_dead(node)
-        del self._outgoing[node]
+        try:
+            while waiting := self._outgoing[node]:
+                self._outgoing[node] = []
+                if not await self._send(node, letters.write(waiting)):
+                    self.on_dead(node)
+        finally:
+            del self._outgoing[node]
+
+    async def _send(self, node: str, message: bytes) -> bool:
+        """Whether the node is there. It tries for as long as the log cannot be reached."""
+        while True:
+            try:
+                return await self._log.send(node, message)
+            except LogUnavailable:
+                await asyncio.sleep(RETRY_SECONDS)
 
     def _open(self, message: bytes) -> None:
         try:

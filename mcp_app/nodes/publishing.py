@@ -6,18 +6,21 @@ What a node is, is not known here.
 from __future__ import annotations
 
 import asyncio
+import logging
 import weakref
 from collections.abc import Callable
 from functools import partial
 
 from ..eventlog.records import RunRecord
 from ..eventlog.shared import LEASE_SECONDS, RETRY_SECONDS, SharedLog
-from ..protocol.errors import Fenced, LogUnavailable
+from ..protocol.errors import LogUnavailable
 from ..protocol.event import Entry
 from ..protocol.policy import Policy
 from ..runs import Run
 from ..runs.write_through import LogCounts, WriteThrough
 from ..runs.writer import Writer
+
+logger = logging.getLogger("mcp_app.nodes")
 
 PUBLISH_SECONDS = 5.0
 """How long a caller waits for its run to be published while the log cannot be reached: it has nothing yet, and can ask
@@ -26,8 +29,8 @@ again."""
 
 class PublishedRuns:
     """The runs of this node that others know. `now` is the log's clock, `keep_seconds` how long a run is kept after its
-    end, `max_event_bytes` the largest event. `left_over` are runs that may be in the log though
-    nobody was told of them."""
+    end, `max_event_bytes` the largest event. `left_over` are runs that may be in the log though nobody was told of
+    them."""
 
     def __init__(
         self,
@@ -61,7 +64,10 @@ class PublishedRuns:
         for each in tuple(self._written):
             try:
                 await each.check()
-            except Fenced:
+            except LogUnavailable:
+                raise
+            except Exception as error:  # of this run alone: too little of it is kept here, or another has it
+                logger.warning("run %s is lost: %s", each.run, error)
                 each.lose()
         for run in tuple(self.left_over):
             await self._log.forget(run)

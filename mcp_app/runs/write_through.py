@@ -79,6 +79,11 @@ class WriteThrough:
         self.appended: Callable[[int, int], None] = lambda number, end: None
 
     @property
+    def run(self) -> str:
+        """The run's id."""
+        return self._record.id
+
+    @property
     def owner(self) -> str:
         """The node that it writes as."""
         return self._record.owner

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from loop_clock import on_loop_clock
-from nodes_stage import KEY, RUNS, nodes, settle, value
+from nodes_stage import EVENTS, KEY, RUNS, Site, Stream, nodes, settle, value
 
 from mcp_app.eventlog.shared import LEASE_SECONDS
 
@@ -160,3 +161,78 @@ async def test_the_key_of_a_dead_nodes_run_finds_how_it_ended() -> None:
         await here.die()
         stream = await there.listen("walk", key=KEY)
         assert (await stream.rest())[-1]["error"]["code"] == "interrupted"
+
+
+def _forget_behind(site: Site, run: str, last: int) -> None:
+    """What a failover does: a replica takes over that had the first entries only."""
+    log = site.log._shared.runs[run]
+    del log.entries[last:]
+    log.record = replace(log.record, last=last, end=log.entries[-1].end, code=None, until=None)
+
+
+@on_loop_clock
+async def test_what_a_failover_has_lost_of_quiet_and_of_ended_runs_is_appended_again() -> None:
+    async with nodes() as (here, there):
+        quiet, ended = await here.start("walk"), await here.start("echo", text="x")
+        here.play.step(3)
+        await settle()
+        assert (await there.state(ended["id"]))["state"] == "complete"
+        here.log.reachable = False
+        _forget_behind(here, quiet["id"], 2)
+        _forget_behind(here, ended["id"], 1)
+        await asyncio.sleep(2)
+        here.log.reachable = True
+        await asyncio.sleep(6)
+        stream = await there.follow(quiet["id"])
+        await stream.until(4)
+        assert stream.numbers == [1, 2, 3, 4]
+        assert (await there.state(ended["id"]))["state"] == "complete"
+        assert here.node.counts.lost == 0
+
+
+@on_loop_clock
+async def test_where_the_owner_has_died_too_its_readers_are_told_purged_and_never_see_a_hole() -> None:
+    async with nodes() as (here, there):
+        run = await here.start("walk")
+        here.play.step(3)
+        before = await here.follow(run["id"])
+        await before.until(4)
+        _forget_behind(here, run["id"], 2)
+        await here.die()
+        await asyncio.sleep(TAKEN_OVER_WITHIN)
+        after = await there.follow(run["id"], before.last_id)
+        assert (await after.rest())[-1]["error"]["code"] == "purged"
+        fresh = await there.follow(run["id"])
+        await fresh.rest()
+        assert fresh.numbers == [1, 2, 3]
+        assert fresh.events[-1]["error"]["code"] == "interrupted"
+
+
+@on_loop_clock
+async def test_a_run_that_cannot_be_completed_again_is_lost_alone() -> None:
+    async with nodes() as (here, there):
+        lost, kept = await here.start("walk"), await here.start("walk")
+        await settle()
+        here.log.reachable = False
+        log = here.log._shared.runs[lost["id"]]
+        log.record = replace(log.record, last=0, end=0)
+        log.entries.clear()
+        here.runs.known.runs[lost["id"]].log.drop(lost["id"], 1)
+        await asyncio.sleep(2)
+        here.log.reachable = True
+        await asyncio.sleep(6)
+        assert here.node.counts.lost == 1
+        assert (await there.state(kept["id"]))["state"] == "working"
+        assert await here.log.nodes() == {here.node.id, there.node.id}
+
+
+@on_loop_clock
+async def test_who_follows_a_plain_call_while_the_log_is_away_does_not_end_it() -> None:
+    async with nodes(1) as (here,):
+        own = Stream(await here.ask("POST", EVENTS, {"tool": "walk", "params": {"steps": 1}}))
+        await own.until(1)
+        here.log.reachable = False
+        follower = await here.follow(own.events[0]["metadata"]["run"])
+        here.play.step(1)
+        assert (await own.rest())[-1]["type"] == (await follower.rest())[-1]["type"] == "complete"
+        here.log.reachable = True

@@ -251,7 +251,8 @@ class Calls:
                 capped.close()  # a client that leaves while the tool works cancels this task
 
     async def _answer_follower(self, run: FoundRun, call: PlainCall) -> Answer:
-        await run.publish()
+        if run.policy.resumable:
+            await run.publish()
         stream = Stream(self._clock(), heartbeat=call.heartbeat, cap=self._cap(call))
         capped = CappedBatches(run.follow(call.after), stream, self._clock, OnCap.END_STREAM, _no_effect)
         return self._answer_stream(run, capped, stream, call)
