@@ -59,6 +59,19 @@ class Contract:
 
     # --- numbering ---------------------------------------------------------------------------------------------------
 
+    async def test_the_first_that_is_kept_is_told(self, log: EventLog) -> None:
+        run = secrets.token_hex(16)
+        await log.open(run, Retention(entries=50, bytes=100_000))
+        assert log.first(run) == 1
+        for first in range(0, 100, 10):
+            await log.append(run, events(10, first=first))
+        assert numbers(await read_all(log, run, log.first(run) - 1))[0] == log.first(run) > 1
+        log.drop(run, 100)
+        assert log.first(run) == 101
+        log.forget(run)
+        with pytest.raises(UnknownRun):
+            log.first(run)
+
     async def test_entries_are_numbered_from_one_and_sized(self, log: EventLog) -> None:
         await log.open("a", PLENTY)
         last = await log.append("a", events(3, size=5))
