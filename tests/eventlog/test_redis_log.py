@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 pytest.importorskip("redis", reason="needs the extra redis: pip install 'mcp-app[redis]'")
 
-from redis_scenes import SECRET, let_pass
+from contract import PLENTY, SECONDS, SOON, events, numbers
+from redis_scenes import SECRET, begun, let_pass, opened
 from redis_servers import Server, server
-from shared_contract import Another, Passing, SharedContract
+from shared_contract import Another, Passing, SharedContract, loop_time, record, renew, within
 
+from mcp_app.eventlog.quota import Quota
+from mcp_app.eventlog.records import Ending
 from mcp_app.eventlog.redis import RedisLog
 from mcp_app.eventlog.shared import LEASE_SECONDS
+from mcp_app.protocol.errors import UnknownRun
+from mcp_app.protocol.policy import Retention
 
 pytestmark = pytest.mark.needs("redis-server")
 
@@ -65,3 +72,67 @@ class TestRedisLog(OnRedis):
 
 class TestEncryptedRedisLog(OnRedis):
     options = "?encrypt=1&prefix=other:"
+
+
+async def test_an_end_that_is_over_at_once_leaves_no_key(fresh: Server) -> None:
+    async with opened(fresh.url) as log:
+        run, node = await begun(log)
+        await log.append(run, node, 4, events(1, first=3), Ending("complete", 0.0))
+        with pytest.raises(UnknownRun):
+            await log.record(run)
+        await log.sweep(Quota(1, 1, 1, 1))
+        await log.leave(node)
+        await log.take_over(await log.join(), 1)
+        with fresh.client() as client:
+            left = sorted(re.sub(rb"{[0-9a-f]{32}}", b"{ID}", key) for key in client.scan_iter())
+        assert left == [b"mcp_app:node:{ID}:lease", b"mcp_app:nodes", b"mcp_app:{ended}:total"]
+
+
+async def test_a_run_is_bounded_in_length_and_in_age(fresh: Server) -> None:
+    """Nothing stays that no node ends."""
+    async with opened(fresh.url) as log:
+        node = await log.join()
+        run = record(node)
+        await log.create(run, Retention(entries=50, bytes=10_000))
+        for at in range(60):
+            await log.append(run.id, node, 10 * at + 1, events(10, first=10 * at, size=20))
+        with fresh.client() as client:
+            assert client.xlen(f"mcp_app:run:{{{run.id}}}:entries") <= 50 + 32 + 100
+            day = 24 * 3600 * 1000
+            for key in client.scan_iter("mcp_app:run:*"):
+                assert 0 < client.pttl(key) <= day
+            assert 0 < client.pttl(f"mcp_app:node:{{{node}}}:lease") <= LEASE_SECONDS * 1000
+
+
+async def test_what_a_process_costs_in_connections(fresh: Server) -> None:
+    """One for commands, one for wake-ups, one for the lease, however many runs and readers there are."""
+    async with opened(fresh.url) as log:
+        node = await log.join()
+        runs = [record(node) for _ in range(50)]
+        await within(asyncio.gather(*(log.create(run, PLENTY) for run in runs)))
+        reading = [asyncio.create_task(log.read(run.id, 0, loop_time() + SECONDS)) for run in runs]
+        await asyncio.sleep(SOON)
+        await within(asyncio.gather(*(log.append(run.id, node, 1, events(1)) for run in runs)))
+        assert [numbers(await within(each)) for each in reading] == [[1]] * 50
+        await renew(log, node)
+        with fresh.client() as client:
+            assert len(client.client_list(_type="normal")) - 1 == 2
+            assert len(client.client_list(_type="pubsub")) == 1
+
+
+async def test_an_event_is_one_command_of_its_owner_and_one_of_each_node_that_reads(fresh: Server) -> None:
+    async with opened(fresh.url) as log, opened(fresh.url) as other:
+        run, node = await begun(log, 1)
+        assert numbers(await within(other.read(run, 0, loop_time() + SECONDS))) == [1]
+        waiting = asyncio.create_task(other.read(run, 1, loop_time() + SECONDS))
+        await asyncio.sleep(SOON)
+        with fresh.client() as client:
+            client.config_resetstat()
+            for at in range(2, 102):
+                await log.append(run, node, at, events(1))
+                assert numbers(await within(waiting)) == [at]
+                waiting = asyncio.create_task(other.read(run, at, loop_time() + SECONDS))
+            told = client.info("commandstats")
+        waiting.cancel()
+        assert told["cmdstat_evalsha"]["calls"] == 200
+        assert "cmdstat_ssubscribe" not in told

@@ -71,18 +71,18 @@ local entries, bytes, oldest, start = tonumber(run[5]), tonumber(run[6]), tonumb
 if last - oldest >= entries + 32 or finish - start > bytes then
     trim(KEYS[1], KEYS[2], last, finish, entries, bytes, oldest, start)
 end
-if ARGV[6] ~= '' then
-    redis.call('HSET', KEYS[1], 'code', ARGV[6], 'until', ARGV[7])
-    redis.call('PEXPIREAT', KEYS[1], ARGV[8])
-end
-if ARGV[6] ~= '' or oldest > tonumber(run[2]) then -- at the end, and at the first entry, which has made the stream
-    redis.call('PEXPIREAT', KEYS[2], redis.call('PEXPIRETIME', KEYS[1]))
-end
+local kept = finish - redis.call('HGET', KEYS[1], 'start')
+if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'code', ARGV[6], 'until', ARGV[7]) end
 if ARGV[4] == '1' then
     redis.call('HSET', KEYS[1], 'shown', last)
     redis.call('SPUBLISH', ARGV[5], ARGV[6] == '' and last or 0)
 end
-return {'done', last, finish - redis.call('HGET', KEYS[1], 'start')}
+-- At the end, and at the first entry, which has made the stream. Last of all: a time that has passed removes the run.
+if ARGV[6] ~= '' then redis.call('PEXPIREAT', KEYS[1], ARGV[8]) end
+if ARGV[6] ~= '' or oldest > tonumber(run[2]) then
+    redis.call('PEXPIREAT', KEYS[2], redis.call('PEXPIRETIME', KEYS[1]))
+end
+return {'done', last, kept}
 """
 )
 
