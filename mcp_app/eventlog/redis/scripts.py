@@ -7,7 +7,8 @@ number that may be read, and `start`, the bytes of all entries before it; `entri
 entry in the stream is its number, so that one cannot be there twice. Its fields: `d`, the event, and `e`, the bytes of
 all entries up to it.
 
-A message of a channel is the last number that may be read, or 0: look yourself.
+The channel of a run, and of a node, has the name of KEYS[1]. A message of it is the last number that may be read, or 0:
+look yourself.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ local function trim(run, stream, last, finish, entries, bytes, oldest, start)
     end
     redis.call('HSET', run, 'oldest', oldest, 'start', start)
     redis.call('XTRIM', stream, 'MINID', '~', oldest .. '-0')
+    return start
 end
 """
 
@@ -51,7 +53,7 @@ return 'done'
 APPEND = Script(
     _TRIM
     + """
--- KEYS run, stream. ARGV owner, first, history, show (1 or 0), channel, code, until, until in ms, then size and event.
+-- KEYS run, stream. ARGV owner, first, history, show (1 or 0), code, until, until in ms, then size and event.
 local run = redis.call('HMGET', KEYS[1], 'owner', 'last', 'finish', 'code', 'entries', 'bytes', 'oldest', 'start',
     'history')
 if not run[1] then return {'unknown'} end
@@ -60,29 +62,29 @@ local first, last, finish = tonumber(ARGV[2]), tonumber(run[2]), tonumber(run[3]
 if first > last + 1 then return {'gap', last} end
 if run[9] ~= ARGV[3] then redis.call('HSET', KEYS[1], 'history', ARGV[3]) end
 local skipped = last + 1 - first
-if 9 + 2 * skipped > #ARGV then return {'done', last, finish - run[8]} end
+if 8 + 2 * skipped > #ARGV then return {'done', last, finish - run[8]} end
 if run[4] then return {'ended'} end
-for at = 9 + 2 * skipped, #ARGV, 2 do
+for at = 8 + 2 * skipped, #ARGV, 2 do
     last, finish = last + 1, finish + tonumber(ARGV[at])
     redis.call('XADD', KEYS[2], last .. '-0', 'd', ARGV[at + 1], 'e', finish)
 end
-redis.call('HSET', KEYS[1], 'last', last, 'finish', finish)
+local fields = {'last', last, 'finish', finish}
+if ARGV[4] == '1' then fields[5], fields[6] = 'shown', last end
+if ARGV[5] ~= '' then
+    for _, each in ipairs({'code', ARGV[5], 'until', ARGV[6]}) do fields[#fields + 1] = each end
+end
+redis.call('HSET', KEYS[1], unpack(fields))
 local entries, bytes, oldest, start = tonumber(run[5]), tonumber(run[6]), tonumber(run[7]), tonumber(run[8])
 if last - oldest >= entries + 32 or finish - start > bytes then
-    trim(KEYS[1], KEYS[2], last, finish, entries, bytes, oldest, start)
+    start = trim(KEYS[1], KEYS[2], last, finish, entries, bytes, oldest, start)
 end
-local kept = finish - redis.call('HGET', KEYS[1], 'start')
-if ARGV[6] ~= '' then redis.call('HSET', KEYS[1], 'code', ARGV[6], 'until', ARGV[7]) end
-if ARGV[4] == '1' then
-    redis.call('HSET', KEYS[1], 'shown', last)
-    redis.call('SPUBLISH', ARGV[5], ARGV[6] == '' and last or 0)
-end
+if ARGV[4] == '1' then redis.call('SPUBLISH', KEYS[1], ARGV[5] == '' and last or 0) end
 -- At the end, and at the first entry, which has made the stream. Last of all: a time that has passed removes the run.
-if ARGV[6] ~= '' then redis.call('PEXPIREAT', KEYS[1], ARGV[8]) end
-if ARGV[6] ~= '' or oldest > tonumber(run[2]) then
+if ARGV[5] ~= '' then redis.call('PEXPIREAT', KEYS[1], ARGV[7]) end
+if ARGV[5] ~= '' or oldest > tonumber(run[2]) then
     redis.call('PEXPIREAT', KEYS[2], redis.call('PEXPIRETIME', KEYS[1]))
 end
-return {'done', last, kept}
+return {'done', last, finish - start}
 """
 )
 
@@ -99,11 +101,11 @@ return 1
 
 SHOW = Script(
     """
--- KEYS run. ARGV last, channel: what is at enough replicas may be read.
+-- KEYS run. ARGV last: what is at enough replicas may be read.
 local run = redis.call('HMGET', KEYS[1], 'shown', 'last', 'code')
 if run[1] and tonumber(run[1]) < tonumber(ARGV[1]) then
     redis.call('HSET', KEYS[1], 'shown', ARGV[1])
-    redis.call('SPUBLISH', ARGV[2], run[3] and 0 or ARGV[1])
+    redis.call('SPUBLISH', KEYS[1], run[3] and 0 or ARGV[1])
 end
 return 1
 """
@@ -144,13 +146,13 @@ return {'found', unpack(found)}
 
 TAKE = Script(
     """
--- KEYS run, stream. ARGV dead owner, new owner, newest format, history, numbers to skip, channel, ms that it is kept.
+-- KEYS run, stream. ARGV dead owner, new owner, newest format, history, numbers to skip, ms that it is kept.
 local run = redis.call('HMGET', KEYS[1], 'owner', 'code', 'format', 'history', 'last', 'shown', 'finish')
 if not run[1] then return 'gone' end
 if run[1] ~= ARGV[1] then return 'gone' end
 if run[2] then
     redis.call('HSET', KEYS[1], 'shown', run[5])
-    redis.call('SPUBLISH', ARGV[6], 0)
+    redis.call('SPUBLISH', KEYS[1], 0)
     return 'gone'
 end
 if tonumber(run[3]) > tonumber(ARGV[3]) then return 'newer' end
@@ -161,9 +163,9 @@ if run[4] ~= ARGV[4] then
     redis.call('DEL', KEYS[2])
     redis.call('HSET', KEYS[1], 'last', last, 'shown', last, 'oldest', last + 1, 'start', run[7], 'history', ARGV[4])
 end
-redis.call('PEXPIRE', KEYS[1], ARGV[7], 'GT')
-redis.call('PEXPIRE', KEYS[2], ARGV[7], 'GT')
-redis.call('SPUBLISH', ARGV[6], 0)
+redis.call('PEXPIRE', KEYS[1], ARGV[6], 'GT')
+redis.call('PEXPIRE', KEYS[2], ARGV[6], 'GT')
+redis.call('SPUBLISH', KEYS[1], 0)
 return 'taken'
 """
 )
@@ -194,9 +196,9 @@ return 'done'
 
 FORGET = Script(
     """
--- KEYS run, stream. ARGV channel. Returns whose it was.
+-- KEYS run, stream. Returns whose it was.
 local owner = redis.call('HGET', KEYS[1], 'owner')
-if redis.call('DEL', KEYS[1], KEYS[2]) > 0 then redis.call('SPUBLISH', ARGV[1], 0) end
+if redis.call('DEL', KEYS[1], KEYS[2]) > 0 then redis.call('SPUBLISH', KEYS[1], 0) end
 return owner
 """
 )
@@ -212,20 +214,20 @@ return 1
 
 LEAVE = Script(
     """
--- KEYS lease, messages. ARGV channel.
+-- KEYS lease, messages.
 redis.call('DEL', KEYS[1], KEYS[2])
-redis.call('SPUBLISH', ARGV[1], 0)
+redis.call('SPUBLISH', KEYS[1], 0)
 return 1
 """
 )
 
 SEND = Script(
     """
--- KEYS lease, messages. ARGV message, most, channel.
+-- KEYS lease, messages. ARGV message, most.
 if redis.call('EXISTS', KEYS[1]) == 0 then return 'away' end
 if redis.call('XLEN', KEYS[2]) >= tonumber(ARGV[2]) then return 'full' end
 redis.call('XADD', KEYS[2], '*', 'd', ARGV[1])
-redis.call('SPUBLISH', ARGV[3], 0)
+redis.call('SPUBLISH', KEYS[1], 0)
 return 'sent'
 """
 )

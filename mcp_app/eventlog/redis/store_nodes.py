@@ -32,7 +32,7 @@ class NodeStore(Store):
 
     async def leave(self, node: str) -> None:
         keys = self._node_key(node, "lease"), self._node_key(node, "messages")
-        await self._client.run(scripts.LEAVE, keys, keys[0])
+        await self._client.run(scripts.LEAVE, keys)
         self._received.pop(node, None)
         self._compared.pop(node, None)
 
@@ -41,9 +41,7 @@ class NodeStore(Store):
 
     async def send(self, node: str, message: bytes) -> bool:
         keys = self._node_key(node, "lease"), self._node_key(node, "messages")
-        answer = await self._client.run(
-            scripts.SEND, keys, self._cipher.seal(f"node/{node}", message), MAX_MESSAGES, keys[0]
-        )
+        answer = await self._client.run(scripts.SEND, keys, self._cipher.seal(f"node/{node}", message), MAX_MESSAGES)
         if answer == b"full":
             raise unavailable()
         return bool(answer == b"sent")

@@ -79,13 +79,13 @@ class RunStore(NodeStore, EndedStore):
             part for event in events for part in (event.size, self._cipher.seal(f"run/{run}", encode_event(event)))
         ]
         show = 0 if self._replicas else 1
-        answer = await self._client.run(scripts.APPEND, keys, owner, first, history, show, keys[0], *closing, *sealed)
+        answer = await self._client.run(scripts.APPEND, keys, owner, first, history, show, *closing, *sealed)
         match answer[0]:
             case b"done":
                 known = self._owned.get(run)
                 self._owned[run] = OwnedRun(owner, "" if known is None else known.principal, int(answer[1]))
                 if self._replicas:  # the answer came once they have it
-                    await self._client.run(scripts.SHOW, keys[:1], answer[1], keys[0])
+                    await self._client.run(scripts.SHOW, keys[:1], answer[1])
             case b"gap":
                 raise Gap(int(answer[1]))
             case b"ended":
@@ -169,7 +169,7 @@ class RunStore(NodeStore, EndedStore):
 
     async def _forget(self, run: str) -> None:
         keys = self._run_keys(run)
-        owner = await self._client.run(scripts.FORGET, keys, keys[0])
+        owner = await self._client.run(scripts.FORGET, keys)
         self._owned.pop(run, None)
         if owner is not None:
             await self._release(owner.decode(), run)
@@ -199,7 +199,7 @@ class RunStore(NodeStore, EndedStore):
         await self._hold(node, run)
         history = await self._client.history(keys[0])
         answer = await self._client.run(
-            scripts.TAKE, keys, dead, node, RECORD_FORMAT, history, scripts.SKIPPED, keys[0], ABANDONED_MS
+            scripts.TAKE, keys, dead, node, RECORD_FORMAT, history, scripts.SKIPPED, ABANDONED_MS
         )
         if answer == b"newer":
             await self._release(node, run)
