@@ -22,6 +22,7 @@ def shared_log(settings: Settings) -> SharedLog | None:
         from .redis import RedisLog
     except ModuleNotFoundError as error:
         raise LogRefused(
-            f"MCP_APP_EVENT_LOG={address} needs {error.name}, which is not installed: pip install 'mcp-app[redis]'."
+            f"MCP_APP_EVENT_LOG={address} needs {error.name}, which is not installed. The extra redis has it:"
+            " pip install 'redis[hiredis]' cryptography."
         ) from error
     return RedisLog(address.url, secrets_of(settings.secret), settings.log_replicas)

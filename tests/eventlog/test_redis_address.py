@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-pytest.importorskip("redis", reason="needs the extra redis: pip install 'mcp-app[redis]'")
+pytest.importorskip("redis", reason="needs the extra redis")
 
 from mcp_app.config.settings import Settings
 from mcp_app.eventlog.configured import shared_log

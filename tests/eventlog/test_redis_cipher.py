@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-pytest.importorskip("cryptography", reason="needs the extra redis: pip install 'mcp-app[redis]'")
+pytest.importorskip("cryptography", reason="needs the extra redis")
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("redis", reason="needs the extra redis: pip install 'mcp-app[redis]'")
+pytest.importorskip("redis", reason="needs the extra redis")
 
 from contract import PLENTY, SECONDS, SOON, events, numbers
 from redis.crc import key_slot

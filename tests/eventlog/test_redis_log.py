@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-pytest.importorskip("redis", reason="needs the extra redis: pip install 'mcp-app[redis]'")
+pytest.importorskip("redis", reason="needs the extra redis")
 
 from contract import PLENTY, SECONDS, SOON, events, numbers
 from redis_scenes import SECRET, begun, let_pass, opened

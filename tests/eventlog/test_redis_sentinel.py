@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("redis", reason="needs the extra redis: pip install 'mcp-app[redis]'")
+pytest.importorskip("redis", reason="needs the extra redis")
 
 from contract import PLENTY, SECONDS, events, numbers
 from redis_scenes import again, begun, opened

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("redis", reason="needs the extra redis: pip install 'mcp-app[redis]'")
+pytest.importorskip("redis", reason="needs the extra redis")
 
 from contract import PLENTY
 from live_server import certificates
@@ -150,12 +150,12 @@ async def test_a_user_who_may_not_do_it(running: Server, caplog: pytest.LogCaptu
     async with opened(f"redis://tools:x@127.0.0.1:{running.port}") as log:
         with pytest.raises(LogUnavailable):
             await within(log.join())
-    assert "docs/how-to-survive.md lists" in caplog.text
+    assert "docs/how-to-redis.md lists" in caplog.text
 
 
 async def test_the_user_that_the_documentation_makes(running: Server) -> None:
-    """As docs/how-to-survive.md says it."""
-    text = (Path(__file__).parents[2] / "docs" / "how-to-survive.md").read_text(encoding="utf-8")
+    """As docs/how-to-redis.md says it."""
+    text = (Path(__file__).parents[2] / "docs" / "how-to-redis.md").read_text(encoding="utf-8")
     (rule,) = re.findall(r"^ACL SETUSER tools (.*)$", text, re.MULTILINE)
     with running.client() as client:
         client.execute_command("ACL", "SETUSER", "tools", *rule.replace(">PASSWORD", ">right").split())

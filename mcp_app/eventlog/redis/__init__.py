@@ -1,6 +1,6 @@
 """The event log on Redis 7 or Valkey, for as many machines as it takes: one server, one behind Sentinels, or a Cluster.
 
-docs/how-to-survive.md says what it survives. Nothing here knows tools, HTTP or the meaning of an event, and no
+docs/how-to-redis.md says what it survives. Nothing here knows tools, HTTP or the meaning of an event, and no
 other log is imported. The package `redis` (extra `redis`) gives connections with their handshake; what goes over them
 is here.
 """

@@ -45,7 +45,7 @@ _REMEDIES: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
         (exceptions.AuthenticationError, exceptions.AuthorizationError),
         "Put user and password into the URL: redis://USER:PASSWORD@HOST.",
     ),
-    ((exceptions.NoPermissionError,), "docs/how-to-survive.md lists the commands that its user needs."),
+    ((exceptions.NoPermissionError,), "docs/how-to-redis.md lists the commands that its user needs."),
     ((exceptions.OutOfMemoryError,), "Give it more memory (maxmemory), or keep less: MCP_APP_RUN_KEEP_SECONDS."),
     (
         (exceptions.ReadOnlyError, exceptions.MasterDownError),
