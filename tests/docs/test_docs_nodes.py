@@ -181,13 +181,14 @@ def test_heartbeats_pass_and_leaving_reaches_the_tool_on_either_node(nodes: Node
 def test_a_reader_that_comes_back_goes_on_where_it_was_on_either_node(nodes: Nodes) -> None:
     with client(http2=True) as through:
         begun = through.post(nodes.url + RUNS, json={"tool": "ticks", "params": {}}).json()
+        events_url = nodes.url + begun["events_url"]
         ids: list[int] = []
         seen: list[int] = []
 
         def come_back() -> None:
-            """Read three events more."""
+            """Read three events more, over a connection of its own: left, httpx lets a stream of HTTP/2 go on."""
             last = {"Last-Event-ID": f"{begun['id']}/{ids[-1]}"} if ids else {}
-            with through.stream("GET", nodes.url + begun["events_url"], headers=last) as answer:
+            with client(http2=True) as reader, reader.stream("GET", events_url, headers=last) as answer:
                 assert answer.status_code == 200, answer.read()
                 until = len(ids) + 3
                 for line in answer.iter_lines():
