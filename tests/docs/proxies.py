@@ -153,7 +153,7 @@ PROXIES: Mapping[str, Proxy] = {
         "Caddyfile",
         lambda place: (
             (
-                f"{NAME} {{",
+                f"{{$TOOLS_NAME:{NAME}}} {{",
                 f"https://{NAME}:{place.port} {{\n\tbind 127.0.0.1\n\ttls {place.pem} {place.pem}",
             ),
         ),
