@@ -62,6 +62,11 @@ def exposed_binds(binds: Iterable[str]) -> Sequence[str]:
     return [bind for bind in binds if not is_loopback(bind)]
 
 
+def are_inherited(binds: Iterable[str]) -> bool:
+    """Whether whoever started this process has bound all of `binds`, and keeps them when it ends."""
+    return all(bind.startswith("fd://") for bind in binds)
+
+
 def _urls(scheme: str, bound: Sequence[socket.socket]) -> list[str]:
     """`localhost` where both of its addresses are served at the port, as a client may know either only."""
     names = [name for sock in bound for name in _names(sock)]

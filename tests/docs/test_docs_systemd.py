@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,7 +23,7 @@ import httpx
 import pytest
 from doc_page import ROOT
 from hypercorn.config import Config
-from live_server import START_SECONDS, is_late
+from live_server import START_SECONDS, eventually, is_late
 
 from mcp_app.cli import _parser
 from mcp_app.config.defaults import default_text
@@ -42,6 +43,23 @@ from mcp_app import tool
 def echo(text: str) -> str:
     "Return the text."
     return text
+"""
+
+
+SLOW = """
+import asyncio
+from pathlib import Path
+
+
+@tool
+async def slow() -> None:
+    "Take a second to end."
+    try:
+        Path("begun").touch()
+        await asyncio.Event().wait()
+    finally:
+        Path("closing").touch()
+        await asyncio.sleep(1)
 """
 
 
@@ -168,6 +186,37 @@ def started(folder: Path, listening: socket.socket, manager: socket.socket) -> I
         late = is_late(child)
     assert not late
     assert child.returncode == 0, (folder / "log").read_text()
+
+
+def test_what_connects_while_it_stops_is_answered_by_the_next(tmp_path: Path) -> None:
+    """And not refused with 503, as by a server at an address of its own."""
+    (tmp_path / "tools.py").write_text(TOOL + SLOW)
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=16) as listening,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager,
+        ThreadPoolExecutor(2) as callers,
+    ):
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(START_SECONDS)
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}/api/v1/mcp/sse"
+        headers = {"Authorization": f"Bearer {new_key(tmp_path)}", "Accept": "application/json"}
+        headers["Host"] = "tools.example.com"
+
+        def call(body: dict[str, object]) -> httpx.Response:
+            return httpx.post(url, json=body, headers=headers, timeout=START_SECONDS)
+
+        with started(tmp_path, listening, manager) as first:
+            slow = callers.submit(call, {"tool": "slow"})
+            eventually((tmp_path / "begun").exists)
+            first.send_signal(signal.SIGTERM)
+            assert manager.recv(100).decode() == STOPPING
+            eventually((tmp_path / "closing").exists)
+            assert first.poll() is None, "the tool is not cleaning up any more"
+            waiting = callers.submit(call, {"tool": "echo", "params": {"text": "while it stops"}})
+            assert slow.result(START_SECONDS).json()["error"]["code"] == "shutdown"
+            first.wait(START_SECONDS)
+        with started(tmp_path, listening, manager):
+            assert waiting.result(START_SECONDS).json()["data"] == "while it stops"
 
 
 def test_while_the_service_is_started_again_connections_wait(tmp_path: Path) -> None:

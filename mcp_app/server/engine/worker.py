@@ -29,7 +29,7 @@ from hypercorn.config import Config, Sockets
 from hypercorn.typing import AppWrapper
 from hypercorn.utils import LifespanFailureError, LifespanTimeoutError, repr_socket_addr, wrap_app
 
-from .. import binding, children, hangup, main_task
+from .. import addresses, binding, children, hangup, main_task
 from ..errors import StartError, lifespan_line
 from ..hosting import hosted
 from ..logs.access import choose
@@ -275,6 +275,9 @@ async def _shut_down(config: Config, context: ServerContext, listeners: list[Acc
     loop = asyncio.get_running_loop()
     started_at = loop.time()
     abort_timer = loop.call_later(config.graceful_timeout, context.abort_connections)
+    if addresses.are_inherited(config.bind):  # what comes from now on waits for the next process, and is not refused
+        for listener in listeners:
+            listener.stop_accepting()
     await context.draining.begin()
     await context.terminate_requests()
     for listener in listeners:
