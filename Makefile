@@ -55,7 +55,7 @@ cost: $(DEV_READY) ## count the instructions of a call, beside those of a commit
 	$(IN)/python -m bench.cost $(ARGS)
 
 .PHONY: proof
-proof: $(DEV_READY) ## prove at length: ARGS=schemas (100,000 examples), analysis (10,000,000 rows), requests (100,000), connections (10,000), defences; --tenth
+proof: $(DEV_READY) ## prove at length: ARGS=schemas (100,000 examples), analysis (10,000,000 rows), requests (100,000), connections (10,000), defences, chaos (200 runs); --tenth
 	$(IN)/python -m tests.proofs $(ARGS)
 
 .PHONY: format

@@ -149,7 +149,8 @@ class Session:
     def _serve(self, assignments: str, command: str, rest: str) -> None:
         self._stack.close()
         self.server = None
-        env = {**_surroundings(self.directory), **dict(each.split("=", 1) for each in shlex.split(assignments))}
+        here = assignments.replace("$PWD", str(self.directory))
+        env = {**_surroundings(self.directory), **dict(each.split("=", 1) for each in shlex.split(here))}
         words = shlex.split(rest)
         if command == "hypercorn":
             plain = [each.replace(":8000", ":0") for each in words]

@@ -15,9 +15,10 @@ PROOFS = {
     "requests": ("tests/proofs/test_requests.py", 100_000),
     "connections": ("tests/proofs/test_connections.py", 10_000),
     "defences": ("tests/proofs/test_defences.py", 100),
+    "chaos": ("tests/proofs/test_chaos.py", 200),
 }
 """Name -> the file of its tests, and how many examples each of them draws; of an analysis they are rows, of
-requests the requests of one server, of defences how many are removed at most."""
+requests the requests of one server, of defences how many are removed at most, of chaos the runs at once."""
 
 
 def main() -> int:
