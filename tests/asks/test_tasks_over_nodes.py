@@ -162,6 +162,22 @@ async def test_a_task_of_somebody_else_is_not_known_on_any_node() -> None:
         assert (await there.until(task, "input_required"))["taskId"] == task
 
 
+@on_loop_clock
+async def test_a_call_that_is_repeated_at_the_other_node_is_the_same_task() -> None:
+    async with servers(*TOOLS) as (here, there):
+        key = {"_meta": {"com.example.mcp-app/idempotencyKey": "a-key-of-sixteen-characters"}}
+        tasks = []
+        for each in (here, there, here):
+            result = (await each.said("tools/call", name="sleeps", arguments={"seconds": 100}, **key)).result
+            assert result["resultType"] == "task"
+            tasks.append(result["taskId"])
+        assert len(set(tasks)) == 1
+        assert (here.runs.started, there.runs.started) == (1, 0)
+        await there.until(tasks[0], "completed")
+        again = (await there.said("tools/call", name="sleeps", arguments={"seconds": 100}, **key)).result
+        assert again["content"] == [{"type": "text", "text": "done"}]
+
+
 @pytest.mark.parametrize("unreachable", [True, False])
 def test_while_the_log_cannot_be_reached(unreachable: bool) -> None:
     @on_loop_clock

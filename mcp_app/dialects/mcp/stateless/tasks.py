@@ -132,12 +132,21 @@ class Tasks:
         self._metrics.tasks.add()
         return json_answer(200, self._created(run, task, task.transcript.info))
 
-    def again(self, run: Run, task: Task, info: RequestInfo) -> Answer:
-        """The task as the answer to another request of its call."""
+    async def again(self, run: Run, task: Task, info: RequestInfo) -> Answer:
+        """The task as the answer to another request of its call. Raises LogUnavailable."""
         if not task.deferred:
             task.defer()
+            if run.shares:
+                await run.publish(task.record())
             self._metrics.tasks.add()
         return json_answer(200, self._created(run, task, info))
+
+    def again_elsewhere(self, run: FoundRun, info: RequestInfo) -> Answer | None:
+        """The same for a run of another process; None if it is no task, or over."""
+        if run.over or run.policy is not MCP_TASK:
+            return None
+        recorded = read_task(run, self._namespace, self._meta)
+        return None if recorded is None else json_answer(200, self._created(run, recorded[1], info))
 
     # --- near the cap ------------------------------------------------------------------------------------------------
 
@@ -185,7 +194,7 @@ class Tasks:
         if self._recording is not None:
             self._recording.begin(run)
 
-    def _created(self, run: Run, task: Task, info: RequestInfo) -> bytes:
+    def _created(self, run: FoundRun, task: Task | TaskRecord, info: RequestInfo) -> bytes:
         """CreateTaskResult."""
         created = info.typed({"resultType": "task", **self._snapshot(run, task, "working").wire()})
         return jsonrpc.result(info.id, encode(created))

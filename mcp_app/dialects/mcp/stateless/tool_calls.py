@@ -136,8 +136,10 @@ class ToolCalls:
             if task.asking:
                 await run.stopped()  # the round is about to end with its questions
             if task.deferred or (run.policy is MCP_TASK and not run.over):
-                return self._tasks.again(run, task, info)
+                return await self._tasks.again(run, task, info)
             promote = partial(self._tasks.promote, run, task, info)
+        elif not isinstance(run, Run) and (answer := self._tasks.again_elsewhere(run, info)) is not None:
+            return answer
         may_stream(request.http, tool.name, listens=info.listens)
         return StatelessRun(run, Transcript(info), promote)
 

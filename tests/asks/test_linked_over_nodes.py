@@ -18,7 +18,7 @@ from mcp_app.eventlog.shared import LEASE_SECONDS, RENEW_SECONDS
 from mcp_app.protocol.linked import Kept, write_kept
 from mcp_app.protocol.linked import read_kept as read_written
 
-LARGE = 2 * 1024 * 1024
+LARGE = 1536 * 1024  # more is taken apart in a thread, which the clock of the loop knows nothing of
 
 
 @tool
