@@ -18,13 +18,14 @@ from .asker import URL, Ask, Asker, Emit, InputRequired, NullAsker, Root, Sample
 from .by_polling import PollingAsker
 from .by_retry import CallState, RetryAsker
 from .by_session import SessionAsker
-from .by_url import Referrals, UrlAsker, UrlReferrals
+from .by_url import REFERRAL_SECONDS, Referrals, UrlAsker, UrlReferrals
 from .form import Titled
 from .lazy import LazyAsker
 from .once import Once
 from .visits import Visit, Visits
 
 __all__ = [
+    "REFERRAL_SECONDS",
     "URL",
     "Ask",
     "Asker",

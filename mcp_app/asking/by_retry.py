@@ -153,7 +153,11 @@ class RetryAsker:
             await asyncio.sleep(0)
             quiet = quiet + 1 if len(self._pending) == count else 0
             count = len(self._pending)
-        required = await self._required() if self._pending else None
+        required: InputRequired | McpAppError | None = None
+        try:
+            required = await self._required() if self._pending else None
+        except McpAppError as error:  # what is to be kept of the call cannot be
+            required = error
         self._ending = None
         if required is not None and self.end is not None:
             self.end(required)

@@ -57,7 +57,13 @@ class NodeStage(Stage):
                     await self.steps.acquire()
                 yield str(each)
 
-        return [*super()._tools(), asks, changes, parts]
+        @tool
+        async def opens(ctx: Context) -> str:
+            """Sends its user to a page."""
+            await ctx.ask_url("https://example.com/pay", "Pay there.")
+            return "paid"
+
+        return [*super()._tools(), asks, changes, parts, opens]
 
     async def start(self) -> None:
         assert self.node is not None

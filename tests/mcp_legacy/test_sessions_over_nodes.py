@@ -141,6 +141,19 @@ async def test_a_question_is_answered_to_the_other_node() -> None:
 
 
 @on_loop_clock
+async def test_a_call_that_sent_its_user_to_a_page_is_retried_at_the_other_node() -> None:
+    async with sites() as (here, there):
+        client = await here.client(elicitation={"url": {}})
+        params = {"name": "opens", "arguments": {}}
+        asked = decoded(await client.request("tools/call", params, accept="application/json"))
+        assert asked["error"]["code"] == -32042
+        paid = decoded(await at(client, there).request("tools/call", params, accept="application/json"))
+        assert paid["result"]["content"][0]["text"] == "paid"
+        again = decoded(await client.request("tools/call", params, accept="application/json"))
+        assert again["error"]["code"] == -32042, "one retry for one referral"
+
+
+@on_loop_clock
 async def test_somebody_elses_session_is_none_on_any_node() -> None:
     async with sites() as (here, there):
         theirs = await here.endpoint.sessions.begin(Access("somebody else"))

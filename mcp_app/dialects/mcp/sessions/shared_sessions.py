@@ -23,6 +23,7 @@ from .forwarding import write_post
 from .outbox import KeptMessages
 from .session import Session
 from .session_record import SessionRecord
+from .shared_referrals import SharedReferrals
 
 logger = logging.getLogger("mcp_app.mcp")
 
@@ -65,7 +66,7 @@ class SharedSessions:
 
     async def create(self, session: Session) -> None:
         """Write the record of a session that begins here. Raises LogUnavailable."""
-        session.shared = self
+        session.shared, session.referrals = self, SharedReferrals(self._node, session.id)
         session.record.holder = self._node.id
         session.record.touched = now = self._node.now()
         await self._log.put(_name(session.id), session.record.encoded(), now + self._idle_seconds, 0)
@@ -73,7 +74,7 @@ class SharedSessions:
 
     async def copy(self, session: Session) -> None:
         """A session that began elsewhere is known here from now on. Raises LogUnavailable."""
-        session.shared = self
+        session.shared, session.referrals = self, SharedReferrals(self._node, session.id)
         session.outbox.forward = self.forward(session)
         session.written = self._clock() - max(0.0, self._node.now() - session.record.touched)
 
