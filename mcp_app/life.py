@@ -191,6 +191,8 @@ class Life:
             node=node,
         )
         server.endpoint.metrics_page.start()
+        if node is not None:
+            node.begin_again_with(runs)
         self._draining = None
         self.subscribe()
 

@@ -99,8 +99,8 @@ class NullAsker:
     capabilities: Mapping[str, Any] = MappingProxyType({})
     polled = False
 
-    def __init__(self) -> None:
-        self.once = Once({})
+    def __init__(self, known: dict[str, Any] | None = None) -> None:
+        self.once = Once({} if known is None else known)
 
     def attach(self, emit: Emit, end: End) -> None:
         """Does nothing: no question is ever sent."""

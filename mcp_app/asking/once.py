@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ..protocol.event import encode
@@ -14,14 +14,16 @@ from ..protocol.event import encode
 class Once:
     """Values by key, each computed by a function at its first use.
 
-    `known` holds those of earlier rounds; new ones are added to it. Values must be JSON-serialisable, and are returned
-    as decoded from JSON, in the first round as in every other.
+    `known` holds those of earlier rounds, and of attempts before this one; new ones are added to it. Values must be
+    JSON-serialisable, and are returned as decoded from JSON, in the first round as in every other.
     """
 
-    __slots__ = ("_idle", "_known", "_locks", "_making")
+    __slots__ = ("_idle", "_locks", "_making", "keep", "known")
 
     def __init__(self, known: dict[str, Any]) -> None:
-        self._known = known
+        self.known = known
+        self.keep: Callable[[], Awaitable[None]] | None = None
+        """Keeps `known` elsewhere, after each new value."""
         self._locks: dict[str, asyncio.Lock] = {}
         self._making = 0
         self._idle: asyncio.Event | None = None  # created by the first `idle`, which few calls need
@@ -32,9 +34,15 @@ class Once:
         Raises what `make` raises, and ValueError for a value that is not JSON; nothing is stored then.
         """
         async with self._locks.setdefault(key, asyncio.Lock()):
-            if key not in self._known:
-                self._known[key] = await self._computed(make)
-            return self._known[key]
+            if key not in self.known:
+                await self.note(key, await self._computed(make))
+            return self.known[key]
+
+    async def note(self, key: str, value: Any) -> None:
+        """Know the value of `key`, which is JSON."""
+        self.known[key] = value
+        if self.keep is not None:
+            await self.keep()
 
     async def idle(self) -> None:
         """Wait until no `make` is running: if the round ended earlier, the value would be lost and computed again."""

@@ -66,6 +66,8 @@ class Tool(Decorated, Generic[P, R]):
     once: bool
     strict: bool
     task: TaskUse | None
+    restarts: bool
+    """Whether a call of it begins again in another process when its own is gone."""
     scopes: frozenset[str]
     """All of them are needed to call it; empty where everybody may."""
     hidden: bool

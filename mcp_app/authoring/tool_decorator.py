@@ -24,7 +24,16 @@ from .placement import Placement, origin_of
 from .signature_of import signature_of
 from .source import Scope, check_sendable, docstring, title_of
 from .tool import P, R, Tool
-from .tool_options import TaskUse, check_content, check_options, check_query, mirrors, structure
+from .tool_options import (
+    Interrupted,
+    TaskUse,
+    check_content,
+    check_options,
+    check_query,
+    mirrors,
+    restarts,
+    structure,
+)
 
 
 @overload
@@ -51,6 +60,7 @@ def tool(
     once: bool = False,
     strict: bool = False,
     task: TaskUse | None = None,
+    interrupted: Interrupted = "end",
     placement: Placement | None = None,
     parameters: type[BaseModel] | None = None,
     input_schema: Mapping[str, Any] | None = None,
@@ -78,6 +88,9 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Tool 
     task: whether a call from an MCP client that supports tasks becomes one: "never"; "may", if it does not complete
         immediately; "must", and then other MCP clients of 2026-07-28 cannot call the tool. By default it is streamed
         like any other call, and becomes a task shortly before the cap. All other clients make an ordinary call.
+    interrupted: what becomes of a call whose process is gone, where processes share a log and its caller may come back:
+        "end", by default; or "restart", for idempotent tools only: another process works on it from its beginning, with
+        the same arguments, the answers that it had and the values of `ctx.once`.
     placement: "process" for work that computes: it is done in a process of its own, which imports the module again.
     parameters: a pydantic model of all parameters, for validation across them; the function takes one instance of it.
     input_schema: a JSON Schema that is listed verbatim. Calls are still validated by the types: the author must keep
@@ -122,6 +135,7 @@ def _make(
     once: bool = False,
     strict: bool = False,
     task: TaskUse | None = None,
+    interrupted: Interrupted = "end",
     placement: Placement | None = None,
     parameters: type[BaseModel] | None = None,
     input_schema: Mapping[str, Any] | None = None,
@@ -170,6 +184,7 @@ def _make(
         once=once,
         strict=strict,
         task=task,
+        restarts=restarts(name, interrupted, idempotent=idempotent or read_only),
         scopes=scopes_of(name, scopes),
         hidden=hidden,
         mirrors=mirrors(name, signature.input_schema),

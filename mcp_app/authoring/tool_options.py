@@ -15,6 +15,9 @@ from ..protocol.plain import RESERVED
 
 TaskUse = Literal["never", "may", "must"]
 
+Interrupted = Literal["end", "restart"]
+"""What becomes of a call whose process is gone."""
+
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}", re.ASCII)  # MCP's rule for tool names (2025-11-25, Tools)
 
 
@@ -26,6 +29,20 @@ def check_options(name: str, time_limit: float | None, task: TaskUse | None) -> 
         raise ToolDefinitionError(f"{name}: time_limit is {time_limit!r}, not a positive number of seconds.")
     if task is not None and task not in get_args(TaskUse):
         raise ToolDefinitionError(f"{name}: task is {task!r}, not one of {', '.join(get_args(TaskUse))}.")
+
+
+def restarts(name: str, interrupted: Interrupted, *, idempotent: bool) -> bool:
+    """Whether a call of it begins again when its process is gone. Raises ToolDefinitionError."""
+    if interrupted not in get_args(Interrupted):
+        raise ToolDefinitionError(
+            f"{name}: interrupted is {interrupted!r}, not one of {', '.join(get_args(Interrupted))}."
+        )
+    if interrupted == "restart" and not idempotent:
+        raise ToolDefinitionError(
+            f'{name}: interrupted="restart" is for a tool that may be called twice: the process that is gone may have '
+            "done a part of its work. Say so with idempotent=True or read_only=True; else leave it out."
+        )
+    return interrupted == "restart"
 
 
 def check_query(name: str, input_schema: Mapping[str, Any]) -> None:

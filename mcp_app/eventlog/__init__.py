@@ -26,8 +26,9 @@ class EventLog(Protocol):
     A run has one writer at a time. Every method may suspend; none blocks the event loop for longer than its batch.
     """
 
-    async def open(self, run: str, keep: Retention) -> None:
-        """Create the log of a new run, with `keep` as its retention. The id must be new."""
+    async def open(self, run: str, keep: Retention, last: int = 0, end: int = 0) -> None:
+        """Create the log of a run, with `keep` as its retention. The id must be new. It goes on behind number `last`,
+        up to which all entries had `end` bytes: those are not kept here."""
 
     async def append(self, run: str, events: Sequence[Event]) -> Entry:
         """Number and store the events, in order and atomically; they can be read when this returns.

@@ -31,6 +31,7 @@ _TYPES = {
     8: EventType.COMPLETE,
     9: EventType.INPUT_REQUIRED,
     10: EventType.ERROR,
+    11: EventType.RESTARTED,
 }
 _SHAPES = {
     1: Shape.VALUE,

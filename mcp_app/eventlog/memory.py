@@ -43,12 +43,12 @@ class _Run:
 
     __slots__ = ("end", "entries", "keep", "last", "start", "waiters")
 
-    def __init__(self, keep: Retention) -> None:
+    def __init__(self, keep: Retention, last: int, end: int) -> None:
         self.keep = keep
         self.entries: list[Entry] = []
-        self.start = 0
-        self.last = 0
-        self.end = 0
+        self.start = end
+        self.last = last
+        self.end = end
         self.waiters: set[asyncio.Future[bool]] = set()
 
     @property
@@ -93,10 +93,10 @@ class MemoryLog:
         """The number of runs in the log."""
         return len(self._runs)
 
-    async def open(self, run: str, keep: Retention) -> None:
+    async def open(self, run: str, keep: Retention, last: int = 0, end: int = 0) -> None:
         if run in self._runs:
             raise ValueError(f"run {run} has a log already")
-        self._runs[run] = _Run(keep)
+        self._runs[run] = _Run(keep, last, end)
 
     async def append(self, run: str, events: Sequence[Event]) -> Entry:
         log = self._run(run)

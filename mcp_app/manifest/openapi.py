@@ -68,7 +68,7 @@ _SCHEMAS: Mapping[str, Any] = {
         "items": {
             "type": "object",
             "properties": {
-                "type": {"type": "string", "enum": ["progress", "log"]},
+                "type": {"type": "string", "enum": ["progress", "log", "restarted"]},
                 "data": {},
                 "metadata": {"type": "object", "properties": {}},
             },

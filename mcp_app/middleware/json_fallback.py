@@ -51,6 +51,8 @@ async def collect(
             if event.last:
                 end = plain_events.addressed(event, url)
             elif event.type is not EventType.STARTED:
+                if event.type is EventType.RESTARTED:  # what was said before is said again
+                    progress = Excerpt()
                 progress.add(plain_events.addressed(event, url), event.size)
     if end is None:
         # A stream ends without a last event also when the run outlives the cap, but such runs are never collected.

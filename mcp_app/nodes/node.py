@@ -26,16 +26,18 @@ from ..eventlog.shared import LEASE_SECONDS, RENEW_SECONDS, RETRY_SECONDS, Share
 from ..protocol.errors import Fenced, LogUnavailable, UnknownRun
 from ..protocol.linked import Kept, write_kept
 from ..protocol.policy import ROWS, Policy
-from ..runs import Run
+from ..runs import Run, Runs
 from ..runs.known import KnownRuns
 from ..runs.write_through import LogCounts
 from ..runs.writer import Writer
 from .drained_waits import DrainedWaits
+from .known_once import KnownOnce
 from .lease import Keeping, Lease, keep_by_thread
 from .letters import Letter
 from .post import Post
 from .publishing import PublishedRuns
 from .remote_run import RETRY, RemoteRun, result_name
+from .restarts import Restarts
 from .run_keys import SharedRunKeys
 from .run_letters import RunLetters
 from .take_over import TakeOver
@@ -93,6 +95,8 @@ class Node:
         )
         self._keep_seconds = settings.keep_seconds
         self.take_over = TakeOver(log, settings.keep_seconds, self.counts)
+        self._known_once = KnownOnce(log, self._kept_until)
+        self.restarts: Restarts | None = None
         self._remote: weakref.WeakSet[RemoteRun] = weakref.WeakSet()
         self._lease: Lease | None = None
         self._stop_keeping: Callable[[], None] = lambda: None
@@ -243,9 +247,21 @@ class Node:
         record = await self._keys.find(principal, key, digest)
         return None if record is None else self._found(record)
 
+    def begin_again_with(self, runs: Runs) -> Restarts:
+        """From now on runs of the dead whose tools say so begin again here, as this process is ready to work."""
+        self.restarts = Restarts(self.log, runs, self._tools, self._published, self._known_once)
+        self.take_over.restart = self.restarts.restart
+        return self.restarts
+
+    async def keep_known(self, run: Run, known: bytes) -> None:
+        await self._known_once.keep(run, known)
+
+    def _kept_until(self, run: Run) -> float:
+        return self.now() + run.cap + self._keep_seconds
+
     async def claim_key(self, run: Run) -> None:
         assert run.key is not None  # noqa: S101 - it is claimed as it has one
-        until = self.now() + run.cap + self._keep_seconds
+        until = self._kept_until(run)
         await self._keys.claim(run.principal, run.key, run.id, run.digest, self.id, until)
 
     async def keep(self, run: RemoteRun) -> None:

@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable
 from functools import partial
 
+from ..eventlog import EventLog
 from ..eventlog.records import RunRecord
 from ..eventlog.shared import LEASE_SECONDS, RETRY_SECONDS, SharedLog
 from ..protocol.errors import LogUnavailable
@@ -91,20 +92,12 @@ class PublishedRuns:
             cap=run.cap,
             key=run.key,
             digest=run.digest,
+            arguments=run.beginning,
             extra=extra,
             last=last,
             end=end,
         )
-        through = WriteThrough(
-            self._log,
-            run.log,
-            record,
-            policy.keep.for_events(self._max_event_bytes),
-            on_lost=_weakly(run),
-            until=partial(self._until, deadline if policy.keeps_result else 0.0),
-            give_up_at=run.deadline + LEASE_SECONDS,
-            counts=self._counts,
-        )
+        through = self._through(run, record, run.log, policy)
         code = run.code if kept and kept[-1].event.last else None
         until = loop.time() + PUBLISH_SECONDS
         while True:
@@ -120,6 +113,24 @@ class PublishedRuns:
         self._counts.published += 1
         self._written.add(through)
         return through
+
+    def adopt(self, run: Run, record: RunRecord, local: EventLog, policy: Policy) -> WriteThrough:
+        """The way to the shared log for a run that others know, and that this node has taken over."""
+        through = self._through(run, record, local, policy)
+        self._written.add(through)
+        return through
+
+    def _through(self, run: Run, record: RunRecord, local: EventLog, policy: Policy) -> WriteThrough:
+        return WriteThrough(
+            self._log,
+            local,
+            record,
+            policy.keep.for_events(self._max_event_bytes),
+            on_lost=_weakly(run),
+            until=partial(self._until, record.deadline if policy.keeps_result else 0.0),
+            give_up_at=run.deadline + LEASE_SECONDS,
+            counts=self._counts,
+        )
 
     def _until(self, earliest: float) -> float:
         return max(self._now(), earliest) + self._keep_seconds

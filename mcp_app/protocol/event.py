@@ -30,12 +30,14 @@ LEVELS: tuple[Level, ...] = get_args(Level)
 
 
 class EventType(StrEnum):
-    """The tutorial's types, `log`, `partial` and `step` (both sent as `progress` by the plain dialect), and three for
-    MCP clients only: `ask`, a request to the caller; `input_required`, the end of a run that the caller retries with
+    """The tutorial's types; `restarted`, after which the function works from its beginning again, as the process that
+    worked on it is gone; `log`, `partial` and `step` (both sent as `progress` by the plain dialect), and three for MCP
+    clients only: `ask`, a request to the caller; `input_required`, the end of a run that the caller retries with
     answers; and `let_go`, the end of a stream whose run continues. A `step` is a `partial` of a tool that this one
     called: its data is no part of this one's result."""
 
     STARTED = "started"
+    RESTARTED = "restarted"
     PROGRESS = "progress"
     PARTIAL = "partial"
     STEP = "step"

@@ -76,6 +76,8 @@ class Policy:
     """For the functions around a tool; nothing is decided by it."""
     repeatable: bool = False
     """Whether the run is kept after its end for a caller that repeats its request by an idempotency key."""
+    restartable: bool = False
+    """Whether a run may begin again in another process: its caller is not asked by the process that is gone."""
     keyed: Policy | None = None
     """The row of a call with an idempotency key; None where this one serves, as its runs are kept anyway."""
 
@@ -120,6 +122,7 @@ PLAIN_POST_KEYED = Policy(
     retry_ms=_RETRY_MS,
     dialect="plain",
     repeatable=True,
+    restartable=True,
 )
 PLAIN_POST = Policy(
     "plain, POST",
@@ -138,6 +141,7 @@ PLAIN_EVENTSOURCE = Policy(
     keep=_REPLAY,
     retry_ms=_RETRY_MS,
     dialect="plain",
+    restartable=True,
 )
 PLAIN_DETACHED = Policy(
     "plain, detached run, followed",
@@ -147,6 +151,7 @@ PLAIN_DETACHED = Policy(
     keep=_REPLAY,
     retry_ms=_RETRY_MS,
     dialect="plain",
+    restartable=True,
 )
 
 # "Closing the SSE response stream MUST be treated by the server as cancellation": a client that gives its call a key of
@@ -192,7 +197,15 @@ MCP_2024_11_05 = Policy(
 )
 
 # A task is polled, not read as a stream, so the cap of a stream does not apply to it.
-MCP_TASK = Policy("MCP task", OnLeave.GO_ON, OnCap.END_STREAM, resumable=True, keep=_REPLAY, keeps_result=True)
+MCP_TASK = Policy(
+    "MCP task",
+    OnLeave.GO_ON,
+    OnCap.END_STREAM,
+    resumable=True,
+    keep=_REPLAY,
+    keeps_result=True,
+    restartable=True,
+)
 
 # Clients and proxies have the same timeout of two minutes and started it earlier: a message in the last second may
 # come too late.

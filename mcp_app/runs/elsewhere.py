@@ -48,5 +48,9 @@ class Elsewhere(Protocol):
     async def claim_key(self, run: Run) -> None:
         """Make the key of a run that is about to begin its own. Raises KeyTaken, LogUnavailable."""
 
+    async def keep_known(self, run: Run, known: bytes) -> None:
+        """Keep what a run knows once, for another process that may begin it again; it waits while the log cannot be
+        reached. Raises CancelledError when the run is another's."""
+
     def drain(self) -> None:
         """End the streams of runs that are worked on elsewhere: their readers go on at another process."""

@@ -8,16 +8,19 @@ from __future__ import annotations
 import weakref
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from ..protocol.errors import Fenced, Interrupted, LogUnavailable, McpAppError, UnknownRun
-from ..protocol.event import Event
+from ..protocol.errors import EventTooLarge, Fenced, Interrupted, LogUnavailable, McpAppError, UnknownRun
+from ..protocol.event import MAX_EVENT_BYTES, Event, encode
 from ..protocol.linked import Kept
 from ..protocol.policy import Policy
+from .beginning import write_beginning
 from .write_through import to_its_end
 
 if TYPE_CHECKING:
     from ..asking import InputRequired
+    from ..authoring.context import Caller
     from ..eventlog import EventLog
     from .host import Host
     from .results import OnKept
@@ -26,12 +29,14 @@ if TYPE_CHECKING:
 
 class Publishing:
     """The part of a `Run` that is about other nodes. `key` is the caller's own name for the run, `digest` that of its
-    call. `abandoned`: this process has lost it to another."""
+    call. `abandoned`: this process has lost it to another. `beginning` is what it began with, where it may begin again
+    in another (`write_beginning`)."""
 
     key: str | None = None
     digest = b""
     abandoned = False
     extra = b""
+    beginning: bytes | None = None
 
     if TYPE_CHECKING:
         id: str
@@ -40,6 +45,7 @@ class Publishing:
         over: bool
         _host: Host
         _writer: Writer
+        _caller: Caller
 
         def stop(self, end: McpAppError | InputRequired) -> None: ...
 
@@ -87,6 +93,18 @@ class Publishing:
         if self._writer.through is not None:
             await self._writer.through.amend(extra=extra)
 
+    def may_restart(self, params: Mapping[str, Any]) -> None:
+        """It may begin again in another process, if there are any, with these parameters, which are JSON."""
+        if not self.shares:
+            return
+        self.beginning = write_beginning(params, self._caller.access, self._caller.trace)
+        self.keeps_known()
+
+    def keeps_known(self) -> None:
+        """From now on other processes know what its function has been told once (`Once`)."""
+        if (asker := self._caller.asker) is not None:
+            asker.once.keep = partial(_keep_known, weakref.ref(self))  # the run holds its asker
+
     def abandon(self) -> None:
         """It is another node's, or will be: its function is cancelled, nothing more is appended, and its streams end
         without a last event, so that their readers go on elsewhere."""
@@ -117,3 +135,14 @@ def share_results(run: Publishing) -> OnKept:
             await run.share_results(kept)
 
     return share
+
+
+async def _keep_known(run: weakref.ref[Publishing]) -> None:
+    """Raises EventTooLarge."""
+    found = run()
+    if found is None or (asker := found._caller.asker) is None or (elsewhere := found._host.elsewhere) is None:
+        return
+    known = encode(asker.once.known)
+    if len(known) > MAX_EVENT_BYTES:
+        raise EventTooLarge(f"What is known once in this run has {len(known)} bytes; it may have {MAX_EVENT_BYTES}.")
+    await elsewhere.keep_known(found, known)  # type: ignore[arg-type]

@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
-from ..asking import Asker
+from ..asking import Asker, NullAsker
 from ..authoring.around import Arounds
 from ..authoring.context import Caller
 from ..authoring.tool import Registry
@@ -30,6 +31,7 @@ from ..protocol.policy import Policy
 from .at_work import AtWork
 from .audited import AuditedCall
 from .callee import Callee
+from .counts import RunCounts
 from .dependencies import Dependencies
 from .elsewhere import Elsewhere
 from .finished import FinishedRuns
@@ -47,7 +49,7 @@ from .run import Run, expiries
 from .threads import Threads
 
 
-class Runs:
+class Runs(RunCounts):
     """Starts, finds, drains and forgets runs. `tools` call each other by name; `arounds` are around their calls.
 
     `ended` counts runs by how they ended: "complete" or an error code. `started` counts all. `finished` are those that
@@ -76,14 +78,14 @@ class Runs:
         self.steps: Counter[tuple[str, str]] = Counter()
         self._settings = settings
         self._log = log
-        self._clock = asyncio.get_running_loop().time
+        self.clock = asyncio.get_running_loop().time
         self.known = KnownRuns(elsewhere)
         self.lock = self.known.keys.lock
         working, quarter = settings.working_bytes, memory_limit() // 4
         self.memory = Memory(quarter if working is None else working)
         self._at_work = AtWork(settings.max_runs, self.memory)
         self.finished = FinishedRuns(Quota.of(settings, quarter), self._drop)
-        self._host = Host(
+        self.host = Host(
             log,
             Registry() if tools is None else tools,
             tuple(arounds),
@@ -105,26 +107,6 @@ class Runs:
         )
         self.elsewhere = elsewhere
 
-    @property
-    def working(self) -> int:
-        """Runs being worked on now."""
-        return len(self._at_work.runs)
-
-    @property
-    def at_work(self) -> list[Run]:
-        """These runs."""
-        return list(self._at_work.runs)
-
-    @property
-    def cleaning(self) -> int:
-        """What is still done for runs that have ended: functions that clean up, and values that are being closed."""
-        return len(self._at_work.closing) + self.dependencies.closings.begun
-
-    @property
-    def kept(self) -> int:
-        """Runs that can be read, those being worked on among them."""
-        return len(self.known.runs)
-
     async def start(
         self,
         callee: Callee,
@@ -142,6 +124,7 @@ class Runs:
         trace: Trace | None = None,
         payer: Payer = NOBODY,
         extra: bytes = b"",
+        params: Mapping[str, Any] | None = None,
     ) -> Run:
         """Start a run.
 
@@ -153,6 +136,7 @@ class Runs:
         trace: the caller's trace context; by default that of the headers.
         payer: whom the run is charged to.
         extra: the dialect's own in the record of a run with a key, which other nodes know from its start.
+        params: the arguments as JSON, if the tool may begin again in another process.
 
         Raises Draining, Overloaded, RateLimited, NotReady (it cannot be audited) and, where a tool works on so many
         calls at once, QueueFull, with Retry-After.
@@ -165,31 +149,35 @@ class Runs:
             if (limit := callee.at_once) is not None:
                 ticket = self.queues.join(callee.name, limit, arguments, payer=payer)
             call = b"" if key is None else call_digest(callee, arguments if identity is None else identity)
+            if params is not None and asker is None:
+                asker = NullAsker()  # which keeps the values of `ctx.once`
             cap = self._cap(callee, policy.promoted_to or policy, cap_seconds)
             caller = Caller(
                 access=access,
                 headers=headers,
-                deadline=self._clock() + cap,
-                clock=self._clock,
+                deadline=self.clock() + cap,
+                clock=self.clock,
                 asker=asker,
                 trace=extract_trace(headers) if trace is None else trace,
                 dialect=policy.dialect,
             )
             unless = math.inf if policy.promoted_to is None else self._settings.cap_seconds
             run = Run(
-                *(callee, policy, caller, self._host),
+                *(callee, policy, caller, self.host),
                 cap=cap,
                 unless_promoted=unless,
                 size=size,
                 ticket=ticket,
                 payer=payer,
             )
+            if params is not None:
+                run.may_restart(params)
             self._at_work.add(run, hold)
             self.started += 1
             self.known.runs[run.id] = run
             if key is not None:
                 await self.known.name(run, key, call)
-            if (trail := self._host.trail) is not None:
+            if (trail := self.host.trail) is not None:
                 run.audited = AuditedCall(trail, caller, callee, run.id)
                 run.audited.began(arguments)
             await run.begin(arguments, {**(metadata or {}), "cap_seconds": number(cap)})
@@ -204,11 +192,6 @@ class Runs:
                 ticket.leave()
             raise
         return run
-
-    @property
-    def draining(self) -> bool:
-        """Whether the server is being stopped, and new runs are refused."""
-        return self._at_work.draining
 
     def check(self, size: int = 0, payer: Payer = NOBODY) -> None:
         """Raises Draining or Overloaded if no run that holds `size` bytes can be started now (`AtWork.check`)."""
@@ -256,6 +239,16 @@ class Runs:
         self.finished.close()
         self.watch.stop()
 
+    def adopt(self, run: Run, key: str | None, digest: bytes) -> Callable[[], None]:
+        """A run that another process has begun works here from now on. Returns what undoes that."""
+        run.key, run.digest = key, digest
+        self._at_work.add(run, None)
+        self.started += 1
+        self.known.runs[run.id] = run
+        if key is not None:
+            self.known.keys.remember(run.principal, key, digest, run.id)
+        return partial(self._never_began, run)
+
     def _never_began(self, run: Run) -> None:
         self._at_work.remove(run)
         if run.audited is not None:
@@ -276,14 +269,14 @@ class Runs:
             self._at_work.clean_up(run.closing)
         self.ended[run.code or ""] += 1
         if run.kept:
-            self.finished.add(run, self._clock() + self.kept_for(run))
+            self.finished.add(run, self.clock() + self.kept_for(run))
             run.release_log()
         elif run.abandoned:
             self._drop(run)  # who has it now is asked for it
 
     def kept_for(self, run: Run) -> float:
         """The seconds for which a run is kept that ends now."""
-        life_left = max(0.0, run.deadline - self._clock()) if run.policy.keeps_result else 0.0
+        life_left = max(0.0, run.deadline - self.clock()) if run.policy.keeps_result else 0.0
         return life_left + self._settings.keep_seconds
 
     def _on_idle(self, run: Run) -> None:

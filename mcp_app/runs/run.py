@@ -76,11 +76,14 @@ class Run(Publishing):
         size: int = 0,
         ticket: Ticket | None = None,
         payer: Payer = NOBODY,
+        id_: str | None = None,
+        writer: Callable[..., Writer] = Writer,
     ) -> None:
         """`cap`: seconds until it ends whatever it does. `unless_promoted`: the same, unless it is promoted before.
         `size`: bytes that it holds besides its events while the function works. `ticket`: its place among the calls
-        that wait for each other. `payer`: whose turns and places its function has."""
-        self.id = os.urandom(16).hex()
+        that wait for each other. `payer`: whose turns and places its function has.
+        `id_`, `writer`: of one that begins again."""
+        self.id = os.urandom(16).hex() if id_ is None else id_
         short, trace = self.id[:ID_CHARACTERS], caller.trace.trace_id
         self.label = short if trace is None else f"{short} [trace_id {trace}]"
         self.callee, self.policy = callee, policy
@@ -95,7 +98,7 @@ class Run(Publishing):
         self.beside: Weighed | None = None
         self._caller, self._host = caller, host
         self._origin, self._share = ORIGIN.get(), Share(host.memory, size)
-        self._writer = Writer(
+        self._writer = writer(
             host.log, self.id, waits=policy.waits, linkable=callee.linkable, bounds=host.bounds, share=self._share
         )
         if host.elsewhere is not None:

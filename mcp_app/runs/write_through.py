@@ -31,9 +31,9 @@ class LogCounts:
     """What a process counts of its shared log.
 
     `published` are runs that others know, `lost` those of them that this process has lost, `taken_over` those of others
-    that it has ended. `waits` are times that a run waited, as the log could not be reached; `failures` times that the
-    lease could not be renewed. `usage` is what the log held at the last look, `forgotten` counts the runs that this
-    process had it forget, by reason.
+    that it has ended, `restarted` those that it has begun again. `waits` are times that a run waited, as the log could
+    not be reached; `failures` times that the lease could not be renewed. `usage` is what the log held at the last look,
+    `forgotten` counts the runs that this process had it forget, by reason.
     """
 
     published: int = 0
@@ -41,6 +41,7 @@ class LogCounts:
     failures: int = 0
     lost: int = 0
     taken_over: int = 0
+    restarted: int = 0
     usage: Usage = field(default_factory=lambda: Usage(0, 0, 0, Counter()))
     forgotten: Counter[str] = field(default_factory=Counter)
 

@@ -128,6 +128,7 @@ def _shared_log(elsewhere: Elsewhere | None) -> Iterator[str]:
         ("runs_published", "Runs written to the shared log.", counts.published),
         ("runs_lost", "Of those, runs that this process has lost to others.", counts.lost),
         ("runs_taken_over", "Runs of processes that are gone, ended by this one.", counts.taken_over),
+        ("runs_restarted", "Runs of processes that are gone, begun again by this one.", counts.restarted),
         ("waits", "Times that a run waited, as the shared log could not be reached.", counts.waits),
         ("renewal_failures", "Times that the lease could not be renewed.", counts.failures),
     ):

@@ -219,9 +219,9 @@ def _accepted(after: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def nodes(count: int = 2, **settings: Any) -> AsyncIterator[list[Site]]:
+async def nodes(count: int = 2, play: Play | None = None, **settings: Any) -> AsyncIterator[list[Site]]:
     """So many nodes on one log."""
-    shared, play = SharedMemory(now), Play()
+    shared, play = SharedMemory(now), play or Play()
     sites = [Site(shared, play, **settings) for _ in range(count)]
     for site in sites:
         await site.node.start(site.runs.known)

@@ -18,7 +18,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]))  # what UTF-8 can carr
 
 def test_the_words_of_the_wire() -> None:
     assert list(dict.fromkeys(plain_events.WORDS.values())) == [
-        "started", "progress", "log", "ask", "let_go", "complete", "input_required", "error",
+        "started", "restarted", "progress", "log", "ask", "let_go", "complete", "input_required", "error",
     ]  # fmt: skip
 
 

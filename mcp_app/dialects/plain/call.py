@@ -29,10 +29,10 @@ class PlainCall(NamedTuple):
     """The parsed request.
 
     `tool` is None when the request only resumes a run. `key` is the run key, or the Idempotency-Key of a POST; calls
-    with the same key must have equal `identity`. `last_event` is what Last-Event-ID says, parsed later of a POST.
-    `heartbeat` is its interval in seconds; `visible` means that heartbeats are events. `cap` is the request's own cap
-    in seconds, None for the server's. `repaired` is how many values were repaired in the arguments. `opening` are the
-    first bytes of a stream.
+    with the same key must have equal `identity`. `params` are the arguments as JSON, of a tool that may begin again.
+    `last_event` is what Last-Event-ID says, parsed later of a POST. `heartbeat` is its interval in seconds; `visible`
+    means that heartbeats are events. `cap` is the request's own cap in seconds, None for the server's. `repaired` is
+    how many values were repaired in the arguments. `opening` are the first bytes of a stream.
     """
 
     representation: Representation
@@ -45,6 +45,7 @@ class PlainCall(NamedTuple):
     repaired: int = 0
     key: str | None = None
     identity: Mapping[str, Any] | None = None
+    params: Mapping[str, Any] | None = None
     last_event: EventId | None = None
     opening: bytes = sse.OPEN
 
@@ -98,6 +99,8 @@ def parse_tool_post(request: Request, name: str, registry: Registry, settings: S
 
 def _keyed(call: PlainCall, validated: Validated) -> PlainCall:
     repeatable = parse_key(call.request, PLAIN_POST_KEYED, validated)
+    if call.tool is not None and call.tool.restarts:
+        call = call._replace(params=validated.params)
     return call if repeatable is None else call._replace(key=repeatable.key, identity=repeatable.identity)
 
 
@@ -130,11 +133,13 @@ def parse_get(request: Request, registry: Registry, settings: Settings) -> Plain
             f"The tool {tool.name} may change something and is not started by GET.", headers={"Allow": "POST"}
         )
     validated = tool.from_query(query.params, query.texts)
+    values = _values(tool, query, validated) if query.key is not None or tool.restarts else None
     return _returning(call, request)._replace(
         tool=tool,
         arguments=validated.arguments,
         repaired=validated.repaired,
-        identity=None if query.key is None else _values(tool, query, validated).identity,
+        identity=None if query.key is None or values is None else values.identity,
+        params=values.params if values is not None and tool.restarts else None,
     )
 
 

@@ -229,6 +229,7 @@ class Calls:
             key=call.key,
             identity=call.identity,
             metadata={"heartbeat_seconds": number(call.heartbeat)},
+            params=call.params,
         )
 
     # --- answering ---------------------------------------------------------------------------------------------------

@@ -81,6 +81,7 @@ class RunRoutes:
             cap_seconds=call.cap_seconds,
             key=None if repeatable is None else repeatable.key,
             identity=None if repeatable is None else repeatable.identity,
+            params=validated.params if tool.restarts else None,
         )
 
     async def _created(self, request: Request, run: FoundRun | None) -> Answer:

@@ -40,6 +40,8 @@ class Notifications:
             return progress.partial(event, _line(event))
         if kind is EventType.LOG:
             return self._log(event)
+        if kind is EventType.RESTARTED:
+            return self._restarted(decode(event.data)["attempt"])
         if kind is EventType.STEP:
             if self.info.progress_token is None:
                 return None
@@ -59,6 +61,13 @@ class Notifications:
             return None
         progress = self._progress or self._new_progress()
         return progress.keepalive(f"working, {seconds:.0f} of at most {cap:.0f} s")
+
+    def _restarted(self, attempt: int) -> bytes | None:
+        """As progress, which stays below none that was sent; else as a line of the log."""
+        line = f"The process that worked on this call is gone: it begins again (attempt {attempt})."
+        if self.info.progress_token is not None:
+            return (self._progress or self._new_progress()).keepalive(line)
+        return self._log(Event(EventType.LOG, encode({"level": "warning", "message": line})))
 
     def _new_progress(self) -> Progress:
         token = self.info.progress_token

@@ -56,6 +56,8 @@ class Transcript(Notifications):
             if self._parts is None:
                 self._parts = Excerpt()
             self._parts.add(event, event.size)
+        elif event.type is EventType.RESTARTED:  # the parts before are no part of the result
+            self._parts = None
 
     def miss_parts(self) -> None:
         """Parts were sent that are not kept anywhere: the response says that it is not all."""

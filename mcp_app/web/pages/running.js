@@ -95,6 +95,7 @@ export class Running {
     if (message.type === "started") view.started(message.metadata ?? {});
     else if (message.type === "progress") view.progress(message);
     else if (message.type === "log") view.logLine(message);
+    else if (message.type === "restarted") view.logLine({ data: { level: "warning", message: "Its process is gone: it begins again." } });
     else if (message.type === "heartbeat") view.gauges.heartbeat();
     else if (message.type === "complete") view.complete(message);
     else if (message.type === "error") this.end(message.error ?? { code: "error", message: "The server gave no reason." });
