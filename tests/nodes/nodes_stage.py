@@ -103,7 +103,8 @@ class Site:
         self.node = Node(self.log, self.settings, registry, keeping=keep_by_task, clock=now)
         local = MemoryLog()
         self.runs = Runs(self.settings, local, registry, elsewhere=self.node)
-        self.endpoint = Endpoint(self.settings, registry, load_manifest(None), self.runs, local)
+        manifest = load_manifest(None)
+        self.endpoint = Endpoint(self.settings, registry, manifest, self.runs, local, node=self.node)
         self.streams: list[Frames] = []
 
     async def ask(self, method: str, target: str, value: Any = None, **headers: str) -> Answer:
