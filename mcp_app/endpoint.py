@@ -18,7 +18,8 @@ from .administration import Administration
 from .auth.audit import AuditLog
 from .auth.authentication import Authentication, Identify
 from .auth.metadata import ResourceMetadata
-from .auth.page_sign_in import PageSignInRoutes
+from .auth.page_sign_in import PageSignInRoutes, PageSignIns
+from .auth.shared_sign_outs import SharedSignOuts
 from .auth.shared_tickets import SharedTickets
 from .auth.ticketing import Ticketing, TicketStore
 from .auth.tickets import Tickets
@@ -120,6 +121,8 @@ class Endpoint:
             run_seconds = settings.run_life_seconds + settings.keep_seconds
             tickets = SharedTickets(node.log, node.now, partial(run_named_anywhere, runs), run_seconds)
         ticketing = Ticketing(tickets, guard, authentication.ended, manifest.events_path, manifest.runs_path)
+        if node is not None and (sign_ins := authentication.find(PageSignIns)) is not None:
+            SharedSignOuts(node, sign_ins)
         sign_in = PageSignInRoutes(guard, authentication)
         self._control = AccessControl(settings, runs, guard, authentication, ticketing, audit, exposed=exposed)
         parts = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -40,6 +40,8 @@ class PageSignIns(Verifier):
         self._clock = clock
         self._signed_out: dict[str, float] = {}
         """When each would have expired, by its credential."""
+        self.share: Callable[[Mapping[str, float]], Awaitable[None]] = _with_nobody
+        """Tells other processes of such."""
 
     def verify(self, request: Request) -> Access | None:
         """Credentials that a browser adds by itself count only in a request of our own page, or in one that the guard
@@ -55,14 +57,25 @@ class PageSignIns(Verifier):
         one = cookie.PageSignIn(access.credential, expires, secrets.token_bytes(cookie.ID_BYTES))
         return cookie.name_for(origin), cookie.seal(one, self._seals)
 
-    def sign_out(self, request: Request) -> list[str]:
-        """End the request's sign-ins. Returns the names of the cookies that held them."""
+    async def sign_out(self, request: Request) -> list[str]:
+        """End the request's sign-ins. Returns the names of the cookies that held them. Raises LogUnavailable where
+        other processes could not be told."""
+        found = dict(self._sealed(request, self._clock()))
+        if found:
+            ended = {_credential(one): one.expires for one in found.values()}
+            self.remember(ended)
+            await self.share(ended)
+        return list(found)
+
+    def remember(self, ended: Mapping[str, float]) -> None:
+        """These sign-ins, by their credentials, were ended before they expire."""
         now = self._clock()
-        names = []
-        for name, one in self._sealed(request, now):
-            self._remember(one, now)
-            names.append(name)
-        return names
+        for credential, expires in ended.items():
+            if len(self._signed_out) >= MAX_SIGNED_OUT:
+                self._signed_out = {each: until for each, until in self._signed_out.items() if until > now}
+            if len(self._signed_out) >= MAX_SIGNED_OUT:
+                del self._signed_out[next(iter(self._signed_out))]
+            self._signed_out[credential] = expires
 
     def signed_in_as(self, request: Request) -> str | None:
         """What the key is called of whom the cookie says that it calls; None where it does not."""
@@ -94,13 +107,6 @@ class PageSignIns(Verifier):
         for name, value in cookie.cookies(headers.get("cookie", ""), headers.get("host", "")):
             if (one := cookie.unseal(value, self._seals, now)) is not None:
                 yield name, one
-
-    def _remember(self, one: cookie.PageSignIn, now: float) -> None:
-        if len(self._signed_out) >= MAX_SIGNED_OUT:
-            self._signed_out = {each: expires for each, expires in self._signed_out.items() if expires > now}
-        if len(self._signed_out) >= MAX_SIGNED_OUT:
-            del self._signed_out[next(iter(self._signed_out))]
-        self._signed_out[_credential(one)] = one.expires
 
 
 class PageSignInRoutes:
@@ -145,8 +151,12 @@ class PageSignInRoutes:
     async def sign_out(self, request: Request) -> Answer:
         """End the sign-in, and take the cookie back. Answered whoever asks, as often as it is asked."""
         self._guard.check_start(request)
-        names = [] if self._sign_ins is None else self._sign_ins.sign_out(request)
+        names = [] if self._sign_ins is None else await self._sign_ins.sign_out(request)
         return Answer(204, (*NO_CONTENT.headers, *(("Set-Cookie", cookie.clear_cookie(name)) for name in names)))
+
+
+async def _with_nobody(_: Mapping[str, float]) -> None:
+    """Without a shared log there is nobody to tell."""
 
 
 _HINT = "Whoever runs the server lists its keys with: mcp-app keys list"

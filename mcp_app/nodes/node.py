@@ -13,7 +13,7 @@ import re
 import secrets
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -104,6 +104,7 @@ class Node:
         self._quota, self._sweep_at = Quota.of(settings), 0.0
         self._woken = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._on_joined: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._letters: RunLetters | None = None
         self._stopped = self._away = False
 
@@ -157,6 +158,11 @@ class Node:
     def drain(self) -> None:
         self.draining.begin()
 
+    def on_joined(self, callback: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Call it now, and each time that this process joins again: what it was told meanwhile is lost."""
+        self._on_joined.append(callback)
+        self.post.in_background(callback(), "what is read on joining")
+
     async def _join(self) -> Lease:
         id_ = await self.log.join()
         self._offset = await self.log.now() - self._clock()
@@ -169,6 +175,8 @@ class Node:
 
         self._stop_keeping = self._keeping(lease, lost)
         self.post.begin(id_)
+        for callback in self._on_joined:
+            self.post.in_background(callback(), "what is read on joining")
         logger.info("this process is node %s", id_)
         return lease
 

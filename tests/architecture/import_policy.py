@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, str] = {
     "web.quart": "protocol aio web web.asgi",
     "server": "protocol aio config",
     # Who calls.
-    "auth": "protocol config aio eventlog web",
+    "auth": "protocol config aio eventlog nodes web",
     # It is spoken of: a request to a run, an entry to a message. No dialect imports the other.
     "dialects.plain": "protocol config authoring runs eventlog middleware web",
     "dialects.mcp": "protocol config asking authoring runs nodes eventlog middleware manifest web",
