@@ -31,8 +31,10 @@ from .endpoint import Endpoint
 from .eventlog.configured import shared_log
 from .eventlog.memory import MemoryLog
 from .limits.charges import Charges
+from .limits.shared_charges import SharedCharges
 from .manifest import Manifest
 from .nodes import Node
+from .nodes.limit_letters import LimitLetters
 from .protocol.errors import LogRefused, LogUnavailable, ToolDefinitionError
 from .runs import MakerFailed, Runs
 from .web.asgi.application import Lane
@@ -99,9 +101,11 @@ class Server:
         return self.hosted or self.settings.allow_anonymous or asks(self.settings, self.verifies)
 
     def charges(self) -> Charges | None:
-        """What holds the limits; None where nothing is limited, and callers are not told apart."""
+        """What holds the limits, over all processes where they share a log; None where nothing is limited, and callers
+        are not told apart."""
         rules = parse_rules(self.settings.limits, DEFAULTS if self.exposed else ())
-        return Charges(rules, asyncio.get_running_loop().time) if rules or self.exposed else None
+        kind = SharedCharges if self.settings.event_log.shared else Charges
+        return kind(rules, asyncio.get_running_loop().time) if rules or self.exposed else None
 
     def cut_by_clients(self) -> list[str]:
         """A line that names the texts for models that some clients cut; none if there are no such texts."""
@@ -161,6 +165,8 @@ class Life:
         try:
             if node is not None:
                 await node.start(runs.known)
+                if isinstance(runs.charges, SharedCharges):
+                    LimitLetters(node, runs.charges)
             check_findable(server.registry)
             runs.watch.start()
             await runs.dependencies.shared.start(server.plans())

@@ -64,11 +64,11 @@ class Charges:
         self._clock = clock
         self._log = log
         self._logged_at: dict[str, float] = {}
-        self._arriving = _rates(rules, lambda rule: rule.what == REQUESTS and rule.per != PRINCIPAL)
-        self._identified = _rates(rules, lambda rule: rule.what == REQUESTS and rule.per == PRINCIPAL)
-        self._runs = _rates(rules, lambda rule: rule.what == RUNS)
-        self._concurrent = _counts(rules, CONCURRENT)
-        self._streams = _counts(rules, STREAMS)
+        self._arriving = self._rates(rules, lambda rule: rule.what == REQUESTS and rule.per != PRINCIPAL)
+        self._identified = self._rates(rules, lambda rule: rule.what == REQUESTS and rule.per == PRINCIPAL)
+        self._runs = self._rates(rules, lambda rule: rule.what == RUNS)
+        self._concurrent = self._count_of(rules, CONCURRENT)
+        self._streams = self._count_of(rules, STREAMS)
         self.limits_streams = bool(self._streams)
         """Whether `stream` ever holds anything."""
         self.spares_local = all(rule.spares_local for rule in rules)
@@ -169,16 +169,22 @@ class Charges:
         limit = f"{rule.most} {noun.removesuffix(' at once')}{of} {within}"
         return RateLimited(f"The limit is {limit} for {whose[rule.per]}, and is reached.", headers=fields)
 
+    def _rates(self, rules: Iterable[Rule], which: Callable[[Rule], bool]) -> list[_Rate]:
+        return [
+            (rule, self._make_buckets(rule, rule.seconds), _BY[rule.per], rule.tool, rule.spares_local)
+            for rule in rules
+            if rule.seconds is not None and which(rule)
+        ]
 
-def _rates(rules: Iterable[Rule], which: Callable[[Rule], bool]) -> list[_Rate]:
-    return [
-        (rule, Buckets(rule.most, rule.seconds), _BY[rule.per], rule.tool, rule.spares_local)
-        for rule in rules
-        if rule.seconds is not None and which(rule)
-    ]
+    def _count_of(self, rules: Iterable[Rule], what: str) -> list[_Count]:
+        return [
+            (rule, self._make_counts(rule), _BY[rule.per], rule.tool, rule.spares_local)
+            for rule in rules
+            if rule.what == what
+        ]
 
+    def _make_buckets(self, rule: Rule, seconds: float) -> Buckets:
+        return Buckets(rule.most, seconds)
 
-def _counts(rules: Iterable[Rule], what: str) -> list[_Count]:
-    return [
-        (rule, Counts(rule.most), _BY[rule.per], rule.tool, rule.spares_local) for rule in rules if rule.what == what
-    ]
+    def _make_counts(self, rule: Rule) -> Counts:
+        return Counts(rule.most)

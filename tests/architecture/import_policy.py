@@ -25,7 +25,7 @@ MAY_IMPORT: dict[str, str] = {
     # It runs: calls being worked on, and what they wrote.
     "eventlog": "protocol config aio",
     "runs": "protocol config aio limits asking authoring eventlog",
-    "nodes": "protocol aio config asking authoring eventlog runs",
+    "nodes": "protocol aio config limits asking authoring eventlog runs",
     "workers": "protocol asking authoring runs",
     "middleware": "protocol eventlog runs",
     # Over a wire: what a request and an answer are, and the two ways by which they come.
