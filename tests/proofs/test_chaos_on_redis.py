@@ -160,6 +160,7 @@ async def test_processes_are_killed_on_redis_and_redis_too(tmp_path: Path) -> No
 
 @pytest.mark.needs("redis-server")
 async def test_a_failover_happens(tmp_path: Path) -> None:
+    (tmp_path / "redis").mkdir()
     with redis_servers.watched(tmp_path / "redis", "runs") as (data, sentinels):
         hosts = ",".join(f"127.0.0.1:{each.port}" for each in sentinels)
 
