@@ -23,6 +23,8 @@ STEPS = st.one_of(
     st.tuples(st.just("away"), st.tuples(st.integers(0, 1), st.integers(1, 8))),
 )
 
+LONG_AWAY = st.tuples(st.just("away"), st.tuples(st.integers(0, 1), st.integers(16, 60)))
+
 
 class Reader:
     """A client that comes back with the last id it has seen, and counts what it was sent."""
@@ -32,6 +34,7 @@ class Reader:
         self.run = run
         self.seen: list[int] = []
         self.types: list[str] = []
+        self.errors: list[str] = []
         self.last_id = ""
         self.stream: Stream | None = None
 
@@ -50,7 +53,13 @@ class Reader:
             self.stream.leave()
             self.stream = None
 
+    @property
+    def finished(self) -> bool:
+        return bool(self.types) and self.types[-1] not in {"progress", "started"}
+
     async def read(self, count: int, at: int) -> None:
+        if self.finished:
+            return
         stream = await self.come(at)
         before = len(stream.events)
         while len(stream.events) < before + count and not stream.over:
@@ -59,9 +68,17 @@ class Reader:
         if stream.over:
             self.leave()
 
+    async def read_to_the_end(self, at: int) -> None:
+        for _ in range(20):
+            if self.finished:
+                break
+            await (await self.come(at)).rest()
+            self.leave()
+
     def _note(self, stream: Stream) -> None:
         self.seen += stream.numbers
         self.types += stream.types
+        self.errors += [event["error"]["code"] for event in stream.events if event["type"] == "error"]
         self.last_id = stream.last_id or self.last_id
 
 
@@ -76,7 +93,8 @@ async def _chunk(stream: Stream) -> bool:
     return False
 
 
-async def play(steps: list[tuple[str, Any]], *, detached: bool) -> None:
+async def play(steps: list[tuple[str, Any]], ends: set[str], *, detached: bool) -> None:
+    """`ends`: how the run may end."""
     async with nodes(cap_seconds=3600, run_life_seconds=3600, linger_seconds=LINGER) as sites:
         run = (await sites[0].start("walk"))["id"] if detached else None
         reader, at, said = Reader(sites, run), 0, 0
@@ -92,7 +110,8 @@ async def play(steps: list[tuple[str, Any]], *, detached: bool) -> None:
             elif what == "leave":
                 reader.leave()
                 at = value
-                await reader.come(at)  # before it has lingered too long
+                if not reader.finished:
+                    await reader.come(at)  # before it has lingered too long
             elif what == "pass":
                 await asyncio.sleep(value)
             else:
@@ -100,23 +119,28 @@ async def play(steps: list[tuple[str, Any]], *, detached: bool) -> None:
                 sites[site].log.reachable = False
                 await asyncio.sleep(seconds)
                 sites[site].log.reachable = True
-                await asyncio.sleep(6)  # until the lease is renewed
+                await asyncio.sleep(6)  # until the lease is renewed, or the node has come back as another
         if said < ENOUGH:
             sites[0].play.step(ENOUGH - said)
-        for _ in range(20):
-            stream = await reader.come(at)
-            await stream.rest()
-            reader.leave()
-            if reader.types[-1] not in {"progress", "started"}:
-                break
-        assert reader.types[-1] == "complete", reader.types[-3:]
-        assert reader.seen == list(range(1, max(said, ENOUGH) + 3))
+        await reader.read_to_the_end(at)
+        if ends == {"complete"}:
+            assert len(reader.seen) == max(said, ENOUGH) + 2
+        assert reader.seen == list(range(1, len(reader.seen) + 1))
+        assert reader.types[-1] == "complete" or reader.errors[-1] in ends
+        assert set(reader.types[:-1]) <= {"started", "progress"}
 
 
 @given(st.lists(STEPS, max_size=15), st.booleans())
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 def test_a_reader_that_leaves_and_comes_back_anywhere_sees_each_event_once(
     steps: list[tuple[str, Any]], detached: bool
 ) -> None:
     with asyncio.Runner(loop_factory=ClockLoop) as runner:
-        runner.run(play(steps, detached=detached))
+        runner.run(play(steps, {"complete"}, detached=detached))
+
+
+@given(st.lists(st.one_of(STEPS, LONG_AWAY), max_size=10), st.booleans())
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+def test_also_when_a_node_is_thought_dead_and_comes_back(steps: list[tuple[str, Any]], detached: bool) -> None:
+    with asyncio.Runner(loop_factory=ClockLoop) as runner:
+        runner.run(play(steps, {"complete", "interrupted", "left"}, detached=detached))
