@@ -110,7 +110,7 @@ async def later(file: Path) -> AsyncIterator[SqliteLog]:
 
 
 def sockets(file: Path) -> list[Path]:
-    return list(file.with_name("events.db-processes").iterdir())
+    return list(file.with_name("events.db-processes").glob("wake-*"))
 
 
 async def follow(log: SqliteLog, run: str, seen: list[Entry]) -> None:
@@ -274,15 +274,22 @@ async def test_who_was_not_told_looks_by_itself(
     assert await within(receiving) == [b"x"]
 
 
-async def test_the_sockets_of_the_dead_are_removed(file: Path, start: Start, log: SqliteLog) -> None:
+async def test_a_process_that_is_killed_is_dead_at_once_and_leaves_nothing(
+    file: Path, start: Start, log: SqliteLog
+) -> None:
     worker = await start("wait")
-    await worker.line()
+    _, killed = await worker.line()
+    node = await log.join()
+    assert await log.nodes() == {killed, node}
     assert len(sockets(file)) == 2
     await worker.kill()
-    await log.publish("nobody", b"to who still has a lease")
-    await log.join()
-    await log.leave(await log.join())
-    assert len(sockets(file)) == 1
+    assert await log.nodes() == {node}
+    assert not await log.send(killed, b"x")
+    await log.create(record(node), PLENTY)
+    await log.leave(node)
+    left = await in_thread(lambda: [path.name for path in file.with_name("events.db-processes").iterdir()])
+    assert len(left) == 1
+    assert left[0].startswith("wake-")
 
 
 # --- one of many -----------------------------------------------------------------------------------------------------
@@ -321,8 +328,7 @@ async def expect_outage(log: SqliteLog, node: str, ended: Callable[[], Awaitable
     assert isinstance(failed[0], LogUnavailable)
     assert failed[0].headers == {"Retry-After": "1"}
     assert failed[0].error_id
-    with pytest.raises(LogUnavailable):
-        await in_thread(lambda: log.renew(node))
+    await in_thread(lambda: log.renew(node))  # nobody dies of it
     assert await log.nodes() == {node}
     await ended()
     await within(log.put("key/1", b"x", 2e9, version=0))

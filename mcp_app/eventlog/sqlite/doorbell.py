@@ -18,6 +18,8 @@ from pathlib import Path
 
 from ...protocol.errors import LogRefused
 
+PREFIX = "wake-"
+
 ANYTHING = b"*"
 """Instead of ids: any may have changed."""
 
@@ -40,7 +42,7 @@ class Doorbell:
     def __init__(self, folder: Path) -> None:
         """Raises LogRefused."""
         self._path = folder
-        self._name = secrets.token_hex(8)
+        self._name = PREFIX + secrets.token_hex(8)
         self.unheard: set[str] = set()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.folder = -1
@@ -75,7 +77,7 @@ class Doorbell:
             logger.warning("%s: %s: other processes are not woken, and look by themselves", self._path, error)
             return
         for name in names:
-            if name != self._name:
+            if name.startswith(PREFIX) and name != self._name:
                 self._send(name, ANYTHING if name in self.unheard else data)
 
     def ring_again(self) -> None:

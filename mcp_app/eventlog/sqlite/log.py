@@ -20,11 +20,12 @@ from ...protocol.event import Entry, Event
 from ...protocol.policy import Retention
 from ..quota import AGE, Quota, Usage, beyond
 from ..records import Ending, RunRecord, StoredDocument
-from . import documents, forgetting, nodes, runs
+from . import documents, forgetting, messages, runs
 from .address import SqliteAddress
 from .commits import CommitThread, Transaction
 from .doorbell import Doorbell
 from .jobs import closed
+from .leases import Leases
 from .opening import prepared_folder
 from .reads import ReadThread
 from .waiting import Waiting
@@ -41,6 +42,7 @@ FORGOTTEN_AT_ONCE = 64
 @dataclass(frozen=True, slots=True)
 class _Opened:
     doorbell: Doorbell
+    leases: Leases
     commits: CommitThread
     reads: ReadThread
 
@@ -75,7 +77,7 @@ class SqliteLog:
             doorbell.close()
             raise
         doorbell.listen(asyncio.get_running_loop(), self._waiting.wake)
-        self._opened = _Opened(doorbell, commits, reads)
+        self._opened = _Opened(doorbell, Leases(doorbell.folder, self._uptime), commits, reads)
 
     async def close(self) -> None:
         opened, self._opened = self._opened, None
@@ -84,6 +86,7 @@ class SqliteLog:
             self._waiting.close()
             await opened.reads.close()
             await opened.commits.close()
+            opened.leases.close()
             opened.doorbell.close()
 
     @property
@@ -98,35 +101,58 @@ class SqliteLog:
     # --- nodes -------------------------------------------------------------------------------------------------------
 
     async def join(self) -> str:
-        return await self._write(lambda transaction: nodes.join(transaction, self._uptime()))
+        leases = self._opened_now().leases
+
+        def join(transaction: Transaction) -> str:
+            self._bury(transaction, leases)
+            return leases.begin()
+
+        return await self._write(join)
 
     def renew(self, node: str) -> None:
-        self._opened_now().commits.call(lambda transaction: nodes.renew(transaction, node, self._uptime()))
+        self._opened_now().leases.renew(node)
 
     async def leave(self, node: str) -> None:
+        leases = self._opened_now().leases
         self._received.pop(node, None)
-        await self._write(lambda transaction: nodes.leave(transaction, node, self._uptime()))
+
+        def leave(transaction: Transaction) -> None:
+            leases.end(node)
+            self._bury(transaction, leases)
+
+        await self._write(leave)
 
     async def nodes(self) -> frozenset[str]:
-        return await self._read(lambda connection: nodes.living(connection, self._uptime()))
+        leases = self._opened_now().leases
+        return await self._read(lambda _: leases.living())
 
     async def take_over(self, node: str, most: int) -> list[RunRecord]:
-        return await self._write(lambda transaction: self._take_over(transaction, node, most))
+        leases = self._opened_now().leases
 
-    def _take_over(self, transaction: Transaction, node: str, most: int) -> list[RunRecord]:
-        living = nodes.living(transaction.connection, self._uptime())
-        if node not in living:
-            raise Fenced(f"node {node} has lost its lease")
-        nodes.remove_dead(transaction, self._uptime())
-        return runs.take_over(transaction, node, most, living)
+        def take_over(transaction: Transaction) -> list[RunRecord]:
+            living = self._bury(transaction, leases)
+            if node not in living:
+                raise _lost(node)
+            return runs.take_over(transaction, node, most, living)
+
+        return await self._write(take_over)
+
+    def _bury(self, transaction: Transaction, leases: Leases) -> frozenset[str]:
+        """Remove what is left of nodes without a lease; returns the others."""
+        leases.remove_dead()
+        living = leases.living()
+        messages.remove_undeliverable(transaction, living)
+        return living
 
     # --- messages ----------------------------------------------------------------------------------------------------
 
     async def send(self, node: str, message: bytes) -> bool:
+        leases = self._opened_now().leases
+
         def send(transaction: Transaction) -> bool | None:
-            if node not in nodes.living(transaction.connection, self._uptime()):
+            if not leases.is_living(node):
                 return False
-            return None if nodes.deliver(transaction, frozenset((node,)), message) else True
+            return None if messages.deliver(transaction, frozenset((node,)), message) else True
 
         sent = await self._write(send)
         if sent is None:
@@ -134,21 +160,21 @@ class SqliteLog:
         return sent
 
     async def publish(self, sender: str, message: bytes) -> None:
-        def publish(transaction: Transaction) -> int:
-            living = nodes.living(transaction.connection, self._uptime())
-            return len(nodes.deliver(transaction, living - {sender}, message))
-
-        if full := await self._write(publish):
+        leases = self._opened_now().leases
+        if full := await self._write(lambda it: len(messages.deliver(it, leases.living() - {sender}, message))):
             raise _unread(full)
 
     async def receive(self, node: str, until: float) -> list[bytes]:
+        leases = self._opened_now().leases
         if through := self._received.get(node, 0):
             # Nobody waits for it, and it may fail: the next one removes them as well.
-            self._opened_now().commits.submit(lambda transaction: nodes.acknowledge(transaction, node, through))
+            self._opened_now().commits.submit(lambda transaction: messages.acknowledge(transaction, node, through))
         loop = asyncio.get_running_loop()
         with self._waiting.at(node) as waiter:
             while True:
-                found = await self._read(lambda connection: nodes.messages(connection, node, through, self._uptime()))
+                found = await self._read(
+                    lambda connection: messages.waiting(connection, node, through) if leases.is_living(node) else []
+                )
                 if found:
                     self._received[node] = found[-1][0]
                     return [body for _, body in found]
@@ -159,7 +185,14 @@ class SqliteLog:
     # --- runs --------------------------------------------------------------------------------------------------------
 
     async def create(self, record: RunRecord, keep: Retention) -> None:
-        await self._write(lambda transaction: runs.create(transaction, record, keep, self._clock()))
+        leases = self._opened_now().leases
+
+        def create(transaction: Transaction) -> None:
+            if not leases.is_living(record.owner):
+                raise _lost(record.owner)
+            runs.create(transaction, record, keep, self._clock())
+
+        await self._write(create)
 
     async def append(
         self, run: str, owner: str, first: int, events: Sequence[Event], ending: Ending | None = None
@@ -236,6 +269,10 @@ def _beyond(connection: sqlite3.Connection, quota: Quota, now: float) -> tuple[i
     """How many runs are worked on; the bytes of each that has ended; and those of them to forget, and why."""
     working, kept = forgetting.kept(connection, now)
     return working, {run.id: run.bytes for run in kept}, beyond(kept, quota)
+
+
+def _lost(node: str) -> Fenced:
+    return Fenced(f"node {node} has lost its lease")
 
 
 def _unread(count: int) -> LogUnavailable:

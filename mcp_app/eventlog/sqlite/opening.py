@@ -35,8 +35,6 @@ WAL_BYTES = 64 * 1024 * 1024
 """To which the WAL is cut after it has grown, as it may while somebody copies the file."""
 
 TABLES = """
-CREATE TABLE node (id TEXT PRIMARY KEY, until REAL NOT NULL) WITHOUT ROWID;
-
 CREATE TABLE message (number INTEGER PRIMARY KEY AUTOINCREMENT, node TEXT NOT NULL, body BLOB NOT NULL);
 CREATE INDEX message_of_node ON message (node);
 
@@ -82,7 +80,7 @@ CREATE TABLE machine (boot TEXT NOT NULL, may_lose INTEGER NOT NULL);
 
 
 def prepared_folder(address: SqliteAddress) -> Path:
-    """The folder beside the file, for the sockets of its processes; made where it is not there. Raises LogRefused."""
+    """The folder beside the file, for the sockets and leases of its processes, made if need be. Raises LogRefused."""
     path = address.path
     if not path.parent.is_dir():
         raise LogRefused(
@@ -184,7 +182,6 @@ def _note_boot(connection: sqlite3.Connection, *, may_lose: bool) -> None:
     elif there[0] == boot:
         connection.execute("UPDATE machine SET may_lose = max(may_lose, ?)", (may_lose,))
     else:
-        connection.execute("DELETE FROM node")
         connection.execute("DELETE FROM message")
         if there[1]:
             _leave_numbers_out(connection)
