@@ -78,7 +78,7 @@ def _serve(arguments: argparse.Namespace) -> int:
         # Imported here: `mcp-app call` and `mcp-app certs` work without Hypercorn and Quart.
         import mcp_app.app  # noqa: F401 - used below; it is most of the import time
         from mcp_app.cli.banner import banner
-        from mcp_app.cli.serve_workers import admin_sockets, refuse_separate_logs, supervised_by
+        from mcp_app.cli.serve_workers import admin_sockets, refuse_unshared, supervised_by
         from mcp_app.cli.shipped import not_offered
         from mcp_app.config.invalid import invalid_for_tools
         from mcp_app.server import configuration, tls
@@ -90,7 +90,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     supervised = supervised_by(arguments, config)
     app, served = application(arguments)
     if supervised is not None:
-        refuse_separate_logs(supervised.count, served.settings.event_log)
+        refuse_unshared(supervised.count, served.settings)
         supervised.hand_over_seconds = served.settings.cap_seconds + _LAST_EVENT_SECONDS
     if (wrong := invalid_for_tools()) is not None:
         raise StartError(wrong)

@@ -16,7 +16,7 @@ from mcp_app.server.errors import StartError
 if TYPE_CHECKING:
     from hypercorn.config import Config
 
-    from mcp_app.config.event_log import LogAddress
+    from mcp_app.config.settings import Settings
     from mcp_app.server.supervised import Supervised
 
 
@@ -63,13 +63,19 @@ def admin_sockets(
     return bind_beside(config, arguments.admin_bind)
 
 
-def refuse_separate_logs(count: int, log: LogAddress) -> None:
-    """Raise `StartError` if several processes would each have a log of their own."""
-    if count > 1 and not log.shared:
+def refuse_unshared(count: int, settings: Settings) -> None:
+    """Raise `StartError` if several processes would each have a log, or a secret, of their own."""
+    if count > 1 and not settings.event_log.shared:
         raise StartError(
             f"--workers {count} needs a log that the processes share: with one of its own each, a run, a task or a "
             "session is found by the process that began it alone, and its client may come back to another. Set "
             "MCP_APP_EVENT_LOG=sqlite:///runs.db, or redis://…; or leave --workers out"
+        )
+    if count > 1 and settings.secret is None:
+        raise StartError(
+            f"--workers {count} needs a secret that the processes share: what one seals by its own, as the state of a "
+            "call that asks, or a sign-in, no other opens. Set MCP_APP_SECRET to 16 random characters or more: "
+            "openssl rand -hex 16"
         )
 
 

@@ -243,6 +243,8 @@ def test_hypercorn_serves_an_application_of_ones_own_with_the_same_safety(
             assert rest[-1]["error"]["code"] == "shutdown"
         assert server.process.wait(WITHIN_SECONDS) == 0
     assert "Traceback" not in "\n".join(server.output)
+    said = sum("2 processes serve, each with a log in its own memory" in line for line in server.output)
+    assert said == (workers == "2")
 
 
 def test_hypercorns_sources_are_not_needed(folder: Path) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import itertools
 import logging
 import os
+import select
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,6 +51,44 @@ def test_lines_come_whole_and_in_their_order_from_many_threads(pipe: tuple[int, 
     lines = read_until(pipe[0], b"last\n").decode().splitlines()
     for n in range(4):
         assert [line for line in lines if line.startswith(f"{n} ")] == [f"{n} {i}" for i in numbers]
+
+
+def test_each_write_has_whole_lines_that_a_pipe_takes_in_one_piece(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several workers write to one pipe."""
+    written: list[bytes] = []
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: written.append(bytes(data)) or write(descriptor, data))
+    monkeypatch.setattr(output, "GATHER_SECONDS", 0.3)
+    target = Output(pipe[1])
+    expected = [f"{number} {'x' * number}" for number in range(0, 1000, 10)]
+    expected.insert(50, "y" * 9000)
+    for line in expected:
+        target.write(line)
+    assert read_until(pipe[0], f"{expected[-1]}\n".encode()).decode().splitlines() == expected
+    assert len(written) < 30
+    assert all(piece.endswith(b"\n") for piece in written)
+    assert [len(piece) for piece in written if len(piece) > select.PIPE_BUF] == [9001]
+
+
+def test_of_lines_that_are_written_in_part_the_rest_is_lost(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, pieces = os.write, itertools.count()
+
+    def fails(descriptor: int, data: bytes) -> int:
+        if next(pieces) == 1:
+            raise OSError(errno.ENOSPC, "full")
+        return write(descriptor, data)
+
+    monkeypatch.setattr(os, "write", fails)
+    monkeypatch.setattr(output, "GATHER_SECONDS", 0.3)
+    target = Output(pipe[1])
+    for _ in range(8):
+        target.write("x" * 999)  # four of them are a piece
+    assert target.flush(BOUND)
+    assert target.lost == 4
 
 
 def test_a_log_that_nobody_reads_costs_lines_and_is_counted(pipe: tuple[int, int]) -> None:

@@ -136,6 +136,22 @@ async def test_an_idle_connection_over_http2_is_told_which_request_was_the_last(
         assert (goaway.error_code, goaway.last_stream_id) == (ErrorCodes.NO_ERROR, stream)
 
 
+async def test_a_connection_that_is_never_idle_is_told_to_open_no_more_streams() -> None:
+    app = Waiting()
+    async with (
+        replaceable(app, seconds=2) as (server, replaced),
+        raw_h2(server.tls_port, client_tls()) as client,
+    ):
+        stream = await client.request("/slow")
+        await client.until(lambda: client.body(stream))
+        replaced.set()
+        await client.until(lambda: goaways(client))
+        [goaway] = goaways(client)
+        assert (goaway.error_code, goaway.last_stream_id) == (ErrorCodes.NO_ERROR, 2**31 - 1)
+        app.let.set()
+        await ended(server)
+
+
 async def test_what_takes_too_long_is_ended_as_by_a_stop() -> None:
     app = Waiting()
     async with replaceable(app, seconds=0.2) as (server, replaced):

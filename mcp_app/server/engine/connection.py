@@ -128,6 +128,12 @@ class Connection(TCPServer):
         elif self.is_idle:
             self._spawn(self._go_away())
 
+    def retire_busy(self) -> None:
+        """The same for HTTP/2 in the middle of its requests. Some clients fail those at any GOAWAY: so this comes late,
+        for who is never idle."""
+        if isinstance(self.protocol, Http2) and not self.is_idle:
+            self._spawn(self.protocol.announce_goaway())
+
     @property
     def is_idle(self) -> bool:
         """Whether it has no active request."""

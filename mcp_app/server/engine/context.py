@@ -25,7 +25,10 @@ class OpenConnection(Protocol):
         """Abort it, discarding unsent bytes."""
 
     def retire(self) -> None:
-        """Have the peer open another connection for what it asks next."""
+        """Have the peer open another connection for what it asks next, when it has no active request."""
+
+    def retire_busy(self) -> None:
+        """The same, in the middle of its requests."""
 
     @property
     def is_idle(self) -> bool:
@@ -53,6 +56,11 @@ class ServerContext(WorkerContext):
         self.is_retiring = self.is_ending = True
         for connection in list(self.connections):
             connection.retire()
+
+    def retire_busy(self) -> None:
+        """Have those end, too, that always have an active request."""
+        for connection in list(self.connections):
+            connection.retire_busy()
 
     async def terminate_requests(self) -> None:
         """Accept no more requests, and close every connection that has no active one."""

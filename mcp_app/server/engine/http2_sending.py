@@ -17,7 +17,7 @@ from hypercorn.protocol.events import Body, EndBody, Response, StreamClosed
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.ws_stream import WSStream
-from hyperframe.frame import RstStreamFrame
+from hyperframe.frame import GoAwayFrame, RstStreamFrame
 from priority.priority import MissingStreamError
 
 from .header_blocks import IndexingEncoder, are_sent_unchanged
@@ -217,9 +217,21 @@ class Http2Sender(H2Protocol):
             self.connection.close_connection()
             await self._flush()
 
+    async def announce_goaway(self) -> None:
+        """Send GOAWAY that excludes no stream (RFC 9113, 6.8): the peer opens the next ones on another connection, and
+        those that it has opened by then are served."""
+        if self.connection.state_machine.state is not ConnectionState.CLOSED:
+            frame = GoAwayFrame(0)
+            frame.last_stream_id = _LAST_STREAM_ID
+            self.connection._prepare_for_sending([frame])
+            await self._flush()
+
     def _is_stream_open(self, stream_id: int) -> bool:
         stream = self.connection.streams.get(stream_id)
         return stream is not None and stream.open
+
+
+_LAST_STREAM_ID = 2**31 - 1
 
 
 def _rst_stream(stream_id: int, code: ErrorCodes) -> RstStreamFrame:

@@ -16,6 +16,10 @@ IDLE_SECONDS = 5.0
 """How long a connection over HTTP/1.1 stays open without a request: a client that keeps it may be about to send one,
 which would fail if it were closed in that moment. By then most have sent one, and were told."""
 
+BUSY_SHARE = 0.5
+"""Of the time that there is: after it who still sends requests over HTTP/2, and never has none, is told to go on
+elsewhere. What it has asked by then has the other half."""
+
 LOOK_SECONDS = 0.2
 """Between two looks at whether something is still being answered."""
 
@@ -26,6 +30,7 @@ async def hand_over(context: ServerContext, listeners: Sequence[AcceptingSocket]
     for listener in listeners:
         listener.stop_accepting()
     context.retire()
+    busy = asyncio.get_running_loop().call_later(seconds * BUSY_SHARE, context.retire_busy)
     try:
         async with asyncio.timeout(seconds):
             await asyncio.sleep(IDLE_SECONDS)
@@ -33,6 +38,8 @@ async def hand_over(context: ServerContext, listeners: Sequence[AcceptingSocket]
                 await asyncio.sleep(LOOK_SECONDS)
     except TimeoutError:
         pass
+    finally:
+        busy.cancel()
 
 
 def _is_answering(context: ServerContext) -> bool:

@@ -206,7 +206,7 @@ def _is_worker_process() -> bool:
 
 def _separate_processes(config: Config) -> int:
     """How many processes of Hypercorn's own mode serve, each without a word of the others. The first tells, for all."""
-    is_first = _is_worker_process() and current_process().name.endswith("-1")
+    is_first = parent_process() is not None and current_process().name.endswith("-1")
     return max(1, config.workers) if is_first else 1
 
 

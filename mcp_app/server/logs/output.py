@@ -17,6 +17,7 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Iterable, Iterator
 
 from mcp_app.aio.signal_mask import stops_for_main_thread_only
 
@@ -111,11 +112,14 @@ class Output:
         lost = self.lost
         if lost:
             lines.append(f"mcp-app: {lost} lines of the log before this one are lost: they could not be written")
+        written = 0
         try:
-            self._write_bytes("".join(f"{line}\n" for line in lines).encode("utf-8", "backslashreplace"))
+            for piece, count in _pieces([f"{line}\n".encode("utf-8", "backslashreplace") for line in lines]):
+                self._write_bytes(piece)
+                written += count
             self.lost -= lost
         except OSError:
-            self.lost += len(lines) - (lost > 0)
+            self.lost += len(lines) - (lost > 0) - written
 
     def _write_bytes(self, data: bytes) -> None:
         assert self._descriptor is not None  # noqa: S101 - nothing is queued without one
@@ -125,6 +129,18 @@ class Output:
                 rest = rest[os.write(self._descriptor, rest) :]
             except BlockingIOError:  # somebody who shares the descriptor has made it non-blocking
                 select.select([], [self._descriptor], [])
+
+
+def _pieces(lines: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
+    """Whole lines together, up to PIPE_BUF, and how many: so much a pipe takes in one piece (POSIX, write()), whoever
+    else writes to it, as other workers of the same server do. A longer line is a piece of its own."""
+    piece, count = b"", 0
+    for line in lines:
+        if piece and len(piece) + len(line) > select.PIPE_BUF:
+            yield piece, count
+            piece, count = b"", 0
+        piece, count = piece + line, count + 1
+    yield piece, count
 
 
 class ToOutput(logging.Handler):
