@@ -216,6 +216,37 @@ def test_a_worker_whose_supervisor_has_died_ends_its_streams_and_itself(folder: 
             who(server)
 
 
+STUBBORN = """
+@tool
+async def stay() -> None:
+    "Swallow every cancellation."
+    while True:
+        try:
+            await asyncio.sleep(1)
+        except asyncio.CancelledError:
+            print("still here", flush=True)
+"""
+
+
+def test_a_hangup_is_passed_on_and_a_second_signal_ends_everything_at_once(folder: Path) -> None:
+    (folder / "my_tools.py").write_text(TOOLS + STUBBORN)
+    (folder / "hypercorn.toml").write_text("errorlog = 'error.log'\n")
+    log = folder / "error.log"
+    with process("my_tools.py", "--workers", "1", cwd=folder, session=True, status=130) as server:
+        assert server.process is not None
+        [worker] = pids(server)
+        eventually(lambda: "is ready" in log.read_text())
+        log.rename(folder / "error.log.1")
+        server.process.send_signal(signal.SIGHUP)
+        eventually(lambda: log.exists() and " w1] INFO mcp_app.server: SIGHUP" in log.read_text())
+        httpx.post(f"{server.url}/api/v1/mcp/runs", json={"tool": "stay"}, timeout=START_SECONDS).raise_for_status()
+        server.process.send_signal(signal.SIGTERM)
+        eventually(lambda: lines(server, "still here"), server.output)
+        server.process.send_signal(signal.SIGTERM)
+        assert server.process.wait(START_SECONDS) == 130
+    eventually(lambda: not psutil.pid_exists(worker))
+
+
 @pytest.mark.time_bound(180)
 def test_all_are_replaced_under_load_and_no_request_fails(folder: Path) -> None:
     with workers(folder, 2) as server:
