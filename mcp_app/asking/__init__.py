@@ -15,7 +15,7 @@ Tools use all of these through `Context`, whose methods are the same for each. N
 
 from ..protocol.asking import Declined, MissingCapability, NoAnswer
 from .asker import URL, Ask, Asker, Emit, InputRequired, NullAsker, Root, Sample, declared
-from .by_polling import PollingAsker
+from .by_polling import PollingAsker, earlier_state
 from .by_retry import CallState, RetryAsker
 from .by_session import SessionAsker
 from .by_url import REFERRAL_SECONDS, Referrals, UrlAsker, UrlReferrals
@@ -50,4 +50,5 @@ __all__ = [
     "Visit",
     "Visits",
     "declared",
+    "earlier_state",
 ]

@@ -12,9 +12,18 @@ from typing import Any, TypeVar
 
 from ..protocol.asking import Declined
 from .asker import TRIES, Ask, Emit, End, misfit, problem
-from .by_retry import RetryAsker, RoundAbandoned
+from .by_retry import CallState, RetryAsker, RoundAbandoned
 
 T = TypeVar("T")
+
+_ANSWER = "answer to "
+"""What an answer is known by, besides the values of `ctx.once`, for whoever begins the call again."""
+
+
+def earlier_state(known: dict[str, Any]) -> CallState:
+    """What is known of the attempts before: the answers, and the values of `ctx.once`."""
+    answers = {name.removeprefix(_ANSWER): value for name, value in known.items() if name.startswith(_ANSWER)}
+    return CallState(answers={key: (digest, result) for key, (digest, result) in answers.items()}, known=known)
 
 
 class PollingAsker:
@@ -73,13 +82,22 @@ class PollingAsker:
             except ValueError as error:
                 wrong = problem(error)
         for _ in range(TRIES - self._retry_asker.misfits(ask, key)):
+            result = await self._answer(ask, self._unused(key))
             try:
-                return await ask.read(await self._answer(ask, self._unused(key)))
+                answer = await ask.read(result)
             except Declined:
+                await self._note(ask, key, result)
                 raise
             except ValueError as error:
                 wrong = problem(error)
+            else:
+                await self._note(ask, key, result)
+                return answer
         raise misfit(wrong)
+
+    async def _note(self, ask: Ask[Any], key: str, result: Mapping[str, Any]) -> None:
+        if self.once.keep is not None:
+            await self.once.note(f"{_ANSWER}{key}", [ask.digest, dict(result)])
 
     async def _answer(self, ask: Ask[Any], key: str) -> Mapping[str, Any]:
         waiting: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()

@@ -37,7 +37,7 @@ from .letters import Letter
 from .post import Post
 from .publishing import PublishedRuns
 from .remote_run import RETRY, RemoteRun, result_name
-from .restarts import Restarts
+from .restarts import Restarts, Reviver
 from .run_keys import SharedRunKeys
 from .run_letters import RunLetters
 from .take_over import TakeOver
@@ -96,7 +96,7 @@ class Node:
         self._keep_seconds = settings.keep_seconds
         self.take_over = TakeOver(log, settings.keep_seconds, self.counts)
         self._known_once = KnownOnce(log, self._kept_until)
-        self.restarts: Restarts | None = None
+        self.revivers: dict[str, Reviver] = {}
         self._remote: weakref.WeakSet[RemoteRun] = weakref.WeakSet()
         self._lease: Lease | None = None
         self._stop_keeping: Callable[[], None] = lambda: None
@@ -255,11 +255,10 @@ class Node:
         record = await self._keys.find(principal, key, digest)
         return None if record is None else self._found(record)
 
-    def begin_again_with(self, runs: Runs) -> Restarts:
+    def begin_again_with(self, runs: Runs) -> None:
         """From now on runs of the dead whose tools say so begin again here, as this process is ready to work."""
-        self.restarts = Restarts(self.log, runs, self._tools, self._published, self._known_once)
-        self.take_over.restart = self.restarts.restart
-        return self.restarts
+        again = Restarts(self.log, runs, self._tools, self._published, self._known_once, self.revivers)
+        self.take_over.restart = again.restart
 
     async def keep_known(self, run: Run, known: bytes) -> None:
         await self._known_once.keep(run, known)

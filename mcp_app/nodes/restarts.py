@@ -39,20 +39,28 @@ class Reviver(Protocol):
     def asker(self, record: RunRecord, known: dict[str, Any]) -> Asker | None:
         """The asker of the run, which knows what it was answered; None where the run cannot begin again."""
 
-    def revived(self, run: Run) -> None:
-        """The run works again."""
+    def revived(self, run: Run, after: int) -> None:
+        """The run works again, behind number `after`."""
 
 
 class Restarts:
     """Begins runs again here. `revivers` are by the name of a row."""
 
-    def __init__(self, log: SharedLog, runs: Runs, tools: Registry, published: PublishedRuns, known: KnownOnce) -> None:
+    def __init__(
+        self,
+        log: SharedLog,
+        runs: Runs,
+        tools: Registry,
+        published: PublishedRuns,
+        known: KnownOnce,
+        revivers: Mapping[str, Reviver],
+    ) -> None:
         self._log = log
         self._runs = runs
         self._tools = tools
         self._published = published
         self._known = known
-        self.revivers: dict[str, Reviver] = {}
+        self._revivers = revivers
 
     async def restart(self, record: RunRecord, now: float) -> bool:
         """Begin it again, as its owner; `now` is the log's clock. False where it cannot begin again.
@@ -70,7 +78,7 @@ class Restarts:
             return False
         document = await self._known.load(record.id)
         known: dict[str, Any] = {} if document is None else decode(document.value)
-        reviver = self.revivers.get(policy.name)
+        reviver = self._revivers.get(policy.name)
         asker = NullAsker(known) if reviver is None else reviver.asker(record, known)
         if asker is None:
             return False
@@ -86,7 +94,7 @@ class Restarts:
         )
         run = await restart_run(self._runs, restart)
         if reviver is not None:
-            reviver.revived(run)
+            reviver.revived(run, record.last)
         logger.warning("run %s (%s) begins again: attempt %d", record.id, record.callee, record.attempt)
         return True
 

@@ -88,10 +88,11 @@ class Publishing:
             raise UnknownRun("This run has no such result.")
         return results.get(number)
 
-    async def amend(self, extra: bytes) -> None:
-        """Change the dialect's own in the record of a run that is published. Raises LogUnavailable, Fenced."""
+    async def amend(self, extra: bytes, policy: Policy | None = None) -> None:
+        """Change the dialect's own in the record of a run that is published, and the row that it is about to have.
+        Raises LogUnavailable, Fenced."""
         if self._writer.through is not None:
-            await self._writer.through.amend(extra=extra)
+            await self._writer.through.amend(extra=extra, policy=None if policy is None else policy.name)
 
     def may_restart(self, params: Mapping[str, Any]) -> None:
         """It may begin again in another process, if there are any, with these parameters, which are JSON."""

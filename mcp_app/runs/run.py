@@ -157,11 +157,6 @@ class Run(Publishing):
         return self._caller.deadline
 
     @property
-    def promotable_until(self) -> float:
-        """When it ends unless it is promoted before, on the loop's clock; infinite if it needs no promotion."""
-        return self._began + self._unless_promoted
-
-    @property
     def ended(self) -> bool:
         return self.code is not None
 

@@ -148,9 +148,8 @@ class Answering:
         cap = self._settings.cap_seconds
         seconds = run.policy.stream_seconds(cap)
         ends_by = run.deadline if run.policy.on_cap is OnCap.END_RUN else None
-        # Who repeats the call has come later than its run.
-        if run.policy.on_cap is OnCap.PROMOTE and isinstance(run, Run):
-            ends_by = run.promotable_until - (cap - seconds)
+        if run.policy.on_cap is OnCap.PROMOTE:  # who repeats the call has come later than its run
+            ends_by = run.deadline - run.cap + seconds
         return Stream(self._clock(), heartbeat=self._settings.heartbeat_seconds, cap=seconds, ends_by=ends_by)
 
     def _filtered(

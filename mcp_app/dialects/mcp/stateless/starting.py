@@ -5,7 +5,7 @@ Which tool, prompt or resource is meant was decided before; what is answered is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ....asking import Asker, LazyAsker, RetryAsker
@@ -70,8 +70,10 @@ class StatelessStarting:
         policy: Policy,
         asker: Asker | None,
         call: RepeatableCall | None,
+        params: Mapping[str, Any] | None = None,
     ) -> Run:
-        """Start one by any row. Raises the errors of `Runs.start`."""
+        """Start one by any row. `params` are the arguments as JSON, if it may begin again. Raises the errors of
+        `Runs.start`."""
         return await self._runs.start(
             callee,
             arguments,
@@ -84,6 +86,7 @@ class StatelessStarting:
             identity=None if call is None else call.identity,
             asker=asker,
             trace=request.trace,
+            params=params,
         )
 
     async def retry_asker(self, request: StatelessRequest, *, once: bool) -> tuple[BoundStates, RetryAsker]:

@@ -92,4 +92,4 @@ class Task(PollingAsker):
 
     def record(self) -> bytes:
         """The dialect's own part of the run's record."""
-        return TaskRecord(self.created, self.updated, self.outstanding).write(self.transcript.info)
+        return TaskRecord(self.created, self.updated, self.outstanding, self.capabilities).write(self.transcript.info)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ....protocol.errors import Cancelled
@@ -21,15 +22,17 @@ TaskOutcome = tuple[str, dict[str, Any]]
 
 
 class TaskRecord(NamedTuple):
-    """`created` and `updated` are seconds since the epoch. `asks` are the unanswered requests, by key."""
+    """`created` and `updated` are seconds since the epoch. `asks` are the unanswered requests, by key. `can` are the
+    client's capabilities, for whoever asks it next."""
 
     created: float
     updated: float
     asks: Mapping[str, Any]
+    can: Mapping[str, Any] = MappingProxyType({})
 
     def write(self, info: RequestInfo) -> bytes:
         """The dialect's own part of the run's record."""
-        return write_request(info, {"task": self._asdict()})
+        return write_request(info, {"task": {**self._asdict(), "can": dict(self.can)}})
 
 
 def read_task(run: FoundRun, namespace: str, meta: Mapping[str, Any]) -> tuple[RequestInfo, TaskRecord] | None:

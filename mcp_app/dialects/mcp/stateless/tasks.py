@@ -1,34 +1,32 @@
 """Calls that outlive their request: the MCP extension io.modelcontextprotocol/tasks.
 
 A task is a run with the policy MCP_TASK; its taskId is the run's id. This module turns a call into a task, at its start
-or near the cap, and answers the methods with which a client polls. One task is in task.py, the wire format in
-protocol/mcp/tasks.py; header fields and `_meta` have been validated before.
+or near the cap; the methods with which a client polls are in task_methods.py. One task is in task.py, the wire format
+in protocol/mcp/tasks.py; header fields and `_meta` have been validated before.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from ....asking import RetryAsker
 from ....authoring.tool import Tool
 from ....config.settings import Settings
-from ....eventlog.shared import RETRY_SECONDS
 from ....nodes import Node
 from ....nodes.letters import Letter
 from ....nodes.remote_run import RemoteRun
-from ....protocol.errors import Cancelled, Left, LogUnavailable, UnknownRun
+from ....protocol.errors import Left
 from ....protocol.event import encode
 from ....protocol.http.idempotency_key import RepeatableCall
 from ....protocol.http.trace import Trace
 from ....protocol.mcp import jsonrpc
-from ....protocol.mcp.jsonrpc import Code, RpcError
 from ....protocol.mcp.params import SERVER_INFO_KEY
 from ....protocol.mcp.request_info import RequestInfo
-from ....protocol.mcp.tasks import TaskSnapshot, extension_required, supports_tasks
+from ....protocol.mcp.tasks import extension_required, supports_tasks
 from ....protocol.policy import MCP_TASK
 from ....runs import FoundRun, Reader, Run, Runs
 from ....runs.memory import request_bytes
@@ -37,21 +35,20 @@ from ....web.metrics import Metrics
 from ..answering import acceptable
 from ..offer import Offer
 from .task import Task
-from .task_record import TaskRecord, outcome, read_task
+from .task_methods import TaskMethods
+from .task_record import TaskRecord
 from .task_recording import TaskRecording
+from .task_revival import TaskRevival
 
 AT_ONCE_SECONDS = 0.5
 """How long to wait for the response of a call that may become a task: a call that ends or asks its caller within this
 time needs no polling, and half a second is not noticed before a long wait."""
 
-STATE_TRIES = 5
-"""How often a subscriber's task is looked for while the log cannot be reached: its stream is silent meanwhile."""
-
 SETTLE_SECONDS = 1.0
 """How long a shutdown waits for the responses of tasks: their last events arrive within a few turns of the loop."""
 
 
-class Tasks:
+class Tasks(TaskMethods):
     """Starts tasks, and answers the methods of the extension.
 
     `now` returns seconds since the epoch; `on_change` is called with the id of a task whose state has changed,
@@ -79,6 +76,9 @@ class Tasks:
         self._recording = None if on_record is None else TaskRecording(runs.known, on_record)
         if node is not None:
             node.post.on("task.update", self._update_here)
+            node.post.on("task.promote", self._promote_here)
+            revival = TaskRevival(self._namespace, self._meta, now, self._revived)
+            node.revivers[MCP_TASK.name] = revival
         self._following: set[asyncio.Task[None]] = set()
 
     @staticmethod
@@ -101,9 +101,10 @@ class Tasks:
         task: Task,
         trace: Trace,
         call: RepeatableCall | None = None,
+        params: Mapping[str, Any] | None = None,
     ) -> Answer:
         """Start the call. Its response if it ends at once, else the task that it has become. `call` has its key, if it
-        may be repeated."""
+        may be repeated, `params` are the arguments as JSON, if it may begin again."""
         acceptable(http.headers.get("accept"))
         if tool.task == "must":
             task.defer()
@@ -119,6 +120,8 @@ class Tasks:
             identity=None if call is None else call.identity,
             asker=task,
             trace=trace,
+            extra=b"" if call is None else task.record(),
+            params=params,
         )
         task.created = run.created
         following = self._follow(run, task, run.follow())
@@ -141,12 +144,11 @@ class Tasks:
             self._metrics.tasks.add()
         return json_answer(200, self._created(run, task, info))
 
-    def again_elsewhere(self, run: FoundRun, info: RequestInfo) -> Answer | None:
-        """The same for a run of another process; None if it is no task, or over."""
-        if run.over or run.policy is not MCP_TASK:
-            return None
-        recorded = read_task(run, self._namespace, self._meta)
-        return None if recorded is None else json_answer(200, self._created(run, recorded[1], info))
+    async def again_elsewhere(self, run: RemoteRun, info: RequestInfo) -> Answer | None:
+        """The same for a run that another process works on, which makes a task of it; None for one that has ended.
+        Raises LogUnavailable."""
+        created = await self.promote_elsewhere(run, info)
+        return None if created is None else json_answer(200, created)
 
     # --- near the cap ------------------------------------------------------------------------------------------------
 
@@ -172,6 +174,8 @@ class Tasks:
             task.created = self._now()
         if run.shares:
             await run.publish(task.record(), MCP_TASK)
+            if run.key is not None:  # then it has been published from its start
+                await run.amend(task.record(), MCP_TASK)
         if run.ended:
             return None
         if not task.deferred:
@@ -180,6 +184,28 @@ class Tasks:
             self._metrics.tasks.add()
             self._metrics.promoted.add()
         return self._created(run, task, info)
+
+    async def promote_elsewhere(self, run: RemoteRun, info: RequestInfo, _: Reader | None = None) -> bytes | None:
+        """The same for a run that another process works on. Raises LogUnavailable."""
+        created = await run.ask({"do": "task.promote"})
+        if created is None:
+            await run.refresh()
+            return None
+        return self._created(run, TaskRecord(created, created, {}), info)
+
+    async def _promote_here(self, letter: Letter) -> float | None:
+        """When the run has become a task, which it is from now on; None for one that has ended, or can be none."""
+        run = self._runs.known.here(letter["run"])
+        if run is None or run.ended or not isinstance(task := run.asker, Task):
+            return None
+        if run.policy is MCP_TASK:
+            task.defer()
+        elif await self.promote(run, task, task.transcript.info, run.attach()) is None:
+            return None
+        return task.created
+
+    def _revived(self, run: Run, task: Task, after: int) -> None:
+        self._follow(run, task, run.follow(after))
 
     def _follow(self, run: Run, task: Task, reader: Reader) -> asyncio.Task[None]:
         run.beside = task
@@ -212,94 +238,7 @@ class Tasks:
             raise
         return following.done()
 
-    # --- the methods -------------------------------------------------------------------------------------------------
-
-    async def get(self, params: Mapping[str, Any], principal: str) -> dict[str, Any]:
-        """tasks/get: the state of the principal's task. Raises RpcError for an unknown task, LogUnavailable."""
-        run, task = await self._find(params, principal)
-        if isinstance(run, Run) and isinstance(task, Task):
-            status, more = task.outcome(run)
-            return {**self._snapshot(run, task, status).wire(), **more}
-        assert not isinstance(task, Task)  # noqa: S101 - that is a run's of this process
-        (status, more), updated = await outcome(run, *task)
-        return {**self._snapshot(run, task[1]._replace(updated=updated), status).wire(), **more}
-
-    async def known(self, ids: Iterable[Any], principal: str) -> list[str]:
-        """The ids that are tasks of this principal, without duplicates."""
-        found = []
-        for each in dict.fromkeys(each for each in ids if isinstance(each, str)):
-            try:
-                await self._find({"taskId": each}, principal)
-            except RpcError:
-                continue
-            found.append(each)
-        return found
-
-    async def state(self, principal: str, id_: str) -> dict[str, Any] | None:
-        """The result of `get`; None for an unknown task, and while the log that processes share cannot be reached."""
-        for _ in range(STATE_TRIES):
-            try:
-                return await self.get({"taskId": id_}, principal)
-            except RpcError:
-                return None
-            except LogUnavailable:
-                await asyncio.sleep(RETRY_SECONDS)
-        return None
-
     async def settled(self) -> None:
         """Wait until every task whose run has ended has its response."""
         if self._following:
             await asyncio.wait(self._following, timeout=SETTLE_SECONDS)
-
-    async def update(self, params: Mapping[str, Any], principal: str) -> dict[str, Any]:
-        """tasks/update: answers to outstanding questions. Raises RpcError, LogUnavailable."""
-        run, _ = await self._find(params, principal)
-        responses = params.get("inputResponses")
-        if not isinstance(responses, Mapping):
-            raise RpcError(Code.INVALID_PARAMS, '"inputResponses": an object of answers by key is needed.')
-        letter = {"run": run.id, "responses": responses}
-        if isinstance(run, RemoteRun):
-            await run.ask({"do": "task.update", **letter})
-        else:
-            await self._update_here(letter)
-        return {}
-
-    async def _update_here(self, letter: Letter) -> None:
-        """What is answered is recorded before the client asks any process again."""
-        run = self._runs.known.here(letter["run"])
-        if run is not None and isinstance(run.asker, Task):
-            run.asker.answer(letter["responses"])
-            if self._recording is not None:
-                await self._recording.settled(run.id)
-
-    async def cancel(self, params: Mapping[str, Any], principal: str) -> dict[str, Any]:
-        """tasks/cancel: an ended task is not changed. Raises RpcError, LogUnavailable."""
-        run, _ = await self._find(params, principal)
-        await run.cancel(Cancelled("The task was cancelled by its client."))
-        return {}
-
-    async def _find(
-        self, params: Mapping[str, Any], principal: str
-    ) -> tuple[FoundRun, Task | tuple[RequestInfo, TaskRecord]]:
-        """The task of this process, or what is recorded of another's."""
-        id_ = params.get("taskId")
-        if not isinstance(id_, str):
-            raise RpcError(Code.INVALID_PARAMS, '"taskId": a string is needed.')
-        try:
-            run = await self._runs.find(id_, principal)
-        except UnknownRun:
-            raise _unknown() from None
-        if isinstance(run, Run):
-            if isinstance(run.asker, Task) and run.asker.deferred:
-                return run, run.asker
-        elif run.policy is MCP_TASK and (recorded := read_task(run, self._namespace, self._meta)) is not None:
-            return run, recorded
-        raise _unknown()
-
-    def _snapshot(self, run: FoundRun, task: Task | TaskRecord, status: str) -> TaskSnapshot:
-        ttl = run.created + run.cap + self._keep_seconds - task.created
-        return TaskSnapshot(run.id, status, task.created, max(task.updated, task.created), ttl)
-
-
-def _unknown() -> RpcError:
-    return RpcError(Code.INVALID_PARAMS, "This task is not known: it was never created, or its time is over.")

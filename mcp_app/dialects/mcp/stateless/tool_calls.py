@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from ....authoring.tool import Tool
+from ....nodes.remote_run import RemoteRun
 from ....protocol.errors import InvalidParams
 from ....protocol.http import idempotency_key
 from ....protocol.http.idempotency_key import RepeatableCall
@@ -110,10 +111,11 @@ class ToolCalls:
         states, asker = await self._starting.retry_asker(request, once=tool.once)
         info = self._starting.info(request, tool, structure, seal=states.seal)
         task = self._tasks.new(info, asker, request.http.body)
+        params = (request.params.get("arguments") or {}) if tool.restarts else None
         if policy is MCP_TASK:
-            return await self._tasks.call(request.http, tool, arguments, task, request.trace, call)
+            return await self._tasks.call(request.http, tool, arguments, task, request.trace, call, params)
         may_stream(request.http, tool.name, listens=info.listens)
-        run = await self._starting.start(request, tool, arguments, policy, task, call)
+        run = await self._starting.start(request, tool, arguments, policy, task, call, params)
         return StatelessRun(run, task.transcript, partial(self._tasks.promote, run, task, info))
 
     # --- repeated calls ----------------------------------------------------------------------------------------------
@@ -138,8 +140,11 @@ class ToolCalls:
             if task.deferred or (run.policy is MCP_TASK and not run.over):
                 return await self._tasks.again(run, task, info)
             promote = partial(self._tasks.promote, run, task, info)
-        elif not isinstance(run, Run) and (answer := self._tasks.again_elsewhere(run, info)) is not None:
-            return answer
+        elif isinstance(run, RemoteRun) and not run.over:
+            if run.policy is MCP_TASK and (task_there := await self._tasks.again_elsewhere(run, info)) is not None:
+                return task_there
+            if run.policy.promoted_to is not None:
+                promote = partial(self._tasks.promote_elsewhere, run, info)
         may_stream(request.http, tool.name, listens=info.listens)
         return StatelessRun(run, Transcript(info), promote)
 
