@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from .asking import Visits
 from .auth.audit import AuditError, AuditLog
 from .auth.authentication import Authentication, asks
 from .auth.configured import configured
@@ -167,6 +168,7 @@ class Life:
                 await node.start(runs.known)
                 if isinstance(runs.charges, SharedCharges):
                     LimitLetters(node, runs.charges)
+                Visits.store = node.visits
             check_findable(server.registry)
             runs.watch.start()
             await runs.dependencies.shared.start(server.plans())
@@ -235,6 +237,8 @@ class Life:
         if self._runs is not None:
             await asyncio.gather(self._runs.dependencies.stop(), self._runs.processes.close())
             if self._node is not None:
+                if Visits.store is self._node.visits:
+                    Visits.store = None
                 await self._node.stop()
             self._runs.close()
             self._runs = self._node = None

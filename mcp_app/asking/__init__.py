@@ -22,11 +22,12 @@ from .by_url import REFERRAL_SECONDS, Referrals, UrlAsker, UrlReferrals
 from .form import Titled
 from .lazy import LazyAsker
 from .once import Once
-from .visits import Visit, Visits
+from .visits import VISIT_SECONDS, SharedVisit, Visit, Visits
 
 __all__ = [
     "REFERRAL_SECONDS",
     "URL",
+    "VISIT_SECONDS",
     "Ask",
     "Asker",
     "CallState",
@@ -44,6 +45,7 @@ __all__ = [
     "Root",
     "Sample",
     "SessionAsker",
+    "SharedVisit",
     "Titled",
     "UrlAsker",
     "UrlReferrals",

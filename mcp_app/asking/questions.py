@@ -96,7 +96,7 @@ class Questions:
         self._check(asks.url(page, message))
         # The same id in all rounds of the call: another URL would be another question.
         id_ = await self._asker.once.value(f"elicitationId of {key}", lambda: secrets.token_hex(16))
-        visit = visits.begin(id_, principal)
+        visit = await visits.start(id_, principal)
         await self._answer(asks.url(address(page, visit.id), message, visit), key)
         await visit.wait()
 

@@ -41,6 +41,7 @@ from .restarts import Restarts, Reviver
 from .run_keys import SharedRunKeys
 from .run_letters import RunLetters
 from .take_over import TakeOver
+from .visits import SharedVisits
 
 logger = logging.getLogger("mcp_app.nodes")
 
@@ -82,6 +83,7 @@ class Node:
         self.counts = LogCounts()
         self.post = Post(log)
         self.draining = DrainedWaits()
+        self.visits = SharedVisits(log, self.post, self.now)
         self._tools = tools
         self._keeping, self._lease_clock = keeping, clock
         self._clock = asyncio.get_running_loop().time

@@ -48,7 +48,7 @@ MAY_IMPORT: dict[str, str] = {
     "endpoint": "protocol config auth access_control authoring runs nodes eventlog manifest web dialects.plain "
     "dialects.mcp routes documents administration",
     # It starts and stops, with a lifespan or without.
-    "life": "protocol config auth limits authoring runs eventlog nodes manifest web.asgi endpoint",
+    "life": "protocol config asking auth limits authoring runs eventlog nodes manifest web.asgi endpoint",
     "starting": "protocol auth web web.asgi endpoint life",
     "app": "config auth authoring manifest web web.quart routes life starting builtin",
     # The same offer without HTTP: one client, over standard input and output.

@@ -84,7 +84,7 @@ class Server:
         settings = Settings(secret=None if secret is None else SecretStr(secret))
         log = MemoryLog()
         registry = Registry([each if isinstance(each, Tool) else tool(each) for each in tools])
-        self.resources = Resources(resources)
+        self.tools, self.resources = registry, Resources(resources)
         self.node = self._node(settings, registry)
         self.runs = Runs(settings, log, registry, elsewhere=self.node)
         offered = (self.resources, Prompts(prompts))
