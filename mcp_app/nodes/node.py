@@ -89,15 +89,12 @@ class Node:
         self._clock = asyncio.get_running_loop().time
         self._keys = SharedRunKeys(log, self.now)
         self._published = PublishedRuns(
-            log,
-            self.now,
-            self.counts,
-            keep_seconds=settings.keep_seconds,
-            max_event_bytes=settings.max_event_bytes,
+            log, self.now, self.counts, keep_seconds=settings.keep_seconds, max_event_bytes=settings.max_event_bytes
         )
         self._keep_seconds = settings.keep_seconds
         self.take_over = TakeOver(log, settings.keep_seconds, self.counts)
         self._known_once = KnownOnce(log, self._kept_until)
+        self.keep_known = self._known_once.keep
         self.revivers: dict[str, Reviver] = {}
         self._remote: weakref.WeakSet[RemoteRun] = weakref.WeakSet()
         self._lease: Lease | None = None
@@ -259,11 +256,8 @@ class Node:
 
     def begin_again_with(self, runs: Runs) -> None:
         """From now on runs of the dead whose tools say so begin again here, as this process is ready to work."""
-        again = Restarts(self.log, runs, self._tools, self._published, self._known_once, self.revivers)
-        self.take_over.restart = again.restart
-
-    async def keep_known(self, run: Run, known: bytes) -> None:
-        await self._known_once.keep(run, known)
+        again = (self.log, runs, self._tools, self._published, self._known_once, self.revivers)
+        self.take_over.restart = Restarts(*again).restart
 
     def _kept_until(self, run: Run) -> float:
         return self.now() + run.cap + self._keep_seconds

@@ -94,8 +94,7 @@ class Calls:
 
     async def _post_once(self, call: PlainCall) -> Answer:
         """The call of an Idempotency-Key: the run that it has started before, or starts now, from its beginning."""
-        assert call.key is not None  # noqa: S101 - it has no row of its own without one
-        assert call.tool is not None  # noqa: S101 - a POST names one
+        assert call.key is not None and call.tool is not None  # noqa: S101, PT018 - a POST names a tool
         repeatable = RepeatableCall(call.key, call.identity or {})
         start = partial(self._start, call, PLAIN_POST_KEYED)
         run = await started_once(self._runs, repeatable, call.request.principal, call.tool, start)
