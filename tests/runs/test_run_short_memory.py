@@ -16,7 +16,7 @@ from mcp_app import Context
 from mcp_app.protocol.errors import Cancelled, Purged
 from mcp_app.protocol.event import Event, EventType
 from mcp_app.protocol.policy import MCP_2025_11_25, PLAIN_DETACHED, PLAIN_EVENTSOURCE, PLAIN_POST, Policy
-from mcp_app.runs import Run
+from mcp_app.runs import Run, results
 from mcp_app.runs.memory import ENTRY_BYTES, MOST, RUN_BYTES, SHORT, Memory, NoMemory, Share
 from mcp_app.runs.window import Window
 from mcp_app.runs.writer import CLOCK_EVENTS, COUNTED_BYTES, SHORT_BYTES
@@ -200,7 +200,9 @@ async def test_what_nobody_can_wait_for_ends_a_quarter_above_the_bound() -> None
 
 @pytest.mark.parametrize("size", [300_000, 3 * MIB])
 @on_loop_clock
-async def test_a_result_that_there_is_no_memory_for_is_an_error(size: int) -> None:
+async def test_a_result_that_there_is_no_memory_for_is_an_error(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(results, "THREAD_BYTES", 2 * size)  # the loop's clock would run away while a thread works
+
     async def large() -> str:
         return "x" * size
 
