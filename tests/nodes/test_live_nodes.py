@@ -1,9 +1,12 @@
-"""Two real processes on one log in a SQLite file: one is killed, one is held by its tool, one is stopped."""
+"""Two real processes on one log, in a SQLite file or on Redis: one is killed, one is held by its tool, one is
+stopped."""
 
 from __future__ import annotations
 
 import json
 import signal
+import socket
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,8 +25,29 @@ STREAM = {"accept": "text/event-stream"}
 
 
 @contextmanager
-def two_nodes(folder: Path, *, statuses: tuple[int, int] = (0, 0)) -> Iterator[list[LiveServer]]:
-    environment = {"MCP_APP_EVENT_LOG": f"sqlite://{folder / 'log.db'}", "MCP_APP_SECRET": "s" * 32}
+def redis(folder: Path) -> Iterator[str]:
+    """The URL of a Redis of this test's own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(folder)]
+    server = subprocess.Popen([*command, "--maxmemory-policy", "noeviction"], stdout=subprocess.DEVNULL)
+
+    def listens() -> bool:
+        with socket.socket() as connection:
+            return connection.connect_ex(("127.0.0.1", port)) == 0
+
+    try:
+        eventually(listens)
+        yield f"redis://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@contextmanager
+def two_nodes(folder: Path, *, statuses: tuple[int, int] = (0, 0), log: str = "") -> Iterator[list[LiveServer]]:
+    environment = {"MCP_APP_EVENT_LOG": log or f"sqlite://{folder / 'log.db'}", "MCP_APP_SECRET": "s" * 32}
     with ExitStack() as stack:
         yield [stack.enter_context(process(TOOLS, cwd=folder, env=environment, status=status)) for status in statuses]
 
@@ -52,8 +76,11 @@ def end(node: LiveServer, by: signal.Signals) -> None:
 
 
 @pytest.mark.time_bound(120)
-def test_the_runs_of_a_killed_process_end_on_the_other_with_all_that_was_shown(tmp_path: Path) -> None:
-    with two_nodes(tmp_path, statuses=(-9, 0)) as (here, there):
+@pytest.mark.parametrize("log", ["sqlite", pytest.param("redis", marks=pytest.mark.needs("redis-server"))])
+def test_the_runs_of_a_killed_process_end_on_the_other_with_all_that_was_shown(tmp_path: Path, log: str) -> None:
+    with ExitStack() as stack:
+        url = stack.enter_context(redis(tmp_path)) if log == "redis" else ""
+        here, there = stack.enter_context(two_nodes(tmp_path, statuses=(-9, 0), log=url))
         run = start(here, "tick")
         seen: list[Any] = []
         with httpx.stream("GET", f"{there.url}{RUNS}/{run}/events", headers=STREAM, timeout=60) as answer:
