@@ -234,6 +234,8 @@ async def to_its_end(work: Awaitable[T]) -> T:
             await asyncio.wait({task})
         except asyncio.CancelledError as error:
             cancelled = error
-    if cancelled is not None and task.exception() is None:
+    if cancelled is not None:
+        if not task.cancelled():
+            task.exception()  # seen: who was cancelled waits for no answer
         raise cancelled
     return task.result()

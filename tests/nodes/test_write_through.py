@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from loop_clock import on_loop_clock
-from nodes_stage import now, settle
+from nodes_stage import RUNS, nodes, now, settle
 
 from mcp_app.eventlog.memory import MemoryLog
 from mcp_app.eventlog.records import Ending, RunRecord
@@ -201,3 +201,15 @@ async def test_the_last_event_ends_the_run_in_both_logs() -> None:
     assert record.until is not None
     assert record.until >= now() + 55
     await settle()
+
+
+@on_loop_clock
+async def test_who_is_cancelled_while_its_run_is_published_is_cancelled_whatever_becomes_of_it() -> None:
+    async with nodes(1) as (here,):
+        here.log.reachable = False
+        asking = asyncio.create_task(here.ask("POST", RUNS, {"tool": "walk", "params": {}}))
+        await asyncio.sleep(1)
+        asking.cancel()
+        await asyncio.wait({asking})
+        assert asking.cancelled()
+        here.log.reachable = True
