@@ -57,7 +57,9 @@ class RedisLog(RunStore, DocumentStore):
             line = await self._client.line(self._nodes_key)
             await line.link()
         except Lost as error:
-            raise LogRefused(f"{address} cannot be reached: {reason(error)}. Is MCP_APP_EVENT_LOG right?") from error
+            raise LogRefused(
+                f"{address} cannot be reached: {reason(error).rstrip('.')}. Is MCP_APP_EVENT_LOG right?"
+            ) from error
         wrong = line.facts and line.facts.never(address.kind is RedisKind.CLUSTER)
         if wrong:
             raise LogRefused(f"{address} cannot hold the event log. {wrong}")
