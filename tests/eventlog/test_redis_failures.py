@@ -278,3 +278,17 @@ async def test_a_restart_that_its_owner_has_seen_purges_nothing(running: Server)
         (taken,) = await log.take_over(await log.join(), 10)
         assert taken.last == 3
         assert numbers(await read(log, run)) == [1, 2, 3]
+
+
+async def test_what_a_process_was_before_is_forgotten(running: Server) -> None:
+    """A node that has lost its lease joins again as another one, again and again: nothing is left of those before."""
+    async with opened(running.url) as log:
+        for _ in range(3):
+            _, node = await begun(log)
+            await log.receive(node, 0)
+            with running.client() as client:
+                client.delete(f"mcp_app:node:{{{node}}}:lease")
+        last = await log.join()
+        assert (log._owned, log._compared, log._received) == ({}, {}, {})
+        assert len(await log.take_over(last, 10)) == 3
+        assert {owned.node for owned in log._owned.values()} == {last}

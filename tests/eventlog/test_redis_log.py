@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("redis", reason="needs the extra redis")
 
 from contract import PLENTY, SECONDS, SOON, events, numbers
-from redis_scenes import SECRET, begun, let_pass, opened
+from redis_scenes import SECRET, begun, let_pass, opened, until_true
 from redis_servers import Server, server
 from shared_contract import Another, Passing, SharedContract, loop_time, record, renew, within
 
@@ -125,10 +125,17 @@ async def test_an_event_is_one_command_of_its_owner_and_one_of_each_node_that_re
         run, node = await begun(log, 1)
         assert numbers(await within(other.read(run, 0, loop_time() + SECONDS))) == [1]
         waiting = asyncio.create_task(other.read(run, 1, loop_time() + SECONDS))
-        await asyncio.sleep(SOON)
         with fresh.client() as client:
+
+            async def is_heard() -> bool:
+                return bool(client.execute_command("PUBSUB", "SHARDCHANNELS", "*run*"))
+
+            await until_true(is_heard)
+            await log.append(run, node, 2, events(1))  # by which the reader knows what the last number is
+            assert numbers(await within(waiting)) == [2]
+            waiting = asyncio.create_task(other.read(run, 2, loop_time() + SECONDS))
             client.config_resetstat()
-            for at in range(2, 102):
+            for at in range(3, 103):
                 await log.append(run, node, at, events(1))
                 assert numbers(await within(waiting)) == [at]
                 waiting = asyncio.create_task(other.read(run, at, loop_time() + SECONDS))

@@ -28,6 +28,7 @@ class NodeStore(Store):
         # In this order: who is among the nodes without a lease is dead, and tidied up.
         await self._client.write(self._node_key(node, "lease"), "SET", self._node_key(node, "lease"), 1, "PX", LEASE_MS)
         await self._client.write(self._nodes_key, "SADD", self._nodes_key, node)
+        self._forget_dead(await self.nodes())
         return node
 
     async def leave(self, node: str) -> None:
@@ -99,6 +100,12 @@ class NodeStore(Store):
         living, dead = await self._living_and_dead()
         keys = [self._node_key(node, "runs") for node in living | dead]
         return sum(await asyncio.gather(*(self._client.read(key, "SCARD", key) for key in keys)))
+
+    def _forget_dead(self, living: frozenset[str]) -> None:
+        """What is known here for nodes that this process was before."""
+        self._owned = {run: owned for run, owned in self._owned.items() if owned.node in living}
+        self._received = {node: first for node, first in self._received.items() if node in living}
+        self._compared = {node: count for node, count in self._compared.items() if node in living}
 
     async def _hold(self, node: str, run: str) -> None:
         """Whoever takes over from the node will find the run. Raises Fenced when it has no lease."""
