@@ -48,6 +48,7 @@ class McpSpeaker:
         on_record: Callable[[str], None] | None = None
         if node is not None and shared is not None:
             SessionLetters(node, self.sessions, shared)
+            node.on_joined(self.sessions.reclaim)
             self._announcements = Announcements(node, self._subscriptions, self.sessions)
             listeners.append(self._announcements)
             on_record = self._announcements.task_changed

@@ -16,6 +16,7 @@ from ....config.settings import Settings
 from ....eventlog import EventLog
 from ....protocol.access import Access
 from ....protocol.errors import Draining, LogUnavailable, Overloaded
+from ....protocol.mcp.jsonrpc import RpcError
 from ....protocol.policy import MCP_2024_11_05, Policy
 from ....runs.at_work import RETRY_AFTER
 from ....web.metrics import InFlight
@@ -124,6 +125,12 @@ class Sessions:
             self._numbers.ended.add()
             session.end(stop_runs=stop_runs)
 
+    async def reclaim(self) -> None:
+        """This process is another node from now on: see `SharedSessions.reclaim`."""
+        for session in list(self._sessions.values()):
+            if self._shared is not None and session.outbox.opened:
+                self._spawn(self._shared.reclaim(session))
+
     def end_soon(self, session: Session) -> None:
         """As `end`, from what cannot wait: the other processes are told in the background."""
         self.end_here(session)
@@ -185,7 +192,7 @@ class Sessions:
     async def _logged(self, work: Awaitable[object]) -> None:
         try:
             await work
-        except LogUnavailable as error:
+        except (LogUnavailable, RpcError) as error:  # RpcError: it has ended meanwhile
             logger.warning("a session: %s", error)
 
     async def _settled(self) -> None:

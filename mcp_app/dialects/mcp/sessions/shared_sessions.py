@@ -219,6 +219,22 @@ class SharedSessions:
             )
             await self._log.delete(_outbox_name(session.id))
 
+    async def reclaim(self, session: Session) -> None:
+        """This process has lost its lease, and is another node now: it holds the outbox again, unless another process
+        has taken it meanwhile. Raises as `change`."""
+        async with session.lock:
+            if not session.outbox.opened:
+                return
+            before = session.record.holder
+
+            def take(record: SessionRecord) -> None:
+                if record.holder == before:
+                    record.holder = self._node.id
+
+            await self.change(session, take)
+            if not self.held(session):  # what it had is told as lost there
+                await session.outbox.give_up(self.forward(session))
+
     async def _given_up(self, session: Session, before: str) -> bool:
         """Whether the process that held the outbox does so no longer: it has given it up, has gone, or hangs. False if
         it has taken it again."""
