@@ -96,6 +96,25 @@ def test_the_runs_of_a_killed_process_end_on_the_other_with_all_that_was_shown(t
 
 
 @pytest.mark.time_bound(120)
+def test_a_run_of_a_killed_process_begins_again_on_the_other(tmp_path: Path) -> None:
+    with two_nodes(tmp_path, statuses=(-9, 0)) as (here, there):
+        run = start(here, "again", steps=60)
+        seen: list[Any] = []
+        with httpx.stream("GET", f"{there.url}{RUNS}/{run}/events", headers=STREAM, timeout=60) as answer:
+            for event in events(answer.iter_lines()):
+                seen.append(event)
+                if len(seen) == 10:
+                    end(here, signal.SIGKILL)
+        types = [event["type"] for event in seen]
+        restarted = types.index("restarted")
+        assert seen[restarted]["data"] == {"attempt": 2}
+        assert types[restarted:] == ["restarted", "log", *["progress"] * 60, "complete"]
+        name = seen[1]["data"]["message"]
+        assert seen[-1]["data"] == {"name": name}, "what was known once holds"
+        assert state(there, run)["metadata"]["events"] == len(seen)
+
+
+@pytest.mark.time_bound(120)
 def test_a_process_whose_loop_is_held_for_longer_than_a_lease_keeps_its_runs(tmp_path: Path) -> None:
     with two_nodes(tmp_path) as (here, there):
         run = start(here, "hold", seconds=22)
