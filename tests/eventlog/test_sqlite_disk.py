@@ -71,7 +71,9 @@ def ballast(small_disk: Path) -> Path:
     return file
 
 
-async def test_a_full_disk_loses_nothing_and_is_recovered_from(small_disk: Path, ballast: Path) -> None:
+async def test_a_full_disk_loses_nothing_and_is_recovered_from(
+    small_disk: Path, ballast: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     log = SqliteLog(SqliteAddress(small_disk / "events.db"))
     await log.open()
     node = await log.join()
@@ -92,6 +94,9 @@ async def test_a_full_disk_loses_nothing_and_is_recovered_from(small_disk: Path,
         await within(log.append(runs[0].id, node, shown[runs[0].id] + 1, events(400, size=5000)))
 
     await in_thread(lambda: log.renew(node))  # nobody dies of it
+    assert await log.take_over(node, 10) == []  # writes nothing, and so is no sign that there is room
+    with pytest.raises(LogUnavailable):
+        await within(log.append(runs[0].id, node, shown[runs[0].id] + 1, events(400, size=5000)))
     for run, last in shown.items():  # what was shown can be read meanwhile
         assert [entry.event for entry in await read_all(log, run)][:last] == events(last, size=1000)
 
@@ -101,8 +106,11 @@ async def test_a_full_disk_loses_nothing_and_is_recovered_from(small_disk: Path,
         entries = await read_all(log, run)
         assert numbers(entries) == list(range(1, last + 3))
         assert [entry.event for entry in entries] == events(last + 2, size=1000)
-    await in_thread(lambda: log.renew(node))
     await log.close()
+    said = [each.getMessage() for each in caplog.records if each.name == "mcp_app.eventlog"]
+    assert len(said) == 2, "once when it begins, and once when it is over"
+    assert "cannot be written: database or disk is full (error_id " in said[0]
+    assert "it works again" in said[1]
 
 
 # --- a start of the machine ------------------------------------------------------------------------------------------

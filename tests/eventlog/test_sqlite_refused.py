@@ -53,6 +53,12 @@ def test_what_the_log_survives_is_an_option(options: dict[str, str], survives: S
     assert SqliteAddress.read("/var/lib/x/events.db", options) == SqliteAddress(Path("/var/lib/x/events.db"), survives)
 
 
+@pytest.mark.parametrize("url", ["sqlite:///var/lib/events.db", "sqlite:////var/lib/events.db"])
+def test_the_path_is_an_absolute_one(url: str) -> None:
+    address = Settings(event_log=url).event_log
+    assert str(SqliteAddress.read(address.path, address.options).path) == "/var/lib/events.db"
+
+
 @pytest.mark.parametrize("options", [{"survives": "fire"}, {"survives": ""}, {"synchronous": "full"}])
 def test_another_option_is_refused(options: dict[str, str]) -> None:
     with pytest.raises(LogRefused, match=r"survives=kill .* survives=power"):

@@ -38,4 +38,4 @@ class SqliteAddress:
                     "what is written outlives every process) or survives=power (and a loss of power)."
                 )
             survives = Survives[value.upper()]
-        return cls(Path(path), survives)
+        return cls(Path("/" + path.lstrip("/")), survives)  # four slashes, as for SQLAlchemy, are three

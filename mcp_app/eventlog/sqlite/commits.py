@@ -74,6 +74,7 @@ class CommitThread(DatabaseThread[Transaction]):
             transaction = Transaction(connection)
             with self._turn.taken() as until:
                 begin(connection, self._turn, until)
+                before = connection.total_changes
                 try:
                     self._run(jobs, transaction)
                     connection.execute("COMMIT")
@@ -88,7 +89,8 @@ class CommitThread(DatabaseThread[Transaction]):
             self._drop_connection(error)
             self._fail(jobs, error)
         else:
-            self._outage.over()
+            if connection.total_changes != before:  # what writes nothing says nothing of the disk
+                self._outage.over()
             self.transactions += 1
             changed = transaction.changed
             self._deliver(jobs, (lambda: self._changed(changed)) if changed else None)
