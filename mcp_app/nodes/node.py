@@ -10,7 +10,6 @@ import asyncio
 import logging
 import random
 import re
-import secrets
 import time
 import weakref
 from collections.abc import Callable, Coroutine, Mapping
@@ -22,7 +21,7 @@ from ..authoring.tool import Registry
 from ..config.settings import Settings
 from ..eventlog.quota import Quota
 from ..eventlog.records import RunRecord
-from ..eventlog.shared import LEASE_SECONDS, RENEW_SECONDS, RETRY_SECONDS, SharedLog
+from ..eventlog.shared import RENEW_SECONDS, RETRY_SECONDS, SharedLog
 from ..protocol.errors import Fenced, LogUnavailable, UnknownRun
 from ..protocol.linked import Kept, write_kept
 from ..protocol.policy import ROWS, Policy
@@ -33,7 +32,6 @@ from ..runs.writer import Writer
 from .drained_waits import DrainedWaits
 from .known_once import KnownOnce
 from .lease import Keeping, Lease, keep_by_thread
-from .letters import Letter
 from .post import Post
 from .publishing import PublishedRuns
 from .remote_run import RETRY, RemoteRun, result_name
@@ -45,15 +43,8 @@ from .visits import SharedVisits
 
 logger = logging.getLogger("mcp_app.nodes")
 
-ASK_SECONDS = LEASE_SECONDS + 2 * RENEW_SECONDS
-"""How long the owner of a run is asked something: it may have died a moment ago, and the run is taken over within a
-lease and one look for such runs."""
-
 SWEEP_SECONDS = 30.0
 """Between two looks for runs that the log need not keep. What is read meanwhile is kept for two of them."""
-
-REPLY_SECONDS = 2.0
-"""After which it is asked again, if the run is still its own: a tool may hold its loop."""
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _POLICIES = {policy.name: policy for policy in ROWS}
@@ -280,25 +271,6 @@ class Node:
         run = RemoteRun(self, record, callee, policy)
         self._remote.add(run)
         return run
-
-    # --- their owners ------------------------------------------------------------------------------------------------
-
-    async def ask_owner(self, run_id: str, letter: Letter) -> Any:
-        """What the owner of a run answers to a letter about it, done once; None for a run that has ended. Raises
-        LogUnavailable when neither it nor another in its place answers within ASK_SECONDS."""
-        id_, until = secrets.token_hex(16), self._clock() + ASK_SECONDS
-        while True:
-            try:
-                record = await self.log.record(run_id)
-                if record.code is not None:
-                    return None
-                if record.owner != self.id:  # else it has been taken over by this node, which is about to end it
-                    return await self.post.ask(record.owner, {**letter, "run": run_id}, REPLY_SECONDS, id_)
-            except (LogUnavailable, TimeoutError):
-                pass
-            if self._clock() >= until:
-                raise LogUnavailable("The process that works on this run does not answer.", headers=RETRY)
-            await asyncio.sleep(RETRY_SECONDS)
 
     def _owner_is_dead(self, owner: str) -> None:
         """Who reads one of its runs here tells the next one."""

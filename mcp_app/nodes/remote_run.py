@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import math
+import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from ..eventlog.records import RunRecord
-from ..eventlog.shared import LEASE_SECONDS, RETRY_SECONDS
+from ..eventlog.shared import LEASE_SECONDS, RENEW_SECONDS, RETRY_SECONDS
 from ..protocol.errors import LogUnavailable, McpAppError, UnknownRun
 from ..protocol.event import Entry, Event
 from ..protocol.linked import Kept, read_kept
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
     from .node import Node
 
 RETRY = {"Retry-After": "1"}
+
+ASK_SECONDS = LEASE_SECONDS + 2 * RENEW_SECONDS
+"""How long the owner of a run is asked something: it may have died a moment ago, and the run is taken over within a
+lease and one look for such runs."""
+
+REPLY_SECONDS = 2.0
+"""After which it is asked again, if the run is still its own: a tool may hold its loop."""
 
 END_SECONDS = 2 * LEASE_SECONDS
 """How long a reader whose cap is over waits for the run's last event: its owner may have died a moment ago, and is
@@ -175,8 +183,21 @@ class RemoteRun:
 
     async def ask(self, letter: letters.Letter) -> Any:
         """What the run's owner answers to a letter about it, done once; None for a run that has ended. Raises
-        LogUnavailable when it does not answer, nor another in its place."""
-        return await self._node.ask_owner(self.id, letter)
+        LogUnavailable when neither it nor another in its place answers within ASK_SECONDS."""
+        node, clock, id_ = self._node, asyncio.get_running_loop().time, secrets.token_hex(16)
+        until = clock() + ASK_SECONDS
+        while True:
+            try:
+                record = await node.log.record(self.id)
+                if record.code is not None:
+                    return None
+                if record.owner != node.id:  # else it has been taken over by this node, which is about to end it
+                    return await node.post.ask(record.owner, {**letter, "run": self.id}, REPLY_SECONDS, id_)
+            except (LogUnavailable, TimeoutError):
+                pass
+            if clock() >= until:
+                raise LogUnavailable("The process that works on this run does not answer.", headers=RETRY)
+            await asyncio.sleep(RETRY_SECONDS)
 
     def _tell(self, letter: letters.Letter) -> None:
         self._node.post.tell(self.record.owner, letter)
