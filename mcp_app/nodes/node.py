@@ -14,7 +14,6 @@ import time
 import weakref
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from ..authoring.tool import Registry
@@ -23,7 +22,7 @@ from ..eventlog.quota import Quota
 from ..eventlog.records import RunRecord
 from ..eventlog.shared import RENEW_SECONDS, RETRY_SECONDS, SharedLog
 from ..protocol.errors import Fenced, LogUnavailable, UnknownRun
-from ..protocol.linked import Kept, write_kept
+from ..protocol.linked import Kept
 from ..protocol.policy import ROWS, Policy
 from ..runs import Run, Runs
 from ..runs.known import KnownRuns
@@ -34,7 +33,7 @@ from .known_once import KnownOnce
 from .lease import Keeping, Lease, keep_by_thread
 from .post import Post
 from .publishing import PublishedRuns
-from .remote_run import RETRY, RemoteRun, result_name
+from .remote_run import RETRY, CalleeName, RemoteRun
 from .restarts import Restarts, Reviver
 from .run_keys import SharedRunKeys
 from .run_letters import RunLetters
@@ -48,13 +47,6 @@ SWEEP_SECONDS = 30.0
 
 _RUN_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _POLICIES = {policy.name: policy for policy in ROWS}
-
-
-@dataclass(frozen=True, slots=True)
-class CalleeName:
-    """A callee that is not offered by this process."""
-
-    name: str
 
 
 class Node:
@@ -229,9 +221,7 @@ class Node:
         await self._published.publish(self.id, run, writer, extra, policy)
 
     async def keep_results(self, run: Run, kept: Mapping[int, Kept]) -> None:
-        until = self.now() + run.deadline - self._clock() + self._keep_seconds
-        for number, each in kept.items():
-            await self.log.put(result_name(run.id, number), write_kept(each), until)
+        await self._published.keep_results(run, kept)
 
     async def find(self, run_id: str, principal: str) -> RemoteRun:
         if not _RUN_ID.fullmatch(run_id):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from ..eventlog import EventLog
@@ -16,10 +16,12 @@ from ..eventlog.records import RunRecord
 from ..eventlog.shared import LEASE_SECONDS, RETRY_SECONDS, SharedLog
 from ..protocol.errors import LogUnavailable
 from ..protocol.event import Entry
+from ..protocol.linked import Kept, write_kept
 from ..protocol.policy import Policy
 from ..runs import Run
 from ..runs.write_through import LogCounts, WriteThrough
 from ..runs.writer import Writer
+from .remote_run import result_name
 
 logger = logging.getLogger("mcp_app.nodes")
 
@@ -53,6 +55,12 @@ class PublishedRuns:
     async def publish(self, owner: str, run: Run, writer: Writer, extra: bytes, policy: Policy) -> None:
         """Make a run known, as `owner`'s. Raises LogUnavailable."""
         await writer.publish(partial(self._begin, owner, run, extra, policy))
+
+    async def keep_results(self, run: Run, kept: Mapping[int, Kept]) -> None:
+        """As `Elsewhere.keep_results`."""
+        until = self._now() + run.deadline - asyncio.get_running_loop().time() + self._keep_seconds
+        for number, each in kept.items():
+            await self._log.put(result_name(run.id, number), write_kept(each), until)
 
     def lose_all(self) -> None:
         """They are another node's now, or will be."""

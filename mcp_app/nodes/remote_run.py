@@ -10,6 +10,7 @@ import asyncio
 import math
 import secrets
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..eventlog.records import RunRecord
@@ -45,6 +46,13 @@ missed after a lease."""
 def result_name(run: str, number: int) -> str:
     """The document of a kept result."""
     return f"result/{run}/{number}"
+
+
+@dataclass(frozen=True, slots=True)
+class CalleeName:
+    """A callee that is not offered by this process."""
+
+    name: str
 
 
 class RemoteRun:
