@@ -104,6 +104,27 @@ async def test_what_is_no_redis() -> None:
         assert "cannot be reached" in await refused(f"redis://127.0.0.1:{listening.sockets[0].getsockname()[1]}")
 
 
+async def test_who_waits_for_a_connection_is_told_when_the_log_is_closed() -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    listening = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    async with listening:
+        log = RedisLog(f"redis://127.0.0.1:{listening.sockets[0].getsockname()[1]}", [SECRET], replicas=1)
+        until = asyncio.get_running_loop().time() + 20
+        waiting = [asyncio.create_task(each) for each in (log.now(), log.receive("node", until), log.join())]
+        cancelled = asyncio.create_task(log.now())
+        await asyncio.sleep(0.05)
+        cancelled.cancel()
+        await log.close()
+        for each in waiting:
+            with pytest.raises(LogUnavailable):
+                await within(each)
+        with pytest.raises(asyncio.CancelledError):
+            await cancelled
+
+
 def test_valkey_is_taken_for_the_redis_that_it_is_compatible_with() -> None:
     facts = parse_facts(
         b"# Server\r\nredis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.0\r\nrole:master\r\n"

@@ -76,7 +76,7 @@ class Line:
             raise Lost(self._failed[1])
         if self._connecting is None:
             self._connecting = _shared(self._open())
-        return await asyncio.shield(self._connecting)
+        return await _joined(self._connecting)
 
     def tell(self, *command: Argument) -> None:
         """Send a command whose answer nobody needs; does nothing where there is no connection. Without any answer the
@@ -105,7 +105,7 @@ class Line:
             waiting = self._queued = _shared(self._wait(self._waiting))
         else:
             waiting = self._queued
-        await asyncio.shield(waiting)
+        await _joined(waiting)
 
     async def close(self) -> None:
         self._closed = True
@@ -161,6 +161,17 @@ class Line:
             self._failed = (0.0, str(self._link.lost))
         if self._on_lost is not None:
             self._on_lost()
+
+
+async def _joined(task: asyncio.Task[T]) -> T:
+    """What it returns. Raises Lost where it was given up as the log is closed: who waits for it was not cancelled."""
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        waiting = asyncio.current_task()
+        if task.cancelled() and (waiting is None or not waiting.cancelling()):
+            raise Lost("the log is closed") from None
+        raise
 
 
 def _shared(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
