@@ -22,8 +22,8 @@ from mcp_app.aio.in_thread import in_thread
 from .examples import count, time_bound
 from .restless_reader import RUNS, RestlessReader
 
-IN_SUITE = 12
-"""Runs at once, and two readers of each."""
+FEW = 12
+"""Runs at once, and two readers of each, where nobody says how many."""
 
 TOOLS = str(Path(__file__).parent / "chaos_tools.py")
 RUN_SECONDS = (2.0, 14.0)
@@ -32,7 +32,7 @@ WORKING_SECONDS = 3.0
 END_SECONDS = 90.0
 """After the last kill: a lease, and what is read meanwhile, on a machine that other tests keep busy."""
 
-pytestmark = pytest.mark.time_bound(time_bound(IN_SUITE) + 120)
+pytestmark = pytest.mark.time_bound(time_bound(FEW) + 120)
 
 
 class Nodes:
@@ -100,7 +100,7 @@ async def test_each_event_is_seen_once_whichever_process_is_killed(tmp_path: Pat
         nodes = Nodes(stack, tmp_path, environment)
         await nodes.start()
         async with httpx.AsyncClient(timeout=30, limits=limits) as client:
-            runs = dict([await begun(client, nodes.urls()[at % 2], chance) for at in range(count(IN_SUITE))])
+            runs = dict([await begun(client, nodes.urls()[at % 2], chance) for at in range(count(FEW))])
             readers = [RestlessReader(run, nodes.urls, random.Random(seed)) for seed, run in enumerate([*runs] * 2)]
             reading = [asyncio.create_task(each.read(client)) for each in readers]
             for at in range(2):
