@@ -174,7 +174,8 @@ class Node:
         """Take over what the dead leave, notice a log that was away, and come back after one's own death."""
         while True:
             # Not all nodes at once: each of them would find the same runs.
-            seconds = RENEW_SECONDS * random.uniform(0.7, 1.0) if self.present else RETRY_SECONDS  # noqa: S311
+            share = random.uniform(0.7, 1.0)  # noqa: S311 - a time, not a secret
+            seconds = RENEW_SECONDS * share if self.present else RETRY_SECONDS
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._woken.wait()

@@ -116,7 +116,7 @@ def test_an_address_in_use_is_one_line(folder: Path) -> None:
 
 def test_every_worker_answers_there(folder: Path) -> None:
     log = f"sqlite:///{folder}/runs.db"
-    with administered(folder, "--workers", "2", MCP_APP_EVENT_LOG=log) as (server, admin):
+    with administered(folder, "--workers", "2", MCP_APP_EVENT_LOG=log, MCP_APP_SECRET="s" * 32) as (server, admin):
         eventually(lambda: sum("is ready" in line for line in server.output) == 2, server.output)
         assert {get(f"{admin}/readyz").status_code for _ in range(5)} == {200}
         assert get(f"{server.url}/metrics").status_code == 404

@@ -107,7 +107,7 @@ def test_an_expected_failure_is_none_in_ci(tmp_path: Path) -> None:
 def test_a_need_that_nobody_knows_is_an_error(tmp_path: Path) -> None:
     status, output = run(tmp_path, "import pytest\n@pytest.mark.needs('curll')\ndef test_it(): pass\n")
     assert status != 0
-    assert "needs('curll'): known are apache2, caddy, chromium, curl, " in output
+    assert "needs('curll'): known are apache2, caddy, chromium, containers, " in output
 
 
 LEAKS = {
