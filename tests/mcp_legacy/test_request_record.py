@@ -25,6 +25,7 @@ shown = {
     "structure": some.sampled_from(Structure),
     "raw": some.none() | some.just({}) | some.just({"ttlMs": 5, "cacheScope": "private"}),
     "seal": some.none(),
+    "open_asks": some.none(),  # of the process that works on it
 }
 stateless = some.builds(
     RequestInfo,

@@ -11,6 +11,7 @@ from mcp_app import ToolError
 from mcp_app.middleware import Batch, Mark
 from mcp_app.middleware.json_fallback import collect
 from mcp_app.protocol import errors
+from mcp_app.protocol.errors import Interrupted
 from mcp_app.protocol.event import Entry, Event, EventType, encode
 from mcp_app.protocol.excerpt import MAX_BYTES, MAX_ITEMS, Excerpt
 
@@ -149,6 +150,6 @@ async def test_what_the_reader_raises_is_not_an_answer(error: errors.McpAppError
         await collect(Raising(), "t", "r")
 
 
-async def test_a_stream_without_a_last_event_is_a_defect() -> None:
-    with pytest.raises(RuntimeError, match="without a last event"):
+async def test_a_stream_without_a_last_event_is_of_a_run_that_was_lost() -> None:
+    with pytest.raises(Interrupted, match="has lost it"):
         await collect(Given(STARTED), "t", "r")
