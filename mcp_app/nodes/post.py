@@ -12,7 +12,7 @@ import logging
 import os
 import secrets
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from ..eventlog.shared import RETRY_SECONDS, SharedLog
@@ -154,17 +154,18 @@ class Post:
                 self._react(letter, reaction)
 
     def _react(self, letter: Letter, reaction: Reaction) -> None:
+        if inspect.iscoroutinefunction(reaction):
+            # Called in its task: what is made for a task that never begins, as the post is closed, is never awaited.
+            self.in_background(self._follow(letter, reaction), f"letter {letter['do']}")
+            return
         try:
-            done = reaction(letter)
+            reaction(letter)
         except Exception:
             logger.exception("a letter %r of another process could not be followed", letter["do"])
-            return
-        if inspect.isawaitable(done):
-            self.in_background(self._follow(letter, done), f"letter {letter['do']}")
 
-    async def _follow(self, letter: Letter, done: Awaitable[Any]) -> None:
+    async def _follow(self, letter: Letter, reaction: Reaction) -> None:
         try:
-            await done
+            await reaction(letter)
         except Exception:
             logger.exception("a letter %r of another process could not be followed", letter["do"])
 

@@ -105,7 +105,11 @@ class Nodes:
 
     def where(self, through: httpx.Client, text: str = "") -> str:
         """The node that worked on a call; or the status that it got in its place."""
-        answer = through.post(self.url + SSE, json={"tool": "where", "params": {"text": text}}, headers=JSON)
+        call = {"tool": "where", "params": {"text": text}}
+        try:
+            answer = through.post(self.url + SSE, json=call, headers=JSON)
+        except httpx.LocalProtocolError:  # httpcore answers a window's update on a connection that has just been closed
+            answer = through.post(self.url + SSE, json=call, headers=JSON)
         return str(answer.json()["data"]) if answer.status_code == 200 else f"{answer.status_code} {answer.text[:200]}"
 
     def stream(self, through: httpx.Client) -> AbstractContextManager[httpx.Response]:
